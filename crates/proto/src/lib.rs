@@ -2,3 +2,22 @@
 //!
 //! Every machine takes the time and its randomness as arguments, so that the same code runs
 //! under QUIC, in virtual time in the tests, and in simulations.
+pub mod control;
+pub mod courier;
+pub mod delay;
+pub mod descriptor;
+pub mod document;
+pub mod entry;
+pub mod frame;
+pub mod hop;
+pub mod instruction;
+pub mod mailbox;
+pub mod mix;
+pub mod path;
+pub mod pool;
+pub mod replay;
+pub mod roster;
+pub mod signing;
+pub mod time;
+pub mod trust;
+pub mod view;
