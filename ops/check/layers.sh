@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Holds the layering: which package may depend on which, and what the pure crates never see.
+#
+#   packet <- proto <- transport <- node <- {relay, mixnode};  transport <- client
+#   {client, relay, mixnode} <- ops <- tests
+#
+# A new edge is added to `allowed` below, in the commit that needs it, with the reason.
+# Exit 0: the layering holds. Exit 1: each violation is printed. Exit 2: it could not be checked.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+metadata=$(cargo metadata --format-version 1 --no-deps --offline 2>/dev/null \
+  || cargo metadata --format-version 1 --no-deps) || { echo "layers: cargo metadata failed" >&2; exit 2; }
+
+failures=0
+fail() { echo "layers: $*" >&2; failures=$((failures + 1)); }
+
+# Internal edges of the normal dependencies, one "from to" per line.
+edges=$(python3 - "$metadata" <<'PY'
+import json, sys
+for package in json.loads(sys.argv[1])["packages"]:
+    for dependency in package["dependencies"]:
+        if dependency["name"].startswith("rohrpost-") and dependency["kind"] != "dev":
+            print(package["name"].removeprefix("rohrpost-"), dependency["name"].removeprefix("rohrpost-"))
+PY
+) || { echo "layers: python3 is needed to read cargo metadata" >&2; exit 2; }
+
+declare -A allowed=(
+  [packet]=""
+  [proto]="packet"
+  [transport]="packet proto"
+  [node]="packet proto transport"
+  [relay]="packet proto transport node"
+  [mixnode]="packet proto transport node"
+  [client]="packet proto transport"
+  [ops]="packet proto transport node client relay mixnode"
+  [tests]="packet proto transport node client relay mixnode ops"
+)
+
+while read -r from to; do
+  [ -n "$from" ] || continue
+  if [ -z "${allowed[$from]+known}" ]; then
+    fail "package rohrpost-$from has no row in ops/check/layers.sh"
+  elif [[ " ${allowed[$from]} " != *" $to "* ]]; then
+    fail "rohrpost-$from must not depend on rohrpost-$to (allowed: ${allowed[$from]:-nothing})"
+  fi
+done <<<"$edges"
+
+# What a package must never link, directly or through others.
+forbid() { # package, crates...
+  local package=$1 tree crate
+  shift
+  tree=$(cargo tree --package "rohrpost-$package" --edges normal --prefix none --format '{lib}' --locked) \
+    || { echo "layers: cargo tree failed for rohrpost-$package" >&2; exit 2; }
+  for crate in "$@"; do
+    if grep -qx "$crate" <<<"$tree"; then
+      fail "rohrpost-$package links $crate; see: cargo tree --package rohrpost-$package --invert $crate"
+    fi
+  done
+}
+forbid packet tokio quinn rustls serde mio socket2
+forbid proto tokio quinn rustls mio socket2
+forbid transport ring openssl
+forbid client rohrpost_node metrics
+forbid ops ring openssl
+
+if [ "$failures" -gt 0 ]; then
+  echo "layers: $failures violation(s)" >&2
+  exit 1
+fi
+echo "layers: the order of the packages holds"
