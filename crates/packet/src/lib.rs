@@ -1,1 +1,44 @@
-//! placeholder
+//! Packet format of Rohrpost: layered onion, cryptography of a hop, SURBs and sealed envelopes.
+//!
+//! The construction follows Outfox (Rial, Piotrowska, Halpin, arXiv 2412.19937) over a layered
+//! topology: one KEM decapsulation per hop, no blinding, a header that shrinks by one layer, and a
+//! wide-block permutation over the payload. `docs/packet-format.md` specifies every byte.
+//!
+//! Nothing here knows a socket, a clock or a global generator: randomness is an argument.
+
+pub mod envelope;
+mod identifier;
+mod kem;
+mod key;
+mod lioness;
+mod packet;
+mod payload;
+mod route;
+mod schedule;
+mod suite;
+mod surb;
+mod unwrap;
+mod wrap;
+
+pub use identifier::{Generation, NodeNumber, ReplayTag, ReplyId, SessionId, ShortGeneration};
+pub use key::{HopPublicKey, HopSecretKey, KeyError};
+pub use packet::{Packet, WrongLength};
+pub use payload::{Body, Garbage};
+pub use route::{Command, Delay, Route, RouteError};
+pub use suite::{
+    Classic, ClassicSecret, Hybrid, HybridSecret, KemError, SharedSecret, Suite, SuiteId,
+};
+pub use surb::{Surb, SurbError, SurbOpener, build_surb};
+pub use unwrap::{Opened, UnwrapError, open_header};
+pub use wrap::{Hop, WrapError, wrap};
+
+/// Hops that unwrap a packet: three mixes and the last relay.
+pub const HOPS: usize = 4;
+/// Bytes of a hop's routing instruction.
+pub const ROUTE_LEN: usize = 32;
+/// Bytes of a ChaCha20-Poly1305 tag (RFC 8439).
+pub const TAG_LEN: usize = 16;
+/// Zero bytes at the start of a body, checked by the last hop (`docs/packet-format.md` §6).
+pub const PREFIX_LEN: usize = 32;
+/// Bytes before the envelope in a store instruction.
+pub const STORE_HEADER_LEN: usize = 80;

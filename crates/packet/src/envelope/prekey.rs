@@ -1,0 +1,86 @@
+//! Prekeys: hybrid keys of one generation, erased by their owner when the generation is past.
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::kem::X25519_LEN;
+use crate::suite::{HYBRID_SEED_LEN, HybridSecret};
+use crate::{Hybrid, KemError, Suite};
+
+/// Bytes of a public prekey: X25519 32, ML-KEM-768 1184.
+pub const PREKEY_PUBLIC_LEN: usize = Hybrid::PUBLIC_KEY_LEN;
+/// Bytes that determine a prekey: X25519 32, ML-KEM-768 64.
+pub const PREKEY_SEED_LEN: usize = HYBRID_SEED_LEN;
+
+/// Secret prekey; wiped when dropped.
+pub struct PrekeySecret {
+    hybrid: HybridSecret,
+    seed: Zeroizing<[u8; PREKEY_SEED_LEN]>,
+    public: PrekeyPublic,
+}
+
+impl PrekeySecret {
+    /// Makes a prekey.
+    #[must_use]
+    pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        let mut seed = Zeroizing::new([0; PREKEY_SEED_LEN]);
+        rng.fill_bytes(seed.as_mut());
+        Self::from_seed(&seed)
+    }
+
+    /// The prekey that a key file holds.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; PREKEY_SEED_LEN]) -> Self {
+        let (hybrid, public) = HybridSecret::from_seed(seed);
+        Self {
+            hybrid,
+            seed: Zeroizing::new(*seed),
+            public: PrekeyPublic(public.into()),
+        }
+    }
+
+    /// The bytes for a key file.
+    #[must_use]
+    pub fn to_seed(&self) -> Zeroizing<[u8; PREKEY_SEED_LEN]> {
+        self.seed.clone()
+    }
+
+    /// The public half.
+    #[must_use]
+    pub const fn public(&self) -> &PrekeyPublic {
+        &self.public
+    }
+
+    pub(super) const fn hybrid(&self) -> &HybridSecret {
+        &self.hybrid
+    }
+}
+
+/// Public prekey of [`PREKEY_PUBLIC_LEN`] bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrekeyPublic(Box<[u8]>);
+
+impl PrekeyPublic {
+    /// From a contact card.
+    ///
+    /// # Errors
+    /// The bytes are no hybrid public key.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KemError> {
+        if !Hybrid::public_is_valid(bytes) {
+            return Err(KemError::Length);
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// For a contact card.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn x25519(&self) -> &[u8; X25519_LEN] {
+        self.0
+            .first_chunk()
+            .expect("a prekey begins with an X25519 key")
+    }
+}

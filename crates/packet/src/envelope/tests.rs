@@ -1,0 +1,135 @@
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+
+use super::*;
+use crate::Classic;
+
+const NETWORK: NetworkId = NetworkId::new([8; 32]);
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([1; 32])
+}
+
+fn letter(body: &[u8]) -> Letter {
+    Letter {
+        message: MessageId::new([4; 16]),
+        sequence: 77,
+        fragment: Fragment { index: 1, count: 3 },
+        minutes: 29_000_000,
+        certificate: None,
+        body: Zeroizing::new(body.to_vec()),
+    }
+}
+
+struct Pair {
+    alice: IdentitySecret,
+    bob: IdentitySecret,
+    prekey: PrekeySecret,
+    rng: ChaCha20Rng,
+}
+
+fn pair() -> Pair {
+    let mut rng = rng();
+    Pair {
+        alice: IdentitySecret::generate(&mut rng),
+        bob: IdentitySecret::generate(&mut rng),
+        prekey: PrekeySecret::generate(&mut rng),
+        rng,
+    }
+}
+
+impl Pair {
+    fn seal<S: Suite>(&mut self, letter: &Letter) -> Result<Envelope<S>, SealError> {
+        let (bob, prekey) = (self.bob.public(), self.prekey.public());
+        seal(&self.alice, bob, prekey, &NETWORK, letter, &mut self.rng)
+    }
+}
+
+fn a_full_letter_arrives<S: Suite>() {
+    let mut pair = pair();
+    let text = vec![0xa5; letter_body_len::<S>()];
+    let envelope: Envelope<S> = pair.seal(&letter(&text)).unwrap();
+    assert_eq!(envelope.as_bytes().len(), S::ENVELOPE_LEN);
+    let other = PrekeySecret::generate(&mut pair.rng);
+    let opened = envelope.open(&[&other, &pair.prekey], &NETWORK).unwrap();
+    assert!(opened.sender() == pair.alice.public().key_id());
+    let got = opened
+        .letter(pair.bob.public(), pair.alice.public())
+        .unwrap();
+    assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
+    assert_eq!(got.fragment, Fragment { index: 1, count: 3 });
+    assert_eq!(got.body.as_slice(), text);
+}
+
+#[test]
+fn a_full_letter_arrives_in_both_suites() {
+    a_full_letter_arrives::<Hybrid>();
+    a_full_letter_arrives::<Classic>();
+}
+
+#[test]
+fn a_certificate_takes_room_from_the_text() {
+    let mut pair = pair();
+    let room = letter_body_len::<Classic>();
+    let mut long = letter(&vec![1; room - 100]);
+    long.certificate = Some(vec![2; 100]);
+    let envelope: Envelope<Classic> = pair.seal(&long).unwrap();
+    let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
+    let got = opened
+        .letter(pair.bob.public(), pair.alice.public())
+        .unwrap();
+    assert_eq!(got.certificate.unwrap(), vec![2; 100]);
+    long.certificate = Some(vec![2; 101]);
+    let error = pair.seal::<Classic>(&long).err().unwrap();
+    assert_eq!(
+        error,
+        SealError::Letter(LetterError::TooLong {
+            len: room + 1,
+            room
+        })
+    );
+}
+
+#[test]
+fn another_network_recipient_or_sender_cannot_open() {
+    let mut pair = pair();
+    let envelope: Envelope<Classic> = pair.seal(&letter(b"text")).unwrap();
+    let elsewhere = NetworkId::new([9; 32]);
+    assert_eq!(
+        envelope.open(&[&pair.prekey], &elsewhere).err(),
+        Some(OpenError::Recipient)
+    );
+    let other = PrekeySecret::generate(&mut pair.rng);
+    assert_eq!(
+        envelope.open(&[&other], &NETWORK).err(),
+        Some(OpenError::Recipient)
+    );
+    let mallory = IdentitySecret::generate(&mut pair.rng);
+    let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
+    let refused = opened.letter(pair.bob.public(), mallory.public()).err();
+    assert_eq!(refused, Some(OpenError::Sender));
+    let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
+    let refused = opened.letter(mallory.public(), pair.alice.public()).err();
+    assert_eq!(refused, Some(OpenError::Sender));
+}
+
+#[test]
+fn every_changed_bit_is_refused() {
+    let mut pair = pair();
+    let envelope: Envelope<Classic> = pair.seal(&letter(b"text")).unwrap();
+    for index in 0..envelope.as_bytes().len() {
+        let mut bytes = envelope.as_bytes().to_vec();
+        bytes[index] ^= 1 << (index % 8);
+        let changed = Envelope::<Classic>::from_bytes(&bytes).unwrap();
+        let opened = changed.open(&[&pair.prekey], &NETWORK);
+        assert!(opened.is_err(), "byte {index}");
+    }
+}
+
+#[test]
+fn key_files_give_the_same_keys_back() {
+    let pair = pair();
+    let prekey = PrekeySecret::from_seed(&pair.prekey.to_seed());
+    assert!(prekey.public() == pair.prekey.public());
+    let alice = IdentitySecret::from_seed(&pair.alice.to_seed());
+    assert!(alice.public() == pair.alice.public());
+}

@@ -1,0 +1,191 @@
+//! The two key encapsulations that the suites and the envelope combine.
+//!
+//! Encapsulation takes its randomness as an argument (x25519-dalek, libcrux-ml-kem);
+//! decapsulation runs on aws-lc-rs, which is the fastest and wipes its keys when freed. Each is
+//! tested against the other.
+
+use aws_lc_rs::{agreement, kem};
+use libcrux_ml_kem::mlkem768;
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::KemError;
+
+/// Bytes of an X25519 public key or ephemeral (RFC 7748).
+pub(crate) const X25519_LEN: usize = 32;
+/// Bytes of an ML-KEM-768 encapsulation key (FIPS 203, table 3).
+pub(crate) const MLKEM_PUBLIC_LEN: usize = 1184;
+/// Bytes of an ML-KEM-768 ciphertext (FIPS 203, table 3).
+pub(crate) const MLKEM_CIPHERTEXT_LEN: usize = 1088;
+/// Bytes of the seed d ‖ z of an ML-KEM key pair (FIPS 203, section 7.1).
+pub(crate) const MLKEM_SEED_LEN: usize = 64;
+
+/// X25519 secret, held by aws-lc and wiped when freed.
+pub(crate) struct X25519Secret(agreement::PrivateKey);
+
+impl X25519Secret {
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> (Self, [u8; X25519_LEN]) {
+        let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*seed));
+        let secret = agreement::PrivateKey::from_private_key(&agreement::X25519, seed)
+            .expect("any 32 bytes are an X25519 secret");
+        (Self(secret), public.to_bytes())
+    }
+
+    /// `X25519(secret, public)` into `shared`; an all-zero result is refused (RFC 7748, 6.1).
+    pub(crate) fn agree(&self, public: &[u8], shared: &mut [u8]) -> Result<(), KemError> {
+        let public = agreement::UnparsedPublicKey::new(&agreement::X25519, public);
+        agreement::agree(&self.0, public, KemError::Agreement, |secret| {
+            shared.copy_from_slice(secret);
+            Ok(())
+        })?;
+        refuse_zero(shared)
+    }
+}
+
+/// `X25519(seed, public)` by x25519-dalek, for builders that bring their own randomness.
+pub(crate) fn x25519(
+    seed: &[u8; 32],
+    public: &[u8; X25519_LEN],
+    shared: &mut [u8],
+) -> Result<(), KemError> {
+    let secret = x25519_dalek::StaticSecret::from(*seed);
+    let result = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*public));
+    shared.copy_from_slice(result.as_bytes());
+    refuse_zero(shared)
+}
+
+/// Ephemeral X25519: writes the ephemeral public key to `ciphertext`, the result to `shared`.
+pub(crate) fn x25519_encapsulate(
+    public: &[u8],
+    ciphertext: &mut [u8],
+    shared: &mut [u8],
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<(), KemError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    let secret = x25519_dalek::StaticSecret::from(*seed);
+    ciphertext.copy_from_slice(x25519_dalek::PublicKey::from(&secret).as_bytes());
+    let public = public.try_into().map_err(|_| KemError::Length)?;
+    x25519(&seed, public, shared)
+}
+
+fn refuse_zero(shared: &mut [u8]) -> Result<(), KemError> {
+    if shared.iter().fold(0, |all, byte| all | byte) == 0 {
+        return Err(KemError::Agreement);
+    }
+    Ok(())
+}
+
+/// ML-KEM-768 decapsulation key, held by aws-lc and wiped when freed.
+pub(crate) struct MlKemSecret(kem::DecapsulationKey);
+
+impl MlKemSecret {
+    pub(crate) fn from_seed(seed: &[u8; MLKEM_SEED_LEN]) -> (Self, [u8; MLKEM_PUBLIC_LEN]) {
+        let (secret, public) = mlkem768::generate_key_pair(*seed).into_parts();
+        let mut bytes: Zeroizing<[u8; 2400]> = Zeroizing::new(secret.into());
+        let secret = kem::DecapsulationKey::new(&kem::ML_KEM_768, bytes.as_ref())
+            .expect("libcrux makes decapsulation keys of the length of FIPS 203");
+        bytes.zeroize();
+        (Self(secret), public.into())
+    }
+
+    pub(crate) fn decapsulate(&self, ciphertext: &[u8], shared: &mut [u8]) -> Result<(), KemError> {
+        let secret = self
+            .0
+            .decapsulate(ciphertext.into())
+            .map_err(|_| KemError::Decapsulation)?;
+        shared.copy_from_slice(secret.as_ref());
+        Ok(())
+    }
+}
+
+/// Whether `public` is a valid encapsulation key (the modulus check of FIPS 203, section 7.2).
+pub(crate) fn mlkem_public_is_valid(public: &[u8]) -> bool {
+    <&[u8; MLKEM_PUBLIC_LEN]>::try_from(public)
+        .is_ok_and(|public| mlkem768::validate_public_key(&public.into()))
+}
+
+pub(crate) fn mlkem_encapsulate(
+    public: &[u8],
+    ciphertext: &mut [u8],
+    shared: &mut [u8],
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<(), KemError> {
+    let public: &[u8; MLKEM_PUBLIC_LEN] = public.try_into().map_err(|_| KemError::Length)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    let (encapsulated, mut secret) = mlkem768::encapsulate(&public.into(), *seed);
+    ciphertext.copy_from_slice(encapsulated.as_slice());
+    shared.copy_from_slice(&secret);
+    secret.zeroize();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn aws_lc_opens_what_dalek_and_libcrux_sealed() {
+        let mut rng = ChaCha20Rng::from_seed([7; 32]);
+        for _ in 0..20 {
+            let mut seed = [0; MLKEM_SEED_LEN];
+            rand_core::Rng::fill_bytes(&mut rng, &mut seed);
+            let (secret, public) = MlKemSecret::from_seed(&seed);
+            let (mut ciphertext, mut ours, mut theirs) =
+                ([0; MLKEM_CIPHERTEXT_LEN], [0; 32], [0; 32]);
+            mlkem_encapsulate(&public, &mut ciphertext, &mut ours, &mut rng).unwrap();
+            secret.decapsulate(&ciphertext, &mut theirs).unwrap();
+            assert_eq!(ours, theirs);
+
+            let (secret, public) = X25519Secret::from_seed(&seed[..32].try_into().unwrap());
+            let (mut ephemeral, mut ours, mut theirs) = ([0; 32], [0; 32], [0; 32]);
+            x25519_encapsulate(&public, &mut ephemeral, &mut ours, &mut rng).unwrap();
+            secret.agree(&ephemeral, &mut theirs).unwrap();
+            assert_eq!(ours, theirs);
+        }
+    }
+
+    /// aws-lc seals, libcrux opens: the other direction of the test above.
+    #[test]
+    fn libcrux_opens_what_aws_lc_sealed() {
+        let pair = mlkem768::generate_key_pair([9; MLKEM_SEED_LEN]);
+        let key = kem::EncapsulationKey::new(&kem::ML_KEM_768, pair.pk()).unwrap();
+        let (ciphertext, secret) = key.encapsulate().unwrap();
+        let ciphertext: [u8; MLKEM_CIPHERTEXT_LEN] = ciphertext.as_ref().try_into().unwrap();
+        let opened = mlkem768::decapsulate(pair.private_key(), &ciphertext.into());
+        assert_eq!(opened, secret.as_ref());
+    }
+
+    /// RFC 7748, section 6.1.
+    #[test]
+    fn x25519_matches_the_vector_of_rfc_7748() {
+        let alice = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
+        let bob = hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+        let expected = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+        let (secret, public) = X25519Secret::from_seed(&alice);
+        assert_eq!(
+            public,
+            hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
+        );
+        let mut shared = [0; 32];
+        secret.agree(&bob, &mut shared).unwrap();
+        assert_eq!(shared, expected);
+        x25519(&alice, &bob, &mut shared).unwrap();
+        assert_eq!(shared, expected);
+    }
+
+    #[test]
+    fn a_point_of_small_order_is_refused() {
+        let (secret, _) = X25519Secret::from_seed(&[5; 32]);
+        assert!(secret.agree(&[0; 32], &mut [0; 32]).is_err());
+        assert!(x25519(&[5; 32], &[0; 32], &mut [0; 32]).is_err());
+    }
+
+    fn hex(text: &str) -> [u8; 32] {
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        bytes.try_into().unwrap()
+    }
+}

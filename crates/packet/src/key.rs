@@ -1,0 +1,87 @@
+//! Packet keys of a hop: made in memory per epoch, known by their generation.
+
+use std::marker::PhantomData;
+
+use rand_core::CryptoRng;
+
+use crate::{Generation, Suite};
+
+/// A hop's secret packet key. Lives in memory only and is wiped when dropped.
+pub struct HopSecretKey<S: Suite> {
+    secret: S::Secret,
+    public: HopPublicKey<S>,
+}
+
+impl<S: Suite> HopSecretKey<S> {
+    /// Makes the key of `generation`.
+    #[must_use]
+    pub fn generate(generation: Generation, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        let (secret, public) = S::keypair(rng);
+        let public = HopPublicKey {
+            generation,
+            bytes: public.into(),
+            suite: PhantomData,
+        };
+        Self { secret, public }
+    }
+
+    /// The public half.
+    #[must_use]
+    pub const fn public(&self) -> &HopPublicKey<S> {
+        &self.public
+    }
+
+    /// The key's generation.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.public.generation
+    }
+
+    pub(crate) const fn secret(&self) -> &S::Secret {
+        &self.secret
+    }
+}
+
+/// A hop's public packet key with its generation, as a descriptor announces it.
+#[derive(Clone)]
+pub struct HopPublicKey<S: Suite> {
+    generation: Generation,
+    bytes: Box<[u8]>,
+    suite: PhantomData<S>,
+}
+
+impl<S: Suite> HopPublicKey<S> {
+    /// From a descriptor.
+    ///
+    /// # Errors
+    /// The bytes are no public key of the suite.
+    pub fn from_bytes(generation: Generation, bytes: &[u8]) -> Result<Self, KeyError> {
+        if !S::public_is_valid(bytes) {
+            return Err(KeyError { suite: S::NAME });
+        }
+        Ok(Self {
+            generation,
+            bytes: bytes.into(),
+            suite: PhantomData,
+        })
+    }
+
+    /// `S::PUBLIC_KEY_LEN` bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The key's generation.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+}
+
+/// The bytes are no public key of the suite.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a public key of the suite {suite}")]
+pub struct KeyError {
+    suite: &'static str,
+}

@@ -1,0 +1,119 @@
+//! Opening one layer (`docs/packet-format.md` §7).
+//!
+//! The order at a hop is: decapsulate, header AEAD, then the caller's replay test-and-set with
+//! [`Opened::tag`], then the payload. Everything that fails is to be dropped in silence.
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
+
+use crate::payload::PayloadKey;
+use crate::schedule::hop_keys;
+use crate::{
+    Body, Garbage, HOPS, HopSecretKey, KemError, Packet, ROUTE_LEN, ReplayTag, ReplyId, Route,
+    RouteError, Suite, TAG_LEN,
+};
+
+/// A packet whose header layer is open, before its replay check.
+pub struct Opened<S: Suite> {
+    packet: Packet<S>,
+    layer: usize,
+    route: Route,
+    tag: ReplayTag,
+    payload: PayloadKey,
+}
+
+/// Opens the header layer that belongs to the hop in `layer` (0 to 3).
+///
+/// # Errors
+/// Why the packet is to be dropped.
+pub fn open_header<S: Suite>(
+    mut packet: Packet<S>,
+    layer: usize,
+    key: &HopSecretKey<S>,
+) -> Result<Opened<S>, UnwrapError> {
+    if layer >= HOPS {
+        return Err(UnwrapError::Layer);
+    }
+    let header = &mut packet.header_mut()[..(HOPS - layer) * S::LAYER_LEN];
+    let (ciphertext, sealed) = header.split_at_mut(S::CIPHERTEXT_LEN);
+    let shared = S::decapsulate(key.secret(), ciphertext)?;
+    let keys = hop_keys(&shared, layer, key.public(), ciphertext);
+    let (plain, tag) = sealed.split_at_mut(sealed.len() - TAG_LEN);
+    let tag = Tag::try_from(&*tag).expect("the split leaves a tag's length");
+    ChaCha20Poly1305::new(keys.header.expose().into())
+        .decrypt_inout_detached(&Nonce::default(), &[], (&mut *plain).into(), &tag)
+        .map_err(|_| UnwrapError::Header)?;
+    let route = plain
+        .first_chunk::<ROUTE_LEN>()
+        .expect("a layer is longer than its route");
+    let route = Route::decode(route)?;
+    Ok(Opened {
+        packet,
+        layer,
+        route,
+        tag: keys.tag,
+        payload: keys.payload,
+    })
+}
+
+impl<S: Suite> Opened<S> {
+    /// What this hop is to do.
+    #[must_use]
+    pub const fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// What the hop remembers to refuse a second copy.
+    #[must_use]
+    pub const fn tag(&self) -> &ReplayTag {
+        &self.tag
+    }
+
+    /// The packet for the next hop: inner layers moved to the front, and everything between them
+    /// and the payload zero, whatever came in. Copying what stood there would let two nodes pass
+    /// a mark through an honest one.
+    #[must_use]
+    pub fn forward(mut self) -> Packet<S> {
+        let inner = (HOPS - self.layer - 1) * S::LAYER_LEN;
+        let from = S::CIPHERTEXT_LEN + ROUTE_LEN;
+        let header = self.packet.header_mut();
+        header.copy_within(from..from + inner, 0);
+        header[inner..].fill(0);
+        self.payload.cipher().decrypt(self.packet.payload_mut());
+        self.packet
+    }
+
+    /// The body, at the last hop of a packet down to a mailbox.
+    ///
+    /// # Errors
+    /// The payload was changed on the way.
+    pub fn deliver(mut self) -> Result<Body, Garbage> {
+        self.payload.cipher().decrypt(self.packet.payload_mut());
+        Body::from_payload(self.packet.payload())
+    }
+
+    /// The payload of a reply for the maker of its SURB, at the last hop, who cannot read it.
+    #[must_use]
+    pub fn reply(mut self) -> (ReplyId, Box<[u8]>) {
+        self.payload.cipher().decrypt(self.packet.payload_mut());
+        (self.tag.into(), self.packet.payload().into())
+    }
+}
+
+/// Why a packet is dropped before its payload is touched. Always the fault of a peer.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum UnwrapError {
+    /// There is no such layer.
+    #[error("a path has four layers")]
+    Layer,
+    /// The encapsulation is unusable.
+    #[error("decapsulation failed")]
+    Decapsulation(#[from] KemError),
+    /// The header's tag does not verify.
+    #[error("the header does not verify")]
+    Header,
+    /// The authenticated route is malformed.
+    #[error("the route is malformed")]
+    Route(#[from] RouteError),
+}
