@@ -1,1 +1,184 @@
-//! To be written by its owner.
+//! Descriptors: nodes announce their packet keys, signed (`docs/directory.md`).
+
+use std::collections::BTreeMap;
+
+use rohrpost_packet::{Generation, NodeNumber, SuiteId};
+
+use crate::roster::Roster;
+use crate::signing::{Signature, SigningKey};
+use crate::time::Time;
+use crate::wire::{Malformed, Reader};
+
+/// A node's announcement of its newest packet key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// The node.
+    pub node: NodeNumber,
+    /// Generation of the key.
+    pub generation: Generation,
+    /// When it was announced, by the node's clock; rises with every announcement.
+    pub issued: Time,
+    /// Suite of the key.
+    pub suite: SuiteId,
+    /// The public key, at most [`MAX_KEY_LEN`] bytes.
+    pub key: Box<[u8]>,
+}
+
+/// A descriptor under its node's identity key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedDescriptor {
+    descriptor: Descriptor,
+    signature: Signature,
+}
+
+impl SignedDescriptor {
+    /// Signs a node's own descriptor.
+    #[must_use]
+    pub fn sign(descriptor: Descriptor, key: &SigningKey) -> Self {
+        let signature = key.sign(LABEL, &descriptor.encode());
+        Self {
+            descriptor,
+            signature,
+        }
+    }
+
+    /// The announcement; trust it only after [`Self::verify`].
+    #[must_use]
+    pub const fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Whether its node is in the roster and signed it.
+    #[must_use]
+    pub fn verify(&self, roster: &Roster) -> bool {
+        roster.node(self.descriptor.node).is_some_and(|node| {
+            node.identity
+                .verify(LABEL, &self.descriptor.encode(), &self.signature)
+        })
+    }
+
+    /// Version 1, suite u8, key length u16, node u32, generation u32, issued u64, key, signature.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.descriptor.encode()[..], self.signature.as_bytes()].concat()
+    }
+
+    /// Reads a descriptor.
+    ///
+    /// # Errors
+    /// Malformed; whether it is true is up to [`Self::verify`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        reader.expect(VERSION)?;
+        let suite = SuiteId::new(reader.u8()?);
+        let len = usize::from(reader.u16()?);
+        let node = NodeNumber::new(reader.u32()?);
+        let generation = Generation::new(reader.u32()?);
+        let issued = Time::from_micros(reader.u64()?);
+        if len > MAX_KEY_LEN {
+            return Err(Malformed);
+        }
+        let key = reader.take(len)?.into();
+        let signature = Signature::new(reader.array()?);
+        reader.end()?;
+        let descriptor = Descriptor {
+            node,
+            generation,
+            issued,
+            suite,
+            key,
+        };
+        Ok(Self {
+            descriptor,
+            signature,
+        })
+    }
+}
+
+impl Descriptor {
+    fn encode(&self) -> Vec<u8> {
+        let len = u16::try_from(self.key.len()).expect("keys of all suites are under 64 KiB");
+        let mut bytes = vec![VERSION, self.suite.get()];
+        bytes.extend_from_slice(&len.to_be_bytes());
+        bytes.extend_from_slice(&self.node.get().to_be_bytes());
+        bytes.extend_from_slice(&self.generation.get().to_be_bytes());
+        bytes.extend_from_slice(&self.issued.micros().to_be_bytes());
+        bytes.extend_from_slice(&self.key);
+        bytes
+    }
+}
+
+/// What a relay knows of the nodes: at most one descriptor for each node of the roster.
+#[derive(Default)]
+pub struct DescriptorBook {
+    heard: BTreeMap<NodeNumber, (Time, SignedDescriptor)>,
+}
+
+impl DescriptorBook {
+    /// Takes a node's announcement that arrived on the node's own link.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn insert(
+        &mut self,
+        now: Time,
+        from: NodeNumber,
+        signed: SignedDescriptor,
+        roster: &Roster,
+        suite: SuiteId,
+    ) -> Result<(), DescriptorRefusal> {
+        let descriptor = signed.descriptor();
+        if descriptor.node != from {
+            return Err(DescriptorRefusal::Node);
+        }
+        if descriptor.suite != suite {
+            return Err(DescriptorRefusal::Suite);
+        }
+        if !signed.verify(roster) {
+            return Err(DescriptorRefusal::Signature);
+        }
+        let older = self.heard.get(&from).is_some_and(|(_, held)| {
+            let held = held.descriptor();
+            (held.generation, held.issued) >= (descriptor.generation, descriptor.issued)
+        });
+        if older {
+            return Err(DescriptorRefusal::Older);
+        }
+        self.heard.insert(from, (now, signed));
+        Ok(())
+    }
+
+    /// The descriptors heard within the roster's time, by node number; the others are forgotten.
+    pub fn current(&mut self, now: Time, roster: &Roster) -> Vec<SignedDescriptor> {
+        let limit = roster.directory.descriptor_max_age;
+        self.heard
+            .retain(|_, (heard, _)| now.since(*heard) <= limit);
+        self.heard
+            .values()
+            .map(|(_, signed)| signed.clone())
+            .collect()
+    }
+}
+
+/// Why a relay does not take an announcement. Always the peer's fault.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum DescriptorRefusal {
+    /// It names another node than the link's.
+    #[error("a descriptor of another node")]
+    Node,
+    /// It is of another suite than the network's.
+    #[error("a descriptor of another suite")]
+    Suite,
+    /// Its node did not sign it.
+    #[error("a descriptor with a wrong signature")]
+    Signature,
+    /// A newer one is known.
+    #[error("an old descriptor")]
+    Older,
+}
+
+/// Bytes of the longest public key in a descriptor.
+pub const MAX_KEY_LEN: usize = 2_048;
+const VERSION: u8 = 1;
+const LABEL: &[u8] = b"rohrpost descriptor v1\0";

@@ -1,1 +1,190 @@
-//! To be written by its owner.
+//! The network document: the roster's hash and the current descriptors (`docs/directory.md`).
+//!
+//! The encoding is final and holds any number of signatures. Until the agencies agree on one
+//! document, each relay makes its own and signs it alone.
+
+use rohrpost_packet::NodeNumber;
+
+use crate::descriptor::SignedDescriptor;
+use crate::roster::Roster;
+use crate::signing::{Signature, SigningKey};
+use crate::time::Time;
+use crate::wire::{Malformed, Reader};
+
+/// What all parties of a network need to build packets.
+#[derive(Clone)]
+pub struct Document {
+    /// Version of the roster it goes with.
+    pub roster_version: u32,
+    /// Hash of that roster.
+    pub roster_hash: [u8; 32],
+    /// Number of the document; rises.
+    pub number: u64,
+    /// When it starts to hold.
+    pub start: Time,
+    /// The maker's clock when it was made; clients set theirs by it.
+    pub made: Time,
+    /// The nodes that are up, by number.
+    pub descriptors: Vec<SignedDescriptor>,
+}
+
+/// A document and who signed it.
+#[derive(Clone)]
+pub struct SignedDocument {
+    document: Document,
+    signatures: Vec<(NodeNumber, Signature)>,
+}
+
+impl SignedDocument {
+    /// Signs a document as one relay.
+    #[must_use]
+    pub fn sign(document: Document, relay: NodeNumber, key: &SigningKey) -> Self {
+        let signature = key.sign(LABEL, &document.encode());
+        Self {
+            document,
+            signatures: vec![(relay, signature)],
+        }
+    }
+
+    /// The document, if `relay` signed it and every descriptor in it is its node's own, each node
+    /// once.
+    ///
+    /// # Errors
+    /// Why it is not to be trusted.
+    pub fn verify(self, roster: &Roster, relay: NodeNumber) -> Result<Document, DocumentRefusal> {
+        let bytes = self.document.encode();
+        let signed = self.signatures.iter().find(|(signer, _)| *signer == relay);
+        let identity = roster.node(relay).map(|node| node.identity);
+        let (Some((_, signature)), Some(identity)) = (signed, identity) else {
+            return Err(DocumentRefusal::Signer);
+        };
+        if !identity.verify(LABEL, &bytes, signature) {
+            return Err(DocumentRefusal::Signer);
+        }
+        if self.document.roster_hash != roster.hash {
+            return Err(DocumentRefusal::Roster);
+        }
+        let numbers: Vec<_> = self
+            .document
+            .descriptors
+            .iter()
+            .map(|signed| signed.descriptor().node)
+            .collect();
+        let ordered = numbers.is_sorted_by(|one, next| one < next);
+        let genuine = self
+            .document
+            .descriptors
+            .iter()
+            .all(|signed| signed.verify(roster));
+        if !ordered || !genuine {
+            return Err(DocumentRefusal::Descriptor);
+        }
+        Ok(self.document)
+    }
+
+    /// The number that the maker claims, before anything is verified.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.document.number
+    }
+
+    /// The document, then count u16 and for each signature: relay u32, signature 64.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.document.encode();
+        bytes.extend_from_slice(&count(self.signatures.len()));
+        for (signer, signature) in &self.signatures {
+            bytes.extend_from_slice(&signer.get().to_be_bytes());
+            bytes.extend_from_slice(signature.as_bytes());
+        }
+        bytes
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// Malformed; whether it is true is up to [`Self::verify`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let document = Document::decode(&mut reader)?;
+        let mut signatures = Vec::new();
+        for _ in 0..reader.u16()? {
+            signatures.push((
+                NodeNumber::new(reader.u32()?),
+                Signature::new(reader.array()?),
+            ));
+        }
+        reader.end()?;
+        Ok(Self {
+            document,
+            signatures,
+        })
+    }
+}
+
+impl Document {
+    /// Version 1, 3 zeros, roster version u32, roster hash 32, number u64, start u64, made u64,
+    /// count u16, and for each descriptor: length u16, descriptor.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION, 0, 0, 0];
+        bytes.extend_from_slice(&self.roster_version.to_be_bytes());
+        bytes.extend_from_slice(&self.roster_hash);
+        bytes.extend_from_slice(&self.number.to_be_bytes());
+        bytes.extend_from_slice(&self.start.micros().to_be_bytes());
+        bytes.extend_from_slice(&self.made.micros().to_be_bytes());
+        bytes.extend_from_slice(&count(self.descriptors.len()));
+        for signed in &self.descriptors {
+            let descriptor = signed.encode();
+            bytes.extend_from_slice(&count(descriptor.len()));
+            bytes.extend_from_slice(&descriptor);
+        }
+        bytes
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        reader.expect(VERSION)?;
+        reader.zeros::<3>()?;
+        let roster_version = reader.u32()?;
+        let roster_hash = reader.array()?;
+        let number = reader.u64()?;
+        let start = Time::from_micros(reader.u64()?);
+        let made = Time::from_micros(reader.u64()?);
+        let mut descriptors = Vec::new();
+        for _ in 0..reader.u16()? {
+            let len = usize::from(reader.u16()?);
+            descriptors.push(SignedDescriptor::decode(reader.take(len)?)?);
+        }
+        Ok(Self {
+            roster_version,
+            roster_hash,
+            number,
+            start,
+            made,
+            descriptors,
+        })
+    }
+}
+
+fn count(len: usize) -> [u8; 2] {
+    u16::try_from(len)
+        .expect("rosters and descriptors are under 64 Ki")
+        .to_be_bytes()
+}
+
+/// Why a document is not used. Always the maker's fault.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum DocumentRefusal {
+    /// Not signed by the relay that served it.
+    #[error("the document is not signed by the relay that served it")]
+    Signer,
+    /// It goes with another roster.
+    #[error("the document goes with another roster")]
+    Roster,
+    /// A descriptor in it is forged, repeated or out of order.
+    #[error("a descriptor in the document is not genuine")]
+    Descriptor,
+}
+
+const VERSION: u8 = 1;
+const LABEL: &[u8] = b"rohrpost document v1\0";

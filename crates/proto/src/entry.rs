@@ -1,1 +1,210 @@
-//! To be written by its owner.
+//! Entry duty of a relay: holds clients' cells until a tick, and sends each session one cell a slot.
+//!
+//! A session ticks once per slot, at one of four phases drawn when it joins. At a tick the entry
+//! passes on what its sessions have sent, in random order, and sends each of them exactly one cell:
+//! a reply if one waits, else a dummy. All work hangs on the tick, none on a cell's arrival.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use rand_core::CryptoRng;
+use rohrpost_packet::{ReplyId, SessionId, Suite};
+
+use crate::frame::{Chunk, DownCell, Frame, Outgoing, UpCell, chunk_len, chunks};
+use crate::hop::Refusal;
+use crate::path::below;
+use crate::time::Time;
+
+/// The sessions of a relay.
+pub struct Entry<S: Suite> {
+    slot: Duration,
+    limit: usize,
+    next: u64,
+    sessions: BTreeMap<SessionHandle, Session<S>>,
+    names: HashMap<SessionId, SessionHandle>,
+    document: Vec<Chunk>,
+}
+
+/// Names a client link inside the process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHandle(u64);
+
+struct Session<S: Suite> {
+    phase: u64,
+    name: Option<SessionId>,
+    /// Cells since the last tick, oldest first; at most [`UP_BOUND`], the newest is shed.
+    up: VecDeque<Outgoing<S>>,
+    /// Replies that wait; at most [`DOWN_BOUND`], the newest is shed.
+    down: VecDeque<(ReplyId, Box<[u8]>)>,
+}
+
+/// What a tick gives.
+pub struct EntryTick<S: Suite> {
+    /// Packets for the first layer, in random order.
+    pub up: Vec<Outgoing<S>>,
+    /// One cell for each session of this phase.
+    pub down: Vec<(SessionHandle, DownCell<S>)>,
+}
+
+impl<S: Suite> Entry<S> {
+    /// An entry for at most `limit` sessions (up to 110 KiB each hybrid while cells wait, 23 KiB
+    /// classic).
+    #[must_use]
+    pub fn new(slot: Duration, limit: usize) -> Self {
+        Self {
+            slot,
+            limit,
+            next: 0,
+            sessions: BTreeMap::new(),
+            names: HashMap::new(),
+            document: Vec::new(),
+        }
+    }
+
+    /// A client link has come up; its phase is drawn.
+    ///
+    /// # Errors
+    /// There are as many sessions as the relay takes.
+    pub fn join(&mut self, rng: &mut (impl CryptoRng + ?Sized)) -> Result<SessionHandle, Refusal> {
+        if self.sessions.len() >= self.limit {
+            return Err(Refusal::Overload);
+        }
+        self.next += 1;
+        let handle = SessionHandle(self.next);
+        let phase = u64::try_from(below(4, rng)).expect("below four");
+        let (up, down) = (VecDeque::new(), VecDeque::new());
+        self.sessions.insert(
+            handle,
+            Session {
+                phase,
+                name: None,
+                up,
+                down,
+            },
+        );
+        Ok(handle)
+    }
+
+    /// A cell has arrived.
+    ///
+    /// # Errors
+    /// Why it is dropped.
+    pub fn handle_cell(&mut self, from: SessionHandle, cell: UpCell<S>) -> Result<(), Refusal> {
+        let session = self.sessions.get_mut(&from).ok_or(Refusal::Session)?;
+        match cell {
+            UpCell::Idle => Ok(()),
+            UpCell::Hello(name) => {
+                if session.name.is_some() || self.names.contains_key(&name) {
+                    return Err(Refusal::Session);
+                }
+                session.name = Some(name);
+                self.names.insert(name, from);
+                Ok(())
+            }
+            UpCell::Packet { .. } if session.up.len() >= UP_BOUND => Err(Refusal::Overload),
+            UpCell::Packet {
+                first_hop,
+                generation,
+                packet,
+            } => {
+                let frame = Frame { generation, packet };
+                session.up.push_back(Outgoing {
+                    to: first_hop,
+                    frame,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// A reply has arrived for a session.
+    ///
+    /// # Errors
+    /// The session is not here, or too many replies wait.
+    pub fn handle_reply(
+        &mut self,
+        name: SessionId,
+        id: ReplyId,
+        payload: Box<[u8]>,
+    ) -> Result<(), Refusal> {
+        let handle = self.names.get(&name).ok_or(Refusal::Session)?;
+        let session = self.sessions.get_mut(handle).ok_or(Refusal::Session)?;
+        if session.down.len() >= DOWN_BOUND {
+            return Err(Refusal::Overload);
+        }
+        session.down.push_back((id, payload));
+        Ok(())
+    }
+
+    /// A client link is gone.
+    pub fn leave(&mut self, handle: SessionHandle) {
+        if let Some(name) = self
+            .sessions
+            .remove(&handle)
+            .and_then(|session| session.name)
+        {
+            self.names.remove(&name);
+        }
+    }
+
+    /// The document that all sessions get from now on, piece by piece.
+    pub fn set_document(&mut self, number: u64, bytes: &[u8]) {
+        let number = u32::try_from(number & u64::from(u32::MAX)).expect("masked to 32 bits");
+        self.document = chunks(number, bytes, chunk_len::<S>());
+    }
+
+    /// The tick that was due at `at`, a multiple of a quarter slot.
+    pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
+        let phase = at.slot(self.slot / 4).number() % 4;
+        let chunk = self.chunk(at);
+        let mut tick = EntryTick {
+            up: Vec::new(),
+            down: Vec::new(),
+        };
+        for (handle, session) in &mut self.sessions {
+            if session.phase == phase {
+                tick.up.extend(session.up.pop_front());
+                let cell = DownCell::new(session.down.pop_front(), chunk.clone());
+                tick.down.push((*handle, cell));
+            }
+        }
+        tick.up.shuffle(rng);
+        tick
+    }
+
+    /// The next tick after `now`.
+    #[must_use]
+    pub fn next_tick(&self, now: Time) -> Time {
+        now.next_multiple(self.slot / 4)
+    }
+
+    /// Sessions that are up.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether none is up.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The piece of the document that belongs to this slot, the same for all.
+    fn chunk(&self, at: Time) -> Option<Chunk> {
+        let count = u64::try_from(self.document.len())
+            .ok()
+            .filter(|count| *count > 0)?;
+        let index = at.slot(self.slot).number() % count;
+        self.document.get(usize::try_from(index).ok()?).cloned()
+    }
+}
+
+/// Cells of one session between two ticks: one, and a few for jitter on the way.
+const UP_BOUND: usize = 4;
+/// Replies of one session: two mailboxes answer at the same tick, four ticks apart.
+const DOWN_BOUND: usize = 8;
+
+#[cfg(test)]
+mod tests;

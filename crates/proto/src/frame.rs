@@ -1,1 +1,210 @@
-//! To be written by its owner.
+//! What stands on packet links and client links: an 8-byte header and a packet, one length always.
+
+mod chunk;
+
+use std::marker::PhantomData;
+
+use rand_core::CryptoRng;
+use rohrpost_packet::{NodeNumber, Packet, ReplyId, SessionId, ShortGeneration, Suite};
+
+pub use chunk::{Chunk, ChunkAssembler, MAX_DOCUMENT_LEN, chunks};
+
+use crate::wire::{Malformed, Reader};
+
+/// Bytes before the packet in a frame or cell.
+pub const HEADER_LEN: usize = 8;
+
+/// Bytes of every frame and cell of suite `S`.
+#[must_use]
+pub const fn frame_len<S: Suite>() -> usize {
+    HEADER_LEN + S::PACKET_LEN
+}
+
+/// A packet on its way to a node, with the generation of the key it was built for:
+/// kind 1, 0, generation u16, 0 u32, packet.
+pub struct Frame<S: Suite> {
+    /// Selects the receiving node's key.
+    pub generation: ShortGeneration,
+    /// The packet.
+    pub packet: Packet<S>,
+}
+
+impl<S: Suite> Frame<S> {
+    /// The frame as it stands on the link.
+    #[must_use]
+    pub fn encode(&self) -> Box<[u8]> {
+        encode(FRAME_PACKET, self.generation, 0, self.packet.as_bytes())
+    }
+
+    /// Reads a frame off a link.
+    ///
+    /// # Errors
+    /// Not a frame of this suite.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        reader.expect(FRAME_PACKET)?;
+        reader.zeros::<1>()?;
+        let generation = ShortGeneration::new(reader.u16()?);
+        reader.zeros::<4>()?;
+        let packet = Packet::from_bytes(reader.take(S::PACKET_LEN)?).map_err(|_| Malformed)?;
+        reader.end()?;
+        Ok(Self { generation, packet })
+    }
+}
+
+/// A frame and the node it goes to.
+pub struct Outgoing<S: Suite> {
+    /// The next node.
+    pub to: NodeNumber,
+    /// What it gets.
+    pub frame: Frame<S>,
+}
+
+/// What a client sends, exactly once per slot.
+pub enum UpCell<S: Suite> {
+    /// The first cell of a session: names it. The rest of the cell is random.
+    Hello(SessionId),
+    /// A packet for a mix of the first layer.
+    Packet {
+        /// The mix.
+        first_hop: NodeNumber,
+        /// Generation of its key.
+        generation: ShortGeneration,
+        /// The packet.
+        packet: Packet<S>,
+    },
+    /// Random bytes, while there is no list of keys to build a packet with.
+    Idle,
+}
+
+impl<S: Suite> UpCell<S> {
+    /// The cell as it stands on the link; `rng` fills what carries nothing.
+    #[must_use]
+    pub fn encode(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Box<[u8]> {
+        let none = ShortGeneration::new(0);
+        match self {
+            Self::Hello(session) => {
+                let mut cell = encode(UP_HELLO, none, 0, Packet::<S>::random(rng).as_bytes());
+                cell[HEADER_LEN..HEADER_LEN + 16].copy_from_slice(session.as_bytes());
+                cell
+            }
+            Self::Packet {
+                first_hop,
+                generation,
+                packet,
+            } => encode(UP_PACKET, *generation, first_hop.get(), packet.as_bytes()),
+            Self::Idle => encode(UP_IDLE, none, 0, Packet::<S>::random(rng).as_bytes()),
+        }
+    }
+
+    /// Reads a cell off a client link.
+    ///
+    /// # Errors
+    /// Not a cell of this suite.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let kind = reader.u8()?;
+        reader.zeros::<1>()?;
+        let generation = ShortGeneration::new(reader.u16()?);
+        let first_hop = NodeNumber::new(reader.u32()?);
+        let packet = reader.take(S::PACKET_LEN)?;
+        reader.end()?;
+        match kind {
+            UP_HELLO => Ok(Self::Hello(SessionId::new(Reader::new(packet).array()?))),
+            UP_PACKET => {
+                let packet = Packet::from_bytes(packet).map_err(|_| Malformed)?;
+                Ok(Self::Packet {
+                    first_hop,
+                    generation,
+                    packet,
+                })
+            }
+            UP_IDLE => Ok(Self::Idle),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// What a client gets, exactly once per slot: a reply or a dummy, and beside either a piece of the
+/// relay's document. Reply id 16, chunk area `S::HEADER_LEN - 16`, payload.
+pub struct DownCell<S: Suite> {
+    /// The reply, if one waits.
+    pub reply: Option<(ReplyId, Box<[u8]>)>,
+    /// A piece of the document, once the relay has one.
+    pub chunk: Option<Chunk>,
+    suite: PhantomData<S>,
+}
+
+impl<S: Suite> DownCell<S> {
+    /// A cell with these contents; the payload has `S::PAYLOAD_LEN` bytes.
+    #[must_use]
+    pub const fn new(reply: Option<(ReplyId, Box<[u8]>)>, chunk: Option<Chunk>) -> Self {
+        Self {
+            reply,
+            chunk,
+            suite: PhantomData,
+        }
+    }
+
+    /// The cell as it stands on the link.
+    #[must_use]
+    pub fn encode(&self) -> Box<[u8]> {
+        let mut area = vec![0; S::PACKET_LEN];
+        if let Some(chunk) = &self.chunk {
+            chunk.encode(&mut area[ID_LEN..S::HEADER_LEN]);
+        }
+        let mut kind = DOWN_DUMMY;
+        if let Some((id, payload)) = &self.reply {
+            kind = DOWN_REPLY;
+            area[..ID_LEN].copy_from_slice(id.as_bytes());
+            area[S::HEADER_LEN..].copy_from_slice(payload);
+        }
+        encode(kind, ShortGeneration::new(0), 0, &area)
+    }
+
+    /// Reads a cell off a client link.
+    ///
+    /// # Errors
+    /// Not a cell of this suite.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let kind = reader.u8()?;
+        reader.zeros::<7>()?;
+        let id = ReplyId::new(reader.array()?);
+        let chunk = Chunk::decode(reader.take(S::HEADER_LEN - ID_LEN)?)?;
+        let payload = reader.take(S::PAYLOAD_LEN)?;
+        reader.end()?;
+        let reply = match kind {
+            DOWN_REPLY => Some((id, payload.into())),
+            DOWN_DUMMY => None,
+            _ => return Err(Malformed),
+        };
+        Ok(Self::new(reply, chunk))
+    }
+}
+
+/// Bytes of a document that one down cell carries beside its payload.
+#[must_use]
+pub const fn chunk_len<S: Suite>() -> usize {
+    S::HEADER_LEN - ID_LEN - chunk::CHUNK_HEADER_LEN
+}
+
+fn encode(kind: u8, generation: ShortGeneration, word: u32, packet: &[u8]) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN + packet.len());
+    bytes.extend_from_slice(&[kind, 0]);
+    bytes.extend_from_slice(&generation.get().to_be_bytes());
+    bytes.extend_from_slice(&word.to_be_bytes());
+    bytes.extend_from_slice(packet);
+    bytes.into()
+}
+
+const ID_LEN: usize = 16;
+const FRAME_PACKET: u8 = 1;
+const UP_HELLO: u8 = 1;
+const UP_PACKET: u8 = 2;
+const UP_IDLE: u8 = 3;
+const DOWN_REPLY: u8 = 1;
+const DOWN_DUMMY: u8 = 2;
+
+#[cfg(test)]
+mod tests;

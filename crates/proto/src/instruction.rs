@@ -1,1 +1,252 @@
-//! To be written by its owner.
+//! What the last hop finds in a packet, and what an answer carries (`docs/packet-format.md` §10).
+
+mod pull;
+
+use blake3::Hasher;
+use rand_core::CryptoRng;
+use rohrpost_packet::envelope::{Envelope, NetworkId};
+use rohrpost_packet::{NodeNumber, STORE_HEADER_LEN, Suite};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+pub use pull::{MAX_ACKS, Pull, PullRequest};
+
+use crate::signing::{IdentityKey, SigningKey};
+use crate::trust::JoinKey;
+use crate::wire::{Malformed, Reader};
+
+/// A mailbox's secret key, made for this mailbox alone; wiped when dropped.
+pub struct MailboxKey(SigningKey);
+
+impl MailboxKey {
+    /// Makes a mailbox.
+    #[must_use]
+    pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self(SigningKey::generate(rng))
+    }
+
+    /// The mailbox that a key file holds.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_seed(seed))
+    }
+
+    /// The bytes for a key file.
+    #[must_use]
+    pub fn to_seed(&self) -> Zeroizing<[u8; 32]> {
+        self.0.to_seed()
+    }
+
+    /// The mailbox's name.
+    #[must_use]
+    pub fn id(&self) -> MailboxId {
+        MailboxId::of(&self.0.public())
+    }
+}
+
+/// Names a mailbox: hash of its public key. A pseudonym; without `Debug`, never in a log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxId([u8; 32]);
+
+impl MailboxId {
+    /// From a contact card or the wire.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// For a contact card or the wire.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn of(key: &IdentityKey) -> Self {
+        Self(blake3::derive_key("rohrpost mailbox id v1", key.as_bytes()))
+    }
+}
+
+/// Allows to store into a mailbox; the same for all its contacts and for its owner's loops.
+#[derive(Clone)]
+pub struct WriteKey(Zeroizing<[u8; 32]>);
+
+impl WriteKey {
+    /// Makes a key.
+    #[must_use]
+    pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rng.fill_bytes(bytes.as_mut());
+        Self(bytes)
+    }
+
+    /// From a contact card or the wire.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// For a contact card or the wire.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Comparison in constant time.
+    #[must_use]
+    pub fn fits(&self, other: &Self) -> bool {
+        self.0.ct_eq(other.expose()).into()
+    }
+}
+
+/// Names an envelope between its relay and its owner: the first 16 bytes of its hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnvelopeId([u8; 16]);
+
+impl EnvelopeId {
+    /// Of these bytes of an envelope.
+    #[must_use]
+    pub fn of<S: Suite>(envelope: &Envelope<S>) -> Self {
+        let mut id = [0; 16];
+        Hasher::new()
+            .update(envelope.as_bytes())
+            .finalize_xof()
+            .fill(&mut id);
+        Self(id)
+    }
+}
+
+/// What a relay needs to check instructions.
+pub struct RelayContext {
+    /// The network.
+    pub network: NetworkId,
+    /// The relay's own number.
+    pub relay: NodeNumber,
+    /// The network's join key.
+    pub join_key: JoinKey,
+}
+
+/// An instruction to the last relay, checked.
+pub enum Instruction<S: Suite> {
+    /// Kind 0: drop cover, to be forgotten.
+    Discard,
+    /// Kind 1: keep an envelope for a mailbox.
+    Store(Store<S>),
+    /// Kind 2: the owner asks for an answer.
+    Pull(Box<Pull<S>>),
+}
+
+/// An envelope for a mailbox.
+pub struct Store<S: Suite> {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Proof that the sender may.
+    pub write_key: WriteKey,
+    /// What to keep.
+    pub envelope: Envelope<S>,
+}
+
+impl<S: Suite> Store<S> {
+    /// Kind 1, version 1, 2 zeros, mailbox 32, write key 32, 12 zeros, envelope: a whole body.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut body = Zeroizing::new(vec![0; STORE_HEADER_LEN]);
+        body[..2].copy_from_slice(&[STORE, VERSION]);
+        body[4..36].copy_from_slice(&self.mailbox.0);
+        body[36..68].copy_from_slice(self.write_key.expose());
+        body.extend_from_slice(self.envelope.as_bytes());
+        body
+    }
+
+    fn decode(mut reader: Reader<'_>) -> Result<Self, Malformed> {
+        let mailbox = MailboxId(reader.array()?);
+        let write_key = WriteKey::new(reader.array()?);
+        reader.zeros::<12>()?;
+        let envelope = Envelope::from_bytes(reader.take(S::ENVELOPE_LEN)?);
+        reader.end()?;
+        Ok(Self {
+            mailbox,
+            write_key,
+            envelope: envelope.map_err(|_| Malformed)?,
+        })
+    }
+}
+
+impl<S: Suite> Instruction<S> {
+    /// The body of drop cover.
+    pub const DISCARD: [u8; 2] = [DISCARD, VERSION];
+
+    /// Reads a body and checks what can be checked without the mailboxes.
+    ///
+    /// # Errors
+    /// Malformed, or a pull without the right to it.
+    pub fn decode(body: &[u8], context: &RelayContext) -> Result<Self, InstructionError> {
+        let mut reader = Reader::new(body);
+        let kind = reader.u8()?;
+        reader.expect(VERSION)?;
+        reader.zeros::<2>()?;
+        match kind {
+            DISCARD => Ok(Self::Discard),
+            STORE => Ok(Self::Store(Store::decode(reader)?)),
+            PULL => Ok(Self::Pull(Box::new(Pull::decode(body, reader, context)?))),
+            _ => Err(InstructionError::Malformed(Malformed)),
+        }
+    }
+}
+
+/// What an answer carries to the owner of a mailbox.
+pub enum Answer<S: Suite> {
+    /// Nothing waits, or it was served a moment ago.
+    Dummy,
+    /// An envelope, and the name by which to acknowledge it.
+    Envelope(EnvelopeId, Envelope<S>),
+}
+
+impl<S: Suite> Answer<S> {
+    /// Kind 0 or 1, version 1, 2 zeros, envelope id 16, envelope.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Dummy => vec![0, VERSION],
+            Self::Envelope(id, envelope) => {
+                [&[1, VERSION, 0, 0], &id.0[..], envelope.as_bytes()].concat()
+            }
+        }
+    }
+
+    /// Reads the body of a reply.
+    ///
+    /// # Errors
+    /// Malformed.
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        let kind = reader.u8()?;
+        reader.expect(VERSION)?;
+        reader.zeros::<2>()?;
+        match kind {
+            0 => Ok(Self::Dummy),
+            1 => {
+                let id = EnvelopeId(reader.array()?);
+                let envelope = Envelope::from_bytes(reader.take(S::ENVELOPE_LEN)?);
+                Ok(Self::Envelope(id, envelope.map_err(|_| Malformed)?))
+            }
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// Why an instruction is dropped. Always the fault of whoever built the packet.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum InstructionError {
+    /// Not the layout of an instruction.
+    #[error("malformed instruction")]
+    Malformed(#[from] Malformed),
+    /// A pull without the join key or the mailbox's signature.
+    #[error("a pull without the right to it")]
+    Unauthorized,
+}
+
+const VERSION: u8 = 1;
+const DISCARD: u8 = 0;
+const STORE: u8 = 1;
+const PULL: u8 = 2;

@@ -2,6 +2,13 @@
 //!
 //! Every machine takes the time and its randomness as arguments, so that the same code runs
 //! under QUIC, in virtual time in the tests, and in simulations.
+//!
+//! - A packet's way: [`courier`] (client), [`entry`] (relay), [`hop`] and [`mix`] (mix node),
+//!   [`mailbox`] (relay), back over mixes and entry to the courier.
+//! - What goes over links: [`frame`] and [`control`]; inside packets: [`instruction`].
+//! - Who takes part: [`trust`], [`roster`], [`descriptor`], [`document`], [`view`], [`path`].
+#![forbid(unsafe_code)]
+
 pub mod control;
 pub mod courier;
 pub mod delay;
@@ -21,3 +28,4 @@ pub mod signing;
 pub mod time;
 pub mod trust;
 pub mod view;
+pub mod wire;

@@ -1,1 +1,201 @@
-//! To be written by its owner.
+//! Mailboxes of a relay: sealed envelopes in memory, answered at common ticks.
+//!
+//! Every pull is a registration; mailboxes exist because they are pulled. At each common tick every
+//! mailbox that has a SURB spends one, with an envelope if one waits and with a dummy otherwise. So
+//! neither the number nor the times of answers depend on mail, and no draw of randomness does.
+
+mod slot;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use rand::seq::SliceRandom;
+use rand_core::CryptoRng;
+use rohrpost_packet::Suite;
+
+use crate::frame::{Frame, Outgoing};
+use crate::hop::Refusal;
+use crate::instruction::{Instruction, MailboxId, Pull, Store};
+use crate::time::Time;
+use slot::Mailbox;
+
+/// Bounds of a relay's mailboxes.
+#[derive(Clone, Copy, Debug)]
+pub struct MailboxLimits {
+    /// Mailboxes; a pull for one more is refused. Each holds up to eight SURBs (38 KiB hybrid,
+    /// 3 KiB classic).
+    pub mailboxes: usize,
+    /// Envelopes in all mailboxes together (7.3 KiB each hybrid, 2.1 KiB classic).
+    pub envelopes: usize,
+}
+
+impl Default for MailboxLimits {
+    /// 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full.
+    fn default() -> Self {
+        Self {
+            mailboxes: 16_384,
+            envelopes: 65_536,
+        }
+    }
+}
+
+/// All mailboxes of a relay; shared by its worker threads.
+pub struct Mailboxes<S: Suite> {
+    boxes: DashMap<MailboxId, Mailbox<S>>,
+    /// Invariant: the sum of envelopes over `boxes`, at most `limits.envelopes`.
+    envelopes: AtomicUsize,
+    limits: MailboxLimits,
+}
+
+/// What a relay can tell of one mailbox without knowing whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxCounts {
+    /// First four bytes of the pseudonym, in hex.
+    pub pseudonym: String,
+    /// Pulls since it was registered.
+    pub pulls: u64,
+    /// Answers since then.
+    pub answers: u64,
+    /// Envelopes stored since then; its owner's loops are among them.
+    pub stored: u64,
+    /// Envelopes held now.
+    pub held: usize,
+}
+
+impl<S: Suite> Mailboxes<S> {
+    /// No mailboxes yet.
+    #[must_use]
+    pub fn new(limits: MailboxLimits) -> Self {
+        Self {
+            boxes: DashMap::new(),
+            envelopes: AtomicUsize::new(0),
+            limits,
+        }
+    }
+
+    /// Follows an instruction.
+    ///
+    /// # Errors
+    /// [`Refusal::Refused`], whether the mailbox is unknown or full or the key wrong.
+    pub fn handle(&self, now: Time, instruction: Instruction<S>) -> Result<(), Refusal> {
+        match instruction {
+            Instruction::Discard => Ok(()),
+            Instruction::Store(store) => self.store(now, store),
+            Instruction::Pull(pull) => self.pull(now, *pull),
+        }
+    }
+
+    fn store(&self, now: Time, store: Store<S>) -> Result<(), Refusal> {
+        let credit = {
+            let mut mailbox = self.boxes.get_mut(&store.mailbox).ok_or(Refusal::Refused)?;
+            if !mailbox.admits(&store.write_key) {
+                return Err(Refusal::Refused);
+            }
+            if self.envelopes.fetch_add(1, Ordering::Relaxed) < self.limits.envelopes {
+                if !mailbox.keep(now, store.envelope) {
+                    self.envelopes.fetch_sub(1, Ordering::Relaxed);
+                }
+                return Ok(());
+            }
+            self.envelopes.fetch_sub(1, Ordering::Relaxed);
+            mailbox.credit()
+        };
+        self.yield_one(credit)?;
+        self.store(now, store)
+    }
+
+    /// Makes room at a full relay: the mailbox that has earned least gives up its newest envelope,
+    /// unless the one that asks has earned no more.
+    fn yield_one(&self, credit: u32) -> Result<(), Refusal> {
+        let least = self
+            .boxes
+            .iter()
+            .filter(|mailbox| mailbox.held() > 0 && mailbox.credit() < credit)
+            .min_by_key(|mailbox| (mailbox.credit(), *mailbox.key()))
+            .map(|mailbox| *mailbox.key())
+            .ok_or(Refusal::Refused)?;
+        let mut mailbox = self.boxes.get_mut(&least).ok_or(Refusal::Refused)?;
+        self.forget(usize::from(mailbox.yield_newest()));
+        Ok(())
+    }
+
+    fn pull(&self, now: Time, pull: Pull<S>) -> Result<(), Refusal> {
+        let id = pull.mailbox;
+        if !self.boxes.contains_key(&id) && self.boxes.len() >= self.limits.mailboxes {
+            return Err(Refusal::Refused);
+        }
+        let mut mailbox = self.boxes.entry(id).or_insert_with(|| Mailbox::new(now));
+        self.forget(mailbox.pull(now, pull));
+        Ok(())
+    }
+
+    /// The answers of a common tick, in random order.
+    pub fn tick(&self, now: Time, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<Outgoing<S>> {
+        let with_surb = self.boxes.iter().filter(|mailbox| mailbox.can_answer());
+        let mut ids: Vec<_> = with_surb.map(|mailbox| *mailbox.key()).collect();
+        // The map's own order is not a function of the seed; sorted first, the shuffle is.
+        ids.sort_unstable();
+        ids.shuffle(rng);
+        let answer = |id: MailboxId| {
+            let (surb, answer) = self.boxes.get_mut(&id)?.answer(now)?;
+            let (to, generation) = (surb.first_hop(), surb.first_generation());
+            let packet = surb.reply(&answer.encode()).ok()?;
+            Some(Outgoing {
+                to,
+                frame: Frame { generation, packet },
+            })
+        };
+        ids.into_iter().filter_map(answer).collect()
+    }
+
+    /// Forgets envelopes and mailboxes whose time is over; to be called every few minutes.
+    pub fn sweep(&self, now: Time) {
+        self.boxes.retain(|_, mailbox| {
+            self.forget(mailbox.expire(now));
+            let alive = mailbox.is_alive(now);
+            if !alive {
+                self.forget(mailbox.held());
+            }
+            alive
+        });
+    }
+
+    /// How many mailboxes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.boxes.is_empty()
+    }
+
+    /// What the relay sees of its mailboxes, by pseudonym.
+    #[must_use]
+    pub fn counts(&self) -> Vec<MailboxCounts> {
+        let mut counts: Vec<_> = self
+            .boxes
+            .iter()
+            .map(|mailbox| mailbox.counts(mailbox.key()))
+            .collect();
+        counts.sort_by(|one, other| one.pseudonym.cmp(&other.pseudonym));
+        counts
+    }
+
+    fn forget(&self, envelopes: usize) {
+        self.envelopes.fetch_sub(envelopes, Ordering::Relaxed);
+    }
+}
+
+/// An envelope is kept for so long, and a mailbox after its last pull.
+pub const TTL: Duration = Duration::from_secs(7 * 86_400);
+/// An envelope that was served and not acknowledged is served again after this.
+pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
+/// SURBs kept for a mailbox; the oldest leaves.
+pub const SURB_STOCK: usize = 8;
+
+#[cfg(test)]
+mod tests;

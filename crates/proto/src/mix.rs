@@ -1,1 +1,118 @@
-//! To be written by its owner.
+//! A mix: opens one layer, keeps the packet for its delay, passes it on.
+//!
+//! The order of calls: [`Mix::handle_frame`] for each frame that arrives, [`Mix::poll_loop`] until
+//! it gives nothing; at [`Mix::poll_timeout`] and after each frame [`Mix::poll_transmit`] until it
+//! gives nothing. Time must not go backwards. Each worker of a node owns one; they share the [`Hop`].
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::{Command, NodeNumber, ReplyId, Suite};
+
+use crate::frame::{Frame, Outgoing};
+use crate::hop::{Hop, Refusal};
+use crate::pool::Pool;
+use crate::roster::{Role, Roster};
+use crate::time::Time;
+
+/// One mix, or one worker's share of it.
+pub struct Mix<S: Suite> {
+    hop: Arc<Hop<S>>,
+    successors: HashSet<NodeNumber>,
+    pool: Pool<S>,
+    /// Own loops that came back, for the virtual clients; at most [`LOOP_BOUND`], newest shed.
+    loops: VecDeque<(ReplyId, Box<[u8]>)>,
+}
+
+/// A packet that leaves a mix, and by how much later than drawn.
+pub struct MixDeparture<S: Suite> {
+    /// The packet and its next node.
+    pub outgoing: Outgoing<S>,
+    /// Time since it was due.
+    pub lateness: Duration,
+}
+
+impl<S: Suite> Mix<S> {
+    /// A mix in `layer` that keeps at most `bound` packets.
+    #[must_use]
+    pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
+        let successors = roster.successors(Role::Mix { layer });
+        let successors = successors.map(|node| node.number).collect();
+        Self {
+            hop,
+            successors,
+            pool: Pool::new(bound),
+            loops: VecDeque::new(),
+        }
+    }
+
+    /// Takes a frame off a packet link.
+    ///
+    /// # Errors
+    /// Why it is dropped.
+    pub fn handle_frame(&mut self, now: Time, frame: Frame<S>) -> Result<(), Refusal> {
+        let opened = self.hop.open(frame)?;
+        let route = *opened.route();
+        match route.command {
+            Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
+            Command::Forward => {
+                let packet = opened.forward();
+                let frame = Frame {
+                    generation: route.next_generation,
+                    packet,
+                };
+                self.insert(
+                    now + route.delay.duration(),
+                    Outgoing {
+                        to: route.next,
+                        frame,
+                    },
+                )
+            }
+            Command::Loop if self.loops.len() >= LOOP_BOUND => Err(Refusal::Overload),
+            Command::Loop => {
+                self.loops.push_back(opened.reply());
+                Ok(())
+            }
+            Command::Deliver | Command::Reply => Err(Refusal::Command),
+        }
+    }
+
+    /// Keeps a packet of an own virtual client until `due`, like any other.
+    ///
+    /// # Errors
+    /// The pool is full.
+    pub fn insert(&mut self, due: Time, outgoing: Outgoing<S>) -> Result<(), Refusal> {
+        self.pool.insert(due, outgoing)
+    }
+
+    /// The next packet that is due. A late one is still sent: dropping it would tell when.
+    pub fn poll_transmit(&mut self, now: Time) -> Option<MixDeparture<S>> {
+        let (due, outgoing) = self.pool.pop(now)?;
+        Some(MixDeparture {
+            outgoing,
+            lateness: now.since(due),
+        })
+    }
+
+    /// The next own loop that came back.
+    pub fn poll_loop(&mut self) -> Option<(ReplyId, Box<[u8]>)> {
+        self.loops.pop_front()
+    }
+
+    /// When [`Self::poll_transmit`] has something to give.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.pool.next_due()
+    }
+
+    /// Packets that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pool.len()
+    }
+}
+
+/// Loops kept until the driver asks; it asks after every frame.
+const LOOP_BOUND: usize = 64;

@@ -1,1 +1,227 @@
-//! To be written by its owner.
+//! The roster: nodes, rates and rules of a network, signed by k of n agencies offline.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rohrpost_packet::envelope::NetworkId;
+use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
+
+pub use file::{RosterError, RosterSignature, parse_signatures, render_signatures};
+
+use crate::signing::{IdentityKey, SigningKey};
+use crate::trust::TrustRoot;
+
+/// A verified roster. All rates of the network come from here; no client can lower its cover.
+pub struct Roster {
+    /// The network's name.
+    pub network: String,
+    /// Hash of the network's name and agencies.
+    pub network_id: NetworkId,
+    /// Rises with every roster.
+    pub version: u32,
+    /// Hash of the file's bytes.
+    pub hash: [u8; 32],
+    /// First day on which the roster no longer holds, `YYYY-MM-DD`.
+    pub expires: String,
+    /// The suite of every packet.
+    pub suite: SuiteName,
+    /// Rates and delays.
+    pub traffic: Traffic,
+    /// Periods of the directory.
+    pub directory: Directory,
+    nodes: BTreeMap<NodeNumber, RosterNode>,
+}
+
+/// The suites that a roster can name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SuiteName {
+    /// X25519 and ML-KEM-768.
+    Hybrid,
+    /// X25519 alone.
+    Classic,
+}
+
+impl SuiteName {
+    /// The name in the roster.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybrid => Hybrid::NAME,
+            Self::Classic => Classic::NAME,
+        }
+    }
+}
+
+/// Rates and delays (`docs/traffic.md`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Traffic {
+    /// Slot length T of the grid.
+    pub slot: Duration,
+    /// Mean of the exponential delay at each mix.
+    pub mix_delay: Duration,
+    /// Packets per second that a mix's own cover keeps coming in.
+    pub cover_floor: u32,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            slot: Duration::from_millis(250),
+            mix_delay: Duration::from_millis(200),
+            cover_floor: 50,
+        }
+    }
+}
+
+impl Traffic {
+    /// Mailboxes answer at the multiples of this: 4 T.
+    #[must_use]
+    pub fn answer_period(&self) -> Duration {
+        self.slot * 4
+    }
+
+    /// A relay's sessions tick at one of four phases of the slot.
+    #[must_use]
+    pub fn phase(&self) -> Duration {
+        self.slot / 4
+    }
+}
+
+/// Periods of the directory (`docs/directory.md`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Directory {
+    /// Life of a packet key.
+    pub epoch: Duration,
+    /// A relay makes a document at the multiples of this.
+    pub document_interval: Duration,
+    /// A node not heard of for so long leaves the documents.
+    pub descriptor_max_age: Duration,
+    /// A node announces its keys this often.
+    pub descriptor_interval: Duration,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            epoch: Duration::from_secs(3600),
+            document_interval: Duration::from_secs(5),
+            descriptor_max_age: Duration::from_secs(30),
+            descriptor_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// A mix in layer 0, 1 or 2 (1 to 3 for people).
+    Mix {
+        /// `0 <= layer < 3`.
+        layer: usize,
+    },
+    /// Entry and mailbox.
+    Relay,
+}
+
+impl Role {
+    /// Index of the header layer that a node of this role opens.
+    #[must_use]
+    pub const fn position(self) -> usize {
+        match self {
+            Self::Mix { layer } => layer,
+            Self::Relay => HOPS - 1,
+        }
+    }
+}
+
+/// A node of the roster.
+#[derive(Clone, Debug)]
+pub struct RosterNode {
+    /// Unique and never reused.
+    pub number: NodeNumber,
+    /// Unique; shown in logs and metrics.
+    pub name: String,
+    /// The agency that runs it.
+    pub operator: String,
+    /// Relay, or mix of a layer.
+    pub role: Role,
+    /// Where it listens, most preferred first.
+    pub addresses: Vec<SocketAddr>,
+    /// Its identity on links and under descriptors.
+    pub identity: IdentityKey,
+}
+
+impl Roster {
+    /// Reads a roster and checks its signatures, threshold, expiry and rules.
+    ///
+    /// # Errors
+    /// What is wrong, with line or names, and what to do.
+    pub fn verify(
+        text: &str,
+        signatures: &[RosterSignature],
+        trust: &TrustRoot,
+        now_unix: u64,
+    ) -> Result<Self, RosterError> {
+        file::check_signatures(text, signatures, trust)?;
+        let roster = Self::parse(text, trust)?;
+        roster.check_expiry(now_unix)?;
+        Ok(roster)
+    }
+
+    /// Signs the exact bytes of a roster.
+    #[must_use]
+    pub fn sign(text: &str, agency: &str, key: &SigningKey) -> RosterSignature {
+        let signature = key.sign(SIGNATURE_LABEL, text.as_bytes());
+        RosterSignature {
+            agency: agency.to_owned(),
+            signature,
+        }
+    }
+
+    /// The node with this number.
+    #[must_use]
+    pub fn node(&self, number: NodeNumber) -> Option<&RosterNode> {
+        self.nodes.get(&number)
+    }
+
+    /// The node with this identity.
+    #[must_use]
+    pub fn node_of(&self, identity: &IdentityKey) -> Option<&RosterNode> {
+        self.nodes.values().find(|node| node.identity == *identity)
+    }
+
+    /// All nodes by number.
+    pub fn nodes(&self) -> impl Iterator<Item = &RosterNode> {
+        self.nodes.values()
+    }
+
+    /// The nodes that open header layer `position`: mixes of layers 0 to 2, relays at 3.
+    pub fn at(&self, position: usize) -> impl Iterator<Item = &RosterNode> {
+        self.nodes
+            .values()
+            .filter(move |node| node.role.position() == position)
+    }
+
+    /// The relays.
+    pub fn relays(&self) -> impl Iterator<Item = &RosterNode> {
+        self.at(HOPS - 1)
+    }
+
+    /// The nodes to which this one opens packet links: the next layer; for a relay the first.
+    pub fn successors(&self, role: Role) -> impl Iterator<Item = &RosterNode> {
+        self.at((role.position() + 1) % HOPS)
+    }
+
+    /// The nodes from which this one takes packets: the layer before; for the first the relays.
+    pub fn predecessors(&self, role: Role) -> impl Iterator<Item = &RosterNode> {
+        self.at((role.position() + HOPS - 1) % HOPS)
+    }
+}
+
+const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v1\0";
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,111 @@
-//! To be written by its owner.
+//! Document time: what all parties of a network count by.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A point in document time: microseconds since the Unix epoch by the network's clock. A process
+/// anchors it once and then follows its monotonic clock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Time(u64);
+
+/// Number of a slot of the grid, the same for all parties.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Slot(u64);
+
+impl Time {
+    /// From microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// Time since `earlier`, zero if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The slot of length `slot` in which this moment lies.
+    #[must_use]
+    pub fn slot(self, slot: Duration) -> Slot {
+        Slot(self.0 / micros(slot))
+    }
+
+    /// The next moment after this one that is a multiple of `period`.
+    #[must_use]
+    pub fn next_multiple(self, period: Duration) -> Self {
+        let period = micros(period);
+        Self((self.0 / period + 1) * period)
+    }
+}
+
+impl Slot {
+    /// The slot with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// When it begins, for slots of length `slot`.
+    #[must_use]
+    pub fn start(self, slot: Duration) -> Time {
+        Time(self.0 * micros(slot))
+    }
+
+    /// The slot after.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// Even slots pull, odd slots carry payload or a loop.
+    #[must_use]
+    pub const fn pulls(self) -> bool {
+        self.0 % 2 == 0
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+/// A period in microseconds, at least one.
+fn micros(period: Duration) -> u64 {
+    u64::try_from(period.as_micros()).unwrap_or(u64::MAX).max(1)
+}

@@ -1,1 +1,264 @@
-//! To be written by its owner.
+//! The trust root: which agencies make up a network, delivered to everyone by hand.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use rohrpost_packet::envelope::NetworkId;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::signing::IdentityKey;
+
+/// `trust.toml`, checked.
+pub struct TrustRoot {
+    network: String,
+    agencies: Vec<Agency>,
+    threshold: usize,
+    join_key: JoinKey,
+}
+
+/// One agency and the key it signs rosters with.
+#[derive(Clone)]
+pub struct Agency {
+    /// Its name, unique.
+    pub name: String,
+    /// Its signing key, unique.
+    pub key: IdentityKey,
+}
+
+/// Keeps strangers from using mailboxes; known to all of a network's clients and relays.
+#[derive(Clone)]
+pub struct JoinKey(Zeroizing<[u8; 32]>);
+
+impl JoinKey {
+    /// From 32 random bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TrustRoot {
+    /// A trust root of these parts.
+    ///
+    /// # Errors
+    /// The agencies or the threshold do not make a safe network.
+    pub fn new(
+        network: String,
+        agencies: Vec<Agency>,
+        threshold: usize,
+        join_key: JoinKey,
+    ) -> Result<Self, TrustError> {
+        let names: HashSet<_> = agencies.iter().map(|agency| &agency.name).collect();
+        let keys: HashSet<_> = agencies.iter().map(|agency| agency.key).collect();
+        if names.len() != agencies.len() || keys.len() != agencies.len() {
+            return Err(TrustError::Repeated);
+        }
+        let n = agencies.len();
+        if threshold > n || 3 * threshold < 2 * n + 1 {
+            return Err(TrustError::Threshold {
+                threshold,
+                agencies: n,
+                least: (2 * n + 3) / 3,
+            });
+        }
+        Ok(Self {
+            network,
+            agencies,
+            threshold,
+            join_key,
+        })
+    }
+
+    /// Reads `trust.toml`.
+    ///
+    /// # Errors
+    /// What is wrong, with its line, and what to do.
+    pub fn parse(text: &str) -> Result<Self, TrustError> {
+        let raw: RawTrust = toml::from_str(text).map_err(Box::new)?;
+        let key = HEXLOWER_PERMISSIVE.decode(raw.join_key.as_bytes()).ok();
+        let join_key = key
+            .and_then(|key| key.try_into().ok())
+            .ok_or(TrustError::JoinKey)?;
+        let agencies = raw.agency.into_iter().map(|agency| {
+            let key = agency
+                .key
+                .parse()
+                .map_err(|_| TrustError::Key(agency.name.clone()))?;
+            Ok(Agency {
+                name: agency.name,
+                key,
+            })
+        });
+        let agencies = agencies.collect::<Result<_, TrustError>>()?;
+        Self::new(raw.network, agencies, raw.threshold, JoinKey::new(join_key))
+    }
+
+    /// Writes `trust.toml` for people.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let (silent, lying) = self.survives();
+        let mut text = format!(
+            "# The trust root of this network. Hand it to every operator and client in person.\n\
+             network = \"{}\"\n\n\
+             # So many agencies must sign a roster: {silent} may be silent and {lying} may lie.\n\
+             threshold = {}\n\n\
+             # Clients and relays know it; strangers do not. Keep it among them.\n\
+             join_key = \"{}\"\n",
+            self.network,
+            self.threshold,
+            HEXLOWER_PERMISSIVE.encode(self.join_key.expose()),
+        );
+        for agency in &self.agencies {
+            let _ = write!(
+                text,
+                "\n[[agency]]\nname = \"{}\"\nkey = \"{}\"\n",
+                agency.name, agency.key
+            );
+        }
+        text
+    }
+
+    /// The network's name.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// Hash of the network's name and the agencies' keys.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        let mut hasher = blake3::Hasher::new_derive_key("rohrpost network id v1");
+        hasher.update(
+            &u64::try_from(self.network.len())
+                .unwrap_or(u64::MAX)
+                .to_be_bytes(),
+        );
+        hasher.update(self.network.as_bytes());
+        self.agencies.iter().for_each(|agency| {
+            hasher.update(agency.key.as_bytes());
+        });
+        NetworkId::new(*hasher.finalize().as_bytes())
+    }
+
+    /// The agencies.
+    #[must_use]
+    pub fn agencies(&self) -> &[Agency] {
+        &self.agencies
+    }
+
+    /// How many agencies must sign.
+    #[must_use]
+    pub const fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// The key that keeps strangers out.
+    #[must_use]
+    pub const fn join_key(&self) -> &JoinKey {
+        &self.join_key
+    }
+
+    /// How many silent and how many lying agencies the choice of threshold survives: with n
+    /// agencies, `n - k` may be silent; two sets of k share `2k - n`, one of which must be honest.
+    #[must_use]
+    pub const fn survives(&self) -> (usize, usize) {
+        let (n, k) = (self.agencies.len(), self.threshold);
+        (n - k, (2 * k).saturating_sub(n + 1))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTrust {
+    network: String,
+    threshold: usize,
+    join_key: String,
+    agency: Vec<RawAgency>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAgency {
+    name: String,
+    key: String,
+}
+
+/// What is wrong with a trust root.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// Not the TOML of a trust root.
+    #[error("{0}")]
+    Syntax(#[from] Box<toml::de::Error>),
+    /// An agency's key is malformed.
+    #[error("the key of agency {0} is not 64 hex digits; copy it from its `rohrpost-ops keygen`")]
+    Key(String),
+    /// The join key is malformed.
+    #[error("join_key is not 64 hex digits")]
+    JoinKey,
+    /// A name or key stands twice.
+    #[error("two agencies share a name or a key; each needs its own")]
+    Repeated,
+    /// The threshold is too low to be safe, or higher than there are agencies.
+    #[error(
+        "a threshold of {threshold} among {agencies} agencies is not safe; it must lie between \
+         {least} and {agencies}, so that two sets of signers always share an honest agency"
+    )]
+    Threshold {
+        /// Given.
+        threshold: usize,
+        /// How many there are.
+        agencies: usize,
+        /// The least that is safe.
+        least: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::SigningKey;
+
+    fn agencies(n: u8) -> Vec<Agency> {
+        let agency = |i| Agency {
+            name: format!("agency{i}"),
+            key: SigningKey::from_seed(&[i; 32]).public(),
+        };
+        (1..=n).map(agency).collect()
+    }
+
+    fn trust(n: u8, k: usize) -> Result<TrustRoot, TrustError> {
+        TrustRoot::new("test".into(), agencies(n), k, JoinKey::new([1; 32]))
+    }
+
+    #[test]
+    fn an_unsafe_threshold_is_refused_and_the_least_is_named() {
+        assert_eq!(trust(4, 3).unwrap().survives(), (1, 1));
+        assert_eq!(trust(7, 5).unwrap().survives(), (2, 2));
+        let error = trust(4, 2).err().unwrap().to_string();
+        assert!(error.contains("between 3 and 4"), "{error}");
+        assert!(trust(4, 5).is_err());
+    }
+
+    #[test]
+    fn what_is_rendered_reads_back() {
+        let trust = trust(4, 3).unwrap();
+        let again = TrustRoot::parse(&trust.render()).unwrap();
+        assert_eq!(again.network_id(), trust.network_id());
+        assert_eq!(again.join_key.expose(), trust.join_key.expose());
+        let error = TrustRoot::parse("network = \"x\"\nspeed = 3\n")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("line 2") && error.contains("speed"),
+            "{error}"
+        );
+    }
+}

@@ -1,1 +1,72 @@
-//! To be written by its owner.
+//! A view: the roster and the usable keys of one document, from which paths are drawn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
+
+use crate::document::Document;
+use crate::roster::{Roster, RosterNode};
+
+/// What a builder of packets knows of the network.
+pub struct View<S: Suite> {
+    roster: Arc<Roster>,
+    number: u64,
+    keys: BTreeMap<NodeNumber, HopPublicKey<S>>,
+}
+
+impl<S: Suite> View<S> {
+    /// The view that a verified document gives; nodes with unusable keys are left out.
+    #[must_use]
+    pub fn new(roster: Arc<Roster>, document: &Document) -> Self {
+        let usable = document.descriptors.iter().filter_map(|signed| {
+            let descriptor = signed.descriptor();
+            let right = descriptor.suite == S::ID && roster.node(descriptor.node).is_some();
+            let key = HopPublicKey::from_bytes(descriptor.generation, &descriptor.key).ok()?;
+            right.then_some((descriptor.node, key))
+        });
+        let keys = usable.collect();
+        Self {
+            number: document.number,
+            keys,
+            roster,
+        }
+    }
+
+    /// The roster.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Number of the document.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How many nodes are up.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no node is up.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// A node's key, if it is up.
+    #[must_use]
+    pub fn key(&self, node: NodeNumber) -> Option<&HopPublicKey<S>> {
+        self.keys.get(&node)
+    }
+
+    /// The nodes that are up and open header layer `position`.
+    pub fn live(&self, position: usize) -> impl Iterator<Item = &RosterNode> {
+        self.roster
+            .at(position)
+            .filter(|node| self.keys.contains_key(&node.number))
+    }
+}

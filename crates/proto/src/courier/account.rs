@@ -1,0 +1,72 @@
+//! A courier's own keys, and what it knows of others.
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, PrekeySecret};
+
+use crate::instruction::{MailboxId, MailboxKey, WriteKey};
+
+/// The secrets of one client.
+pub struct Account {
+    /// Who it is.
+    pub identity: IdentitySecret,
+    /// Newest first; older ones open what was sealed before.
+    pub prekeys: Vec<PrekeySecret>,
+    /// One or two, at relays of different operators; their keys are independent.
+    pub mailboxes: Vec<OwnMailbox>,
+}
+
+/// A mailbox of one's own.
+pub struct OwnMailbox {
+    /// The relay that holds it.
+    pub relay: NodeNumber,
+    /// Its secret key.
+    pub key: MailboxKey,
+    /// What contacts store with.
+    pub write_key: WriteKey,
+}
+
+/// What one knows of a correspondent, from its contact card.
+#[derive(Clone)]
+pub struct Contact {
+    /// Who it is.
+    pub identity: IdentityPublic,
+    /// Seals envelopes to it.
+    pub prekey: PrekeyPublic,
+    /// Where it can be reached; a sender uses any.
+    pub mailboxes: Vec<ContactMailbox>,
+}
+
+/// A mailbox of a correspondent.
+#[derive(Clone)]
+pub struct ContactMailbox {
+    /// The relay that holds it.
+    pub relay: NodeNumber,
+    /// Its name.
+    pub id: MailboxId,
+    /// What it accepts.
+    pub write_key: WriteKey,
+}
+
+impl Account {
+    /// What others need to write to this account.
+    ///
+    /// # Panics
+    /// If the account has no prekey.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        let mailbox = |own: &OwnMailbox| ContactMailbox {
+            relay: own.relay,
+            id: own.key.id(),
+            write_key: own.write_key.clone(),
+        };
+        let prekey = self
+            .prekeys
+            .first()
+            .expect("an account is made with a prekey");
+        Contact {
+            identity: self.identity.public().clone(),
+            prekey: prekey.public().clone(),
+            mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Pulls: the owner of a mailbox leaves one SURB and takes note of what it has got.
+
+use rohrpost_packet::envelope::NetworkId;
+use rohrpost_packet::{NodeNumber, Suite, Surb};
+use subtle::ConstantTimeEq;
+
+use super::{
+    EnvelopeId, InstructionError, MailboxId, MailboxKey, PULL, RelayContext, VERSION, WriteKey,
+};
+use crate::signing::{IdentityKey, Signature};
+use crate::trust::JoinKey;
+use crate::wire::{Malformed, Reader};
+
+/// Acknowledgements that one pull carries.
+pub const MAX_ACKS: usize = 8;
+
+/// A pull that its relay has checked.
+pub struct Pull<S: Suite> {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// The write keys that hold: current, and the one before for its grace.
+    pub write_keys: [Option<WriteKey>; 2],
+    /// Envelopes that the owner has; at most [`MAX_ACKS`].
+    pub acks: Vec<EnvelopeId>,
+    /// For one answer.
+    pub surb: Surb<S>,
+}
+
+/// What the owner puts into a pull.
+pub struct PullRequest<'a, S: Suite> {
+    /// The mailbox's key, which signs.
+    pub key: &'a MailboxKey,
+    /// The network.
+    pub network: &'a NetworkId,
+    /// The relay that holds the mailbox.
+    pub relay: NodeNumber,
+    /// The network's join key.
+    pub join_key: &'a JoinKey,
+    /// The write keys that hold.
+    pub write_keys: [Option<&'a WriteKey>; 2],
+    /// At most [`MAX_ACKS`]; more are left out.
+    pub acks: &'a [EnvelopeId],
+    /// For one answer.
+    pub surb: &'a Surb<S>,
+}
+
+impl<S: Suite> PullRequest<'_, S> {
+    /// Kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 2 × 32 (zero: none),
+    /// count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB, signature 64.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let public = self.key.0.public();
+        let acks = &self.acks[..self.acks.len().min(MAX_ACKS)];
+        let mut body = vec![PULL, VERSION, 0, 0];
+        body.extend_from_slice(public.as_bytes());
+        body.extend_from_slice(&join_proof(self.join_key, &public, self.relay));
+        for write_key in self.write_keys {
+            body.extend_from_slice(write_key.map_or(&[0; 32], |write_key| write_key.expose()));
+        }
+        body.push(u8::try_from(acks.len()).expect("at most eight"));
+        body.resize(body.len() + 3 + MAX_ACKS * ACK_LEN, 0);
+        let start = body.len() - MAX_ACKS * ACK_LEN;
+        for (place, ack) in body[start..].chunks_exact_mut(ACK_LEN).zip(acks) {
+            place.copy_from_slice(&ack.0);
+        }
+        let start = body.len();
+        body.resize(start + Surb::<S>::ENCODED_LEN, 0);
+        self.surb.encode(&mut body[start..]);
+        let signed = signed_part(self.network, self.relay, &body);
+        body.extend_from_slice(self.key.0.sign(LABEL, &signed).as_bytes());
+        body
+    }
+}
+
+impl<S: Suite> Pull<S> {
+    /// Reads the rest of a pull; the join proof is looked at before the costlier signature.
+    pub(super) fn decode(
+        body: &[u8],
+        mut reader: Reader<'_>,
+        context: &RelayContext,
+    ) -> Result<Self, InstructionError> {
+        let public = IdentityKey::new(reader.array()?);
+        let proof: [u8; 16] = reader.array()?;
+        if !bool::from(join_proof(&context.join_key, &public, context.relay).ct_eq(&proof)) {
+            return Err(InstructionError::Unauthorized);
+        }
+        let mut write_key = || {
+            let bytes: [u8; 32] = reader.array()?;
+            Ok::<_, Malformed>((bytes != [0; 32]).then(|| WriteKey::new(bytes)))
+        };
+        let write_keys = [write_key()?, write_key()?];
+        let count = usize::from(reader.u8()?);
+        reader.zeros::<3>()?;
+        if count > MAX_ACKS {
+            return Err(Malformed.into());
+        }
+        let acks = reader
+            .take(MAX_ACKS * ACK_LEN)?
+            .chunks_exact(ACK_LEN)
+            .take(count);
+        let ack = |ack: &[u8]| EnvelopeId(ack.try_into().expect("chunks of an id's length"));
+        let acks = acks.map(ack).collect();
+        let surb = Surb::decode(reader.take(Surb::<S>::ENCODED_LEN)?).map_err(|_| Malformed)?;
+        let signature = Signature::new(reader.array()?);
+        let signed = signed_part(&context.network, context.relay, &body[..signed_len::<S>()]);
+        if !public.verify(LABEL, &signed, &signature) {
+            return Err(InstructionError::Unauthorized);
+        }
+        Ok(Self {
+            mailbox: MailboxId::of(&public),
+            write_keys,
+            acks,
+            surb,
+        })
+    }
+}
+
+/// Proof of knowing the join key, for one mailbox at one relay.
+fn join_proof(key: &JoinKey, public: &IdentityKey, relay: NodeNumber) -> [u8; 16] {
+    let mut proof = [0; 16];
+    blake3::Hasher::new_keyed(key.expose())
+        .update(public.as_bytes())
+        .update(&relay.get().to_be_bytes())
+        .finalize_xof()
+        .fill(&mut proof);
+    proof
+}
+
+/// Network, relay and all of the body before the signature.
+fn signed_part(network: &NetworkId, relay: NodeNumber, body: &[u8]) -> Vec<u8> {
+    [network.as_bytes(), &relay.get().to_be_bytes()[..], body].concat()
+}
+
+const fn signed_len<S: Suite>() -> usize {
+    4 + 32 + 16 + 64 + 4 + MAX_ACKS * ACK_LEN + Surb::<S>::ENCODED_LEN
+}
+
+const ACK_LEN: usize = 16;
+const LABEL: &[u8] = b"rohrpost pull v1\0";

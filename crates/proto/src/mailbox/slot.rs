@@ -1,0 +1,166 @@
+//! One mailbox: its SURBs, its envelopes, the room that its owner has earned.
+
+use std::collections::VecDeque;
+
+use data_encoding::HEXLOWER;
+use rohrpost_packet::envelope::Envelope;
+use rohrpost_packet::{Suite, Surb};
+
+use super::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
+use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, WriteKey};
+use crate::time::Time;
+
+pub(super) struct Mailbox<S: Suite> {
+    /// Oldest first; at most [`SURB_STOCK`].
+    surbs: VecDeque<Surb<S>>,
+    /// Oldest first; at most [`Mailbox::room`].
+    envelopes: VecDeque<Stored<S>>,
+    write_keys: [Option<WriteKey>; 2],
+    last_pull: Time,
+    /// Pulls that count towards room: at most [`MAX_CREDIT`], an eighth is lost per day.
+    credit: u32,
+    decayed: Time,
+    pulls: u64,
+    answers: u64,
+    stored: u64,
+}
+
+struct Stored<S: Suite> {
+    id: EnvelopeId,
+    envelope: Envelope<S>,
+    since: Time,
+    served: Option<Time>,
+}
+
+impl<S: Suite> Mailbox<S> {
+    pub(super) const fn new(now: Time) -> Self {
+        Self {
+            surbs: VecDeque::new(),
+            envelopes: VecDeque::new(),
+            write_keys: [None, None],
+            last_pull: now,
+            credit: 0,
+            decayed: now,
+            pulls: 0,
+            answers: 0,
+            stored: 0,
+        }
+    }
+
+    /// Takes a pull; tells how many envelopes its acknowledgements removed.
+    pub(super) fn pull(&mut self, now: Time, pull: Pull<S>) -> usize {
+        let before = self.envelopes.len();
+        self.envelopes
+            .retain(|stored| !pull.acks.contains(&stored.id));
+        if self.surbs.len() == SURB_STOCK {
+            self.surbs.pop_front();
+        }
+        self.surbs.push_back(pull.surb);
+        self.write_keys = pull.write_keys;
+        self.last_pull = now;
+        self.credit = (self.credit + 1).min(MAX_CREDIT);
+        self.pulls += 1;
+        before - self.envelopes.len()
+    }
+
+    /// Whether the key fits and there is room; both are looked at in any case.
+    pub(super) fn admits(&self, key: &WriteKey) -> bool {
+        let fits = self
+            .write_keys
+            .iter()
+            .flatten()
+            .fold(false, |fits, held| fits | held.fits(key));
+        fits & (self.envelopes.len() < self.room())
+    }
+
+    /// Keeps an envelope; false if it is here already.
+    pub(super) fn keep(&mut self, now: Time, envelope: Envelope<S>) -> bool {
+        let id = EnvelopeId::of(&envelope);
+        if self.envelopes.iter().any(|stored| stored.id == id) {
+            return false;
+        }
+        self.stored += 1;
+        self.envelopes.push_back(Stored {
+            id,
+            envelope,
+            since: now,
+            served: None,
+        });
+        true
+    }
+
+    pub(super) fn can_answer(&self) -> bool {
+        !self.surbs.is_empty()
+    }
+
+    /// Spends the oldest SURB: with the oldest envelope not served lately, else with a dummy.
+    pub(super) fn answer(&mut self, now: Time) -> Option<(Surb<S>, Answer<S>)> {
+        let surb = self.surbs.pop_front()?;
+        self.answers += 1;
+        let waits = |stored: &&mut Stored<S>| {
+            stored
+                .served
+                .is_none_or(|served| now.since(served) >= SERVE_AGAIN)
+        };
+        let answer = self
+            .envelopes
+            .iter_mut()
+            .find(waits)
+            .map_or(Answer::Dummy, |stored| {
+                stored.served = Some(now);
+                Answer::Envelope(stored.id, stored.envelope.clone())
+            });
+        Some((surb, answer))
+    }
+
+    /// Forgets old envelopes and lets credit decay; tells how many envelopes went.
+    pub(super) fn expire(&mut self, now: Time) -> usize {
+        let before = self.envelopes.len();
+        self.envelopes
+            .retain(|stored| now.since(stored.since) < TTL);
+        if now.since(self.decayed) >= DAY {
+            self.credit -= self.credit / 8;
+            self.decayed = now;
+        }
+        before - self.envelopes.len()
+    }
+
+    pub(super) fn is_alive(&self, now: Time) -> bool {
+        now.since(self.last_pull) < TTL
+    }
+
+    /// Gives up the newest envelope; false if there is none.
+    pub(super) fn yield_newest(&mut self) -> bool {
+        self.envelopes.pop_back().is_some()
+    }
+
+    pub(super) const fn credit(&self) -> u32 {
+        self.credit
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.envelopes.len()
+    }
+
+    pub(super) fn counts(&self, id: &MailboxId) -> MailboxCounts {
+        MailboxCounts {
+            pseudonym: HEXLOWER.encode(&id.as_bytes()[..4]),
+            pulls: self.pulls,
+            answers: self.answers,
+            stored: self.stored,
+            held: self.envelopes.len(),
+        }
+    }
+
+    /// Envelopes that fit: a few from the start, then one per hundred pulls.
+    fn room(&self) -> usize {
+        FIRST_ROOM + usize::try_from(self.credit / PULLS_PER_ROOM).unwrap_or(0)
+    }
+}
+
+/// Room before anything is earned, so that first mail need not wait.
+const FIRST_ROOM: usize = 8;
+const PULLS_PER_ROOM: u32 = 100;
+/// With [`FIRST_ROOM`], room for 128 envelopes.
+const MAX_CREDIT: u32 = 120 * PULLS_PER_ROOM;
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -1,0 +1,460 @@
+//! `roster.toml` and `roster.sig`: commented TOML for people, and what can be wrong with it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use serde::Deserialize;
+
+use super::{Directory, Role, Roster, RosterNode, SIGNATURE_LABEL, SuiteName, Traffic};
+use crate::signing::{IdentityKey, Signature};
+use crate::trust::TrustRoot;
+
+/// One agency's signature over a roster.
+#[derive(Clone)]
+pub struct RosterSignature {
+    /// Who signed.
+    pub agency: String,
+    /// Over label and exact bytes of the file.
+    pub signature: Signature,
+}
+
+impl Roster {
+    /// Reads a roster without looking at signatures or expiry.
+    pub(super) fn parse(text: &str, trust: &TrustRoot) -> Result<Self, RosterError> {
+        let raw: RawRoster = toml::from_str(text).map_err(Box::new)?;
+        if raw.network != trust.network() {
+            return Err(RosterError::Network {
+                roster: raw.network,
+                trust: trust.network().into(),
+            });
+        }
+        let suite = match raw.suite.as_str() {
+            "hybrid" => SuiteName::Hybrid,
+            "classic" => SuiteName::Classic,
+            _ => return Err(RosterError::Suite(raw.suite)),
+        };
+        let mut nodes = BTreeMap::new();
+        for raw in raw.node {
+            let node = raw.check(trust)?;
+            nodes.insert(node.number, node);
+        }
+        let roster = Self {
+            network: raw.network,
+            network_id: trust.network_id(),
+            version: raw.version,
+            hash: *blake3::hash(text.as_bytes()).as_bytes(),
+            expires: raw.expires,
+            suite,
+            traffic: raw.traffic.check()?,
+            directory: raw.directory.check()?,
+            nodes,
+        };
+        roster.check_nodes(text.matches("[[node]]").count())?;
+        Ok(roster)
+    }
+
+    fn check_nodes(&self, written: usize) -> Result<(), RosterError> {
+        let names: HashSet<_> = self.nodes().map(|node| &node.name).collect();
+        let identities: HashSet<_> = self.nodes().map(|node| node.identity).collect();
+        let n = self.nodes.len();
+        if names.len() != n || identities.len() != n || written > n {
+            return Err(RosterError::Repeated);
+        }
+        match (0..4).find(|&position| self.at(position).next().is_none()) {
+            Some(3) => Err(RosterError::NoRelay),
+            Some(layer) => Err(RosterError::EmptyLayer(layer + 1)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn check_expiry(&self, now_unix: u64) -> Result<(), RosterError> {
+        let days = days_since_epoch(&self.expires)
+            .ok_or_else(|| RosterError::Date(self.expires.clone()))?;
+        if now_unix / 86_400 >= days {
+            return Err(RosterError::Expired(self.expires.clone()));
+        }
+        Ok(())
+    }
+
+    /// Writes a roster for people; [`Roster::verify`] reads it.
+    #[must_use]
+    pub fn render(
+        network: &str,
+        expires: &str,
+        suite: SuiteName,
+        traffic: &Traffic,
+        nodes: &[RosterNode],
+    ) -> String {
+        let mut text = format!(
+            "# The roster: who takes part, and the rates that all follow. Signed by the agencies;\n\
+             # a changed byte needs new signatures (rohrpost-ops roster sign).\n\
+             network = \"{network}\"\nversion = 1\n\n\
+             # First day on which it no longer holds.\nexpires = \"{expires}\"\n\n\
+             # hybrid: X25519 and ML-KEM-768. classic: X25519 alone.\nsuite = \"{}\"\n\n\
+             [traffic]\n# Every client sends one cell per slot.\nslot_ms = {}\n\
+             # Mean of the random delay at each mix.\nmix_delay_ms = {}\n\
+             # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n",
+            suite.as_str(),
+            traffic.slot.as_millis(),
+            traffic.mix_delay.as_millis(),
+            traffic.cover_floor,
+        );
+        for node in nodes {
+            let addresses: Vec<_> = node.addresses.iter().map(|a| format!("\"{a}\"")).collect();
+            let role = match node.role {
+                Role::Mix { layer } => format!("\"mix\"\nlayer = {}", layer + 1),
+                Role::Relay => "\"relay\"".to_owned(),
+            };
+            let _ = write!(
+                text,
+                "\n[[node]]\nnumber = {}\nname = \"{}\"\noperator = \"{}\"\nrole = {role}\n\
+                 addresses = [{}]\nidentity = \"{}\"\n",
+                node.number,
+                node.name,
+                node.operator,
+                addresses.join(", "),
+                node.identity,
+            );
+        }
+        text
+    }
+}
+
+/// Reads `roster.sig`.
+///
+/// # Errors
+/// Not the TOML of signatures.
+pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError> {
+    let raw: RawSignatures = toml::from_str(text).map_err(Box::new)?;
+    let signature = |raw: RawSignature| {
+        let signature = raw.signature.parse();
+        let signature = signature.map_err(|_| RosterError::Signature(raw.agency.clone()))?;
+        Ok(RosterSignature {
+            agency: raw.agency,
+            signature,
+        })
+    };
+    raw.signature.into_iter().map(signature).collect()
+}
+
+/// Writes `roster.sig`.
+#[must_use]
+pub fn render_signatures(signatures: &[RosterSignature]) -> String {
+    let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
+    signatures.iter().fold(head, |mut text, signed| {
+        let RosterSignature { agency, signature } = signed;
+        let _ = write!(
+            text,
+            "\n[[signature]]\nagency = \"{agency}\"\nsignature = \"{signature}\"\n"
+        );
+        text
+    })
+}
+
+/// Counts each agency once, and only signatures that verify.
+pub(super) fn check_signatures(
+    text: &str,
+    signatures: &[RosterSignature],
+    trust: &TrustRoot,
+) -> Result<(), RosterError> {
+    for signed in signatures {
+        let Some(agency) = trust
+            .agencies()
+            .iter()
+            .find(|agency| agency.name == signed.agency)
+        else {
+            return Err(RosterError::UnknownSigner(signed.agency.clone()));
+        };
+        if !agency
+            .key
+            .verify(SIGNATURE_LABEL, text.as_bytes(), &signed.signature)
+        {
+            return Err(RosterError::Signature(signed.agency.clone()));
+        }
+    }
+    let signed = |name: &str| signatures.iter().any(|signed| signed.agency == name);
+    let (signed, missing): (Vec<_>, Vec<_>) = trust
+        .agencies()
+        .iter()
+        .map(|agency| agency.name.as_str())
+        .partition(|name| signed(name));
+    if signed.len() < trust.threshold() {
+        let names = if signed.is_empty() {
+            "nobody".to_owned()
+        } else {
+            signed.join(", ")
+        };
+        return Err(RosterError::UnderSigned {
+            signed: signed.len(),
+            names,
+            threshold: trust.threshold(),
+            missing: missing.join(" or "),
+        });
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoster {
+    network: String,
+    version: u32,
+    expires: String,
+    suite: String,
+    #[serde(default)]
+    traffic: RawTraffic,
+    #[serde(default)]
+    directory: RawDirectory,
+    node: Vec<RawNode>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawTraffic {
+    slot_ms: Option<u64>,
+    mix_delay_ms: Option<u64>,
+    cover_floor: Option<u32>,
+}
+
+impl RawTraffic {
+    fn check(&self) -> Result<Traffic, RosterError> {
+        let default = Traffic::default();
+        let milliseconds = |value: Option<u64>, name, least, most, default| match value {
+            None => Ok(default),
+            Some(ms) if (least..=most).contains(&ms) => Ok(Duration::from_millis(ms)),
+            Some(value) => Err(RosterError::Range {
+                name,
+                value,
+                least,
+                most,
+            }),
+        };
+        Ok(Traffic {
+            slot: milliseconds(self.slot_ms, "slot_ms", 4, 60_000, default.slot)?,
+            mix_delay: milliseconds(
+                self.mix_delay_ms,
+                "mix_delay_ms",
+                1,
+                60_000,
+                default.mix_delay,
+            )?,
+            cover_floor: self.cover_floor.unwrap_or(default.cover_floor),
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawDirectory {
+    epoch_seconds: Option<u64>,
+}
+
+impl RawDirectory {
+    fn check(&self) -> Result<Directory, RosterError> {
+        let default = Directory::default();
+        let (least, most) = (600, 7 * 86_400);
+        match self.epoch_seconds {
+            None => Ok(default),
+            Some(value) if (least..=most).contains(&value) => Ok(Directory {
+                epoch: Duration::from_secs(value),
+                ..default
+            }),
+            Some(value) => Err(RosterError::Range {
+                name: "epoch_seconds",
+                value,
+                least,
+                most,
+            }),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNode {
+    number: u32,
+    name: String,
+    operator: String,
+    role: String,
+    layer: Option<usize>,
+    addresses: Vec<std::net::SocketAddr>,
+    identity: String,
+}
+
+impl RawNode {
+    fn check(self, trust: &TrustRoot) -> Result<RosterNode, RosterError> {
+        let role = match (self.role.as_str(), self.layer) {
+            ("relay", None) => Role::Relay,
+            ("mix", Some(layer @ 1..=3)) => Role::Mix { layer: layer - 1 },
+            _ => return Err(RosterError::Role(self.name)),
+        };
+        if !trust
+            .agencies()
+            .iter()
+            .any(|agency| agency.name == self.operator)
+        {
+            return Err(RosterError::Operator {
+                node: self.name,
+                operator: self.operator,
+            });
+        }
+        let identity: IdentityKey = self
+            .identity
+            .parse()
+            .map_err(|_| RosterError::Identity(self.name.clone()))?;
+        if self.addresses.is_empty() || self.number == 0 {
+            return Err(RosterError::Address(self.name));
+        }
+        Ok(RosterNode {
+            number: NodeNumber::new(self.number),
+            name: self.name,
+            operator: self.operator,
+            role,
+            addresses: self.addresses,
+            identity,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSignatures {
+    #[serde(default)]
+    signature: Vec<RawSignature>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSignature {
+    agency: String,
+    signature: String,
+}
+
+/// Days from the Unix epoch to a date `YYYY-MM-DD` of the Gregorian calendar.
+fn days_since_epoch(date: &str) -> Option<u64> {
+    let mut parts = date.splitn(3, '-').map(str::parse::<u64>);
+    let (year, month, day) = (
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+    );
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years begin in March, so that the leap day is the last of its year.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    days.checked_sub(DAYS_TO_1970)
+}
+
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: u64 = 719_468;
+
+/// What is wrong with a roster, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RosterError {
+    /// Not the TOML of a roster.
+    #[error("{0}")]
+    Syntax(#[from] Box<toml::de::Error>),
+    /// Made for another network.
+    #[error(
+        "the roster is of network {roster}, the trust root of {trust}; use files that belong together"
+    )]
+    Network {
+        /// Named by the roster.
+        roster: String,
+        /// Named by the trust root.
+        trust: String,
+    },
+    /// No such suite.
+    #[error("unknown suite {0}; use \"hybrid\" or \"classic\"")]
+    Suite(String),
+    /// A value is out of range.
+    #[error("{name} = {value} is out of range; it must lie between {least} and {most}")]
+    Range {
+        /// The key.
+        name: &'static str,
+        /// Given.
+        value: u64,
+        /// Least.
+        least: u64,
+        /// Most.
+        most: u64,
+    },
+    /// Role and layer do not fit.
+    #[error("node {0}: role must be \"relay\" without layer, or \"mix\" with layer 1, 2 or 3")]
+    Role(String),
+    /// Run by nobody of the trust root.
+    #[error("node {node}: operator {operator} is no agency of the trust root")]
+    Operator {
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+    },
+    /// Malformed identity.
+    #[error("node {0}: identity is not 64 hex digits; copy it from its `rohrpost-ops keygen`")]
+    Identity(String),
+    /// No address, or number 0.
+    #[error("node {0}: it needs at least one address, and a number above 0")]
+    Address(String),
+    /// A number, name or identity stands twice.
+    #[error("two nodes share a number, a name or an identity; each needs its own")]
+    Repeated,
+    /// No mix in a layer.
+    #[error("layer {0} has no mix; every layer needs at least one")]
+    EmptyLayer(usize),
+    /// No relay.
+    #[error("there is no relay; clients need at least one")]
+    NoRelay,
+    /// Not a date.
+    #[error("expires = \"{0}\" is no date; write YYYY-MM-DD")]
+    Date(String),
+    /// Past its day.
+    #[error("the roster expired on {0}; get the newer one from any agency")]
+    Expired(String),
+    /// A signature does not verify.
+    #[error(
+        "the signature of {0} does not fit this roster; it was changed after signing, or signed with another key: have {0} sign again (rohrpost-ops roster sign)"
+    )]
+    Signature(String),
+    /// Signed by a stranger.
+    #[error("{0} signed, but is no agency of the trust root; remove its signature from roster.sig")]
+    UnknownSigner(String),
+    /// Too few agencies signed.
+    #[error(
+        "only {signed} of the {threshold} agencies that must sign have signed ({names}); \
+         ask {missing} to run: rohrpost-ops roster sign"
+    )]
+    UnderSigned {
+        /// How many signed.
+        signed: usize,
+        /// Who signed.
+        names: String,
+        /// How many must.
+        threshold: usize,
+        /// Who has not.
+        missing: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_count_days_from_1970() {
+        assert_eq!(days_since_epoch("1970-01-01"), Some(0));
+        assert_eq!(days_since_epoch("2000-03-01"), Some(11_017));
+        assert_eq!(days_since_epoch("2026-11-23"), Some(20_780));
+        assert_eq!(days_since_epoch("2026-13-01"), None);
+        assert_eq!(days_since_epoch("soon"), None);
+    }
+}

@@ -1,0 +1,144 @@
+use super::*;
+use crate::trust::{Agency, JoinKey};
+
+const NOW: u64 = 1_795_000_000;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+fn trust() -> TrustRoot {
+    let names = ["north", "south", "east", "west"];
+    let agency = |(seed, name): (u8, &str)| Agency {
+        name: name.into(),
+        key: key(seed).public(),
+    };
+    let agencies = (1..).zip(names).map(agency).collect();
+    TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap()
+}
+
+fn node(number: u32, role: Role, operator: &str) -> RosterNode {
+    let seed = u8::try_from(100 + number).unwrap();
+    RosterNode {
+        number: NodeNumber::new(number),
+        name: format!("node-{number}"),
+        operator: operator.into(),
+        role,
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        identity: key(seed).public(),
+    }
+}
+
+fn nodes() -> Vec<RosterNode> {
+    vec![
+        node(1, Role::Relay, "north"),
+        node(2, Role::Relay, "south"),
+        node(3, Role::Mix { layer: 0 }, "north"),
+        node(4, Role::Mix { layer: 1 }, "south"),
+        node(5, Role::Mix { layer: 2 }, "east"),
+    ]
+}
+
+fn text(nodes: &[RosterNode]) -> String {
+    Roster::render(
+        "test",
+        "2027-11-23",
+        SuiteName::Hybrid,
+        &Traffic::default(),
+        nodes,
+    )
+}
+
+fn signatures(text: &str, signers: &[(u8, &str)]) -> Vec<RosterSignature> {
+    signers
+        .iter()
+        .map(|(seed, name)| Roster::sign(text, name, &key(*seed)))
+        .collect()
+}
+
+const THREE: &[(u8, &str)] = &[(1, "north"), (2, "south"), (3, "east")];
+
+fn error(text: &str, signers: &[(u8, &str)]) -> String {
+    let result = Roster::verify(text, &signatures(text, signers), &trust(), NOW);
+    result.err().unwrap().to_string()
+}
+
+#[test]
+fn three_of_four_signatures_make_a_roster() {
+    let text = text(&nodes());
+    let file = render_signatures(&signatures(&text, THREE));
+    let signatures = parse_signatures(&file).unwrap();
+    let roster = Roster::verify(&text, &signatures, &trust(), NOW).unwrap();
+    assert_eq!(roster.nodes().count(), 5);
+    assert_eq!(roster.traffic, Traffic::default());
+    let names = |nodes: Vec<&RosterNode>| nodes.iter().map(|n| n.number.get()).collect::<Vec<_>>();
+    let relay = Role::Relay;
+    assert_eq!(names(roster.successors(relay).collect()), [3]);
+    assert_eq!(names(roster.predecessors(relay).collect()), [5]);
+    assert_eq!(
+        names(roster.predecessors(Role::Mix { layer: 0 }).collect()),
+        [1, 2]
+    );
+    assert_eq!(
+        names(roster.successors(Role::Mix { layer: 2 }).collect()),
+        [1, 2]
+    );
+}
+
+#[test]
+fn too_few_signatures_are_refused_and_the_missing_named() {
+    let text = text(&nodes());
+    let two = error(&text, &THREE[..2]);
+    assert!(
+        two.contains("only 2 of the 3") && two.contains("east or west"),
+        "{two}"
+    );
+    assert!(error(&text, &[]).contains("nobody"));
+    let repeated = error(&text, &[(1, "north"), (1, "north"), (1, "north")]);
+    assert!(repeated.contains("only 1 of the 3"), "{repeated}");
+}
+
+#[test]
+fn wrong_and_strange_signatures_are_refused() {
+    let text = text(&nodes());
+    assert!(error(&text, &[(9, "north")]).contains("signature of north does not fit"));
+    assert!(error(&text, &[(9, "mallory")]).contains("no agency of the trust root"));
+    let signatures = signatures(&text, THREE);
+    let changed = text.replace("slot_ms = 250", "slot_ms = 251");
+    assert!(Roster::verify(&changed, &signatures, &trust(), NOW).is_err());
+}
+
+#[test]
+fn rules_are_checked_and_explained() {
+    let good = text(&nodes());
+    let cases = [
+        (good.replace("[traffic]", "[traffic]\nspeed = 1"), "speed"),
+        (
+            good.replace("slot_ms = 250", "slot_ms = 1"),
+            "between 4 and 60000",
+        ),
+        (
+            good.replace("\"hybrid\"", "\"quantum\""),
+            "unknown suite quantum",
+        ),
+        (
+            good.replace("layer = 2", "layer = 4"),
+            "node-4: role must be",
+        ),
+        (
+            good.replace("operator = \"east\"", "operator = \"moon\""),
+            "moon is no agency",
+        ),
+        (good.replace("number = 5", "number = 4"), "share a number"),
+        (
+            good.replace("2027-11-23", "2020-01-01"),
+            "expired on 2020-01-01",
+        ),
+        (good.replace("2027-11-23", "tomorrow"), "YYYY-MM-DD"),
+        (good.replace("layer = 2", "layer = 1"), "layer 2 has no mix"),
+    ];
+    for (text, expected) in cases {
+        let error = error(&text, THREE);
+        assert!(error.contains(expected), "{error} lacks {expected}");
+    }
+}
