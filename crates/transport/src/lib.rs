@@ -1,1 +1,22 @@
-//! placeholder
+//! Links of Rohrpost: QUIC by quinn, TLS 1.3 by rustls, nothing else says either name.
+//!
+//! Nodes authenticate each other by raw public keys (RFC 7250) from the roster; clients authenticate
+//! the relay and not themselves. Key exchange is X25519MLKEM768 and nothing else, so a handshake
+//! that succeeds was post-quantum. Off: early data, session tickets, address tokens, key log, spin
+//! bit, server name, MTU discovery. On: padding of every datagram to 1200 bytes.
+//!
+//! No decisions of the protocol are made here: frames and cells are bytes of a fixed length,
+//! control messages bytes of a bounded one.
+
+mod client;
+mod control;
+mod endpoint;
+mod outbox;
+mod stream;
+mod tls;
+
+pub use client::{ClientConnector, ConnectError};
+pub use control::{ControlDialer, exchange};
+pub use endpoint::{Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress};
+pub use outbox::{PacketOutbox, Shed};
+pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};

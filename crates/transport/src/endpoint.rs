@@ -1,0 +1,264 @@
+//! A node's endpoint: one UDP socket for all links, in and out.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quinn::{Connection, Incoming, TokioRuntime};
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::signing::{IdentityKey, SigningKey};
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::stream::{ClientLink, FrameReceiver, LinkError};
+use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
+
+/// Whom a node dials.
+#[derive(Clone, Debug)]
+pub struct PeerAddress {
+    /// The node's number.
+    pub number: NodeNumber,
+    /// Its identity, to which the link is pinned.
+    pub identity: IdentityKey,
+    /// Where it listens; tried in order.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// What an endpoint accepts.
+pub struct EndpointConfig {
+    /// All nodes of the roster: they may open control links.
+    pub peers: HashMap<IdentityKey, NodeNumber>,
+    /// The nodes before this one: they may open packet links.
+    pub predecessors: HashSet<NodeNumber>,
+    /// Whether clients and control links are served: relays only.
+    pub relay: bool,
+    /// Bytes of a frame or cell.
+    pub frame_len: usize,
+}
+
+/// A link that a peer has opened.
+pub enum Accepted {
+    /// Frames from the node before.
+    Packet {
+        /// The node.
+        from: NodeNumber,
+        /// Its frames.
+        frames: FrameReceiver,
+    },
+    /// A node's control link.
+    Control {
+        /// The node.
+        from: NodeNumber,
+        /// The link, for [`crate::exchange`].
+        link: ControlLink,
+    },
+    /// A client.
+    Client(ClientLink),
+}
+
+/// A control link that has been accepted; [`crate::exchange`] runs it.
+pub struct ControlLink(pub(crate) Connection);
+
+/// The endpoint; its tasks end when it is dropped.
+pub struct NodeEndpoint {
+    endpoint: quinn::Endpoint,
+    key: Arc<SigningKey>,
+    accepted: Mutex<mpsc::Receiver<Accepted>>,
+    refused: Arc<AtomicU64>,
+    acceptor: AbortHandle,
+}
+
+impl NodeEndpoint {
+    /// Binds `listen` and begins to accept. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be bound; the error says what to do.
+    pub fn bind(
+        listen: SocketAddr,
+        key: Arc<SigningKey>,
+        config: EndpointConfig,
+    ) -> Result<Self, BindError> {
+        let socket = UdpSocket::bind(listen).map_err(|error| BindError::new(listen, error))?;
+        let endpoint = quinn::Endpoint::new(
+            quinn::EndpointConfig::default(),
+            Some(server_config(&key)),
+            socket,
+            Arc::new(TokioRuntime),
+        );
+        let endpoint = endpoint.map_err(|error| BindError::new(listen, error))?;
+        let (sender, accepted) = mpsc::channel(ACCEPTED_BOUND);
+        let refused = Arc::new(AtomicU64::new(0));
+        let acceptor = Acceptor {
+            endpoint: endpoint.clone(),
+            config: Arc::new(config),
+            sender,
+            refused: Arc::clone(&refused),
+        };
+        let acceptor = tokio::spawn(acceptor.run()).abort_handle();
+        Ok(Self {
+            endpoint,
+            key,
+            accepted: Mutex::new(accepted),
+            refused,
+            acceptor,
+        })
+    }
+
+    /// The next link that a peer has opened and may.
+    pub async fn accept(&self) -> Option<Accepted> {
+        self.accepted.lock().await.recv().await
+    }
+
+    /// Where the endpoint listens.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    /// Links refused since the start: failed handshakes, strangers, nodes that may not.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Dials a node at its addresses in order.
+    pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> Dialer {
+        let config = client_config(kind, &peer.identity, Some(&self.key));
+        Dialer {
+            endpoint: self.endpoint.clone(),
+            config,
+            addresses: peer.addresses,
+        }
+    }
+}
+
+impl Drop for NodeEndpoint {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+        self.endpoint.close(0_u32.into(), b"");
+    }
+}
+
+/// One kind of link to one peer.
+pub(crate) struct Dialer {
+    endpoint: quinn::Endpoint,
+    config: quinn::ClientConfig,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Dialer {
+    pub(crate) async fn dial(&self) -> Result<Connection, LinkError> {
+        for address in &self.addresses {
+            let dialed = self
+                .endpoint
+                .connect_with(self.config.clone(), *address, SERVER_NAME);
+            let Ok(connecting) = dialed else { continue };
+            if let Ok(Ok(connection)) = timeout(HANDSHAKE, connecting).await {
+                return Ok(connection);
+            }
+        }
+        Err(LinkError)
+    }
+}
+
+struct Acceptor {
+    endpoint: quinn::Endpoint,
+    config: Arc<EndpointConfig>,
+    sender: mpsc::Sender<Accepted>,
+    refused: Arc<AtomicU64>,
+}
+
+impl Acceptor {
+    /// Owns all handshakes; ends with the endpoint.
+    async fn run(self) {
+        let permits = Arc::new(Semaphore::new(HANDSHAKES));
+        let mut handshakes = JoinSet::new();
+        while let Some(incoming) = self.endpoint.accept().await {
+            while handshakes.try_join_next().is_some() {}
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                incoming.ignore();
+                continue;
+            };
+            let (config, sender) = (Arc::clone(&self.config), self.sender.clone());
+            let refused = Arc::clone(&self.refused);
+            handshakes.spawn(async move {
+                let admitted = timeout(HANDSHAKE, admit(incoming, &config)).await;
+                drop(permit);
+                match admitted {
+                    Ok(Ok(accepted)) => drop(sender.send(accepted).await),
+                    Ok(Err(LinkError)) | Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
+                }
+            });
+        }
+    }
+}
+
+/// Finishes a handshake and decides by ALPN, identity and roster what the peer may.
+async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, LinkError> {
+    let connection = incoming.await.map_err(|_| LinkError)?;
+    let node = peer_identity(&connection).and_then(|key| config.peers.get(&key).copied());
+    match (link_kind(&connection).ok_or(LinkError)?, node) {
+        (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
+            let frames = FrameReceiver::new(connection, config.frame_len);
+            Ok(Accepted::Packet { from, frames })
+        }
+        (LinkKind::Control, Some(from)) if config.relay => Ok(Accepted::Control {
+            from,
+            link: ControlLink(connection),
+        }),
+        (LinkKind::Client, None) if config.relay => Ok(Accepted::Client(
+            ClientLink::open(connection, config.frame_len).await?,
+        )),
+        _ => {
+            connection.close(0_u32.into(), b"");
+            Err(LinkError)
+        }
+    }
+}
+
+/// Why an endpoint could not be bound. The fault of the configuration or the host.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another program has the port.
+    #[error(
+        "UDP port {} of {} is in use by another program; stop it (`ss -lunp` names it) or choose \
+         another port in `listen`",
+        .0.port(), .0.ip()
+    )]
+    PortInUse(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {address}: {source}; check `listen`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            Self::PortInUse(address)
+        } else {
+            Self::Listen { address, source }
+        }
+    }
+}
+
+/// Sent in no handshake: the server name is off.
+pub(crate) const SERVER_NAME: &str = "rohrpost";
+/// Time for a handshake.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Handshakes at once; more are ignored, and their peers try again.
+const HANDSHAKES: usize = 256;
+/// Accepted links that wait for the node to take them.
+const ACCEPTED_BOUND: usize = 64;

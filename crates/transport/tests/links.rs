@@ -1,0 +1,207 @@
+//! Links over real sockets on loopback.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_transport::{
+    Accepted, BindError, ClientConnector, ConnectError, ControlDialer, EndpointConfig,
+    NodeEndpoint, PacketOutbox, PeerAddress, exchange,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+const LEN: usize = 2568;
+const RELAY: u8 = 1;
+const MIX: u8 = 2;
+const STRANGER: u8 = 9;
+
+fn key(node: u8) -> Arc<SigningKey> {
+    Arc::new(SigningKey::from_seed(&[node; 32]))
+}
+
+fn number(node: u8) -> NodeNumber {
+    NodeNumber::new(u32::from(node))
+}
+
+/// A node that knows relay 1 and mix 2 and takes packets from the mix.
+fn endpoint(node: u8, listen: SocketAddr) -> Result<NodeEndpoint, BindError> {
+    let peers = [RELAY, MIX].map(|peer| (key(peer).public(), number(peer)));
+    let config = EndpointConfig {
+        peers: HashMap::from(peers),
+        predecessors: HashSet::from([number(MIX)]),
+        relay: node == RELAY,
+        frame_len: LEN,
+    };
+    NodeEndpoint::bind(listen, key(node), config)
+}
+
+fn any() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
+    PeerAddress {
+        number: number(node),
+        identity: key(node).public(),
+        addresses: vec![of.local_addr().unwrap()],
+    }
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    timeout(Duration::from_secs(30), future)
+        .await
+        .expect("within 30 s")
+}
+
+fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::UnboundedReceiver<bool>) {
+    let (sender, states) = mpsc::unbounded_channel();
+    let outbox = PacketOutbox::connect(from, to, 100, move |up| {
+        let _ = sender.send(up);
+    });
+    (outbox, states)
+}
+
+#[tokio::test]
+async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
+    let (relay, mix) = (
+        endpoint(RELAY, any()).unwrap(),
+        endpoint(MIX, any()).unwrap(),
+    );
+    let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
+    assert_eq!(within(states.recv()).await, Some(true));
+    for i in 0..50 {
+        outbox.try_send(vec![i; LEN].into()).unwrap();
+    }
+    let Some(Accepted::Packet { from, mut frames }) = within(relay.accept()).await else {
+        panic!("no packet link")
+    };
+    assert_eq!(from, number(MIX));
+    for i in 0..50 {
+        assert_eq!(within(frames.recv()).await.unwrap(), vec![i; LEN].into());
+    }
+}
+
+#[tokio::test]
+async fn strangers_and_nodes_out_of_order_are_refused() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let stranger = endpoint(STRANGER, any()).unwrap();
+    let (_outbox, _states) = outbox(&stranger, address(&relay, RELAY));
+    let mix = endpoint(MIX, any()).unwrap();
+    let (_backwards, _states) = outbox(&relay, address(&mix, MIX));
+    within(async {
+        while relay.refused() == 0 || mix.refused() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_with_another_key_is_not_spoken_to() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let mut wrong = address(&relay, RELAY);
+    wrong.identity = key(STRANGER).public();
+    let connector = ClientConnector::bind(&wrong).unwrap();
+    let refused = within(connector.connect(&wrong, LEN)).await;
+    assert!(matches!(refused, Err(ConnectError::Refused(_))));
+}
+
+#[tokio::test]
+async fn an_outbox_comes_back_after_its_peer() {
+    let mix = endpoint(MIX, any()).unwrap();
+    let relay = endpoint(RELAY, any()).unwrap();
+    let peer = address(&relay, RELAY);
+    let (outbox, mut states) = outbox(&mix, peer.clone());
+    assert_eq!(within(states.recv()).await, Some(true));
+    drop(relay);
+    assert_eq!(within(states.recv()).await, Some(false));
+    assert!(outbox.try_send(vec![0; LEN].into()).is_err());
+    let again = within(async {
+        loop {
+            match endpoint(RELAY, peer.addresses[0]) {
+                Ok(endpoint) => break endpoint,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await;
+    assert_eq!(within(states.recv()).await, Some(true));
+    outbox.try_send(vec![7; LEN].into()).unwrap();
+    let Some(Accepted::Packet { mut frames, .. }) = within(again.accept()).await else {
+        panic!("no packet link")
+    };
+    assert_eq!(within(frames.recv()).await.unwrap(), vec![7; LEN].into());
+}
+
+#[tokio::test]
+async fn a_client_without_a_key_sends_and_receives_cells() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let peer = address(&relay, RELAY);
+    let connector = ClientConnector::bind(&peer).unwrap();
+    let mut client = within(connector.connect(&peer, LEN)).await.unwrap();
+    let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
+        panic!("no client link")
+    };
+    client.sender.send(&[1; LEN]).await.unwrap();
+    assert_eq!(
+        within(served.receiver.recv()).await.unwrap(),
+        vec![1; LEN].into()
+    );
+    served.sender.send(&[2; LEN]).await.unwrap();
+    assert_eq!(
+        within(client.receiver.recv()).await.unwrap(),
+        vec![2; LEN].into()
+    );
+}
+
+#[tokio::test]
+async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
+    let (relay, mix) = (
+        endpoint(RELAY, any()).unwrap(),
+        endpoint(MIX, any()).unwrap(),
+    );
+    let message = |len: usize| Some(Arc::<[u8]>::from(vec![3; len]));
+    let (from_mix, mix_says) = watch::channel(message(5000));
+    let (to_mix, mut mix_hears) = mpsc::channel(8);
+    let (states_in, mut states) = mpsc::unbounded_channel();
+    let changed = move |up| {
+        let _ = states_in.send(up);
+    };
+    let peer = address(&relay, RELAY);
+    let _dialer = ControlDialer::connect(&mix, peer, mix_says, to_mix, 6000, changed);
+    let Some(Accepted::Control { from, link }) = within(relay.accept()).await else {
+        panic!("no control link")
+    };
+    assert_eq!(from, number(MIX));
+    let (_from_relay, relay_says) = watch::channel(message(10));
+    let (to_relay, mut relay_hears) = mpsc::channel(8);
+    let run = tokio::spawn(exchange(link, from, relay_says, to_relay, 6000));
+    assert_eq!(within(relay_hears.recv()).await.unwrap().1.len(), 5000);
+    assert_eq!(
+        within(mix_hears.recv()).await.unwrap(),
+        (number(RELAY), vec![3; 10])
+    );
+    from_mix.send(message(6001)).unwrap();
+    assert!(within(run).await.unwrap().is_err());
+    assert_eq!(within(states.recv()).await, Some(true));
+    assert_eq!(within(states.recv()).await, Some(false));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_remedy() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let address = relay.local_addr().unwrap();
+    let error = endpoint(MIX, address)
+        .err()
+        .expect("the port is taken")
+        .to_string();
+    let port = address.port().to_string();
+    assert!(
+        error.contains(&port) && error.contains("choose another port"),
+        "{error}"
+    );
+}
