@@ -1,1 +1,131 @@
-//! placeholder
+//! A mix node: unwraps, delays, forwards, and keeps its own cover.
+
+mod cover;
+mod mixer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rohrpost_node::{
+    Handle, Inflow, Inspect, Node, NodeError, Prepared, Tasks, prepare, queue, serve, spawn,
+};
+use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
+use rohrpost_proto::control::ControlMessage;
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::roster::{Role, SuiteName};
+use rohrpost_transport::{Accepted, FrameReceiver};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use cover::{Cover, CoverJob};
+use mixer::{MixJob, Mixer};
+
+/// Runs the mix that a configuration describes, until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It cannot start; the error says what to do.
+pub fn run(configuration: &Path) -> Result<(), NodeError> {
+    let prepared = prepare(configuration, false)?;
+    let log = rohrpost_node::Log::new(prepared.node.name.clone());
+    match prepared.roster.suite {
+        SuiteName::Hybrid => rohrpost_node::supervise(&log, || start::<Hybrid>(prepared)),
+        SuiteName::Classic => rohrpost_node::supervise(&log, || start::<Classic>(prepared)),
+    }
+}
+
+async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
+    let mut tasks = JoinSet::new();
+    let node = Node::<S>::start(prepared, &mut tasks).await?;
+    let Role::Mix { layer } = node.prepared.node.role else {
+        return Err(NodeError::TaskEnded("mix"));
+    };
+    let (roster, limits) = (&node.prepared.roster, node.prepared.config.limits);
+    let inflow = Arc::new(Inflow::new(roster.predecessors(node.prepared.node.role)));
+    // The cover needs the mixers and they the cover; the cover's queue is made first.
+    let (cover, cover_jobs) = queue(cover::BOUND);
+    let mixers = (0..limits.workers)
+        .map(|index| {
+            let pool = limits.pool_packets.div_ceil(limits.workers);
+            let mixer = Mixer::new(&node, layer, pool, cover.clone());
+            spawn(
+                format!("mixer-{index}"),
+                node.clock,
+                limits.queue_packets,
+                mixer,
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let keeper = Cover::new(&node, layer, mixers.clone(), Arc::clone(&inflow));
+    serve("cover".into(), node.clock, cover_jobs, keeper)?;
+    let _ = node.inspect.set(inspection(&node, &inflow));
+    tasks.spawn(drive(node, mixers, cover, inflow));
+    Ok(tasks)
+}
+
+/// Takes links and documents, as long as the node runs.
+async fn drive<S: Suite>(
+    mut node: Node<S>,
+    mixers: Vec<Handle<MixJob<S>>>,
+    cover: Handle<CoverJob<S>>,
+    inflow: Arc<Inflow>,
+) -> &'static str {
+    let mut follower = node.follower();
+    let mut readers = JoinSet::new();
+    let endpoint = Arc::clone(&node.endpoint);
+    loop {
+        tokio::select! {
+            accepted = endpoint.accept() => match accepted {
+                Some(Accepted::Packet { from, frames }) => {
+                    let (metrics, inflow) = (Arc::clone(&node.metrics), Arc::clone(&inflow));
+                    readers.spawn(read(from, frames, mixers.clone(), metrics, inflow));
+                }
+                Some(_) => {}
+                None => return "endpoint",
+            },
+            message = node.incoming.recv() => {
+                let Some((from, message)) = message else { return "control links" };
+                let document = match ControlMessage::decode(&message) {
+                    Ok(ControlMessage::Document(signed)) => {
+                        signed.verify(&node.prepared.roster, from).ok()
+                    }
+                    _ => None,
+                };
+                if let Some(document) = document {
+                    follower.adopt(&document);
+                    let view = node.view.borrow().clone();
+                    if let Some(view) = view {
+                        let _ = cover.try_send(CoverJob::View(view));
+                    }
+                }
+            }
+            Some(_) = readers.join_next() => {}
+        }
+    }
+}
+
+/// Hands the frames of one link to the mixers in turn.
+async fn read<S: Suite>(
+    from: NodeNumber,
+    mut frames: FrameReceiver,
+    mixers: Vec<Handle<MixJob<S>>>,
+    metrics: Arc<rohrpost_node::Metrics>,
+    inflow: Arc<Inflow>,
+) {
+    let mut turn = mixers.iter().cycle();
+    while let Ok(frame) = frames.recv().await {
+        metrics.received.increment(1);
+        inflow.count(from);
+        let taken = turn
+            .next()
+            .is_some_and(|mixer| mixer.try_send(MixJob::Frame(frame)).is_ok());
+        if !taken {
+            metrics.drop_packet(Refusal::Overload);
+        }
+    }
+}
+
+/// What this mix can see: packets by neighbour. It knows of no client and no mailbox.
+fn inspection<S: Suite>(node: &Node<S>, inflow: &Arc<Inflow>) -> Inspect {
+    let (inflow, outboxes) = (Arc::clone(inflow), Arc::clone(&node.outboxes));
+    Arc::new(move || json!({ "role": "mix", "from": inflow.by_link(), "to": outboxes.counts() }))
+}

@@ -1,1 +1,28 @@
-//! placeholder
+//! What every node process does: configuration, key files, links, keys on the move, worker threads,
+//! metrics, shutdown. What a node does with packets is up to `rohrpost-relay` and `rohrpost-mixnode`.
+
+mod clock;
+mod config;
+mod directory;
+mod error;
+mod http;
+mod key_file;
+mod links;
+mod log;
+mod metrics;
+mod node;
+mod process;
+mod worker;
+
+pub use clock::Clock;
+pub use config::{Limits, NodeConfig};
+pub use directory::Follower;
+pub use error::NodeError;
+pub use http::{Page, Pages};
+pub use key_file::{read_signing_key, write_secret, write_signing_key};
+pub use links::{Inflow, LinkCounts, Outboxes, Readiness};
+pub use log::{Event, Log};
+pub use metrics::Metrics;
+pub use node::{Inspect, Node};
+pub use process::{Prepared, Tasks, main, prepare, supervise, version};
+pub use worker::{Handle, Queue, Work, queue, serve, spawn};

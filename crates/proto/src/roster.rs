@@ -1,6 +1,7 @@
 //! The roster: nodes, rates and rules of a network, signed by k of n agencies offline.
 
 mod file;
+mod network;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
+
+pub use network::{NetworkError, NetworkFiles};
 
 pub use file::{RosterError, RosterSignature, parse_signatures, render_signatures};
 

@@ -1,0 +1,147 @@
+//! Keys on the move: the node's own descriptor, and the documents that it follows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
+use rohrpost_proto::control::ControlMessage;
+use rohrpost_proto::delay::longest;
+use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::document::Document;
+use rohrpost_proto::hop::Hop;
+use rohrpost_proto::roster::Roster;
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::time::Time;
+use rohrpost_proto::view::View;
+use tokio::sync::watch;
+
+use crate::links::Readiness;
+use crate::{Clock, Event, Log, Metrics};
+
+/// Makes the packet keys of a node and announces them.
+pub(crate) struct Announcer<S: Suite> {
+    pub(crate) number: NodeNumber,
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) hop: Arc<Hop<S>>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+    pub(crate) descriptor: watch::Sender<Option<Arc<[u8]>>>,
+}
+
+impl<S: Suite> Announcer<S> {
+    /// A new descriptor now and every ten seconds; a new key at the end of the epoch, or when the
+    /// replay set is nearly full.
+    pub(crate) async fn run(self) {
+        let mut made = self.rotate();
+        self.announce();
+        loop {
+            tokio::time::sleep(self.roster.directory.descriptor_interval).await;
+            let now = self.clock.now();
+            self.hop.sweep(now);
+            let (held, limit) = self.hop.replay_fill();
+            let nearly_full = held >= limit / 10 * 9 && now.since(made) >= EARLIEST_CHANGE;
+            if now.since(made) >= self.roster.directory.epoch || nearly_full {
+                made = self.rotate();
+                self.log.write(&Event::KeyChanged);
+            }
+            self.announce();
+        }
+    }
+
+    fn rotate(&self) -> Time {
+        let now = self.clock.now();
+        let generation = Generation::new(u32::try_from(now.seconds()).unwrap_or(u32::MAX));
+        let grace = GRACE + longest(self.roster.traffic.mix_delay);
+        self.hop.rotate(generation, now + grace, &mut rand::rng());
+        now
+    }
+
+    fn announce(&self) {
+        if let Some(public) = self.hop.newest() {
+            let signed = sign(self.number, &public, self.clock.now(), &self.key);
+            let message = ControlMessage::Descriptor(signed).encode();
+            self.descriptor.send_replace(Some(message.into()));
+        }
+    }
+}
+
+fn sign<S: Suite>(
+    node: NodeNumber,
+    public: &HopPublicKey<S>,
+    issued: Time,
+    key: &SigningKey,
+) -> SignedDescriptor {
+    let generation = public.generation();
+    let descriptor = Descriptor {
+        node,
+        generation,
+        issued,
+        suite: S::ID,
+        key: public.as_bytes().into(),
+    };
+    SignedDescriptor::sign(descriptor, key)
+}
+
+/// Follows the documents: the newest becomes the view that paths are drawn from.
+pub struct Follower<S: Suite> {
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) view: watch::Sender<Option<Arc<View<S>>>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) log: Log,
+    pub(crate) known: BTreeSet<NodeNumber>,
+    pub(crate) newest: u64,
+}
+
+impl<S: Suite> Follower<S> {
+    /// Takes a document over if it is newer than the last.
+    pub fn adopt(&mut self, document: &Document) {
+        if document.number <= self.newest {
+            return;
+        }
+        self.newest = document.number;
+        let view = View::<S>::new(Arc::clone(&self.roster), document);
+        self.tell_changes(&view);
+        self.metrics.document_number.set(precise(document.number));
+        self.metrics
+            .document_nodes
+            .set(precise(u64::try_from(view.len()).unwrap_or(0)));
+        self.view.send_replace(Some(Arc::new(view)));
+        if self.readiness.note(true) {
+            self.log.write(&Event::Ready);
+        }
+        self.metrics
+            .ready
+            .set(if self.readiness.missing().is_none() {
+                1.0
+            } else {
+                0.0
+            });
+    }
+
+    fn tell_changes(&mut self, view: &View<S>) {
+        for node in self.roster.nodes() {
+            let is_up = view.key(node.number).is_some();
+            if is_up && self.known.insert(node.number) {
+                self.log.write(&Event::NodeJoined(&node.name));
+            } else if !is_up && self.known.remove(&node.number) {
+                self.log.write(&Event::NodeLeft(&node.name));
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a double; 53 bits last for ages"
+)]
+const fn precise(value: u64) -> f64 {
+    value as f64
+}
+
+/// Old keys live on for the spreading of documents, and the longest delay.
+const GRACE: Duration = Duration::from_secs(60);
+/// A node changes keys at most so often within an epoch.
+const EARLIEST_CHANGE: Duration = Duration::from_secs(600);

@@ -1,0 +1,85 @@
+//! Why a node does not start or go on, and the exit code that says so.
+
+use std::path::PathBuf;
+
+use rohrpost_proto::roster::NetworkError;
+use rohrpost_transport::BindError;
+
+/// Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A file cannot be read.
+    #[error("cannot read {what} {path}: {source}")]
+    Read {
+        /// What it is for.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("{path}: {message}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Line, what is wrong, what to do.
+        message: String,
+    },
+    /// Trust root, roster or signatures are wrong.
+    #[error("{path}: {source}")]
+    Network {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<NetworkError>,
+    },
+    /// The key file holds no key.
+    #[error("{0}: not an Ed25519 key in PKCS#8 PEM; make one with: rohrpost-ops keygen {0}")]
+    KeyFile(PathBuf),
+    /// The key is not the node's.
+    #[error("{0}")]
+    WrongKey(String),
+    /// The endpoint cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The metrics address cannot be bound.
+    #[error(
+        "cannot serve metrics on {address}: {source}; stop the program that has the port (`ss -ltnp` names it) or choose another in `metrics`"
+    )]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The system refused something that every node needs.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// What it says.
+        source: std::io::Error,
+    },
+    /// A task that must run has ended.
+    #[error("the task {0} has ended; this is a bug")]
+    TaskEnded(&'static str),
+}
+
+impl NodeError {
+    /// After sysexits.h: 78 configuration, 69 an address in use, 71 the system, 70 a bug.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Read { .. }
+            | Self::Config { .. }
+            | Self::Network { .. }
+            | Self::KeyFile(_)
+            | Self::WrongKey(_) => 78,
+            Self::Bind(_) | Self::Metrics { .. } => 69,
+            Self::System { .. } => 71,
+            Self::TaskEnded(_) => 70,
+        }
+    }
+}

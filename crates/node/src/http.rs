@@ -1,0 +1,85 @@
+//! Metrics and health on loopback: a handler of our own over texts that change once per tick, so
+//! that scraping faster shows no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// An answer: status line, content type, body.
+pub struct Page {
+    /// 200 or 503.
+    pub ok: bool,
+    /// MIME type.
+    pub content: &'static str,
+    /// The text.
+    pub body: String,
+}
+
+impl Page {
+    /// Plain text.
+    #[must_use]
+    pub const fn text(ok: bool, body: String) -> Self {
+        Self {
+            ok,
+            content: "text/plain; charset=utf-8",
+            body,
+        }
+    }
+}
+
+/// Gives the page of a path, or none.
+pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+
+/// Serves pages until the listener fails; one request at a time is enough for a scraper.
+pub(crate) async fn serve(listener: TcpListener, pages: Pages) {
+    loop {
+        if let Ok((mut stream, _)) = listener.accept().await {
+            let _ = timeout(PATIENCE, answer(&mut stream, &pages)).await;
+        }
+    }
+}
+
+async fn answer(stream: &mut TcpStream, pages: &Pages) -> std::io::Result<()> {
+    let mut request = [0; REQUEST_LEN];
+    let mut len = 0;
+    while len < REQUEST_LEN && !request[..len].windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read(&mut request[len..]).await? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    let request = String::from_utf8_lossy(&request[..len]);
+    let mut words = request.split_whitespace();
+    let page = match (words.next(), words.next()) {
+        (Some("GET"), Some(path)) => pages(path),
+        _ => None,
+    };
+    let (status, content, body) = match page {
+        Some(Page {
+            ok: true,
+            content,
+            body,
+        }) => ("200 OK", content, body),
+        Some(Page { content, body, .. }) => ("503 Service Unavailable", content, body),
+        None => (
+            "404 Not Found",
+            "text/plain",
+            "try /metrics, /livez or /readyz\n".into(),
+        ),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Longest request that is read.
+const REQUEST_LEN: usize = 2048;
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,213 @@
+//! A node's links to others: outboxes to the next layer, and what readiness asks of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::roster::RosterNode;
+use rohrpost_transport::{NodeEndpoint, PacketOutbox, PeerAddress, Shed};
+
+use crate::{Event, Log, Metrics};
+
+/// Outboxes to all nodes of the next layer.
+pub struct Outboxes {
+    links: BTreeMap<NodeNumber, Outbox>,
+    metrics: Arc<Metrics>,
+}
+
+struct Outbox {
+    name: String,
+    link: PacketOutbox,
+    sent: AtomicU64,
+}
+
+/// Packets by the neighbour they went to or came from.
+pub type LinkCounts = BTreeMap<String, u64>;
+
+impl Outboxes {
+    pub(crate) fn connect<'a>(
+        endpoint: &NodeEndpoint,
+        successors: impl Iterator<Item = &'a RosterNode>,
+        bound: usize,
+        readiness: &Arc<Readiness>,
+        metrics: &Arc<Metrics>,
+        log: &Log,
+    ) -> Self {
+        let outbox = |node: &RosterNode| {
+            let changed = readiness.watch(LinkSort::Packet, node.name.clone(), log, metrics);
+            let link = PacketOutbox::connect(endpoint, peer(node), bound, changed);
+            (
+                node.number,
+                Outbox {
+                    name: node.name.clone(),
+                    link,
+                    sent: AtomicU64::new(0),
+                },
+            )
+        };
+        Self {
+            links: successors.map(outbox).collect(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    /// Queues a packet for its next node; what cannot be sent is dropped and counted.
+    pub fn send<S: Suite>(&self, outgoing: &Outgoing<S>) {
+        let Some(outbox) = self.links.get(&outgoing.to) else {
+            return self.metrics.drop_packet(Refusal::Next);
+        };
+        match outbox.link.try_send(outgoing.frame.encode()) {
+            Ok(()) => {
+                outbox.sent.fetch_add(1, Ordering::Relaxed);
+                self.metrics.sent.increment(1);
+            }
+            Err(Shed::LinkDown) => self.metrics.drop_packet(Refusal::LinkDown),
+            Err(Shed::Full) => self.metrics.drop_packet(Refusal::Overload),
+        }
+    }
+
+    /// Packets sent, by neighbour.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        let count = |outbox: &Outbox| (outbox.name.clone(), outbox.sent.load(Ordering::Relaxed));
+        self.links.values().map(count).collect()
+    }
+}
+
+/// Packets that came in, by the node they came from.
+pub struct Inflow {
+    links: BTreeMap<NodeNumber, (String, String, AtomicU64)>,
+}
+
+impl Inflow {
+    /// None yet, from any of these nodes.
+    pub fn new<'a>(predecessors: impl Iterator<Item = &'a RosterNode>) -> Self {
+        let link = |node: &RosterNode| {
+            (
+                node.number,
+                (node.name.clone(), node.operator.clone(), AtomicU64::new(0)),
+            )
+        };
+        Self {
+            links: predecessors.map(link).collect(),
+        }
+    }
+
+    /// Counts a packet.
+    pub fn count(&self, from: NodeNumber) {
+        if let Some((_, _, count)) = self.links.get(&from) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Packets so far, by neighbour.
+    #[must_use]
+    pub fn by_link(&self) -> LinkCounts {
+        let count = |(name, _, count): &(String, String, AtomicU64)| {
+            (name.clone(), count.load(Ordering::Relaxed))
+        };
+        self.links.values().map(count).collect()
+    }
+
+    /// Packets so far, by operator of the neighbour.
+    #[must_use]
+    pub fn by_operator(&self) -> LinkCounts {
+        let mut counts = LinkCounts::new();
+        for (_, operator, count) in self.links.values() {
+            *counts.entry(operator.clone()).or_default() += count.load(Ordering::Relaxed);
+        }
+        counts
+    }
+}
+
+pub(crate) fn peer(node: &RosterNode) -> PeerAddress {
+    PeerAddress {
+        number: node.number,
+        identity: node.identity,
+        addresses: node.addresses.clone(),
+    }
+}
+
+/// Whether the node can do its work: at first all links and a document; from then on a document and
+/// at least one packet link, for a single dead neighbour must not take the others down with it.
+pub struct Readiness {
+    packet_links: usize,
+    control_links: usize,
+    packet_up: AtomicUsize,
+    control_up: AtomicUsize,
+    document: AtomicBool,
+    complete: AtomicBool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum LinkSort {
+    Packet,
+    Control,
+}
+
+impl Readiness {
+    pub(crate) const fn new(packet_links: usize, control_links: usize) -> Self {
+        Self {
+            packet_links,
+            control_links,
+            packet_up: AtomicUsize::new(0),
+            control_up: AtomicUsize::new(0),
+            document: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
+        }
+    }
+
+    /// What is missing, in words; nothing when ready.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let packet = self.packet_up.load(Ordering::Relaxed);
+        let control = self.control_up.load(Ordering::Relaxed);
+        let document = self.document.load(Ordering::Relaxed);
+        let all = packet == self.packet_links && control == self.control_links;
+        let enough = self.complete.load(Ordering::Relaxed) && packet > 0;
+        if document && (all || enough) {
+            return None;
+        }
+        Some(format!(
+            "waiting: {packet} of {} packet links, {control} of {} control links, {} document",
+            self.packet_links,
+            self.control_links,
+            if document { "a" } else { "no" },
+        ))
+    }
+
+    /// Takes note of a document; tells whether the node has just become ready for the first time.
+    pub(crate) fn note(&self, document: bool) -> bool {
+        self.document.store(document, Ordering::Relaxed);
+        self.missing().is_none() && !self.complete.swap(true, Ordering::Relaxed)
+    }
+
+    /// What a link calls when its state changes.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        sort: LinkSort,
+        node: String,
+        log: &Log,
+        metrics: &Arc<Metrics>,
+    ) -> impl Fn(bool) + Send + Sync + 'static {
+        let (this, log, metrics) = (Arc::clone(self), log.clone(), Arc::clone(metrics));
+        move |up| {
+            let (kind, count, gauge) = match sort {
+                LinkSort::Packet => ("packet", &this.packet_up, &metrics.packet_links),
+                LinkSort::Control => ("control", &this.control_up, &metrics.control_links),
+            };
+            if up {
+                count.fetch_add(1, Ordering::Relaxed);
+                gauge.increment(1.0);
+                log.write(&Event::LinkUp { kind, node: &node });
+            } else {
+                count.fetch_sub(1, Ordering::Relaxed);
+                gauge.decrement(1.0);
+                log.write(&Event::LinkDown { kind, node: &node });
+            }
+        }
+    }
+}

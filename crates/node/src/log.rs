@@ -1,0 +1,91 @@
+//! What a node says on standard error: a closed set of events, none about a client, a mailbox or a
+//! message, with times rounded to the minute. Nothing else is ever logged, at any level.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// An event worth a line.
+pub enum Event<'a> {
+    /// The process listens.
+    Started {
+        /// What is listened on.
+        listen: std::net::SocketAddr,
+        /// Where the metrics are.
+        metrics: std::net::SocketAddr,
+    },
+    /// All links are up and a document is at hand, for the first time.
+    Ready,
+    /// A link to a node of the roster has come up.
+    LinkUp {
+        /// `packet` or `control`.
+        kind: &'static str,
+        /// The node's name.
+        node: &'a str,
+    },
+    /// A link to a node of the roster has gone down; it is dialed again.
+    LinkDown {
+        /// `packet` or `control`.
+        kind: &'static str,
+        /// The node's name.
+        node: &'a str,
+    },
+    /// A node has entered the document.
+    NodeJoined(&'a str),
+    /// A node was not heard of and has left the document: no path uses it.
+    NodeLeft(&'a str),
+    /// The packet key was changed.
+    KeyChanged,
+    /// The process has been told to stop.
+    Stopping,
+}
+
+/// Writes lines that begin with the node's name.
+#[derive(Clone)]
+pub struct Log {
+    name: String,
+}
+
+impl Log {
+    /// A log of this node.
+    #[must_use]
+    pub const fn new(name: String) -> Self {
+        Self { name }
+    }
+
+    /// Writes a line; a closed standard error loses it.
+    pub fn write(&self, event: &Event<'_>) {
+        let minutes = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            / 60;
+        let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+        let text = event.text();
+        let _ = writeln!(
+            std::io::stderr(),
+            "{hour:02}:{minute:02} {}: {text}",
+            self.name
+        );
+    }
+}
+
+impl Event<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Started { listen, metrics } => {
+                format!("listening on {listen}/udp, metrics on http://{metrics}/metrics")
+            }
+            Self::Ready => "ready".into(),
+            Self::LinkUp { kind, node } => format!("{kind} link to {node} is up"),
+            Self::LinkDown { kind, node } => {
+                format!("{kind} link to {node} is down; dialing it again")
+            }
+            Self::NodeJoined(node) => format!("{node} is in the document"),
+            Self::NodeLeft(node) => {
+                format!("{node} was not heard of and has left the document; no path uses it")
+            }
+            Self::KeyChanged => "new packet key".into(),
+            Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The parts that relays and mixes share once they run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::control::MAX_CONTROL_LEN;
+use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::hop::Hop;
+use rohrpost_proto::roster::{Role, Roster};
+use rohrpost_proto::view::View;
+use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use crate::directory::{Announcer, Follower};
+use crate::links::{LinkSort, Outboxes, Readiness, peer};
+use crate::process::REVISION;
+use crate::{Clock, Event, Log, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
+
+/// A running node of suite `S`.
+pub struct Node<S: Suite> {
+    /// What it was prepared from.
+    pub prepared: Prepared,
+    /// Document time.
+    pub clock: Clock,
+    /// Its log.
+    pub log: Log,
+    /// Its metrics.
+    pub metrics: Arc<Metrics>,
+    /// Its packet keys.
+    pub hop: Arc<Hop<S>>,
+    /// Its endpoint.
+    pub endpoint: Arc<NodeEndpoint>,
+    /// Links to the next layer.
+    pub outboxes: Arc<Outboxes>,
+    /// The newest view.
+    pub view: watch::Sender<Option<Arc<View<S>>>>,
+    /// Control messages that have arrived, with the link's node; at most [`INCOMING_BOUND`].
+    pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
+    /// For links that are accepted.
+    pub incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+    /// The node's own newest descriptor, as a control message.
+    pub descriptor: watch::Receiver<Option<Arc<[u8]>>>,
+    /// What `/inspect` shows; set by the duty. Served only with the feature `danger-inspect`.
+    pub inspect: Arc<OnceLock<Inspect>>,
+    readiness: Arc<Readiness>,
+    _control: Vec<ControlDialer>,
+}
+
+/// What the node holds, as counts and own-side identifiers.
+pub type Inspect = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+impl<S: Suite> Node<S> {
+    /// Binds, dials, and begins to announce.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub async fn start(prepared: Prepared, tasks: &mut Tasks) -> Result<Self, NodeError> {
+        let (config, roster) = (&prepared.config, &prepared.roster);
+        let address = config.metrics;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| NodeError::Metrics { address, source })?;
+        let role = prepared.node.role;
+        let endpoint = NodeEndpoint::bind(
+            config.listen,
+            Arc::clone(&prepared.key),
+            endpoint_config::<S>(roster, role),
+        )?;
+        let log = Log::new(prepared.node.name.clone());
+        let metrics = Arc::new(Metrics::install(config.metrics_tick, REVISION)?);
+        let relays: Vec<_> = roster
+            .relays()
+            .filter(|relay| relay.number != prepared.node.number)
+            .collect();
+        let readiness = Arc::new(Readiness::new(
+            roster.successors(role).count(),
+            relays.len(),
+        ));
+        let bound = config.limits.queue_packets;
+        let outboxes = Outboxes::connect(
+            &endpoint,
+            roster.successors(role),
+            bound,
+            &readiness,
+            &metrics,
+            &log,
+        );
+        let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
+        let (descriptor_sender, descriptor) = watch::channel(None);
+        let dial = |relay| {
+            let relay: &rohrpost_proto::roster::RosterNode = relay;
+            let changed = readiness.watch(LinkSort::Control, relay.name.clone(), &log, &metrics);
+            let (outgoing, incoming) = (descriptor.clone(), incoming_sender.clone());
+            ControlDialer::connect(
+                &endpoint,
+                peer(relay),
+                outgoing,
+                incoming,
+                MAX_CONTROL_LEN,
+                changed,
+            )
+        };
+        let control = relays.into_iter().map(dial).collect();
+        let clock = Clock::start();
+        let hop = Arc::new(Hop::new(role.position(), config.limits.replay_tags));
+        let announcer = Announcer {
+            number: prepared.node.number,
+            key: Arc::clone(&prepared.key),
+            hop: Arc::clone(&hop),
+            roster: Arc::clone(roster),
+            clock,
+            log: log.clone(),
+            descriptor: descriptor_sender,
+        };
+        tasks.spawn(async {
+            announcer.run().await;
+            "announcer"
+        });
+        let listen = endpoint.local_addr().unwrap_or(config.listen);
+        log.write(&Event::Started {
+            listen,
+            metrics: listener.local_addr().unwrap_or(address),
+        });
+        let node = Self {
+            clock,
+            log,
+            metrics,
+            hop,
+            endpoint: Arc::new(endpoint),
+            outboxes: Arc::new(outboxes),
+            view: watch::channel(None).0,
+            incoming,
+            incoming_sender,
+            descriptor,
+            inspect: Arc::new(OnceLock::new()),
+            readiness,
+            _control: control,
+            prepared,
+        };
+        node.serve(listener, tasks);
+        Ok(node)
+    }
+
+    /// Follows documents from now on.
+    #[must_use]
+    pub fn follower(&self) -> Follower<S> {
+        Follower {
+            roster: Arc::clone(&self.prepared.roster),
+            view: self.view.clone(),
+            metrics: Arc::clone(&self.metrics),
+            readiness: Arc::clone(&self.readiness),
+            log: self.log.clone(),
+            known: BTreeSet::new(),
+            newest: 0,
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, tasks: &mut Tasks) {
+        let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
+        let inspect = Arc::clone(&self.inspect);
+        let pages: Pages = Arc::new(move |path| match path {
+            "/metrics" => Some(Page {
+                ok: true,
+                content: EXPOSITION,
+                body: metrics.text(),
+            }),
+            "/livez" => Some(Page::text(true, "alive\n".into())),
+            "/readyz" => Some(match readiness.missing() {
+                None => Page::text(true, "ready\n".into()),
+                Some(missing) => Page::text(false, format!("{missing}\n")),
+            }),
+            "/inspect" => inspection(&inspect),
+            _ => None,
+        });
+        tasks.spawn(async {
+            http::serve(listener, pages).await;
+            "metrics server"
+        });
+        let (metrics, hop) = (Arc::clone(&self.metrics), Arc::clone(&self.hop));
+        let endpoint = Arc::clone(&self.endpoint);
+        let tick = self.prepared.config.metrics_tick;
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(tick).await;
+                let (held, limit) = hop.replay_fill();
+                metrics.replay_fill.set(ratio(held, limit));
+                metrics
+                    .links_refused
+                    .set(ratio(usize::try_from(endpoint.refused()).unwrap_or(0), 1));
+                metrics.refresh();
+            }
+        });
+    }
+}
+
+/// The page that only builds with `danger-inspect` have.
+fn inspection(inspect: &OnceLock<Inspect>) -> Option<Page> {
+    let counts = inspect.get().filter(|_| cfg!(feature = "danger-inspect"))?();
+    Some(Page {
+        ok: true,
+        content: "application/json",
+        body: format!("{counts}\n"),
+    })
+}
+
+fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
+    EndpointConfig {
+        peers: roster
+            .nodes()
+            .map(|node| (node.identity, node.number))
+            .collect::<HashMap<_, _>>(),
+        predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        relay: matches!(role, Role::Relay),
+        frame_len: frame_len::<S>(),
+    }
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    let float = |value| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+    float(part) / float(whole.max(1))
+}
+
+/// The text format's content type, with its version, which Prometheus 3 asks for.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Control messages that wait: one from each of 64 nodes.
+const INCOMING_BOUND: usize = 64;

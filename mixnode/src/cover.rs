@@ -1,0 +1,203 @@
+//! The mix's own cover: virtual clients that pull mailboxes of their own, like any client.
+//!
+//! One at least; as many more as keep the packets that come in, not counting the busiest single
+//! operator's share, at the roster's floor. Looked at every ten seconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
+use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
+use rohrpost_packet::{NodeNumber, ReplyId, Suite};
+use rohrpost_proto::courier::{Account, Courier, Departure, Event, OwnMailbox, Vantage};
+use rohrpost_proto::instruction::{MailboxKey, WriteKey};
+use rohrpost_proto::roster::{Roster, RosterNode};
+use rohrpost_proto::time::Time;
+use rohrpost_proto::trust::JoinKey;
+use rohrpost_proto::view::View;
+
+use crate::mixer::MixJob;
+
+/// What the cover is given.
+pub(crate) enum CoverJob<S: Suite> {
+    /// A newer view.
+    View(Arc<View<S>>),
+    /// An answer to one of its pulls.
+    Reply(ReplyId, Box<[u8]>),
+}
+
+/// The virtual clients of a mix.
+pub(crate) struct Cover<S: Suite> {
+    vantage: Vantage,
+    own: RosterNode,
+    roster: Arc<Roster>,
+    join_key: JoinKey,
+    mixers: Vec<Handle<MixJob<S>>>,
+    turn: usize,
+    clients: Vec<Courier<S>>,
+    view: Option<Arc<View<S>>>,
+    inflow: Arc<Inflow>,
+    before: LinkCounts,
+    adjust: Time,
+    metrics: Arc<Metrics>,
+}
+
+impl<S: Suite> Cover<S> {
+    pub(crate) fn new(
+        node: &Node<S>,
+        layer: usize,
+        mixers: Vec<Handle<MixJob<S>>>,
+        inflow: Arc<Inflow>,
+    ) -> Self {
+        let number: NodeNumber = node.prepared.node.number;
+        Self {
+            vantage: Vantage::Mix { number, layer },
+            own: node.prepared.node.clone(),
+            roster: Arc::clone(&node.prepared.roster),
+            join_key: node.prepared.trust.join_key().clone(),
+            mixers,
+            turn: 0,
+            clients: Vec::new(),
+            view: None,
+            inflow,
+            before: BTreeMap::new(),
+            adjust: node.clock.now() + ADJUST,
+            metrics: Arc::clone(&node.metrics),
+        }
+    }
+
+    /// Brings the number of virtual clients to what the floor asks for.
+    fn adjust(&mut self, now: Time) {
+        let counts = self.inflow.by_operator();
+        let since: Vec<u64> = counts
+            .iter()
+            .map(|(operator, count)| count - self.before.get(operator).unwrap_or(&0))
+            .collect();
+        self.before = counts;
+        let busiest = since.iter().max().copied().unwrap_or(0);
+        let others = (since.iter().sum::<u64>() - busiest) / ADJUST.as_secs();
+        let missing = u64::from(self.roster.traffic.cover_floor).saturating_sub(others);
+        let per_client = 1000
+            / u64::try_from(self.roster.traffic.slot.as_millis())
+                .unwrap_or(1)
+                .max(1);
+        let wanted = usize::try_from(missing.div_ceil(per_client.max(1))).unwrap_or(MOST);
+        self.resize(now, wanted.clamp(1, MOST));
+        self.adjust = now + ADJUST;
+    }
+
+    fn resize(&mut self, now: Time, wanted: usize) {
+        self.clients.truncate(wanted);
+        while self.clients.len() < wanted {
+            let client = self.client(now);
+            self.clients.push(client);
+        }
+        self.metrics
+            .virtual_clients
+            .set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
+    }
+
+    fn client(&self, now: Time) -> Courier<S> {
+        let rng = &mut rand::rng();
+        let foreign: Vec<_> = self
+            .roster
+            .relays()
+            .filter(|relay| relay.operator != self.own.operator)
+            .collect();
+        let any: Vec<_> = self.roster.relays().collect();
+        let relays = if foreign.is_empty() { any } else { foreign };
+        let mailbox = |relay: &&RosterNode| OwnMailbox {
+            relay: relay.number,
+            key: MailboxKey::generate(&mut rand::rng()),
+            write_key: WriteKey::generate(&mut rand::rng()),
+        };
+        let account = Account {
+            identity: IdentitySecret::generate(rng),
+            prekeys: vec![PrekeySecret::generate(rng)],
+            mailboxes: relays.sample(rng, 2).map(mailbox).collect(),
+        };
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let phase = self.roster.traffic.slot.mul_f64(rng.random_range(0.0..1.0));
+        let (roster, join_key) = (Arc::clone(&self.roster), self.join_key.clone());
+        let mut client = Courier::new(now, self.vantage, account, roster, join_key, seed, phase);
+        if let Some(view) = &self.view {
+            client.handle_view(Arc::clone(view));
+        }
+        client
+    }
+
+    fn count(&self, event: &Event) {
+        match event {
+            Event::LoopSent => self.metrics.loops_sent.increment(1),
+            Event::LoopReturned { .. } => self.metrics.loops_returned.increment(1),
+            Event::LoopLost => self.metrics.loops_lost.increment(1),
+            _ => {}
+        }
+    }
+}
+
+impl<S: Suite> Work for Cover<S> {
+    type Job = CoverJob<S>;
+
+    fn handle(&mut self, now: Time, job: CoverJob<S>) {
+        match job {
+            CoverJob::View(view) => {
+                self.clients
+                    .iter_mut()
+                    .for_each(|client| client.handle_view(Arc::clone(&view)));
+                self.view = Some(view);
+                if self.clients.is_empty() {
+                    self.resize(now, 1);
+                }
+            }
+            CoverJob::Reply(id, payload) => {
+                let Some(index) = self.clients.iter().position(|client| client.expects(id)) else {
+                    return;
+                };
+                self.clients[index].handle_reply(now, id, payload);
+                while let Some(event) = self.clients[index].poll_event() {
+                    self.count(&event);
+                }
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Time> {
+        let slots = self.clients.iter().map(Courier::poll_timeout);
+        slots.chain([self.adjust]).min()
+    }
+
+    fn run_due(&mut self, now: Time) {
+        if now >= self.adjust && self.view.is_some() {
+            self.adjust(now);
+        } else if now >= self.adjust {
+            self.adjust = now + ADJUST;
+        }
+        for index in 0..self.clients.len() {
+            let departure = self.clients[index].handle_timeout(now);
+            if let Some(Departure::Packet { due, outgoing }) = departure {
+                self.turn = (self.turn + 1) % self.mixers.len();
+                if self.mixers[self.turn]
+                    .try_send(MixJob::Own(due, outgoing))
+                    .is_err()
+                {
+                    self.metrics
+                        .drop_packet(rohrpost_proto::hop::Refusal::Overload);
+                }
+            }
+            while let Some(event) = self.clients[index].poll_event() {
+                self.count(&event);
+            }
+        }
+    }
+}
+
+const ADJUST: Duration = Duration::from_secs(10);
+/// Bound of virtual clients; each costs about 1 % of a core at the default rates.
+const MOST: usize = 64;
+/// Answers that wait for the cover's thread.
+pub(crate) const BOUND: usize = 256;
