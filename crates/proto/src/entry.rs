@@ -165,7 +165,7 @@ impl<S: Suite> Entry<S> {
         for (handle, session) in &mut self.sessions {
             if session.phase == phase {
                 tick.up.extend(session.up.pop_front());
-                let cell = DownCell::new(session.down.pop_front(), chunk.clone());
+                let cell = DownCell::new(at, session.down.pop_front(), chunk.clone());
                 tick.down.push((*handle, cell));
             }
         }

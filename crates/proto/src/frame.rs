@@ -9,6 +9,7 @@ use rohrpost_packet::{NodeNumber, Packet, ReplyId, SessionId, ShortGeneration, S
 
 pub use chunk::{Chunk, ChunkAssembler, MAX_DOCUMENT_LEN, chunks};
 
+use crate::time::Time;
 use crate::wire::{Malformed, Reader};
 
 /// Bytes before the packet in a frame or cell.
@@ -126,8 +127,10 @@ impl<S: Suite> UpCell<S> {
 }
 
 /// What a client gets, exactly once per slot: a reply or a dummy, and beside either a piece of the
-/// relay's document. Reply id 16, chunk area `S::HEADER_LEN - 16`, payload.
+/// relay's document. Reply id 16, document time u64, chunk area `S::HEADER_LEN - 24`, payload.
 pub struct DownCell<S: Suite> {
+    /// The tick at which the relay sent it: what clients set their document time by.
+    pub time: Time,
     /// The reply, if one waits.
     pub reply: Option<(ReplyId, Box<[u8]>)>,
     /// A piece of the document, once the relay has one.
@@ -138,8 +141,13 @@ pub struct DownCell<S: Suite> {
 impl<S: Suite> DownCell<S> {
     /// A cell with these contents; the payload has `S::PAYLOAD_LEN` bytes.
     #[must_use]
-    pub const fn new(reply: Option<(ReplyId, Box<[u8]>)>, chunk: Option<Chunk>) -> Self {
+    pub const fn new(
+        time: Time,
+        reply: Option<(ReplyId, Box<[u8]>)>,
+        chunk: Option<Chunk>,
+    ) -> Self {
         Self {
+            time,
             reply,
             chunk,
             suite: PhantomData,
@@ -151,8 +159,9 @@ impl<S: Suite> DownCell<S> {
     pub fn encode(&self) -> Box<[u8]> {
         let mut area = vec![0; S::PACKET_LEN];
         if let Some(chunk) = &self.chunk {
-            chunk.encode(&mut area[ID_LEN..S::HEADER_LEN]);
+            chunk.encode(&mut area[ID_LEN + TIME_LEN..S::HEADER_LEN]);
         }
+        area[ID_LEN..ID_LEN + TIME_LEN].copy_from_slice(&self.time.micros().to_be_bytes());
         let mut kind = DOWN_DUMMY;
         if let Some((id, payload)) = &self.reply {
             kind = DOWN_REPLY;
@@ -171,7 +180,8 @@ impl<S: Suite> DownCell<S> {
         let kind = reader.u8()?;
         reader.zeros::<7>()?;
         let id = ReplyId::new(reader.array()?);
-        let chunk = Chunk::decode(reader.take(S::HEADER_LEN - ID_LEN)?)?;
+        let time = Time::from_micros(reader.u64()?);
+        let chunk = Chunk::decode(reader.take(S::HEADER_LEN - ID_LEN - TIME_LEN)?)?;
         let payload = reader.take(S::PAYLOAD_LEN)?;
         reader.end()?;
         let reply = match kind {
@@ -179,14 +189,14 @@ impl<S: Suite> DownCell<S> {
             DOWN_DUMMY => None,
             _ => return Err(Malformed),
         };
-        Ok(Self::new(reply, chunk))
+        Ok(Self::new(time, reply, chunk))
     }
 }
 
 /// Bytes of a document that one down cell carries beside its payload.
 #[must_use]
 pub const fn chunk_len<S: Suite>() -> usize {
-    S::HEADER_LEN - ID_LEN - chunk::CHUNK_HEADER_LEN
+    S::HEADER_LEN - ID_LEN - TIME_LEN - chunk::CHUNK_HEADER_LEN
 }
 
 fn encode(kind: u8, generation: ShortGeneration, word: u32, packet: &[u8]) -> Box<[u8]> {
@@ -199,6 +209,7 @@ fn encode(kind: u8, generation: ShortGeneration, word: u32, packet: &[u8]) -> Bo
 }
 
 const ID_LEN: usize = 16;
+const TIME_LEN: usize = 8;
 const FRAME_PACKET: u8 = 1;
 const UP_HELLO: u8 = 1;
 const UP_PACKET: u8 = 2;

@@ -4,6 +4,8 @@ use rohrpost_packet::{Classic, Hybrid};
 
 use super::*;
 
+const TIME: Time = Time::from_micros(1_795_000_000_123_456);
+
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([2; 32])
 }
@@ -60,16 +62,17 @@ fn a_reply_and_a_chunk_share_a_down_cell() {
         document: 4,
         index: 1,
         count: 3,
-        data: vec![8; 294].into(),
+        data: vec![8; 286].into(),
     };
     let reply = Some((ReplyId::new([6; 16]), payload.clone()));
-    let cell = DownCell::<Classic>::new(reply, Some(chunk.clone())).encode();
+    let cell = DownCell::<Classic>::new(TIME, reply, Some(chunk.clone())).encode();
     assert_eq!(cell.len(), frame_len::<Classic>());
     let got = DownCell::<Classic>::decode(&cell).unwrap();
+    assert_eq!(got.time, TIME);
     let (id, got_payload) = got.reply.unwrap();
     assert!(id == ReplyId::new([6; 16]) && got_payload == payload);
     assert_eq!(got.chunk, Some(chunk));
-    let dummy = DownCell::<Classic>::new(None, None).encode();
+    let dummy = DownCell::<Classic>::new(TIME, None, None).encode();
     assert_eq!(dummy.len(), cell.len());
     assert!(DownCell::<Classic>::decode(&dummy).unwrap().reply.is_none());
 }
