@@ -1,1 +1,17 @@
-//! placeholder
+//! The client: everything that a person's or a program's machine does.
+//!
+//! [`Network`] is the directory with trust root and roster, [`Profile`] the keys of one client,
+//! [`Card`] what it hands to others, and [`Session`] the link that keeps the constant grid.
+//! Outbox and inbox live in memory until the durable store comes: what a process has not sent
+//! when it ends is lost.
+
+mod card;
+mod clock;
+mod network;
+mod profile;
+mod session;
+
+pub use card::{Card, CardError};
+pub use network::{Network, NetworkError};
+pub use profile::{Profile, ProfileError};
+pub use session::{Session, SessionError, SessionEvent};

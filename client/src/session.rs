@@ -1,0 +1,355 @@
+//! The session: a link to the entry relay on which exactly one cell leaves per slot.
+//!
+//! One task owns link, clock and courier. It waits for the relay's first cell, by which it sets its
+//! clock, then keeps the grid; when the link is lost it goes on with a new session after a pause.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_packet::{Classic, Hybrid, SessionId, Suite};
+use rohrpost_proto::courier::{Contact, Courier, Departure, Event, PostError, Vantage};
+use rohrpost_proto::document::SignedDocument;
+use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
+use rohrpost_proto::roster::{Roster, SuiteName};
+use rohrpost_proto::trust::JoinKey;
+use rohrpost_proto::view::View;
+use rohrpost_transport::{CellSender, ClientConnector, ConnectError, FrameReceiver, PeerAddress};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Clock;
+use crate::{Network, Profile};
+
+/// A running client; its task ends when it is dropped.
+pub struct Session {
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<SessionEvent>,
+    task: AbortHandle,
+}
+
+/// What a session tells its owner.
+pub enum SessionEvent {
+    /// The link to the entry relay is up and its clock is set.
+    Connected,
+    /// The link was lost, or could not be made; it is tried again.
+    Disconnected(SessionError),
+    /// Keys have arrived: so many nodes are up.
+    View(usize),
+    /// Something happened in the courier.
+    Courier(Event),
+}
+
+/// Why there is no link. It is tried again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The relay cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// This host gives no socket.
+    #[error("this host gives no UDP socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// The link was lost.
+    #[error("the link to the entry relay was lost")]
+    Lost,
+    /// The profile's entry relay is not in the roster.
+    #[error("the entry relay is not in the roster any more; make a new client with init")]
+    NoEntry,
+}
+
+enum Command {
+    Post(
+        KeyId,
+        Box<Letter>,
+        oneshot::Sender<Result<MessageId, PostError>>,
+    ),
+}
+
+impl Session {
+    /// Starts a client of the network's suite. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The entry relay is not in the roster.
+    pub fn start(
+        network: &Network,
+        profile: Profile,
+        contacts: Vec<Contact>,
+    ) -> Result<Self, SessionError> {
+        match network.roster.suite {
+            SuiteName::Hybrid => Self::spawn::<Hybrid>(network, profile, contacts),
+            SuiteName::Classic => Self::spawn::<Classic>(network, profile, contacts),
+        }
+    }
+
+    fn spawn<S: Suite>(
+        network: &Network,
+        profile: Profile,
+        contacts: Vec<Contact>,
+    ) -> Result<Self, SessionError> {
+        let roster = Arc::clone(&network.roster);
+        let entry = roster.node(profile.entry).ok_or(SessionError::NoEntry)?;
+        let peer = PeerAddress {
+            number: entry.number,
+            identity: entry.identity,
+            addresses: entry.addresses.clone(),
+        };
+        let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
+        let (outbox, events) = mpsc::channel(EVENT_BOUND);
+        let join_key = network.trust.join_key().clone();
+        let driver = Driver::<S> {
+            roster,
+            peer,
+            clock: Clock::start(),
+            courier: None,
+            founding: Some(Founding {
+                profile,
+                contacts,
+                join_key,
+            }),
+            commands: inbox,
+            events: outbox,
+            document: 0,
+        };
+        let task = tokio::spawn(driver.run()).abort_handle();
+        Ok(Self {
+            commands,
+            events,
+            task,
+        })
+    }
+
+    /// Puts a letter for a contact into the outbox; it leaves in a payload slot.
+    ///
+    /// # Errors
+    /// The courier does not take it.
+    pub async fn post(&self, to: KeyId, letter: Letter) -> Result<MessageId, PostError> {
+        let (sender, answer) = oneshot::channel();
+        let command = Command::Post(to, Box::new(letter), sender);
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| PostError::Full)?;
+        answer.await.map_err(|_| PostError::Full)?
+    }
+
+    /// What happens next; never ends while the session runs.
+    pub async fn event(&mut self) -> Option<SessionEvent> {
+        self.events.recv().await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the courier is made from, once the clock is set.
+struct Founding {
+    profile: Profile,
+    contacts: Vec<Contact>,
+    join_key: JoinKey,
+}
+
+struct Driver<S: Suite> {
+    roster: Arc<Roster>,
+    peer: PeerAddress,
+    clock: Clock,
+    courier: Option<Courier<S>>,
+    founding: Option<Founding>,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<SessionEvent>,
+    document: u64,
+}
+
+impl<S: Suite> Driver<S> {
+    async fn run(mut self) {
+        loop {
+            let error = match self.connect().await {
+                Ok((sender, receiver)) => self.keep_grid(sender, receiver).await,
+                Err(error) => error,
+            };
+            if self
+                .events
+                .send(SessionEvent::Disconnected(error))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            let pause = PAUSE.mul_f64(rand::rng().random_range(0.5..1.5));
+            sleep(pause).await;
+        }
+    }
+
+    /// Links to the entry relay, and sets the clock by its first cell.
+    async fn connect(&mut self) -> Result<(CellSender, FrameReceiver), SessionError> {
+        let connector = ClientConnector::bind(&self.peer)?;
+        let link = connector.connect(&self.peer, frame_len::<S>()).await?;
+        let (sender, mut receiver) = (link.sender, link.receiver);
+        let first = timeout(FIRST_CELL, receiver.recv()).await;
+        let cell = first
+            .map_err(|_| SessionError::Lost)?
+            .map_err(|_| SessionError::Lost)?;
+        let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
+        let session = random_session();
+        match (&mut self.courier, self.founding.take()) {
+            (None, Some(founding)) => {
+                self.clock.first_set(cell.time);
+                self.courier = Some(self.found(founding, session));
+            }
+            (Some(courier), _) => {
+                self.clock.set(cell.time);
+                courier.rejoin(session);
+            }
+            (None, None) => return Err(SessionError::Lost),
+        }
+        let _ = self.events.send(SessionEvent::Connected).await;
+        Ok((sender, receiver))
+    }
+
+    fn found(&self, founding: Founding, session: SessionId) -> Courier<S> {
+        let Founding {
+            profile,
+            contacts,
+            join_key,
+        } = founding;
+        let vantage = Vantage::Client {
+            entry: profile.entry,
+            session,
+        };
+        let mut seed = [0; 32];
+        rand::rng().fill_bytes(&mut seed);
+        let phase = self
+            .roster
+            .traffic
+            .slot
+            .mul_f64(rand::rng().random_range(0.0..1.0));
+        let roster = Arc::clone(&self.roster);
+        let now = self.clock.now();
+        let mut courier =
+            Courier::new(now, vantage, profile.account, roster, join_key, seed, phase);
+        contacts
+            .into_iter()
+            .for_each(|contact| courier.add_contact(contact));
+        courier
+    }
+
+    /// Sends and receives until the link is lost.
+    async fn keep_grid(&mut self, mut sender: CellSender, receiver: FrameReceiver) -> SessionError {
+        let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
+        let reader = AbortOnDrop(tokio::spawn(read(receiver, cells_in)).abort_handle());
+        let mut assembler = ChunkAssembler::default();
+        loop {
+            let Some(due) = self.courier.as_ref().map(Courier::poll_timeout) else {
+                return SessionError::Lost;
+            };
+            tokio::select! {
+                () = sleep(self.clock.until(due)) => {
+                    if let Some(cell) = self.next_cell()
+                        && sender.send(&cell).await.is_err()
+                    {
+                        return SessionError::Lost;
+                    }
+                }
+                cell = cells.recv() => match cell {
+                    Some(cell) => self.take_cell(&cell, &mut assembler),
+                    None => return SessionError::Lost,
+                },
+                Some(command) = self.commands.recv() => self.obey(command),
+            }
+            self.tell().await;
+            let _ = &reader;
+        }
+    }
+
+    fn next_cell(&mut self) -> Option<Box<[u8]>> {
+        match self.courier.as_mut()?.handle_timeout(self.clock.now())? {
+            Departure::Cell(cell) => Some(cell.encode(&mut rand::rng())),
+            Departure::Packet { .. } => None,
+        }
+    }
+
+    fn take_cell(&mut self, bytes: &[u8], assembler: &mut ChunkAssembler) {
+        let (Some(courier), Ok(cell)) = (&mut self.courier, DownCell::<S>::decode(bytes)) else {
+            return;
+        };
+        if let Some((id, payload)) = cell.reply {
+            courier.handle_reply(self.clock.now(), id, payload);
+        }
+        if let Some(bytes) = cell.chunk.and_then(|chunk| assembler.take(chunk)) {
+            self.take_document(&bytes);
+        }
+    }
+
+    fn take_document(&mut self, bytes: &[u8]) {
+        let Ok(signed) = SignedDocument::decode(bytes) else {
+            return;
+        };
+        if signed.number() <= self.document {
+            return;
+        }
+        let Ok(document) = signed.verify(&self.roster, self.peer.number) else {
+            return;
+        };
+        self.document = document.number;
+        let view = Arc::new(View::<S>::new(Arc::clone(&self.roster), &document));
+        let _ = self.events.try_send(SessionEvent::View(view.len()));
+        if let Some(courier) = &mut self.courier {
+            courier.handle_view(view);
+        }
+    }
+
+    fn obey(&mut self, Command::Post(to, letter, answer): Command) {
+        if let Some(courier) = &mut self.courier {
+            let _ = answer.send(courier.post(to, *letter));
+        }
+    }
+
+    async fn tell(&mut self) {
+        while let Some(event) = self.courier.as_mut().and_then(Courier::poll_event) {
+            let arrived = matches!(event, Event::Arrived { .. } | Event::Sent { .. });
+            let event = SessionEvent::Courier(event);
+            // An owner that does not listen loses news of cover, never a letter.
+            if arrived {
+                let _ = self.events.send(event).await;
+            } else {
+                let _ = self.events.try_send(event);
+            }
+        }
+    }
+}
+
+async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Box<[u8]>>) {
+    while let Ok(cell) = receiver.recv().await {
+        if cells.send(cell).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn random_session() -> SessionId {
+    let mut session = [0; 16];
+    rand::rng().fill_bytes(&mut session);
+    SessionId::new(session)
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The first cell comes within two slots of the relay's slowest grid, or the link is no good.
+const FIRST_CELL: Duration = Duration::from_secs(10);
+/// Between sessions, drawn from half to one and a half.
+const PAUSE: Duration = Duration::from_secs(2);
+const COMMAND_BOUND: usize = 16;
+const EVENT_BOUND: usize = 256;
+/// Cells that wait for the driver; it takes them as they come.
+const CELL_BOUND: usize = 8;
