@@ -1,0 +1,314 @@
+//! A whole network on this machine: four agencies, four relays, six mixes, each a process of its own,
+//! and a first message from alice to bob.
+
+mod child;
+mod message;
+mod plan;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use rohrpost_client::Network;
+use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::{Classic, Hybrid};
+use rohrpost_proto::roster::SuiteName;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::output::{say, tell};
+pub use child::die_with_parent;
+use child::{Children, Death};
+pub use plan::{NodePlan, Plan};
+
+/// Options of `rohrpost-ops localnet`.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Stop after the first message: exit 0 if it arrived byte for byte.
+    #[arg(long)]
+    pub once: bool,
+    /// Suite of the network.
+    #[arg(long, value_enum, default_value_t = SuiteChoice::Hybrid)]
+    pub suite: SuiteChoice,
+    /// Send this file as the first message; it must fit one envelope.
+    #[arg(long, value_name = "FILE")]
+    pub message: Option<PathBuf>,
+    /// Write what bob received to this file.
+    #[arg(long, value_name = "FILE")]
+    pub received: Option<PathBuf>,
+    /// Keep the network's files here [default: a new directory, removed at the end].
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// One JSON object on standard output instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Show what the nodes say while they start.
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+/// The suites that a network can have.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum SuiteChoice {
+    /// X25519 and ML-KEM-768.
+    Hybrid,
+    /// X25519 alone.
+    Classic,
+}
+
+impl SuiteChoice {
+    const fn name(self) -> SuiteName {
+        match self {
+            Self::Hybrid => SuiteName::Hybrid,
+            Self::Classic => SuiteName::Classic,
+        }
+    }
+
+    const fn letter_limit(self) -> usize {
+        match self {
+            Self::Hybrid => letter_body_len::<Hybrid>(),
+            Self::Classic => letter_body_len::<Classic>(),
+        }
+    }
+}
+
+/// Runs the local network until it is done, fails, or is interrupted. Nothing is left behind.
+///
+/// # Errors
+/// Why it failed.
+pub fn run(options: &Options) -> Result<(), LocalnetError> {
+    let message = read_message(options)?;
+    let (directory, temporary) = choose_directory(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(LocalnetError::System)?;
+    let result = runtime.block_on(start(options, &directory, message));
+    drop(runtime);
+    if temporary {
+        let _ = std::fs::remove_dir_all(&directory);
+    }
+    result
+}
+
+async fn start(options: &Options, directory: &Path, message: Vec<u8>) -> Result<(), LocalnetError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
+    let plan = Plan::make(directory, options.suite.name(), options.port)?;
+    let mut children = Children::spawn(&plan, options.verbose)?;
+    let result = tokio::select! {
+        result = live(options, directory, &plan, &mut children, message) => result,
+        _ = interrupt.recv() => Err(LocalnetError::Interrupted),
+        _ = terminate.recv() => Err(LocalnetError::Interrupted),
+    };
+    children.stop().await;
+    match result {
+        // Ctrl-C is the way to end a network that stays up.
+        Err(LocalnetError::Interrupted) if !options.once => Ok(()),
+        result => result,
+    }
+}
+
+async fn live(
+    options: &Options,
+    directory: &Path,
+    plan: &Plan,
+    children: &mut Children,
+    message: Vec<u8>,
+) -> Result<(), LocalnetError> {
+    let bar = progress(options, u64::try_from(plan.nodes.len()).unwrap_or(0));
+    until_ready(plan, children, &bar).await?;
+    let network =
+        Network::open(directory).map_err(|error| LocalnetError::Plan(error.to_string()))?;
+    bar.set_message("first message on its way");
+    let delivery = tokio::select! {
+        delivery = message::deliver(&network, message) => delivery?,
+        death = children.next_death() => return Err(death.into()),
+    };
+    bar.finish_and_clear();
+    if let Some(path) = &options.received {
+        std::fs::write(path, &delivery.received).map_err(|source| LocalnetError::File {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let parties = report::gather(plan).await;
+    if options.json {
+        say(&report::json(&network, plan, &delivery, &parties).to_string());
+    } else {
+        report::print(&network, plan, &delivery, &parties);
+    }
+    if options.once {
+        return Ok(());
+    }
+    stay(directory, children).await
+}
+
+/// Up until Ctrl-C; a child that dies is reported, and the network goes on without it.
+async fn stay(directory: &Path, children: &mut Children) -> Result<(), LocalnetError> {
+    report::print_invitation(directory);
+    children.show_lines();
+    loop {
+        let death = children.next_death().await;
+        tell(&death.in_plain_words());
+    }
+}
+
+/// All links up and a document at every node; a child that dies before ends the start.
+async fn until_ready(
+    plan: &Plan,
+    children: &mut Children,
+    bar: &ProgressBar,
+) -> Result<(), LocalnetError> {
+    bar.set_message("nodes ready");
+    let patience = sleep(START_PATIENCE);
+    tokio::pin!(patience);
+    loop {
+        let mut waiting = Vec::new();
+        for node in &plan.nodes {
+            match child::get(node.metrics, "/readyz").await {
+                Some((true, _)) => {}
+                Some((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
+                None => waiting.push(format!("{}: not listening yet", node.name)),
+            }
+        }
+        bar.set_position(u64::try_from(plan.nodes.len() - waiting.len()).unwrap_or(0));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(POLL) => {}
+            death = children.next_death() => return Err(death.into()),
+            () = &mut patience => return Err(LocalnetError::NotReady(waiting.join("\n  "))),
+        }
+    }
+}
+
+fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
+    let Some(path) = &options.message else {
+        return Ok(FIRST_MESSAGE.as_bytes().to_vec());
+    };
+    let bytes = std::fs::read(path).map_err(|source| LocalnetError::File {
+        path: path.clone(),
+        source,
+    })?;
+    let limit = options.suite.letter_limit();
+    if bytes.len() > limit {
+        let (path, len) = (path.clone(), bytes.len());
+        return Err(LocalnetError::TooLong {
+            path,
+            len,
+            limit,
+            suite: options.suite.name().as_str(),
+        });
+    }
+    Ok(bytes)
+}
+
+/// The directory, and whether it is to be removed at the end.
+fn choose_directory(options: &Options) -> Result<(PathBuf, bool), LocalnetError> {
+    let (directory, temporary) = match &options.dir {
+        Some(directory) => (directory.clone(), false),
+        None => {
+            let name = format!("rohrpost-localnet-{}", std::process::id());
+            (std::env::temp_dir().join(name), true)
+        }
+    };
+    std::fs::create_dir_all(&directory).map_err(|source| LocalnetError::File {
+        path: directory.clone(),
+        source,
+    })?;
+    Ok((directory, temporary))
+}
+
+fn progress(options: &Options, nodes: u64) -> ProgressBar {
+    if options.json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(nodes);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    if bar.is_hidden() {
+        tell(&format!(
+            "starting {nodes} nodes and two clients; this takes about 20 s"
+        ));
+    }
+    bar
+}
+
+/// Why the local network fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocalnetError {
+    /// The message does not fit.
+    #[error("{path} has {len} bytes; one envelope of suite {suite} holds {limit}")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        len: usize,
+        /// What fits.
+        limit: usize,
+        /// The suite.
+        suite: &'static str,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The files that were made do not check.
+    #[error("{0}")]
+    Plan(String),
+    /// The directory holds a network already.
+    #[error("{0} holds a network already; choose an empty directory with --dir")]
+    Occupied(PathBuf),
+    /// A child has died.
+    #[error("{0}")]
+    Child(String),
+    /// Not ready in time.
+    #[error("the network is not ready after a minute:\n  {0}")]
+    NotReady(String),
+    /// The first message did not arrive.
+    #[error("{0}")]
+    Message(String),
+    /// The system refused something.
+    #[error("{0}")]
+    System(std::io::Error),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl LocalnetError {
+    /// 64 usage, 130 interrupted, else 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::TooLong { .. } | Self::Occupied(_) => 64,
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+}
+
+impl From<Death> for LocalnetError {
+    fn from(death: Death) -> Self {
+        Self::Child(death.in_plain_words())
+    }
+}
+
+const FIRST_MESSAGE: &str = "Dear bob, this came through the tube. alice";
+const POLL: Duration = Duration::from_millis(250);
+const START_PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,198 @@
+//! The nodes as child processes: started, watched, and ended with their parent whatever happens.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rohrpost_proto::roster::Role;
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{LocalnetError, NodePlan, Plan};
+use crate::output::tell;
+
+/// All children.
+pub(super) struct Children {
+    running: Vec<Pid>,
+    deaths: mpsc::Receiver<Death>,
+    shown: Arc<AtomicBool>,
+    /// Each waits for one child, and kills it when dropped.
+    watchers: JoinSet<()>,
+}
+
+/// A child has ended.
+pub(super) struct Death {
+    pid: Option<Pid>,
+    name: String,
+    again: String,
+    status: Option<ExitStatus>,
+    last_words: Vec<String>,
+}
+
+/// Asks the system to end this process with its parent. For children; failing that, they end when
+/// `localnet` stops them.
+pub fn die_with_parent() {
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+}
+
+impl Children {
+    pub(super) fn spawn(plan: &Plan, verbose: bool) -> Result<Self, LocalnetError> {
+        let program = std::env::current_exe().map_err(LocalnetError::System)?;
+        let (sender, deaths) = mpsc::channel(plan.nodes.len());
+        let shown = Arc::new(AtomicBool::new(verbose));
+        let mut children = Self {
+            running: Vec::new(),
+            deaths,
+            shown,
+            watchers: JoinSet::new(),
+        };
+        for node in &plan.nodes {
+            let child = start(&program, node).map_err(LocalnetError::System)?;
+            let pid = child
+                .id()
+                .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+            children.running.extend(pid);
+            let again = format!(
+                "{} node {} {}",
+                program.display(),
+                kind(node),
+                node.config.display()
+            );
+            let death = Death {
+                pid,
+                name: node.name.clone(),
+                again,
+                status: None,
+                last_words: Vec::new(),
+            };
+            let (sender, shown) = (sender.clone(), Arc::clone(&children.shown));
+            children.watchers.spawn(watch(child, death, shown, sender));
+        }
+        Ok(children)
+    }
+
+    /// From now on what the nodes say is shown.
+    pub(super) fn show_lines(&self) {
+        self.shown.store(true, Ordering::Relaxed);
+    }
+
+    /// The next child that ends.
+    pub(super) async fn next_death(&mut self) -> Death {
+        match self.deaths.recv().await {
+            Some(death) => {
+                self.running.retain(|pid| Some(*pid) != death.pid);
+                death
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all children: asked first, then made to.
+    pub(super) async fn stop(mut self) {
+        self.shown.store(false, Ordering::Relaxed);
+        for pid in &self.running {
+            let _ = kill_process(*pid, Signal::TERM);
+        }
+        let all_gone = async {
+            while !self.running.is_empty() {
+                self.next_death().await;
+            }
+        };
+        let _ = timeout(STOP_PATIENCE, all_gone).await;
+        self.watchers.shutdown().await;
+    }
+}
+
+impl Death {
+    /// What has happened and what to do.
+    pub(super) fn in_plain_words(&self) -> String {
+        let how = match self.status {
+            Some(status) => match (status.signal(), status.code()) {
+                (Some(signal), _) => format!("was ended by signal {signal}"),
+                (None, Some(code)) => format!("ended with exit code {code}"),
+                (None, None) => "ended".to_owned(),
+            },
+            None => "ended".to_owned(),
+        };
+        let words = if self.last_words.is_empty() {
+            "It said nothing.".to_owned()
+        } else {
+            format!("Its last words:\n    {}", self.last_words.join("\n    "))
+        };
+        format!(
+            "{} {how}. {words}\n  The others leave it out of all paths within 35 s. \
+             Start it again, with new keys, by:\n    {}",
+            self.name, self.again
+        )
+    }
+}
+
+fn start(program: &Path, node: &NodePlan) -> std::io::Result<Child> {
+    Command::new(program)
+        .args(["node", kind(node)])
+        .arg(PathBuf::from(&node.config))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+const fn kind(node: &NodePlan) -> &'static str {
+    match node.role {
+        Role::Relay => "relay",
+        Role::Mix { .. } => "mixnode",
+    }
+}
+
+async fn watch(
+    mut child: Child,
+    mut death: Death,
+    shown: Arc<AtomicBool>,
+    sender: mpsc::Sender<Death>,
+) {
+    let mut last: VecDeque<String> = VecDeque::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if shown.load(Ordering::Relaxed) {
+                tell(&format!("  {line}"));
+            }
+            if last.len() == LAST_WORDS {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+    }
+    death.status = child.wait().await.ok();
+    death.last_words = last.into();
+    let _ = sender.send(death).await;
+}
+
+/// A page of a child: whether it is well, and the text.
+pub(super) async fn get(address: SocketAddr, path: &str) -> Option<(bool, String)> {
+    let fetch = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(Duration::from_secs(2), fetch).await.ok()?.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.starts_with("HTTP/1.1 200"), body.to_owned()))
+}
+
+const LAST_WORDS: usize = 5;
+const STOP_PATIENCE: Duration = Duration::from_secs(5);

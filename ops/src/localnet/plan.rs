@@ -1,0 +1,189 @@
+//! The files of a local network: keys, trust root, roster signed by three of four, configurations.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use rand::Rng;
+use rohrpost_node::write_signing_key;
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, render_signatures};
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+
+use super::LocalnetError;
+
+/// What a local network consists of.
+pub struct Plan {
+    /// The nodes, relays first.
+    pub nodes: Vec<NodePlan>,
+}
+
+/// One node of a local network.
+pub struct NodePlan {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// Where its metrics are.
+    pub metrics: SocketAddr,
+}
+
+impl Plan {
+    /// Makes all keys and files in `directory`; `port` is the first of ten, or all are free ones.
+    ///
+    /// # Errors
+    /// The directory holds a network, or a file cannot be written.
+    pub fn make(
+        directory: &Path,
+        suite: SuiteName,
+        port: Option<u16>,
+    ) -> Result<Self, LocalnetError> {
+        if directory.join("roster.toml").exists() {
+            return Err(LocalnetError::Occupied(directory.to_owned()));
+        }
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |source| LocalnetError::File { path, source }
+        };
+        let agencies: Vec<_> = AGENCIES
+            .iter()
+            .map(|name| (*name, SigningKey::generate(&mut rand::rng())))
+            .collect();
+        let trust = trust_root(&agencies)?;
+        let ports = ports(port).map_err(LocalnetError::System)?;
+        let mut nodes = Vec::new();
+        let mut plans = Vec::new();
+        for (index, (name, operator, role)) in NODES.iter().enumerate() {
+            let key = SigningKey::generate(&mut rand::rng());
+            let (listen, metrics) = ports[index];
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let folder = directory.join(name);
+            fs::create_dir_all(&folder).map_err(file(&folder))?;
+            let path = folder.join("identity.pem");
+            write_signing_key(&path, &key).map_err(file(&path))?;
+            let config = folder.join("node.toml");
+            fs::write(&config, configuration(number, listen, metrics)).map_err(file(&config))?;
+            nodes.push(RosterNode {
+                number: NodeNumber::new(number),
+                name: (*name).to_owned(),
+                operator: (*operator).to_owned(),
+                role: *role,
+                addresses: vec![listen],
+                identity: key.public(),
+            });
+            plans.push(NodePlan {
+                name: (*name).to_owned(),
+                role: *role,
+                config,
+                metrics,
+            });
+        }
+        let roster = Roster::render(NETWORK, EXPIRES, suite, &Traffic::default(), &nodes);
+        let signatures: Vec<_> = agencies[..THRESHOLD]
+            .iter()
+            .map(|(name, key)| Roster::sign(&roster, name, key))
+            .collect();
+        let texts = [
+            ("trust.toml", trust.render()),
+            ("roster.toml", roster),
+            ("roster.sig", render_signatures(&signatures)),
+        ];
+        for (name, text) in texts {
+            let path = directory.join(name);
+            fs::write(&path, text).map_err(file(&path))?;
+        }
+        Ok(Self { nodes: plans })
+    }
+}
+
+fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetError> {
+    let mut join_key = [0; 32];
+    rand::rng().fill_bytes(&mut join_key);
+    let agency = |(name, key): &(&str, SigningKey)| Agency {
+        name: (*name).to_owned(),
+        key: key.public(),
+    };
+    let agencies = agencies.iter().map(agency).collect();
+    TrustRoot::new(
+        NETWORK.to_owned(),
+        agencies,
+        THRESHOLD,
+        JoinKey::new(join_key),
+    )
+    .map_err(|error| LocalnetError::Plan(error.to_string()))
+}
+
+fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String {
+    format!(
+        "# A node of a local network; docs/operating.md explains each key.\n\
+         node = {number}\n\
+         trust = \"../trust.toml\"\n\
+         roster = \"../roster.toml\"\n\
+         signatures = \"../roster.sig\"\n\
+         identity = \"identity.pem\"\n\
+         listen = \"{listen}\"\n\
+         metrics = \"{metrics}\"\n\
+         metrics_tick_seconds = 1\n\n\
+         [limits]\n\
+         workers = 1\n\
+         replay_tags = 500000\n"
+    )
+}
+
+/// UDP and TCP address of each node. Free ports are held until all are found, then let go.
+fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+    let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if let Some(first) = first {
+        let numbers = (0..)
+            .take(NODES.len())
+            .map(|index: u16| first.saturating_add(index));
+        return Ok(numbers.map(|port| (at(port), at(port))).collect());
+    }
+    let held = (0..NODES.len())
+        .map(|_| Ok((UdpSocket::bind(at(0))?, TcpListener::bind(at(0))?)))
+        .collect::<io::Result<Vec<_>>>()?;
+    held.iter()
+        .map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?)))
+        .collect()
+}
+
+const NETWORK: &str = "localnet";
+const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
+const THRESHOLD: usize = 3;
+/// A local network does not outlive its files.
+const EXPIRES: &str = "2099-12-31";
+const NODES: [(&str, &str, Role); 10] = [
+    ("relay-north", "north", Role::Relay),
+    ("relay-south", "south", Role::Relay),
+    ("relay-east", "east", Role::Relay),
+    ("relay-west", "west", Role::Relay),
+    ("mix-1-north", "north", Role::Mix { layer: 0 }),
+    ("mix-1-south", "south", Role::Mix { layer: 0 }),
+    ("mix-2-east", "east", Role::Mix { layer: 1 }),
+    ("mix-2-west", "west", Role::Mix { layer: 1 }),
+    ("mix-3-south", "south", Role::Mix { layer: 2 }),
+    ("mix-3-north", "north", Role::Mix { layer: 2 }),
+];
+
+#[cfg(test)]
+mod tests {
+    use rohrpost_client::Network;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_checks_as_a_network_and_is_not_made_twice() {
+        let directory = std::env::temp_dir().join(format!("rohrpost-plan-{}", std::process::id()));
+        let plan = Plan::make(&directory, SuiteName::Classic, None).unwrap();
+        let network = Network::open(&directory).unwrap();
+        assert_eq!(network.roster.nodes().count(), plan.nodes.len());
+        assert_eq!(network.trust.survives(), (1, 1));
+        let again = Plan::make(&directory, SuiteName::Classic, None);
+        assert!(matches!(again, Err(LocalnetError::Occupied(_))));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,0 +1,105 @@
+//! `rohrpost-ops`: keys, roster and local network.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rohrpost_ops::{ceremony, localnet, output};
+
+/// The operator's tool of Rohrpost.
+///
+/// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong,
+/// 73 a file cannot be written, 130 interrupted.
+#[derive(Parser)]
+#[command(name = "rohrpost-ops", version = rohrpost_node::version())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a whole network on this machine and send a first message through it.
+    Localnet(localnet::Options),
+    /// Make an identity key for a node or an agency.
+    Keygen {
+        /// Where to write it (PKCS#8 PEM, mode 0600); never overwritten.
+        file: PathBuf,
+    },
+    /// Sign and check rosters.
+    #[command(subcommand)]
+    Roster(RosterCommand),
+    /// Run a node in this process; `localnet` does so for its children.
+    #[command(hide = true, subcommand)]
+    Node(NodeCommand),
+}
+
+#[derive(Subcommand)]
+enum RosterCommand {
+    /// Sign roster.toml as one agency; adds to roster.sig.
+    Sign {
+        /// Directory with trust.toml, roster.toml and roster.sig.
+        #[arg(long, value_name = "DIR")]
+        network: PathBuf,
+        /// The agency's name in trust.toml.
+        #[arg(long, value_name = "NAME")]
+        agency: String,
+        /// The agency's signing key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Check trust root, roster and signatures, and say what they hold.
+    Check {
+        /// Directory with trust.toml, roster.toml and roster.sig.
+        #[arg(long, value_name = "DIR")]
+        network: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum NodeCommand {
+    /// Run a relay.
+    Relay {
+        /// Its configuration.
+        file: PathBuf,
+    },
+    /// Run a mix node.
+    Mixnode {
+        /// Its configuration.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Localnet(options) => end(localnet::run(&options), |error| error.exit_code()),
+        Command::Keygen { file } => end(ceremony::keygen(&file), |error| error.exit_code()),
+        Command::Roster(RosterCommand::Sign {
+            network,
+            agency,
+            key,
+        }) => end(ceremony::sign(&network, &agency, &key), |error| {
+            error.exit_code()
+        }),
+        Command::Roster(RosterCommand::Check { network }) => {
+            end(ceremony::check(&network), |error| error.exit_code())
+        }
+        Command::Node(node) => {
+            localnet::die_with_parent();
+            rohrpost_node::main(match node {
+                NodeCommand::Relay { file } => rohrpost_relay::run(&file),
+                NodeCommand::Mixnode { file } => rohrpost_mixnode::run(&file),
+            })
+        }
+    }
+}
+
+fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::tell(&format!("error: {error}"));
+            ExitCode::from(code(&error))
+        }
+    }
+}
