@@ -1,0 +1,296 @@
+//! Stories of the courier on a network in memory, all seeded.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::envelope::{KeyId, letter_body_len};
+use rohrpost_packet::{Classic, NodeNumber, SessionId};
+use rohrpost_proto::courier::{Event, PostError, Trip, Vantage};
+use rohrpost_proto::time::{Slot, Time};
+
+use world::{Load, START, Sight, T, World, letter};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Alice enters at relay 1, bob at relay 2; they know each other.
+fn alice_and_bob() -> (World, usize, usize) {
+    let mut world = World::new();
+    let alice = world.client(3, 1, &[2, 3]);
+    let bob = world.client(77, 2, &[3, 4]);
+    world.introduce(alice, bob);
+    (world, alice, bob)
+}
+
+fn arrivals(world: &World, courier: usize) -> Vec<(Time, KeyId, String)> {
+    let arrived = |(at, event): &(Time, Event)| match event {
+        Event::Arrived { letter, sender, .. } => {
+            let text = String::from_utf8(letter.body.to_vec()).unwrap();
+            Some((*at, *sender, text))
+        }
+        _ => None,
+    };
+    world.events[courier].iter().filter_map(arrived).collect()
+}
+
+fn count(world: &World, courier: usize, wanted: impl Fn(&Event) -> bool) -> usize {
+    let events = world.events[courier].iter();
+    events.filter(|(_, event)| wanted(event)).count()
+}
+
+/// Sum of a trip's drawn delays.
+fn drawn(trip: &Trip) -> Duration {
+    let delays = trip.path.delays();
+    delays.into_iter().map(|delay| delay.duration()).sum()
+}
+
+fn loads(world: &World, courier: usize) -> impl Iterator<Item = (Slot, Load, u32)> {
+    world.departures[courier]
+        .iter()
+        .filter_map(|(slot, load)| load.map(|(load, relay)| (*slot, load, relay.get())))
+}
+
+#[test]
+fn a_letter_arrives_once_and_its_envelope_leaves_the_mailbox() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let message = world.post(alice, bob, letter("guten Tag"));
+    world.run(START + SECOND * 75);
+
+    let sent = world.events[alice]
+        .iter()
+        .find_map(|(at, event)| match event {
+            Event::Sent {
+                message: sent,
+                slot,
+                trip,
+            } if *sent == message => Some((*at, *slot, trip.clone())),
+            _ => None,
+        });
+    let (at, slot, trip) = sent.unwrap();
+    assert_eq!((trip.at, slot), (at, at.slot(T)));
+    assert!(!slot.pulls());
+    let path: Vec<_> = trip.path.nodes().iter().map(|node| node.get()).collect();
+    assert!(path.len() == 4 && path[3] > 2, "{path:?}");
+
+    let arrived = arrivals(&world, bob);
+    assert_eq!(arrived.len(), 1, "{} arrivals in a minute", arrived.len());
+    let (arrived_at, sender, text) = &arrived[0];
+    assert_eq!((*sender, text.as_str()), (world.key_id(alice), "guten Tag"));
+    assert!(*arrived_at > at + drawn(&trip));
+    assert!(arrivals(&world, alice).is_empty());
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+    // What is held a minute later is loops of the last seconds.
+    let counts = world
+        .mailboxes
+        .values()
+        .flat_map(|mailboxes| mailboxes.counts());
+    for mailbox in counts {
+        assert!(mailbox.held <= 4, "{mailbox:?}");
+    }
+}
+
+#[test]
+fn loops_return_and_pulls_are_answered() {
+    let (mut world, alice, _) = alice_and_bob();
+    world.run(START + SECOND * 180);
+    let sent = count(&world, alice, |event| matches!(event, Event::LoopSent));
+    let mut away: Vec<_> = world.events[alice]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::LoopReturned { after, .. } => Some(*after),
+            _ => None,
+        })
+        .collect();
+    // 720 slots, an eighth of them loops; the last few are still on their way.
+    assert!((55..125).contains(&sent), "{sent} loops");
+    let back = away.len();
+    assert!(sent - back <= 8, "{sent} sent, {back} back");
+    // Six mixes of 200 ms and up to a second for the common tick of the mailboxes.
+    away.sort();
+    let median = away[back / 2];
+    assert!(median > SECOND && median < SECOND * 4, "{median:?}");
+    let answered = count(&world, alice, |event| {
+        matches!(event, Event::PullAnswered { .. })
+    });
+    // 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
+    assert!((280..=360).contains(&answered), "{answered} answers");
+}
+
+#[test]
+fn a_virtual_client_lives_like_a_client_in_every_layer() {
+    for (layer, number) in [11, 21, 31].into_iter().enumerate() {
+        let mut world = World::new();
+        let number = NodeNumber::new(number);
+        let mix = world.courier(40, Vantage::Mix { number, layer }, &[1, 2]);
+        world.run(START + SECOND * 60);
+        assert_eq!(world.departures[mix].len(), 239);
+        assert!(
+            world.departures[mix].iter().all(|(_, load)| load.is_some()),
+            "layer {layer}"
+        );
+        let returned = count(&world, mix, |event| {
+            matches!(event, Event::LoopReturned { .. })
+        });
+        let lost = count(&world, mix, |event| {
+            matches!(event, Event::LoopLost | Event::Dropped)
+        });
+        assert!(returned > 10 && lost == 0, "{returned} back, {lost} lost");
+    }
+}
+
+/// Counts lie within five standard deviations of the law, here as relays see them.
+#[test]
+fn slots_carry_what_the_law_says() {
+    let mut world = World::new();
+    let alice = world.client(12, 1, &[2, 3]);
+    world.run(START + SECOND * 400);
+    let total = 1_599;
+    assert_eq!(world.departures[alice].len(), total);
+    let mut pulls = BTreeMap::<u32, u32>::new();
+    let mut drops = BTreeMap::<u32, u32>::new();
+    let mut loops = 0;
+    for (slot, load, relay) in loads(&world, alice) {
+        assert_eq!(slot.pulls(), load == Load::Pull);
+        match load {
+            Load::Pull => *pulls.entry(relay).or_default() += 1,
+            Load::Discard => *drops.entry(relay).or_default() += 1,
+            Load::Store => loops += 1,
+        }
+    }
+    let near = |count: u32, n: f64, p: f64| {
+        (f64::from(count) - n * p).abs() < 5.0 * (n * p * (1.0 - p)).sqrt()
+    };
+    assert_eq!(pulls.keys().copied().collect::<Vec<_>>(), [2, 3]);
+    assert!(near(pulls[&2], 800.0, 0.5), "{pulls:?}");
+    assert!(near(loops, 800.0, 0.25), "{loops} loops");
+    assert_eq!(drops.keys().copied().collect::<Vec<_>>(), world::RELAYS);
+    for count in drops.values() {
+        assert!(near(*count, 800.0, 0.75 / 4.0), "{drops:?}");
+    }
+}
+
+#[test]
+fn mail_changes_nothing_that_can_be_seen() {
+    let record = |letters: usize| {
+        let (mut world, alice, bob) = alice_and_bob();
+        for number in 0..letters {
+            world.run(START + SECOND * u32::try_from(5 + 2 * number).unwrap());
+            world.post(alice, bob, letter(&format!("letter {number}")));
+            world.post(bob, alice, letter(&format!("answer {number}")));
+        }
+        world.run(START + SECOND * 60);
+        let arrived = arrivals(&world, bob).len() + arrivals(&world, alice).len();
+        (world.sights, arrived)
+    };
+    let (quiet, none) = record(0);
+    let (busy, some) = record(15);
+    assert_eq!((none, some), (0, 30));
+    assert!(quiet.len() > 600, "{} sights", quiet.len());
+    assert!(
+        quiet
+            .iter()
+            .any(|seen| matches!(seen.what, Sight::Answer { .. }))
+    );
+    assert!(quiet == busy);
+}
+
+#[test]
+fn a_letter_that_comes_twice_is_shown_once() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 2);
+    world.post(alice, bob, letter("twice"));
+    world.post(alice, bob, letter("twice"));
+    world.run(START + SECOND * 40);
+    let sent = count(&world, alice, |event| matches!(event, Event::Sent { .. }));
+    assert_eq!((sent, arrivals(&world, bob).len()), (2, 1));
+}
+
+#[test]
+fn a_stranger_is_dropped_and_acknowledged() {
+    let (mut world, _, bob) = alice_and_bob();
+    let mallory = world.client(66, 4, &[1, 2]);
+    let card = world.couriers[bob].contact();
+    world.couriers[mallory].add_contact(card);
+    world.run(START + SECOND * 2);
+    world.post(mallory, bob, letter("spam"));
+    world.run(START + SECOND * 75);
+    assert!(arrivals(&world, bob).is_empty());
+    // Once: it is acknowledged, else it would be served again every 30 s.
+    let dropped = count(&world, bob, |event| matches!(event, Event::Dropped));
+    assert_eq!(dropped, 1);
+}
+
+#[test]
+fn without_a_way_a_client_idles_and_a_mix_is_silent() {
+    let mut world = World::new();
+    let alice = world.client(3, 1, &[2, 3]);
+    let number = NodeNumber::new(11);
+    let mix = world.courier(40, Vantage::Mix { number, layer: 0 }, &[1, 2]);
+    // The whole third layer is down.
+    let crippled = world.view(&[31, 32]);
+    for courier in &mut world.couriers {
+        courier.handle_view(Arc::clone(&crippled));
+    }
+    world.run(START + SECOND * 5);
+    assert!(loads(&world, alice).next().is_none() && loads(&world, mix).next().is_none());
+    // All the same one cell left in every slot, the first of them naming the session.
+    assert_eq!(world.sights.len(), 19);
+    assert_eq!(world.departures[alice].len(), 19);
+}
+
+#[test]
+fn missed_slots_are_skipped() {
+    let (mut world, alice, _) = alice_and_bob();
+    world.run(START + SECOND * 2);
+    let before = world.departures[alice].len();
+    let due = world.couriers[alice].poll_timeout();
+    world.depart(alice, due + T * 20);
+    world.depart(alice, due + T * 20);
+    assert_eq!(world.departures[alice].len(), before + 1);
+    assert_eq!(world.couriers[alice].poll_timeout(), due + T * 21);
+}
+
+#[test]
+fn a_new_session_is_named_and_mail_goes_on() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 5);
+    let idle_before = world.departures[alice].len() - loads(&world, alice).count();
+    world.rejoin(alice, SessionId::new([200; 16]));
+    world.post(bob, alice, letter("welcome back"));
+    world.run(START + SECOND * 40);
+    let idle = world.departures[alice].len() - loads(&world, alice).count();
+    assert_eq!((idle_before, idle), (1, 2));
+    assert_eq!(arrivals(&world, alice).len(), 1);
+}
+
+#[test]
+fn loops_that_stay_away_are_given_up() {
+    let (mut world, alice, _) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.deaf = true;
+    world.run(START + SECOND * 100);
+    let sent = count(&world, alice, |event| matches!(event, Event::LoopSent));
+    let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
+    assert!(lost > 5 && lost < sent, "{lost} of {sent} lost");
+}
+
+#[test]
+fn what_cannot_be_posted_is_refused() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let (to, stranger) = (world.key_id(bob), world.key_id(alice));
+    let courier = &mut world.couriers[alice];
+    let refusal = courier.post(stranger, letter("hello")).err();
+    assert_eq!(refusal, Some(PostError::Contact));
+    let limit = letter_body_len::<Classic>();
+    let refusal = courier.post(to, letter(&"x".repeat(limit + 1))).err();
+    let len = limit + 1;
+    assert_eq!(refusal, Some(PostError::TooLong { len, limit }));
+    for _ in 0..256 {
+        courier.post(to, letter(&"x".repeat(limit))).unwrap();
+    }
+    let refusal = courier.post(to, letter("one more")).err();
+    assert_eq!(refusal, Some(PostError::Full));
+}

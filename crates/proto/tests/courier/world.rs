@@ -1,0 +1,426 @@
+//! A network in memory: real packets of the classic suite, real mailboxes, no links. A packet walks
+//! through its hops at once and arrives after the delays that its headers name.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+use rohrpost_packet::envelope::{Fragment, IdentitySecret, KeyId, Letter, MessageId, PrekeySecret};
+use rohrpost_packet::{
+    Body, Classic, Command, Generation, HopSecretKey, NodeNumber, ReplyId, SessionId, Suite,
+    open_header,
+};
+use rohrpost_proto::courier::{Account, Courier, Departure, Event, OwnMailbox, Vantage};
+use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::document::Document;
+use rohrpost_proto::frame::{Frame, Outgoing, UpCell};
+use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
+use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::time::{Slot, Time};
+use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::view::View;
+use zeroize::Zeroizing;
+
+/// A Monday in November 2026.
+pub(crate) const START: Time = Time::from_micros(1_795_000_000_000_000);
+pub(crate) const T: Duration = Duration::from_millis(250);
+pub(crate) const RELAYS: [u32; 4] = [1, 2, 3, 4];
+const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
+
+/// What an observer of all links, and the relays behind them, can record of a run.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: Time,
+    pub(crate) what: Sight,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Sight {
+    /// A client's cell in a pull slot: everything outside the layers is the same with mail.
+    Pull { client: usize, to: u32, len: usize },
+    /// A client's cell in another slot.
+    Other { client: usize, len: usize },
+    /// A mailbox's answer.
+    Answer { relay: u32, to: u32, len: usize },
+}
+
+/// What reached the last hop of a packet.
+#[derive(PartialEq, Eq, Debug, Clone, Copy)]
+pub(crate) enum Load {
+    Discard,
+    Store,
+    Pull,
+}
+
+pub(crate) struct World {
+    pub(crate) roster: Arc<Roster>,
+    keys: BTreeMap<NodeNumber, HopSecretKey<Classic>>,
+    pub(crate) mailboxes: BTreeMap<NodeNumber, Mailboxes<Classic>>,
+    pub(crate) couriers: Vec<Courier<Classic>>,
+    vantages: Vec<Vantage>,
+    pub(crate) events: Vec<Vec<(Time, Event)>>,
+    pub(crate) sights: Vec<Seen>,
+    /// Departures of each courier by slot; `None` is an idle cell, or nothing from a mix.
+    pub(crate) departures: Vec<Vec<(Slot, Option<(Load, NodeNumber)>)>>,
+    /// Replies are thrown away while it is set.
+    pub(crate) deaf: bool,
+    flying: BTreeMap<(Time, u64), Arrival>,
+    count: u64,
+    next_tick: Time,
+    rng: ChaCha20Rng,
+}
+
+enum Arrival {
+    AtRelay(NodeNumber, Box<Body>),
+    AtCourier(usize, ReplyId, Box<[u8]>),
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let roster = Arc::new(roster());
+        let generation = Generation::new(7);
+        let keys = roster
+            .nodes()
+            .map(|node| (node.number, HopSecretKey::generate(generation, &mut rng)))
+            .collect();
+        let mailboxes = RELAYS.map(|number| {
+            let limits = MailboxLimits::default();
+            (NodeNumber::new(number), Mailboxes::new(limits))
+        });
+        Self {
+            mailboxes: mailboxes.into(),
+            next_tick: START.next_multiple(roster.traffic.answer_period()),
+            roster,
+            keys,
+            couriers: Vec::new(),
+            vantages: Vec::new(),
+            events: Vec::new(),
+            sights: Vec::new(),
+            departures: Vec::new(),
+            deaf: false,
+            flying: BTreeMap::new(),
+            count: 0,
+            rng,
+        }
+    }
+
+    /// A view without the nodes in `down`.
+    pub(crate) fn view(&self, down: &[u32]) -> Arc<View<Classic>> {
+        let up = self
+            .keys
+            .iter()
+            .filter(|(node, _)| !down.contains(&node.get()));
+        let descriptors = up.map(|(node, key)| {
+            let descriptor = Descriptor {
+                node: *node,
+                generation: key.generation(),
+                issued: START,
+                suite: Classic::ID,
+                key: key.public().as_bytes().into(),
+            };
+            SignedDescriptor::sign(descriptor, &node_key(node.get()))
+        });
+        let document = Document {
+            roster_version: self.roster.version,
+            roster_hash: self.roster.hash,
+            number: 1,
+            start: START,
+            made: START,
+            descriptors: descriptors.collect(),
+        };
+        Arc::new(View::new(Arc::clone(&self.roster), &document))
+    }
+
+    /// Adds a client with the mailboxes at `relays`, a view of all nodes, and all drawn from `seed`.
+    pub(crate) fn client(&mut self, seed: u8, entry: u32, relays: &[u32]) -> usize {
+        let session = SessionId::new([seed; 16]);
+        let entry = NodeNumber::new(entry);
+        self.courier(seed, Vantage::Client { entry, session }, relays)
+    }
+
+    pub(crate) fn courier(&mut self, seed: u8, vantage: Vantage, relays: &[u32]) -> usize {
+        let account = account(seed, relays);
+        let roster = Arc::clone(&self.roster);
+        let phase = Duration::from_millis(u64::from(seed) % 250);
+        let mut courier = Courier::new(
+            START,
+            vantage,
+            account,
+            roster,
+            join_key(),
+            [seed; 32],
+            phase,
+        );
+        courier.handle_view(self.view(&[]));
+        self.couriers.push(courier);
+        self.vantages.push(vantage);
+        self.events.push(Vec::new());
+        self.departures.push(Vec::new());
+        self.couriers.len() - 1
+    }
+
+    /// A client comes back under a new session.
+    pub(crate) fn rejoin(&mut self, client: usize, session: SessionId) {
+        if let Vantage::Client { entry, .. } = self.vantages[client] {
+            self.vantages[client] = Vantage::Client { entry, session };
+            self.couriers[client].rejoin(session);
+        }
+    }
+
+    /// Lets two couriers know each other.
+    pub(crate) fn introduce(&mut self, one: usize, other: usize) {
+        let cards = (self.couriers[one].contact(), self.couriers[other].contact());
+        self.couriers[one].add_contact(cards.1);
+        self.couriers[other].add_contact(cards.0);
+    }
+
+    pub(crate) fn key_id(&self, courier: usize) -> KeyId {
+        self.couriers[courier].contact().identity.key_id()
+    }
+
+    pub(crate) fn post(&mut self, from: usize, to: usize, letter: Letter) -> MessageId {
+        let to = self.key_id(to);
+        self.couriers[from].post(to, letter).unwrap()
+    }
+
+    /// Runs until `end`, all in the order of time.
+    pub(crate) fn run(&mut self, end: Time) {
+        loop {
+            let slots = self.couriers.iter().map(Courier::poll_timeout);
+            let arrival = self.flying.keys().next().map(|(at, _)| *at);
+            let now = slots
+                .chain(arrival)
+                .chain([self.next_tick])
+                .min()
+                .expect("there is always a next tick");
+            if now >= end {
+                return;
+            }
+            self.arrive(now);
+            if now == self.next_tick {
+                self.tick(now);
+            }
+            for client in 0..self.couriers.len() {
+                self.depart(client, now);
+            }
+        }
+    }
+
+    pub(crate) fn depart(&mut self, client: usize, now: Time) {
+        let slot = now.slot(T);
+        if now < self.couriers[client].poll_timeout() {
+            return;
+        }
+        let (due, outgoing) = match self.couriers[client].handle_timeout(now) {
+            Some(Departure::Packet { due, outgoing }) => (due, Some(outgoing)),
+            Some(Departure::Cell(cell)) => {
+                let len = cell.encode(&mut self.rng).len();
+                let packet = match cell {
+                    UpCell::Packet {
+                        first_hop: to,
+                        generation,
+                        packet,
+                    } => Some(Outgoing {
+                        to,
+                        frame: Frame { generation, packet },
+                    }),
+                    UpCell::Hello(_) | UpCell::Idle => None,
+                };
+                let to = packet.as_ref().map_or(0, |outgoing| outgoing.to.get());
+                let what = if slot.pulls() {
+                    Sight::Pull { client, to, len }
+                } else {
+                    Sight::Other { client, len }
+                };
+                self.sights.push(Seen { at: now, what });
+                (now, packet)
+            }
+            None => (now, None),
+        };
+        let load = outgoing.map(|outgoing| self.walk(due, outgoing));
+        self.departures[client].push((slot, load.flatten()));
+        self.collect(client, now);
+    }
+
+    fn collect(&mut self, client: usize, now: Time) {
+        while let Some(event) = self.couriers[client].poll_event() {
+            self.events[client].push((now, event));
+        }
+    }
+
+    /// Opens layer after layer, checks each hop's place, and notes where the packet ends.
+    fn walk(&mut self, mut at: Time, outgoing: Outgoing<Classic>) -> Option<(Load, NodeNumber)> {
+        let Outgoing { mut to, frame } = outgoing;
+        let mut packet = frame.packet;
+        loop {
+            let position = self.roster.node(to).unwrap().role.position();
+            let opened = open_header(packet, position, &self.keys[&to]).unwrap();
+            let route = *opened.route();
+            at = at + route.delay.duration();
+            match route.command {
+                Command::Forward => {
+                    to = route.next;
+                    packet = opened.forward();
+                }
+                Command::Deliver => {
+                    let body = opened.deliver().unwrap();
+                    let load = match self.read(to, &body) {
+                        Instruction::Discard => Load::Discard,
+                        Instruction::Store(_) => Load::Store,
+                        Instruction::Pull(_) => Load::Pull,
+                    };
+                    self.fly(at, Arrival::AtRelay(to, Box::new(body)));
+                    return Some((load, to));
+                }
+                Command::Reply | Command::Loop => {
+                    let whose = |vantage: &Vantage| match *vantage {
+                        Vantage::Client { entry, session } => {
+                            (entry, route.command) == (to, Command::Reply)
+                                && session == route.session
+                        }
+                        Vantage::Mix { number, .. } => {
+                            (number, route.command) == (to, Command::Loop)
+                        }
+                    };
+                    let courier = self.vantages.iter().position(whose);
+                    let (id, payload) = opened.reply();
+                    if let Some(courier) = courier.filter(|_| !self.deaf) {
+                        self.fly(at, Arrival::AtCourier(courier, id, payload));
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn read(&self, relay: NodeNumber, body: &Body) -> Instruction<Classic> {
+        let context = RelayContext {
+            network: self.roster.network_id,
+            relay,
+            join_key: join_key(),
+        };
+        Instruction::decode(body, &context).unwrap()
+    }
+
+    fn fly(&mut self, at: Time, arrival: Arrival) {
+        self.count += 1;
+        self.flying.insert((at, self.count), arrival);
+    }
+
+    fn arrive(&mut self, now: Time) {
+        while let Some(entry) = self.flying.first_entry()
+            && entry.key().0 <= now
+        {
+            match entry.remove() {
+                Arrival::AtRelay(relay, body) => {
+                    let instruction = self.read(relay, &body);
+                    // A refusal is an outcome too, and as silent as it is at a relay.
+                    let _ = self.mailboxes[&relay].handle(now, instruction);
+                }
+                Arrival::AtCourier(courier, id, payload) => {
+                    self.couriers[courier].handle_reply(now, id, payload);
+                    self.collect(courier, now);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Time) {
+        self.next_tick = now.next_multiple(self.roster.traffic.answer_period());
+        for number in RELAYS {
+            let relay = NodeNumber::new(number);
+            for outgoing in self.mailboxes[&relay].tick(now, &mut self.rng) {
+                let what = Sight::Answer {
+                    relay: number,
+                    to: outgoing.to.get(),
+                    len: outgoing.frame.encode().len(),
+                };
+                self.sights.push(Seen { at: now, what });
+                self.walk(now, outgoing);
+            }
+        }
+    }
+}
+
+/// A letter with this text; the same text gives the same message id.
+pub(crate) fn letter(text: &str) -> Letter {
+    let id = blake3::hash(text.as_bytes());
+    Letter {
+        message: MessageId::new(*id.as_bytes().first_chunk().unwrap()),
+        sequence: 1,
+        fragment: Fragment::WHOLE,
+        minutes: 29_916_666,
+        certificate: None,
+        body: Zeroizing::new(text.as_bytes().to_vec()),
+    }
+}
+
+pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
+    let mut rng = ChaCha20Rng::from_seed([seed ^ 0xa5; 32]);
+    let mailbox = |relay: &u32| OwnMailbox {
+        relay: NodeNumber::new(*relay),
+        key: MailboxKey::generate(&mut rng),
+        write_key: WriteKey::generate(&mut rng),
+    };
+    let mailboxes = relays.iter().map(mailbox).collect();
+    Account {
+        identity: IdentitySecret::generate(&mut rng),
+        prekeys: vec![PrekeySecret::generate(&mut rng)],
+        mailboxes,
+    }
+}
+
+pub(crate) fn join_key() -> JoinKey {
+    JoinKey::new([9; 32])
+}
+
+fn node_key(number: u32) -> SigningKey {
+    SigningKey::from_seed(&[u8::try_from(100 + number).unwrap(); 32])
+}
+
+/// Four relays (1 to 4), two mixes in each layer (11, 12, 21, 22, 31, 32), four operators.
+fn roster() -> Roster {
+    let agency_key = |index: usize| SigningKey::from_seed(&[u8::try_from(index).unwrap(); 32]);
+    let agency = |(index, name): (usize, &&str)| Agency {
+        name: (*name).into(),
+        key: agency_key(index).public(),
+    };
+    let agencies = AGENCIES.iter().enumerate().map(agency).collect();
+    let trust = TrustRoot::new("courier".into(), agencies, 3, join_key()).unwrap();
+    let node = |number: u32, role, operator: usize| RosterNode {
+        number: NodeNumber::new(number),
+        name: format!("node-{number}"),
+        operator: AGENCIES[operator % 4].into(),
+        role,
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        identity: node_key(number).public(),
+    };
+    let mut nodes: Vec<_> = (0..4)
+        .zip(RELAYS)
+        .map(|(operator, number)| node(number, Role::Relay, operator))
+        .collect();
+    for (layer, tens) in (1..4).enumerate() {
+        for (index, ones) in (1..3).enumerate() {
+            let role = Role::Mix { layer };
+            nodes.push(node(10 * tens + ones, role, 2 * layer + index));
+        }
+    }
+    let traffic = Traffic::default();
+    let text = Roster::render(
+        "courier",
+        "2030-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &nodes,
+    );
+    let signed = AGENCIES.iter().enumerate();
+    let signatures: Vec<_> = signed
+        .map(|(index, name)| Roster::sign(&text, name, &agency_key(index)))
+        .collect();
+    Roster::verify(&text, &signatures, &trust, START.seconds()).unwrap()
+}
