@@ -48,6 +48,20 @@ pub(crate) enum Sight {
     Answer { relay: u32, to: u32, len: usize },
 }
 
+/// What a courier did in a slot.
+pub(crate) struct Left {
+    pub(crate) slot: Slot,
+    /// `None` for a cell without a packet, or nothing from a mix.
+    pub(crate) end: Option<End>,
+}
+
+/// Where a packet ended.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) load: Load,
+    pub(crate) relay: NodeNumber,
+}
+
 /// What reached the last hop of a packet.
 #[derive(PartialEq, Eq, Debug, Clone, Copy)]
 pub(crate) enum Load {
@@ -64,8 +78,8 @@ pub(crate) struct World {
     vantages: Vec<Vantage>,
     pub(crate) events: Vec<Vec<(Time, Event)>>,
     pub(crate) sights: Vec<Seen>,
-    /// Departures of each courier by slot; `None` is an idle cell, or nothing from a mix.
-    pub(crate) departures: Vec<Vec<(Slot, Option<(Load, NodeNumber)>)>>,
+    /// Departures of each courier, in the order of slots.
+    pub(crate) departures: Vec<Vec<Left>>,
     /// Replies are thrown away while it is set.
     pub(crate) deaf: bool,
     flying: BTreeMap<(Time, u64), Arrival>,
@@ -242,8 +256,8 @@ impl World {
             }
             None => (now, None),
         };
-        let load = outgoing.map(|outgoing| self.walk(due, outgoing));
-        self.departures[client].push((slot, load.flatten()));
+        let end = outgoing.and_then(|outgoing| self.walk(due, outgoing));
+        self.departures[client].push(Left { slot, end });
         self.collect(client, now);
     }
 
@@ -254,7 +268,7 @@ impl World {
     }
 
     /// Opens layer after layer, checks each hop's place, and notes where the packet ends.
-    fn walk(&mut self, mut at: Time, outgoing: Outgoing<Classic>) -> Option<(Load, NodeNumber)> {
+    fn walk(&mut self, mut at: Time, outgoing: Outgoing<Classic>) -> Option<End> {
         let Outgoing { mut to, frame } = outgoing;
         let mut packet = frame.packet;
         loop {
@@ -275,7 +289,7 @@ impl World {
                         Instruction::Pull(_) => Load::Pull,
                     };
                     self.fly(at, Arrival::AtRelay(to, Box::new(body)));
-                    return Some((load, to));
+                    return Some(End { load, relay: to });
                 }
                 Command::Reply | Command::Loop => {
                     let whose = |vantage: &Vantage| match *vantage {
