@@ -44,14 +44,9 @@ impl Card {
         let start = text.find(BEGIN).ok_or(CardError::Frame)? + BEGIN.len();
         let len = text[start..].find(END).ok_or(CardError::Frame)?;
         let mut lines: Vec<&str> = text[start..start + len].split_whitespace().collect();
-        let sum = lines
-            .pop()
-            .and_then(|line| line.strip_prefix('='))
-            .ok_or(CardError::Frame)?;
+        let sum = lines.pop().and_then(|line| line.strip_prefix('=')).ok_or(CardError::Frame)?;
         let body = lines.concat();
-        let bytes = BASE64
-            .decode(body.as_bytes())
-            .map_err(|_| CardError::Damaged)?;
+        let bytes = BASE64.decode(body.as_bytes()).map_err(|_| CardError::Damaged)?;
         if checksum(&bytes) != sum {
             return Err(CardError::Damaged);
         }
@@ -63,11 +58,7 @@ impl Card {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let Contact {
-            identity,
-            prekey,
-            mailboxes,
-        } = &self.contact;
+        let Contact { identity, prekey, mailboxes } = &self.contact;
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(self.network.as_bytes());
         bytes.extend_from_slice(identity.as_bytes());
@@ -106,14 +97,7 @@ impl Card {
         if mailboxes.is_empty() || !rest.is_empty() {
             return Err(CardError::Damaged);
         }
-        Ok(Self {
-            network,
-            contact: Contact {
-                identity,
-                prekey,
-                mailboxes,
-            },
-        })
+        Ok(Self { network, contact: Contact { identity, prekey, mailboxes } })
     }
 }
 
@@ -166,10 +150,7 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             mailboxes: vec![mailbox.clone(), mailbox],
         };
-        Card {
-            network: NetworkId::new([1; 32]),
-            contact,
-        }
+        Card { network: NetworkId::new([1; 32]), contact }
     }
 
     #[test]

@@ -13,13 +13,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            anchor: Time::from_micros(0) + unix,
-            started: Instant::now(),
-        }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { anchor: Time::from_micros(0) + unix, started: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -33,17 +28,11 @@ impl Clock {
     /// Goes on from the relay's time. Never back: the courier's time must not.
     pub(crate) fn set(&mut self, relay: Time) {
         let now = self.now();
-        *self = Self {
-            anchor: now.max(relay),
-            started: Instant::now(),
-        };
+        *self = Self { anchor: now.max(relay), started: Instant::now() };
     }
 
     /// Before anything has counted by it, the clock may also go back.
     pub(crate) fn first_set(&mut self, relay: Time) {
-        *self = Self {
-            anchor: relay,
-            started: Instant::now(),
-        };
+        *self = Self { anchor: relay, started: Instant::now() };
     }
 }

@@ -79,12 +79,7 @@ enum Command {
     /// Receive what has arrived.
     Inbox {
         /// Stay online for so many seconds.
-        #[arg(
-            long,
-            value_name = "SECONDS",
-            default_value_t = 20,
-            conflicts_with = "follow"
-        )]
+        #[arg(long, value_name = "SECONDS", default_value_t = 20, conflicts_with = "follow")]
         wait: u64,
         /// Stay online until Ctrl-C.
         #[arg(long)]
@@ -93,12 +88,7 @@ enum Command {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let Arguments {
-        network,
-        home,
-        json,
-        command,
-    } = arguments;
+    let Arguments { network, home, json, command } = arguments;
     let network = Network::open(&network)?;
     let output = Output::new(json);
     match command {
@@ -118,17 +108,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Contacts => {
             for (name, contact) in Profile::contacts(&home, &network)? {
                 let key = HEXLOWER.encode(&contact.identity.key_id().as_bytes()[..8]);
-                output.say(
-                    &json!({ "name": name, "key": key }),
-                    &format!("{name}  {key}"),
-                );
+                output.say(&json!({ "name": name, "key": key }), &format!("{name}  {key}"));
             }
             Ok(())
         }
         Command::Send { name, text, file } => {
             let body = match (text, file) {
                 (Some(text), _) => text.into_bytes(),
-                (None, file) => read(file.as_deref().unwrap_or(Path::new("-")))?,
+                (None, file) => read(file.as_deref().unwrap_or_else(|| Path::new("-")))?,
             };
             send(&network, &home, &name, Zeroizing::new(body), &output)
         }
@@ -154,12 +141,7 @@ fn init(
         node.map_or_else(|| number.to_string(), |node| node.name.clone())
     };
     let entry = name(profile.entry);
-    let mailboxes: Vec<_> = profile
-        .account
-        .mailboxes
-        .iter()
-        .map(|own| name(own.relay))
-        .collect();
+    let mailboxes: Vec<_> = profile.account.mailboxes.iter().map(|own| name(own.relay)).collect();
     online::block_on(online::register(network, profile, output))?;
     let text = format!(
         "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost … card",
@@ -181,10 +163,7 @@ fn send(
         SuiteName::Classic => letter_body_len::<Classic>(),
     };
     if body.len() > limit {
-        return Err(CommandError::Post(PostError::TooLong {
-            len: body.len(),
-            limit,
-        }));
+        return Err(CommandError::Post(PostError::TooLong { len: body.len(), limit }));
     }
     let profile = Profile::open(home)?;
     let contacts = Profile::contacts(home, network)?;
@@ -204,16 +183,11 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     } else {
         std::fs::read(path)
     };
-    bytes.map_err(|source| CommandError::Input {
-        path: path.to_owned(),
-        source,
-    })
+    bytes.map_err(|source| CommandError::Input { path: path.to_owned(), source })
 }
 
 fn unix_now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Why a command fails; each says what to do.
@@ -232,10 +206,7 @@ pub(crate) enum CommandError {
     #[error("there is no contact {0}; `rohrpost … contacts` lists them, `add` adds one")]
     Unknown(String),
     #[error("cannot read {path}: {source}")]
-    Input {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Input { path: PathBuf, source: std::io::Error },
     #[error("{0}")]
     NoAnswer(String),
     #[error("cannot start: {0}")]

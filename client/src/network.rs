@@ -27,23 +27,13 @@ impl Network {
         };
         let (trust, roster) = (read("trust.toml")?, read("roster.toml")?);
         let signatures = read("roster.sig")?;
-        let files = NetworkFiles {
-            trust: &trust,
-            roster: &roster,
-            signatures: &signatures,
-        };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (trust, roster) = files.open(now).map_err(|source| NetworkError::Files {
             directory: directory.to_owned(),
             source: Box::new(source),
         })?;
-        Ok(Self {
-            trust,
-            roster: Arc::new(roster),
-        })
+        Ok(Self { trust, roster: Arc::new(roster) })
     }
 }
 

@@ -52,10 +52,7 @@ impl Profile {
             prekeys: vec![PrekeySecret::generate(rng)],
             mailboxes: relays.into_iter().map(mailbox).collect(),
         };
-        Ok(Self {
-            entry: entry.number,
-            account,
-        })
+        Ok(Self { entry: entry.number, account })
     }
 
     /// Reads the keys of a client's home.
@@ -82,10 +79,7 @@ impl Profile {
     /// There is a client already, or the file cannot be written.
     pub fn save(&self, home: &Path) -> Result<(), ProfileError> {
         let path = home.join(KEYS);
-        let file = |source| ProfileError::File {
-            path: path.clone(),
-            source,
-        };
+        let file = |source| ProfileError::File { path: path.clone(), source };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -102,9 +96,7 @@ impl Profile {
             }
             opened => {
                 let mut out = opened.map_err(file)?;
-                out.write_all(text.as_bytes())
-                    .and_then(|()| out.sync_all())
-                    .map_err(file)
+                out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(file)
             }
         }
     }
@@ -112,10 +104,7 @@ impl Profile {
     /// The card for others.
     #[must_use]
     pub fn card(&self, network: &Network) -> Card {
-        Card {
-            network: network.roster.network_id,
-            contact: self.account.contact(),
-        }
+        Card { network: network.roster.network_id, contact: self.account.contact() }
     }
 
     /// Keeps a contact's card under a name of the user's choice.
@@ -123,10 +112,8 @@ impl Profile {
     /// # Errors
     /// The name is taken or unusable, or the file cannot be written.
     pub fn add_contact(home: &Path, name: &str, card: &Card) -> Result<(), ProfileError> {
-        let usable = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+        let usable =
+            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
         if !usable {
             return Err(ProfileError::Name(name.to_owned()));
         }
@@ -159,21 +146,14 @@ impl Profile {
         let mut contacts = Vec::new();
         for entry in fs::read_dir(&folder).map_err(file(&folder))? {
             let path = entry.map_err(file(&folder))?.path();
-            let name = path
-                .file_stem()
-                .and_then(|name| name.to_str())
-                .map(str::to_owned);
+            let name = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
             let (Some(name), Some("card")) = (name, path.extension().and_then(|e| e.to_str()))
             else {
                 continue;
             };
             let text = fs::read_to_string(&path).map_err(file(&path))?;
-            let card = Card::parse(&text, &network.roster.network_id).map_err(|source| {
-                ProfileError::Card {
-                    name: name.clone(),
-                    source,
-                }
-            })?;
+            let card = Card::parse(&text, &network.roster.network_id)
+                .map_err(|source| ProfileError::Card { name: name.clone(), source })?;
             contacts.push((name, card.contact));
         }
         contacts.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -183,10 +163,8 @@ impl Profile {
 
 /// Two relays of different operators, none of them the entry's; fewer where the roster has fewer.
 fn mailbox_relays(roster: &Roster, entry: &RosterNode) -> Vec<NodeNumber> {
-    let mut relays: Vec<_> = roster
-        .relays()
-        .filter(|relay| relay.operator != entry.operator)
-        .collect();
+    let mut relays: Vec<_> =
+        roster.relays().filter(|relay| relay.operator != entry.operator).collect();
     relays.shuffle(&mut rand::rng());
     let mut chosen: Vec<&RosterNode> = Vec::new();
     for relay in relays {
@@ -205,10 +183,7 @@ fn mailbox_relays(roster: &Roster, entry: &RosterNode) -> Vec<NodeNumber> {
 }
 
 fn names(roster: &Roster) -> String {
-    let mut names: Vec<_> = roster
-        .relays()
-        .map(|relay| relay.operator.as_str())
-        .collect();
+    let mut names: Vec<_> = roster.relays().map(|relay| relay.operator.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names.join(", ")
@@ -262,22 +237,11 @@ impl Stored {
         let prekey = |stored: &String| Some(PrekeySecret::from_seed(&*secret(stored)?));
         let account = Account {
             identity: IdentitySecret::from_seed(&*secret(&self.identity)?),
-            prekeys: self
-                .prekeys
-                .iter()
-                .map(prekey)
-                .collect::<Option<Vec<_>>>()?,
-            mailboxes: self
-                .mailbox
-                .iter()
-                .map(mailbox)
-                .collect::<Option<Vec<_>>>()?,
+            prekeys: self.prekeys.iter().map(prekey).collect::<Option<Vec<_>>>()?,
+            mailboxes: self.mailbox.iter().map(mailbox).collect::<Option<Vec<_>>>()?,
         };
         let whole = self.version == 1 && !account.prekeys.is_empty() && !self.mailbox.is_empty();
-        whole.then_some(Profile {
-            entry: NodeNumber::new(self.entry),
-            account,
-        })
+        whole.then_some(Profile { entry: NodeNumber::new(self.entry), account })
     }
 }
 

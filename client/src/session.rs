@@ -61,11 +61,7 @@ pub enum SessionError {
 }
 
 enum Command {
-    Post(
-        KeyId,
-        Box<Letter>,
-        oneshot::Sender<Result<MessageId, PostError>>,
-    ),
+    Post(KeyId, Box<Letter>, oneshot::Sender<Result<MessageId, PostError>>),
 }
 
 impl Session {
@@ -104,21 +100,13 @@ impl Session {
             peer,
             clock: Clock::start(),
             courier: None,
-            founding: Some(Founding {
-                profile,
-                contacts,
-                join_key,
-            }),
+            founding: Some(Founding { profile, contacts, join_key }),
             commands: inbox,
             events: outbox,
             document: 0,
         };
         let task = tokio::spawn(driver.run()).abort_handle();
-        Ok(Self {
-            commands,
-            events,
-            task,
-        })
+        Ok(Self { commands, events, task })
     }
 
     /// Puts a letter for a contact into the outbox; it leaves in a payload slot.
@@ -128,10 +116,7 @@ impl Session {
     pub async fn post(&self, to: KeyId, letter: Letter) -> Result<MessageId, PostError> {
         let (sender, answer) = oneshot::channel();
         let command = Command::Post(to, Box::new(letter), sender);
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| PostError::Full)?;
+        self.commands.send(command).await.map_err(|_| PostError::Full)?;
         answer.await.map_err(|_| PostError::Full)?
     }
 
@@ -172,12 +157,7 @@ impl<S: Suite> Driver<S> {
                 Ok((sender, receiver)) => self.keep_grid(sender, receiver).await,
                 Err(error) => error,
             };
-            if self
-                .events
-                .send(SessionEvent::Disconnected(error))
-                .await
-                .is_err()
-            {
+            if self.events.send(SessionEvent::Disconnected(error)).await.is_err() {
                 return;
             }
             let pause = PAUSE.mul_f64(rand::rng().random_range(0.5..1.5));
@@ -191,9 +171,7 @@ impl<S: Suite> Driver<S> {
         let link = connector.connect(&self.peer, frame_len::<S>()).await?;
         let (sender, mut receiver) = (link.sender, link.receiver);
         let first = timeout(FIRST_CELL, receiver.recv()).await;
-        let cell = first
-            .map_err(|_| SessionError::Lost)?
-            .map_err(|_| SessionError::Lost)?;
+        let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;
         let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
         let session = random_session();
         match (&mut self.courier, self.founding.take()) {
@@ -212,29 +190,16 @@ impl<S: Suite> Driver<S> {
     }
 
     fn found(&self, founding: Founding, session: SessionId) -> Courier<S> {
-        let Founding {
-            profile,
-            contacts,
-            join_key,
-        } = founding;
-        let vantage = Vantage::Client {
-            entry: profile.entry,
-            session,
-        };
+        let Founding { profile, contacts, join_key } = founding;
+        let vantage = Vantage::Client { entry: profile.entry, session };
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
-        let phase = self
-            .roster
-            .traffic
-            .slot
-            .mul_f64(rand::rng().random_range(0.0..1.0));
+        let phase = self.roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
         let roster = Arc::clone(&self.roster);
         let now = self.clock.now();
         let mut courier =
             Courier::new(now, vantage, profile.account, roster, join_key, seed, phase);
-        contacts
-            .into_iter()
-            .for_each(|contact| courier.add_contact(contact));
+        contacts.into_iter().for_each(|contact| courier.add_contact(contact));
         courier
     }
 

@@ -1,7 +1,3 @@
-#![expect(
-    clippy::print_stdout,
-    reason = "a build script speaks to cargo on standard output"
-)]
 //! Names the revision that a binary was built from, for `--version` and the metrics.
 
 use std::process::Command;
@@ -16,10 +12,7 @@ fn main() {
 
 /// Packages build without a repository and set the variable instead.
 fn from_git() -> Option<String> {
-    let output = Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .output()
-        .ok()?;
+    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }

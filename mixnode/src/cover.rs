@@ -80,10 +80,8 @@ impl<S: Suite> Cover<S> {
         let busiest = since.iter().max().copied().unwrap_or(0);
         let others = (since.iter().sum::<u64>() - busiest) / ADJUST.as_secs();
         let missing = u64::from(self.roster.traffic.cover_floor).saturating_sub(others);
-        let per_client = 1000
-            / u64::try_from(self.roster.traffic.slot.as_millis())
-                .unwrap_or(1)
-                .max(1);
+        let per_client =
+            1000 / u64::try_from(self.roster.traffic.slot.as_millis()).unwrap_or(1).max(1);
         let wanted = usize::try_from(missing.div_ceil(per_client.max(1))).unwrap_or(MOST);
         self.resize(now, wanted.clamp(1, MOST));
         self.adjust = now + ADJUST;
@@ -95,18 +93,13 @@ impl<S: Suite> Cover<S> {
             let client = self.client(now);
             self.clients.push(client);
         }
-        self.metrics
-            .virtual_clients
-            .set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
+        self.metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
     }
 
     fn client(&self, now: Time) -> Courier<S> {
         let rng = &mut rand::rng();
-        let foreign: Vec<_> = self
-            .roster
-            .relays()
-            .filter(|relay| relay.operator != self.own.operator)
-            .collect();
+        let foreign: Vec<_> =
+            self.roster.relays().filter(|relay| relay.operator != self.own.operator).collect();
         let any: Vec<_> = self.roster.relays().collect();
         let relays = if foreign.is_empty() { any } else { foreign };
         let mailbox = |relay: &&RosterNode| OwnMailbox {
@@ -146,9 +139,7 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => {
-                self.clients
-                    .iter_mut()
-                    .for_each(|client| client.handle_view(Arc::clone(&view)));
+                self.clients.iter_mut().for_each(|client| client.handle_view(Arc::clone(&view)));
                 self.view = Some(view);
                 if self.clients.is_empty() {
                     self.resize(now, 1);
@@ -181,12 +172,8 @@ impl<S: Suite> Work for Cover<S> {
             let departure = self.clients[index].handle_timeout(now);
             if let Some(Departure::Packet { due, outgoing }) = departure {
                 self.turn = (self.turn + 1) % self.mixers.len();
-                if self.mixers[self.turn]
-                    .try_send(MixJob::Own(due, outgoing))
-                    .is_err()
-                {
-                    self.metrics
-                        .drop_packet(rohrpost_proto::hop::Refusal::Overload);
+                if self.mixers[self.turn].try_send(MixJob::Own(due, outgoing)).is_err() {
+                    self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
                 }
             }
             while let Some(event) = self.clients[index].poll_event() {

@@ -47,12 +47,7 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
         .map(|index| {
             let pool = limits.pool_packets.div_ceil(limits.workers);
             let mixer = Mixer::new(&node, layer, pool, cover.clone());
-            spawn(
-                format!("mixer-{index}"),
-                node.clock,
-                limits.queue_packets,
-                mixer,
-            )
+            spawn(format!("mixer-{index}"), node.clock, limits.queue_packets, mixer)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let keeper = Cover::new(&node, layer, mixers.clone(), Arc::clone(&inflow));
@@ -115,9 +110,7 @@ async fn read<S: Suite>(
     while let Ok(frame) = frames.recv().await {
         metrics.received.increment(1);
         inflow.count(from);
-        let taken = turn
-            .next()
-            .is_some_and(|mixer| mixer.try_send(MixJob::Frame(frame)).is_ok());
+        let taken = turn.next().is_some_and(|mixer| mixer.try_send(MixJob::Frame(frame)).is_ok());
         if !taken {
             metrics.drop_packet(Refusal::Overload);
         }

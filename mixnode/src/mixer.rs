@@ -69,9 +69,7 @@ impl<S: Suite> Work for Mixer<S> {
 
     fn run_due(&mut self, now: Time) {
         while let Some(departure) = self.mix.poll_transmit(now) {
-            self.metrics
-                .lateness
-                .record(departure.lateness.as_secs_f64());
+            self.metrics.lateness.record(departure.lateness.as_secs_f64());
             self.outboxes.send(&departure.outgoing);
         }
     }

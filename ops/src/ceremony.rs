@@ -17,10 +17,8 @@ use crate::output::say;
 /// The file is there already, or cannot be written.
 pub fn keygen(file: &Path) -> Result<(), CeremonyError> {
     let key = SigningKey::generate(&mut rand::rng());
-    write_signing_key(file, &key).map_err(|source| CeremonyError::Write {
-        path: file.to_owned(),
-        source,
-    })?;
+    write_signing_key(file, &key)
+        .map_err(|source| CeremonyError::Write { path: file.to_owned(), source })?;
     say(&key.public().to_string());
     Ok(())
 }
@@ -51,9 +49,7 @@ pub fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyErro
     signatures.push(Roster::sign(&text, agency, &key));
     replace(&path, &render_signatures(&signatures))?;
     let missing = trust.threshold().saturating_sub(signatures.len());
-    say(&format!(
-        "{agency} has signed; {missing} more signatures are needed"
-    ));
+    say(&format!("{agency} has signed; {missing} more signatures are needed"));
     Ok(())
 }
 
@@ -81,10 +77,7 @@ pub fn check(network: &Path) -> Result<(), CeremonyError> {
             Role::Mix { layer } => format!("mix of layer {}", layer + 1),
             Role::Relay => "relay".to_owned(),
         };
-        say(&format!(
-            "{:>4}  {:<16} {role}, run by {}",
-            node.number, node.name, node.operator
-        ));
+        say(&format!("{:>4}  {:<16} {role}, run by {}", node.number, node.name, node.operator));
     }
     Ok(())
 }
@@ -94,10 +87,7 @@ fn replace(path: &Path, text: &str) -> Result<(), CeremonyError> {
     let next = path.with_extension("sig.new");
     std::fs::write(&next, text)
         .and_then(|()| std::fs::rename(&next, path))
-        .map_err(|source| CeremonyError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| CeremonyError::Write { path: path.to_owned(), source })
 }
 
 /// Why a step of the ceremony fails; each says what to do.

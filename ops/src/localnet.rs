@@ -133,10 +133,8 @@ async fn live(
     };
     bar.finish_and_clear();
     if let Some(path) = &options.received {
-        std::fs::write(path, &delivery.received).map_err(|source| LocalnetError::File {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(path, &delivery.received)
+            .map_err(|source| LocalnetError::File { path: path.clone(), source })?;
     }
     let parties = report::gather(plan).await;
     if options.json {
@@ -194,10 +192,8 @@ fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
     let Some(path) = &options.message else {
         return Ok(FIRST_MESSAGE.as_bytes().to_vec());
     };
-    let bytes = std::fs::read(path).map_err(|source| LocalnetError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| LocalnetError::File { path: path.clone(), source })?;
     let limit = options.suite.letter_limit();
     if bytes.len() > limit {
         let (path, len) = (path.clone(), bytes.len());
@@ -220,10 +216,8 @@ fn choose_directory(options: &Options) -> Result<(PathBuf, bool), LocalnetError>
             (std::env::temp_dir().join(name), true)
         }
     };
-    std::fs::create_dir_all(&directory).map_err(|source| LocalnetError::File {
-        path: directory.clone(),
-        source,
-    })?;
+    std::fs::create_dir_all(&directory)
+        .map_err(|source| LocalnetError::File { path: directory.clone(), source })?;
     Ok((directory, temporary))
 }
 
@@ -237,9 +231,7 @@ fn progress(options: &Options, nodes: u64) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     if bar.is_hidden() {
-        tell(&format!(
-            "starting {nodes} nodes and two clients; this takes about 20 s"
-        ));
+        tell(&format!("starting {nodes} nodes and two clients; this takes about 20 s"));
     }
     bar
 }

@@ -74,13 +74,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Localnet(options) => end(localnet::run(&options), |error| error.exit_code()),
         Command::Keygen { file } => end(ceremony::keygen(&file), |error| error.exit_code()),
-        Command::Roster(RosterCommand::Sign {
-            network,
-            agency,
-            key,
-        }) => end(ceremony::sign(&network, &agency, &key), |error| {
-            error.exit_code()
-        }),
+        Command::Roster(RosterCommand::Sign { network, agency, key }) => {
+            end(ceremony::sign(&network, &agency, &key), |error| error.exit_code())
+        }
         Command::Roster(RosterCommand::Check { network }) => {
             end(ceremony::check(&network), |error| error.exit_code())
         }

@@ -25,10 +25,7 @@ pub(crate) struct Gatherer<S: Suite> {
 impl<S: Suite> Gatherer<S> {
     pub(crate) fn new(node: &Node<S>, documents: watch::Sender<Option<Arc<[u8]>>>) -> Self {
         let roster = Arc::clone(&node.prepared.roster);
-        let due = node
-            .clock
-            .now()
-            .next_multiple(roster.directory.document_interval);
+        let due = node.clock.now().next_multiple(roster.directory.document_interval);
         Self {
             number: node.prepared.node.number,
             key: Arc::clone(&node.prepared.key),

@@ -66,20 +66,10 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let openers = (0..limits.workers)
         .map(|index| {
             let opener = Opener::new(&node, Arc::clone(&shared));
-            spawn(
-                format!("opener-{index}"),
-                node.clock,
-                limits.queue_packets,
-                opener,
-            )
+            spawn(format!("opener-{index}"), node.clock, limits.queue_packets, opener)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let ticker = spawn(
-        "ticker".into(),
-        node.clock,
-        1,
-        Ticker::new(&node, Arc::clone(&shared)),
-    )?;
+    let ticker = spawn("ticker".into(), node.clock, 1, Ticker::new(&node, Arc::clone(&shared)))?;
     let _ = node.inspect.set(inspection(&node, &shared));
     tasks.spawn(drive(node, shared, openers, ticker));
     Ok(tasks)
@@ -140,10 +130,7 @@ async fn read<S: Suite>(
     while let Ok(frame) = frames.recv().await {
         shared.metrics.received.increment(1);
         shared.inflow.count(from);
-        if !turn
-            .next()
-            .is_some_and(|opener| opener.try_send(frame).is_ok())
-        {
+        if !turn.next().is_some_and(|opener| opener.try_send(frame).is_ok()) {
             shared.metrics.drop_packet(Refusal::Overload);
         }
     }

@@ -24,11 +24,7 @@ impl<S: Suite> Opener<S> {
             relay: node.prepared.node.number,
             join_key: node.prepared.trust.join_key().clone(),
         };
-        Self {
-            hop: Arc::clone(&node.hop),
-            context,
-            shared,
-        }
+        Self { hop: Arc::clone(&node.hop), context, shared }
     }
 
     fn open(&self, now: Time, bytes: &[u8]) -> Result<(), Refusal> {
@@ -38,17 +34,11 @@ impl<S: Suite> Opener<S> {
         match route.command {
             Command::Deliver => {
                 let body = opened.deliver().map_err(|_| Refusal::Payload)?;
-                self.shared
-                    .mailboxes
-                    .handle(now, Instruction::decode(&body, &self.context)?)
+                self.shared.mailboxes.handle(now, Instruction::decode(&body, &self.context)?)
             }
             Command::Reply => {
                 let (id, payload) = opened.reply();
-                let mut entry = self
-                    .shared
-                    .entry
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
                 entry.handle_reply(route.session, id, payload)
             }
             Command::Forward | Command::Loop => Err(Refusal::Command),

@@ -33,10 +33,7 @@ impl Sessions {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.down
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(crate) fn cells_up(&self) -> u64 {
@@ -59,28 +56,14 @@ pub(crate) async fn serve<S: Suite>(link: ClientLink, shared: Arc<Shared<S>>) {
         Err(reason) => return shared.metrics.drop_packet(reason),
     };
     let (sender, queue) = mpsc::channel(DOWN_BOUND);
-    shared
-        .sessions
-        .down
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(handle, sender);
+    shared.sessions.down.lock().unwrap_or_else(PoisonError::into_inner).insert(handle, sender);
     let ClientLink { sender, receiver } = link;
     tokio::select! {
         () = write(sender, queue) => {}
         () = read(receiver, handle, &shared) => {}
     }
-    shared
-        .sessions
-        .down
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&handle);
-    shared
-        .entry
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .leave(handle);
+    shared.sessions.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&handle);
+    shared.entry.lock().unwrap_or_else(PoisonError::into_inner).leave(handle);
 }
 
 async fn write(mut sender: CellSender, mut queue: mpsc::Receiver<Box<[u8]>>) {
@@ -94,12 +77,10 @@ async fn write(mut sender: CellSender, mut queue: mpsc::Receiver<Box<[u8]>>) {
 async fn read<S: Suite>(mut receiver: FrameReceiver, handle: SessionHandle, shared: &Shared<S>) {
     while let Ok(bytes) = receiver.recv().await {
         shared.sessions.cells_up.fetch_add(1, Ordering::Relaxed);
-        let taken = UpCell::<S>::decode(&bytes)
-            .map_err(|_| Refusal::Frame)
-            .and_then(|cell| {
-                let mut entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
-                entry.handle_cell(handle, cell)
-            });
+        let taken = UpCell::<S>::decode(&bytes).map_err(|_| Refusal::Frame).and_then(|cell| {
+            let mut entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            entry.handle_cell(handle, cell)
+        });
         if let Err(reason) = taken {
             shared.metrics.drop_packet(reason);
         }

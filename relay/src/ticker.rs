@@ -39,11 +39,7 @@ impl<S: Suite> Ticker<S> {
             self.sessions = now.next_multiple(self.traffic.phase());
         }
         let tick = {
-            let mut entry = self
-                .shared
-                .entry
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
             entry.tick(at, &mut rand::rng())
         };
         for outgoing in &tick.up {
@@ -69,10 +65,7 @@ impl<S: Suite> Ticker<S> {
     }
 
     fn late(&self, now: Time, at: Time) {
-        self.shared
-            .metrics
-            .lateness
-            .record(now.since(at).as_secs_f64());
+        self.shared.metrics.lateness.record(now.since(at).as_secs_f64());
     }
 }
 

@@ -32,12 +32,7 @@ pub(crate) async fn register(
     output: &Output,
 ) -> Result<(), CommandError> {
     let spinner = output.spinner("registering mailboxes");
-    let mut missing: HashSet<_> = profile
-        .account
-        .mailboxes
-        .iter()
-        .map(|own| own.relay)
-        .collect();
+    let mut missing: HashSet<_> = profile.account.mailboxes.iter().map(|own| own.relay).collect();
     let mut session = Session::start(network, profile, Vec::new())?;
     let deadline = Instant::now() + PATIENCE;
     let mut trouble = None;
@@ -105,10 +100,8 @@ pub(crate) async fn receive(
     output: &Output,
 ) -> Result<(), CommandError> {
     let spinner = output.spinner("listening");
-    let names: Vec<_> = contacts
-        .iter()
-        .map(|(name, contact)| (contact.identity.key_id(), name.clone()))
-        .collect();
+    let names: Vec<_> =
+        contacts.iter().map(|(name, contact)| (contact.identity.key_id(), name.clone())).collect();
     let contacts = contacts.into_iter().map(|(_, contact)| contact).collect();
     let mut session = Session::start(network, profile, contacts)?;
     let deadline = Instant::now() + wait.unwrap_or(FOREVER);
@@ -117,10 +110,7 @@ pub(crate) async fn receive(
     loop {
         match timeout_at(deadline, session.event()).await {
             Ok(Some(SessionEvent::Courier(Event::Arrived { letter, sender, .. }))) => {
-                let name = names
-                    .iter()
-                    .find(|(key, _)| *key == sender)
-                    .map(|(_, name)| name);
+                let name = names.iter().find(|(key, _)| *key == sender).map(|(_, name)| name);
                 spinner.suspend(|| show(&letter, name.map_or("?", String::as_str), output));
             }
             Ok(Some(SessionEvent::Connected)) => connected = true,

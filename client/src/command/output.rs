@@ -18,11 +18,7 @@ impl Output {
     /// A result. A closed standard output loses it.
     pub(crate) fn say(&self, json: &Value, text: &str) {
         let mut out = std::io::stdout();
-        let _ = if self.json {
-            writeln!(out, "{json}")
-        } else {
-            writeln!(out, "{text}")
-        };
+        let _ = if self.json { writeln!(out, "{json}") } else { writeln!(out, "{text}") };
         let _ = out.flush();
     }
 

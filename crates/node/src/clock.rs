@@ -15,13 +15,8 @@ impl Clock {
     /// Reads the wall clock.
     #[must_use]
     pub fn start() -> Self {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            anchor: Time::from_micros(0) + unix,
-            started: Instant::now(),
-        }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { anchor: Time::from_micros(0) + unix, started: Instant::now() }
     }
 
     /// Document time now.

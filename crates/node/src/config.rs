@@ -76,10 +76,8 @@ impl NodeConfig {
             source,
         })?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        Self::parse(&text, folder).map_err(|message| NodeError::Config {
-            path: path.to_owned(),
-            message,
-        })
+        Self::parse(&text, folder)
+            .map_err(|message| NodeError::Config { path: path.to_owned(), message })
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, String> {
@@ -158,9 +156,7 @@ metrics = "127.0.0.1:9100"
 "#;
 
     fn error(text: &str) -> String {
-        NodeConfig::parse(text, Path::new("/etc/rohrpost"))
-            .err()
-            .unwrap()
+        NodeConfig::parse(text, Path::new("/etc/rohrpost")).err().unwrap()
     }
 
     #[test]
@@ -174,10 +170,7 @@ metrics = "127.0.0.1:9100"
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_the_known_ones() {
         let error = error(&format!("{GOOD}\nretries = 3\n"));
-        assert!(
-            error.contains("line 10") && error.contains("retries"),
-            "{error}"
-        );
+        assert!(error.contains("line 10") && error.contains("retries"), "{error}");
         assert!(error.contains("metrics_tick_seconds"), "{error}");
     }
 

@@ -74,13 +74,8 @@ fn sign<S: Suite>(
     key: &SigningKey,
 ) -> SignedDescriptor {
     let generation = public.generation();
-    let descriptor = Descriptor {
-        node,
-        generation,
-        issued,
-        suite: S::ID,
-        key: public.as_bytes().into(),
-    };
+    let descriptor =
+        Descriptor { node, generation, issued, suite: S::ID, key: public.as_bytes().into() };
     SignedDescriptor::sign(descriptor, key)
 }
 
@@ -105,20 +100,12 @@ impl<S: Suite> Follower<S> {
         let view = View::<S>::new(Arc::clone(&self.roster), document);
         self.tell_changes(&view);
         self.metrics.document_number.set(precise(document.number));
-        self.metrics
-            .document_nodes
-            .set(precise(u64::try_from(view.len()).unwrap_or(0)));
+        self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
         self.view.send_replace(Some(Arc::new(view)));
         if self.readiness.note(true) {
             self.log.write(&Event::Ready);
         }
-        self.metrics
-            .ready
-            .set(if self.readiness.missing().is_none() {
-                1.0
-            } else {
-                0.0
-            });
+        self.metrics.ready.set(if self.readiness.missing().is_none() { 1.0 } else { 0.0 });
     }
 
     fn tell_changes(&mut self, view: &View<S>) {
@@ -133,10 +120,7 @@ impl<S: Suite> Follower<S> {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a double; 53 bits last for ages"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits last for ages")]
 const fn precise(value: u64) -> f64 {
     value as f64
 }

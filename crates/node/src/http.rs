@@ -22,11 +22,7 @@ impl Page {
     /// Plain text.
     #[must_use]
     pub const fn text(ok: bool, body: String) -> Self {
-        Self {
-            ok,
-            content: "text/plain; charset=utf-8",
-            body,
-        }
+        Self { ok, content: "text/plain; charset=utf-8", body }
     }
 }
 
@@ -58,17 +54,9 @@ async fn answer(stream: &mut TcpStream, pages: &Pages) -> std::io::Result<()> {
         _ => None,
     };
     let (status, content, body) = match page {
-        Some(Page {
-            ok: true,
-            content,
-            body,
-        }) => ("200 OK", content, body),
+        Some(Page { ok: true, content, body }) => ("200 OK", content, body),
         Some(Page { content, body, .. }) => ("503 Service Unavailable", content, body),
-        None => (
-            "404 Not Found",
-            "text/plain",
-            "try /metrics, /livez or /readyz\n".into(),
-        ),
+        None => ("404 Not Found", "text/plain", "try /metrics, /livez or /readyz\n".into()),
     };
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content}\r\nContent-Length: {}\r\n\

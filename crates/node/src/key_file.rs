@@ -16,25 +16,14 @@ use crate::NodeError;
 /// # Errors
 /// The file cannot be read or holds no key.
 pub fn read_signing_key(path: &Path) -> Result<SigningKey, NodeError> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|source| NodeError::Read {
-            what: "the identity key",
-            path: path.to_owned(),
-            source,
-        })?;
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|source| {
+        NodeError::Read { what: "the identity key", path: path.to_owned(), source }
+    })?;
     let body: Zeroizing<String> = Zeroizing::new(
-        text.lines()
-            .map(str::trim)
-            .filter(|line| !line.starts_with("-----"))
-            .collect(),
+        text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect(),
     );
     let framed = text.contains(BEGIN) && text.contains(END);
-    let der = BASE64
-        .decode(body.as_bytes())
-        .map(Zeroizing::new)
-        .ok()
-        .filter(|_| framed);
+    let der = BASE64.decode(body.as_bytes()).map(Zeroizing::new).ok().filter(|_| framed);
     der.and_then(|der| SigningKey::from_pkcs8(&der).ok())
         .ok_or_else(|| NodeError::KeyFile(path.to_owned()))
 }
@@ -54,11 +43,7 @@ pub fn write_signing_key(path: &Path, key: &SigningKey) -> io::Result<()> {
 /// # Errors
 /// The file is there already, or cannot be written.
 pub fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(secret)?;
     file.sync_all()
 }

@@ -39,19 +39,9 @@ impl Outboxes {
         let outbox = |node: &RosterNode| {
             let changed = readiness.watch(LinkSort::Packet, node.name.clone(), log, metrics);
             let link = PacketOutbox::connect(endpoint, peer(node), bound, changed);
-            (
-                node.number,
-                Outbox {
-                    name: node.name.clone(),
-                    link,
-                    sent: AtomicU64::new(0),
-                },
-            )
+            (node.number, Outbox { name: node.name.clone(), link, sent: AtomicU64::new(0) })
         };
-        Self {
-            links: successors.map(outbox).collect(),
-            metrics: Arc::clone(metrics),
-        }
+        Self { links: successors.map(outbox).collect(), metrics: Arc::clone(metrics) }
     }
 
     /// Queues a packet for its next node; what cannot be sent is dropped and counted.
@@ -86,14 +76,9 @@ impl Inflow {
     /// None yet, from any of these nodes.
     pub fn new<'a>(predecessors: impl Iterator<Item = &'a RosterNode>) -> Self {
         let link = |node: &RosterNode| {
-            (
-                node.number,
-                (node.name.clone(), node.operator.clone(), AtomicU64::new(0)),
-            )
+            (node.number, (node.name.clone(), node.operator.clone(), AtomicU64::new(0)))
         };
-        Self {
-            links: predecessors.map(link).collect(),
-        }
+        Self { links: predecessors.map(link).collect() }
     }
 
     /// Counts a packet.
@@ -124,11 +109,7 @@ impl Inflow {
 }
 
 pub(crate) fn peer(node: &RosterNode) -> PeerAddress {
-    PeerAddress {
-        number: node.number,
-        identity: node.identity,
-        addresses: node.addresses.clone(),
-    }
+    PeerAddress { number: node.number, identity: node.identity, addresses: node.addresses.clone() }
 }
 
 /// Whether the node can do its work: at first all links and a document; from then on a document and

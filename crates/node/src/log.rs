@@ -54,18 +54,11 @@ impl Log {
 
     /// Writes a line; a closed standard error loses it.
     pub fn write(&self, event: &Event<'_>) {
-        let minutes = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
-            / 60;
+        let minutes =
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
         let (hour, minute) = (minutes / 60 % 24, minutes % 60);
         let text = event.text();
-        let _ = writeln!(
-            std::io::stderr(),
-            "{hour:02}:{minute:02} {}: {text}",
-            self.name
-        );
+        let _ = writeln!(std::io::stderr(), "{hour:02}:{minute:02} {}: {text}", self.name);
     }
 }
 

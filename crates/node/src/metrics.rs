@@ -64,9 +64,7 @@ impl Metrics {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(lateness), LATENESS_BUCKETS)
             .map_err(|_| NodeError::TaskEnded("metrics"))?;
-        let handle = builder
-            .install_recorder()
-            .map_err(|_| NodeError::TaskEnded("metrics"))?;
+        let handle = builder.install_recorder().map_err(|_| NodeError::TaskEnded("metrics"))?;
         describe();
         gauge!("rohrpost_build_info", "version" => env!("CARGO_PKG_VERSION"), "revision" => revision)
             .set(1.0);
@@ -112,11 +110,7 @@ impl Metrics {
 
     /// People's counts: rounded up to a power of two.
     pub fn set_people(gauge: &Gauge, count: usize) {
-        let rounded = if count == 0 {
-            0
-        } else {
-            count.next_power_of_two()
-        };
+        let rounded = if count == 0 { 0 } else { count.next_power_of_two() };
         gauge.set(f64::from(u32::try_from(rounded).unwrap_or(u32::MAX)));
     }
 
@@ -128,19 +122,13 @@ impl Metrics {
         }
         self.handle.run_upkeep();
         let text = self.handle.render();
-        *self
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = text;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
     /// The text of the last tick.
     #[must_use]
     pub fn text(&self) -> String {
-        self.snapshot
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -148,40 +136,16 @@ fn describe() {
     let gauges = [
         ("rohrpost_build_info", "Version and revision; always 1."),
         ("rohrpost_tick_seconds", "Values change once per this."),
-        (
-            "rohrpost_ready",
-            "1 when all links are up and a document is at hand.",
-        ),
-        (
-            "rohrpost_links_up",
-            "Links of this node to others that are up.",
-        ),
-        (
-            "rohrpost_links_refused",
-            "Links that peers were refused, since the start.",
-        ),
+        ("rohrpost_ready", "1 when all links are up and a document is at hand."),
+        ("rohrpost_links_up", "Links of this node to others that are up."),
+        ("rohrpost_links_refused", "Links that peers were refused, since the start."),
         ("rohrpost_document_number", "Number of the newest document."),
         ("rohrpost_document_nodes", "Nodes in the newest document."),
-        (
-            "rohrpost_document_age_seconds",
-            "Age of the newest document.",
-        ),
-        (
-            "rohrpost_virtual_clients",
-            "Virtual clients that keep this mix's cover.",
-        ),
-        (
-            "rohrpost_sessions",
-            "Sessions of this relay, rounded up to a power of two.",
-        ),
-        (
-            "rohrpost_mailboxes",
-            "Mailboxes of this relay, rounded up to a power of two.",
-        ),
-        (
-            "rohrpost_replay_fill_ratio",
-            "Fill of the replay set of the newest key.",
-        ),
+        ("rohrpost_document_age_seconds", "Age of the newest document."),
+        ("rohrpost_virtual_clients", "Virtual clients that keep this mix's cover."),
+        ("rohrpost_sessions", "Sessions of this relay, rounded up to a power of two."),
+        ("rohrpost_mailboxes", "Mailboxes of this relay, rounded up to a power of two."),
+        ("rohrpost_replay_fill_ratio", "Fill of the replay set of the newest key."),
         ("process_resident_memory_bytes", "Resident memory."),
         ("process_cpu_seconds_total", "CPU time used."),
     ];
@@ -189,24 +153,12 @@ fn describe() {
         describe_gauge!(name, help);
     }
     let counters = [
-        (
-            "rohrpost_packets_received_total",
-            "Packets that came in over links, cover included.",
-        ),
-        (
-            "rohrpost_packets_sent_total",
-            "Packets that went out over links, cover included.",
-        ),
-        (
-            "rohrpost_packets_dropped_total",
-            "Packets dropped, by reason.",
-        ),
+        ("rohrpost_packets_received_total", "Packets that came in over links, cover included."),
+        ("rohrpost_packets_sent_total", "Packets that went out over links, cover included."),
+        ("rohrpost_packets_dropped_total", "Packets dropped, by reason."),
         ("rohrpost_loops_sent_total", "Own loops that left."),
         ("rohrpost_loops_returned_total", "Own loops that came back."),
-        (
-            "rohrpost_loops_lost_total",
-            "Own loops that did not come back within a minute.",
-        ),
+        ("rohrpost_loops_lost_total", "Own loops that did not come back within a minute."),
     ];
     for (name, help) in counters {
         describe_counter!(name, help);
@@ -240,23 +192,15 @@ mod tests {
         let metrics = Metrics::install(Duration::from_secs(1), "test").unwrap();
         let text = metrics.text();
         for reason in Refusal::ALL {
-            let series = format!(
-                "rohrpost_packets_dropped_total{{reason=\"{}\"}} 0",
-                reason.as_str()
-            );
+            let series =
+                format!("rohrpost_packets_dropped_total{{reason=\"{}\"}} 0", reason.as_str());
             assert!(text.contains(&series), "{series} is missing");
         }
-        for line in text
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-        {
+        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let name = line.split(['{', ' ']).next().unwrap();
             let name = name.trim_end_matches("_bucket").trim_end_matches("_sum");
             let name = name.trim_end_matches("_count");
-            assert!(
-                text.contains(&format!("# HELP {name} ")),
-                "{name} has no help"
-            );
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
         }
         metrics.drop_packet(Refusal::Replay);
         assert_eq!(metrics.text(), text, "nothing changes before the tick");

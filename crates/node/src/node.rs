@@ -70,14 +70,9 @@ impl<S: Suite> Node<S> {
         )?;
         let log = Log::new(prepared.node.name.clone());
         let metrics = Arc::new(Metrics::install(config.metrics_tick, REVISION)?);
-        let relays: Vec<_> = roster
-            .relays()
-            .filter(|relay| relay.number != prepared.node.number)
-            .collect();
-        let readiness = Arc::new(Readiness::new(
-            roster.successors(role).count(),
-            relays.len(),
-        ));
+        let relays: Vec<_> =
+            roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
+        let readiness = Arc::new(Readiness::new(roster.successors(role).count(), relays.len()));
         let bound = config.limits.queue_packets;
         let outboxes = Outboxes::connect(
             &endpoint,
@@ -119,10 +114,7 @@ impl<S: Suite> Node<S> {
             "announcer"
         });
         let listen = endpoint.local_addr().unwrap_or(config.listen);
-        log.write(&Event::Started {
-            listen,
-            metrics: listener.local_addr().unwrap_or(address),
-        });
+        log.write(&Event::Started { listen, metrics: listener.local_addr().unwrap_or(address) });
         let node = Self {
             clock,
             log,
@@ -161,11 +153,7 @@ impl<S: Suite> Node<S> {
         let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
         let inspect = Arc::clone(&self.inspect);
         let pages: Pages = Arc::new(move |path| match path {
-            "/metrics" => Some(Page {
-                ok: true,
-                content: EXPOSITION,
-                body: metrics.text(),
-            }),
+            "/metrics" => Some(Page { ok: true, content: EXPOSITION, body: metrics.text() }),
             "/livez" => Some(Page::text(true, "alive\n".into())),
             "/readyz" => Some(match readiness.missing() {
                 None => Page::text(true, "ready\n".into()),
@@ -198,19 +186,12 @@ impl<S: Suite> Node<S> {
 /// The page that only builds with `danger-inspect` have.
 fn inspection(inspect: &OnceLock<Inspect>) -> Option<Page> {
     let counts = inspect.get().filter(|_| cfg!(feature = "danger-inspect"))?();
-    Some(Page {
-        ok: true,
-        content: "application/json",
-        body: format!("{counts}\n"),
-    })
+    Some(Page { ok: true, content: "application/json", body: format!("{counts}\n") })
 }
 
 fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
     EndpointConfig {
-        peers: roster
-            .nodes()
-            .map(|node| (node.identity, node.number))
-            .collect::<HashMap<_, _>>(),
+        peers: roster.nodes().map(|node| (node.identity, node.number)).collect::<HashMap<_, _>>(),
         predecessors: roster.predecessors(role).map(|node| node.number).collect(),
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),

@@ -38,10 +38,7 @@ pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
     let config = NodeConfig::read(path)?;
     let (trust, roster) = read_network(&config)?;
     let key = read_signing_key(&config.identity)?;
-    let fail = |message| NodeError::Config {
-        path: path.to_owned(),
-        message,
-    };
+    let fail = |message| NodeError::Config { path: path.to_owned(), message };
     let node = roster.node(config.node).cloned().ok_or_else(|| {
         fail(format!(
             "node = {} is not in the roster; use the number that it has there",
@@ -49,24 +46,15 @@ pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
         ))
     })?;
     if matches!(node.role, Role::Relay) != relay {
-        let (is, program) = if relay {
-            ("mix", "rohrpost-mixnode")
-        } else {
-            ("relay", "rohrpost-relay")
-        };
+        let (is, program) =
+            if relay { ("mix", "rohrpost-mixnode") } else { ("relay", "rohrpost-relay") };
         return Err(fail(format!(
             "node {} ({}) is a {is}; start it with {program}",
             node.number, node.name
         )));
     }
     check_key(&config, &roster, &node, &key)?;
-    Ok(Prepared {
-        config,
-        trust,
-        roster: Arc::new(roster),
-        node,
-        key: Arc::new(key),
-    })
+    Ok(Prepared { config, trust, roster: Arc::new(roster), node, key: Arc::new(key) })
 }
 
 fn check_key(
@@ -108,25 +96,15 @@ fn read_network(config: &NodeConfig) -> Result<(TrustRoot, Roster), NodeError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         _ => read("the signatures", &config.signatures)?,
     };
-    let files = NetworkFiles {
-        trust: &trust,
-        roster: &roster,
-        signatures: &signatures,
-    };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     files.open(now).map_err(|source| {
         let path = match source {
             NetworkError::Trust(_) => &config.trust,
             NetworkError::Signatures(_) => &config.signatures,
             _ => &config.roster,
         };
-        NodeError::Network {
-            path: path.clone(),
-            source: Box::new(source),
-        }
+        NodeError::Network { path: path.clone(), source: Box::new(source) }
     })
 }
 

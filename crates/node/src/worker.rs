@@ -67,10 +67,7 @@ pub fn serve<W: Work>(
     std::thread::Builder::new()
         .name(name)
         .spawn(move || run(clock, &queue.0, work))
-        .map_err(|source| NodeError::System {
-            what: "start a worker thread",
-            source,
-        })?;
+        .map_err(|source| NodeError::System { what: "start a worker thread", source })?;
     Ok(())
 }
 

@@ -39,12 +39,7 @@ fn a_key_of_another_node_is_named_with_both_nodes() {
     let message = refused(&configuration, true);
     contains(
         &message,
-        &[
-            "identity-1.pem",
-            "of node 3 (mix-2)",
-            "this is node 1 (relay-1)",
-            "point",
-        ],
+        &["identity-1.pem", "of node 3 (mix-2)", "this is node 1 (relay-1)", "point"],
     );
 }
 
@@ -53,10 +48,7 @@ fn a_key_of_nobody_is_told_with_its_public_half() {
     let network = Network::new(3);
     let configuration = network.configure(RELAY, 77, LISTEN, "");
     let message = refused(&configuration, true);
-    contains(
-        &message,
-        &["of no node in the roster", "have the agencies sign"],
-    );
+    contains(&message, &["of no node in the roster", "have the agencies sign"]);
 }
 
 #[test]
@@ -73,31 +65,16 @@ fn an_under_signed_roster_names_who_signed_and_who_must() {
     let network = Network::new(2);
     let configuration = network.configure(RELAY, RELAY, LISTEN, "");
     let message = refused(&configuration, true);
-    contains(
-        &message,
-        &[
-            "roster.toml",
-            "2 of the 3",
-            "north",
-            "east",
-            "rohrpost-ops roster sign",
-        ],
-    );
+    contains(&message, &["roster.toml", "2 of the 3", "north", "east", "rohrpost-ops roster sign"]);
 }
 
 #[test]
 fn an_unsigned_roster_is_refused_with_or_without_a_signature_file() {
     let network = Network::new(0);
     let configuration = network.configure(RELAY, RELAY, LISTEN, "");
-    contains(
-        &refused(&configuration, true),
-        &["0 of the 3", "roster sign"],
-    );
+    contains(&refused(&configuration, true), &["0 of the 3", "roster sign"]);
     std::fs::remove_file(network.directory.join("roster.sig")).unwrap();
-    contains(
-        &refused(&configuration, true),
-        &["0 of the 3", "roster sign"],
-    );
+    contains(&refused(&configuration, true), &["0 of the 3", "roster sign"]);
 }
 
 #[test]
@@ -105,14 +82,8 @@ fn a_roster_changed_after_signing_is_refused() {
     let network = Network::new(3);
     let configuration = network.configure(RELAY, RELAY, LISTEN, "");
     let roster = std::fs::read_to_string(network.directory.join("roster.toml")).unwrap();
-    network.write(
-        "roster.toml",
-        &roster.replace("cover_floor = 50", "cover_floor = 1"),
-    );
-    contains(
-        &refused(&configuration, true),
-        &["north", "changed after signing"],
-    );
+    network.write("roster.toml", &roster.replace("cover_floor = 50", "cover_floor = 1"));
+    contains(&refused(&configuration, true), &["north", "changed after signing"]);
 }
 
 #[test]
@@ -120,10 +91,7 @@ fn an_unknown_key_is_named_with_file_line_and_the_known_keys() {
     let network = Network::new(3);
     let configuration = network.configure(RELAY, RELAY, LISTEN, "retries = 3");
     let message = refused(&configuration, true);
-    contains(
-        &message,
-        &["node-1.toml", "line 8", "retries", "metrics_tick_seconds"],
-    );
+    contains(&message, &["node-1.toml", "line 8", "retries", "metrics_tick_seconds"]);
 }
 
 #[test]
@@ -131,10 +99,7 @@ fn a_missing_file_is_named() {
     let network = Network::new(3);
     let configuration = network.configure(RELAY, RELAY, LISTEN, "");
     std::fs::remove_file(network.directory.join("trust.toml")).unwrap();
-    contains(
-        &refused(&configuration, true),
-        &["trust.toml", "trust root"],
-    );
+    contains(&refused(&configuration, true), &["trust.toml", "trust root"]);
 }
 
 #[test]
@@ -150,8 +115,5 @@ fn the_wrong_program_names_the_right_one() {
 fn a_number_that_the_roster_lacks_is_named() {
     let network = Network::new(3);
     let configuration = network.configure(99, RELAY, LISTEN, "");
-    contains(
-        &refused(&configuration, true),
-        &["node = 99", "not in the roster"],
-    );
+    contains(&refused(&configuration, true), &["node = 99", "not in the roster"]);
 }

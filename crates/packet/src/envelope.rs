@@ -73,10 +73,7 @@ impl<S: Suite> Envelope<S> {
         if bytes.len() != S::ENVELOPE_LEN {
             return Err(OpenError::Length);
         }
-        Ok(Self {
-            bytes: bytes.into(),
-            suite: PhantomData,
-        })
+        Ok(Self { bytes: bytes.into(), suite: PhantomData })
     }
 
     /// As it stands in an instruction.
@@ -94,9 +91,7 @@ impl<S: Suite> Envelope<S> {
         prekeys: &[&'a PrekeySecret],
         network: &NetworkId,
     ) -> Result<OuterOpened<'a>, OpenError> {
-        let mut opened = prekeys
-            .iter()
-            .filter_map(|prekey| self.open_with(prekey, network).ok());
+        let mut opened = prekeys.iter().filter_map(|prekey| self.open_with(prekey, network).ok());
         opened.next().ok_or(OpenError::Recipient)
     }
 
@@ -112,9 +107,7 @@ impl<S: Suite> Envelope<S> {
         if !open_in_place(&outer.aead, &mut inner) {
             return Err(OpenError::Recipient);
         }
-        let sender = *inner
-            .first_chunk()
-            .expect("an envelope is longer than a key id");
+        let sender = *inner.first_chunk().expect("an envelope is longer than a key id");
         Ok(OuterOpened {
             sender: KeyId::new(sender),
             inner,
@@ -153,10 +146,7 @@ impl OuterOpened<'_> {
         sender: &IdentityPublic,
     ) -> Result<Letter, OpenError> {
         let mut agreed = Zeroizing::new([0; 32]);
-        self.prekey
-            .hybrid()
-            .x25519()
-            .agree(sender.as_bytes(), agreed.as_mut())?;
+        self.prekey.hybrid().x25519().agree(sender.as_bytes(), agreed.as_mut())?;
         let parties = Parties {
             sender: sender.key_id(),
             recipient: recipient.key_id(),
@@ -207,10 +197,7 @@ pub fn seal<S: Suite>(
     letter.encode(&mut inner[..letter_end])?;
     seal_in_place(&key, inner);
     seal_in_place(&outer.aead, sealed);
-    Ok(Envelope {
-        bytes: bytes.as_slice().into(),
-        suite: PhantomData,
-    })
+    Ok(Envelope { bytes: bytes.as_slice().into(), suite: PhantomData })
 }
 
 struct OuterKeys {
@@ -233,10 +220,7 @@ fn outer_keys(
     let mut output = Zeroizing::new([0; 64]);
     hkdf.expand_multi_info(&[OUTER_LABEL, &context], output.as_mut())
         .expect("64 bytes are fewer than the 8160 that HKDF-SHA256 gives");
-    let mut keys = OuterKeys {
-        aead: Zeroizing::new([0; 32]),
-        chain: Zeroizing::new([0; 32]),
-    };
+    let mut keys = OuterKeys { aead: Zeroizing::new([0; 32]), chain: Zeroizing::new([0; 32]) };
     keys.aead.copy_from_slice(&output[..32]);
     keys.chain.copy_from_slice(&output[32..]);
     keys

@@ -90,10 +90,7 @@ impl MlKemSecret {
     }
 
     pub(crate) fn decapsulate(&self, ciphertext: &[u8], shared: &mut [u8]) -> Result<(), KemError> {
-        let secret = self
-            .0
-            .decapsulate(ciphertext.into())
-            .map_err(|_| KemError::Decapsulation)?;
+        let secret = self.0.decapsulate(ciphertext.into()).map_err(|_| KemError::Decapsulation)?;
         shared.copy_from_slice(secret.as_ref());
         Ok(())
     }
@@ -166,10 +163,7 @@ mod tests {
         let bob = hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
         let expected = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
         let (secret, public) = X25519Secret::from_seed(&alice);
-        assert_eq!(
-            public,
-            hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
-        );
+        assert_eq!(public, hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
         let mut shared = [0; 32];
         secret.agree(&bob, &mut shared).unwrap();
         assert_eq!(shared, expected);

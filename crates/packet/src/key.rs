@@ -17,11 +17,7 @@ impl<S: Suite> HopSecretKey<S> {
     #[must_use]
     pub fn generate(generation: Generation, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let (secret, public) = S::keypair(rng);
-        let public = HopPublicKey {
-            generation,
-            bytes: public.into(),
-            suite: PhantomData,
-        };
+        let public = HopPublicKey { generation, bytes: public.into(), suite: PhantomData };
         Self { secret, public }
     }
 
@@ -59,11 +55,7 @@ impl<S: Suite> HopPublicKey<S> {
         if !S::public_is_valid(bytes) {
             return Err(KeyError { suite: S::NAME });
         }
-        Ok(Self {
-            generation,
-            bytes: bytes.into(),
-            suite: PhantomData,
-        })
+        Ok(Self { generation, bytes: bytes.into(), suite: PhantomData })
     }
 
     /// `S::PUBLIC_KEY_LEN` bytes.

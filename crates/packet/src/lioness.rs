@@ -22,10 +22,7 @@ pub(crate) struct Lioness {
 impl Lioness {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let mut keys = Zeroizing::new([0; 128]);
-        blake3::Hasher::new_keyed(key)
-            .update(LABEL)
-            .finalize_xof()
-            .fill(keys.as_mut());
+        blake3::Hasher::new_keyed(key).update(LABEL).finalize_xof().fill(keys.as_mut());
         let mut rounds = [[0; 32]; 4];
         for (round, bytes) in rounds.iter_mut().zip(keys.chunks_exact(32)) {
             round.copy_from_slice(bytes);
@@ -55,9 +52,7 @@ impl Lioness {
 }
 
 fn halves(block: &mut [u8]) -> (&mut [u8; 32], &mut [u8]) {
-    block
-        .split_first_chunk_mut()
-        .expect("payloads are longer than 32 bytes")
+    block.split_first_chunk_mut().expect("payloads are longer than 32 bytes")
 }
 
 /// `right ^= ChaCha20(left ^ key)`, nonce zero.
@@ -105,11 +100,7 @@ mod tests {
         other[2239] ^= 1;
         lioness.decrypt(&mut one);
         lioness.decrypt(&mut other);
-        let changed: u32 = one
-            .iter()
-            .zip(&other)
-            .map(|(a, b)| (a ^ b).count_ones())
-            .sum();
+        let changed: u32 = one.iter().zip(&other).map(|(a, b)| (a ^ b).count_ones()).sum();
         assert!((8_500..9_420).contains(&changed), "{changed} of 17920 bits");
     }
 }

@@ -29,10 +29,7 @@ impl<S: Suite> Packet<S> {
         if bytes.len() != S::PACKET_LEN {
             return Err(WrongLength);
         }
-        Ok(Self {
-            bytes,
-            suite: PhantomData,
-        })
+        Ok(Self { bytes, suite: PhantomData })
     }
 
     /// Random bytes of a packet's length; no node can open them.
@@ -56,10 +53,7 @@ impl<S: Suite> Packet<S> {
     }
 
     pub(crate) fn zeroed() -> Self {
-        Self {
-            bytes: vec![0; S::PACKET_LEN].into(),
-            suite: PhantomData,
-        }
+        Self { bytes: vec![0; S::PACKET_LEN].into(), suite: PhantomData }
     }
 
     pub(crate) fn header_mut(&mut self) -> &mut [u8] {

@@ -64,13 +64,7 @@ impl Route {
     /// Pass on to `next` after `delay`.
     #[must_use]
     pub const fn forward(next: NodeNumber, next_generation: ShortGeneration, delay: Delay) -> Self {
-        Self {
-            command: Command::Forward,
-            delay,
-            next,
-            next_generation,
-            session: SessionId::NONE,
-        }
+        Self { command: Command::Forward, delay, next, next_generation, session: SessionId::NONE }
     }
 
     /// The last relay of a packet down to a mailbox.

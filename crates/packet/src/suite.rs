@@ -94,10 +94,7 @@ impl SharedSecret {
     /// # Errors
     /// Those of `fill`.
     pub fn fill<E>(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self {
-            bytes: [0; 64],
-            len: len.min(64),
-        };
+        let mut secret = Self { bytes: [0; 64], len: len.min(64) };
         fill(&mut secret.bytes[..len.min(64)])?;
         Ok(secret)
     }
@@ -136,19 +133,12 @@ impl HybridSecret {
     pub(crate) fn from_seed(seed: &[u8; HYBRID_SEED_LEN]) -> (Self, Vec<u8>) {
         let (first, second) = seed.split_at(32);
         let (x25519, x25519_public) = X25519Secret::from_seed(
-            first
-                .try_into()
-                .expect("the first half of the split has 32 bytes"),
+            first.try_into().expect("the first half of the split has 32 bytes"),
         );
         let (mlkem, mlkem_public) = MlKemSecret::from_seed(
-            second
-                .try_into()
-                .expect("the second half of the split has 64 bytes"),
+            second.try_into().expect("the second half of the split has 64 bytes"),
         );
-        (
-            Self { x25519, mlkem },
-            [&x25519_public[..], &mlkem_public[..]].concat(),
-        )
+        (Self { x25519, mlkem }, [&x25519_public[..], &mlkem_public[..]].concat())
     }
 
     pub(crate) fn x25519(&self) -> &X25519Secret {
@@ -240,9 +230,7 @@ impl Suite for Classic {
         if ciphertext.len() != Self::CIPHERTEXT_LEN {
             return Err(KemError::Length);
         }
-        SharedSecret::fill(32, |shared| {
-            x25519_encapsulate(public, ciphertext, shared, rng)
-        })
+        SharedSecret::fill(32, |shared| x25519_encapsulate(public, ciphertext, shared, rng))
     }
 
     fn decapsulate(secret: &Self::Secret, ciphertext: &[u8]) -> Result<SharedSecret, KemError> {

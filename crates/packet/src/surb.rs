@@ -46,10 +46,7 @@ impl<S: Suite> Surb<S> {
     /// The body is too long.
     pub fn reply(self, body: &[u8]) -> Result<Packet<S>, WrapError> {
         if body.len() > S::BODY_LEN {
-            return Err(WrapError::Body {
-                len: body.len(),
-                limit: S::BODY_LEN,
-            });
+            return Err(WrapError::Body { len: body.len(), limit: S::BODY_LEN });
         }
         let mut packet = Packet::<S>::zeroed();
         packet.header_mut().copy_from_slice(&self.header);
@@ -136,18 +133,11 @@ pub fn build_surb<S: Suite>(
     hops: &[Hop<'_, S>],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Surb<S>, SurbOpener<S>), WrapError> {
-    let first = hops
-        .first()
-        .filter(|_| hops.len() <= HOPS)
-        .ok_or(WrapError::Path)?;
+    let first = hops.first().filter(|_| hops.len() <= HOPS).ok_or(WrapError::Path)?;
     let mut header = vec![0; S::HEADER_LEN].into_boxed_slice();
     rng.fill_bytes(&mut header);
     let keys = build_header(0, hops, &mut header, rng)?;
-    let id = keys
-        .last()
-        .expect("there is a hop for each key, and at least one")
-        .tag
-        .into();
+    let id = keys.last().expect("there is a hop for each key, and at least one").tag.into();
     let key = PayloadKey::random(rng);
     let surb = Surb {
         first_hop,
@@ -156,15 +146,7 @@ pub fn build_surb<S: Suite>(
         header,
         suite: PhantomData,
     };
-    Ok((
-        surb,
-        SurbOpener {
-            id,
-            hops: payload_keys(keys),
-            key,
-            suite: PhantomData,
-        },
-    ))
+    Ok((surb, SurbOpener { id, hops: payload_keys(keys), key, suite: PhantomData }))
 }
 
 /// Why a reply block is refused.

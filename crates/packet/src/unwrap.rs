@@ -43,17 +43,9 @@ pub fn open_header<S: Suite>(
     ChaCha20Poly1305::new(keys.header.expose().into())
         .decrypt_inout_detached(&Nonce::default(), &[], (&mut *plain).into(), &tag)
         .map_err(|_| UnwrapError::Header)?;
-    let route = plain
-        .first_chunk::<ROUTE_LEN>()
-        .expect("a layer is longer than its route");
+    let route = plain.first_chunk::<ROUTE_LEN>().expect("a layer is longer than its route");
     let route = Route::decode(route)?;
-    Ok(Opened {
-        packet,
-        layer,
-        route,
-        tag: keys.tag,
-        payload: keys.payload,
-    })
+    Ok(Opened { packet, layer, route, tag: keys.tag, payload: keys.payload })
 }
 
 impl<S: Suite> Opened<S> {

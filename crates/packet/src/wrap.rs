@@ -34,10 +34,7 @@ pub fn wrap<S: Suite>(
         return Err(WrapError::Path);
     }
     if body.len() > S::BODY_LEN {
-        return Err(WrapError::Body {
-            len: body.len(),
-            limit: S::BODY_LEN,
-        });
+        return Err(WrapError::Body { len: body.len(), limit: S::BODY_LEN });
     }
     let mut packet = Packet::<S>::zeroed();
     let header = &mut packet.header_mut()[..hops.len() * S::LAYER_LEN];

@@ -170,9 +170,7 @@ impl<S: Suite> Courier<S> {
         if now < self.poll_timeout() {
             return None;
         }
-        let slot = (now - self.phase)
-            .slot(self.roster.traffic.slot)
-            .max(self.next);
+        let slot = (now - self.phase).slot(self.roster.traffic.slot).max(self.next);
         self.next = slot.next();
         self.inbox.expire_loops(now, &mut self.events);
         let mut rng = self.slot_rng(slot);
@@ -187,8 +185,7 @@ impl<S: Suite> Courier<S> {
             let (account, contacts) = (&self.account, &self.contacts);
             let network = &self.roster.network_id;
             let events = &mut self.events;
-            self.inbox
-                .open(now, reply, payload, account, contacts, network, events);
+            self.inbox.open(now, reply, payload, account, contacts, network, events);
             self.bound_events();
         }
     }

@@ -49,9 +49,8 @@ mod tests {
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
         let n = 100_000_u32;
         let mean = Duration::from_millis(200);
-        let mut draws: Vec<f64> = (0..n)
-            .map(|_| f64::from(exponential(mean, &mut rng).micros()) / 200_000.0)
-            .collect();
+        let mut draws: Vec<f64> =
+            (0..n).map(|_| f64::from(exponential(mean, &mut rng).micros()) / 200_000.0).collect();
         draws.sort_by(f64::total_cmp);
         let distance = (0..n)
             .zip(&draws)

@@ -36,10 +36,7 @@ impl SignedDescriptor {
     #[must_use]
     pub fn sign(descriptor: Descriptor, key: &SigningKey) -> Self {
         let signature = key.sign(LABEL, &descriptor.encode());
-        Self {
-            descriptor,
-            signature,
-        }
+        Self { descriptor, signature }
     }
 
     /// The announcement; trust it only after [`Self::verify`].
@@ -52,8 +49,7 @@ impl SignedDescriptor {
     #[must_use]
     pub fn verify(&self, roster: &Roster) -> bool {
         roster.node(self.descriptor.node).is_some_and(|node| {
-            node.identity
-                .verify(LABEL, &self.descriptor.encode(), &self.signature)
+            node.identity.verify(LABEL, &self.descriptor.encode(), &self.signature)
         })
     }
 
@@ -81,17 +77,8 @@ impl SignedDescriptor {
         let key = reader.take(len)?.into();
         let signature = Signature::new(reader.array()?);
         reader.end()?;
-        let descriptor = Descriptor {
-            node,
-            generation,
-            issued,
-            suite,
-            key,
-        };
-        Ok(Self {
-            descriptor,
-            signature,
-        })
+        let descriptor = Descriptor { node, generation, issued, suite, key };
+        Ok(Self { descriptor, signature })
     }
 }
 
@@ -151,12 +138,8 @@ impl DescriptorBook {
     /// The descriptors heard within the roster's time, by node number; the others are forgotten.
     pub fn current(&mut self, now: Time, roster: &Roster) -> Vec<SignedDescriptor> {
         let limit = roster.directory.descriptor_max_age;
-        self.heard
-            .retain(|_, (heard, _)| now.since(*heard) <= limit);
-        self.heard
-            .values()
-            .map(|(_, signed)| signed.clone())
-            .collect()
+        self.heard.retain(|_, (heard, _)| now.since(*heard) <= limit);
+        self.heard.values().map(|(_, signed)| signed.clone()).collect()
     }
 }
 

@@ -40,10 +40,7 @@ impl SignedDocument {
     #[must_use]
     pub fn sign(document: Document, relay: NodeNumber, key: &SigningKey) -> Self {
         let signature = key.sign(LABEL, &document.encode());
-        Self {
-            document,
-            signatures: vec![(relay, signature)],
-        }
+        Self { document, signatures: vec![(relay, signature)] }
     }
 
     /// The document, if `relay` signed it and every descriptor in it is its node's own, each node
@@ -64,18 +61,10 @@ impl SignedDocument {
         if self.document.roster_hash != roster.hash {
             return Err(DocumentRefusal::Roster);
         }
-        let numbers: Vec<_> = self
-            .document
-            .descriptors
-            .iter()
-            .map(|signed| signed.descriptor().node)
-            .collect();
+        let numbers: Vec<_> =
+            self.document.descriptors.iter().map(|signed| signed.descriptor().node).collect();
         let ordered = numbers.is_sorted_by(|one, next| one < next);
-        let genuine = self
-            .document
-            .descriptors
-            .iter()
-            .all(|signed| signed.verify(roster));
+        let genuine = self.document.descriptors.iter().all(|signed| signed.verify(roster));
         if !ordered || !genuine {
             return Err(DocumentRefusal::Descriptor);
         }
@@ -109,16 +98,10 @@ impl SignedDocument {
         let document = Document::decode(&mut reader)?;
         let mut signatures = Vec::new();
         for _ in 0..reader.u16()? {
-            signatures.push((
-                NodeNumber::new(reader.u32()?),
-                Signature::new(reader.array()?),
-            ));
+            signatures.push((NodeNumber::new(reader.u32()?), Signature::new(reader.array()?)));
         }
         reader.end()?;
-        Ok(Self {
-            document,
-            signatures,
-        })
+        Ok(Self { document, signatures })
     }
 }
 
@@ -154,21 +137,12 @@ impl Document {
             let len = usize::from(reader.u16()?);
             descriptors.push(SignedDescriptor::decode(reader.take(len)?)?);
         }
-        Ok(Self {
-            roster_version,
-            roster_hash,
-            number,
-            start,
-            made,
-            descriptors,
-        })
+        Ok(Self { roster_version, roster_hash, number, start, made, descriptors })
     }
 }
 
 fn count(len: usize) -> [u8; 2] {
-    u16::try_from(len)
-        .expect("rosters and descriptors are under 64 Ki")
-        .to_be_bytes()
+    u16::try_from(len).expect("rosters and descriptors are under 64 Ki").to_be_bytes()
 }
 
 /// Why a document is not used. Always the maker's fault.

@@ -74,15 +74,7 @@ impl<S: Suite> Entry<S> {
         let handle = SessionHandle(self.next);
         let phase = u64::try_from(below(4, rng)).expect("below four");
         let (up, down) = (VecDeque::new(), VecDeque::new());
-        self.sessions.insert(
-            handle,
-            Session {
-                phase,
-                name: None,
-                up,
-                down,
-            },
-        );
+        self.sessions.insert(handle, Session { phase, name: None, up, down });
         Ok(handle)
     }
 
@@ -103,16 +95,9 @@ impl<S: Suite> Entry<S> {
                 Ok(())
             }
             UpCell::Packet { .. } if session.up.len() >= UP_BOUND => Err(Refusal::Overload),
-            UpCell::Packet {
-                first_hop,
-                generation,
-                packet,
-            } => {
+            UpCell::Packet { first_hop, generation, packet } => {
                 let frame = Frame { generation, packet };
-                session.up.push_back(Outgoing {
-                    to: first_hop,
-                    frame,
-                });
+                session.up.push_back(Outgoing { to: first_hop, frame });
                 Ok(())
             }
         }
@@ -139,11 +124,7 @@ impl<S: Suite> Entry<S> {
 
     /// A client link is gone.
     pub fn leave(&mut self, handle: SessionHandle) {
-        if let Some(name) = self
-            .sessions
-            .remove(&handle)
-            .and_then(|session| session.name)
-        {
+        if let Some(name) = self.sessions.remove(&handle).and_then(|session| session.name) {
             self.names.remove(&name);
         }
     }
@@ -158,10 +139,7 @@ impl<S: Suite> Entry<S> {
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
         let phase = at.slot(self.slot / 4).number() % 4;
         let chunk = self.chunk(at);
-        let mut tick = EntryTick {
-            up: Vec::new(),
-            down: Vec::new(),
-        };
+        let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
         for (handle, session) in &mut self.sessions {
             if session.phase == phase {
                 tick.up.extend(session.up.pop_front());
@@ -193,9 +171,7 @@ impl<S: Suite> Entry<S> {
 
     /// The piece of the document that belongs to this slot, the same for all.
     fn chunk(&self, at: Time) -> Option<Chunk> {
-        let count = u64::try_from(self.document.len())
-            .ok()
-            .filter(|count| *count > 0)?;
+        let count = u64::try_from(self.document.len()).ok().filter(|count| *count > 0)?;
         let index = at.slot(self.slot).number() % count;
         self.document.get(usize::try_from(index).ok()?).cloned()
     }

@@ -89,11 +89,9 @@ impl<S: Suite> UpCell<S> {
                 cell[HEADER_LEN..HEADER_LEN + 16].copy_from_slice(session.as_bytes());
                 cell
             }
-            Self::Packet {
-                first_hop,
-                generation,
-                packet,
-            } => encode(UP_PACKET, *generation, first_hop.get(), packet.as_bytes()),
+            Self::Packet { first_hop, generation, packet } => {
+                encode(UP_PACKET, *generation, first_hop.get(), packet.as_bytes())
+            }
             Self::Idle => encode(UP_IDLE, none, 0, Packet::<S>::random(rng).as_bytes()),
         }
     }
@@ -114,11 +112,7 @@ impl<S: Suite> UpCell<S> {
             UP_HELLO => Ok(Self::Hello(SessionId::new(Reader::new(packet).array()?))),
             UP_PACKET => {
                 let packet = Packet::from_bytes(packet).map_err(|_| Malformed)?;
-                Ok(Self::Packet {
-                    first_hop,
-                    generation,
-                    packet,
-                })
+                Ok(Self::Packet { first_hop, generation, packet })
             }
             UP_IDLE => Ok(Self::Idle),
             _ => Err(Malformed),
@@ -146,12 +140,7 @@ impl<S: Suite> DownCell<S> {
         reply: Option<(ReplyId, Box<[u8]>)>,
         chunk: Option<Chunk>,
     ) -> Self {
-        Self {
-            time,
-            reply,
-            chunk,
-            suite: PhantomData,
-        }
+        Self { time, reply, chunk, suite: PhantomData }
     }
 
     /// The cell as it stands on the link.

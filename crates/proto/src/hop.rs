@@ -38,11 +38,7 @@ impl<S: Suite> Hop<S> {
     /// per key, for which about 11 to 21 bytes each are taken when a key is made.
     #[must_use]
     pub const fn new(position: usize, replay_limit: usize) -> Self {
-        Self {
-            position,
-            replay_limit,
-            keys: RwLock::new(Vec::new()),
-        }
+        Self { position, replay_limit, keys: RwLock::new(Vec::new()) }
     }
 
     /// Makes the key of `generation`; the ones before are dropped at `retires`.
@@ -64,11 +60,7 @@ impl<S: Suite> Hop<S> {
             epoch.retires.fetch_min(retires.micros(), Ordering::Relaxed);
         }
         let retires = AtomicU64::new(NEVER);
-        keys.push(Arc::new(KeyEpoch {
-            secret,
-            shards,
-            retires,
-        }));
+        keys.push(Arc::new(KeyEpoch { secret, shards, retires }));
         public
     }
 
@@ -88,11 +80,7 @@ impl<S: Suite> Hop<S> {
             let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
             let fits =
                 |epoch: &&Arc<KeyEpoch<S>>| epoch.secret.generation().short() == frame.generation;
-            keys.iter()
-                .rev()
-                .find(fits)
-                .cloned()
-                .ok_or(Refusal::Generation)?
+            keys.iter().rev().find(fits).cloned().ok_or(Refusal::Generation)?
         };
         let opened = open_header(frame.packet, self.position, &epoch.secret)?;
         match epoch.test_and_set(opened.tag()) {
@@ -113,18 +101,14 @@ impl<S: Suite> Hop<S> {
     #[must_use]
     pub fn replay_fill(&self) -> (usize, usize) {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.last()
-            .map_or((0, self.replay_limit), |epoch| epoch.fill())
+        keys.last().map_or((0, self.replay_limit), |epoch| epoch.fill())
     }
 }
 
 impl<S: Suite> KeyEpoch<S> {
     fn test_and_set(&self, tag: &ReplayTag) -> Verdict {
         let shard = &self.shards[usize::from(tag.as_bytes()[15]) % SHARDS];
-        shard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .test_and_set(tag)
+        shard.lock().unwrap_or_else(PoisonError::into_inner).test_and_set(tag)
     }
 
     fn fill(&self) -> (usize, usize) {

@@ -107,10 +107,7 @@ impl EnvelopeId {
     #[must_use]
     pub fn of<S: Suite>(envelope: &Envelope<S>) -> Self {
         let mut id = [0; 16];
-        Hasher::new()
-            .update(envelope.as_bytes())
-            .finalize_xof()
-            .fill(&mut id);
+        Hasher::new().update(envelope.as_bytes()).finalize_xof().fill(&mut id);
         Self(id)
     }
 }
@@ -163,11 +160,7 @@ impl<S: Suite> Store<S> {
         reader.zeros::<12>()?;
         let envelope = Envelope::from_bytes(reader.take(S::ENVELOPE_LEN)?);
         reader.end()?;
-        Ok(Self {
-            mailbox,
-            write_key,
-            envelope: envelope.map_err(|_| Malformed)?,
-        })
+        Ok(Self { mailbox, write_key, envelope: envelope.map_err(|_| Malformed)? })
     }
 }
 

@@ -33,10 +33,7 @@ pub struct MailboxLimits {
 impl Default for MailboxLimits {
     /// 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full.
     fn default() -> Self {
-        Self {
-            mailboxes: 16_384,
-            envelopes: 65_536,
-        }
+        Self { mailboxes: 16_384, envelopes: 65_536 }
     }
 }
 
@@ -67,11 +64,7 @@ impl<S: Suite> Mailboxes<S> {
     /// No mailboxes yet.
     #[must_use]
     pub fn new(limits: MailboxLimits) -> Self {
-        Self {
-            boxes: DashMap::new(),
-            envelopes: AtomicUsize::new(0),
-            limits,
-        }
+        Self { boxes: DashMap::new(), envelopes: AtomicUsize::new(0), limits }
     }
 
     /// Follows an instruction.
@@ -141,10 +134,7 @@ impl<S: Suite> Mailboxes<S> {
             let (surb, answer) = self.boxes.get_mut(&id)?.answer(now)?;
             let (to, generation) = (surb.first_hop(), surb.first_generation());
             let packet = surb.reply(&answer.encode()).ok()?;
-            Some(Outgoing {
-                to,
-                frame: Frame { generation, packet },
-            })
+            Some(Outgoing { to, frame: Frame { generation, packet } })
         };
         ids.into_iter().filter_map(answer).collect()
     }
@@ -176,11 +166,8 @@ impl<S: Suite> Mailboxes<S> {
     /// What the relay sees of its mailboxes, by pseudonym.
     #[must_use]
     pub fn counts(&self) -> Vec<MailboxCounts> {
-        let mut counts: Vec<_> = self
-            .boxes
-            .iter()
-            .map(|mailbox| mailbox.counts(mailbox.key()))
-            .collect();
+        let mut counts: Vec<_> =
+            self.boxes.iter().map(|mailbox| mailbox.counts(mailbox.key())).collect();
         counts.sort_by(|one, other| one.pseudonym.cmp(&other.pseudonym));
         counts
     }

@@ -39,12 +39,7 @@ impl<S: Suite> Mix<S> {
     pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
         let successors = roster.successors(Role::Mix { layer });
         let successors = successors.map(|node| node.number).collect();
-        Self {
-            hop,
-            successors,
-            pool: Pool::new(bound),
-            loops: VecDeque::new(),
-        }
+        Self { hop, successors, pool: Pool::new(bound), loops: VecDeque::new() }
     }
 
     /// Takes a frame off a packet link.
@@ -58,17 +53,8 @@ impl<S: Suite> Mix<S> {
             Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
             Command::Forward => {
                 let packet = opened.forward();
-                let frame = Frame {
-                    generation: route.next_generation,
-                    packet,
-                };
-                self.insert(
-                    now + route.delay.duration(),
-                    Outgoing {
-                        to: route.next,
-                        frame,
-                    },
-                )
+                let frame = Frame { generation: route.next_generation, packet };
+                self.insert(now + route.delay.duration(), Outgoing { to: route.next, frame })
             }
             Command::Loop if self.loops.len() >= LOOP_BOUND => Err(Refusal::Overload),
             Command::Loop => {
@@ -90,10 +76,7 @@ impl<S: Suite> Mix<S> {
     /// The next packet that is due. A late one is still sent: dropping it would tell when.
     pub fn poll_transmit(&mut self, now: Time) -> Option<MixDeparture<S>> {
         let (due, outgoing) = self.pool.pop(now)?;
-        Some(MixDeparture {
-            outgoing,
-            lateness: now.since(due),
-        })
+        Some(MixDeparture { outgoing, lateness: now.since(due) })
     }
 
     /// The next own loop that came back.

@@ -26,10 +26,7 @@ impl Path {
         relay: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
-        let relay = view
-            .roster()
-            .node(relay)
-            .filter(|node| view.key(node.number).is_some());
+        let relay = view.roster().node(relay).filter(|node| view.key(node.number).is_some());
         let relay = relay.ok_or(NoPath { position: HOPS - 1 })?;
         let mixes = draw_mixes(view, first_layer..HOPS - 1, Some(relay), rng)?;
         Ok(Self::with_delays(view, mixes, relay.number, rng))
@@ -59,10 +56,8 @@ impl Path {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Self {
         let mean = view.roster().traffic.mix_delay;
-        let mut hops: Vec<_> = mixes
-            .into_iter()
-            .map(|mix| (mix.number, exponential(mean, rng)))
-            .collect();
+        let mut hops: Vec<_> =
+            mixes.into_iter().map(|mix| (mix.number, exponential(mean, rng))).collect();
         hops.push((last, Delay::ZERO));
         Self { hops }
     }
@@ -73,10 +68,7 @@ impl Path {
     /// Never: a path has at least its last node.
     #[must_use]
     pub fn first(&self) -> NodeNumber {
-        self.hops
-            .first()
-            .expect("a path has at least its last node")
-            .0
+        self.hops.first().expect("a path has at least its last node").0
     }
 
     /// The nodes in order.
@@ -108,16 +100,10 @@ impl Path {
             };
             let generation = key(*next)?.generation().short();
             let route = Route::forward(*next, generation, *delay);
-            hops.push(Hop {
-                key: key(*node)?,
-                route,
-            });
+            hops.push(Hop { key: key(*node)?, route });
         }
         let (last, _) = self.hops.last().expect("a path has at least its last node");
-        hops.push(Hop {
-            key: key(*last)?,
-            route: end,
-        });
+        hops.push(Hop { key: key(*last)?, route: end });
         Ok(hops)
     }
 }
@@ -137,10 +123,7 @@ fn draw_mixes<'a, S: Suite>(
     relay: Option<&RosterNode>,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Vec<&'a RosterNode>, NoPath> {
-    let live: Vec<Vec<_>> = layers
-        .clone()
-        .map(|layer| view.live(layer).collect())
-        .collect();
+    let live: Vec<Vec<_>> = layers.clone().map(|layer| view.live(layer).collect()).collect();
     for (layer, nodes) in layers.zip(&live) {
         if nodes.is_empty() {
             return Err(NoPath { position: layer });
@@ -148,16 +131,9 @@ fn draw_mixes<'a, S: Suite>(
     }
     let mut best: (usize, Vec<&RosterNode>) = (0, Vec::new());
     for _ in 0..ATTEMPTS {
-        let drawn: Vec<_> = live
-            .iter()
-            .map(|nodes| nodes[below(nodes.len(), rng)])
-            .collect();
-        let operators: HashSet<_> = drawn
-            .iter()
-            .copied()
-            .chain(relay)
-            .map(|node| node.operator.as_str())
-            .collect();
+        let drawn: Vec<_> = live.iter().map(|nodes| nodes[below(nodes.len(), rng)]).collect();
+        let operators: HashSet<_> =
+            drawn.iter().copied().chain(relay).map(|node| node.operator.as_str()).collect();
         if operators.len() >= OPERATORS.min(drawn.len() + relay.iter().len()) {
             return Ok(drawn);
         }

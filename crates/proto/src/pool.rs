@@ -27,11 +27,7 @@ impl<S: Suite> Pool<S> {
     /// A pool for `bound` packets (each of a packet's length and about 40 bytes).
     #[must_use]
     pub const fn new(bound: usize) -> Self {
-        Self {
-            heap: BinaryHeap::new(),
-            bound,
-            inserted: 0,
-        }
+        Self { heap: BinaryHeap::new(), bound, inserted: 0 }
     }
 
     /// Keeps a packet until `due`.
@@ -43,11 +39,7 @@ impl<S: Suite> Pool<S> {
             return Err(Refusal::Overload);
         }
         self.inserted += 1;
-        self.heap.push(Reverse(Waiting {
-            due,
-            order: self.inserted,
-            outgoing,
-        }));
+        self.heap.push(Reverse(Waiting { due, order: self.inserted, outgoing }));
         Ok(())
     }
 
@@ -56,9 +48,7 @@ impl<S: Suite> Pool<S> {
         if self.next_due()? > now {
             return None;
         }
-        self.heap
-            .pop()
-            .map(|Reverse(waiting)| (waiting.due, waiting.outgoing))
+        self.heap.pop().map(|Reverse(waiting)| (waiting.due, waiting.outgoing))
     }
 
     /// When the next packet is due.

@@ -30,11 +30,7 @@ impl ReplaySet {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let slots = (limit + limit / 3 + 1).next_power_of_two();
-        Self {
-            slots: vec![0; slots].into(),
-            held: 0,
-            limit,
-        }
+        Self { slots: vec![0; slots].into(), held: 0, limit }
     }
 
     /// Remembers `tag` if it is new.

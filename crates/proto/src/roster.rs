@@ -178,10 +178,7 @@ impl Roster {
     #[must_use]
     pub fn sign(text: &str, agency: &str, key: &SigningKey) -> RosterSignature {
         let signature = key.sign(SIGNATURE_LABEL, text.as_bytes());
-        RosterSignature {
-            agency: agency.to_owned(),
-            signature,
-        }
+        RosterSignature { agency: agency.to_owned(), signature }
     }
 
     /// The node with this number.
@@ -203,9 +200,7 @@ impl Roster {
 
     /// The nodes that open header layer `position`: mixes of layers 0 to 2, relays at 3.
     pub fn at(&self, position: usize) -> impl Iterator<Item = &RosterNode> {
-        self.nodes
-            .values()
-            .filter(move |node| node.role.position() == position)
+        self.nodes.values().filter(move |node| node.role.position() == position)
     }
 
     /// The relays.

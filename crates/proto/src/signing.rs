@@ -32,10 +32,7 @@ impl SigningKey {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed)
             .expect("any 32 bytes are the seed of an Ed25519 key");
-        Self {
-            pair,
-            seed: Zeroizing::new(*seed),
-        }
+        Self { pair, seed: Zeroizing::new(*seed) }
     }
 
     /// From PKCS#8 (RFC 8410), as key files hold it.
@@ -119,9 +116,7 @@ impl FromStr for IdentityKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let bytes = HEXLOWER_PERMISSIVE
-            .decode(text.as_bytes())
-            .map_err(|_| KeyError)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| KeyError)?;
         Ok(Self(bytes.try_into().map_err(|_| KeyError)?))
     }
 }
@@ -154,9 +149,7 @@ impl FromStr for Signature {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let bytes = HEXLOWER_PERMISSIVE
-            .decode(text.as_bytes())
-            .map_err(|_| KeyError)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| KeyError)?;
         Ok(Self(bytes.try_into().map_err(|_| KeyError)?))
     }
 }
@@ -189,9 +182,7 @@ mod tests {
         );
         let signature = key.sign(b"", &[0x72]);
         assert!(
-            signature
-                .to_string()
-                .starts_with("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8f")
+            signature.to_string().starts_with("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8f")
         );
         assert!(key.public().verify(b"", &[0x72], &signature));
         assert!(!key.public().verify(b"", &[0x73], &signature));

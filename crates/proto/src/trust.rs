@@ -61,18 +61,9 @@ impl TrustRoot {
         }
         let n = agencies.len();
         if threshold > n || 3 * threshold < 2 * n + 1 {
-            return Err(TrustError::Threshold {
-                threshold,
-                agencies: n,
-                least: (2 * n + 3) / 3,
-            });
+            return Err(TrustError::Threshold { threshold, agencies: n, least: (2 * n + 3) / 3 });
         }
-        Ok(Self {
-            network,
-            agencies,
-            threshold,
-            join_key,
-        })
+        Ok(Self { network, agencies, threshold, join_key })
     }
 
     /// Reads `trust.toml`.
@@ -82,18 +73,10 @@ impl TrustRoot {
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let raw: RawTrust = toml::from_str(text).map_err(Box::new)?;
         let key = HEXLOWER_PERMISSIVE.decode(raw.join_key.as_bytes()).ok();
-        let join_key = key
-            .and_then(|key| key.try_into().ok())
-            .ok_or(TrustError::JoinKey)?;
+        let join_key = key.and_then(|key| key.try_into().ok()).ok_or(TrustError::JoinKey)?;
         let agencies = raw.agency.into_iter().map(|agency| {
-            let key = agency
-                .key
-                .parse()
-                .map_err(|_| TrustError::Key(agency.name.clone()))?;
-            Ok(Agency {
-                name: agency.name,
-                key,
-            })
+            let key = agency.key.parse().map_err(|_| TrustError::Key(agency.name.clone()))?;
+            Ok(Agency { name: agency.name, key })
         });
         let agencies = agencies.collect::<Result<_, TrustError>>()?;
         Self::new(raw.network, agencies, raw.threshold, JoinKey::new(join_key))
@@ -134,11 +117,7 @@ impl TrustRoot {
     #[must_use]
     pub fn network_id(&self) -> NetworkId {
         let mut hasher = blake3::Hasher::new_derive_key("rohrpost network id v1");
-        hasher.update(
-            &u64::try_from(self.network.len())
-                .unwrap_or(u64::MAX)
-                .to_be_bytes(),
-        );
+        hasher.update(&u64::try_from(self.network.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(self.network.as_bytes());
         self.agencies.iter().for_each(|agency| {
             hasher.update(agency.key.as_bytes());
@@ -252,13 +231,7 @@ mod tests {
         let again = TrustRoot::parse(&trust.render()).unwrap();
         assert_eq!(again.network_id(), trust.network_id());
         assert_eq!(again.join_key.expose(), trust.join_key.expose());
-        let error = TrustRoot::parse("network = \"x\"\nspeed = 3\n")
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("line 2") && error.contains("speed"),
-            "{error}"
-        );
+        let error = TrustRoot::parse("network = \"x\"\nspeed = 3\n").err().unwrap().to_string();
+        assert!(error.contains("line 2") && error.contains("speed"), "{error}");
     }
 }

@@ -26,11 +26,7 @@ impl<S: Suite> View<S> {
             right.then_some((descriptor.node, key))
         });
         let keys = usable.collect();
-        Self {
-            number: document.number,
-            keys,
-            roster,
-        }
+        Self { number: document.number, keys, roster }
     }
 
     /// The roster.
@@ -65,8 +61,6 @@ impl<S: Suite> View<S> {
 
     /// The nodes that are up and open header layer `position`.
     pub fn live(&self, position: usize) -> impl Iterator<Item = &RosterNode> {
-        self.roster
-            .at(position)
-            .filter(|node| self.keys.contains_key(&node.number))
+        self.roster.at(position).filter(|node| self.keys.contains_key(&node.number))
     }
 }

@@ -44,28 +44,16 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes must be zero.
     pub(crate) fn zeros<const N: usize>(&mut self) -> Result<(), Malformed> {
-        if self.array::<N>()? == [0; N] {
-            Ok(())
-        } else {
-            Err(Malformed)
-        }
+        if self.array::<N>()? == [0; N] { Ok(()) } else { Err(Malformed) }
     }
 
     /// The next byte must be `expected`.
     pub(crate) fn expect(&mut self, expected: u8) -> Result<(), Malformed> {
-        if self.u8()? == expected {
-            Ok(())
-        } else {
-            Err(Malformed)
-        }
+        if self.u8()? == expected { Ok(()) } else { Err(Malformed) }
     }
 
     /// Nothing may be left.
     pub(crate) fn end(self) -> Result<(), Malformed> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Malformed)
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }

@@ -21,14 +21,9 @@ impl ClientConnector {
     /// The system gives no UDP socket.
     pub fn bind(peer: &PeerAddress) -> io::Result<Self> {
         let v4 = peer.addresses.first().is_none_or(SocketAddr::is_ipv4);
-        let any: SocketAddr = if v4 {
-            (Ipv4Addr::UNSPECIFIED, 0).into()
-        } else {
-            (Ipv6Addr::UNSPECIFIED, 0).into()
-        };
-        Ok(Self {
-            endpoint: quinn::Endpoint::client(any)?,
-        })
+        let any: SocketAddr =
+            if v4 { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        Ok(Self { endpoint: quinn::Endpoint::client(any)? })
     }
 
     /// Dials a relay and opens a client link with cells of `cell_len` bytes.
@@ -43,9 +38,7 @@ impl ClientConnector {
         let config = client_config(LinkKind::Client, &peer.identity, None);
         let mut last = ConnectError::Address;
         for address in &peer.addresses {
-            let dialed = self
-                .endpoint
-                .connect_with(config.clone(), *address, SERVER_NAME);
+            let dialed = self.endpoint.connect_with(config.clone(), *address, SERVER_NAME);
             let Ok(connecting) = dialed else { continue };
             last = match timeout(HANDSHAKE, connecting).await {
                 Ok(Ok(connection)) => {

@@ -35,9 +35,7 @@ impl ControlDialer {
         let number = peer.number;
         let dialer = endpoint.dialer(LinkKind::Control, peer);
         let task = tokio::spawn(keep(dialer, number, outgoing, incoming, max_len, changed));
-        Self {
-            task: task.abort_handle(),
-        }
+        Self { task: task.abort_handle() }
     }
 }
 
@@ -61,15 +59,7 @@ async fn keep(
             if let Ok((send, recv)) = connection.open_bi().await {
                 backoff = Backoff::new();
                 changed(true);
-                let _ = run(
-                    send,
-                    recv,
-                    peer,
-                    outgoing.clone(),
-                    incoming.clone(),
-                    max_len,
-                )
-                .await;
+                let _ = run(send, recv, peer, outgoing.clone(), incoming.clone(), max_len).await;
                 changed(false);
             }
             connection.close(0_u32.into(), b"");
@@ -116,9 +106,7 @@ async fn write_newest(mut send: SendStream, mut outgoing: Newest) -> Result<(), 
         let newest = outgoing.borrow_and_update().clone();
         if let Some(message) = newest {
             let len = u32::try_from(message.len()).map_err(|_| LinkError)?;
-            send.write_all(&len.to_be_bytes())
-                .await
-                .map_err(|_| LinkError)?;
+            send.write_all(&len.to_be_bytes()).await.map_err(|_| LinkError)?;
             send.write_all(&message).await.map_err(|_| LinkError)?;
         }
         outgoing.changed().await.map_err(|_| LinkError)?;
@@ -133,10 +121,7 @@ async fn read_all(
 ) -> Result<(), LinkError> {
     loop {
         let message = read_message(&mut recv, max_len).await?;
-        incoming
-            .send((peer, message))
-            .await
-            .map_err(|_| LinkError)?;
+        incoming.send((peer, message)).await.map_err(|_| LinkError)?;
     }
 }
 

@@ -99,13 +99,7 @@ impl NodeEndpoint {
             refused: Arc::clone(&refused),
         };
         let acceptor = tokio::spawn(acceptor.run()).abort_handle();
-        Ok(Self {
-            endpoint,
-            key,
-            accepted: Mutex::new(accepted),
-            refused,
-            acceptor,
-        })
+        Ok(Self { endpoint, key, accepted: Mutex::new(accepted), refused, acceptor })
     }
 
     /// The next link that a peer has opened and may.
@@ -130,11 +124,7 @@ impl NodeEndpoint {
     /// Dials a node at its addresses in order.
     pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> Dialer {
         let config = client_config(kind, &peer.identity, Some(&self.key));
-        Dialer {
-            endpoint: self.endpoint.clone(),
-            config,
-            addresses: peer.addresses,
-        }
+        Dialer { endpoint: self.endpoint.clone(), config, addresses: peer.addresses }
     }
 }
 
@@ -155,9 +145,7 @@ pub(crate) struct Dialer {
 impl Dialer {
     pub(crate) async fn dial(&self) -> Result<Connection, LinkError> {
         for address in &self.addresses {
-            let dialed = self
-                .endpoint
-                .connect_with(self.config.clone(), *address, SERVER_NAME);
+            let dialed = self.endpoint.connect_with(self.config.clone(), *address, SERVER_NAME);
             let Ok(connecting) = dialed else { continue };
             if let Ok(Ok(connection)) = timeout(HANDSHAKE, connecting).await {
                 return Ok(connection);
@@ -209,13 +197,12 @@ async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, 
             let frames = FrameReceiver::new(connection, config.frame_len);
             Ok(Accepted::Packet { from, frames })
         }
-        (LinkKind::Control, Some(from)) if config.relay => Ok(Accepted::Control {
-            from,
-            link: ControlLink(connection),
-        }),
-        (LinkKind::Client, None) if config.relay => Ok(Accepted::Client(
-            ClientLink::open(connection, config.frame_len).await?,
-        )),
+        (LinkKind::Control, Some(from)) if config.relay => {
+            Ok(Accepted::Control { from, link: ControlLink(connection) })
+        }
+        (LinkKind::Client, None) if config.relay => {
+            Ok(Accepted::Client(ClientLink::open(connection, config.frame_len).await?))
+        }
         _ => {
             connection.close(0_u32.into(), b"");
             Err(LinkError)

@@ -18,11 +18,7 @@ enum Source {
 
 impl FrameReceiver {
     pub(crate) const fn new(connection: Connection, frame_len: usize) -> Self {
-        Self {
-            source: Source::Expected,
-            frame_len,
-            connection,
-        }
+        Self { source: Source::Expected, frame_len, connection }
     }
 
     /// The next frame. Not cancel-safe: a frame half read is lost with the link.
@@ -59,14 +55,8 @@ pub struct CellSender {
 impl ClientLink {
     pub(crate) async fn open(connection: Connection, cell_len: usize) -> Result<Self, LinkError> {
         let stream = connection.open_uni().await.map_err(|_| LinkError)?;
-        let sender = CellSender {
-            stream,
-            connection: connection.clone(),
-        };
-        Ok(Self {
-            sender,
-            receiver: FrameReceiver::new(connection, cell_len),
-        })
+        let sender = CellSender { stream, connection: connection.clone() };
+        Ok(Self { sender, receiver: FrameReceiver::new(connection, cell_len) })
     }
 }
 

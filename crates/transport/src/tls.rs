@@ -44,20 +44,14 @@ impl LinkKind {
 /// How a node answers: with its key, to peers that show a key or none; who may do what is decided
 /// after the handshake, by ALPN and roster.
 pub(crate) fn server_config(key: &SigningKey) -> ServerConfig {
-    let verifier = Arc::new(RawKeys {
-        pinned: None,
-        algorithms: algorithms(),
-    });
+    let verifier = Arc::new(RawKeys { pinned: None, algorithms: algorithms() });
     let resolver = AlwaysResolvesServerRawPublicKeys::new(certified(key));
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has suites of TLS 1.3")
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(resolver));
-    tls.alpn_protocols = LinkKind::ALL
-        .iter()
-        .map(|kind| kind.alpn().to_vec())
-        .collect();
+    tls.alpn_protocols = LinkKind::ALL.iter().map(|kind| kind.alpn().to_vec()).collect();
     tls.send_tls13_tickets = 0;
     tls.max_early_data_size = 0;
     tls.session_storage = Arc::new(NoServerSessionStorage {});
@@ -79,10 +73,7 @@ pub(crate) fn client_config(
     key: Option<&SigningKey>,
 ) -> ClientConfig {
     let pinned = Some(spki(peer));
-    let verifier = Arc::new(RawKeys {
-        pinned,
-        algorithms: algorithms(),
-    });
+    let verifier = Arc::new(RawKeys { pinned, algorithms: algorithms() });
     let resolver: Arc<dyn ResolvesClientCert> = match key {
         Some(key) => Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified(key))),
         None => Arc::new(Anonymous),
@@ -107,10 +98,7 @@ pub(crate) fn client_config(
 
 /// The identity that a peer has shown, if it has shown one.
 pub(crate) fn peer_identity(connection: &quinn::Connection) -> Option<IdentityKey> {
-    let shown = connection
-        .peer_identity()?
-        .downcast::<Vec<CertificateDer<'static>>>()
-        .ok()?;
+    let shown = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     let key = shown.first()?.strip_prefix(&SPKI_PREFIX[..])?;
     Some(IdentityKey::new(key.try_into().ok()?))
 }
@@ -118,9 +106,7 @@ pub(crate) fn peer_identity(connection: &quinn::Connection) -> Option<IdentityKe
 /// The kind of link that both sides have agreed on.
 pub(crate) fn link_kind(connection: &quinn::Connection) -> Option<LinkKind> {
     let data = connection.handshake_data()?;
-    let data = data
-        .downcast::<quinn::crypto::rustls::HandshakeData>()
-        .ok()?;
+    let data = data.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?;
     let alpn = data.protocol?;
     LinkKind::ALL.into_iter().find(|kind| kind.alpn() == alpn)
 }
@@ -146,10 +132,7 @@ fn transport() -> TransportConfig {
 /// aws-lc with one key exchange: a peer without ML-KEM cannot finish a handshake.
 fn provider() -> Arc<CryptoProvider> {
     let kx_groups = vec![kx_group::X25519MLKEM768];
-    Arc::new(CryptoProvider {
-        kx_groups,
-        ..default_provider()
-    })
+    Arc::new(CryptoProvider { kx_groups, ..default_provider() })
 }
 
 fn algorithms() -> WebPkiSupportedAlgorithms {
@@ -160,10 +143,7 @@ fn certified(key: &SigningKey) -> Arc<CertifiedKey> {
     let der = key.to_pkcs8();
     let der = PrivatePkcs8KeyDer::from(der.as_slice());
     let signer = sign::any_eddsa_type(&der).expect("a signing key is an Ed25519 key in PKCS#8");
-    Arc::new(CertifiedKey::new(
-        vec![CertificateDer::from(spki(&key.public()))],
-        signer,
-    ))
+    Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki(&key.public()))], signer))
 }
 
 fn spki(key: &IdentityKey) -> Vec<u8> {
@@ -180,10 +160,7 @@ struct RawKeys {
 impl RawKeys {
     fn check(&self, shown: &CertificateDer<'_>) -> Result<(), Error> {
         let ed25519 = shown.len() == SPKI_PREFIX.len() + 32 && shown.starts_with(&SPKI_PREFIX);
-        let pinned = self
-            .pinned
-            .as_ref()
-            .is_none_or(|pinned| pinned[..] == shown[..]);
+        let pinned = self.pinned.as_ref().is_none_or(|pinned| pinned[..] == shown[..]);
         if ed25519 && pinned {
             Ok(())
         } else {
@@ -305,9 +282,8 @@ impl ResolvesClientCert for Anonymous {
 }
 
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410, section 4).
-const SPKI_PREFIX: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
+const SPKI_PREFIX: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// Every datagram has this length, but for those that `docs/traffic.md` lists.
 const MTU: u16 = 1200;
 /// A peer that is gone is noticed after this.

@@ -52,9 +52,7 @@ fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
-    timeout(Duration::from_secs(30), future)
-        .await
-        .expect("within 30 s")
+    timeout(Duration::from_secs(30), future).await.expect("within 30 s")
 }
 
 fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::UnboundedReceiver<bool>) {
@@ -67,10 +65,7 @@ fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::Unbounde
 
 #[tokio::test]
 async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
-    let (relay, mix) = (
-        endpoint(RELAY, any()).unwrap(),
-        endpoint(MIX, any()).unwrap(),
-    );
+    let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
     let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
     assert_eq!(within(states.recv()).await, Some(true));
     for i in 0..50 {
@@ -147,23 +142,14 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
         panic!("no client link")
     };
     client.sender.send(&[1; LEN]).await.unwrap();
-    assert_eq!(
-        within(served.receiver.recv()).await.unwrap(),
-        vec![1; LEN].into()
-    );
+    assert_eq!(within(served.receiver.recv()).await.unwrap(), vec![1; LEN].into());
     served.sender.send(&[2; LEN]).await.unwrap();
-    assert_eq!(
-        within(client.receiver.recv()).await.unwrap(),
-        vec![2; LEN].into()
-    );
+    assert_eq!(within(client.receiver.recv()).await.unwrap(), vec![2; LEN].into());
 }
 
 #[tokio::test]
 async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
-    let (relay, mix) = (
-        endpoint(RELAY, any()).unwrap(),
-        endpoint(MIX, any()).unwrap(),
-    );
+    let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
     let message = |len: usize| Some(Arc::<[u8]>::from(vec![3; len]));
     let (from_mix, mix_says) = watch::channel(message(5000));
     let (to_mix, mut mix_hears) = mpsc::channel(8);
@@ -181,10 +167,7 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     let (to_relay, mut relay_hears) = mpsc::channel(8);
     let run = tokio::spawn(exchange(link, from, relay_says, to_relay, 6000));
     assert_eq!(within(relay_hears.recv()).await.unwrap().1.len(), 5000);
-    assert_eq!(
-        within(mix_hears.recv()).await.unwrap(),
-        (number(RELAY), vec![3; 10])
-    );
+    assert_eq!(within(mix_hears.recv()).await.unwrap(), (number(RELAY), vec![3; 10]));
     from_mix.send(message(6001)).unwrap();
     assert!(within(run).await.unwrap().is_err());
     assert_eq!(within(states.recv()).await, Some(true));
@@ -195,13 +178,7 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
 async fn a_port_in_use_is_named_with_the_remedy() {
     let relay = endpoint(RELAY, any()).unwrap();
     let address = relay.local_addr().unwrap();
-    let error = endpoint(MIX, address)
-        .err()
-        .expect("the port is taken")
-        .to_string();
+    let error = endpoint(MIX, address).err().expect("the port is taken").to_string();
     let port = address.port().to_string();
-    assert!(
-        error.contains(&port) && error.contains("choose another port"),
-        "{error}"
-    );
+    assert!(error.contains(&port) && error.contains("choose another port"), "{error}");
 }

@@ -50,31 +50,15 @@ impl Children {
         let program = std::env::current_exe().map_err(LocalnetError::System)?;
         let (sender, deaths) = mpsc::channel(plan.nodes.len());
         let shown = Arc::new(AtomicBool::new(verbose));
-        let mut children = Self {
-            running: Vec::new(),
-            deaths,
-            shown,
-            watchers: JoinSet::new(),
-        };
+        let mut children = Self { running: Vec::new(), deaths, shown, watchers: JoinSet::new() };
         for node in &plan.nodes {
             let child = start(&program, node).map_err(LocalnetError::System)?;
-            let pid = child
-                .id()
-                .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+            let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
             children.running.extend(pid);
-            let again = format!(
-                "{} node {} {}",
-                program.display(),
-                kind(node),
-                node.config.display()
-            );
-            let death = Death {
-                pid,
-                name: node.name.clone(),
-                again,
-                status: None,
-                last_words: Vec::new(),
-            };
+            let again =
+                format!("{} node {} {}", program.display(), kind(node), node.config.display());
+            let death =
+                Death { pid, name: node.name.clone(), again, status: None, last_words: Vec::new() };
             let (sender, shown) = (sender.clone(), Arc::clone(&children.shown));
             children.watchers.spawn(watch(child, death, shown, sender));
         }

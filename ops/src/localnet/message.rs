@@ -54,10 +54,7 @@ pub(super) async fn deliver(
     };
     let (mut alice, mut bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
     let ready = async {
-        tokio::join!(
-            until_view(&mut alice),
-            until_registered(&mut bob, mailboxes)
-        );
+        tokio::join!(until_view(&mut alice), until_registered(&mut bob, mailboxes));
     };
     timeout(PATIENCE, ready).await.map_err(|_| {
         failed("alice or bob got no keys or no answer from a mailbox within a minute")
@@ -130,9 +127,7 @@ async fn until_arrived(session: &mut Session) -> Option<(Box<Letter>, Trip)> {
 }
 
 fn letter(body: Vec<u8>) -> Letter {
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Letter {
         message: MessageId::random(&mut rand::rng()),
         sequence: 1,

@@ -49,10 +49,8 @@ impl Plan {
             let path = path.to_owned();
             move |source| LocalnetError::File { path, source }
         };
-        let agencies: Vec<_> = AGENCIES
-            .iter()
-            .map(|name| (*name, SigningKey::generate(&mut rand::rng())))
-            .collect();
+        let agencies: Vec<_> =
+            AGENCIES.iter().map(|name| (*name, SigningKey::generate(&mut rand::rng()))).collect();
         let trust = trust_root(&agencies)?;
         let ports = ports(port).map_err(LocalnetError::System)?;
         let mut nodes = Vec::new();
@@ -75,12 +73,7 @@ impl Plan {
                 addresses: vec![listen],
                 identity: key.public(),
             });
-            plans.push(NodePlan {
-                name: (*name).to_owned(),
-                role: *role,
-                config,
-                metrics,
-            });
+            plans.push(NodePlan { name: (*name).to_owned(), role: *role, config, metrics });
         }
         let roster = Roster::render(NETWORK, EXPIRES, suite, &Traffic::default(), &nodes);
         let signatures: Vec<_> = agencies[..THRESHOLD]
@@ -103,18 +96,11 @@ impl Plan {
 fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetError> {
     let mut join_key = [0; 32];
     rand::rng().fill_bytes(&mut join_key);
-    let agency = |(name, key): &(&str, SigningKey)| Agency {
-        name: (*name).to_owned(),
-        key: key.public(),
-    };
+    let agency =
+        |(name, key): &(&str, SigningKey)| Agency { name: (*name).to_owned(), key: key.public() };
     let agencies = agencies.iter().map(agency).collect();
-    TrustRoot::new(
-        NETWORK.to_owned(),
-        agencies,
-        THRESHOLD,
-        JoinKey::new(join_key),
-    )
-    .map_err(|error| LocalnetError::Plan(error.to_string()))
+    TrustRoot::new(NETWORK.to_owned(), agencies, THRESHOLD, JoinKey::new(join_key))
+        .map_err(|error| LocalnetError::Plan(error.to_string()))
 }
 
 fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String {
@@ -138,17 +124,13 @@ fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String
 fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
     let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if let Some(first) = first {
-        let numbers = (0..)
-            .take(NODES.len())
-            .map(|index: u16| first.saturating_add(index));
+        let numbers = (0..).take(NODES.len()).map(|index: u16| first.saturating_add(index));
         return Ok(numbers.map(|port| (at(port), at(port))).collect());
     }
     let held = (0..NODES.len())
         .map(|_| Ok((UdpSocket::bind(at(0))?, TcpListener::bind(at(0))?)))
         .collect::<io::Result<Vec<_>>>()?;
-    held.iter()
-        .map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?)))
-        .collect()
+    held.iter().map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?))).collect()
 }
 
 const NETWORK: &str = "localnet";

@@ -18,10 +18,7 @@ pub(super) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
         if let Some((true, body)) = get(node.metrics, "/inspect").await {
-            parties.push((
-                node.name.clone(),
-                serde_json::from_str(&body).unwrap_or(Value::Null),
-            ));
+            parties.push((node.name.clone(), serde_json::from_str(&body).unwrap_or(Value::Null)));
         }
     }
     parties
@@ -48,18 +45,9 @@ pub(super) fn json(
 }
 
 fn trip_json(network: &Network, trip: &Trip) -> Value {
-    let nodes: Vec<_> = trip
-        .path
-        .nodes()
-        .into_iter()
-        .map(|node| name(network, node))
-        .collect();
-    let delays: Vec<_> = trip
-        .path
-        .delays()
-        .into_iter()
-        .map(|delay| f64::from(delay.micros()) / 1e3)
-        .collect();
+    let nodes: Vec<_> = trip.path.nodes().into_iter().map(|node| name(network, node)).collect();
+    let delays: Vec<_> =
+        trip.path.delays().into_iter().map(|delay| f64::from(delay.micros()) / 1e3).collect();
     json!({ "nodes": nodes, "delays_ms": delays })
 }
 
@@ -81,20 +69,12 @@ pub(super) fn print(
         delivery.waited.as_secs_f64(),
         delivery.slot.number()
     ));
-    say(&format!(
-        "           {alice} -> {}",
-        route(network, &delivery.sent)
-    ));
+    say(&format!("           {alice} -> {}", route(network, &delivery.sent)));
     say(&format!(
         "  {:>6.2} s  later it reached bob, in an answer to one of his pulls",
         delivery.travelled.as_secs_f64()
     ));
-    let mailbox = delivery
-        .sent
-        .path
-        .nodes()
-        .last()
-        .map(|node| name(network, *node));
+    let mailbox = delivery.sent.path.nodes().last().map(|node| name(network, *node));
     say(&format!(
         "           {} -> {}\n           (bob enters through {bob})\n",
         mailbox.unwrap_or_default(),
@@ -103,15 +83,8 @@ pub(super) fn print(
     print_parties(parties);
     say("Prometheus (loopback, values change once a second):");
     for node in &plan.nodes {
-        let role = if matches!(node.role, Role::Relay) {
-            "relay"
-        } else {
-            "mix"
-        };
-        say(&format!(
-            "  {:<12} {role:<5} http://{}/metrics",
-            node.name, node.metrics
-        ));
+        let role = if matches!(node.role, Role::Relay) { "relay" } else { "mix" };
+        say(&format!("  {:<12} {role:<5} http://{}/metrics", node.name, node.metrics));
     }
 }
 
@@ -124,33 +97,19 @@ fn print_parties(parties: &[(String, Value)]) {
         "  party         packets in    packets out   clients  cells up/down  mailboxes: envelopes stored",
     );
     for (name, saw) in parties {
-        let cells = format!(
-            "{}/{}",
-            number(&saw["cells_up"]),
-            number(&saw["cells_down"])
-        );
+        let cells = format!("{}/{}", number(&saw["cells_up"]), number(&saw["cells_down"]));
         let relay = saw["role"] == "relay";
         say(&format!(
             "  {name:<12}  {:<12}  {:<12}  {:<7}  {:<13}  {}",
             sum(&saw["from"]),
             sum(&saw["to"]),
-            if relay {
-                number(&saw["sessions"]).to_string()
-            } else {
-                "-".to_owned()
-            },
+            if relay { number(&saw["sessions"]).to_string() } else { "-".to_owned() },
             if relay { cells } else { "-".to_owned() },
-            if relay {
-                mailboxes(&saw["mailboxes"])
-            } else {
-                "-".to_owned()
-            },
+            if relay { mailboxes(&saw["mailboxes"]) } else { "-".to_owned() },
         ));
     }
-    say(
-        "  A relay knows its clients' addresses or a mailbox's pseudonym, never which belong \
-         together;\n  a mix knows its neighbours only. --json shows the counts of each link.\n",
-    );
+    say("  A relay knows its clients' addresses or a mailbox's pseudonym, never which belong \
+         together;\n  a mix knows its neighbours only. --json shows the counts of each link.\n");
 }
 
 /// The busiest pseudonyms first; the message's mailbox is one among its owner's own loops.
@@ -159,25 +118,13 @@ fn mailboxes(list: &Value) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|mailbox| {
-            (
-                number(&mailbox["stored"]),
-                mailbox["pseudonym"].as_str().unwrap_or(""),
-            )
-        })
+        .map(|mailbox| (number(&mailbox["stored"]), mailbox["pseudonym"].as_str().unwrap_or("")))
         .collect();
     mailboxes.sort_unstable_by(|one, other| other.cmp(one));
-    let shown: Vec<_> = mailboxes
-        .iter()
-        .take(4)
-        .map(|(stored, name)| format!("{name}:{stored}"))
-        .collect();
+    let shown: Vec<_> =
+        mailboxes.iter().take(4).map(|(stored, name)| format!("{name}:{stored}")).collect();
     let more = mailboxes.len().saturating_sub(4);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(" "))
 }
 
@@ -198,20 +145,13 @@ fn route(network: &Network, trip: &Trip) -> String {
     let hops = trip.path.nodes().into_iter().zip(trip.path.delays());
     let hop = |(node, delay): (NodeNumber, rohrpost_packet::Delay)| {
         let name = name(network, node);
-        if delay.micros() == 0 {
-            name
-        } else {
-            format!("{name} ({} ms)", delay.micros() / 1000)
-        }
+        if delay.micros() == 0 { name } else { format!("{name} ({} ms)", delay.micros() / 1000) }
     };
     hops.map(hop).collect::<Vec<_>>().join(" -> ")
 }
 
 fn name(network: &Network, number: NodeNumber) -> String {
-    network
-        .roster
-        .node(number)
-        .map_or_else(|| number.to_string(), |node| node.name.clone())
+    network.roster.node(number).map_or_else(|| number.to_string(), |node| node.name.clone())
 }
 
 fn number(value: &Value) -> u64 {
@@ -219,10 +159,5 @@ fn number(value: &Value) -> u64 {
 }
 
 fn sum(links: &Value) -> u64 {
-    links
-        .as_object()
-        .into_iter()
-        .flat_map(|links| links.values())
-        .map(number)
-        .sum()
+    links.as_object().into_iter().flat_map(|links| links.values()).map(number).sum()
 }

@@ -27,10 +27,7 @@ impl IdentitySecret {
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let (_, public) = X25519Secret::from_seed(seed);
-        Self {
-            seed: Zeroizing::new(*seed),
-            public: IdentityPublic(public),
-        }
+        Self { seed: Zeroizing::new(*seed), public: IdentityPublic(public) }
     }
 
     /// The bytes for a key file.

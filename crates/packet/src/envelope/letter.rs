@@ -37,9 +37,7 @@ impl MessageId {
 /// The first four bytes, enough for a person to tell two messages apart.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -107,10 +105,7 @@ impl Letter {
             return Err(LetterError::Version);
         }
         let (certificate_len, body_len) = (short(2), short(40));
-        let fragment = Fragment {
-            index: word(28),
-            count: word(32),
-        };
+        let fragment = Fragment { index: word(28), count: word(32) };
         let content = &bytes[HEADER_LEN..];
         let fits = certificate_len + body_len <= content.len();
         let flags = bytes[1] <= 1 && (bytes[1] == 1 || certificate_len == 0);

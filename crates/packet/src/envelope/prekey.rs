@@ -32,11 +32,7 @@ impl PrekeySecret {
     #[must_use]
     pub fn from_seed(seed: &[u8; PREKEY_SEED_LEN]) -> Self {
         let (hybrid, public) = HybridSecret::from_seed(seed);
-        Self {
-            hybrid,
-            seed: Zeroizing::new(*seed),
-            public: PrekeyPublic(public.into()),
-        }
+        Self { hybrid, seed: Zeroizing::new(*seed), public: PrekeyPublic(public.into()) }
     }
 
     /// The bytes for a key file.
@@ -79,8 +75,6 @@ impl PrekeyPublic {
     }
 
     pub(super) fn x25519(&self) -> &[u8; X25519_LEN] {
-        self.0
-            .first_chunk()
-            .expect("a prekey begins with an X25519 key")
+        self.0.first_chunk().expect("a prekey begins with an X25519 key")
     }
 }

@@ -52,9 +52,7 @@ fn a_full_letter_arrives<S: Suite>() {
     let other = PrekeySecret::generate(&mut pair.rng);
     let opened = envelope.open(&[&other, &pair.prekey], &NETWORK).unwrap();
     assert!(opened.sender() == pair.alice.public().key_id());
-    let got = opened
-        .letter(pair.bob.public(), pair.alice.public())
-        .unwrap();
+    let got = opened.letter(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
     assert_eq!(got.fragment, Fragment { index: 1, count: 3 });
     assert_eq!(got.body.as_slice(), text);
@@ -74,19 +72,11 @@ fn a_certificate_takes_room_from_the_text() {
     long.certificate = Some(vec![2; 100]);
     let envelope: Envelope<Classic> = pair.seal(&long).unwrap();
     let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
-    let got = opened
-        .letter(pair.bob.public(), pair.alice.public())
-        .unwrap();
+    let got = opened.letter(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!(got.certificate.unwrap(), vec![2; 100]);
     long.certificate = Some(vec![2; 101]);
     let error = pair.seal::<Classic>(&long).err().unwrap();
-    assert_eq!(
-        error,
-        SealError::Letter(LetterError::TooLong {
-            len: room + 1,
-            room
-        })
-    );
+    assert_eq!(error, SealError::Letter(LetterError::TooLong { len: room + 1, room }));
 }
 
 #[test]
@@ -94,15 +84,9 @@ fn another_network_recipient_or_sender_cannot_open() {
     let mut pair = pair();
     let envelope: Envelope<Classic> = pair.seal(&letter(b"text")).unwrap();
     let elsewhere = NetworkId::new([9; 32]);
-    assert_eq!(
-        envelope.open(&[&pair.prekey], &elsewhere).err(),
-        Some(OpenError::Recipient)
-    );
+    assert_eq!(envelope.open(&[&pair.prekey], &elsewhere).err(), Some(OpenError::Recipient));
     let other = PrekeySecret::generate(&mut pair.rng);
-    assert_eq!(
-        envelope.open(&[&other], &NETWORK).err(),
-        Some(OpenError::Recipient)
-    );
+    assert_eq!(envelope.open(&[&other], &NETWORK).err(), Some(OpenError::Recipient));
     let mallory = IdentitySecret::generate(&mut pair.rng);
     let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
     let refused = opened.letter(pair.bob.public(), mallory.public()).err();

@@ -59,10 +59,7 @@ impl Account {
             id: own.key.id(),
             write_key: own.write_key.clone(),
         };
-        let prekey = self
-            .prekeys
-            .first()
-            .expect("an account is made with a prekey");
+        let prekey = self.prekeys.first().expect("an account is made with a prekey");
         Contact {
             identity: self.identity.public().clone(),
             prekey: prekey.public().clone(),

@@ -35,9 +35,9 @@ impl Inbox {
 
     /// The newest acknowledgements for a mailbox.
     pub(super) fn acks(&self, mailbox: usize) -> Vec<EnvelopeId> {
-        self.acks.get(mailbox).map_or_else(Vec::new, |acks| {
-            acks.iter().rev().take(MAX_ACKS).copied().collect()
-        })
+        self.acks
+            .get(mailbox)
+            .map_or_else(Vec::new, |acks| acks.iter().rev().take(MAX_ACKS).copied().collect())
     }
 
     pub(super) fn loop_sent(&mut self, message: MessageId, at: Time) {
@@ -48,20 +48,13 @@ impl Inbox {
     }
 
     pub(super) fn expire_loops(&mut self, now: Time, events: &mut VecDeque<Event>) {
-        while self
-            .loops
-            .front()
-            .is_some_and(|(_, sent)| now.since(*sent) > LOOP_LOST)
-        {
+        while self.loops.front().is_some_and(|(_, sent)| now.since(*sent) > LOOP_LOST) {
             self.loops.pop_front();
             events.push_back(Event::LoopLost);
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of a courier that receiving touches"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a courier that receiving touches")]
     pub(super) fn open<S: Suite>(
         &mut self,
         now: Time,
@@ -72,21 +65,13 @@ impl Inbox {
         network: &NetworkId,
         events: &mut VecDeque<Event>,
     ) {
-        let PendingReply {
-            opener,
-            mailbox,
-            relay,
-            path,
-        } = reply;
+        let PendingReply { opener, mailbox, relay, path } = reply;
         let answer = opener.open(&mut payload).ok();
         let Some(answer) = answer.and_then(|body| Answer::<S>::decode(&body).ok()) else {
             return;
         };
         let trip = Trip { path, at: now };
-        events.push_back(Event::PullAnswered {
-            relay,
-            trip: trip.clone(),
-        });
+        events.push_back(Event::PullAnswered { relay, trip: trip.clone() });
         let Answer::Envelope(id, envelope) = answer else {
             return;
         };
@@ -95,15 +80,9 @@ impl Inbox {
             Some((sender, letter)) if sender == account.identity.public().key_id() => {
                 self.loop_returned(now, letter.message)
             }
-            Some((sender, letter)) => {
-                self.is_new(sender, letter.message, letter.fragment)
-                    .then(|| Event::Arrived {
-                        letter: Box::new(letter),
-                        sender,
-                        relay,
-                        trip,
-                    })
-            }
+            Some((sender, letter)) => self
+                .is_new(sender, letter.message, letter.fragment)
+                .then(|| Event::Arrived { letter: Box::new(letter), sender, relay, trip }),
             None => Some(Event::Dropped),
         };
         events.extend(event);
@@ -122,9 +101,7 @@ impl Inbox {
     fn loop_returned(&mut self, now: Time, message: MessageId) -> Option<Event> {
         let index = self.loops.iter().position(|(held, _)| *held == message)?;
         let (_, sent) = self.loops.remove(index)?;
-        Some(Event::LoopReturned {
-            after: now.since(sent),
-        })
+        Some(Event::LoopReturned { after: now.since(sent) })
     }
 
     fn is_new(&mut self, sender: KeyId, message: MessageId, fragment: Fragment) -> bool {
@@ -152,11 +129,7 @@ fn read<S: Suite>(
     let prekeys: Vec<_> = account.prekeys.iter().collect();
     let opened = envelope.open(&prekeys, network).ok()?;
     let (sender, own) = (opened.sender(), account.identity.public());
-    let identity = if sender == own.key_id() {
-        own
-    } else {
-        &contacts.get(&sender)?.identity
-    };
+    let identity = if sender == own.key_id() { own } else { &contacts.get(&sender)?.identity };
     Some((sender, opened.letter(own, identity).ok()?))
 }
 

@@ -23,10 +23,7 @@ pub(super) struct Pending<S: Suite> {
 
 impl<S: Suite> Pending<S> {
     pub(super) fn new() -> Self {
-        Self {
-            replies: HashMap::new(),
-            order: VecDeque::new(),
-        }
+        Self { replies: HashMap::new(), order: VecDeque::new() }
     }
 
     pub(super) fn insert(&mut self, reply: PendingReply<S>) {

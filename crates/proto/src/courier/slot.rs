@@ -33,20 +33,13 @@ impl<S: Suite> Courier<S> {
             self.unnamed = false;
             return Some(Departure::Cell(UpCell::Hello(session)));
         }
-        let built = self
-            .view
-            .clone()
-            .and_then(|view| self.build(&view, now, slot, rng));
+        let built = self.view.clone().and_then(|view| self.build(&view, now, slot, rng));
         match (self.vantage, built) {
             (Vantage::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
             (Vantage::Mix { .. }, None) => None,
             (Vantage::Client { .. }, Some((Outgoing { to, frame }, _))) => {
                 let Frame { generation, packet } = frame;
-                Some(Departure::Cell(UpCell::Packet {
-                    first_hop: to,
-                    generation,
-                    packet,
-                }))
+                Some(Departure::Cell(UpCell::Packet { first_hop: to, generation, packet }))
             }
             (Vantage::Mix { .. }, Some((outgoing, due))) => {
                 Some(Departure::Packet { due, outgoing })
@@ -76,16 +69,7 @@ impl<S: Suite> Courier<S> {
         };
         let to = built.path.first();
         let generation = view.key(to)?.generation().short();
-        Some((
-            Outgoing {
-                to,
-                frame: Frame {
-                    generation,
-                    packet: built.packet,
-                },
-            },
-            due,
-        ))
+        Some((Outgoing { to, frame: Frame { generation, packet: built.packet } }, due))
     }
 
     /// Asks one of the own mailboxes, by a coin, for an answer.
@@ -93,14 +77,12 @@ impl<S: Suite> Courier<S> {
         let mailbox = below(self.account.mailboxes.len(), rng);
         let own = &self.account.mailboxes[mailbox];
         let (path, end) = match self.vantage {
-            Vantage::Client { entry, session } => (
-                Path::to_relay(view, 0, entry, rng).ok()?,
-                Route::reply(session),
-            ),
-            Vantage::Mix { number, layer } => (
-                Path::to_mix(view, layer, number, rng).ok()?,
-                Route::own_loop(),
-            ),
+            Vantage::Client { entry, session } => {
+                (Path::to_relay(view, 0, entry, rng).ok()?, Route::reply(session))
+            }
+            Vantage::Mix { number, layer } => {
+                (Path::to_mix(view, layer, number, rng).ok()?, Route::own_loop())
+            }
         };
         let (surb, opener) = build_surb(path.first(), &path.hops(view, end).ok()?, rng).ok()?;
         let request = PullRequest {
@@ -114,12 +96,7 @@ impl<S: Suite> Courier<S> {
         };
         let built = self.wrap(view, own.relay, &request.encode(), rng)?;
         let relay = own.relay;
-        self.pending.insert(PendingReply {
-            opener,
-            mailbox,
-            relay,
-            path,
-        });
+        self.pending.insert(PendingReply { opener, mailbox, relay, path });
         Some(built)
     }
 
@@ -141,15 +118,8 @@ impl<S: Suite> Courier<S> {
         let built = self.store(view, contact, mailbox, letter, rng)?;
         let message = letter.message;
         self.outbox.pop_front();
-        let trip = Trip {
-            path: built.path.clone(),
-            at: now,
-        };
-        self.events.push_back(Event::Sent {
-            message,
-            slot,
-            trip,
-        });
+        let trip = Trip { path: built.path.clone(), at: now };
+        self.events.push_back(Event::Sent { message, slot, trip });
         Some(built)
     }
 
@@ -187,25 +157,12 @@ impl<S: Suite> Courier<S> {
         letter: &Letter,
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
-        let Contact {
-            identity, prekey, ..
-        } = contact;
+        let Contact { identity, prekey, .. } = contact;
         let network = &self.roster.network_id;
-        let envelope = seal::<S>(
-            &self.account.identity,
-            identity,
-            prekey,
-            network,
-            letter,
-            rng,
-        )
-        .ok()?;
+        let envelope =
+            seal::<S>(&self.account.identity, identity, prekey, network, letter, rng).ok()?;
         let write_key = mailbox.write_key.clone();
-        let store = Store {
-            mailbox: mailbox.id,
-            write_key,
-            envelope,
-        };
+        let store = Store { mailbox: mailbox.id, write_key, envelope };
         self.wrap(view, mailbox.relay, &store.encode(), rng)
     }
 
@@ -221,13 +178,7 @@ impl<S: Suite> Courier<S> {
             Vantage::Mix { layer, .. } => layer + 1,
         };
         let path = Path::to_relay(view, first_layer, relay, rng).ok()?;
-        let packet = wrap(
-            first_layer,
-            &path.hops(view, Route::deliver()).ok()?,
-            body,
-            rng,
-        )
-        .ok()?;
+        let packet = wrap(first_layer, &path.hops(view, Route::deliver()).ok()?, body, rng).ok()?;
         Some(Built { path, packet })
     }
 }
@@ -238,10 +189,7 @@ fn live_mailbox<'a, S: Suite>(
     contact: &'a Contact,
     rng: &mut ChaCha20Rng,
 ) -> Option<&'a ContactMailbox> {
-    let live: Vec<_> = contact
-        .mailboxes
-        .iter()
-        .filter(|mailbox| view.key(mailbox.relay).is_some())
-        .collect();
+    let live: Vec<_> =
+        contact.mailboxes.iter().filter(|mailbox| view.key(mailbox.relay).is_some()).collect();
     (!live.is_empty()).then(|| live[below(live.len(), rng)])
 }

@@ -45,12 +45,7 @@ impl Chunk {
             return Err(Malformed);
         }
         let data = reader.take(len)?.into();
-        Ok(Some(Self {
-            document,
-            index,
-            count,
-            data,
-        }))
+        Ok(Some(Self { document, index, count, data }))
     }
 }
 
@@ -61,12 +56,7 @@ pub fn chunks(document: u32, bytes: &[u8], len: usize) -> Vec<Chunk> {
     let (Ok(count), true) = (u16::try_from(count), bytes.len() <= MAX_DOCUMENT_LEN) else {
         return Vec::new();
     };
-    let cut = |(index, data): (u16, &[u8])| Chunk {
-        document,
-        index,
-        count,
-        data: data.into(),
-    };
+    let cut = |(index, data): (u16, &[u8])| Chunk { document, index, count, data: data.into() };
     (0..count).zip(bytes.chunks(len)).map(cut).collect()
 }
 
@@ -97,11 +87,7 @@ impl ChunkAssembler {
         }
         self.held += chunk.data.len();
         self.pieces.insert(chunk.index, chunk.data);
-        (self.pieces.len() == usize::from(self.count)).then(|| {
-            self.pieces
-                .values()
-                .flat_map(|piece| piece.iter().copied())
-                .collect()
-        })
+        (self.pieces.len() == usize::from(self.count))
+            .then(|| self.pieces.values().flat_map(|piece| piece.iter().copied()).collect())
     }
 }

@@ -14,11 +14,7 @@ fn rng() -> ChaCha20Rng {
 fn frames_have_one_layout_and_come_back() {
     let packet = Packet::<Classic>::random(&mut rng());
     let bytes = packet.as_bytes().to_vec();
-    let encoded = Frame {
-        generation: ShortGeneration::new(0x1234),
-        packet,
-    }
-    .encode();
+    let encoded = Frame { generation: ShortGeneration::new(0x1234), packet }.encode();
     assert_eq!(encoded.len(), frame_len::<Classic>());
     assert_eq!(&encoded[..8], [1, 0, 0x12, 0x34, 0, 0, 0, 0]);
     let frame = Frame::<Classic>::decode(&encoded).unwrap();
@@ -33,21 +29,10 @@ fn every_up_cell_has_the_same_length() {
     let session = SessionId::new([9; 16]);
     let packet = Packet::<Classic>::random(&mut rng());
     let (first_hop, generation) = (NodeNumber::new(7), ShortGeneration::new(3));
-    let cells = [
-        UpCell::Hello(session),
-        UpCell::Idle,
-        UpCell::Packet {
-            first_hop,
-            generation,
-            packet,
-        },
-    ];
+    let cells =
+        [UpCell::Hello(session), UpCell::Idle, UpCell::Packet { first_hop, generation, packet }];
     let encoded = cells.map(|cell| cell.encode(&mut rng()));
-    assert!(
-        encoded
-            .iter()
-            .all(|cell| cell.len() == frame_len::<Classic>())
-    );
+    assert!(encoded.iter().all(|cell| cell.len() == frame_len::<Classic>()));
     assert_eq!(encoded[2][..8], [2, 0, 0, 3, 0, 0, 0, 7]);
     let [hello, idle, packet] = encoded.map(|cell| UpCell::<Classic>::decode(&cell).unwrap());
     assert!(matches!(hello, UpCell::Hello(got) if got == session));
@@ -58,12 +43,7 @@ fn every_up_cell_has_the_same_length() {
 #[test]
 fn a_reply_and_a_chunk_share_a_down_cell() {
     let payload: Box<[u8]> = vec![5; Classic::PAYLOAD_LEN].into();
-    let chunk = Chunk {
-        document: 4,
-        index: 1,
-        count: 3,
-        data: vec![8; 286].into(),
-    };
+    let chunk = Chunk { document: 4, index: 1, count: 3, data: vec![8; 286].into() };
     let reply = Some((ReplyId::new([6; 16]), payload.clone()));
     let cell = DownCell::<Classic>::new(TIME, reply, Some(chunk.clone())).encode();
     assert_eq!(cell.len(), frame_len::<Classic>());
@@ -84,11 +64,7 @@ fn a_document_survives_any_order_and_repetition() {
     assert_eq!(pieces.len(), 7);
     let mut assembler = ChunkAssembler::default();
     let order = [3, 3, 0, 6, 1, 5, 0, 2];
-    assert!(
-        order
-            .iter()
-            .all(|&i| assembler.take(pieces[i].clone()).is_none())
-    );
+    assert!(order.iter().all(|&i| assembler.take(pieces[i].clone()).is_none()));
     assert_eq!(assembler.take(pieces[4].clone()).unwrap(), document);
     assert!(assembler.take(pieces[4].clone()).is_none(), "given once");
     assert!(chunks(1, &vec![0; MAX_DOCUMENT_LEN + 1], 4_646).is_empty());
@@ -99,12 +75,7 @@ fn an_assembler_holds_no_more_than_the_longest_document() {
     let mut assembler = ChunkAssembler::default();
     for index in 0..u16::MAX {
         let data = vec![0; 60_000].into();
-        let chunk = Chunk {
-            document: 1,
-            index,
-            count: u16::MAX,
-            data,
-        };
+        let chunk = Chunk { document: 1, index, count: u16::MAX, data };
         assert!(assembler.take(chunk).is_none());
         if index > 20 {
             break;

@@ -94,10 +94,7 @@ impl<S: Suite> Pull<S> {
         if count > MAX_ACKS {
             return Err(Malformed.into());
         }
-        let acks = reader
-            .take(MAX_ACKS * ACK_LEN)?
-            .chunks_exact(ACK_LEN)
-            .take(count);
+        let acks = reader.take(MAX_ACKS * ACK_LEN)?.chunks_exact(ACK_LEN).take(count);
         let ack = |ack: &[u8]| EnvelopeId(ack.try_into().expect("chunks of an id's length"));
         let acks = acks.map(ack).collect();
         let surb = Surb::decode(reader.take(Surb::<S>::ENCODED_LEN)?).map_err(|_| Malformed)?;
@@ -106,12 +103,7 @@ impl<S: Suite> Pull<S> {
         if !public.verify(LABEL, &signed, &signature) {
             return Err(InstructionError::Unauthorized);
         }
-        Ok(Self {
-            mailbox: MailboxId::of(&public),
-            write_keys,
-            acks,
-            surb,
-        })
+        Ok(Self { mailbox: MailboxId::of(&public), write_keys, acks, surb })
     }
 }
 

@@ -50,8 +50,7 @@ impl<S: Suite> Mailbox<S> {
     /// Takes a pull; tells how many envelopes its acknowledgements removed.
     pub(super) fn pull(&mut self, now: Time, pull: Pull<S>) -> usize {
         let before = self.envelopes.len();
-        self.envelopes
-            .retain(|stored| !pull.acks.contains(&stored.id));
+        self.envelopes.retain(|stored| !pull.acks.contains(&stored.id));
         if self.surbs.len() == SURB_STOCK {
             self.surbs.pop_front();
         }
@@ -65,11 +64,7 @@ impl<S: Suite> Mailbox<S> {
 
     /// Whether the key fits and there is room; both are looked at in any case.
     pub(super) fn admits(&self, key: &WriteKey) -> bool {
-        let fits = self
-            .write_keys
-            .iter()
-            .flatten()
-            .fold(false, |fits, held| fits | held.fits(key));
+        let fits = self.write_keys.iter().flatten().fold(false, |fits, held| fits | held.fits(key));
         fits & (self.envelopes.len() < self.room())
     }
 
@@ -80,12 +75,7 @@ impl<S: Suite> Mailbox<S> {
             return false;
         }
         self.stored += 1;
-        self.envelopes.push_back(Stored {
-            id,
-            envelope,
-            since: now,
-            served: None,
-        });
+        self.envelopes.push_back(Stored { id, envelope, since: now, served: None });
         true
     }
 
@@ -98,26 +88,19 @@ impl<S: Suite> Mailbox<S> {
         let surb = self.surbs.pop_front()?;
         self.answers += 1;
         let waits = |stored: &&mut Stored<S>| {
-            stored
-                .served
-                .is_none_or(|served| now.since(served) >= SERVE_AGAIN)
+            stored.served.is_none_or(|served| now.since(served) >= SERVE_AGAIN)
         };
-        let answer = self
-            .envelopes
-            .iter_mut()
-            .find(waits)
-            .map_or(Answer::Dummy, |stored| {
-                stored.served = Some(now);
-                Answer::Envelope(stored.id, stored.envelope.clone())
-            });
+        let answer = self.envelopes.iter_mut().find(waits).map_or(Answer::Dummy, |stored| {
+            stored.served = Some(now);
+            Answer::Envelope(stored.id, stored.envelope.clone())
+        });
         Some((surb, answer))
     }
 
     /// Forgets old envelopes and lets credit decay; tells how many envelopes went.
     pub(super) fn expire(&mut self, now: Time) -> usize {
         let before = self.envelopes.len();
-        self.envelopes
-            .retain(|stored| now.since(stored.since) < TTL);
+        self.envelopes.retain(|stored| now.since(stored.since) < TTL);
         if now.since(self.decayed) >= DAY {
             self.credit -= self.credit / 8;
             self.decayed = now;

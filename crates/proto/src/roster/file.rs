@@ -131,10 +131,7 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
     let signature = |raw: RawSignature| {
         let signature = raw.signature.parse();
         let signature = signature.map_err(|_| RosterError::Signature(raw.agency.clone()))?;
-        Ok(RosterSignature {
-            agency: raw.agency,
-            signature,
-        })
+        Ok(RosterSignature { agency: raw.agency, signature })
     };
     raw.signature.into_iter().map(signature).collect()
 }
@@ -145,10 +142,8 @@ pub fn render_signatures(signatures: &[RosterSignature]) -> String {
     let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
     signatures.iter().fold(head, |mut text, signed| {
         let RosterSignature { agency, signature } = signed;
-        let _ = write!(
-            text,
-            "\n[[signature]]\nagency = \"{agency}\"\nsignature = \"{signature}\"\n"
-        );
+        let _ =
+            write!(text, "\n[[signature]]\nagency = \"{agency}\"\nsignature = \"{signature}\"\n");
         text
     })
 }
@@ -160,32 +155,19 @@ pub(super) fn check_signatures(
     trust: &TrustRoot,
 ) -> Result<(), RosterError> {
     for signed in signatures {
-        let Some(agency) = trust
-            .agencies()
-            .iter()
-            .find(|agency| agency.name == signed.agency)
+        let Some(agency) = trust.agencies().iter().find(|agency| agency.name == signed.agency)
         else {
             return Err(RosterError::UnknownSigner(signed.agency.clone()));
         };
-        if !agency
-            .key
-            .verify(SIGNATURE_LABEL, text.as_bytes(), &signed.signature)
-        {
+        if !agency.key.verify(SIGNATURE_LABEL, text.as_bytes(), &signed.signature) {
             return Err(RosterError::Signature(signed.agency.clone()));
         }
     }
     let signed = |name: &str| signatures.iter().any(|signed| signed.agency == name);
-    let (signed, missing): (Vec<_>, Vec<_>) = trust
-        .agencies()
-        .iter()
-        .map(|agency| agency.name.as_str())
-        .partition(|name| signed(name));
+    let (signed, missing): (Vec<_>, Vec<_>) =
+        trust.agencies().iter().map(|agency| agency.name.as_str()).partition(|name| signed(name));
     if signed.len() < trust.threshold() {
-        let names = if signed.is_empty() {
-            "nobody".to_owned()
-        } else {
-            signed.join(", ")
-        };
+        let names = if signed.is_empty() { "nobody".to_owned() } else { signed.join(", ") };
         return Err(RosterError::UnderSigned {
             signed: signed.len(),
             names,
@@ -224,12 +206,7 @@ impl RawTraffic {
         let milliseconds = |value: Option<u64>, name, least, most, default| match value {
             None => Ok(default),
             Some(ms) if (least..=most).contains(&ms) => Ok(Duration::from_millis(ms)),
-            Some(value) => Err(RosterError::Range {
-                name,
-                value,
-                least,
-                most,
-            }),
+            Some(value) => Err(RosterError::Range { name, value, least, most }),
         };
         Ok(Traffic {
             slot: milliseconds(self.slot_ms, "slot_ms", 4, 60_000, default.slot)?,
@@ -257,16 +234,10 @@ impl RawDirectory {
         let (least, most) = (600, 7 * 86_400);
         match self.epoch_seconds {
             None => Ok(default),
-            Some(value) if (least..=most).contains(&value) => Ok(Directory {
-                epoch: Duration::from_secs(value),
-                ..default
-            }),
-            Some(value) => Err(RosterError::Range {
-                name: "epoch_seconds",
-                value,
-                least,
-                most,
-            }),
+            Some(value) if (least..=most).contains(&value) => {
+                Ok(Directory { epoch: Duration::from_secs(value), ..default })
+            }
+            Some(value) => Err(RosterError::Range { name: "epoch_seconds", value, least, most }),
         }
     }
 }
@@ -290,20 +261,11 @@ impl RawNode {
             ("mix", Some(layer @ 1..=3)) => Role::Mix { layer: layer - 1 },
             _ => return Err(RosterError::Role(self.name)),
         };
-        if !trust
-            .agencies()
-            .iter()
-            .any(|agency| agency.name == self.operator)
-        {
-            return Err(RosterError::Operator {
-                node: self.name,
-                operator: self.operator,
-            });
+        if !trust.agencies().iter().any(|agency| agency.name == self.operator) {
+            return Err(RosterError::Operator { node: self.name, operator: self.operator });
         }
-        let identity: IdentityKey = self
-            .identity
-            .parse()
-            .map_err(|_| RosterError::Identity(self.name.clone()))?;
+        let identity: IdentityKey =
+            self.identity.parse().map_err(|_| RosterError::Identity(self.name.clone()))?;
         if self.addresses.is_empty() || self.number == 0 {
             return Err(RosterError::Address(self.name));
         }
@@ -335,20 +297,12 @@ struct RawSignature {
 /// Days from the Unix epoch to a date `YYYY-MM-DD` of the Gregorian calendar.
 fn days_since_epoch(date: &str) -> Option<u64> {
     let mut parts = date.splitn(3, '-').map(str::parse::<u64>);
-    let (year, month, day) = (
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-    );
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
     if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
     // Years begin in March, so that the leap day is the last of its year.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
     days.checked_sub(DAYS_TO_1970)
 }

@@ -9,10 +9,7 @@ fn key(seed: u8) -> SigningKey {
 
 fn trust() -> TrustRoot {
     let names = ["north", "south", "east", "west"];
-    let agency = |(seed, name): (u8, &str)| Agency {
-        name: name.into(),
-        key: key(seed).public(),
-    };
+    let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
     let agencies = (1..).zip(names).map(agency).collect();
     TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap()
 }
@@ -40,20 +37,11 @@ fn nodes() -> Vec<RosterNode> {
 }
 
 fn text(nodes: &[RosterNode]) -> String {
-    Roster::render(
-        "test",
-        "2027-11-23",
-        SuiteName::Hybrid,
-        &Traffic::default(),
-        nodes,
-    )
+    Roster::render("test", "2027-11-23", SuiteName::Hybrid, &Traffic::default(), nodes)
 }
 
 fn signatures(text: &str, signers: &[(u8, &str)]) -> Vec<RosterSignature> {
-    signers
-        .iter()
-        .map(|(seed, name)| Roster::sign(text, name, &key(*seed)))
-        .collect()
+    signers.iter().map(|(seed, name)| Roster::sign(text, name, &key(*seed))).collect()
 }
 
 const THREE: &[(u8, &str)] = &[(1, "north"), (2, "south"), (3, "east")];
@@ -75,24 +63,15 @@ fn three_of_four_signatures_make_a_roster() {
     let relay = Role::Relay;
     assert_eq!(names(roster.successors(relay).collect()), [3]);
     assert_eq!(names(roster.predecessors(relay).collect()), [5]);
-    assert_eq!(
-        names(roster.predecessors(Role::Mix { layer: 0 }).collect()),
-        [1, 2]
-    );
-    assert_eq!(
-        names(roster.successors(Role::Mix { layer: 2 }).collect()),
-        [1, 2]
-    );
+    assert_eq!(names(roster.predecessors(Role::Mix { layer: 0 }).collect()), [1, 2]);
+    assert_eq!(names(roster.successors(Role::Mix { layer: 2 }).collect()), [1, 2]);
 }
 
 #[test]
 fn too_few_signatures_are_refused_and_the_missing_named() {
     let text = text(&nodes());
     let two = error(&text, &THREE[..2]);
-    assert!(
-        two.contains("only 2 of the 3") && two.contains("east or west"),
-        "{two}"
-    );
+    assert!(two.contains("only 2 of the 3") && two.contains("east or west"), "{two}");
     assert!(error(&text, &[]).contains("nobody"));
     let repeated = error(&text, &[(1, "north"), (1, "north"), (1, "north")]);
     assert!(repeated.contains("only 1 of the 3"), "{repeated}");
@@ -113,27 +92,12 @@ fn rules_are_checked_and_explained() {
     let good = text(&nodes());
     let cases = [
         (good.replace("[traffic]", "[traffic]\nspeed = 1"), "speed"),
-        (
-            good.replace("slot_ms = 250", "slot_ms = 1"),
-            "between 4 and 60000",
-        ),
-        (
-            good.replace("\"hybrid\"", "\"quantum\""),
-            "unknown suite quantum",
-        ),
-        (
-            good.replace("layer = 2", "layer = 4"),
-            "node-4: role must be",
-        ),
-        (
-            good.replace("operator = \"east\"", "operator = \"moon\""),
-            "moon is no agency",
-        ),
+        (good.replace("slot_ms = 250", "slot_ms = 1"), "between 4 and 60000"),
+        (good.replace("\"hybrid\"", "\"quantum\""), "unknown suite quantum"),
+        (good.replace("layer = 2", "layer = 4"), "node-4: role must be"),
+        (good.replace("operator = \"east\"", "operator = \"moon\""), "moon is no agency"),
         (good.replace("number = 5", "number = 4"), "share a number"),
-        (
-            good.replace("2027-11-23", "2020-01-01"),
-            "expired on 2020-01-01",
-        ),
+        (good.replace("2027-11-23", "2020-01-01"), "expired on 2020-01-01"),
         (good.replace("2027-11-23", "tomorrow"), "YYYY-MM-DD"),
         (good.replace("layer = 2", "layer = 1"), "layer 2 has no mix"),
     ];

@@ -1,0 +1,151 @@
+//! Replays, changed packets, stores without the right to: nothing of it shows outside.
+
+use std::time::Duration;
+
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rohrpost_packet::envelope::Envelope;
+use rohrpost_packet::{NodeNumber, Route, Suite, wrap};
+use rohrpost_proto::courier::{ContactMailbox, Event};
+use rohrpost_proto::frame::{Frame, Outgoing};
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::instruction::{MailboxId, Store, WriteKey};
+use rohrpost_proto::path::Path;
+use rohrpost_tests::{Conditions, Kind, NORTH, Toy, World};
+
+const ALL: &[Kind] = &[Kind::Cell, Kind::Answer, Kind::Transit];
+
+/// A network with two clients that know each other, warmed up.
+fn world() -> (World<Toy>, usize, usize) {
+    let mut world = World::new(11, Conditions::CALM);
+    let (alice, bob) = (world.add_client(NORTH), world.add_client(NodeNumber::new(3)));
+    world.introduce(alice, bob);
+    world.run_for(Duration::from_secs(30));
+    (world, alice, bob)
+}
+
+/// The packets that go from the relay to the first layer in a second, and where.
+fn captured(world: &mut World<Toy>) -> Vec<(NodeNumber, Box<[u8]>)> {
+    world.capture = true;
+    world.run_for(Duration::from_secs(1));
+    world.capture = false;
+    let packets = std::mem::take(&mut world.captured).into_iter();
+    packets.filter(|(from, ..)| *from == NORTH).map(|(_, to, bytes)| (to, bytes)).collect()
+}
+
+/// The world after a second, with `attack` done to the packets captured in it.
+fn after(attack: impl Fn(&mut World<Toy>, Vec<(NodeNumber, Box<[u8]>)>)) -> World<Toy> {
+    let (mut world, ..) = world();
+    let packets = captured(&mut world);
+    assert!(!packets.is_empty());
+    // All have arrived: a copy that overtakes its original would take its place.
+    world.run_for(Duration::from_millis(100));
+    attack(&mut world, packets);
+    world.run_for(Duration::from_secs(10));
+    world
+}
+
+#[test]
+fn a_replayed_packet_is_dropped_and_nothing_else_happens() {
+    let calm = after(|_, _| {});
+    let attacked = after(|world, packets| {
+        packets.into_iter().for_each(|(to, bytes)| world.inject(to, bytes));
+    });
+    assert_eq!(calm.refused_anywhere(Refusal::Replay), 0);
+    assert!(attacked.refused_anywhere(Refusal::Replay) > 0);
+    assert!(calm.observed(ALL) == attacked.observed(ALL));
+}
+
+#[test]
+fn a_changed_header_is_dropped_and_nothing_else_happens() {
+    let calm = after(|_, _| {});
+    let attacked = after(|world, packets| {
+        for (at, (to, mut bytes)) in packets.into_iter().enumerate() {
+            bytes[8 + at * 7 % Toy::HEADER_LEN] ^= 0x10;
+            world.inject(to, bytes);
+        }
+    });
+    assert!(attacked.refused_anywhere(Refusal::Header) > 0);
+    assert!(calm.observed(ALL) == attacked.observed(ALL));
+}
+
+/// An attacker who changes a payload on the way finds nothing changed: the packet goes its way, and
+/// is garbage where it ends.
+#[test]
+fn a_changed_payload_travels_on_as_garbage() {
+    let send = |change: bool| {
+        let (mut world, _, bob) = world();
+        let mailbox = world.contact(bob).mailboxes[0].clone();
+        let mut outgoing = store(&mut world, &mailbox, 1);
+        if change {
+            let mut bytes = outgoing.frame.packet.as_bytes().to_vec();
+            bytes[Toy::HEADER_LEN + 1_000] ^= 1;
+            outgoing.frame.packet =
+                rohrpost_packet::Packet::from_bytes(&bytes).expect("the length is the same");
+        }
+        world.send(NORTH, &outgoing, Kind::Transit);
+        world.run_for(Duration::from_secs(20));
+        world
+    };
+    let (whole, changed) = (send(false), send(true));
+    assert_eq!(whole.refused_anywhere(Refusal::Payload), 0);
+    assert_eq!(changed.refused_anywhere(Refusal::Payload), 1);
+    assert_eq!(dropped(&whole), 1, "the envelope itself is random bytes");
+    assert_eq!(dropped(&changed), 0);
+    assert!(whole.observed(ALL) == changed.observed(ALL));
+}
+
+/// A packet that stores random bytes, over the same path and with the same delays every time.
+fn store(world: &mut World<Toy>, mailbox: &ContactMailbox, number: u8) -> Outgoing<Toy> {
+    let view = world.view(NORTH).expect("the relay has a document");
+    let mut rng = ChaCha20Rng::from_seed([number; 32]);
+    let path = Path::to_relay(&view, 0, mailbox.relay, &mut rng).expect("all nodes are up");
+    let envelope = vec![number; Toy::ENVELOPE_LEN];
+    let store = Store {
+        mailbox: mailbox.id,
+        write_key: mailbox.write_key.clone(),
+        envelope: Envelope::<Toy>::from_bytes(&envelope).expect("the length is right"),
+    };
+    let hops = path.hops(&view, Route::deliver()).expect("all nodes are up");
+    let packet = wrap(0, &hops, &store.encode(), &mut rng).expect("the path is whole");
+    let generation = hops[0].key.generation().short();
+    Outgoing { to: path.first(), frame: Frame { generation, packet } }
+}
+
+fn dropped(world: &World<Toy>) -> usize {
+    world.events.iter().filter(|told| matches!(told.event, Event::Dropped)).count()
+}
+
+/// Twelve stores a tenth of a second apart, into `mailbox`.
+fn flood(change: impl Fn(&mut ContactMailbox)) -> World<Toy> {
+    let (mut world, _, bob) = world();
+    let mut mailbox = world.contact(bob).mailboxes[0].clone();
+    change(&mut mailbox);
+    for number in 0..12 {
+        let outgoing = store(&mut world, &mailbox, number);
+        world.send(NORTH, &outgoing, Kind::Transit);
+        world.run_for(Duration::from_millis(20));
+    }
+    world.run_for(Duration::from_secs(60));
+    world
+}
+
+#[test]
+fn unknown_mailbox_full_mailbox_and_wrong_key_look_alike_from_outside() {
+    let full = flood(|_| {});
+    let unknown = flood(|mailbox| mailbox.id = MailboxId::new([1; 32]));
+    let wrong = flood(|mailbox| mailbox.write_key = WriteKey::new([1; 32]));
+    // Loops that came before their mailbox was registered are refused in any case.
+    let (calm, ..) = world();
+    let before = calm.refused_anywhere(Refusal::Refused);
+    let refused = |world: &World<Toy>| world.refused_anywhere(Refusal::Refused) - before;
+    assert_eq!(refused(&unknown), 12);
+    assert_eq!(refused(&wrong), 12);
+    assert!((1..=4).contains(&refused(&full)), "{} did not fit", refused(&full));
+    assert_eq!(dropped(&unknown), 0);
+    assert_eq!(dropped(&wrong), 0, "nothing is stored with a wrong key");
+    let stored = 12 - usize::try_from(refused(&full)).unwrap();
+    assert_eq!(dropped(&full), stored, "what was stored was served");
+    assert!(unknown.observed(ALL) == wrong.observed(ALL));
+    assert!(unknown.observed(ALL) == full.observed(ALL));
+}

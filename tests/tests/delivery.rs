@@ -1,0 +1,71 @@
+//! Letters travel through every role, in every suite.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
+use rohrpost_proto::courier::Event;
+use rohrpost_proto::hop::Refusal;
+use rohrpost_tests::{Conditions, Toy, World, seeds};
+
+fn letters_arrive_both_ways<S: Suite>(seed: u64) {
+    let mut world = World::<S>::new(seed, Conditions::CALM);
+    let (alice, bob) = (world.add_client(NodeNumber::new(1)), world.add_client(NodeNumber::new(3)));
+    world.introduce(alice, bob);
+    world.run_for(Duration::from_secs(30));
+    let full = vec![0x5a; letter_body_len::<S>()];
+    world.post(alice, bob, 1, &full);
+    world.post(bob, alice, 2, b"and back");
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(world.arrived(bob), [full], "seed {seed}");
+    assert_eq!(world.arrived(alice), [b"and back"], "seed {seed}");
+    assert_eq!(world.refused_anywhere(Refusal::Header), 0, "seed {seed}");
+    assert_eq!(world.refused_anywhere(Refusal::Payload), 0, "seed {seed}");
+}
+
+#[test]
+fn letters_arrive_both_ways_in_every_suite() {
+    letters_arrive_both_ways::<Hybrid>(1);
+    letters_arrive_both_ways::<Classic>(1);
+    for seed in seeds() {
+        letters_arrive_both_ways::<Toy>(seed);
+    }
+}
+
+#[test]
+fn a_letter_served_twice_arrives_once() {
+    let lossy = Conditions { lost_per_million: 100_000, ..Conditions::CALM };
+    let mut world = World::<Toy>::new(5, lossy);
+    let (alice, bob) = (world.add_client(NodeNumber::new(1)), world.add_client(NodeNumber::new(3)));
+    world.introduce(alice, bob);
+    world.run_for(Duration::from_secs(60));
+    for number in 0..50 {
+        world.post(alice, bob, number, &[number]);
+        world.run_for(Duration::from_secs(2));
+    }
+    world.run_for(Duration::from_secs(300));
+    let mut arrived = world.arrived(bob);
+    let all = arrived.len();
+    arrived.sort();
+    arrived.dedup();
+    assert_eq!(arrived.len(), all, "a letter came twice");
+    // A tenth of all frames is lost and nothing is sent again yet: some letters are lost, not most.
+    assert!((20..50).contains(&all), "{all} of 50 arrived");
+}
+
+#[test]
+fn loops_of_clients_come_back() {
+    let mut world = World::<Toy>::new(2, Conditions::CALM);
+    let client = world.add_client(NodeNumber::new(2));
+    world.run_for(Duration::from_secs(300));
+    let count = |wanted: fn(&Event) -> bool| {
+        world.events.iter().filter(|told| told.client == client && wanted(&told.event)).count()
+    };
+    let sent = count(|event| matches!(event, Event::LoopSent));
+    let returned = count(|event| matches!(event, Event::LoopReturned { .. }));
+    let lost = count(|event| matches!(event, Event::LoopLost));
+    assert_eq!(lost, 0);
+    // A loop slot in eight: half a loop per second.
+    assert!((120..180).contains(&sent), "{sent} loops in 300 s");
+    assert!(sent - returned < 10, "{returned} of {sent} came back");
+}
