@@ -15,7 +15,7 @@ use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
 use rohrpost_proto::roster::{Roster, SuiteName};
 use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
-use rohrpost_transport::{CellSender, ClientConnector, ConnectError, FrameReceiver, PeerAddress};
+use rohrpost_transport::{CellSender, ConnectError, FrameReceiver, PeerAddress, connect};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -49,9 +49,6 @@ pub enum SessionError {
     /// The relay cannot be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// This host gives no socket.
-    #[error("this host gives no UDP socket: {0}")]
-    Socket(#[from] std::io::Error),
     /// The link was lost.
     #[error("the link to the entry relay was lost")]
     Lost,
@@ -167,8 +164,7 @@ impl<S: Suite> Driver<S> {
 
     /// Links to the entry relay, and sets the clock by its first cell.
     async fn connect(&mut self) -> Result<(CellSender, FrameReceiver), SessionError> {
-        let connector = ClientConnector::bind(&self.peer)?;
-        let link = connector.connect(&self.peer, frame_len::<S>()).await?;
+        let link = connect(&self.peer, frame_len::<S>()).await?;
         let (sender, mut receiver) = (link.sender, link.receiver);
         let first = timeout(FIRST_CELL, receiver.recv()).await;
         let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;

@@ -130,7 +130,7 @@ async fn read<S: Suite>(
     while let Ok(frame) = frames.recv().await {
         shared.metrics.received.increment(1);
         shared.inflow.count(from);
-        if !turn.next().is_some_and(|opener| opener.try_send(frame).is_ok()) {
+        if turn.next().is_none_or(|opener| opener.try_send(frame).is_err()) {
             shared.metrics.drop_packet(Refusal::Overload);
         }
     }

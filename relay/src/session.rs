@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rohrpost_packet::Suite;
 use rohrpost_proto::entry::SessionHandle;
@@ -10,6 +11,7 @@ use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_transport::{CellSender, ClientLink, FrameReceiver};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::Shared;
 
@@ -75,7 +77,7 @@ async fn write(mut sender: CellSender, mut queue: mpsc::Receiver<Box<[u8]>>) {
 }
 
 async fn read<S: Suite>(mut receiver: FrameReceiver, handle: SessionHandle, shared: &Shared<S>) {
-    while let Ok(bytes) = receiver.recv().await {
+    while let Ok(Ok(bytes)) = timeout(SILENCE, receiver.recv()).await {
         shared.sessions.cells_up.fetch_add(1, Ordering::Relaxed);
         let taken = UpCell::<S>::decode(&bytes).map_err(|_| Refusal::Frame).and_then(|cell| {
             let mut entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,5 +89,8 @@ async fn read<S: Suite>(mut receiver: FrameReceiver, handle: SessionHandle, shar
     }
 }
 
+/// A client that sends nothing for so long has left, or never meant to come: it must not hold a
+/// session.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Cells on their way to one client: a second's worth at the default rates.
 const DOWN_BOUND: usize = 4;

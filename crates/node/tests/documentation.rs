@@ -36,9 +36,7 @@ fn fields<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         name.chars().all(is_name).then_some(name)
     };
-    body.take_while(|line| *line != "}")
-        .filter_map(field)
-        .collect()
+    body.take_while(|line| *line != "}").filter_map(field).collect()
 }
 
 #[test]
@@ -72,10 +70,7 @@ fn every_series_is_on_the_metrics_page() {
     let series: Vec<_> = quoted.filter(is_series).collect();
     assert!(series.len() > 20, "the names were found");
     for name in series {
-        assert!(
-            page.contains(&format!("`{name}`")),
-            "docs/metrics.md lacks {name}"
-        );
+        assert!(page.contains(&format!("`{name}`")), "docs/metrics.md lacks {name}");
     }
     for reason in rohrpost_proto::hop::Refusal::ALL {
         let row = format!("| `{}` |", reason.as_str());
@@ -92,10 +87,7 @@ fn every_configuration_key_is_on_the_operating_page() {
         assert!(!keys.is_empty(), "no struct {name}");
         for key in keys {
             let row = [format!("| `{key}` |"), format!("| `[{key}]` |")];
-            assert!(
-                row.iter().any(|row| page.contains(row)),
-                "docs/operating.md lacks {key}"
-            );
+            assert!(row.iter().any(|row| page.contains(row)), "docs/operating.md lacks {key}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! A client's side: dials its relay, shows no key.
 
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::time::timeout;
@@ -9,47 +8,36 @@ use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
 use crate::stream::ClientLink;
 use crate::tls::{LinkKind, client_config};
 
-/// Dials relays from a socket of its own.
-pub struct ClientConnector {
-    endpoint: quinn::Endpoint,
+/// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
+/// bytes. Must be called within a tokio runtime.
+///
+/// # Errors
+/// It does not answer, or is not the relay of the roster.
+pub async fn connect(peer: &PeerAddress, cell_len: usize) -> Result<ClientLink, ConnectError> {
+    let config = client_config(LinkKind::Client, &peer.identity, None);
+    let mut last = ConnectError::Address;
+    for address in &peer.addresses {
+        let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };
+        let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
+        let Ok(connecting) = dialed else { continue };
+        last = match timeout(HANDSHAKE, connecting).await {
+            Ok(Ok(connection)) => {
+                let link = ClientLink::open(connection, cell_len).await;
+                return link.map_err(|_| ConnectError::Refused(*address));
+            }
+            Ok(Err(_)) => ConnectError::Refused(*address),
+            Err(_) => ConnectError::NoAnswer(*address),
+        };
+    }
+    Err(last)
 }
 
-impl ClientConnector {
-    /// Binds a socket for addresses like `peer`'s. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The system gives no UDP socket.
-    pub fn bind(peer: &PeerAddress) -> io::Result<Self> {
-        let v4 = peer.addresses.first().is_none_or(SocketAddr::is_ipv4);
-        let any: SocketAddr =
-            if v4 { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-        Ok(Self { endpoint: quinn::Endpoint::client(any)? })
-    }
-
-    /// Dials a relay and opens a client link with cells of `cell_len` bytes.
-    ///
-    /// # Errors
-    /// It does not answer, or is not the relay of the roster.
-    pub async fn connect(
-        &self,
-        peer: &PeerAddress,
-        cell_len: usize,
-    ) -> Result<ClientLink, ConnectError> {
-        let config = client_config(LinkKind::Client, &peer.identity, None);
-        let mut last = ConnectError::Address;
-        for address in &peer.addresses {
-            let dialed = self.endpoint.connect_with(config.clone(), *address, SERVER_NAME);
-            let Ok(connecting) = dialed else { continue };
-            last = match timeout(HANDSHAKE, connecting).await {
-                Ok(Ok(connection)) => {
-                    let link = ClientLink::open(connection, cell_len).await;
-                    return link.map_err(|_| ConnectError::Refused(*address));
-                }
-                Ok(Err(_)) => ConnectError::Refused(*address),
-                Err(_) => ConnectError::NoAnswer(*address),
-            };
-        }
-        Err(last)
+/// Any own address of the family of `peer`.
+fn any(peer: &SocketAddr) -> SocketAddr {
+    if peer.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
     }
 }
 

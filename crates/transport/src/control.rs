@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::endpoint::{ControlLink, Dialer, NodeEndpoint, PeerAddress};
-use crate::outbox::Backoff;
+use crate::outbox::{Backoff, LinkChange};
 use crate::stream::{LinkError, read_exact};
 use crate::tls::LinkKind;
 
@@ -30,7 +30,7 @@ impl ControlDialer {
         outgoing: watch::Receiver<Option<Arc<[u8]>>>,
         incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
         max_len: usize,
-        changed: impl Fn(bool) + Send + Sync + 'static,
+        changed: impl Fn(LinkChange) + Send + Sync + 'static,
     ) -> Self {
         let number = peer.number;
         let dialer = endpoint.dialer(LinkKind::Control, peer);
@@ -51,16 +51,16 @@ async fn keep(
     outgoing: Newest,
     incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     max_len: usize,
-    changed: impl Fn(bool),
+    changed: impl Fn(LinkChange),
 ) {
     let mut backoff = Backoff::new();
     loop {
         if let Ok(connection) = dialer.dial().await {
             if let Ok((send, recv)) = connection.open_bi().await {
                 backoff = Backoff::new();
-                changed(true);
+                changed(LinkChange::Up);
                 let _ = run(send, recv, peer, outgoing.clone(), incoming.clone(), max_len).await;
-                changed(false);
+                changed(LinkChange::Down { lost: 0 });
             }
             connection.close(0_u32.into(), b"");
         }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use quinn::{Connection, Incoming, TokioRuntime};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::signing::{IdentityKey, SigningKey};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::stream::{ClientLink, FrameReceiver, LinkError};
+use crate::stream::{ClientLink, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
 /// Whom a node dials.
@@ -82,7 +83,7 @@ impl NodeEndpoint {
         key: Arc<SigningKey>,
         config: EndpointConfig,
     ) -> Result<Self, BindError> {
-        let socket = UdpSocket::bind(listen).map_err(|error| BindError::new(listen, error))?;
+        let socket = bind_socket(listen).map_err(|error| BindError::new(listen, error))?;
         let endpoint = quinn::Endpoint::new(
             quinn::EndpointConfig::default(),
             Some(server_config(&key)),
@@ -147,12 +148,27 @@ impl Dialer {
         for address in &self.addresses {
             let dialed = self.endpoint.connect_with(self.config.clone(), *address, SERVER_NAME);
             let Ok(connecting) = dialed else { continue };
-            if let Ok(Ok(connection)) = timeout(HANDSHAKE, connecting).await {
+            if let Ok(Ok(connection)) = timeout(HANDSHAKE, admitted(connecting)).await {
                 return Ok(connection);
             }
         }
         Err(LinkError)
     }
+}
+
+/// A handshake that succeeds on this side may still be refused on the other; a link is up when its
+/// acceptor has said so, with one byte on a stream of its own.
+async fn admitted(connecting: quinn::Connecting) -> Result<Connection, LinkError> {
+    let connection = connecting.await.map_err(|_| LinkError)?;
+    let mut stream = connection.accept_uni().await.map_err(|_| LinkError)?;
+    let said = read_exact(&mut stream, 1).await?;
+    if said[..] == [ADMITTED] { Ok(connection) } else { Err(LinkError) }
+}
+
+async fn say_admitted(connection: &Connection) -> Result<(), LinkError> {
+    let mut stream = connection.open_uni().await.map_err(|_| LinkError)?;
+    stream.write_all(&[ADMITTED]).await.map_err(|_| LinkError)?;
+    stream.finish().map_err(|_| LinkError)
 }
 
 struct Acceptor {
@@ -169,6 +185,12 @@ impl Acceptor {
         let mut handshakes = JoinSet::new();
         while let Some(incoming) = self.endpoint.accept().await {
             while handshakes.try_join_next().is_some() {}
+            // Under load an address has to show that it is real before it costs a handshake.
+            let busy = permits.available_permits() < HANDSHAKES / 2;
+            if busy && incoming.may_retry() {
+                let _ = incoming.retry();
+                continue;
+            }
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 incoming.ignore();
@@ -177,12 +199,14 @@ impl Acceptor {
             let (config, sender) = (Arc::clone(&self.config), self.sender.clone());
             let refused = Arc::clone(&self.refused);
             handshakes.spawn(async move {
-                let admitted = timeout(HANDSHAKE, admit(incoming, &config)).await;
-                drop(permit);
-                match admitted {
+                match timeout(HANDSHAKE, admit(incoming, &config)).await {
                     Ok(Ok(accepted)) => drop(sender.send(accepted).await),
-                    Ok(Err(LinkError)) | Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
+                    Ok(Err(LinkError)) | Err(_) => {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
+                // Held until the node has taken the link, so that links waiting are bounded too.
+                drop(permit);
             });
         }
     }
@@ -194,10 +218,12 @@ async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, 
     let node = peer_identity(&connection).and_then(|key| config.peers.get(&key).copied());
     match (link_kind(&connection).ok_or(LinkError)?, node) {
         (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
+            say_admitted(&connection).await?;
             let frames = FrameReceiver::new(connection, config.frame_len);
             Ok(Accepted::Packet { from, frames })
         }
         (LinkKind::Control, Some(from)) if config.relay => {
+            say_admitted(&connection).await?;
             Ok(Accepted::Control { from, link: ControlLink(connection) })
         }
         (LinkKind::Client, None) if config.relay => {
@@ -241,6 +267,17 @@ impl BindError {
     }
 }
 
+/// A UDP socket; one on an IPv6 address takes IPv4 as well, whatever the system's default.
+fn bind_socket(listen: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, None)?;
+    if listen.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&listen.into())?;
+    Ok(socket.into())
+}
+
+const ADMITTED: u8 = 1;
 /// Sent in no handshake: the server name is off.
 pub(crate) const SERVER_NAME: &str = "rohrpost";
 /// Time for a handshake.

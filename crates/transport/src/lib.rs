@@ -15,8 +15,8 @@ mod outbox;
 mod stream;
 mod tls;
 
-pub use client::{ClientConnector, ConnectError};
+pub use client::{ConnectError, connect};
 pub use control::{ControlDialer, exchange};
 pub use endpoint::{Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress};
-pub use outbox::{PacketOutbox, Shed};
+pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};

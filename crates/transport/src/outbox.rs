@@ -20,6 +20,18 @@ pub struct PacketOutbox {
     task: AbortHandle,
 }
 
+/// What has become of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkChange {
+    /// The peer has admitted it.
+    Up,
+    /// It is gone, and with it so many frames that had been taken but not handed to it.
+    Down {
+        /// Frames lost.
+        lost: usize,
+    },
+}
+
 /// Why a frame was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shed {
@@ -37,7 +49,7 @@ impl PacketOutbox {
         endpoint: &NodeEndpoint,
         peer: PeerAddress,
         bound: usize,
-        changed: impl Fn(bool) + Send + Sync + 'static,
+        changed: impl Fn(LinkChange) + Send + Sync + 'static,
     ) -> Self {
         let (frames, queue) = mpsc::channel(bound);
         let up = Arc::new(AtomicBool::new(false));
@@ -74,47 +86,43 @@ async fn keep(
     dialer: Dialer,
     mut queue: mpsc::Receiver<Box<[u8]>>,
     up: Arc<AtomicBool>,
-    changed: impl Fn(bool),
+    changed: impl Fn(LinkChange),
 ) {
     let mut backoff = Backoff::new();
     loop {
         if let Ok(connection) = dialer.dial().await {
             backoff = Backoff::new();
-            let set = |state| {
-                up.store(state, Ordering::Release);
-                changed(state);
-            };
-            carry(&connection, &mut queue, set).await;
-            if up.swap(false, Ordering::AcqRel) {
-                changed(false);
-            }
+            up.store(true, Ordering::Release);
+            changed(LinkChange::Up);
+            let mut lost = carry(&connection, &mut queue).await;
+            up.store(false, Ordering::Release);
             // What is left was meant for keys that the node may not have any more.
-            while queue.try_recv().is_ok() {}
+            while queue.try_recv().is_ok() {
+                lost += 1;
+            }
+            changed(LinkChange::Down { lost });
         }
         tokio::time::sleep(backoff.next()).await;
     }
 }
 
-/// Writes all that is queued at once: coalescing saves most of the cost of a frame.
-async fn carry(
-    connection: &Connection,
-    queue: &mut mpsc::Receiver<Box<[u8]>>,
-    set: impl Fn(bool),
-) -> Option<()> {
-    let mut stream = connection.open_uni().await.ok()?;
-    // An empty first write would not reach the peer; the stream is announced by its first frame.
-    set(true);
+/// Writes all that is queued at once, for coalescing saves most of the cost of a frame, until the
+/// link is gone; tells how many frames it had taken and could not write.
+async fn carry(connection: &Connection, queue: &mut mpsc::Receiver<Box<[u8]>>) -> usize {
+    let Ok(mut stream) = connection.open_uni().await else { return 0 };
     let mut frames = Vec::with_capacity(COALESCE);
     loop {
         let received = tokio::select! {
             received = queue.recv_many(&mut frames, COALESCE) => received,
-            _ = connection.closed() => return None,
+            _ = connection.closed() => return frames.len(),
         };
         if received == 0 {
-            return None;
+            return 0;
         }
         let mut chunks: Vec<Bytes> = frames.drain(..).map(Bytes::from).collect();
-        stream.write_all_chunks(&mut chunks).await.ok()?;
+        if stream.write_all_chunks(&mut chunks).await.is_err() {
+            return received;
+        }
     }
 }
 

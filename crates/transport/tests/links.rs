@@ -8,8 +8,8 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
-    Accepted, BindError, ClientConnector, ConnectError, ControlDialer, EndpointConfig,
-    NodeEndpoint, PacketOutbox, PeerAddress, exchange,
+    Accepted, BindError, ConnectError, ControlDialer, EndpointConfig, LinkChange, NodeEndpoint,
+    PacketOutbox, PeerAddress, connect, exchange,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -55,7 +55,10 @@ async fn within<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(30), future).await.expect("within 30 s")
 }
 
-fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::UnboundedReceiver<bool>) {
+fn outbox(
+    from: &NodeEndpoint,
+    to: PeerAddress,
+) -> (PacketOutbox, mpsc::UnboundedReceiver<LinkChange>) {
     let (sender, states) = mpsc::unbounded_channel();
     let outbox = PacketOutbox::connect(from, to, 100, move |up| {
         let _ = sender.send(up);
@@ -67,7 +70,7 @@ fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::Unbounde
 async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
     let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
-    assert_eq!(within(states.recv()).await, Some(true));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     for i in 0..50 {
         outbox.try_send(vec![i; LEN].into()).unwrap();
     }
@@ -84,15 +87,17 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
 async fn strangers_and_nodes_out_of_order_are_refused() {
     let relay = endpoint(RELAY, any()).unwrap();
     let stranger = endpoint(STRANGER, any()).unwrap();
-    let (_outbox, _states) = outbox(&stranger, address(&relay, RELAY));
+    let (_outbox, mut strange) = outbox(&stranger, address(&relay, RELAY));
     let mix = endpoint(MIX, any()).unwrap();
-    let (_backwards, _states) = outbox(&relay, address(&mix, MIX));
+    let (_backwards, mut backwards) = outbox(&relay, address(&mix, MIX));
     within(async {
         while relay.refused() == 0 || mix.refused() == 0 {
             tokio::task::yield_now().await;
         }
     })
     .await;
+    assert!(strange.try_recv().is_err(), "a refused link is never up");
+    assert!(backwards.try_recv().is_err(), "a refused link is never up");
 }
 
 #[tokio::test]
@@ -100,8 +105,7 @@ async fn a_peer_with_another_key_is_not_spoken_to() {
     let relay = endpoint(RELAY, any()).unwrap();
     let mut wrong = address(&relay, RELAY);
     wrong.identity = key(STRANGER).public();
-    let connector = ClientConnector::bind(&wrong).unwrap();
-    let refused = within(connector.connect(&wrong, LEN)).await;
+    let refused = within(connect(&wrong, LEN)).await;
     assert!(matches!(refused, Err(ConnectError::Refused(_))));
 }
 
@@ -111,9 +115,9 @@ async fn an_outbox_comes_back_after_its_peer() {
     let relay = endpoint(RELAY, any()).unwrap();
     let peer = address(&relay, RELAY);
     let (outbox, mut states) = outbox(&mix, peer.clone());
-    assert_eq!(within(states.recv()).await, Some(true));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     drop(relay);
-    assert_eq!(within(states.recv()).await, Some(false));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Down { lost: 0 }));
     assert!(outbox.try_send(vec![0; LEN].into()).is_err());
     let again = within(async {
         loop {
@@ -124,7 +128,7 @@ async fn an_outbox_comes_back_after_its_peer() {
         }
     })
     .await;
-    assert_eq!(within(states.recv()).await, Some(true));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     outbox.try_send(vec![7; LEN].into()).unwrap();
     let Some(Accepted::Packet { mut frames, .. }) = within(again.accept()).await else {
         panic!("no packet link")
@@ -136,8 +140,7 @@ async fn an_outbox_comes_back_after_its_peer() {
 async fn a_client_without_a_key_sends_and_receives_cells() {
     let relay = endpoint(RELAY, any()).unwrap();
     let peer = address(&relay, RELAY);
-    let connector = ClientConnector::bind(&peer).unwrap();
-    let mut client = within(connector.connect(&peer, LEN)).await.unwrap();
+    let mut client = within(connect(&peer, LEN)).await.unwrap();
     let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
         panic!("no client link")
     };
@@ -170,8 +173,8 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     assert_eq!(within(mix_hears.recv()).await.unwrap(), (number(RELAY), vec![3; 10]));
     from_mix.send(message(6001)).unwrap();
     assert!(within(run).await.unwrap().is_err());
-    assert_eq!(within(states.recv()).await, Some(true));
-    assert_eq!(within(states.recv()).await, Some(false));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Down { lost: 0 }));
 }
 
 #[tokio::test]

@@ -59,16 +59,12 @@ fn a_letter_arrives_once_and_its_envelope_leaves_the_mailbox() {
     let message = world.post(alice, bob, letter("guten Tag"));
     world.run(START + SECOND * 75);
 
-    let sent = world.events[alice]
-        .iter()
-        .find_map(|(at, event)| match event {
-            Event::Sent {
-                message: sent,
-                slot,
-                trip,
-            } if *sent == message => Some((*at, *slot, trip.clone())),
-            _ => None,
-        });
+    let sent = world.events[alice].iter().find_map(|(at, event)| match event {
+        Event::Sent { message: sent, slot, trip } if *sent == message => {
+            Some((*at, *slot, trip.clone()))
+        }
+        _ => None,
+    });
     let (at, slot, trip) = sent.unwrap();
     assert_eq!((trip.at, slot), (at, at.slot(T)));
     assert!(!slot.pulls());
@@ -83,10 +79,7 @@ fn a_letter_arrives_once_and_its_envelope_leaves_the_mailbox() {
     assert!(arrivals(&world, alice).is_empty());
     assert_eq!(world.couriers[alice].outbox_len(), 0);
     // What is held a minute later is loops of the last seconds.
-    let counts = world
-        .mailboxes
-        .values()
-        .flat_map(|mailboxes| mailboxes.counts());
+    let counts = world.mailboxes.values().flat_map(|mailboxes| mailboxes.counts());
     for mailbox in counts {
         assert!(mailbox.held <= 4, "{mailbox:?}");
     }
@@ -112,9 +105,7 @@ fn loops_return_and_pulls_are_answered() {
     away.sort();
     let median = away[back / 2];
     assert!(median > SECOND && median < SECOND * 4, "{median:?}");
-    let answered = count(&world, alice, |event| {
-        matches!(event, Event::PullAnswered { .. })
-    });
+    let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
     // 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
     assert!((280..=360).contains(&answered), "{answered} answers");
 }
@@ -127,16 +118,9 @@ fn a_virtual_client_lives_like_a_client_in_every_layer() {
         let mix = world.courier(40, Vantage::Mix { number, layer }, &[1, 2]);
         world.run(START + SECOND * 60);
         assert_eq!(world.departures[mix].len(), 239);
-        assert!(
-            world.departures[mix].iter().all(|left| left.end.is_some()),
-            "layer {layer}"
-        );
-        let returned = count(&world, mix, |event| {
-            matches!(event, Event::LoopReturned { .. })
-        });
-        let lost = count(&world, mix, |event| {
-            matches!(event, Event::LoopLost | Event::Dropped)
-        });
+        assert!(world.departures[mix].iter().all(|left| left.end.is_some()), "layer {layer}");
+        let returned = count(&world, mix, |event| matches!(event, Event::LoopReturned { .. }));
+        let lost = count(&world, mix, |event| matches!(event, Event::LoopLost | Event::Dropped));
         assert!(returned > 10 && lost == 0, "{returned} back, {lost} lost");
     }
 }
@@ -189,11 +173,7 @@ fn mail_changes_nothing_that_can_be_seen() {
     let (busy, some) = record(15);
     assert_eq!((none, some), (0, 30));
     assert!(quiet.len() > 600, "{} sights", quiet.len());
-    assert!(
-        quiet
-            .iter()
-            .any(|seen| matches!(seen.what, Sight::Answer { .. }))
-    );
+    assert!(quiet.iter().any(|seen| matches!(seen.what, Sight::Answer { .. })));
     assert!(quiet == busy);
 }
 

@@ -125,10 +125,7 @@ impl World {
 
     /// A view without the nodes in `down`.
     pub(crate) fn view(&self, down: &[u32]) -> Arc<View<Classic>> {
-        let up = self
-            .keys
-            .iter()
-            .filter(|(node, _)| !down.contains(&node.get()));
+        let up = self.keys.iter().filter(|(node, _)| !down.contains(&node.get()));
         let descriptors = up.map(|(node, key)| {
             let descriptor = Descriptor {
                 node: *node,
@@ -161,15 +158,8 @@ impl World {
         let account = account(seed, relays);
         let roster = Arc::clone(&self.roster);
         let phase = Duration::from_millis(u64::from(seed) % 250);
-        let mut courier = Courier::new(
-            START,
-            vantage,
-            account,
-            roster,
-            join_key(),
-            [seed; 32],
-            phase,
-        );
+        let mut courier =
+            Courier::new(START, vantage, account, roster, join_key(), [seed; 32], phase);
         courier.handle_view(self.view(&[]));
         self.couriers.push(courier);
         self.vantages.push(vantage);
@@ -235,14 +225,9 @@ impl World {
             Some(Departure::Cell(cell)) => {
                 let len = cell.encode(&mut self.rng).len();
                 let packet = match cell {
-                    UpCell::Packet {
-                        first_hop: to,
-                        generation,
-                        packet,
-                    } => Some(Outgoing {
-                        to,
-                        frame: Frame { generation, packet },
-                    }),
+                    UpCell::Packet { first_hop: to, generation, packet } => {
+                        Some(Outgoing { to, frame: Frame { generation, packet } })
+                    }
                     UpCell::Hello(_) | UpCell::Idle => None,
                 };
                 let to = packet.as_ref().map_or(0, |outgoing| outgoing.to.get());
@@ -313,11 +298,7 @@ impl World {
     }
 
     fn read(&self, relay: NodeNumber, body: &Body) -> Instruction<Classic> {
-        let context = RelayContext {
-            network: self.roster.network_id,
-            relay,
-            join_key: join_key(),
-        };
+        let context = RelayContext { network: self.roster.network_id, relay, join_key: join_key() };
         Instruction::decode(body, &context).unwrap()
     }
 
@@ -414,10 +395,8 @@ fn roster() -> Roster {
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
         identity: node_key(number).public(),
     };
-    let mut nodes: Vec<_> = (0..4)
-        .zip(RELAYS)
-        .map(|(operator, number)| node(number, Role::Relay, operator))
-        .collect();
+    let mut nodes: Vec<_> =
+        (0..4).zip(RELAYS).map(|(operator, number)| node(number, Role::Relay, operator)).collect();
     for (layer, tens) in (1..4).enumerate() {
         for (index, ones) in (1..3).enumerate() {
             let role = Role::Mix { layer };
@@ -425,16 +404,9 @@ fn roster() -> Roster {
         }
     }
     let traffic = Traffic::default();
-    let text = Roster::render(
-        "courier",
-        "2030-01-01",
-        SuiteName::Classic,
-        &traffic,
-        &nodes,
-    );
+    let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, &traffic, &nodes);
     let signed = AGENCIES.iter().enumerate();
-    let signatures: Vec<_> = signed
-        .map(|(index, name)| Roster::sign(&text, name, &agency_key(index)))
-        .collect();
+    let signatures: Vec<_> =
+        signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
     Roster::verify(&text, &signatures, &trust, START.seconds()).unwrap()
 }
