@@ -1,29 +1,32 @@
-//! The courier: keeps the constant grid of a client, or of a mix's virtual client.
+//! The courier: keeps the constant grid of a client, or of a mix's virtual client
+//! (`docs/traffic.md`).
 //!
 //! Exactly one departure per slot. What a slot carries is decided before any queue is looked at:
 //! even slots pull one of the mailboxes, by a coin; odd slots carry payload with probability 3/4,
 //! else a loop. A payload slot carries the next letter, else drop cover to a random relay.
 //!
-//! **Law of randomness.** Everything inside a slot is drawn from a generator seeded by the
-//! courier's seed and the slot's number. So a letter shifts no draw of any other slot: with and
-//! without mail, all times, ends and lengths that an observer can record are the same.
+//! **Law of randomness.** Everything inside a slot is drawn from a generator of that slot, split off
+//! the courier's seed. So a letter shifts no draw of any other slot: with and without mail, all
+//! times, ends and lengths that an observer can record are the same.
 //!
-//! **Order of calls.** [`Courier::handle_view`] whenever there is a newer view;
-//! [`Courier::handle_timeout`] at [`Courier::poll_timeout`]; [`Courier::handle_reply`] for each
-//! reply; then [`Courier::poll_event`] until it gives nothing. Time must not go backwards. A driver
-//! that comes late finds the missed slots skipped: a burst would show that it was late.
+//! Letters are held in memory and leave once; nothing here waits for the recipient's word. What is
+//! needed for that later is in place: [`Event::Sent`] names the nodes of the path, and a letter that
+//! is posted again under its message id is sealed anew, takes another path, and is shown once.
 
 mod account;
 mod event;
+mod grid;
 mod inbox;
+mod law;
+mod loops;
+mod outbox;
 mod pending;
 mod slot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId, letter_body_len};
 use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
 
@@ -31,12 +34,15 @@ pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use event::{Event, Trip};
 
 use crate::frame::{Outgoing, UpCell};
-use crate::instruction::EnvelopeId;
 use crate::roster::Roster;
-use crate::time::{Slot, Time};
+use crate::time::Time;
 use crate::trust::JoinKey;
 use crate::view::View;
+use event::Events;
+use grid::Grid;
 use inbox::Inbox;
+use loops::Loops;
+use outbox::Outbox;
 use pending::Pending;
 
 /// Where a courier stands in the network.
@@ -71,30 +77,53 @@ pub enum Departure<S: Suite> {
     },
 }
 
-/// A client's sender and receiver.
+/// A client's sender and receiver, without sockets, clock or files.
+///
+/// # For authors of clients
+/// Make it with the [`Account`] from the key file and a fresh seed, tell it the contacts, then:
+///
+/// - [`Courier::handle_view`] for every document that was verified, [`Courier::withdraw_view`] when
+///   the last one has become too old; in between the client sends [`UpCell::Idle`] on the same grid;
+/// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; what it gives goes to
+///   the entry relay at once;
+/// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
+/// - after each of these [`Courier::poll_event`] until it gives nothing;
+/// - [`Courier::post`] at any time; it moves no departure;
+/// - [`Courier::rejoin`] under a new session id when the link was lost. Until there is a link again,
+///   do not call [`Courier::handle_timeout`]: the missed slots are skipped, and no letter leaves
+///   into nothing.
+///
+/// Time must not go backwards. A driver that comes late finds the missed slots skipped: a burst
+/// would show that it was late. Whoever leaves events uncollected sends and receives no letters any
+/// more, and loses none.
+///
+/// A mix drives its virtual clients in the same way; their departures wait in its own pool, and it
+/// hands them the loops that come back ([`Courier::expects`] tells to which).
 pub struct Courier<S: Suite> {
     vantage: Vantage,
     account: Account,
     roster: Arc<Roster>,
     join_key: JoinKey,
-    seed: [u8; 32],
-    phase: Duration,
+    grid: Grid,
     view: Option<Arc<View<S>>>,
     /// Whether this session's first cell is still to be sent.
     unnamed: bool,
-    next: Slot,
     contacts: HashMap<KeyId, Contact>,
-    /// Letters that wait for a payload slot; at most [`OUTBOX_BOUND`], more are refused.
-    outbox: VecDeque<(KeyId, Letter)>,
+    outbox: Outbox,
     pending: Pending<S>,
     inbox: Inbox,
-    /// What happened; at most [`EVENT_BOUND`], the oldest leaves.
-    events: VecDeque<Event>,
+    loops: Loops,
+    events: Events,
 }
 
 impl<S: Suite> Courier<S> {
     /// A courier that starts at the first slot after `now`. Its cells leave `phase` after the start
     /// of each slot (less than a slot; random, so that clients do not crowd).
+    ///
+    /// The seed must be random, secret and never used before: who knows it can tell all that leaves.
+    ///
+    /// # Panics
+    /// If the account has no prekey or no mailbox.
     #[must_use]
     pub fn new(
         now: Time,
@@ -105,22 +134,25 @@ impl<S: Suite> Courier<S> {
         seed: [u8; 32],
         phase: Duration,
     ) -> Self {
-        let slot = roster.traffic.slot;
+        assert!(
+            !account.prekeys.is_empty() && !account.mailboxes.is_empty(),
+            "an account has a prekey and a mailbox"
+        );
+        let traffic = &roster.traffic;
         Self {
             unnamed: matches!(vantage, Vantage::Client { .. }),
-            next: now.slot(slot).next(),
+            grid: Grid::new(now, traffic.slot, phase, seed),
             inbox: Inbox::new(account.mailboxes.len()),
+            pending: Pending::new(traffic, account.mailboxes.len()),
+            loops: Loops::new(traffic),
+            outbox: Outbox::new(),
+            events: Events::new(),
+            contacts: HashMap::new(),
+            view: None,
             vantage,
             account,
             roster,
             join_key,
-            seed,
-            phase,
-            view: None,
-            contacts: HashMap::new(),
-            outbox: VecDeque::new(),
-            pending: Pending::new(),
-            events: VecDeque::new(),
         }
     }
 
@@ -129,22 +161,29 @@ impl<S: Suite> Courier<S> {
         self.view = Some(view);
     }
 
-    /// The link to the entry relay was lost: go on under a new session. Answers to the old one
-    /// are lost; their envelopes stay at the mailbox and are served again.
+    /// The view is too old to build packets with. Letters wait until there is another.
+    pub fn withdraw_view(&mut self) {
+        self.view = None;
+    }
+
+    /// The link to the entry relay was lost: go on under a new session, which the next slot names.
+    /// Answers to the old one are lost; their envelopes stay at the mailbox and are served again.
     pub fn rejoin(&mut self, session: SessionId) {
         if let Vantage::Client { entry, .. } = self.vantage {
             self.vantage = Vantage::Client { entry, session };
             self.unnamed = true;
-            self.pending = Pending::new();
+            self.pending.clear();
         }
     }
 
-    /// Whom this courier can write to, and whose letters it accepts.
+    /// Whom this courier can write to, and whose letters it accepts. A newer card replaces an older.
+    /// One's own card may be among them, for notes to oneself.
     pub fn add_contact(&mut self, contact: Contact) {
         self.contacts.insert(contact.identity.key_id(), contact);
     }
 
-    /// Takes a letter for a contact into the outbox.
+    /// Takes a letter for a contact into the outbox. It leaves in a payload slot, in the order of
+    /// posting as far as the recipients' relays are up.
     ///
     /// # Errors
     /// The contact is unknown, the letter too long for one envelope, or the outbox full.
@@ -157,48 +196,47 @@ impl<S: Suite> Courier<S> {
         if len > limit {
             return Err(PostError::TooLong { len, limit });
         }
-        if self.outbox.len() >= OUTBOX_BOUND {
+        if self.outbox.is_full() {
             return Err(PostError::Full);
         }
         let message = letter.message;
-        self.outbox.push_back((to, letter));
+        self.outbox.push(to, letter);
         Ok(message)
     }
 
-    /// The slot that is due, if one is. `None` from a mix's virtual client that has no view.
+    /// What leaves in the slot that is due. `None` if none is, and from a mix's virtual client that
+    /// cannot build a packet.
     pub fn handle_timeout(&mut self, now: Time) -> Option<Departure<S>> {
-        if now < self.poll_timeout() {
-            return None;
+        let due = self.grid.advance(now)?;
+        if due.skipped > 0 {
+            self.events.push(Event::Skipped { slots: due.skipped });
         }
-        let slot = (now - self.phase).slot(self.roster.traffic.slot).max(self.next);
-        self.next = slot.next();
-        self.inbox.expire_loops(now, &mut self.events);
-        let mut rng = self.slot_rng(slot);
-        let departure = self.fill_slot(now, slot, &mut rng);
-        self.bound_events();
-        departure
+        for _ in 0..self.loops.expire(now) {
+            self.events.push(Event::LoopLost);
+        }
+        self.fill(now, due)
     }
 
     /// A reply has come down to the session, or back to the mix.
     pub fn handle_reply(&mut self, now: Time, id: ReplyId, payload: Box<[u8]>) {
+        if !self.events.has_room() {
+            return;
+        }
         if let Some(reply) = self.pending.take(id) {
-            let (account, contacts) = (&self.account, &self.contacts);
-            let network = &self.roster.network_id;
-            let events = &mut self.events;
-            self.inbox.open(now, reply, payload, account, contacts, network, events);
-            self.bound_events();
+            let path = reply.path.clone();
+            self.receive(reply, Trip { path, at: now }, payload);
         }
     }
 
     /// When the next cell leaves.
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
-        self.next.start(self.roster.traffic.slot) + self.phase
+        self.grid.poll_timeout()
     }
 
     /// What has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// Whether this reply answers one of this courier's pulls.
@@ -219,18 +257,13 @@ impl<S: Suite> Courier<S> {
         self.account.contact()
     }
 
-    fn slot_rng(&self, slot: Slot) -> ChaCha20Rng {
-        let seed = blake3::keyed_hash(&self.seed, &slot.number().to_be_bytes());
-        ChaCha20Rng::from_seed(*seed.as_bytes())
-    }
-
-    fn acks(&self, mailbox: usize) -> Vec<EnvelopeId> {
-        self.inbox.acks(mailbox)
-    }
-
-    fn bound_events(&mut self) {
-        let excess = self.events.len().saturating_sub(EVENT_BOUND);
-        self.events.drain(..excess);
+    /// How long an entry relay may hold a cell until its tick, each way: a slot for a client. A
+    /// virtual client has no entry relay.
+    fn entry_wait(&self) -> Duration {
+        match self.vantage {
+            Vantage::Client { .. } => self.roster.traffic.slot,
+            Vantage::Mix { .. } => Duration::ZERO,
+        }
     }
 }
 
@@ -253,10 +286,6 @@ pub enum PostError {
     #[error("the outbox is full; wait until some letters have left")]
     Full,
 }
-
-/// Letters in the outbox: three minutes of payload slots by the default rates.
-const OUTBOX_BOUND: usize = 256;
-const EVENT_BOUND: usize = 1024;
 
 #[cfg(test)]
 mod tests;

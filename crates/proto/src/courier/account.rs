@@ -5,11 +5,12 @@ use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, Pr
 
 use crate::instruction::{MailboxId, MailboxKey, WriteKey};
 
-/// The secrets of one client.
+/// The secrets of one client. A client keeps them in its key file by their `to_seed` and makes
+/// them again by `from_seed`; a virtual client makes new ones each time.
 pub struct Account {
     /// Who it is.
     pub identity: IdentitySecret,
-    /// Newest first; older ones open what was sealed before.
+    /// At least one, newest first; older ones open what was sealed before.
     pub prekeys: Vec<PrekeySecret>,
     /// One or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
@@ -25,7 +26,7 @@ pub struct OwnMailbox {
     pub write_key: WriteKey,
 }
 
-/// What one knows of a correspondent, from its contact card.
+/// What one knows of a correspondent, from its contact card: it has at least one mailbox.
 #[derive(Clone)]
 pub struct Contact {
     /// Who it is.

@@ -1,112 +1,73 @@
-//! Receiving: answers, envelopes, own loops, acknowledgements.
+//! Receiving: answers, the envelopes in them, and what is acknowledged of them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::collections::{HashSet, VecDeque};
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Letter, MessageId, NetworkId};
+use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Letter, MessageId};
 
-use super::account::{Account, Contact};
+use super::Courier;
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
 use crate::instruction::{Answer, EnvelopeId, MAX_ACKS};
-use crate::time::Time;
 
+/// What has come.
 pub(super) struct Inbox {
-    /// Envelopes to acknowledge, newest last, per mailbox; at most [`ACK_BOUND`], the oldest leaves.
-    /// Each goes with several pulls, for a pull may be lost and an envelope served again.
+    /// Envelopes to acknowledge, oldest first, per mailbox; at most [`MAX_ACKS`], the oldest leaves.
+    ///
+    /// Each goes with every pull until eight newer ones have come, for any pull may be lost. One
+    /// that leaves too early does no harm: its envelope is served and acknowledged again.
     acks: Vec<VecDeque<EnvelopeId>>,
-    /// Letters seen, oldest first; at most [`SEEN_BOUND`].
-    seen: VecDeque<(KeyId, MessageId, u32)>,
-    seen_set: HashSet<(KeyId, MessageId, u32)>,
-    /// Loops on their way, oldest first; at most [`LOOP_BOUND`], the oldest leaves.
-    loops: VecDeque<(MessageId, Time)>,
+    /// Whether a mailbox has ever answered, so that it exists.
+    answered: Vec<bool>,
+    /// Letters seen, oldest first; at most [`SEEN_BOUND`], the oldest leaves.
+    seen: VecDeque<Seen>,
+    /// Invariant: the elements of `seen`.
+    seen_set: HashSet<Seen>,
 }
+
+/// A letter: its sender, its message, its place in that.
+type Seen = (KeyId, MessageId, u32);
 
 impl Inbox {
     pub(super) fn new(mailboxes: usize) -> Self {
         Self {
             acks: vec![VecDeque::new(); mailboxes],
+            answered: vec![false; mailboxes],
             seen: VecDeque::new(),
             seen_set: HashSet::new(),
-            loops: VecDeque::new(),
         }
     }
 
-    /// The newest acknowledgements for a mailbox.
+    /// What the next pull of a mailbox acknowledges.
     pub(super) fn acks(&self, mailbox: usize) -> Vec<EnvelopeId> {
-        self.acks
-            .get(mailbox)
-            .map_or_else(Vec::new, |acks| acks.iter().rev().take(MAX_ACKS).copied().collect())
+        self.acks.get(mailbox).map_or_else(Vec::new, |acks| acks.iter().copied().collect())
     }
 
-    pub(super) fn loop_sent(&mut self, message: MessageId, at: Time) {
-        if self.loops.len() == LOOP_BOUND {
-            self.loops.pop_front();
+    /// Whether a mailbox has answered a pull.
+    pub(super) fn has_answered(&self, mailbox: usize) -> bool {
+        self.answered.get(mailbox).is_some_and(|answered| *answered)
+    }
+
+    fn answer_came(&mut self, mailbox: usize) {
+        if let Some(answered) = self.answered.get_mut(mailbox) {
+            *answered = true;
         }
-        self.loops.push_back((message, at));
-    }
-
-    pub(super) fn expire_loops(&mut self, now: Time, events: &mut VecDeque<Event>) {
-        while self.loops.front().is_some_and(|(_, sent)| now.since(*sent) > LOOP_LOST) {
-            self.loops.pop_front();
-            events.push_back(Event::LoopLost);
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of a courier that receiving touches")]
-    pub(super) fn open<S: Suite>(
-        &mut self,
-        now: Time,
-        reply: PendingReply<S>,
-        mut payload: Box<[u8]>,
-        account: &Account,
-        contacts: &HashMap<KeyId, Contact>,
-        network: &NetworkId,
-        events: &mut VecDeque<Event>,
-    ) {
-        let PendingReply { opener, mailbox, relay, path } = reply;
-        let answer = opener.open(&mut payload).ok();
-        let Some(answer) = answer.and_then(|body| Answer::<S>::decode(&body).ok()) else {
-            return;
-        };
-        let trip = Trip { path, at: now };
-        events.push_back(Event::PullAnswered { relay, trip: trip.clone() });
-        let Answer::Envelope(id, envelope) = answer else {
-            return;
-        };
-        self.acknowledge(mailbox, id);
-        let event = match read(&envelope, account, contacts, network) {
-            Some((sender, letter)) if sender == account.identity.public().key_id() => {
-                self.loop_returned(now, letter.message)
-            }
-            Some((sender, letter)) => self
-                .is_new(sender, letter.message, letter.fragment)
-                .then(|| Event::Arrived { letter: Box::new(letter), sender, relay, trip }),
-            None => Some(Event::Dropped),
-        };
-        events.extend(event);
     }
 
     fn acknowledge(&mut self, mailbox: usize, id: EnvelopeId) {
         if let Some(acks) = self.acks.get_mut(mailbox) {
             acks.retain(|held| *held != id);
-            if acks.len() == ACK_BOUND {
+            if acks.len() == MAX_ACKS {
                 acks.pop_front();
             }
             acks.push_back(id);
         }
     }
 
-    fn loop_returned(&mut self, now: Time, message: MessageId) -> Option<Event> {
-        let index = self.loops.iter().position(|(held, _)| *held == message)?;
-        let (_, sent) = self.loops.remove(index)?;
-        Some(Event::LoopReturned { after: now.since(sent) })
-    }
-
+    /// Notes a letter; false if it has come before.
     fn is_new(&mut self, sender: KeyId, message: MessageId, fragment: Fragment) -> bool {
-        let key = (sender, message, fragment.index);
-        if !self.seen_set.insert(key) {
+        let letter = (sender, message, fragment.index);
+        if !self.seen_set.insert(letter) {
             return false;
         }
         if self.seen.len() == SEEN_BOUND
@@ -114,27 +75,67 @@ impl Inbox {
         {
             self.seen_set.remove(&oldest);
         }
-        self.seen.push_back(key);
+        self.seen.push_back(letter);
         true
     }
 }
 
-/// Opens an envelope from oneself or a contact.
-fn read<S: Suite>(
-    envelope: &Envelope<S>,
-    account: &Account,
-    contacts: &HashMap<KeyId, Contact>,
-    network: &NetworkId,
-) -> Option<(KeyId, Letter)> {
-    let prekeys: Vec<_> = account.prekeys.iter().collect();
-    let opened = envelope.open(&prekeys, network).ok()?;
-    let (sender, own) = (opened.sender(), account.identity.public());
-    let identity = if sender == own.key_id() { own } else { &contacts.get(&sender)?.identity };
-    Some((sender, opened.letter(own, identity).ok()?))
+impl<S: Suite> Courier<S> {
+    /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
+    /// would serve it again for a week.
+    pub(super) fn receive(&mut self, reply: PendingReply<S>, trip: Trip, mut payload: Box<[u8]>) {
+        let (mailbox, relay) = (reply.mailbox, reply.relay);
+        let body = reply.opener.open(&mut payload).ok();
+        let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
+            self.events.push(Event::PullLost { relay });
+            return;
+        };
+        self.inbox.answer_came(mailbox);
+        self.events.push(Event::PullAnswered { relay, trip: trip.clone() });
+        let Answer::Envelope(id, envelope) = answer else {
+            return;
+        };
+        self.inbox.acknowledge(mailbox, id);
+        let Some((sender, letter)) = self.read(&envelope) else {
+            self.events.push(Event::Dropped);
+            return;
+        };
+        if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &letter) {
+            return;
+        }
+        if !self.contacts.contains_key(&sender) {
+            self.events.push(Event::Dropped);
+        } else if self.inbox.is_new(sender, letter.message, letter.fragment) {
+            self.events.push(Event::Arrived { letter: Box::new(letter), sender, relay, trip });
+        }
+    }
+
+    /// Opens an envelope from oneself or a contact.
+    fn read(&self, envelope: &Envelope<S>) -> Option<(KeyId, Letter)> {
+        let prekeys: Vec<_> = self.account.prekeys.iter().collect();
+        let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
+        let (sender, own) = (opened.sender(), self.account.identity.public());
+        let identity =
+            if sender == own.key_id() { own } else { &self.contacts.get(&sender)?.identity };
+        Some((sender, opened.letter(own, identity).ok()?))
+    }
+
+    /// Whether this letter from oneself is a loop: one that was expected, or one that is long given
+    /// up or served twice. Anything with a text in it is a note to oneself.
+    fn loop_returned(&mut self, trip: &Trip, letter: &Letter) -> bool {
+        let Some(flying) = self.loops.returned(letter.message) else {
+            return letter.body.is_empty();
+        };
+        let answered_by = flying.stored_by.next_multiple(self.roster.traffic.answer_period());
+        let expected = answered_by + trip.drawn() + self.entry_wait();
+        self.events.push(Event::LoopReturned {
+            after: trip.at.since(flying.sent),
+            lateness: trip.at.since(expected),
+        });
+        true
+    }
 }
 
-const ACK_BOUND: usize = 32;
+/// More than an hour of letters if every answer carried one; 104 bytes each. A letter that comes
+/// again later than that shows up twice.
 const SEEN_BOUND: usize = 4096;
-const LOOP_BOUND: usize = 256;
-/// Twenty times the usual way of a loop.
-const LOOP_LOST: Duration = Duration::from_secs(60);

@@ -1,10 +1,12 @@
-//! SURBs on their way: what the courier keeps to read their answers.
+//! SURBs that have left: what the courier keeps to read their answers.
 
 use std::collections::{HashMap, VecDeque};
 
 use rohrpost_packet::{NodeNumber, ReplyId, Suite, SurbOpener};
 
+use crate::mailbox::SURB_STOCK;
 use crate::path::Path;
+use crate::roster::Traffic;
 
 /// One SURB that a mailbox may answer with.
 pub(super) struct PendingReply<S: Suite> {
@@ -15,26 +17,35 @@ pub(super) struct PendingReply<S: Suite> {
     pub(super) path: Path,
 }
 
-/// At most [`BOUND`]; the oldest leaves, as it does at the mailbox.
+/// At most `bound`; the oldest leaves, as it does at the mailbox.
 pub(super) struct Pending<S: Suite> {
     replies: HashMap<ReplyId, PendingReply<S>>,
+    /// Invariant: exactly the keys of `replies`, oldest first.
     order: VecDeque<ReplyId>,
+    bound: usize,
 }
 
 impl<S: Suite> Pending<S> {
-    pub(super) fn new() -> Self {
-        Self { replies: HashMap::new(), order: VecDeque::new() }
+    /// Room for what the own mailboxes hold and for all that is on its way, with 24 mean delays as
+    /// the longest way over six mixes (one in a million takes longer).
+    pub(super) fn new(traffic: &Traffic, mailboxes: usize) -> Self {
+        let way = (traffic.mix_delay * 24).as_micros() / (traffic.slot * 2).as_micros().max(1);
+        let on_their_way = usize::try_from(way).unwrap_or(MOST);
+        Self {
+            replies: HashMap::new(),
+            order: VecDeque::new(),
+            bound: on_their_way.saturating_add(mailboxes * SURB_STOCK).clamp(LEAST, MOST),
+        }
     }
 
-    pub(super) fn insert(&mut self, reply: PendingReply<S>) {
-        if self.order.len() == BOUND
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.replies.remove(&oldest);
-        }
+    /// Keeps a reply; gives back the relay whose oldest one had to leave for it.
+    pub(super) fn insert(&mut self, reply: PendingReply<S>) -> Option<NodeNumber> {
+        let oldest = (self.order.len() >= self.bound).then(|| self.order.pop_front()).flatten();
+        let lost = oldest.and_then(|id| self.replies.remove(&id));
         let id = reply.opener.id();
         self.order.push_back(id);
         self.replies.insert(id, reply);
+        lost.map(|reply| reply.relay)
     }
 
     pub(super) fn take(&mut self, id: ReplyId) -> Option<PendingReply<S>> {
@@ -43,10 +54,17 @@ impl<S: Suite> Pending<S> {
         Some(reply)
     }
 
+    pub(super) fn clear(&mut self) {
+        self.replies.clear();
+        self.order.clear();
+    }
+
     pub(super) fn holds(&self, id: ReplyId) -> bool {
         self.replies.contains_key(&id)
     }
 }
 
-/// Two mailboxes hold eight SURBs each, and about as many are on their way; 160 bytes of keys each.
-const BOUND: usize = 64;
+/// Enough for the default rates with room for a burst; about 350 bytes each.
+const LEAST: usize = 64;
+/// About 1.4 MiB, for rosters with very long delays.
+const MOST: usize = 4096;

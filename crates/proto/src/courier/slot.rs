@@ -1,4 +1,10 @@
-//! What a slot carries, and how its packet is built.
+//! Filling a slot: from its load to the packet that leaves.
+//!
+//! A load that cannot be had (a mailbox's relay is down, no letter waits, a contact's key is
+//! unusable) is replaced by drop cover, so that the entry relay sees one kind of cell as long as any
+//! packet can be built at all.
+
+use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rohrpost_packet::envelope::{Fragment, Letter, MessageId, seal};
@@ -7,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
 use super::event::{Event, Trip};
+use super::grid::DueSlot;
+use super::law::Load;
 use super::pending::PendingReply;
 use super::{Courier, Departure, Vantage};
 use crate::delay::exponential;
@@ -16,66 +24,83 @@ use crate::path::{Path, below};
 use crate::time::{Slot, Time};
 use crate::view::View;
 
+/// When a slot is filled: now, and the moment at which its packet begins its path.
+#[derive(Clone, Copy)]
+struct Moment {
+    slot: Slot,
+    now: Time,
+    /// For a client now; for a mix after the delay in its own pool.
+    due: Time,
+}
+
 /// A packet and the way it takes.
 struct Built<S: Suite> {
     path: Path,
     packet: Packet<S>,
 }
 
+/// Why an envelope could not be sent.
+enum StoreError {
+    /// The recipient's keys are unusable, for good.
+    Seal,
+    /// No way at present.
+    Path,
+}
+
 impl<S: Suite> Courier<S> {
-    pub(super) fn fill_slot(
-        &mut self,
-        now: Time,
-        slot: Slot,
-        rng: &mut ChaCha20Rng,
-    ) -> Option<Departure<S>> {
+    pub(super) fn fill(&mut self, now: Time, due: DueSlot) -> Option<Departure<S>> {
+        let DueSlot { slot, mut rng, .. } = due;
         if let (true, Vantage::Client { session, .. }) = (self.unnamed, self.vantage) {
             self.unnamed = false;
             return Some(Departure::Cell(UpCell::Hello(session)));
         }
-        let built = self.view.clone().and_then(|view| self.build(&view, now, slot, rng));
+        let due = now + self.own_delay(&mut rng);
+        let load = Load::draw(slot, self.account.mailboxes.len(), &mut rng);
+        let view = self.view.clone();
+        let moment = Moment { slot, now, due };
+        let built = view.and_then(|view| self.build(&view, load, moment, &mut rng));
         match (self.vantage, built) {
+            (Vantage::Mix { .. }, built) => {
+                built.map(|outgoing| Departure::Packet { due, outgoing })
+            }
             (Vantage::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
-            (Vantage::Mix { .. }, None) => None,
-            (Vantage::Client { .. }, Some((Outgoing { to, frame }, _))) => {
+            (Vantage::Client { .. }, Some(Outgoing { to, frame })) => {
                 let Frame { generation, packet } = frame;
                 Some(Departure::Cell(UpCell::Packet { first_hop: to, generation, packet }))
-            }
-            (Vantage::Mix { .. }, Some((outgoing, due))) => {
-                Some(Departure::Packet { due, outgoing })
             }
         }
     }
 
-    /// The slot's packet and, for a mix, when it leaves the mix's own pool. The delay is drawn first,
-    /// so that every slot draws it.
+    /// What a mix draws for its own pool; a client has none.
+    fn own_delay(&self, rng: &mut ChaCha20Rng) -> Duration {
+        match self.vantage {
+            Vantage::Client { .. } => Duration::ZERO,
+            Vantage::Mix { .. } => exponential(self.roster.traffic.mix_delay, rng).duration(),
+        }
+    }
+
     fn build(
         &mut self,
         view: &View<S>,
-        now: Time,
-        slot: Slot,
+        load: Load,
+        moment: Moment,
         rng: &mut ChaCha20Rng,
-    ) -> Option<(Outgoing<S>, Time)> {
-        let due = match self.vantage {
-            Vantage::Client { .. } => now,
-            Vantage::Mix { .. } => now + exponential(self.roster.traffic.mix_delay, rng).duration(),
+    ) -> Option<Outgoing<S>> {
+        let built = match load {
+            Load::Pull(mailbox) => self.pull(view, mailbox, rng),
+            Load::Payload => self.next_letter(view, moment, rng),
+            Load::Loop(mailbox) => self.own_loop(view, mailbox, moment, rng),
         };
-        let built = if slot.pulls() {
-            self.pull(view, rng)?
-        } else if below(4, rng) != 0 {
-            self.payload(view, now, slot, rng)?
-        } else {
-            self.own_loop(view, now, rng)?
-        };
-        let to = built.path.first();
+        let Built { path, packet } = built.or_else(|| self.drop_cover(view, rng))?;
+        let to = path.first();
         let generation = view.key(to)?.generation().short();
-        Some((Outgoing { to, frame: Frame { generation, packet: built.packet } }, due))
+        Some(Outgoing { to, frame: Frame { generation, packet } })
     }
 
-    /// Asks one of the own mailboxes, by a coin, for an answer.
-    fn pull(&mut self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
-        let mailbox = below(self.account.mailboxes.len(), rng);
-        let own = &self.account.mailboxes[mailbox];
+    /// Leaves one SURB at an own mailbox, with acknowledgements.
+    fn pull(&mut self, view: &View<S>, mailbox: usize, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+        let own = self.account.mailboxes.get(mailbox)?;
+        let relay = own.relay;
         let (path, end) = match self.vantage {
             Vantage::Client { entry, session } => {
                 (Path::to_relay(view, 0, entry, rng).ok()?, Route::reply(session))
@@ -88,50 +113,65 @@ impl<S: Suite> Courier<S> {
         let request = PullRequest {
             key: &own.key,
             network: &self.roster.network_id,
-            relay: own.relay,
+            relay,
             join_key: &self.join_key,
             write_keys: [Some(&own.write_key), None],
-            acks: &self.acks(mailbox),
+            acks: &self.inbox.acks(mailbox),
             surb: &surb,
         };
-        let built = self.wrap(view, own.relay, &request.encode(), rng)?;
-        let relay = own.relay;
-        self.pending.insert(PendingReply { opener, mailbox, relay, path });
+        let built = self.wrap(view, relay, &request.encode(), rng)?;
+        let lost = self.pending.insert(PendingReply { opener, mailbox, relay, path });
+        if let Some(relay) = lost {
+            self.events.push(Event::PullLost { relay });
+        }
         Some(built)
     }
 
-    /// The next letter, or drop cover.
-    fn payload(
+    /// The first letter in the outbox whose recipient can be reached.
+    fn next_letter(
         &mut self,
         view: &View<S>,
-        now: Time,
-        slot: Slot,
+        moment: Moment,
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
-        let Some((to, letter)) = self.outbox.front() else {
-            return self.drop_cover(view, rng);
-        };
-        let contact = self.contacts.get(to)?;
-        let Some(mailbox) = live_mailbox(view, contact, rng) else {
-            return self.drop_cover(view, rng);
-        };
-        let built = self.store(view, contact, mailbox, letter, rng)?;
+        if !self.events.has_room() {
+            return None;
+        }
+        let is_up = |mailbox: &ContactMailbox| view.key(mailbox.relay).is_some();
+        let place = self.outbox.first(|to| {
+            let contact = self.contacts.get(to);
+            contact.is_some_and(|contact| contact.mailboxes.iter().any(is_up))
+        })?;
+        let (to, letter) = self.outbox.letter(place)?;
         let message = letter.message;
-        self.outbox.pop_front();
-        let trip = Trip { path: built.path.clone(), at: now };
-        self.events.push_back(Event::Sent { message, slot, trip });
-        Some(built)
+        let contact = self.contacts.get(to)?;
+        let mailbox = live_mailbox(view, contact, rng)?;
+        let built = match self.store(view, contact, mailbox, letter, rng) {
+            Err(StoreError::Path) => return None,
+            Err(StoreError::Seal) => None,
+            Ok(built) => Some(built),
+        };
+        self.outbox.remove(place);
+        self.events.push(match &built {
+            None => Event::Unsendable { message },
+            Some(Built { path, .. }) => Event::Sent {
+                message,
+                slot: moment.slot,
+                trip: Trip { path: path.clone(), at: moment.now },
+            },
+        });
+        built
     }
 
-    /// A packet that a random relay discards.
-    fn drop_cover(&self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
-        let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
-        let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
-        self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
-    }
-
-    /// An envelope to one of the own mailboxes, which only its owner can tell from others.
-    fn own_loop(&mut self, view: &View<S>, now: Time, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+    /// An envelope to an own mailbox, which only its owner can tell from others. It is expected back
+    /// if the mailbox is known to exist: before its first pull a relay drops whatever is for it.
+    fn own_loop(
+        &mut self,
+        view: &View<S>,
+        mailbox: usize,
+        moment: Moment,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<Built<S>> {
         let own = self.account.contact();
         let letter = Letter {
             message: MessageId::random(rng),
@@ -141,11 +181,28 @@ impl<S: Suite> Courier<S> {
             certificate: None,
             body: Zeroizing::new(Vec::new()),
         };
-        let mailbox = &own.mailboxes[below(own.mailboxes.len(), rng)];
-        let built = self.store(view, &own, mailbox, &letter, rng)?;
-        self.inbox.loop_sent(letter.message, now);
-        self.events.push_back(Event::LoopSent);
+        let target = own.mailboxes.get(mailbox)?;
+        let built = self.store(view, &own, target, &letter, rng).ok()?;
+        if self.inbox.has_answered(mailbox) {
+            self.expect_loop(letter.message, &built.path, moment);
+        }
         Some(built)
+    }
+
+    fn expect_loop(&mut self, message: MessageId, path: &Path, moment: Moment) {
+        let trip = Trip { path: path.clone(), at: moment.due };
+        let stored_by = trip.at + trip.drawn() + self.entry_wait();
+        if self.loops.sent(message, moment.now, stored_by) {
+            self.events.push(Event::LoopLost);
+        }
+        self.events.push(Event::LoopSent);
+    }
+
+    /// A packet that a random relay discards.
+    fn drop_cover(&self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+        let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
+        let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
+        self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
     }
 
     /// Seals a letter anew, for a mailbox, over a path of its own.
@@ -156,14 +213,21 @@ impl<S: Suite> Courier<S> {
         mailbox: &ContactMailbox,
         letter: &Letter,
         rng: &mut ChaCha20Rng,
-    ) -> Option<Built<S>> {
-        let Contact { identity, prekey, .. } = contact;
-        let network = &self.roster.network_id;
-        let envelope =
-            seal::<S>(&self.account.identity, identity, prekey, network, letter, rng).ok()?;
-        let write_key = mailbox.write_key.clone();
-        let store = Store { mailbox: mailbox.id, write_key, envelope };
-        self.wrap(view, mailbox.relay, &store.encode(), rng)
+    ) -> Result<Built<S>, StoreError> {
+        let envelope = seal::<S>(
+            &self.account.identity,
+            &contact.identity,
+            &contact.prekey,
+            &self.roster.network_id,
+            letter,
+            rng,
+        );
+        let store = Store {
+            mailbox: mailbox.id,
+            write_key: mailbox.write_key.clone(),
+            envelope: envelope.map_err(|_| StoreError::Seal)?,
+        };
+        self.wrap(view, mailbox.relay, &store.encode(), rng).ok_or(StoreError::Path)
     }
 
     fn wrap(
@@ -178,7 +242,8 @@ impl<S: Suite> Courier<S> {
             Vantage::Mix { layer, .. } => layer + 1,
         };
         let path = Path::to_relay(view, first_layer, relay, rng).ok()?;
-        let packet = wrap(first_layer, &path.hops(view, Route::deliver()).ok()?, body, rng).ok()?;
+        let hops = path.hops(view, Route::deliver()).ok()?;
+        let packet = wrap(first_layer, &hops, body, rng).ok()?;
         Some(Built { path, packet })
     }
 }
@@ -189,7 +254,7 @@ fn live_mailbox<'a, S: Suite>(
     contact: &'a Contact,
     rng: &mut ChaCha20Rng,
 ) -> Option<&'a ContactMailbox> {
-    let live: Vec<_> =
-        contact.mailboxes.iter().filter(|mailbox| view.key(mailbox.relay).is_some()).collect();
+    let live = contact.mailboxes.iter();
+    let live: Vec<_> = live.filter(|mailbox| view.key(mailbox.relay).is_some()).collect();
     (!live.is_empty()).then(|| live[below(live.len(), rng)])
 }

@@ -1,21 +1,30 @@
 //! What stories cannot reach from outside; the stories are in `tests/courier`.
 
 use super::*;
+use crate::roster::Traffic;
 
 #[test]
 fn loops_are_given_up_after_their_time_oldest_first() {
     let start = Time::from_micros(1_795_000_000_000_000);
-    let mut inbox = Inbox::new(1);
-    let mut events = VecDeque::new();
+    let mut loops = Loops::new(&Traffic::default());
     for second in 0..10 {
-        let message = MessageId::new([second; 16]);
-        inbox.loop_sent(message, start + Duration::from_secs(second.into()));
+        let sent = start + Duration::from_secs(second.into());
+        assert!(!loops.sent(MessageId::new([second; 16]), sent, sent));
     }
-    inbox.expire_loops(start + Duration::from_secs(60), &mut events);
-    assert!(events.is_empty());
-    inbox.expire_loops(start + Duration::from_secs(63), &mut events);
-    assert_eq!(events.len(), 3);
-    assert!(events.iter().all(|event| matches!(event, Event::LoopLost)));
-    inbox.expire_loops(start + Duration::from_secs(100), &mut events);
-    assert_eq!(events.len(), 10);
+    assert!(loops.returned(MessageId::new([1; 16])).is_some());
+    assert!(loops.returned(MessageId::new([1; 16])).is_none());
+    // Patience is 59 s by the default rates.
+    assert_eq!(loops.expire(start + Duration::from_secs(59)), 0);
+    assert_eq!(loops.expire(start + Duration::from_millis(62_500)), 3);
+    assert_eq!(loops.expire(start + Duration::from_secs(100)), 6);
+}
+
+#[test]
+fn a_crowd_of_loops_gives_up_the_oldest() {
+    let start = Time::from_micros(1_795_000_000_000_000);
+    let mut loops = Loops::new(&Traffic::default());
+    let given_up = (0..300_u32)
+        .map(|number| MessageId::new([number.to_be_bytes(); 4].concat().try_into().unwrap()))
+        .filter(|message| loops.sent(*message, start, start));
+    assert_eq!(given_up.count(), 300 - 256);
 }

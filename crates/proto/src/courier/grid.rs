@@ -1,0 +1,119 @@
+//! The grid: when cells leave, and the randomness of each slot.
+
+use std::time::Duration;
+
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+use zeroize::Zeroizing;
+
+use crate::time::{Slot, Time};
+
+/// One departure per slot, always `phase` after the slot's start.
+pub(super) struct Grid {
+    /// Slot length T.
+    slot: Duration,
+    phase: Duration,
+    /// Invariant: no slot before this one is filled any more.
+    next: Slot,
+    /// Replaced by its own hash at every slot, so that who seizes a running process cannot build
+    /// the packets of past slots again and recognize them in a recording.
+    seed: Zeroizing<[u8; 32]>,
+}
+
+/// A slot to be filled now.
+pub(super) struct DueSlot {
+    pub(super) slot: Slot,
+    /// Slots before it that the driver has missed.
+    pub(super) skipped: u64,
+    /// All that the slot draws, comes from here.
+    pub(super) rng: ChaCha20Rng,
+}
+
+impl Grid {
+    pub(super) fn new(now: Time, slot: Duration, phase: Duration, seed: [u8; 32]) -> Self {
+        Self { slot, phase, next: now.slot(slot).next(), seed: Zeroizing::new(seed) }
+    }
+
+    /// When the next cell leaves.
+    pub(super) fn poll_timeout(&self) -> Time {
+        self.next.start(self.slot) + self.phase
+    }
+
+    /// The newest slot that is due at `now`, if one is; the missed ones before it stay empty.
+    pub(super) fn advance(&mut self, now: Time) -> Option<DueSlot> {
+        if now < self.poll_timeout() {
+            return None;
+        }
+        let slot = (now - self.phase).slot(self.slot).max(self.next);
+        let skipped = slot.number() - self.next.number();
+        self.next = slot.next();
+        let rng = self.generator(slot);
+        Some(DueSlot { slot, skipped, rng })
+    }
+
+    /// `child = BLAKE3(seed; 1 ‖ slot)`, `seed' = BLAKE3(seed; 0)`, both keyed.
+    fn generator(&mut self, slot: Slot) -> ChaCha20Rng {
+        let mut input = [1; 9];
+        input[1..].copy_from_slice(&slot.number().to_be_bytes());
+        let child = Zeroizing::new(*blake3::keyed_hash(&self.seed, &input).as_bytes());
+        let next = blake3::keyed_hash(&self.seed, &[0]);
+        self.seed.copy_from_slice(next.as_bytes());
+        ChaCha20Rng::from_seed(*child)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::Rng;
+
+    use super::*;
+
+    const T: Duration = Duration::from_millis(250);
+    const PHASE: Duration = Duration::from_millis(100);
+
+    fn grid() -> Grid {
+        Grid::new(Slot::new(40).start(T), T, PHASE, [5; 32])
+    }
+
+    #[test]
+    fn every_slot_comes_once_at_its_phase() {
+        let mut grid = grid();
+        for number in 41..100 {
+            let at = grid.poll_timeout();
+            assert_eq!(at, Slot::new(number).start(T) + PHASE);
+            assert!(grid.advance(at - Duration::from_micros(1)).is_none());
+            let due = grid.advance(at).unwrap();
+            assert_eq!((due.slot, due.skipped), (Slot::new(number), 0));
+            assert!(grid.advance(at).is_none());
+        }
+    }
+
+    #[test]
+    fn a_late_driver_finds_missed_slots_skipped() {
+        let mut grid = grid();
+        let late = Slot::new(51).start(T) + PHASE + Duration::from_millis(249);
+        let due = grid.advance(late).unwrap();
+        assert_eq!((due.slot, due.skipped), (Slot::new(51), 10));
+        assert!(grid.advance(late).is_none());
+        assert_eq!(grid.poll_timeout(), Slot::new(52).start(T) + PHASE);
+    }
+
+    #[test]
+    fn slots_have_generators_of_their_own_and_the_seed_is_forgotten() {
+        let (mut one, mut two) = (grid(), grid());
+        let mut draws = Vec::new();
+        for _ in 0..50 {
+            let before = *one.seed;
+            let at = one.poll_timeout();
+            let mut rng = one.advance(at).unwrap().rng;
+            draws.push(rng.next_u64());
+            assert_ne!(before, *one.seed);
+            // What a slot draws beyond that changes nothing for the next.
+            let mut twin = two.advance(at).unwrap().rng;
+            assert_eq!(draws.last(), Some(&twin.next_u64()));
+            twin.next_u64();
+        }
+        draws.sort_unstable();
+        draws.dedup();
+        assert_eq!(draws.len(), 50);
+    }
+}

@@ -1,0 +1,64 @@
+//! The law of slots: what a slot carries, decided without a look at any queue.
+
+use rand_core::CryptoRng;
+
+use crate::path::below;
+use crate::time::Slot;
+
+/// What a slot carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Load {
+    /// Asks the own mailbox of this index for an answer.
+    Pull(usize),
+    /// The next letter, or drop cover.
+    Payload,
+    /// An envelope to oneself, into the own mailbox of this index.
+    Loop(usize),
+}
+
+impl Load {
+    /// Even slots pull one of `mailboxes` (at least one) by a coin; odd slots carry payload with
+    /// probability 3/4, else a loop.
+    pub(super) fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        if slot.pulls() {
+            Self::Pull(below(mailboxes, rng))
+        } else if below(4, rng) != 0 {
+            Self::Payload
+        } else {
+            Self::Loop(below(mailboxes, rng))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+
+    /// Each count lies within five standard deviations of its law.
+    #[test]
+    fn loads_follow_the_law() {
+        let mut rng = ChaCha20Rng::from_seed([8; 32]);
+        let slots: u32 = 80_000;
+        let mut counts = std::collections::HashMap::new();
+        for number in 0..slots {
+            let slot = Slot::new(number.into());
+            let load = Load::draw(slot, 2, &mut rng);
+            assert_eq!(slot.pulls(), matches!(load, Load::Pull(_)));
+            *counts.entry(format!("{load:?}")).or_insert(0_u32) += 1;
+        }
+        let laws = [
+            ("Pull(0)", 0.25),
+            ("Pull(1)", 0.25),
+            ("Payload", 0.375),
+            ("Loop(0)", 0.0625),
+            ("Loop(1)", 0.0625),
+        ];
+        for (load, p) in laws {
+            let (n, count) = (f64::from(slots), f64::from(counts[load]));
+            let deviation = (n * p * (1.0 - p)).sqrt();
+            assert!((count - n * p).abs() < 5.0 * deviation, "{load}: {count}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Own loops on their way: cover that also tells whether the network delivers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rohrpost_packet::envelope::MessageId;
+
+use crate::roster::Traffic;
+use crate::time::Time;
+
+/// Oldest first; at most [`BOUND`], the oldest is given up as lost.
+pub(super) struct Loops {
+    flying: VecDeque<Flying>,
+    patience: Duration,
+}
+
+/// A loop that has left.
+pub(super) struct Flying {
+    message: MessageId,
+    /// When it left.
+    pub(super) sent: Time,
+    /// When it is at the mailbox at the latest, if every hop keeps to what was drawn.
+    pub(super) stored_by: Time,
+}
+
+impl Loops {
+    pub(super) fn new(traffic: &Traffic) -> Self {
+        Self {
+            flying: VecDeque::new(),
+            patience: (traffic.mix_delay * 6 + traffic.slot * 7) * PATIENCE,
+        }
+    }
+
+    /// Notes a loop; true if another had to be given up for it.
+    pub(super) fn sent(&mut self, message: MessageId, sent: Time, stored_by: Time) -> bool {
+        let full = self.flying.len() == BOUND;
+        if full {
+            self.flying.pop_front();
+        }
+        self.flying.push_back(Flying { message, sent, stored_by });
+        full
+    }
+
+    /// The loop with this message, if it was still expected.
+    pub(super) fn returned(&mut self, message: MessageId) -> Option<Flying> {
+        let place = self.flying.iter().position(|flying| flying.message == message)?;
+        self.flying.remove(place)
+    }
+
+    /// Gives up the loops that have been away for too long; tells how many.
+    pub(super) fn expire(&mut self, now: Time) -> usize {
+        let lost = |flying: &&Flying| now.since(flying.sent) > self.patience;
+        let count = self.flying.iter().take_while(lost).count();
+        self.flying.drain(..count);
+        count
+    }
+}
+
+/// A loop's usual way is six mixes, two ticks of an entry, one common tick of the mailboxes and a
+/// slot more. After so many times that (59 s by the default rates) it is lost.
+const PATIENCE: u32 = 20;
+/// By the default rates thirty are on their way when all are lost; the rest is for rosters with
+/// long delays. 40 bytes each.
+const BOUND: usize = 256;
