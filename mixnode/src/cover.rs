@@ -79,11 +79,11 @@ impl<S: Suite> Cover<S> {
         self.before = counts;
         let busiest = since.iter().max().copied().unwrap_or(0);
         let others = (since.iter().sum::<u64>() - busiest) / ADJUST.as_secs();
-        let missing = u64::from(self.roster.traffic.cover_floor).saturating_sub(others);
-        let per_client =
-            1000 / u64::try_from(self.roster.traffic.slot.as_millis()).unwrap_or(1).max(1);
-        let wanted = usize::try_from(missing.div_ceil(per_client.max(1))).unwrap_or(MOST);
-        self.resize(now, wanted.clamp(1, MOST));
+        let traffic = &self.roster.traffic;
+        let slot = u64::try_from(traffic.slot.as_millis()).unwrap_or(u64::MAX);
+        let per_client = 1000_u64.div_ceil(slot.max(1));
+        let floor = u64::from(traffic.cover_floor);
+        self.resize(now, steer(self.clients.len(), others, floor, per_client));
         self.adjust = now + ADJUST;
     }
 
@@ -93,13 +93,18 @@ impl<S: Suite> Cover<S> {
             let client = self.client(now);
             self.clients.push(client);
         }
-        self.metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
+        self.metrics
+            .virtual_clients
+            .set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
     }
 
     fn client(&self, now: Time) -> Courier<S> {
         let rng = &mut rand::rng();
-        let foreign: Vec<_> =
-            self.roster.relays().filter(|relay| relay.operator != self.own.operator).collect();
+        let foreign: Vec<_> = self
+            .roster
+            .relays()
+            .filter(|relay| relay.operator != self.own.operator)
+            .collect();
         let any: Vec<_> = self.roster.relays().collect();
         let relays = if foreign.is_empty() { any } else { foreign };
         let mailbox = |relay: &&RosterNode| OwnMailbox {
@@ -139,7 +144,9 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => {
-                self.clients.iter_mut().for_each(|client| client.handle_view(Arc::clone(&view)));
+                self.clients
+                    .iter_mut()
+                    .for_each(|client| client.handle_view(Arc::clone(&view)));
                 self.view = Some(view);
                 if self.clients.is_empty() {
                     self.resize(now, 1);
@@ -172,8 +179,12 @@ impl<S: Suite> Work for Cover<S> {
             let departure = self.clients[index].handle_timeout(now);
             if let Some(Departure::Packet { due, outgoing }) = departure {
                 self.turn = (self.turn + 1) % self.mixers.len();
-                if self.mixers[self.turn].try_send(MixJob::Own(due, outgoing)).is_err() {
-                    self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
+                if self.mixers[self.turn]
+                    .try_send(MixJob::Own(due, outgoing))
+                    .is_err()
+                {
+                    self.metrics
+                        .drop_packet(rohrpost_proto::hop::Refusal::Overload);
                 }
             }
             while let Some(event) = self.clients[index].poll_event() {
@@ -183,8 +194,60 @@ impl<S: Suite> Work for Cover<S> {
     }
 }
 
+/// The next number of virtual clients, when `others` packets a second come in and each client adds
+/// about `per_client`.
+///
+/// What comes in contains what the clients there are already bring, so the number is moved, not
+/// computed anew; by half of what is missing, for the other mixes move as well; and not at all
+/// between the floor and a quarter above it.
+fn steer(clients: usize, others: u64, floor: u64, per_client: u64) -> usize {
+    let step = |difference: u64| usize::try_from(difference / (2 * per_client)).unwrap_or(MOST);
+    let wanted = if others < floor {
+        clients.saturating_add(step(floor - others).max(1))
+    } else if others > floor + floor / 4 {
+        clients.saturating_sub(step(others - floor))
+    } else {
+        clients
+    };
+    wanted.clamp(1, MOST)
+}
+
 const ADJUST: Duration = Duration::from_secs(10);
 /// Bound of virtual clients; each costs about 1 % of a core at the default rates.
 const MOST: usize = 64;
 /// Answers that wait for the cover's thread.
 pub(crate) const BOUND: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client may bring its mix fewer packets than it sends (its answers alone), or more (those of
+    /// the other mixes' clients, which are moved at the same time).
+    #[test]
+    fn the_inflow_reaches_the_floor_and_stays_there() {
+        for brought in [2, 3, 4, 6, 8] {
+            let mut clients = 1;
+            let inflow = |clients: usize| 2 + brought * u64::try_from(clients).unwrap();
+            for _ in 0..30 {
+                clients = steer(clients, inflow(clients), 50, 4);
+            }
+            let settled = clients;
+            for _ in 0..10 {
+                clients = steer(clients, inflow(clients), 50, 4);
+                assert_eq!(
+                    clients, settled,
+                    "oscillates when a client brings {brought}"
+                );
+            }
+            assert!(inflow(clients) >= 50, "below the floor at {brought}");
+        }
+    }
+
+    #[test]
+    fn a_busy_mix_keeps_one_client_and_no_mix_more_than_the_bound() {
+        assert_eq!(steer(1, 10_000, 50, 4), 1);
+        assert_eq!(steer(40, 10_000, 50, 4), 1);
+        assert_eq!(steer(MOST, 0, 1_000_000, 4), MOST);
+    }
+}
