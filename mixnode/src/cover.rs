@@ -93,18 +93,13 @@ impl<S: Suite> Cover<S> {
             let client = self.client(now);
             self.clients.push(client);
         }
-        self.metrics
-            .virtual_clients
-            .set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
+        self.metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
     }
 
     fn client(&self, now: Time) -> Courier<S> {
         let rng = &mut rand::rng();
-        let foreign: Vec<_> = self
-            .roster
-            .relays()
-            .filter(|relay| relay.operator != self.own.operator)
-            .collect();
+        let foreign: Vec<_> =
+            self.roster.relays().filter(|relay| relay.operator != self.own.operator).collect();
         let any: Vec<_> = self.roster.relays().collect();
         let relays = if foreign.is_empty() { any } else { foreign };
         let mailbox = |relay: &&RosterNode| OwnMailbox {
@@ -144,9 +139,7 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => {
-                self.clients
-                    .iter_mut()
-                    .for_each(|client| client.handle_view(Arc::clone(&view)));
+                self.clients.iter_mut().for_each(|client| client.handle_view(Arc::clone(&view)));
                 self.view = Some(view);
                 if self.clients.is_empty() {
                     self.resize(now, 1);
@@ -179,12 +172,8 @@ impl<S: Suite> Work for Cover<S> {
             let departure = self.clients[index].handle_timeout(now);
             if let Some(Departure::Packet { due, outgoing }) = departure {
                 self.turn = (self.turn + 1) % self.mixers.len();
-                if self.mixers[self.turn]
-                    .try_send(MixJob::Own(due, outgoing))
-                    .is_err()
-                {
-                    self.metrics
-                        .drop_packet(rohrpost_proto::hop::Refusal::Overload);
+                if self.mixers[self.turn].try_send(MixJob::Own(due, outgoing)).is_err() {
+                    self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
                 }
             }
             while let Some(event) = self.clients[index].poll_event() {
@@ -235,10 +224,7 @@ mod tests {
             let settled = clients;
             for _ in 0..10 {
                 clients = steer(clients, inflow(clients), 50, 4);
-                assert_eq!(
-                    clients, settled,
-                    "oscillates when a client brings {brought}"
-                );
+                assert_eq!(clients, settled, "oscillates when a client brings {brought}");
             }
             assert!(inflow(clients) >= 50, "below the floor at {brought}");
         }

@@ -97,21 +97,13 @@ fn loops_return_and_pulls_are_answered() {
     assert!(sent - back <= 8, "{sent} sent, {back} back");
     // Six mixes of 200 ms and up to a second for the common tick of the mailboxes.
     away.sort();
-<<<<<<< HEAD
-    let median = away[back / 2];
-    assert!(median > SECOND && median < SECOND * 4, "{median:?}");
-    let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
-=======
     let (after, _) = away[back / 2];
     assert!(after > SECOND && after < SECOND * 4, "{after:?}");
     let in_time = away.iter().filter(|(_, late)| late.is_zero()).count();
     assert!(in_time > back / 2, "{in_time} of {back} in time");
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert_eq!(lost, 0);
-    let answered = count(&world, alice, |event| {
-        matches!(event, Event::PullAnswered { .. })
-    });
->>>>>>> 19af10f (proto: Forget past slots and keep one kind of cell in the courier)
+    let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
     // 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
     assert!((280..=360).contains(&answered), "{answered} answers");
 }
@@ -242,9 +234,7 @@ fn missed_slots_are_skipped_and_reported() {
     world.depart(alice, due + T * 20);
     assert_eq!(world.departures[alice].len(), before + 1);
     assert_eq!(world.couriers[alice].poll_timeout(), due + T * 21);
-    let skipped = count(&world, alice, |event| {
-        matches!(event, Event::Skipped { slots: 20 })
-    });
+    let skipped = count(&world, alice, |event| matches!(event, Event::Skipped { slots: 20 }));
     assert_eq!(skipped, 1);
 }
 
@@ -270,9 +260,7 @@ fn loops_and_pulls_that_stay_away_are_given_up() {
     let sent = count(&world, alice, |event| matches!(event, Event::LoopSent));
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert!(lost > 5 && lost < sent, "{lost} of {sent} lost");
-    let pulls = count(&world, alice, |event| {
-        matches!(event, Event::PullLost { .. })
-    });
+    let pulls = count(&world, alice, |event| matches!(event, Event::PullLost { .. }));
     // 180 pulls stay away, the openers of the last 64 are kept.
     assert!((110..=130).contains(&pulls), "{pulls}");
 }
@@ -321,9 +309,7 @@ fn a_dead_mailbox_relay_turns_pulls_into_cover_not_idle_cells() {
     assert!(after.iter().all(|left| left.end.is_some()));
     let even = |wanted: Load| {
         let loads = after.iter().filter(|left| left.slot.pulls());
-        loads
-            .filter(|left| left.end.unwrap().load == wanted)
-            .count()
+        loads.filter(|left| left.end.unwrap().load == wanted).count()
     };
     assert!(even(Load::Pull) > 30 && even(Load::Discard) > 30);
     assert_eq!(arrivals(&world, bob).len(), 1);
@@ -372,10 +358,7 @@ fn an_unusable_card_costs_its_letter_only() {
     );
     assert_eq!((unsendable, arrivals(&world, bob).len()), (1, 1));
     // All but the cell that names the session are packets.
-    assert_eq!(
-        loads(&world, alice).count() + 1,
-        world.departures[alice].len()
-    );
+    assert_eq!(loads(&world, alice).count() + 1, world.departures[alice].len());
 }
 
 #[test]
