@@ -89,17 +89,10 @@ impl NodeConfig {
                 raw.metrics
             ));
         }
-        let default = Limits::default();
-        let limit = |value: Option<usize>, default| value.unwrap_or(default).max(1);
-        let limits = Limits {
-            workers: limit(raw.limits.workers, default.workers),
-            replay_tags: limit(raw.limits.replay_tags, default.replay_tags),
-            pool_packets: limit(raw.limits.pool_packets, default.pool_packets),
-            queue_packets: limit(raw.limits.queue_packets, default.queue_packets),
-            sessions: limit(raw.limits.sessions, default.sessions),
-            mailboxes: limit(raw.limits.mailboxes, default.mailboxes),
-            envelopes: limit(raw.limits.envelopes, default.envelopes),
-        };
+        let tick = raw.metrics_tick_seconds.unwrap_or(60);
+        if !(1..=3600).contains(&tick) {
+            return Err(out_of_range("metrics_tick_seconds", tick, 1, 3600));
+        }
         Ok(Self {
             node: NodeNumber::new(raw.node),
             trust: folder.join(raw.trust),
@@ -108,8 +101,8 @@ impl NodeConfig {
             identity: folder.join(raw.identity),
             listen: raw.listen,
             metrics: raw.metrics,
-            metrics_tick: Duration::from_secs(raw.metrics_tick_seconds.unwrap_or(60).max(1)),
-            limits,
+            metrics_tick: Duration::from_secs(tick),
+            limits: raw.limits.check()?,
         })
     }
 }
@@ -140,6 +133,47 @@ struct RawLimits {
     mailboxes: Option<usize>,
     envelopes: Option<usize>,
 }
+
+impl RawLimits {
+    fn check(&self) -> Result<Limits, String> {
+        let default = Limits::default();
+        Ok(Limits {
+            workers: limit("workers", self.workers, default.workers, 256)?,
+            replay_tags: limit("replay_tags", self.replay_tags, default.replay_tags, MOST)?,
+            pool_packets: limit(
+                "pool_packets",
+                self.pool_packets,
+                default.pool_packets,
+                MOST,
+            )?,
+            queue_packets: limit(
+                "queue_packets",
+                self.queue_packets,
+                default.queue_packets,
+                1_000_000,
+            )?,
+            sessions: limit("sessions", self.sessions, default.sessions, MOST)?,
+            mailboxes: limit("mailboxes", self.mailboxes, default.mailboxes, MOST)?,
+            envelopes: limit("envelopes", self.envelopes, default.envelopes, MOST)?,
+        })
+    }
+}
+
+/// A value between one and `most`, or the default.
+fn limit(name: &str, value: Option<usize>, default: usize, most: usize) -> Result<usize, String> {
+    match value {
+        None => Ok(default),
+        Some(value) if (1..=most).contains(&value) => Ok(value),
+        Some(value) => Err(out_of_range(name, value, 1, most)),
+    }
+}
+
+fn out_of_range<T: std::fmt::Display>(name: &str, value: T, least: T, most: T) -> String {
+    format!("{name} = {value} is out of range; it must lie between {least} and {most}")
+}
+
+/// More of anything is a slip of the keyboard.
+const MOST: usize = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +206,13 @@ metrics = "127.0.0.1:9100"
         let error = error(&format!("{GOOD}\nretries = 3\n"));
         assert!(error.contains("line 10") && error.contains("retries"), "{error}");
         assert!(error.contains("metrics_tick_seconds"), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named_with_the_range() {
+        let error = error(&format!("{GOOD}\n[limits]\nworkers = 0\n"));
+        assert!(error.contains("workers = 0"), "{error}");
+        assert!(error.contains("between 1 and 256"), "{error}");
     }
 
     #[test]

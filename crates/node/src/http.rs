@@ -32,8 +32,10 @@ pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 /// Serves pages until the listener fails; one request at a time is enough for a scraper.
 pub(crate) async fn serve(listener: TcpListener, pages: Pages) {
     loop {
-        if let Ok((mut stream, _)) = listener.accept().await {
-            let _ = timeout(PATIENCE, answer(&mut stream, &pages)).await;
+        match listener.accept().await {
+            Ok((mut stream, _)) => drop(timeout(PATIENCE, answer(&mut stream, &pages)).await),
+            // Out of file descriptors, say: the next try would fail as well.
+            Err(_) => tokio::time::sleep(PATIENCE).await,
         }
     }
 }
