@@ -44,14 +44,14 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     // The cover needs the mixers and they the cover; the cover's queue is made first.
     let (cover, cover_jobs) = queue(cover::BOUND);
     let mixers = (0..limits.workers)
-        .map(|index| {
+        .map(|_| {
             let pool = limits.pool_packets.div_ceil(limits.workers);
             let mixer = Mixer::new(&node, layer, pool, cover.clone());
-            spawn(format!("mixer-{index}"), node.clock, limits.queue_packets, mixer)
+            spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let keeper = Cover::new(&node, layer, mixers.clone(), Arc::clone(&inflow));
-    serve("cover".into(), node.clock, cover_jobs, keeper)?;
+    serve("cover", node.clock, cover_jobs, keeper, &mut tasks)?;
     let _ = node.inspect.set(inspection(&node, &inflow));
     tasks.spawn(drive(node, mixers, cover, inflow));
     Ok(tasks)
@@ -85,15 +85,14 @@ async fn drive<S: Suite>(
                     }
                     _ => None,
                 };
-                if let Some(document) = document {
-                    follower.adopt(&document);
+                if document.is_some_and(|document| follower.adopt(&document)) {
                     let view = node.view.borrow().clone();
                     if let Some(view) = view {
                         let _ = cover.try_send(CoverJob::View(view));
                     }
                 }
             }
-            Some(_) = readers.join_next() => {}
+            Some(ended) = readers.join_next() => if ended.is_err() { return "packet link" },
         }
     }
 }

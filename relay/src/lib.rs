@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use directory::Gatherer;
 use mailboxes::Opener;
 use session::Sessions;
-use ticker::Ticker;
+use ticker::{MailboxTicker, SessionTicker};
 
 /// Runs the relay that a configuration describes, until SIGTERM or SIGINT.
 ///
@@ -64,14 +64,17 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
         metrics: Arc::clone(&node.metrics),
     });
     let openers = (0..limits.workers)
-        .map(|index| {
+        .map(|_| {
             let opener = Opener::new(&node, Arc::clone(&shared));
-            spawn(format!("opener-{index}"), node.clock, limits.queue_packets, opener)
+            spawn("opener", node.clock, limits.queue_packets, opener, &mut tasks)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let ticker = spawn("ticker".into(), node.clock, 1, Ticker::new(&node, Arc::clone(&shared)))?;
+    let sessions = SessionTicker::new(&node, Arc::clone(&shared));
+    let sessions = spawn("session ticker", node.clock, 1, sessions, &mut tasks)?;
+    let mailboxes = MailboxTicker::new(&node, Arc::clone(&shared));
+    let mailboxes = spawn("mailbox ticker", node.clock, 1, mailboxes, &mut tasks)?;
     let _ = node.inspect.set(inspection(&node, &shared));
-    tasks.spawn(drive(node, shared, openers, ticker));
+    tasks.spawn(drive(node, shared, openers, [sessions, mailboxes]));
     Ok(tasks)
 }
 
@@ -80,7 +83,7 @@ async fn drive<S: Suite>(
     mut node: Node<S>,
     shared: Arc<Shared<S>>,
     openers: Vec<Handle<Box<[u8]>>>,
-    _ticker: Handle<()>,
+    _tickers: [Handle<()>; 2],
 ) -> &'static str {
     let (documents, newest) = watch::channel(None);
     let mut gatherer = Gatherer::new(&node, documents);
@@ -114,7 +117,7 @@ async fn drive<S: Suite>(
                         .set_document(number, &bytes);
                 }
             }
-            Some(_) = links.join_next() => {}
+            Some(ended) = links.join_next() => if ended.is_err() { return "link" },
         }
     }
 }
@@ -130,7 +133,8 @@ async fn read<S: Suite>(
     while let Ok(frame) = frames.recv().await {
         shared.metrics.received.increment(1);
         shared.inflow.count(from);
-        if turn.next().is_none_or(|opener| opener.try_send(frame).is_err()) {
+        let taken = turn.next().is_some_and(|opener| opener.try_send(frame).is_ok());
+        if !taken {
             shared.metrics.drop_packet(Refusal::Overload);
         }
     }

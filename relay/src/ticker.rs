@@ -1,45 +1,43 @@
-//! The ticks of a relay: sessions four times a slot, mailboxes every fourth slot.
+//! The ticks of a relay: sessions four times a slot, mailboxes every fourth slot. Each has a thread
+//! of its own, for answering all mailboxes takes longer than a session's tick may wait.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rohrpost_node::{Metrics, Node, Outboxes, Work};
 use rohrpost_packet::Suite;
-use rohrpost_proto::roster::Traffic;
 use rohrpost_proto::time::Time;
 
 use crate::Shared;
 
-pub(crate) struct Ticker<S: Suite> {
-    traffic: Traffic,
+/// Sends each session its cell, and passes on what the sessions have sent.
+pub(crate) struct SessionTicker<S: Suite> {
     shared: Arc<Shared<S>>,
     outboxes: Arc<Outboxes>,
-    sessions: Time,
-    mailboxes: Time,
-    sweep: Time,
+    period: Duration,
+    due: Time,
 }
 
-impl<S: Suite> Ticker<S> {
+impl<S: Suite> SessionTicker<S> {
     pub(crate) fn new(node: &Node<S>, shared: Arc<Shared<S>>) -> Self {
-        let (traffic, now) = (node.prepared.roster.traffic, node.clock.now());
+        let period = node.prepared.roster.traffic.phase();
         Self {
-            sessions: now.next_multiple(traffic.phase()),
-            mailboxes: now.next_multiple(traffic.answer_period()),
-            sweep: now + SWEEP,
-            outboxes: Arc::clone(&node.outboxes),
-            traffic,
             shared,
+            outboxes: Arc::clone(&node.outboxes),
+            period,
+            due: node.clock.now().next_multiple(period),
         }
     }
 
-    fn tick_sessions(&mut self, now: Time) {
-        let at = self.sessions;
-        self.sessions = at + self.traffic.phase();
+    fn tick(&mut self, now: Time) {
+        let at = self.due;
+        self.due = at + self.period;
         if now.since(at) > TOO_LATE {
-            self.sessions = now.next_multiple(self.traffic.phase());
+            self.due = now.next_multiple(self.period);
         }
         let tick = {
-            let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = self.shared.entry.lock();
+            let mut entry = entry.unwrap_or_else(PoisonError::into_inner);
             entry.tick(at, &mut rand::rng())
         };
         for outgoing in &tick.up {
@@ -50,46 +48,76 @@ impl<S: Suite> Ticker<S> {
                 self.shared.metrics.drop_packet(reason);
             }
         }
-        self.late(now, at);
-    }
-
-    fn tick_mailboxes(&mut self, now: Time) {
-        let at = self.mailboxes;
-        self.mailboxes = now.next_multiple(self.traffic.answer_period());
-        for outgoing in self.shared.mailboxes.tick(at, &mut rand::rng()) {
-            self.outboxes.send(&outgoing);
-        }
-        Metrics::set_people(&self.shared.metrics.mailboxes, self.shared.mailboxes.len());
-        Metrics::set_people(&self.shared.metrics.sessions, self.shared.sessions.len());
-        self.late(now, at);
-    }
-
-    fn late(&self, now: Time, at: Time) {
-        self.shared.metrics.lateness.record(now.since(at).as_secs_f64());
+        note(&self.shared.metrics, now, at);
     }
 }
 
-impl<S: Suite> Work for Ticker<S> {
+impl<S: Suite> Work for SessionTicker<S> {
     type Job = ();
 
     fn handle(&mut self, _: Time, (): ()) {}
 
     fn due(&self) -> Option<Time> {
-        Some(self.sessions.min(self.mailboxes).min(self.sweep))
+        Some(self.due)
     }
 
     fn run_due(&mut self, now: Time) {
-        while self.sessions <= now {
-            self.tick_sessions(now);
+        while self.due <= now {
+            self.tick(now);
         }
-        if self.mailboxes <= now {
-            self.tick_mailboxes(now);
+        Metrics::set_people(&self.shared.metrics.sessions, self.shared.sessions.len());
+    }
+}
+
+/// Answers mailboxes at the common ticks, and forgets what is too old.
+pub(crate) struct MailboxTicker<S: Suite> {
+    shared: Arc<Shared<S>>,
+    outboxes: Arc<Outboxes>,
+    period: Duration,
+    due: Time,
+    sweep: Time,
+}
+
+impl<S: Suite> MailboxTicker<S> {
+    pub(crate) fn new(node: &Node<S>, shared: Arc<Shared<S>>) -> Self {
+        let period = node.prepared.roster.traffic.answer_period();
+        let now = node.clock.now();
+        Self {
+            shared,
+            outboxes: Arc::clone(&node.outboxes),
+            period,
+            due: now.next_multiple(period),
+            sweep: now + SWEEP,
         }
+    }
+}
+
+impl<S: Suite> Work for MailboxTicker<S> {
+    type Job = ();
+
+    fn handle(&mut self, _: Time, (): ()) {}
+
+    fn due(&self) -> Option<Time> {
+        Some(self.due)
+    }
+
+    fn run_due(&mut self, now: Time) {
+        let at = self.due;
+        self.due = now.next_multiple(self.period);
+        for outgoing in self.shared.mailboxes.tick(at, &mut rand::rng()) {
+            self.outboxes.send(&outgoing);
+        }
+        note(&self.shared.metrics, now, at);
         if self.sweep <= now {
             self.shared.mailboxes.sweep(now);
             self.sweep = now + SWEEP;
         }
+        Metrics::set_people(&self.shared.metrics.mailboxes, self.shared.mailboxes.len());
     }
+}
+
+fn note(metrics: &Metrics, now: Time, due: Time) {
+    metrics.lateness.record(now.since(due).as_secs_f64());
 }
 
 /// A relay that was held up for longer skips the ticks it missed: a burst would show it.

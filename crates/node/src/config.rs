@@ -140,12 +140,7 @@ impl RawLimits {
         Ok(Limits {
             workers: limit("workers", self.workers, default.workers, 256)?,
             replay_tags: limit("replay_tags", self.replay_tags, default.replay_tags, MOST)?,
-            pool_packets: limit(
-                "pool_packets",
-                self.pool_packets,
-                default.pool_packets,
-                MOST,
-            )?,
+            pool_packets: limit("pool_packets", self.pool_packets, default.pool_packets, MOST)?,
             queue_packets: limit(
                 "queue_packets",
                 self.queue_packets,

@@ -85,16 +85,22 @@ pub struct Follower<S: Suite> {
     pub(crate) view: watch::Sender<Option<Arc<View<S>>>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) known: BTreeSet<NodeNumber>,
     pub(crate) newest: u64,
 }
 
 impl<S: Suite> Follower<S> {
-    /// Takes a document over if it is newer than the last.
-    pub fn adopt(&mut self, document: &Document) {
-        if document.number <= self.newest {
-            return;
+    /// Takes a document over if it is newer than the last; tells whether it did.
+    ///
+    /// A number is bound to its start, and a start far ahead of the own clock is refused: else one
+    /// relay could hand out a number so high that no other's document is ever newer.
+    pub fn adopt(&mut self, document: &Document) -> bool {
+        let number = document.start.slot(self.roster.directory.document_interval);
+        let ahead = document.start.since(self.clock.now()) > CLOCK_TOLERANCE;
+        if document.number <= self.newest || document.number != number.number() || ahead {
+            return false;
         }
         self.newest = document.number;
         let view = View::<S>::new(Arc::clone(&self.roster), document);
@@ -102,10 +108,10 @@ impl<S: Suite> Follower<S> {
         self.metrics.document_number.set(precise(document.number));
         self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
         self.view.send_replace(Some(Arc::new(view)));
-        if self.readiness.note(true) {
+        if self.readiness.note_document(document.start) {
             self.log.write(&Event::Ready);
         }
-        self.metrics.ready.set(if self.readiness.missing().is_none() { 1.0 } else { 0.0 });
+        true
     }
 
     fn tell_changes(&mut self, view: &View<S>) {
@@ -127,5 +133,7 @@ const fn precise(value: u64) -> f64 {
 
 /// Old keys live on for the spreading of documents, and the longest delay.
 const GRACE: Duration = Duration::from_secs(60);
+/// How far clocks of mixes may be off.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 /// A node changes keys at most so often within an epoch.
 const EARLIEST_CHANGE: Duration = Duration::from_secs(600);

@@ -65,6 +65,9 @@ pub enum NodeError {
     /// A task that must run has ended.
     #[error("the task {0} has ended; this is a bug")]
     TaskEnded(&'static str),
+    /// A task has panicked; the panic's own message stands above.
+    #[error("a task has panicked; this is a bug")]
+    Panicked,
 }
 
 impl NodeError {
@@ -79,7 +82,7 @@ impl NodeError {
             | Self::WrongKey(_) => 78,
             Self::Bind(_) | Self::Metrics { .. } => 69,
             Self::System { .. } => 71,
-            Self::TaskEnded(_) => 70,
+            Self::TaskEnded(_) | Self::Panicked => 70,
         }
     }
 }

@@ -12,6 +12,7 @@ mod log;
 mod metrics;
 mod node;
 mod process;
+mod usage;
 mod worker;
 
 pub use clock::Clock;

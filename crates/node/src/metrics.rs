@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rohrpost_proto::hop::Refusal;
 
 use crate::NodeError;
+use crate::usage::Usage;
 
 /// All series of a node process. Values are rendered once per tick.
 pub struct Metrics {
@@ -27,7 +28,7 @@ pub struct Metrics {
     /// Control links of this node to relays that are up.
     pub control_links: Gauge,
     /// Links that peers were refused.
-    pub links_refused: Gauge,
+    pub links_refused: Counter,
     /// Number of the newest document.
     pub document_number: Gauge,
     /// Nodes in it.
@@ -50,8 +51,7 @@ pub struct Metrics {
     pub mailboxes: Gauge,
     /// Fill of the newest key's replay set.
     pub replay_fill: Gauge,
-    cpu: Gauge,
-    memory: Gauge,
+    usage: Usage,
 }
 
 impl Metrics {
@@ -81,7 +81,7 @@ impl Metrics {
             lateness: histogram!("rohrpost_departure_lateness_seconds"),
             packet_links: gauge!("rohrpost_links_up", "kind" => "packet"),
             control_links: gauge!("rohrpost_links_up", "kind" => "control"),
-            links_refused: gauge!("rohrpost_links_refused"),
+            links_refused: counter!("rohrpost_links_refused_total"),
             document_number: gauge!("rohrpost_document_number"),
             document_nodes: gauge!("rohrpost_document_nodes"),
             document_age: gauge!("rohrpost_document_age_seconds"),
@@ -93,8 +93,7 @@ impl Metrics {
             sessions: gauge!("rohrpost_sessions"),
             mailboxes: gauge!("rohrpost_mailboxes"),
             replay_fill: gauge!("rohrpost_replay_fill_ratio"),
-            cpu: gauge!("process_cpu_seconds_total"),
-            memory: gauge!("process_resident_memory_bytes"),
+            usage: Usage::start(),
         };
         metrics.refresh();
         Ok(metrics)
@@ -116,12 +115,8 @@ impl Metrics {
 
     /// Renders the values for the time until the next tick.
     pub fn refresh(&self) {
-        if let Some((cpu, memory)) = process_usage() {
-            self.cpu.set(cpu);
-            self.memory.set(memory);
-        }
         self.handle.run_upkeep();
-        let text = self.handle.render();
+        let text = self.handle.render() + &self.usage.render();
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
@@ -136,18 +131,18 @@ fn describe() {
     let gauges = [
         ("rohrpost_build_info", "Version and revision; always 1."),
         ("rohrpost_tick_seconds", "Values change once per this."),
-        ("rohrpost_ready", "1 when all links are up and a document is at hand."),
+        (
+            "rohrpost_ready",
+            "1 when the links that are needed are up and a fresh document is at hand.",
+        ),
         ("rohrpost_links_up", "Links of this node to others that are up."),
-        ("rohrpost_links_refused", "Links that peers were refused, since the start."),
         ("rohrpost_document_number", "Number of the newest document."),
         ("rohrpost_document_nodes", "Nodes in the newest document."),
-        ("rohrpost_document_age_seconds", "Age of the newest document."),
+        ("rohrpost_document_age_seconds", "Age of the newest document; zero before the first."),
         ("rohrpost_virtual_clients", "Virtual clients that keep this mix's cover."),
         ("rohrpost_sessions", "Sessions of this relay, rounded up to a power of two."),
         ("rohrpost_mailboxes", "Mailboxes of this relay, rounded up to a power of two."),
         ("rohrpost_replay_fill_ratio", "Fill of the replay set of the newest key."),
-        ("process_resident_memory_bytes", "Resident memory."),
-        ("process_cpu_seconds_total", "CPU time used."),
     ];
     for (name, help) in gauges {
         describe_gauge!(name, help);
@@ -156,6 +151,10 @@ fn describe() {
         ("rohrpost_packets_received_total", "Packets that came in over links, cover included."),
         ("rohrpost_packets_sent_total", "Packets that went out over links, cover included."),
         ("rohrpost_packets_dropped_total", "Packets dropped, by reason."),
+        (
+            "rohrpost_links_refused_total",
+            "Links that peers were refused: failed handshakes, strangers, nodes out of order.",
+        ),
         ("rohrpost_loops_sent_total", "Own loops that left."),
         ("rohrpost_loops_returned_total", "Own loops that came back."),
         ("rohrpost_loops_lost_total", "Own loops that did not come back within a minute."),
@@ -167,20 +166,6 @@ fn describe() {
     describe_histogram!("rohrpost_departure_lateness_seconds", Unit::Seconds, help);
 }
 
-/// CPU seconds and resident bytes of this process.
-fn process_usage() -> Option<(f64, f64)> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    // Fields 14 and 15 of proc(5), counted from field 3 on: user and system time in ticks.
-    let user: f64 = fields.nth(11)?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    let pages: f64 = fields.nth(8)?.parse().ok()?;
-    Some(((user + system) / TICKS_PER_SECOND, pages * PAGE))
-}
-
-/// `USER_HZ`, 100 on every Linux architecture that Rust supports.
-const TICKS_PER_SECOND: f64 = 100.0;
-const PAGE: f64 = 4096.0;
 const LATENESS_BUCKETS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0];
 
 #[cfg(test)]

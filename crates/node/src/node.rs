@@ -69,10 +69,12 @@ impl<S: Suite> Node<S> {
             endpoint_config::<S>(roster, role),
         )?;
         let log = Log::new(prepared.node.name.clone());
+        let clock = Clock::start();
         let metrics = Arc::new(Metrics::install(config.metrics_tick, REVISION)?);
         let relays: Vec<_> =
             roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
-        let readiness = Arc::new(Readiness::new(roster.successors(role).count(), relays.len()));
+        let readiness =
+            Arc::new(Readiness::new(clock, roster.successors(role).count(), relays.len()));
         let bound = config.limits.queue_packets;
         let outboxes = Outboxes::connect(
             &endpoint,
@@ -98,7 +100,6 @@ impl<S: Suite> Node<S> {
             )
         };
         let control = relays.into_iter().map(dial).collect();
-        let clock = Clock::start();
         let hop = Arc::new(Hop::new(role.position(), config.limits.replay_tags));
         let announcer = Announcer {
             number: prepared.node.number,
@@ -143,6 +144,7 @@ impl<S: Suite> Node<S> {
             view: self.view.clone(),
             metrics: Arc::clone(&self.metrics),
             readiness: Arc::clone(&self.readiness),
+            clock: self.clock,
             log: self.log.clone(),
             known: BTreeSet::new(),
             newest: 0,
@@ -167,16 +169,18 @@ impl<S: Suite> Node<S> {
             "metrics server"
         });
         let (metrics, hop) = (Arc::clone(&self.metrics), Arc::clone(&self.hop));
-        let endpoint = Arc::clone(&self.endpoint);
+        let (endpoint, readiness) = (Arc::clone(&self.endpoint), Arc::clone(&self.readiness));
         let tick = self.prepared.config.metrics_tick;
         tasks.spawn(async move {
             loop {
                 tokio::time::sleep(tick).await;
                 let (held, limit) = hop.replay_fill();
                 metrics.replay_fill.set(ratio(held, limit));
-                metrics
-                    .links_refused
-                    .set(ratio(usize::try_from(endpoint.refused()).unwrap_or(0), 1));
+                metrics.links_refused.absolute(endpoint.refused());
+                let age = readiness.document_age().unwrap_or_default();
+                metrics.document_age.set(age.as_secs_f64());
+                let ready = readiness.missing().is_none();
+                metrics.ready.set(f64::from(u8::from(ready)));
                 metrics.refresh();
             }
         });

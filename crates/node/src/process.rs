@@ -132,8 +132,10 @@ where
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             ended = tasks.join_next() => {
-                let name = ended.and_then(Result::ok).unwrap_or("of a panic");
-                return Err(NodeError::TaskEnded(name));
+                return Err(match ended {
+                    Some(Ok(name)) => NodeError::TaskEnded(name),
+                    _ => NodeError::Panicked,
+                });
             }
         }
         log.write(&Event::Stopping);

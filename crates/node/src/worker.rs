@@ -1,12 +1,14 @@
 //! Worker threads: each owns its state, takes jobs from a bounded queue, and wakes by itself when
-//! something is due. No async, so cryptography never holds up a network task.
+//! something is due. No async, so cryptography never holds up a network task. A worker that ends or
+//! panics ends the process: a task among the node's [`Tasks`] stands for each.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use rohrpost_proto::time::Time;
+use tokio::sync::oneshot;
 
-use crate::{Clock, NodeError};
+use crate::{Clock, NodeError, Tasks};
 
 /// What a worker does.
 pub trait Work: Send + 'static {
@@ -59,15 +61,26 @@ pub fn queue<J>(bound: usize) -> (Handle<J>, Queue<J>) {
 /// # Errors
 /// The system gives no thread.
 pub fn serve<W: Work>(
-    name: String,
+    name: &'static str,
     clock: Clock,
     queue: Queue<W::Job>,
     work: W,
+    tasks: &mut Tasks,
 ) -> Result<(), NodeError> {
+    let (alive, ended) = oneshot::channel::<()>();
     std::thread::Builder::new()
-        .name(name)
-        .spawn(move || run(clock, &queue.0, work))
+        .name(name.into())
+        .spawn(move || {
+            // Dropped when the thread ends, by whatever cause; the queue before it.
+            let _alive = alive;
+            let queue = queue;
+            run(clock, &queue.0, work);
+        })
         .map_err(|source| NodeError::System { what: "start a worker thread", source })?;
+    tasks.spawn(async move {
+        let _ = ended.await;
+        name
+    });
     Ok(())
 }
 
@@ -76,13 +89,14 @@ pub fn serve<W: Work>(
 /// # Errors
 /// The system gives no thread.
 pub fn spawn<W: Work>(
-    name: String,
+    name: &'static str,
     clock: Clock,
     bound: usize,
     work: W,
+    tasks: &mut Tasks,
 ) -> Result<Handle<W::Job>, NodeError> {
     let (handle, jobs) = queue(bound);
-    serve(name, clock, jobs, work)?;
+    serve(name, clock, jobs, work, tasks)?;
     Ok(handle)
 }
 
@@ -103,3 +117,47 @@ fn run<W: Work>(clock: Clock, jobs: &Receiver<W::Job>, mut work: W) {
 
 /// Longest sleep of a worker with nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its jobs into a channel; panics at job 3.
+    struct Counter(SyncSender<u32>);
+
+    impl Work for Counter {
+        type Job = u32;
+
+        fn handle(&mut self, _: Time, job: u32) {
+            assert_ne!(job, 3, "a bug");
+            self.0.send(job).unwrap();
+        }
+
+        fn due(&self) -> Option<Time> {
+            None
+        }
+
+        fn run_due(&mut self, _: Time) {}
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_a_task_with_its_name() {
+        let (done, seen) = sync_channel(8);
+        let mut tasks = Tasks::new();
+        let worker = spawn("counter", Clock::start(), 8, Counter(done), &mut tasks).unwrap();
+        worker.try_send(1).unwrap();
+        assert_eq!(seen.recv(), Ok(1));
+        assert!(tasks.try_join_next().is_none());
+        worker.try_send(3).unwrap();
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), "counter");
+        assert_eq!(worker.try_send(4), Err(4));
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_newest_back() {
+        let (handle, _queue) = queue(2);
+        assert_eq!(handle.try_send(1), Ok(()));
+        assert_eq!(handle.try_send(2), Ok(()));
+        assert_eq!(handle.try_send(3), Err(3));
+    }
+}
