@@ -116,7 +116,7 @@ pub(crate) fn peer(node: &RosterNode) -> PeerAddress {
 
 /// Whether the node can do its work: at first all links and a document; from then on a document and
 /// at least one packet link, for a single dead neighbour must not take the others down with it. A
-/// document older than [`STALE`] is none.
+/// document older than two minutes is none.
 pub struct Readiness {
     clock: Clock,
     packet_links: usize,

@@ -36,7 +36,7 @@ pub struct Node<S: Suite> {
     pub outboxes: Arc<Outboxes>,
     /// The newest view.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
-    /// Control messages that have arrived, with the link's node; at most [`INCOMING_BOUND`].
+    /// Control messages that have arrived, with the link's node; at most 64.
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
     /// For links that are accepted.
     pub incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
