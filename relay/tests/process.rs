@@ -41,11 +41,7 @@ fn a_relay_serves_its_pages_and_stops_cleanly_on_sigterm() {
         assert!(metrics.contains(series), "{series} is missing:\n{metrics}");
     }
     assert_eq!(page(&address, "/secrets").0, 404);
-    let inspected = if cfg!(feature = "danger-inspect") {
-        200
-    } else {
-        404
-    };
+    let inspected = if cfg!(feature = "danger-inspect") { 200 } else { 404 };
     assert_eq!(page(&address, "/inspect").0, inspected);
     let (status, rest) = relay.terminate();
     assert_eq!(status.code(), Some(0), "{rest}");
@@ -61,10 +57,7 @@ fn a_udp_port_in_use_is_named_and_ends_with_69() {
     let relay = Process::start(PROGRAM, &network.configure(RELAY, RELAY, &listen, SMALL));
     let (status, said) = relay.wait();
     assert_eq!(status.code(), Some(69), "{said}");
-    assert!(
-        said.contains(&port) && said.contains("choose another port"),
-        "{said}"
-    );
+    assert!(said.contains(&port) && said.contains("choose another port"), "{said}");
 }
 
 #[test]
@@ -85,10 +78,7 @@ fn wrong_files_end_with_78_and_one_line_that_says_what_to_do() {
     let relay = Process::start(PROGRAM, &network.configure(RELAY, RELAY, ANY, SMALL));
     let (status, said) = relay.wait();
     assert_eq!(status.code(), Some(78), "{said}");
-    assert!(
-        said.starts_with("error: ") && said.contains("roster sign"),
-        "{said}"
-    );
+    assert!(said.starts_with("error: ") && said.contains("roster sign"), "{said}");
 }
 
 #[test]
@@ -99,13 +89,7 @@ fn version_and_help_say_what_people_ask_for() {
         String::from_utf8(output.stdout).unwrap()
     };
     let version = output("--version");
-    assert!(
-        version.contains("revision") && version.contains("packet 1"),
-        "{version}"
-    );
+    assert!(version.contains("revision") && version.contains("packet 1"), "{version}");
     let help = output("--help");
-    assert!(
-        help.contains("--config") && help.contains("docs/operating.md"),
-        "{help}"
-    );
+    assert!(help.contains("--config") && help.contains("docs/operating.md"), "{help}");
 }

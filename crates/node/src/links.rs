@@ -10,7 +10,7 @@ use rohrpost_proto::frame::Outgoing;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::roster::RosterNode;
 use rohrpost_proto::time::Time;
-use rohrpost_transport::{NodeEndpoint, PacketOutbox, PeerAddress, Shed};
+use rohrpost_transport::{LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, Shed};
 
 use crate::{Clock, Event, Log, Metrics};
 
@@ -185,21 +185,25 @@ impl Readiness {
         node: String,
         log: &Log,
         metrics: &Arc<Metrics>,
-    ) -> impl Fn(bool) + Send + Sync + 'static {
+    ) -> impl Fn(LinkChange) + Send + Sync + 'static {
         let (this, log, metrics) = (Arc::clone(self), log.clone(), Arc::clone(metrics));
-        move |up| {
+        move |change| {
             let (kind, count, gauge) = match sort {
                 LinkSort::Packet => ("packet", &this.packet_up, &metrics.packet_links),
                 LinkSort::Control => ("control", &this.control_up, &metrics.control_links),
             };
-            if up {
-                count.fetch_add(1, Ordering::Relaxed);
-                gauge.increment(1.0);
-                log.write(&Event::LinkUp { kind, node: &node });
-            } else {
-                count.fetch_sub(1, Ordering::Relaxed);
-                gauge.decrement(1.0);
-                log.write(&Event::LinkDown { kind, node: &node });
+            match change {
+                LinkChange::Up => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    gauge.increment(1.0);
+                    log.write(&Event::LinkUp { kind, node: &node });
+                }
+                LinkChange::Down { lost } => {
+                    count.fetch_sub(1, Ordering::Relaxed);
+                    gauge.decrement(1.0);
+                    log.write(&Event::LinkDown { kind, node: &node });
+                    (0..lost).for_each(|_| metrics.drop_packet(Refusal::LinkDown));
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
     PeerAddress {
         number: number(node),
         identity: key(node).public(),
-        addresses: vec![of.local_addr().unwrap()],
+        addresses: vec![of.local_addr().expect("the socket is bound")],
     }
 }
 
