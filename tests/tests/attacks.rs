@@ -13,6 +13,8 @@ use rohrpost_proto::instruction::{MailboxId, Store, WriteKey};
 use rohrpost_proto::path::Path;
 use rohrpost_tests::{Conditions, Kind, NORTH, Toy, World};
 
+/// More than a mailbox holds that has earned nothing.
+const STORES: u8 = 24;
 const ALL: &[Kind] = &[Kind::Cell, Kind::Answer, Kind::Transit];
 
 /// A network with two clients that know each other, warmed up.
@@ -116,12 +118,12 @@ fn dropped(world: &World<Toy>) -> usize {
     world.events.iter().filter(|told| matches!(told.event, Event::Dropped)).count()
 }
 
-/// Twelve stores a tenth of a second apart, into `mailbox`.
+/// Stores one after the other into a mailbox of bob's, after `change`.
 fn flood(change: impl Fn(&mut ContactMailbox)) -> World<Toy> {
     let (mut world, _, bob) = world();
     let mut mailbox = world.contact(bob).mailboxes[0].clone();
     change(&mut mailbox);
-    for number in 0..12 {
+    for number in 0..STORES {
         let outgoing = store(&mut world, &mailbox, number);
         world.send(NORTH, &outgoing, Kind::Transit);
         world.run_for(Duration::from_millis(20));
@@ -139,13 +141,15 @@ fn unknown_mailbox_full_mailbox_and_wrong_key_look_alike_from_outside() {
     let (calm, ..) = world();
     let before = calm.refused_anywhere(Refusal::Refused);
     let refused = |world: &World<Toy>| world.refused_anywhere(Refusal::Refused) - before;
-    assert_eq!(refused(&unknown), 12);
-    assert_eq!(refused(&wrong), 12);
-    assert!((1..=4).contains(&refused(&full)), "{} did not fit", refused(&full));
+    assert_eq!(refused(&unknown), STORES.into());
+    assert_eq!(refused(&wrong), STORES.into());
+    // Room for sixteen, less the owner's own loops that wait there.
+    assert!((8..STORES.into()).contains(&refused(&full)), "{} did not fit", refused(&full));
     assert_eq!(dropped(&unknown), 0);
     assert_eq!(dropped(&wrong), 0, "nothing is stored with a wrong key");
-    let stored = 12 - usize::try_from(refused(&full)).unwrap();
-    assert_eq!(dropped(&full), stored, "what was stored was served");
+    let stored = usize::from(STORES) - usize::try_from(refused(&full)).unwrap();
+    // An envelope whose acknowledgement takes longer than thirty seconds is served once more.
+    assert!(dropped(&full) >= stored, "what was stored was served");
     assert!(unknown.observed(ALL) == wrong.observed(ALL));
     assert!(unknown.observed(ALL) == full.observed(ALL));
 }

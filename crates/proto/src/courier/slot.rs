@@ -127,6 +127,13 @@ impl<S: Suite> Courier<S> {
         Some(built)
     }
 
+    const fn entry(&self) -> Option<NodeNumber> {
+        match self.vantage {
+            Vantage::Client { entry, .. } => Some(entry),
+            Vantage::Mix { .. } => None,
+        }
+    }
+
     /// The first letter in the outbox whose recipient can be reached.
     fn next_letter(
         &mut self,
@@ -145,7 +152,7 @@ impl<S: Suite> Courier<S> {
         let (to, letter) = self.outbox.letter(place)?;
         let message = letter.message;
         let contact = self.contacts.get(to)?;
-        let mailbox = live_mailbox(view, contact, rng)?;
+        let mailbox = live_mailbox(view, contact, self.entry(), rng)?;
         let built = match self.store(view, contact, mailbox, letter, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,
@@ -248,13 +255,19 @@ impl<S: Suite> Courier<S> {
     }
 }
 
-/// One of the contact's mailboxes whose relay is up.
+/// One of the contact's mailboxes whose relay is up; if possible not at the operator through whose
+/// relay this client enters, who would see both ends.
 fn live_mailbox<'a, S: Suite>(
     view: &View<S>,
     contact: &'a Contact,
+    entry: Option<NodeNumber>,
     rng: &mut ChaCha20Rng,
 ) -> Option<&'a ContactMailbox> {
-    let live = contact.mailboxes.iter();
-    let live: Vec<_> = live.filter(|mailbox| view.key(mailbox.relay).is_some()).collect();
-    (!live.is_empty()).then(|| live[below(live.len(), rng)])
+    let operator = |node| view.roster().node(node).map(|node| node.operator.as_str());
+    let entry = entry.and_then(operator);
+    let live = contact.mailboxes.iter().filter(|mailbox| view.key(mailbox.relay).is_some());
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        live.partition(|mailbox| entry.is_some() && operator(mailbox.relay) == entry);
+    let choice = if foreign.is_empty() { own } else { foreign };
+    (!choice.is_empty()).then(|| choice[below(choice.len(), rng)])
 }

@@ -142,8 +142,8 @@ impl<S: Suite> Mailbox<S> {
 }
 
 /// Room before anything is earned, so that first mail need not wait.
-const FIRST_ROOM: usize = 8;
+const FIRST_ROOM: usize = 16;
 const PULLS_PER_ROOM: u32 = 100;
 /// With [`FIRST_ROOM`], room for 128 envelopes.
-const MAX_CREDIT: u32 = 120 * PULLS_PER_ROOM;
+const MAX_CREDIT: u32 = 112 * PULLS_PER_ROOM;
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
