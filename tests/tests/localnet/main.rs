@@ -1,0 +1,65 @@
+//! The first message through real processes: what `cargo localnet --once` does for a new user.
+
+mod process;
+
+use std::process::Command;
+
+use process::{Scratch, localnet};
+
+fn a_file_arrives(suite: &str, len: usize) {
+    let scratch = Scratch::new(&format!("localnet-{suite}"));
+    let (message, received) = (scratch.path("message"), scratch.path("received"));
+    let bytes: Vec<u8> = (0..len).map(|_| rand::random()).collect();
+    std::fs::write(&message, &bytes).expect("the scratch directory is writable");
+    let output = localnet()
+        .args(["--once", "--json", "--suite", suite, "--message"])
+        .arg(&message)
+        .arg("--received")
+        .arg(&received)
+        .output()
+        .expect("rohrpost-ops runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(std::fs::read(&received).expect("bob has received"), bytes);
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("one JSON object on standard output");
+    assert_eq!(report["suite"], suite);
+    assert_eq!(report["bytes"], len);
+    assert_eq!(report["sent"]["nodes"].as_array().map(Vec::len), Some(4));
+    assert_eq!(report["arrived"]["nodes"].as_array().map(Vec::len), Some(4));
+    assert_eq!(report["saw"].as_object().map(serde_json::Map::len), Some(10));
+}
+
+/// One after the other: ten processes with cover on are enough for two cores.
+#[test]
+fn a_file_arrives_byte_for_byte_in_both_suites_and_nothing_is_left_behind() {
+    a_file_arrives("classic", 800);
+    a_file_arrives("hybrid", 6000);
+    let left =
+        Command::new("pgrep").args(["-f", "node (relay|mixnode) .*rohrpost-localnet-"]).output();
+    if let Ok(left) = left {
+        assert!(left.stdout.is_empty(), "processes are left: {left:?}");
+    }
+}
+
+#[test]
+fn a_message_longer_than_an_envelope_is_refused_with_the_limit() {
+    let scratch = Scratch::new("too-long");
+    let message = scratch.path("message");
+    std::fs::write(&message, [0; 7000]).expect("the scratch directory is writable");
+    let output =
+        localnet().args(["--once", "--message"]).arg(&message).output().expect("rohrpost-ops runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{errors}");
+    assert!(errors.contains("7000") && errors.contains("6276"), "{errors}");
+}
+
+#[test]
+fn a_port_in_use_ends_the_start_and_is_named() {
+    let held = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = held.local_addr().expect("the socket is bound").port().to_string();
+    let output = localnet().args(["--once", "--port", &port]).output().expect("rohrpost-ops runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&port) && errors.contains("in use"), "{errors}");
+}

@@ -1,0 +1,51 @@
+//! Finding and running the program under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// `rohrpost-ops localnet`, built if need be.
+pub(crate) fn localnet() -> Command {
+    let mut command = Command::new(program());
+    command.arg("localnet");
+    command
+}
+
+/// Cargo builds the programs of other packages only when asked to; built already, this is quick.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows where it is");
+        let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--package", "rohrpost-ops"]);
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let target = folder.parent().expect("profiles lie in the target directory");
+        let built = cargo.env("CARGO_TARGET_DIR", target).status().expect("cargo runs");
+        assert!(built.success(), "rohrpost-ops does not build");
+        folder.join("rohrpost-ops")
+    })
+}
+
+/// A directory that is removed at the end of a test.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rohrpost-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the temporary directory is writable");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
