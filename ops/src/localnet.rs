@@ -142,6 +142,7 @@ async fn live(
     } else {
         report::print(&network, plan, &delivery, &parties);
     }
+    drop(delivery.clients);
     if options.once {
         return Ok(());
     }

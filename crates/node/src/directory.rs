@@ -114,11 +114,15 @@ impl<S: Suite> Follower<S> {
         true
     }
 
+    /// Tells who has come and gone; of the first document that would say nothing.
     fn tell_changes(&mut self, view: &View<S>) {
+        let first = self.known.is_empty();
         for node in self.roster.nodes() {
             let is_up = view.key(node.number).is_some();
             if is_up && self.known.insert(node.number) {
-                self.log.write(&Event::NodeJoined(&node.name));
+                if !first {
+                    self.log.write(&Event::NodeJoined(&node.name));
+                }
             } else if !is_up && self.known.remove(&node.number) {
                 self.log.write(&Event::NodeLeft(&node.name));
             }

@@ -31,6 +31,8 @@ pub(super) struct Delivery {
     pub(super) waited: Duration,
     /// From leaving alice to reaching bob.
     pub(super) travelled: Duration,
+    /// Both clients, online until all is told: what the parties saw includes them.
+    pub(super) clients: (Session, Session),
 }
 
 /// Sends `message` from alice of north to bob of east.
@@ -89,6 +91,7 @@ pub(super) async fn deliver(
         travelled: left.elapsed(),
         sent,
         arrived,
+        clients: (alice, bob),
     })
 }
 
