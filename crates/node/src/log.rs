@@ -13,6 +13,13 @@ pub enum Event<'a> {
         /// Where the metrics are.
         metrics: std::net::SocketAddr,
     },
+    /// The system grants smaller socket buffers than bursts of packets need.
+    SmallBuffer {
+        /// Bytes granted.
+        granted: usize,
+        /// Bytes asked for.
+        wanted: usize,
+    },
     /// All links are up and a document is at hand, for the first time.
     Ready,
     /// A link to a node of the roster has come up.
@@ -68,6 +75,10 @@ impl Event<'_> {
             Self::Started { listen, metrics } => {
                 format!("listening on {listen}/udp, metrics on http://{metrics}/metrics")
             }
+            Self::SmallBuffer { granted, wanted } => format!(
+                "the system grants a receive buffer of {granted} bytes; bursts may be lost. Run: \
+                 sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}"
+            ),
             Self::Ready => "ready".into(),
             Self::LinkUp { kind, node } => format!("{kind} link to {node} is up"),
             Self::LinkDown { kind, node } => {

@@ -9,7 +9,7 @@ use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
-use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint};
+use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint, SOCKET_BUFFER};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -116,6 +116,10 @@ impl<S: Suite> Node<S> {
         });
         let listen = endpoint.local_addr().unwrap_or(config.listen);
         log.write(&Event::Started { listen, metrics: listener.local_addr().unwrap_or(address) });
+        let (granted, wanted) = (endpoint.receive_buffer(), SOCKET_BUFFER);
+        if granted < wanted {
+            log.write(&Event::SmallBuffer { granted, wanted });
+        }
         let node = Self {
             clock,
             log,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use quinn::{Connection, Incoming, TokioRuntime};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::signing::{IdentityKey, SigningKey};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -69,6 +69,7 @@ pub struct NodeEndpoint {
     endpoint: quinn::Endpoint,
     key: Arc<SigningKey>,
     accepted: Mutex<mpsc::Receiver<Accepted>>,
+    receive_buffer: usize,
     refused: Arc<AtomicU64>,
     acceptor: AbortHandle,
 }
@@ -84,6 +85,7 @@ impl NodeEndpoint {
         config: EndpointConfig,
     ) -> Result<Self, BindError> {
         let socket = bind_socket(listen).map_err(|error| BindError::new(listen, error))?;
+        let receive_buffer = SockRef::from(&socket).recv_buffer_size().unwrap_or(0);
         let endpoint = quinn::Endpoint::new(
             quinn::EndpointConfig::default(),
             Some(server_config(&key)),
@@ -100,7 +102,8 @@ impl NodeEndpoint {
             refused: Arc::clone(&refused),
         };
         let acceptor = tokio::spawn(acceptor.run()).abort_handle();
-        Ok(Self { endpoint, key, accepted: Mutex::new(accepted), refused, acceptor })
+        let accepted = Mutex::new(accepted);
+        Ok(Self { endpoint, key, accepted, receive_buffer, refused, acceptor })
     }
 
     /// The next link that a peer has opened and may.
@@ -114,6 +117,13 @@ impl NodeEndpoint {
     /// The socket is gone.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.endpoint.local_addr()
+    }
+
+    /// Bytes of the receive buffer that the system has granted; less than [`SOCKET_BUFFER`] where
+    /// `net.core.rmem_max` does not allow it.
+    #[must_use]
+    pub const fn receive_buffer(&self) -> usize {
+        self.receive_buffer
     }
 
     /// Links refused since the start: failed handshakes, strangers, nodes that may not.
@@ -282,7 +292,7 @@ fn bind_socket(listen: SocketAddr) -> io::Result<UdpSocket> {
 
 const ADMITTED: u8 = 1;
 /// Socket buffers of a node, each way; `net.core.rmem_max` and `wmem_max` must allow it.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// Sent in no handshake: the server name is off.
 pub(crate) const SERVER_NAME: &str = "rohrpost";
 /// Time for a handshake.

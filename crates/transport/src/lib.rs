@@ -17,6 +17,8 @@ mod tls;
 
 pub use client::{ConnectError, connect};
 pub use control::{ControlDialer, exchange};
-pub use endpoint::{Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress};
+pub use endpoint::{
+    Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, SOCKET_BUFFER,
+};
 pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};
