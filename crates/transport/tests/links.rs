@@ -55,13 +55,10 @@ async fn within<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(30), future).await.expect("within 30 s")
 }
 
-fn outbox(
-    from: &NodeEndpoint,
-    to: PeerAddress,
-) -> (PacketOutbox, mpsc::UnboundedReceiver<LinkChange>) {
-    let (sender, states) = mpsc::unbounded_channel();
+fn outbox(from: &NodeEndpoint, to: PeerAddress) -> (PacketOutbox, mpsc::Receiver<LinkChange>) {
+    let (sender, states) = mpsc::channel(16);
     let outbox = PacketOutbox::connect(from, to, 100, move |up| {
-        let _ = sender.send(up);
+        let _ = sender.try_send(up);
     });
     (outbox, states)
 }
@@ -156,9 +153,9 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     let message = |len: usize| Some(Arc::<[u8]>::from(vec![3; len]));
     let (from_mix, mix_says) = watch::channel(message(5000));
     let (to_mix, mut mix_hears) = mpsc::channel(8);
-    let (states_in, mut states) = mpsc::unbounded_channel();
+    let (states_in, mut states) = mpsc::channel(16);
     let changed = move |up| {
-        let _ = states_in.send(up);
+        let _ = states_in.try_send(up);
     };
     let peer = address(&relay, RELAY);
     let _dialer = ControlDialer::connect(&mix, peer, mix_says, to_mix, 6000, changed);

@@ -1,1 +1,114 @@
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+use rohrpost_packet::{Classic, NodeNumber, Packet, ShortGeneration};
 
+use super::*;
+
+const SLOT: Duration = Duration::from_millis(400);
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([5; 32])
+}
+
+fn cell(first_hop: u32) -> UpCell<Classic> {
+    UpCell::Packet {
+        first_hop: NodeNumber::new(first_hop),
+        generation: ShortGeneration::new(1),
+        packet: Packet::random(&mut rng()),
+    }
+}
+
+fn payload() -> Box<[u8]> {
+    vec![1; Classic::PAYLOAD_LEN].into()
+}
+
+/// The four ticks of the slot that begins at `slot` slots.
+fn slot(entry: &mut Entry<Classic>, slot: u64, rng: &mut ChaCha20Rng) -> Vec<EntryTick<Classic>> {
+    let quarter = u64::try_from(SLOT.as_micros() / 4).unwrap();
+    let at = |phase: u64| Time::from_micros((slot * 4 + phase) * quarter);
+    (0..4).map(|phase| entry.tick(at(phase), rng)).collect()
+}
+
+#[test]
+fn each_session_gets_one_cell_and_gives_one_per_slot() {
+    let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 100), rng());
+    let handles: Vec<_> = (0..40).map(|_| entry.join(&mut rng).unwrap()).collect();
+    for (number, handle) in (0..).zip(&handles) {
+        entry.handle_cell(*handle, cell(number)).unwrap();
+        entry.handle_cell(*handle, cell(number)).unwrap();
+    }
+    let ticks = slot(&mut entry, 7, &mut rng);
+    let mut down: Vec<_> = ticks.iter().flat_map(|tick| &tick.down).map(|(to, _)| *to).collect();
+    down.sort_unstable();
+    assert!(down == handles);
+    assert_eq!(ticks.iter().map(|tick| tick.up.len()).sum::<usize>(), 40);
+    assert!(ticks.iter().all(|tick| tick.up.len() == tick.down.len()), "by the same phases");
+    assert!(ticks.iter().filter(|tick| !tick.up.is_empty()).count() >= 3, "phases are drawn");
+    let order: Vec<_> = ticks.iter().flat_map(|tick| &tick.up).map(|packet| packet.to).collect();
+    assert!(!order.is_sorted(), "cells of a tick leave in random order");
+}
+
+#[test]
+fn a_reply_waits_for_its_sessions_tick_and_else_there_is_a_dummy() {
+    let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 10), rng());
+    let (handle, name) = (entry.join(&mut rng).unwrap(), SessionId::new([3; 16]));
+    entry.handle_cell(handle, UpCell::Hello(name)).unwrap();
+    entry.handle_reply(name, ReplyId::new([9; 16]), payload()).unwrap();
+    let replies = |ticks: Vec<EntryTick<Classic>>| {
+        let cells = ticks.into_iter().flat_map(|tick| tick.down);
+        cells.map(|(_, cell)| cell.reply.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(replies(slot(&mut entry, 1, &mut rng)), [true]);
+    assert_eq!(replies(slot(&mut entry, 2, &mut rng)), [false]);
+}
+
+#[test]
+fn names_are_taken_once_and_go_with_their_session() {
+    let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 10), rng());
+    let (one, other) = (entry.join(&mut rng).unwrap(), entry.join(&mut rng).unwrap());
+    let name = SessionId::new([3; 16]);
+    entry.handle_cell(one, UpCell::Hello(name)).unwrap();
+    assert_eq!(entry.handle_cell(other, UpCell::Hello(name)), Err(Refusal::Session));
+    let renamed = entry.handle_cell(one, UpCell::Hello(SessionId::new([4; 16])));
+    assert_eq!(renamed, Err(Refusal::Session));
+    entry.leave(one);
+    let id = ReplyId::new([9; 16]);
+    assert_eq!(entry.handle_reply(name, id, payload()), Err(Refusal::Session));
+    assert_eq!(entry.handle_cell(one, cell(1)), Err(Refusal::Session));
+    entry.handle_cell(other, UpCell::Hello(name)).unwrap();
+}
+
+#[test]
+fn every_queue_is_bounded_and_the_newest_goes() {
+    let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 1), rng());
+    let (handle, name) = (entry.join(&mut rng).unwrap(), SessionId::new([3; 16]));
+    assert!(entry.join(&mut rng).is_err_and(|refusal| refusal == Refusal::Overload));
+    entry.handle_cell(handle, UpCell::Hello(name)).unwrap();
+    let cells: Vec<_> = (0..6).map(|number| entry.handle_cell(handle, cell(number))).collect();
+    assert_eq!(cells.iter().filter(|taken| taken.is_ok()).count(), UP_BOUND);
+    assert_eq!(cells[UP_BOUND], Err(Refusal::Overload));
+    let mut reply = || entry.handle_reply(name, ReplyId::new([9; 16]), payload());
+    assert!((0..DOWN_BOUND).all(|_| reply().is_ok()));
+    assert_eq!(reply(), Err(Refusal::Overload));
+}
+
+#[test]
+fn all_sessions_get_the_same_piece_of_the_document_in_a_slot() {
+    let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 10), rng());
+    for _ in 0..8 {
+        entry.join(&mut rng).unwrap();
+    }
+    let document: Vec<u8> = (0..1000_u16).map(|i| i.to_be_bytes()[1]).collect();
+    entry.set_document(5, &document);
+    let mut assembler = crate::frame::ChunkAssembler::default();
+    let mut complete = None;
+    for number in 10..14 {
+        let chunks: Vec<_> = slot(&mut entry, number, &mut rng)
+            .into_iter()
+            .flat_map(|tick| tick.down)
+            .map(|(_, cell)| cell.chunk.unwrap())
+            .collect();
+        assert!(chunks.iter().all(|chunk| *chunk == chunks[0]));
+        complete = complete.or(assembler.take(chunks[0].clone()));
+    }
+    assert_eq!(complete.unwrap(), document);
+}
