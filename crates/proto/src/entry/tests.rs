@@ -108,7 +108,7 @@ fn all_sessions_get_the_same_piece_of_the_document_in_a_slot() {
             .map(|(_, cell)| cell.chunk.unwrap())
             .collect();
         assert!(chunks.iter().all(|chunk| *chunk == chunks[0]));
-        complete = complete.or(assembler.take(chunks[0].clone()));
+        complete = complete.or_else(|| assembler.take(chunks[0].clone()));
     }
     assert_eq!(complete.unwrap(), document);
 }
