@@ -32,7 +32,7 @@ use output::Output;
 /// Exit codes: 0 done, 64 wrong usage, 65 a card or letter is refused, 66 a file cannot be read,
 /// 69 no relay or no answer, 73 a file cannot be written, 78 the network's files are wrong.
 #[derive(Parser)]
-#[command(name = "rohrpost", version)]
+#[command(name = "rohrpost", version = rohrpost_transport::VERSION)]
 pub(crate) struct Arguments {
     /// Directory with trust.toml, roster.toml and roster.sig, as your agency gave it to you.
     #[arg(long, value_name = "DIR", env = "ROHRPOST_NETWORK")]

@@ -9,13 +9,12 @@ use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
-use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint, SOCKET_BUFFER};
+use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
 use crate::links::{LinkSort, Outboxes, Readiness, peer};
-use crate::process::REVISION;
 use crate::{Clock, Event, Log, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
 
 /// A running node of suite `S`.

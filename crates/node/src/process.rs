@@ -160,12 +160,5 @@ pub fn main(result: Result<(), NodeError>) -> ExitCode {
 /// Version, revision and wire versions, for `--version`.
 #[must_use]
 pub const fn version() -> &'static str {
-    concat!(
-        env!("CARGO_PKG_VERSION"),
-        " (revision ",
-        env!("ROHRPOST_REVISION"),
-        "; packet 1, client link 1, control link 1, document 1)"
-    )
+    rohrpost_transport::VERSION
 }
-
-pub(crate) const REVISION: &str = env!("ROHRPOST_REVISION");

@@ -22,3 +22,14 @@ pub use endpoint::{
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};
+
+/// The revision that this was built from.
+pub const REVISION: &str = env!("ROHRPOST_REVISION");
+
+/// Version, revision and wire versions, as every program prints them for `--version`.
+pub const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (revision ",
+    env!("ROHRPOST_REVISION"),
+    "; packet 1, client link 1, control link 1, document 1)"
+);
