@@ -35,7 +35,7 @@ pub fn run(configuration: &Path) -> Result<(), NodeError> {
 
 async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let mut tasks = JoinSet::new();
-    let node = Node::<S>::start(prepared, &mut tasks).await?;
+    let mut node = Node::<S>::start(prepared, &mut tasks).await?;
     let Role::Mix { layer } = node.prepared.node.role else {
         return Err(NodeError::TaskEnded("mix"));
     };
@@ -53,6 +53,7 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let keeper = Cover::new(&node, layer, mixers.clone(), Arc::clone(&inflow));
     serve("cover", node.clock, cover_jobs, keeper, &mut tasks)?;
     let _ = node.inspect.set(inspection(&node, &inflow));
+    node.serve(&mut tasks);
     tasks.spawn(drive(node, mixers, cover, inflow));
     Ok(tasks)
 }

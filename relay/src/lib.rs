@@ -51,7 +51,7 @@ struct Shared<S: Suite> {
 
 async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let mut tasks = JoinSet::new();
-    let node = Node::<S>::start(prepared, &mut tasks).await?;
+    let mut node = Node::<S>::start(prepared, &mut tasks).await?;
     let (roster, limits) = (&node.prepared.roster, node.prepared.config.limits);
     let shared = Arc::new(Shared {
         entry: Mutex::new(Entry::new(roster.traffic.slot, limits.sessions)),
@@ -74,6 +74,7 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let mailboxes = MailboxTicker::new(&node, Arc::clone(&shared));
     let mailboxes = spawn("mailbox ticker", node.clock, 1, mailboxes, &mut tasks)?;
     let _ = node.inspect.set(inspection(&node, &shared));
+    node.serve(&mut tasks);
     tasks.spawn(drive(node, shared, openers, [sessions, mailboxes]));
     Ok(tasks)
 }

@@ -44,6 +44,8 @@ pub struct Node<S: Suite> {
     /// What `/inspect` shows; set by the duty. Served only with the feature `danger-inspect`.
     pub inspect: Arc<OnceLock<Inspect>>,
     readiness: Arc<Readiness>,
+    /// Until [`Self::serve`] takes it.
+    listener: Option<TcpListener>,
     _control: Vec<ControlDialer>,
 }
 
@@ -131,11 +133,11 @@ impl<S: Suite> Node<S> {
             incoming_sender,
             descriptor,
             inspect: Arc::new(OnceLock::new()),
+            listener: Some(listener),
             readiness,
             _control: control,
             prepared,
         };
-        node.serve(listener, tasks);
         Ok(node)
     }
 
@@ -154,7 +156,10 @@ impl<S: Suite> Node<S> {
         }
     }
 
-    fn serve(&self, listener: TcpListener, tasks: &mut Tasks) {
+    /// Serves metrics and health from now on. To be called once, when `inspect` is set: whoever
+    /// asks earlier waits, and gets no half of an answer.
+    pub fn serve(&mut self, tasks: &mut Tasks) {
+        let Some(listener) = self.listener.take() else { return };
         let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
         let inspect = Arc::clone(&self.inspect);
         let pages: Pages = Arc::new(move |path| match path {
