@@ -96,6 +96,10 @@ impl<S: Suite> Node<S> {
         *self.refusals.entry(refusal.as_str()).or_default() += 1;
     }
 
+    pub(crate) fn generation(&self) -> Generation {
+        self.hop.newest().expect("a started node has a key").generation()
+    }
+
     pub(crate) fn descriptor(&self, now: Time) -> SignedDescriptor {
         let public = self.hop.newest().expect("a started node has a key");
         let (generation, key) = (public.generation(), public.as_bytes().into());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, Letter, MessageId};
-use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_packet::{Generation, NodeNumber, Suite};
 use rohrpost_proto::courier::{Departure, Event};
 use rohrpost_proto::frame::{DownCell, Frame, Outgoing, UpCell};
 use rohrpost_proto::hop::Refusal;
@@ -32,6 +32,8 @@ pub struct World<S: Suite> {
     pub capture: bool,
     /// What the clients' couriers have told.
     pub events: Vec<ClientEvent>,
+    /// What the virtual clients of mixes have told.
+    pub cover: Vec<(NodeNumber, Event)>,
     seed: u64,
     conditions: Conditions,
     roster: Arc<Roster>,
@@ -70,8 +72,8 @@ enum Happening {
     Sessions(NodeNumber),
     /// A relay's common tick.
     Answers(NodeNumber),
-    /// A node announces its keys.
-    Announce(NodeNumber),
+    /// A node announces its keys; a node started anew does so on a schedule of its own.
+    Announce(NodeNumber, Generation),
     /// A relay makes its document.
     Document(NodeNumber),
 }
@@ -87,6 +89,7 @@ impl<S: Suite> World<S> {
             captured: Vec::new(),
             capture: false,
             events: Vec::new(),
+            cover: Vec::new(),
             seed,
             conditions,
             roster: Arc::clone(&roster),
@@ -189,7 +192,8 @@ impl<S: Suite> World<S> {
         Some(View::new(Arc::clone(&self.roster), &document))
     }
 
-    /// A node ends without a word: keys, queues and replay set are gone.
+    /// A node ends without a word: keys, queues and replay set are gone. The clients of a relay do
+    /// not join again; kill mixes.
     pub fn kill(&mut self, node: NodeNumber) {
         self.nodes.remove(&node);
     }
@@ -197,8 +201,9 @@ impl<S: Suite> World<S> {
     /// Starts a node anew, with an empty memory.
     pub fn start(&mut self, number: NodeNumber) {
         let node = Node::start(self.now, self.seed, number, &self.roster, &self.trust);
+        let generation = node.generation();
         self.nodes.insert(number, node);
-        self.schedule(self.now, Happening::Announce(number));
+        self.schedule(self.now, Happening::Announce(number, generation));
         if matches!(self.nodes[&number].duty, Duty::Mix(_)) {
             self.schedule(self.now, Happening::Mix(number));
         }
@@ -252,7 +257,7 @@ impl<S: Suite> World<S> {
             Happening::Slot(client) => self.client_slot(client),
             Happening::Sessions(relay) => self.session_tick(relay),
             Happening::Answers(relay) => self.answer_tick(relay),
-            Happening::Announce(node) => self.announce(node),
+            Happening::Announce(node, generation) => self.announce(node, generation),
             Happening::Document(relay) => self.document(relay),
         }
     }
@@ -290,7 +295,7 @@ impl<S: Suite> World<S> {
         if let Some(Departure::Packet { due, outgoing }) = cover.handle_timeout(now) {
             let _ = mix.insert(due, outgoing);
         }
-        while cover.poll_event().is_some() {}
+        self.cover.extend(std::iter::from_fn(|| cover.poll_event()).map(|event| (number, event)));
         let mut leaving = Vec::new();
         while let Some(departure) = mix.poll_transmit(now) {
             leaving.push(departure.outgoing);
@@ -404,8 +409,9 @@ impl<S: Suite> World<S> {
         }
     }
 
-    fn announce(&mut self, number: NodeNumber) {
-        let Some(node) = self.nodes.get(&number) else {
+    fn announce(&mut self, number: NodeNumber, generation: Generation) {
+        let Some(node) = self.nodes.get(&number).filter(|node| node.generation() == generation)
+        else {
             return;
         };
         let descriptor = node.descriptor(self.now);
@@ -416,7 +422,7 @@ impl<S: Suite> World<S> {
             }
         }
         let next = now + roster.directory.descriptor_interval;
-        self.schedule(next, Happening::Announce(number));
+        self.schedule(next, Happening::Announce(number, generation));
     }
 
     fn document(&mut self, relay: NodeNumber) {
@@ -450,6 +456,18 @@ impl<S: Suite> World<S> {
     fn schedule(&mut self, at: Time, happening: Happening) {
         self.order += 1;
         self.queue.push(Reverse((at, self.order, happening)));
+    }
+}
+
+/// Whatever assertion fails while a world lives, its seed is printed.
+impl<S: Suite> Drop for World<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            #[expect(clippy::print_stderr, reason = "the test harness shows it with the failure")]
+            {
+                eprintln!("a {} world of seed {} was at {:?}", S::NAME, self.seed, self.now);
+            }
+        }
     }
 }
 
