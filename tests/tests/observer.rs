@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::{Classic, NodeNumber, Suite};
+use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_tests::{Conditions, Kind, NORTH, Toy, World, seeds};
 
+/// Letters that the busy network carries.
+const LETTERS: u8 = 40;
+
 /// Four clients over two minutes; with mail, two of them write to each other all the time.
-fn run<S: Suite>(seed: u64, letters: u8) -> World<S> {
-    let mut world = World::new(seed, Conditions::CALM);
+fn run<S: Suite>(seed: u64, conditions: Conditions, letters: u8) -> World<S> {
+    let mut world = World::new(seed, conditions);
     let entries = [1, 2, 3, 4].map(NodeNumber::new);
     let clients = entries.map(|entry| world.add_client(entry));
     world.introduce(clients[0], clients[1]);
@@ -22,33 +25,55 @@ fn run<S: Suite>(seed: u64, letters: u8) -> World<S> {
     world
 }
 
-fn records_are_the_same_with_and_without_mail<S: Suite>(seed: u64) {
-    let (silent, busy) = (run::<S>(seed, 0), run::<S>(seed, 40));
-    let got = busy.arrived(1).len() + busy.arrived(0).len();
-    assert_eq!(got, 40, "all mail arrives, seed {seed}");
+/// Two runs of one seed, without and with mail: what goes over the clients' links, and what leaves
+/// the mailboxes, is the same byte for byte. Gives how many letters arrived.
+fn letters_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
+    let silent = run::<S>(seed, conditions, 0);
+    let busy = run::<S>(seed, conditions, LETTERS);
     for kinds in [&[Kind::Cell][..], &[Kind::Answer][..]] {
         let (silent, busy) = (silent.observed(kinds), busy.observed(kinds));
-        assert!(silent.lines().count() > 500, "the observer saw something, seed {seed}");
+        assert!(silent.lines().count() > 500, "the observer saw too little, seed {seed}");
         assert!(silent == busy, "the records of {kinds:?} differ, seed {seed}");
     }
-    // What must differ if the comparison is worth anything: other paths between the mixes, and
-    // another seed's records.
-    assert!(silent.observed(&[Kind::Transit]) != busy.observed(&[Kind::Transit]));
-    let other = run::<S>(seed + 1_000, 0);
-    assert!(silent.observed(&[Kind::Cell]) != other.observed(&[Kind::Cell]));
+    // Letters take other paths than the cover in their place: the runs are not one run twice.
+    assert!(silent.observed(&[Kind::Transit]) != busy.observed(&[Kind::Transit]), "seed {seed}");
+    assert!(silent.arrived(0).is_empty() && silent.arrived(1).is_empty(), "seed {seed}");
+    busy.arrived(0).len() + busy.arrived(1).len()
 }
 
 #[test]
 fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
+    let all = usize::from(LETTERS);
     for seed in seeds() {
-        records_are_the_same_with_and_without_mail::<Toy>(seed);
+        let arrived = letters_behind_equal_records::<Toy>(seed, Conditions::CALM);
+        assert_eq!(arrived, all, "all mail arrives, seed {seed}");
     }
-    records_are_the_same_with_and_without_mail::<Classic>(1);
+    assert_eq!(letters_behind_equal_records::<Classic>(1, Conditions::CALM), all);
+    assert_eq!(letters_behind_equal_records::<Hybrid>(1, Conditions::CALM), all);
+}
+
+/// Lost pulls leave gaps in the answers. They are the same gaps with and without mail.
+#[test]
+fn an_observer_cannot_tell_them_apart_by_what_is_lost() {
+    let lossy = Conditions { lost_per_million: 20_000, ..Conditions::CALM };
+    for seed in seeds() {
+        let arrived = letters_behind_equal_records::<Toy>(seed, lossy);
+        assert!((20..=40).contains(&arrived), "{arrived} letters arrived, seed {seed}");
+    }
+}
+
+/// The comparison is worth something: another seed's records are different.
+#[test]
+fn another_seed_leaves_another_record() {
+    let [one, other] = [1, 2].map(|seed| run::<Toy>(seed, Conditions::CALM, 0));
+    for kinds in [&[Kind::Cell][..], &[Kind::Answer][..]] {
+        assert!(one.observed(kinds) != other.observed(kinds), "{kinds:?}");
+    }
 }
 
 #[test]
 fn every_client_sends_and_gets_one_cell_of_one_length_per_slot() {
-    let world = run::<Toy>(3, 20);
+    let world = run::<Toy>(3, Conditions::CALM, LETTERS);
     let cells: Vec<_> = world.records.iter().filter(|r| r.kind == Kind::Cell).collect();
     let seconds = 120;
     for client in 0..4 {
