@@ -1,6 +1,7 @@
 //! The first message through real processes: what `cargo localnet --once` does for a new user.
 
 mod process;
+mod refusals;
 
 use std::process::Command;
 

@@ -11,6 +11,13 @@ pub(crate) fn localnet() -> Command {
     command
 }
 
+/// `rohrpost-ops node ROLE FILE`: what a child of the local network runs.
+pub(crate) fn node(role: &str, configuration: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.args(["node", role]).arg(configuration);
+    command
+}
+
 /// Cargo builds the programs of other packages only when asked to; built already, this is quick.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
