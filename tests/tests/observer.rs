@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
-use rohrpost_tests::{Conditions, Kind, NORTH, Toy, World, seeds};
+use rohrpost_proto::time::Time;
+use rohrpost_tests::{Address, Conditions, Kind, NORTH, Record, Toy, World, seeds};
 
 /// Letters that the busy network carries.
 const LETTERS: u8 = 40;
@@ -35,10 +36,19 @@ fn letters_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> 
         assert!(silent.lines().count() > 500, "the observer saw too little, seed {seed}");
         assert!(silent == busy, "the records of {kinds:?} differ, seed {seed}");
     }
+    assert!(entered(&silent) == entered(&busy), "the entries' sums differ, seed {seed}");
     // Letters take other paths than the cover in their place: the runs are not one run twice.
     assert!(silent.observed(&[Kind::Transit]) != busy.observed(&[Kind::Transit]), "seed {seed}");
     assert!(silent.arrived(0).is_empty() && silent.arrived(1).is_empty(), "seed {seed}");
     busy.arrived(0).len() + busy.arrived(1).len()
+}
+
+/// What the entry relays pass on: when, which relay, how long. To which mix depends on the path.
+fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
+    let relay =
+        |record: &&Record| (1..=4).any(|n| record.from == Address::Node(NodeNumber::new(n)));
+    let transit = world.records.iter().filter(|record| record.kind == Kind::Transit);
+    transit.filter(relay).map(|record| (record.at, record.from, record.len)).collect()
 }
 
 #[test]
@@ -77,12 +87,12 @@ fn every_client_sends_and_gets_one_cell_of_one_length_per_slot() {
     let cells: Vec<_> = world.records.iter().filter(|r| r.kind == Kind::Cell).collect();
     let seconds = 120;
     for client in 0..4 {
-        let up = cells.iter().filter(|r| r.from == rohrpost_tests::Address::Client(client));
-        let down = cells.iter().filter(|r| r.to == rohrpost_tests::Address::Client(client));
+        let up = cells.iter().filter(|r| r.from == Address::Client(client));
+        let down = cells.iter().filter(|r| r.to == Address::Client(client));
         let (up, down) = (up.count(), down.count());
         assert!((4 * seconds - 1..=4 * seconds).contains(&up), "client {client} sent {up}");
         assert!((4 * seconds - 1..=4 * seconds).contains(&down), "client {client} got {down}");
     }
     assert!(cells.iter().all(|record| record.len == 8 + Toy::PACKET_LEN));
-    assert!(cells.iter().any(|record| record.to == rohrpost_tests::Address::Node(NORTH)));
+    assert!(cells.iter().any(|record| record.to == Address::Node(NORTH)));
 }
