@@ -2,7 +2,7 @@
 # Holds the layering: which package may depend on which, and what the pure crates never see.
 #
 #   packet <- proto <- transport <- node <- {relay, mixnode};  transport <- client
-#   {client, relay, mixnode} <- ops <- tests
+#   {client, relay, mixnode} <- ops <- loadgen <- tests
 #
 # A new edge is added to `allowed` below, in the commit that needs it, with the reason.
 # Exit 0: the layering holds. Exit 1: each violation is printed. Exit 2: it could not be checked.
@@ -34,7 +34,8 @@ declare -A allowed=(
   [mixnode]="packet proto transport node"
   [client]="packet proto transport"
   [ops]="packet proto transport node client relay mixnode"
-  [tests]="packet proto transport node client relay mixnode ops"
+  [loadgen]="packet proto transport node client relay mixnode ops"
+  [tests]="packet proto transport node client relay mixnode ops loadgen"
 )
 
 while read -r from to; do
