@@ -4,7 +4,7 @@
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rohrpost_packet::{
-    Classic, Delay, Generation, Hop as PathHop, HopPublicKey, NodeNumber, Packet, Route,
+    Classic, Generation, Hop as PathHop, HopPublicKey, NodeNumber, Packet, Route,
     ShortGeneration, wrap,
 };
 use rohrpost_proto::frame::Frame;
@@ -81,27 +81,4 @@ fn a_full_memory_accepts_nothing_new_and_forgets_nothing() {
     assert_eq!(verdicts[50], Verdict::Full);
     assert!(tags[..50].iter().all(|tag| set.test_and_set(tag) == Verdict::Replayed));
     assert_eq!(set.fill(), (50, 50));
-}
-
-#[test]
-fn the_pool_gives_packets_in_order_of_their_time_and_sheds_the_newest() {
-    use rohrpost_proto::frame::Outgoing;
-    use rohrpost_proto::pool::Pool;
-    let mut pool = Pool::<Classic>::new(3);
-    let at = |micros: u64| Time::from_micros(micros);
-    let outgoing = |to: u32| Outgoing {
-        to: NodeNumber::new(to),
-        frame: Frame { generation: ShortGeneration::new(0), packet: Packet::random(&mut rng(4)) },
-    };
-    for (due, to) in [(30, 3), (10, 1), (10, 2)] {
-        pool.insert(at(due), outgoing(to)).unwrap();
-    }
-    assert_eq!(pool.insert(at(5), outgoing(4)), Err(Refusal::Overload));
-    assert!(pool.pop(at(9)).is_none());
-    let order: Vec<_> = (0..2).map(|_| pool.pop(at(20)).unwrap().1.to.get()).collect();
-    assert_eq!(order, [1, 2], "ties in order of arrival");
-    assert!(pool.pop(at(20)).is_none());
-    assert_eq!(pool.next_due(), Some(at(30)));
-    assert_eq!(pool.pop(at(35)).unwrap().0, at(30), "late, and still sent");
-    assert_eq!(Delay::from_micros(5).duration().as_micros(), 5);
 }
