@@ -3,19 +3,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::control::MAX_CONTROL_LEN;
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
-use rohrpost_transport::{ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER};
+use rohrpost_transport::{
+    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
 use crate::links::{LinkSort, Outboxes, Readiness, peer};
-use crate::{Clock, Event, Log, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
+use crate::{Clock, Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {
@@ -33,6 +35,8 @@ pub struct Node<S: Suite> {
     pub endpoint: Arc<NodeEndpoint>,
     /// Links to the next layer.
     pub outboxes: Arc<Outboxes>,
+    /// Buffers of all packets in the process.
+    pub buffers: Arc<BufferPool>,
     /// The newest view.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
     /// Control messages that have arrived, with the link's node; at most 64.
@@ -64,10 +68,12 @@ impl<S: Suite> Node<S> {
             .await
             .map_err(|source| NodeError::Metrics { address, source })?;
         let role = prepared.node.role;
+        let memory = Memory::plan::<S>(roster, role, &config.limits);
+        let buffers = BufferPool::new(memory.buffers, S::PACKET_LEN);
         let endpoint = NodeEndpoint::bind(
             config.listen,
             Arc::clone(&prepared.key),
-            endpoint_config::<S>(roster, role),
+            endpoint_config::<S>(roster, role, &buffers),
         )?;
         let log = Log::new(prepared.node.name.clone());
         let clock = Clock::start();
@@ -101,7 +107,8 @@ impl<S: Suite> Node<S> {
             )
         };
         let control = relays.into_iter().map(dial).collect();
-        let hop = Arc::new(Hop::new(role.position(), config.limits.replay_tags));
+        let links = roster.predecessors(role).count();
+        let hop = Arc::new(Hop::new(role.position(), links, config.limits.replay_tags));
         let announcer = Announcer {
             number: prepared.node.number,
             key: Arc::clone(&prepared.key),
@@ -117,6 +124,8 @@ impl<S: Suite> Node<S> {
         });
         let listen = endpoint.local_addr().unwrap_or(config.listen);
         log.write(&Event::Started { listen, metrics: listener.local_addr().unwrap_or(address) });
+        metrics.memory_ceiling.set(bytes(memory.ceiling));
+        log.write(&Event::Memory { ceiling: memory.ceiling, packets: memory.buffers });
         let (granted, wanted) = (endpoint.receive_buffer(), SOCKET_BUFFER);
         if granted < wanted {
             log.write(&Event::SmallBuffer { granted, wanted });
@@ -128,6 +137,7 @@ impl<S: Suite> Node<S> {
             hop,
             endpoint: Arc::new(endpoint),
             outboxes: Arc::new(outboxes),
+            buffers,
             view: watch::channel(None).0,
             incoming,
             incoming_sender,
@@ -201,13 +211,23 @@ fn inspection(inspect: &OnceLock<Inspect>) -> Option<Page> {
     Some(Page { ok: true, content: "application/json", body: format!("{counts}\n") })
 }
 
-fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
+fn endpoint_config<S: Suite>(
+    roster: &Roster,
+    role: Role,
+    buffers: &Arc<BufferPool>,
+) -> EndpointConfig {
     EndpointConfig {
         peers: roster.nodes().map(|node| (node.identity, node.number)).collect::<HashMap<_, _>>(),
         predecessors: roster.predecessors(role).map(|node| node.number).collect(),
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
+        buffers: Buffers::Pool(Arc::clone(buffers)),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits hold any memory")]
+const fn bytes(len: usize) -> f64 {
+    len as f64
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

@@ -50,7 +50,14 @@ struct Waiting<S: Suite> {
 }
 
 impl<S: Suite> Pool<S> {
-    /// A pool for `bound` packets: about 200 bytes each beside the packet, and 33 KiB.
+    /// Bytes of a pool for `bound` packets, beside the packets.
+    #[must_use]
+    pub const fn memory_len(bound: usize) -> usize {
+        bound * (size_of::<Entry<S>>() + size_of::<Waiting<S>>())
+            + SLOTS * size_of::<Option<Place>>()
+    }
+
+    /// A pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
     #[must_use]
     pub fn new(bound: usize) -> Self {
         Self {

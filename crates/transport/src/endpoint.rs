@@ -15,7 +15,8 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::stream::{ClientLink, FrameReceiver, LinkError, read_exact};
+use crate::served::ServedLink;
+use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
 /// Whom a node dials.
@@ -39,6 +40,8 @@ pub struct EndpointConfig {
     pub relay: bool,
     /// Bytes of a frame or cell.
     pub frame_len: usize,
+    /// What frames and cells are received into.
+    pub buffers: Buffers,
 }
 
 /// A link that a peer has opened.
@@ -58,7 +61,7 @@ pub enum Accepted {
         link: ControlLink,
     },
     /// A client.
-    Client(ClientLink),
+    Client(Box<ServedLink>),
 }
 
 /// A control link that has been accepted; [`crate::exchange`] runs it.
@@ -229,7 +232,7 @@ async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, 
     match (link_kind(&connection).ok_or(LinkError)?, node) {
         (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
             say_admitted(&connection).await?;
-            let frames = FrameReceiver::new(connection, config.frame_len);
+            let frames = FrameReceiver::new(connection, config.frame_len, config.buffers.clone());
             Ok(Accepted::Packet { from, frames })
         }
         (LinkKind::Control, Some(from)) if config.relay => {
@@ -237,7 +240,9 @@ async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, 
             Ok(Accepted::Control { from, link: ControlLink(connection) })
         }
         (LinkKind::Client, None) if config.relay => {
-            Ok(Accepted::Client(ClientLink::open(connection, config.frame_len).await?))
+            let buffers = config.buffers.clone();
+            let link = ServedLink::open(connection, config.frame_len, buffers).await?;
+            Ok(Accepted::Client(Box::new(link)))
         }
         _ => {
             connection.close(0_u32.into(), b"");

@@ -1,11 +1,34 @@
 //! Streams of frames and cells: fixed length, so nothing is ever allocated by a claim.
 
+use std::sync::Arc;
+
 use quinn::{Connection, RecvStream, SendStream};
+use rohrpost_packet::{Buffer, BufferPool, HEADROOM};
+
+/// Where the buffers of arriving frames and cells come from.
+#[derive(Clone)]
+pub enum Buffers {
+    /// From the pool of a node: its packets have one bound, and what finds no buffer is shed.
+    Pool(Arc<BufferPool>),
+    /// Each is made as it is needed: for clients, who get one cell per slot.
+    Heap,
+}
+
+impl Buffers {
+    /// A buffer for a frame of `frame_len` bytes; `None` if the pool has none.
+    pub(crate) fn take(&self, frame_len: usize) -> Option<Buffer> {
+        match self {
+            Self::Pool(pool) => pool.take(),
+            Self::Heap => Some(Buffer::unpooled(frame_len - HEADROOM)),
+        }
+    }
+}
 
 /// Receives frames or cells of one link.
 pub struct FrameReceiver {
     source: Source,
     frame_len: usize,
+    buffers: Buffers,
     /// Also keeps the link open for as long as its frames are wanted.
     connection: Connection,
 }
@@ -17,18 +40,21 @@ enum Source {
 }
 
 impl FrameReceiver {
-    pub(crate) const fn new(connection: Connection, frame_len: usize) -> Self {
-        Self { source: Source::Expected, frame_len, connection }
+    pub(crate) const fn new(connection: Connection, frame_len: usize, buffers: Buffers) -> Self {
+        Self { source: Source::Expected, frame_len, buffers, connection }
     }
 
-    /// The next frame. Not cancel-safe: a frame half read is lost with the link.
+    /// The next frame; `None` if there was no buffer for it and it was shed. Not cancel-safe: a
+    /// frame half read is lost with the link.
     ///
     /// # Errors
     /// The link is gone.
-    pub async fn recv(&mut self) -> Result<Box<[u8]>, LinkError> {
+    pub async fn recv(&mut self) -> Result<Option<Buffer>, LinkError> {
         loop {
             match &mut self.source {
-                Source::Open(stream) => return read_exact(stream, self.frame_len).await,
+                Source::Open(stream) => {
+                    return read_frame(stream, self.frame_len, &self.buffers).await;
+                }
                 Source::Expected => {
                     let stream = self.connection.accept_uni().await.map_err(|_| LinkError)?;
                     self.source = Source::Open(stream);
@@ -38,11 +64,33 @@ impl FrameReceiver {
     }
 }
 
-/// A client link: cells up, cells down.
+/// Takes a buffer only once a frame has begun to arrive, so that idle links hold none.
+async fn read_frame(
+    stream: &mut RecvStream,
+    frame_len: usize,
+    buffers: &Buffers,
+) -> Result<Option<Buffer>, LinkError> {
+    let mut head = [0; HEADROOM];
+    stream.read_exact(&mut head).await.map_err(|_| LinkError)?;
+    let Some(mut buffer) = buffers.take(frame_len) else {
+        let mut left = frame_len - HEADROOM;
+        while left > 0 {
+            let chunk = stream.read_chunk(left, true).await.map_err(|_| LinkError)?;
+            left -= chunk.ok_or(LinkError)?.bytes.len();
+        }
+        return Ok(None);
+    };
+    let (begin, rest) = buffer.split_at_mut(HEADROOM);
+    begin.copy_from_slice(&head);
+    stream.read_exact(rest).await.map_err(|_| LinkError)?;
+    Ok(Some(buffer))
+}
+
+/// A client's side of its link: cells up, cells down.
 pub struct ClientLink {
-    /// To the peer.
+    /// To the relay.
     pub sender: CellSender,
-    /// From the peer.
+    /// From the relay.
     pub receiver: FrameReceiver,
 }
 
@@ -56,7 +104,8 @@ impl ClientLink {
     pub(crate) async fn open(connection: Connection, cell_len: usize) -> Result<Self, LinkError> {
         let stream = connection.open_uni().await.map_err(|_| LinkError)?;
         let sender = CellSender { stream, connection: connection.clone() };
-        Ok(Self { sender, receiver: FrameReceiver::new(connection, cell_len) })
+        let receiver = FrameReceiver::new(connection, cell_len, Buffers::Heap);
+        Ok(Self { sender, receiver })
     }
 }
 

@@ -116,7 +116,10 @@ fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String
          metrics_tick_seconds = 1\n\n\
          [limits]\n\
          workers = 1\n\
-         replay_tags = 500000\n"
+         replay_tags = 500000\n\
+         pool_packets = 2000\n\
+         queue_packets = 512\n\
+         sessions = 250\n"
     )
 }
 

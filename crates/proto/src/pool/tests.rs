@@ -87,7 +87,8 @@ fn a_late_driver_gets_everything_in_the_order_of_due_times() {
         pool.insert(START + Duration::from_micros(ahead), outgoing(number)).unwrap();
     }
     let late = START + Duration::from_secs(60);
-    let order: Vec<_> = std::iter::from_fn(|| pool.pop(late)).map(|(_, out)| out.to.get()).collect();
+    let order: Vec<_> =
+        std::iter::from_fn(|| pool.pop(late)).map(|(_, out)| out.to.get()).collect();
     assert_eq!(order, [2, 4, 1, 3]);
 }
 
