@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_ops::localnet;
+use rohrpost_loadgen::run;
+use rohrpost_ops::{localnet, output};
 
 /// Loads a network of real nodes and measures what comes of it.
 #[derive(Parser)]
@@ -16,6 +17,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Send letters between real clients and measure loss, latency and what the nodes use.
+    Run(Box<run::Options>),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
@@ -37,12 +40,23 @@ enum NodeCommand {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Node(node) => {
             localnet::die_with_parent();
             rohrpost_node::main(match node {
                 NodeCommand::Relay { file } => rohrpost_relay::run(&file),
                 NodeCommand::Mixnode { file } => rohrpost_mixnode::run(&file),
             })
+        }
+    }
+}
+
+fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::tell(&format!("error: {error}"));
+            ExitCode::from(code(&error))
         }
     }
 }

@@ -11,7 +11,7 @@ const STATE: &[(&str, &[&str])] = &[
     ("crates/packet/src/buffer.rs", &["BufferPool"]),
     ("crates/proto/src/entry.rs", &["Entry", "Session"]),
     ("crates/proto/src/mailbox.rs", &["Mailboxes"]),
-    ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Stored"]),
+    ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Held", "Stored"]),
     ("crates/proto/src/descriptor.rs", &["DescriptorBook"]),
     ("relay/src/session.rs", &["Sessions", "Live", "SessionCounts"]),
 ];
