@@ -10,6 +10,7 @@ pub mod envelope;
 mod identifier;
 mod kem;
 mod key;
+mod layer;
 mod lioness;
 mod packet;
 mod payload;
@@ -22,6 +23,7 @@ mod wrap;
 
 pub use identifier::{Generation, NodeNumber, ReplayTag, ReplyId, SessionId, ShortGeneration};
 pub use key::{HopPublicKey, HopSecretKey, KeyError};
+pub use layer::wrap_layer;
 pub use packet::{Packet, WrongLength};
 pub use payload::{Body, Garbage};
 pub use route::{Command, Delay, Route, RouteError};
