@@ -1,5 +1,7 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
+mod mix;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +21,15 @@ struct Arguments {
 enum Command {
     /// Send letters between real clients and measure loss, latency and what the nodes use.
     Run(Box<run::Options>),
+    /// Load one mix node: CPU per packet by stage, overload, delays.
+    ///
+    /// A real mix runs as a process on a core of its own; this tool plays the rest of its roster over
+    /// real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong usage,
+    /// 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
+    Mix(mix::Options),
+    /// Run half a mix in this process, to measure the links alone.
+    #[command(hide = true, subcommand)]
+    MixPart(mix::Part),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
@@ -41,6 +52,11 @@ enum NodeCommand {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
+        Command::Mix(options) => mix::run(&options),
+        Command::MixPart(part) => {
+            localnet::die_with_parent();
+            rohrpost_node::main(part.run())
+        }
         Command::Node(node) => {
             localnet::die_with_parent();
             rohrpost_node::main(match node {

@@ -1,0 +1,278 @@
+//! The rest of the roster, played by this process: predecessors that feed the mix, successors that
+//! take what comes out, relays that hear its descriptor and hand it documents.
+//!
+//! The documents name the measured mix alone, so its own cover finds no path and sends nothing: all
+//! packets in it are the load's.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rohrpost_node::{Clock, read_signing_key};
+use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
+use rohrpost_proto::control::{ControlMessage, MAX_CONTROL_LEN};
+use rohrpost_proto::descriptor::DescriptorBook;
+use rohrpost_proto::document::{Document, SignedDocument};
+use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::roster::{Role, Roster, RosterNode};
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_transport::{
+    Accepted, Buffers, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox, PeerAddress,
+    exchange,
+};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::MixError;
+use super::journal::Journal;
+use super::stock;
+
+/// All nodes of the roster but the mixes of the measured layer.
+pub(super) struct Neighbours<S: Suite> {
+    predecessors: Vec<NodeEndpoint>,
+    _relays: Vec<Arc<NodeEndpoint>>,
+    sink: Arc<Sink>,
+    key: watch::Receiver<Option<HopPublicKey<S>>>,
+}
+
+/// What has come out of the mix.
+pub(super) struct Sink {
+    arrived: AtomicU64,
+    /// The successors in the order in which packets go to them, and what each has taken.
+    by_node: Vec<(NodeNumber, AtomicU64)>,
+    misrouted: AtomicU64,
+    journal: RwLock<Option<Arc<Journal>>>,
+}
+
+impl Sink {
+    fn new(successors: impl Iterator<Item = NodeNumber>) -> Self {
+        Self {
+            arrived: AtomicU64::new(0),
+            by_node: successors.map(|node| (node, AtomicU64::new(0))).collect(),
+            misrouted: AtomicU64::new(0),
+            journal: RwLock::new(None),
+        }
+    }
+
+    /// Packets so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// Packets so far by successor.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (NodeNumber, u64)> {
+        self.by_node.iter().map(|(node, count)| (*node, count.load(Ordering::Relaxed)))
+    }
+
+    /// Packets so far that came out at another node than their route names.
+    pub(super) fn misrouted(&self) -> u64 {
+        self.misrouted.load(Ordering::Relaxed)
+    }
+
+    /// Arrivals are noted in this journal from now on.
+    pub(super) fn follow(&self, journal: &Arc<Journal>) {
+        *self.journal.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(journal));
+    }
+
+    /// Takes the frames of one link of the successor at `place`.
+    async fn drain<S: Suite>(self: Arc<Self>, place: usize, mut frames: FrameReceiver) {
+        while let Ok(frame) = frames.recv().await {
+            if let Some(mark) = frame.and_then(|frame| stock::mark::<S>(&frame)) {
+                self.note(place, mark);
+            }
+        }
+    }
+
+    fn note(&self, place: usize, mark: u64) {
+        let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+        let known = journal.as_ref().is_some_and(|journal| journal.arrive(mark));
+        if known && stock::turn(mark, self.by_node.len()) != place {
+            self.misrouted.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(journal);
+        if let Some((_, count)) = self.by_node.get(place) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<S: Suite> Neighbours<S> {
+    /// Binds the endpoints of all nodes around `layer`, with the keys in `directory`. To be called
+    /// within a runtime.
+    pub(super) fn start(
+        roster: &Arc<Roster>,
+        directory: &Path,
+        subject: &RosterNode,
+    ) -> Result<Self, MixError> {
+        let bind = |node: &RosterNode| bind::<S>(roster, directory, node);
+        let role = subject.role;
+        let predecessors =
+            roster.predecessors(role).map(|node| Ok(bind(node)?.0)).collect::<Result<_, _>>()?;
+        let sink = Arc::new(Sink::new(roster.successors(role).map(|node| node.number)));
+        for (place, node) in roster.successors(role).enumerate() {
+            let (endpoint, _) = bind(node)?;
+            tokio::spawn(accept_packets::<S>(endpoint, place, Arc::clone(&sink)));
+        }
+        let (sender, heard) = mpsc::channel(HEARD_BOUND);
+        let (mut relays, mut speakers) = (Vec::new(), Vec::new());
+        for node in roster.relays() {
+            let (endpoint, key) = bind(node)?;
+            let (documents, newest) = watch::channel(None);
+            let endpoint = Arc::new(endpoint);
+            tokio::spawn(accept_control(Arc::clone(&endpoint), newest, sender.clone()));
+            relays.push(endpoint);
+            speakers.push(Speaker { number: node.number, key, documents });
+        }
+        let (key_sender, key) = watch::channel(None);
+        tokio::spawn(hand_out::<S>(
+            Arc::clone(roster),
+            subject.number,
+            heard,
+            speakers,
+            key_sender,
+        ));
+        Ok(Self { predecessors, _relays: relays, sink, key })
+    }
+
+    /// A packet link from every predecessor to this mix.
+    pub(super) fn links_to(&self, mix: &RosterNode) -> Vec<PacketOutbox> {
+        let peer = || PeerAddress {
+            number: mix.number,
+            identity: mix.identity,
+            addresses: mix.addresses.clone(),
+        };
+        self.predecessors
+            .iter()
+            .map(|endpoint| PacketOutbox::connect(endpoint, peer(), OUTBOX_BOUND, |_| {}))
+            .collect()
+    }
+
+    pub(super) const fn sink(&self) -> &Arc<Sink> {
+        &self.sink
+    }
+
+    /// The newest key that the mix has announced.
+    pub(super) fn key(&self) -> Option<HopPublicKey<S>> {
+        self.key.borrow().clone()
+    }
+}
+
+fn bind<S: Suite>(
+    roster: &Roster,
+    directory: &Path,
+    node: &RosterNode,
+) -> Result<(NodeEndpoint, Arc<SigningKey>), MixError> {
+    let path = directory.join(&node.name).join("identity.pem");
+    let key = read_signing_key(&path).map_err(|error| MixError::Start(error.to_string()))?;
+    let key = Arc::new(key);
+    let config = endpoint_config::<S>(roster, node.role);
+    let listen = *node.addresses.first().ok_or_else(|| MixError::Start("no address".into()))?;
+    let endpoint = NodeEndpoint::bind(listen, Arc::clone(&key), config)
+        .map_err(|error| MixError::Start(error.to_string()))?;
+    Ok((endpoint, key))
+}
+
+/// What an endpoint of a node in this role accepts.
+pub(super) fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
+    EndpointConfig {
+        peers: roster.nodes().map(|node| (node.identity, node.number)).collect(),
+        predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        relay: matches!(role, Role::Relay),
+        frame_len: frame_len::<S>(),
+        buffers: Buffers::Heap,
+    }
+}
+
+async fn accept_packets<S: Suite>(endpoint: NodeEndpoint, place: usize, sink: Arc<Sink>) {
+    while let Some(accepted) = endpoint.accept().await {
+        if let Accepted::Packet { frames, .. } = accepted {
+            tokio::spawn(Arc::clone(&sink).drain::<S>(place, frames));
+        }
+    }
+}
+
+type Heard = (NodeNumber, Vec<u8>);
+
+async fn accept_control(
+    endpoint: Arc<NodeEndpoint>,
+    newest: watch::Receiver<Option<Arc<[u8]>>>,
+    heard: mpsc::Sender<Heard>,
+) {
+    while let Some(accepted) = endpoint.accept().await {
+        if let Accepted::Control { from, link } = accepted {
+            tokio::spawn(exchange(link, from, newest.clone(), heard.clone(), MAX_CONTROL_LEN));
+        }
+    }
+}
+
+/// A relay that signs documents and hands them out.
+struct Speaker {
+    number: NodeNumber,
+    key: Arc<SigningKey>,
+    documents: watch::Sender<Option<Arc<[u8]>>>,
+}
+
+/// Makes a document at every interval, from what the measured mix has announced.
+async fn hand_out<S: Suite>(
+    roster: Arc<Roster>,
+    subject: NodeNumber,
+    mut heard: mpsc::Receiver<Heard>,
+    speakers: Vec<Speaker>,
+    key: watch::Sender<Option<HopPublicKey<S>>>,
+) {
+    let (clock, mut book) = (Clock::start(), DescriptorBook::default());
+    let interval = roster.directory.document_interval;
+    let mut due = clock.now();
+    loop {
+        tokio::select! {
+            message = heard.recv() => {
+                let Some((from, message)) = message else { return };
+                if let (true, Ok(ControlMessage::Descriptor(signed))) =
+                    (from == subject, ControlMessage::decode(&message))
+                {
+                    let announced = signed.descriptor().clone();
+                    let _ = book.insert(clock.now(), from, signed, &roster, S::ID);
+                    let newest = HopPublicKey::from_bytes(announced.generation, &announced.key);
+                    key.send_replace(newest.ok());
+                }
+            }
+            () = tokio::time::sleep(clock.until(due)) => {
+                let now = clock.now();
+                due = now.next_multiple(interval);
+                let document = Document {
+                    roster_version: roster.version,
+                    roster_hash: roster.hash,
+                    number: now.slot(interval).number(),
+                    start: now,
+                    made: now,
+                    descriptors: book.current(now, &roster),
+                };
+                if document.descriptors.is_empty() {
+                    due = now + FIRST;
+                    continue;
+                }
+                for speaker in &speakers {
+                    let signed =
+                        SignedDocument::sign(document.clone(), speaker.number, &speaker.key);
+                    let message = ControlMessage::Document(signed).encode();
+                    speaker.documents.send_replace(Some(message.into()));
+                }
+            }
+        }
+    }
+}
+
+/// For [`Neighbours::start`], which spawns tasks.
+pub(super) fn within<T>(runtime: &Handle, work: impl FnOnce() -> T) -> T {
+    let _entered = runtime.enter();
+    work()
+}
+
+/// Frames that wait for a link, as many as at a node by its default.
+const OUTBOX_BOUND: usize = 1_024;
+/// Announcements that wait: one from each of 64 links.
+const HEARD_BOUND: usize = 64;
+/// How soon the first announcement is looked for.
+const FIRST: Duration = Duration::from_millis(100);

@@ -1,0 +1,197 @@
+//! CPU per packet by stage, at half of the peak and near it.
+
+use std::time::Duration;
+
+use clap::Args;
+use rohrpost_packet::Suite;
+use rohrpost_proto::roster::SuiteName;
+use serde_json::{Value, json};
+
+use super::MixError;
+use super::alone::{self, Alone};
+use super::breakdown::Breakdown;
+use super::peak::Peak;
+use super::report::{Report, Verdict, number};
+use super::stand::Stand;
+use super::window::{Window, measure, micros_per};
+
+/// Options of `mix profile`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Seconds of each measured window.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Take this as the peak, in packets a second, instead of looking for it.
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
+    peak: Option<u32>,
+}
+
+/// One load and what it cost.
+struct Load {
+    name: &'static str,
+    window: Window,
+    receive: Alone,
+    send: Alone,
+    breakdown: Breakdown,
+}
+
+pub(super) fn run<S: Suite>(
+    options: &Options,
+    suite: SuiteName,
+    quiet: bool,
+) -> Result<Report, MixError> {
+    let mut stand = Stand::<S>::start(suite, quiet)?;
+    let unwrap = alone::unwrap::<S>(&stand.cores)?;
+    stand.note(&format!("unwrap alone: {unwrap:.1} µs"));
+    let mut report = Report::default();
+    report.line(format!("one mix, suite {}, {}", suite.as_str(), stand.cores.describe()));
+    report.value("suite", suite.as_str().into());
+    report.value("cores", stand.cores.describe().into());
+    report.value("unwrap_alone_us", unwrap.into());
+    let peak = match options.peak {
+        Some(peak) => f64::from(peak),
+        None => {
+            let peak = Peak::find(&mut stand)?;
+            peak.lines().into_iter().for_each(|line| report.line(line));
+            report.value("peak", peak.json());
+            peak.rate
+        }
+    };
+    let length = Duration::from_secs(options.seconds);
+    for (name, part) in LOADS {
+        let load = Load::measure(&mut stand, name, peak * part, length, unwrap)?;
+        load.tell(&mut report);
+    }
+    Ok(report)
+}
+
+impl Load {
+    fn measure<S: Suite>(
+        stand: &mut Stand<S>,
+        name: &'static str,
+        rate: f64,
+        length: Duration,
+        unwrap: f64,
+    ) -> Result<Self, MixError> {
+        stand.note(&format!("{name}: {} packets/s", number(rate)));
+        let window = measure(stand, rate, SETTLE, length)?;
+        stand.note("the links alone: receiving");
+        let receive = alone::receive(stand, rate, length / 2)?;
+        stand.note("the links alone: sending");
+        let send = alone::send(stand, rate, length / 2)?;
+        let breakdown = breakdown(&window, &receive, &send, unwrap);
+        Ok(Self { name, window, receive, send, breakdown })
+    }
+
+    fn tell(&self, report: &mut Report) {
+        report.line(String::new());
+        report.line(format!("{}: {}", self.name, self.window.describe()));
+        self.breakdown.lines().into_iter().for_each(|line| report.line(line));
+        report.line(self.threads());
+        if let Some((median, tail)) = self.window.lateness() {
+            report.line(format!(
+                "  lateness by the mix's histogram: median at most {:.1} ms, p99 at most {:.1} ms",
+                1e3 * median,
+                1e3 * tail
+            ));
+        }
+        report.value(&self.name.replace(' ', "_"), self.json());
+        self.judge(report);
+    }
+
+    /// The process by thread name, with what of it the kernel took.
+    fn threads(&self) -> String {
+        let thread = |(name, cpu): (&str, super::process::Cpu)| {
+            let (whole, system) =
+                (self.window.per_packet(cpu.total()), self.window.per_packet(cpu.system));
+            (whole >= 0.05).then(|| format!("{name} {whole:.1} (system {system:.1})"))
+        };
+        let threads: Vec<_> = self.window.cpu.by_name().filter_map(thread).collect();
+        format!("  threads, µs/packet: {}", threads.join(", "))
+    }
+
+    fn json(&self) -> Value {
+        let thread = |(name, cpu): (&str, super::process::Cpu)| {
+            (name.to_owned(), json!(self.window.per_packet(cpu.total())))
+        };
+        let threads: serde_json::Map<_, _> = self.window.cpu.by_name().map(thread).collect();
+        json!({
+            "window": self.window.json(),
+            "us_per_packet": self.breakdown.json(),
+            "threads_us_per_packet": threads,
+            "receive_alone_rate": self.receive.rate,
+            "send_alone_rate": self.send.rate,
+            "lateness_seconds_at_most": self.window.lateness(),
+        })
+    }
+
+    fn judge(&self, report: &mut Report) {
+        let (difference, efficiency) = (self.breakdown.difference(), self.breakdown.efficiency());
+        report.judge(Verdict {
+            what: format!("{}: stages against the whole", self.name),
+            measured: format!("{:+.1} %", 100.0 * difference),
+            limit: "within 10 %".into(),
+            holds: difference.abs() <= 0.10,
+        });
+        report.judge(Verdict {
+            what: format!("{}: packets per CPU-second over 1/(unwrap + links alone)", self.name),
+            measured: format!("{:.0} %", 100.0 * efficiency),
+            limit: "at least 70 %".into(),
+            holds: efficiency >= 0.70,
+        });
+        report.judge(Verdict {
+            what: format!("{}: packets that did not come out", self.name),
+            measured: format!("{} of {}", self.lost(), self.window.offered),
+            limit: "under 0.5 %".into(),
+            holds: self.lost() * 200 < self.window.offered,
+        });
+        if let (HALF, Some((median, tail))) = (self.name, self.window.lateness()) {
+            report.judge(Verdict {
+                what: format!("{}: lateness of departures", self.name),
+                measured: format!("median ≤ {:.1} ms, p99 ≤ {:.1} ms", 1e3 * median, 1e3 * tail),
+                limit: "median 1 ms, p99 5 ms".into(),
+                holds: median <= 0.001 && tail <= 0.005,
+            });
+        }
+    }
+
+    const fn lost(&self) -> u64 {
+        self.window.lost() + self.window.dropped
+    }
+}
+
+fn breakdown(window: &Window, receive: &Alone, send: &Alone, unwrap: f64) -> Breakdown {
+    let worker = window.per_packet(window.cpu.of(WORKER));
+    let whole = window.per_packet(window.cpu.total());
+    let (receive, send) = (receive.per_packet, send.per_packet);
+    match window.stages.filter(|stages| stages.packets > 0) {
+        Some(stages) => {
+            let per = |nanos| micros_per(Duration::from_nanos(nanos), stages.packets);
+            Breakdown {
+                receive,
+                unwrap: per(stages.unwrap),
+                replay: Some(per(stages.replay)),
+                delay: per(stages.delay),
+                send,
+                worker,
+                whole,
+            }
+        }
+        None => Breakdown {
+            receive,
+            unwrap,
+            replay: None,
+            delay: (worker - unwrap).max(0.0),
+            send,
+            worker,
+            whole,
+        },
+    }
+}
+
+/// The threads of a mix that open packets.
+const WORKER: &str = "mixer";
+const HALF: &str = "half load";
+const LOADS: [(&str, f64); 2] = [(HALF, 0.5), ("near peak", 0.9)];
+/// The pool is as full as it gets after some mean delays.
+const SETTLE: Duration = Duration::from_secs(3);

@@ -1,0 +1,120 @@
+//! The mix under load: a real `mixnode` process, seen from outside only.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::cores::Cores;
+use super::process::{CpuTimes, Memory};
+use super::scrape::Scrape;
+
+/// A child of this program on the mix's core; ended when dropped.
+pub(super) struct Subject {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Subject {
+    /// Starts this program again with these arguments; what it says on standard error goes to `log`.
+    pub(super) fn start(cores: &Cores, log: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        let log_file = File::create(log)?;
+        let child = cores.on_mix(|| {
+            Command::new(program)
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(log_file)
+                .spawn()
+        })?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    pub(super) const fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// CPU time so far by thread name.
+    pub(super) fn cpu(&self) -> io::Result<CpuTimes> {
+        CpuTimes::read(self.child.id())
+    }
+
+    /// Memory in use.
+    pub(super) fn memory(&self) -> io::Result<Memory> {
+        Memory::read(self.child.id())
+    }
+
+    /// Whether it has ended, which it must not, and what it said last.
+    pub(super) fn last_words(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(LAST_WORDS).collect();
+        let words: Vec<_> = lines.into_iter().rev().collect();
+        Some(format!("it ended ({status}); its last words:\n    {}", words.join("\n    ")))
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while asked.elapsed() < STOP_PATIENCE {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The pages of a node.
+#[derive(Clone, Copy)]
+pub(super) struct Pages(pub(super) SocketAddr);
+
+impl Pages {
+    /// Whether it is ready; what it waits for.
+    pub(super) fn ready(self) -> Result<(), String> {
+        match self.get("/readyz") {
+            Ok((true, _)) => Ok(()),
+            Ok((false, body)) => Err(body.trim().to_owned()),
+            Err(_) => Err("not listening yet".into()),
+        }
+    }
+
+    /// Its metrics, as of its last tick.
+    pub(super) fn metrics(self) -> io::Result<Scrape> {
+        Ok(Scrape::parse(&self.get("/metrics")?.1))
+    }
+
+    /// What it holds at this moment, as counts; nothing of a build without that page.
+    pub(super) fn inspect(self) -> Value {
+        let page = self.get("/inspect").ok().filter(|(ok, _)| *ok);
+        page.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or(Value::Null)
+    }
+
+    fn get(self, path: &str) -> io::Result<(bool, String)> {
+        let mut stream = TcpStream::connect_timeout(&self.0, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
+        Ok((head.starts_with("HTTP/1.1 200"), body.to_owned()))
+    }
+}
+
+const LAST_WORDS: usize = 5;
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// A mix whose core is busy answers late.
+const PATIENCE: Duration = Duration::from_secs(10);
