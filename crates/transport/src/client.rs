@@ -6,15 +6,19 @@ use tokio::time::timeout;
 
 use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
 use crate::stream::ClientLink;
-use crate::tls::{LinkKind, client_config};
+use crate::tls::{LinkKind, Segmentation, client_config};
 
 /// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
 /// bytes. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// It does not answer, or is not the relay of the roster.
-pub async fn connect(peer: &PeerAddress, cell_len: usize) -> Result<ClientLink, ConnectError> {
-    let config = client_config(LinkKind::Client, &peer.identity, None);
+pub async fn connect(
+    peer: &PeerAddress,
+    cell_len: usize,
+    segmentation: Segmentation,
+) -> Result<ClientLink, ConnectError> {
+    let config = client_config(LinkKind::Client, &peer.identity, None, segmentation);
     let mut last = ConnectError::Address;
     for address in &peer.addresses {
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };

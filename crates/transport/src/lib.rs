@@ -22,6 +22,7 @@ pub use endpoint::{
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};
+pub use tls::Segmentation;
 
 /// The revision that this was built from.
 pub const REVISION: &str = env!("ROHRPOST_REVISION");

@@ -41,9 +41,20 @@ impl LinkKind {
     }
 }
 
+/// How datagrams that leave together are handed to the system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Segmentation {
+    /// As one, which the system cuts (GSO): a third of the cost. A capture on loopback shows them
+    /// uncut, as no real line would.
+    #[default]
+    Offload,
+    /// Each by itself, as the line carries them.
+    Single,
+}
+
 /// How a node answers: with its key, to peers that show a key or none; who may do what is decided
 /// after the handshake, by ALPN and roster.
-pub(crate) fn server_config(key: &SigningKey) -> ServerConfig {
+pub(crate) fn server_config(key: &SigningKey, segmentation: Segmentation) -> ServerConfig {
     let verifier = Arc::new(RawKeys { pinned: None, algorithms: algorithms() });
     let resolver = AlwaysResolvesServerRawPublicKeys::new(certified(key));
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
@@ -58,7 +69,7 @@ pub(crate) fn server_config(key: &SigningKey) -> ServerConfig {
     let tls =
         QuicServerConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::new(transport(segmentation)));
     config.validation_token.sent(0);
     config.max_incoming(MAX_INCOMING);
     config.incoming_buffer_size(INCOMING_BUFFER);
@@ -71,6 +82,7 @@ pub(crate) fn client_config(
     kind: LinkKind,
     peer: &IdentityKey,
     key: Option<&SigningKey>,
+    segmentation: Segmentation,
 ) -> ClientConfig {
     let pinned = Some(spki(peer));
     let verifier = Arc::new(RawKeys { pinned, algorithms: algorithms() });
@@ -91,7 +103,7 @@ pub(crate) fn client_config(
     let tls =
         QuicClientConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::new(transport(segmentation)));
     config.token_store(Arc::new(quinn::NoneTokenStore));
     config
 }
@@ -111,9 +123,10 @@ pub(crate) fn link_kind(connection: &quinn::Connection) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|kind| kind.alpn() == alpn)
 }
 
-fn transport() -> TransportConfig {
+fn transport(segmentation: Segmentation) -> TransportConfig {
     let mut config = TransportConfig::default();
     config
+        .enable_segmentation_offload(segmentation == Segmentation::Offload)
         .pad_to_mtu(true)
         .initial_mtu(MTU)
         .mtu_discovery_config(None)

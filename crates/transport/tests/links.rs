@@ -9,7 +9,7 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, BindError, ConnectError, ControlDialer, EndpointConfig, LinkChange, NodeEndpoint,
-    PacketOutbox, PeerAddress, connect, exchange,
+    PacketOutbox, PeerAddress, Segmentation, connect, exchange,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -35,6 +35,7 @@ fn endpoint(node: u8, listen: SocketAddr) -> Result<NodeEndpoint, BindError> {
         predecessors: HashSet::from([number(MIX)]),
         relay: node == RELAY,
         frame_len: LEN,
+        segmentation: Segmentation::Single,
     };
     NodeEndpoint::bind(listen, key(node), config)
 }
@@ -102,7 +103,7 @@ async fn a_peer_with_another_key_is_not_spoken_to() {
     let relay = endpoint(RELAY, any()).unwrap();
     let mut wrong = address(&relay, RELAY);
     wrong.identity = key(STRANGER).public();
-    let refused = within(connect(&wrong, LEN)).await;
+    let refused = within(connect(&wrong, LEN, Segmentation::Offload)).await;
     assert!(matches!(refused, Err(ConnectError::Refused(_))));
 }
 
@@ -137,7 +138,7 @@ async fn an_outbox_comes_back_after_its_peer() {
 async fn a_client_without_a_key_sends_and_receives_cells() {
     let relay = endpoint(RELAY, any()).unwrap();
     let peer = address(&relay, RELAY);
-    let mut client = within(connect(&peer, LEN)).await.unwrap();
+    let mut client = within(connect(&peer, LEN, Segmentation::Single)).await.unwrap();
     let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
         panic!("no client link")
     };
