@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
 use crate::stream::ClientLink;
-use crate::tls::{LinkKind, Segmentation, client_config};
+use crate::tls::{LinkKind, Segmentation, Shape, client_config};
 
 /// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
 /// bytes. Must be called within a tokio runtime.
@@ -18,7 +18,8 @@ pub async fn connect(
     cell_len: usize,
     segmentation: Segmentation,
 ) -> Result<ClientLink, ConnectError> {
-    let config = client_config(LinkKind::Client, &peer.identity, None, segmentation);
+    let shape = Shape { segmentation, frame_len: cell_len };
+    let config = client_config(LinkKind::Client, &peer.identity, None, shape);
     let mut last = ConnectError::Address;
     for address in &peer.addresses {
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };

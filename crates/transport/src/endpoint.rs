@@ -16,7 +16,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::stream::{ClientLink, FrameReceiver, LinkError, read_exact};
-use crate::tls::{LinkKind, Segmentation, client_config, link_kind, peer_identity, server_config};
+use crate::tls::{
+    LinkKind, Segmentation, Shape, client_config, link_kind, peer_identity, server_config,
+};
 
 /// Whom a node dials.
 #[derive(Clone, Debug)]
@@ -74,7 +76,7 @@ pub struct NodeEndpoint {
     receive_buffer: usize,
     refused: Arc<AtomicU64>,
     received: Arc<ReceivedBytes>,
-    segmentation: Segmentation,
+    shape: Shape,
     acceptor: AbortHandle,
 }
 
@@ -92,10 +94,11 @@ impl NodeEndpoint {
         config: EndpointConfig,
     ) -> Result<Self, BindError> {
         let socket = bind_socket(listen).map_err(|error| BindError::new(listen, error))?;
+        let shape = Shape { segmentation: config.segmentation, frame_len: config.frame_len };
         let receive_buffer = SockRef::from(&socket).recv_buffer_size().unwrap_or(0);
         let endpoint = quinn::Endpoint::new(
             quinn::EndpointConfig::default(),
-            Some(server_config(&key, config.segmentation)),
+            Some(server_config(&key, shape)),
             socket,
             Arc::new(TokioRuntime),
         );
@@ -103,7 +106,7 @@ impl NodeEndpoint {
         let (sender, accepted) = mpsc::channel(ACCEPTED_BOUND);
         let refused = Arc::new(AtomicU64::new(0));
         let received = config.predecessors.iter().map(|node| (*node, Arc::default())).collect();
-        let (received, segmentation) = (Arc::new(received), config.segmentation);
+        let received = Arc::new(received);
         let acceptor = Acceptor {
             endpoint: endpoint.clone(),
             config: Arc::new(config),
@@ -113,16 +116,7 @@ impl NodeEndpoint {
         };
         let acceptor = tokio::spawn(acceptor.run()).abort_handle();
         let accepted = Mutex::new(accepted);
-        Ok(Self {
-            endpoint,
-            key,
-            accepted,
-            receive_buffer,
-            refused,
-            received,
-            segmentation,
-            acceptor,
-        })
+        Ok(Self { endpoint, key, accepted, receive_buffer, refused, received, shape, acceptor })
     }
 
     /// The next link that a peer has opened and may.
@@ -159,7 +153,7 @@ impl NodeEndpoint {
 
     /// Dials a node at its addresses in order.
     pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> Dialer {
-        let config = client_config(kind, &peer.identity, Some(&self.key), self.segmentation);
+        let config = client_config(kind, &peer.identity, Some(&self.key), self.shape);
         Dialer { endpoint: self.endpoint.clone(), config, addresses: peer.addresses }
     }
 }

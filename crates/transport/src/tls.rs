@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rohrpost_proto::signing::{IdentityKey, SigningKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, ResolvesClientCert, Resumption};
@@ -52,9 +53,42 @@ pub enum Segmentation {
     Single,
 }
 
+/// What the datagrams of a link depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) segmentation: Segmentation,
+    /// Bytes of a frame or cell.
+    pub(crate) frame_len: usize,
+}
+
+impl Shape {
+    /// Datagrams that carry one frame.
+    fn datagrams(self) -> u32 {
+        let capacity = usize::from(MTU) - OVERHEAD;
+        u32::try_from(self.frame_len.div_ceil(capacity)).unwrap_or(u32::MAX).max(2)
+    }
+
+    /// Asks the peer to acknowledge once per frame: by QUIC's rule it would answer every second
+    /// datagram, each time with one of 1200 bytes, and an odd last one after 25 ms, so that their
+    /// number would tell an observer how busy the host is.
+    fn acknowledgements(self) -> AckFrequencyConfig {
+        let mut config = AckFrequencyConfig::default();
+        config.ack_eliciting_threshold(VarInt::from_u32(self.datagrams() - 1));
+        config
+    }
+
+    /// A frame fits the first window, so that none waits for a round trip.
+    fn congestion(self) -> CubicConfig {
+        let mut config = CubicConfig::default();
+        let window = u64::from(MTU) * u64::from(self.datagrams()) * 2;
+        config.initial_window(window.max(FIRST_WINDOW));
+        config
+    }
+}
+
 /// How a node answers: with its key, to peers that show a key or none; who may do what is decided
 /// after the handshake, by ALPN and roster.
-pub(crate) fn server_config(key: &SigningKey, segmentation: Segmentation) -> ServerConfig {
+pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     let verifier = Arc::new(RawKeys { pinned: None, algorithms: algorithms() });
     let resolver = AlwaysResolvesServerRawPublicKeys::new(certified(key));
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
@@ -69,7 +103,7 @@ pub(crate) fn server_config(key: &SigningKey, segmentation: Segmentation) -> Ser
     let tls =
         QuicServerConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    config.transport_config(Arc::new(transport(segmentation)));
+    config.transport_config(Arc::new(transport(shape)));
     config.validation_token.sent(0);
     config.max_incoming(MAX_INCOMING);
     config.incoming_buffer_size(INCOMING_BUFFER);
@@ -82,7 +116,7 @@ pub(crate) fn client_config(
     kind: LinkKind,
     peer: &IdentityKey,
     key: Option<&SigningKey>,
-    segmentation: Segmentation,
+    shape: Shape,
 ) -> ClientConfig {
     let pinned = Some(spki(peer));
     let verifier = Arc::new(RawKeys { pinned, algorithms: algorithms() });
@@ -103,7 +137,7 @@ pub(crate) fn client_config(
     let tls =
         QuicClientConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport(segmentation)));
+    config.transport_config(Arc::new(transport(shape)));
     config.token_store(Arc::new(quinn::NoneTokenStore));
     config
 }
@@ -123,10 +157,12 @@ pub(crate) fn link_kind(connection: &quinn::Connection) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|kind| kind.alpn() == alpn)
 }
 
-fn transport(segmentation: Segmentation) -> TransportConfig {
+fn transport(shape: Shape) -> TransportConfig {
     let mut config = TransportConfig::default();
     config
-        .enable_segmentation_offload(segmentation == Segmentation::Offload)
+        .enable_segmentation_offload(shape.segmentation == Segmentation::Offload)
+        .ack_frequency_config(Some(shape.acknowledgements()))
+        .congestion_controller_factory(Arc::new(shape.congestion()))
         .pad_to_mtu(true)
         .initial_mtu(MTU)
         .mtu_discovery_config(None)
@@ -299,6 +335,10 @@ const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// Every datagram has this length, but for those that `docs/traffic.md` lists.
 const MTU: u16 = 1200;
+/// Bytes of a datagram that are not the stream's: short header 13, tag 16, stream frame 12.
+const OVERHEAD: usize = 41;
+/// QUIC's own first window (RFC 9002, section 7.2), for frames smaller than that.
+const FIRST_WINDOW: u64 = 14_720;
 /// A peer that is gone is noticed after this.
 const IDLE_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
