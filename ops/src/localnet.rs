@@ -1,8 +1,10 @@
 //! A whole network on this machine: four agencies, four relays, six mixes, each a process of its own,
 //! and a first message from alice to bob.
 
+pub mod capture;
 mod child;
 mod message;
+mod observer;
 mod plan;
 mod report;
 
@@ -11,16 +13,19 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rohrpost_client::Network;
+use rohrpost_client::{Network, Segmentation};
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
+use crate::duration;
 use crate::output::{say, tell};
+use capture::{CaptureError, Sniffer};
 pub use child::die_with_parent;
 use child::{Children, Death};
+use observer::Observer;
 pub use plan::{NodePlan, Plan};
 
 /// Options of `rohrpost-ops localnet`.
@@ -44,6 +49,16 @@ pub struct Options {
     /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// Stay up for so long after the first message (90s, 5m), then exit 0. alice and bob stay online;
+    /// for ten seconds alice writes to bob whenever she can, for the next ten she does not, and so on.
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "once")]
+    #[arg(value_parser = duration::parse)]
+    pub lifetime: Option<Duration>,
+    /// Write what an observer of this machine sees of the network to this pcap, and the meaning of
+    /// its addresses to FILE.legend.toml; `rohrpost-loadgen wire FILE` tells what it shows. Needs
+    /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
     /// One JSON object on standard output instead of text.
     #[arg(long)]
     pub json: bool,
@@ -100,17 +115,31 @@ pub fn run(options: &Options) -> Result<(), LocalnetError> {
 async fn start(options: &Options, directory: &Path, message: Vec<u8>) -> Result<(), LocalnetError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
+    let sniffer = options.capture.as_deref().map(Sniffer::open).transpose()?;
     let plan = Plan::make(directory, options.suite.name(), options.port)?;
+    let mut observer = match (sniffer, &options.capture) {
+        (Some(sniffer), Some(path)) => {
+            plan.send_singly()?;
+            Some(Observer::start(sniffer, path, &open(directory)?)?)
+        }
+        _ => None,
+    };
     let mut children = Children::spawn(&plan, options.verbose)?;
     let result = tokio::select! {
-        result = live(options, directory, &plan, &mut children, message) => result,
+        result = live(options, directory, &plan, &mut children, message, observer.as_ref()) => result,
         _ = interrupt.recv() => Err(LocalnetError::Interrupted),
         _ = terminate.recv() => Err(LocalnetError::Interrupted),
     };
+    if let Some(observer) = &mut observer {
+        observer.note_links(&plan).await;
+    }
     children.stop().await;
+    if let Some(observer) = observer {
+        observer.finish()?;
+    }
     match result {
         // Ctrl-C is the way to end a network that stays up.
-        Err(LocalnetError::Interrupted) if !options.once => Ok(()),
+        Err(LocalnetError::Interrupted) if !options.once && options.lifetime.is_none() => Ok(()),
         result => result,
     }
 }
@@ -121,14 +150,18 @@ async fn live(
     plan: &Plan,
     children: &mut Children,
     message: Vec<u8>,
+    observer: Option<&Observer>,
 ) -> Result<(), LocalnetError> {
     let bar = progress(options, u64::try_from(plan.nodes.len()).unwrap_or(0));
     until_ready(plan, children, &bar).await?;
-    let network =
-        Network::open(directory).map_err(|error| LocalnetError::Plan(error.to_string()))?;
+    let network = open(directory)?;
+    let segmentation = match observer {
+        Some(_) => Segmentation::Single,
+        None => Segmentation::Offload,
+    };
     bar.set_message("first message on its way");
     let delivery = tokio::select! {
-        delivery = message::deliver(&network, message) => delivery?,
+        delivery = message::deliver(&network, message, segmentation) => delivery?,
         death = children.next_death() => return Err(death.into()),
     };
     bar.finish_and_clear();
@@ -142,11 +175,22 @@ async fn live(
     } else {
         report::print(&network, plan, &delivery, &parties);
     }
+    if let Some(lifetime) = options.lifetime {
+        observer.iter().for_each(|observer| observer.letters_begin());
+        return tokio::select! {
+            () = message::keep_online(delivery, lifetime) => Ok(()),
+            death = children.next_death() => Err(death.into()),
+        };
+    }
     drop(delivery.clients);
     if options.once {
         return Ok(());
     }
     stay(directory, children).await
+}
+
+fn open(directory: &Path) -> Result<Network, LocalnetError> {
+    Network::open(directory).map_err(|error| LocalnetError::Plan(error.to_string()))
 }
 
 /// Up until Ctrl-C; a child that dies is reported, and the network goes on without it.
@@ -273,6 +317,9 @@ pub enum LocalnetError {
     /// Not ready in time.
     #[error("the network is not ready after a minute:\n  {0}")]
     NotReady(String),
+    /// There is no capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The first message did not arrive.
     #[error("{0}")]
     Message(String),
@@ -285,12 +332,13 @@ pub enum LocalnetError {
 }
 
 impl LocalnetError {
-    /// 64 usage, 130 interrupted, else 1.
+    /// 64 usage, 77 no right to capture, 73 the capture cannot be written, 130 interrupted, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::TooLong { .. } | Self::Occupied(_) => 64,
             Self::Interrupted => 130,
+            Self::Capture(error) => error.exit_code(),
             _ => 1,
         }
     }

@@ -91,6 +91,20 @@ impl Plan {
         }
         Ok(Self { nodes: plans })
     }
+
+    /// Makes the nodes hand over each datagram by itself, so that a capture shows it as a line would.
+    ///
+    /// # Errors
+    /// A configuration cannot be changed.
+    pub fn send_singly(&self) -> Result<(), LocalnetError> {
+        for node in &self.nodes {
+            let file = |source| LocalnetError::File { path: node.config.clone(), source };
+            let text = fs::read_to_string(&node.config).map_err(file)?;
+            fs::write(&node.config, format!("segmentation_offload = false\n{text}"))
+                .map_err(file)?;
+        }
+        Ok(())
+    }
 }
 
 fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetError> {
