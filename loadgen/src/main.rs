@@ -1,12 +1,17 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
+mod wire;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_ops::localnet;
+use rohrpost_ops::{localnet, output};
 
 /// Loads a network of real nodes and measures what comes of it.
+///
+/// Exit codes: 0 done, 2 the command line is wrong, 65 a file is not what it should be, 66 a file
+/// cannot be read.
 #[derive(Parser)]
 #[command(name = "rohrpost-loadgen", version = rohrpost_node::version())]
 struct Arguments {
@@ -16,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Tell what an observer of the links sees in a capture: lengths, times, counts.
+    Wire(wire::Options),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
@@ -37,6 +44,13 @@ enum NodeCommand {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Wire(options) => match wire::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                output::tell(&format!("error: {error}"));
+                ExitCode::from(error.exit_code())
+            }
+        },
         Command::Node(node) => {
             localnet::die_with_parent();
             rohrpost_node::main(match node {
