@@ -347,3 +347,16 @@ const WINDOW: u32 = 512 * 1024;
 /// Handshakes that may wait for the endpoint, and what each may buffer.
 const MAX_INCOMING: usize = 1024;
 const INCOMING_BUFFER: u64 = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_takes_as_many_datagrams_as_captures_show() {
+        for (frame_len, datagrams) in [(12_296, 11), (2_568, 3), (1, 2)] {
+            let shape = Shape { segmentation: Segmentation::Single, frame_len };
+            assert_eq!(shape.datagrams(), datagrams, "{frame_len} bytes");
+        }
+    }
+}

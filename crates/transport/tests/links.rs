@@ -79,6 +79,9 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     for i in 0..50 {
         assert_eq!(within(frames.recv()).await.unwrap(), vec![i; LEN].into());
     }
+    let bytes = u64::try_from(50 * LEN).unwrap();
+    assert_eq!(outbox.sent_bytes(), bytes);
+    assert_eq!(relay.received_bytes().collect::<Vec<_>>(), [(number(MIX), bytes)]);
 }
 
 #[tokio::test]
