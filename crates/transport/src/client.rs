@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::time::timeout;
 
 use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
+use crate::shape::{Segmentation, Shape};
 use crate::stream::ClientLink;
-use crate::tls::{LinkKind, Segmentation, Shape, client_config};
+use crate::tls::{LinkKind, client_config};
 
 /// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
 /// bytes. Must be called within a tokio runtime.

@@ -15,10 +15,9 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::shape::{Segmentation, Shape};
 use crate::stream::{ClientLink, FrameReceiver, LinkError, read_exact};
-use crate::tls::{
-    LinkKind, Segmentation, Shape, client_config, link_kind, peer_identity, server_config,
-};
+use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
 /// Whom a node dials.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ mod client;
 mod control;
 mod endpoint;
 mod outbox;
+mod shape;
 mod stream;
 mod tls;
 
@@ -21,8 +22,8 @@ pub use endpoint::{
     Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, SOCKET_BUFFER,
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
+pub use shape::Segmentation;
 pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};
-pub use tls::Segmentation;
 
 /// The revision that this was built from.
 pub const REVISION: &str = env!("ROHRPOST_REVISION");

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{AckFrequencyConfig, ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rohrpost_proto::signing::{IdentityKey, SigningKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, ResolvesClientCert, Resumption};
@@ -21,6 +20,8 @@ use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+
+use crate::shape::{MTU, Pace, Segmentation, Shape};
 
 /// What a link carries, as its ALPN names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,50 +43,6 @@ impl LinkKind {
     }
 }
 
-/// How datagrams that leave together are handed to the system.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Segmentation {
-    /// As one, which the system cuts (GSO): a third of the cost. A capture on loopback shows them
-    /// uncut, as no real line would.
-    #[default]
-    Offload,
-    /// Each by itself, as the line carries them.
-    Single,
-}
-
-/// What the datagrams of a link depend on.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape {
-    pub(crate) segmentation: Segmentation,
-    /// Bytes of a frame or cell.
-    pub(crate) frame_len: usize,
-}
-
-impl Shape {
-    /// Datagrams that carry one frame.
-    fn datagrams(self) -> u32 {
-        let capacity = usize::from(MTU) - OVERHEAD;
-        u32::try_from(self.frame_len.div_ceil(capacity)).unwrap_or(u32::MAX).max(2)
-    }
-
-    /// Asks the peer to acknowledge once per frame: by QUIC's rule it would answer every second
-    /// datagram, each time with one of 1200 bytes, and an odd last one after 25 ms, so that their
-    /// number would tell an observer how busy the host is.
-    fn acknowledgements(self) -> AckFrequencyConfig {
-        let mut config = AckFrequencyConfig::default();
-        config.ack_eliciting_threshold(VarInt::from_u32(self.datagrams() - 1));
-        config
-    }
-
-    /// A frame fits the first window, so that none waits for a round trip.
-    fn congestion(self) -> CubicConfig {
-        let mut config = CubicConfig::default();
-        let window = u64::from(MTU) * u64::from(self.datagrams()) * 2;
-        config.initial_window(window.max(FIRST_WINDOW));
-        config
-    }
-}
-
 /// How a node answers: with its key, to peers that show a key or none; who may do what is decided
 /// after the handshake, by ALPN and roster.
 pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
@@ -103,7 +60,8 @@ pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     let tls =
         QuicServerConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    config.transport_config(Arc::new(transport(shape)));
+    // What a node sends on links that others have opened are cells, and very little else.
+    config.transport_config(Arc::new(transport(shape, Pace::Grid)));
     config.validation_token.sent(0);
     config.max_incoming(MAX_INCOMING);
     config.incoming_buffer_size(INCOMING_BUFFER);
@@ -137,7 +95,8 @@ pub(crate) fn client_config(
     let tls =
         QuicClientConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport(shape)));
+    let pace = if kind == LinkKind::Client { Pace::Grid } else { Pace::Line };
+    config.transport_config(Arc::new(transport(shape, pace)));
     config.token_store(Arc::new(quinn::NoneTokenStore));
     config
 }
@@ -157,12 +116,12 @@ pub(crate) fn link_kind(connection: &quinn::Connection) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|kind| kind.alpn() == alpn)
 }
 
-fn transport(shape: Shape) -> TransportConfig {
+fn transport(shape: Shape, pace: Pace) -> TransportConfig {
     let mut config = TransportConfig::default();
     config
         .enable_segmentation_offload(shape.segmentation == Segmentation::Offload)
         .ack_frequency_config(Some(shape.acknowledgements()))
-        .congestion_controller_factory(Arc::new(shape.congestion()))
+        .congestion_controller_factory(shape.congestion(pace))
         .pad_to_mtu(true)
         .initial_mtu(MTU)
         .mtu_discovery_config(None)
@@ -333,12 +292,6 @@ impl ResolvesClientCert for Anonymous {
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// Every datagram has this length, but for those that `docs/traffic.md` lists.
-const MTU: u16 = 1200;
-/// Bytes of a datagram that are not the stream's: short header 13, tag 16, stream frame 12.
-const OVERHEAD: usize = 41;
-/// QUIC's own first window (RFC 9002, section 7.2), for frames smaller than that.
-const FIRST_WINDOW: u64 = 14_720;
 /// A peer that is gone is noticed after this.
 const IDLE_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
@@ -347,16 +300,3 @@ const WINDOW: u32 = 512 * 1024;
 /// Handshakes that may wait for the endpoint, and what each may buffer.
 const MAX_INCOMING: usize = 1024;
 const INCOMING_BUFFER: u64 = 8 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_takes_as_many_datagrams_as_captures_show() {
-        for (frame_len, datagrams) in [(12_296, 11), (2_568, 3), (1, 2)] {
-            let shape = Shape { segmentation: Segmentation::Single, frame_len };
-            assert_eq!(shape.datagrams(), datagrams, "{frame_len} bytes");
-        }
-    }
-}
