@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
-use rohrpost_packet::{Classic, Hybrid, SessionId, Suite};
+use rohrpost_packet::{Buffer, Classic, Hybrid, SessionId, Suite};
 use rohrpost_proto::courier::{Contact, Courier, Departure, Event, PostError, Vantage};
 use rohrpost_proto::document::SignedDocument;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
@@ -187,6 +187,7 @@ impl<S: Suite> Driver<S> {
         let (sender, mut receiver) = (link.sender, link.receiver);
         let first = timeout(FIRST_CELL, receiver.recv()).await;
         let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;
+        let cell = cell.ok_or(SessionError::Lost)?;
         let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
         let session = random_session();
         match (&mut self.courier, self.founding.take()) {
@@ -246,7 +247,7 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    fn next_cell(&mut self) -> Option<Box<[u8]>> {
+    fn next_cell(&mut self) -> Option<Buffer> {
         match self.courier.as_mut()?.handle_timeout(self.clock.now())? {
             Departure::Cell(cell) => Some(cell.encode(&mut rand::rng())),
             Departure::Packet { .. } => None,
@@ -303,8 +304,8 @@ impl<S: Suite> Driver<S> {
     }
 }
 
-async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Box<[u8]>>) {
-    while let Ok(cell) = receiver.recv().await {
+async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
+    while let Ok(Some(cell)) = receiver.recv().await {
         if cells.send(cell).await.is_err() {
             return;
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rohrpost_loadgen::run;
 use rohrpost_ops::{localnet, output};
 
 /// Loads a network of real nodes and measures what comes of it.
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Tell what an observer of the links sees in a capture: lengths, times, counts.
     Wire(wire::Options),
+    /// Send letters between real clients and measure loss, latency and what the nodes use.
+    Run(Box<run::Options>),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
@@ -44,19 +47,24 @@ enum NodeCommand {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Wire(options) => match wire::run(&options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                output::tell(&format!("error: {error}"));
-                ExitCode::from(error.exit_code())
-            }
-        },
+        Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
+        Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Node(node) => {
             localnet::die_with_parent();
             rohrpost_node::main(match node {
                 NodeCommand::Relay { file } => rohrpost_relay::run(&file),
                 NodeCommand::Mixnode { file } => rohrpost_mixnode::run(&file),
             })
+        }
+    }
+}
+
+fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::tell(&format!("error: {error}"));
+            ExitCode::from(code(&error))
         }
     }
 }

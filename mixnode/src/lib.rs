@@ -2,6 +2,7 @@
 
 mod cover;
 mod mixer;
+mod stages;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use rohrpost_node::{
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::control::ControlMessage;
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::roster::{Role, SuiteName};
 use rohrpost_transport::{Accepted, FrameReceiver};
 use serde_json::json;
@@ -19,6 +21,7 @@ use tokio::task::JoinSet;
 
 use cover::{Cover, CoverJob};
 use mixer::{MixJob, Mixer};
+use stages::StageTotals;
 
 /// Runs the mix that a configuration describes, until SIGTERM or SIGINT.
 ///
@@ -43,16 +46,17 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
     let inflow = Arc::new(Inflow::new(roster.predecessors(node.prepared.node.role)));
     // The cover needs the mixers and they the cover; the cover's queue is made first.
     let (cover, cover_jobs) = queue(cover::BOUND);
+    let stages = Arc::new(StageTotals::default());
     let mixers = (0..limits.workers)
         .map(|_| {
             let pool = limits.pool_packets.div_ceil(limits.workers);
-            let mixer = Mixer::new(&node, layer, pool, cover.clone());
+            let mixer = Mixer::new(&node, layer, pool, cover.clone(), Arc::clone(&stages));
             spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let keeper = Cover::new(&node, layer, mixers.clone(), Arc::clone(&inflow));
     serve("cover", node.clock, cover_jobs, keeper, &mut tasks)?;
-    let _ = node.inspect.set(inspection(&node, &inflow));
+    let _ = node.inspect.set(inspection(&node, &inflow, stages));
     node.serve(&mut tasks);
     tasks.spawn(drive(node, mixers, cover, inflow));
     Ok(tasks)
@@ -72,8 +76,12 @@ async fn drive<S: Suite>(
         tokio::select! {
             accepted = endpoint.accept() => match accepted {
                 Some(Accepted::Packet { from, frames }) => {
+                    let prepared = &node.prepared;
+                    let ingress = prepared.roster.ingress(prepared.node.role, from);
+                    let Some(ingress) = ingress else { continue };
                     let (metrics, inflow) = (Arc::clone(&node.metrics), Arc::clone(&inflow));
-                    readers.spawn(read(from, frames, mixers.clone(), metrics, inflow));
+                    let reader = Reader { from, ingress, mixers: mixers.clone(), metrics, inflow };
+                    readers.spawn(reader.run(frames));
                 }
                 Some(_) => {}
                 None => return "endpoint",
@@ -99,26 +107,40 @@ async fn drive<S: Suite>(
 }
 
 /// Hands the frames of one link to the mixers in turn.
-async fn read<S: Suite>(
+struct Reader<S: Suite> {
     from: NodeNumber,
-    mut frames: FrameReceiver,
+    ingress: Ingress,
     mixers: Vec<Handle<MixJob<S>>>,
     metrics: Arc<rohrpost_node::Metrics>,
     inflow: Arc<Inflow>,
-) {
-    let mut turn = mixers.iter().cycle();
-    while let Ok(frame) = frames.recv().await {
-        metrics.received.increment(1);
-        inflow.count(from);
-        let taken = turn.next().is_some_and(|mixer| mixer.try_send(MixJob::Frame(frame)).is_ok());
-        if !taken {
-            metrics.drop_packet(Refusal::Overload);
+}
+
+impl<S: Suite> Reader<S> {
+    async fn run(self, mut frames: FrameReceiver) {
+        let mut turn = self.mixers.iter().cycle();
+        while let Ok(frame) = frames.recv().await {
+            self.metrics.received.increment(1);
+            self.inflow.count(self.from);
+            let job = frame.map(|frame| MixJob::Frame(self.ingress, frame));
+            let taken =
+                job.zip(turn.next()).is_some_and(|(job, mixer)| mixer.try_send(job).is_ok());
+            if !taken {
+                self.metrics.drop_packet(Refusal::Overload);
+            }
         }
     }
 }
 
-/// What this mix can see: packets by neighbour. It knows of no client and no mailbox.
-fn inspection<S: Suite>(node: &Node<S>, inflow: &Arc<Inflow>) -> Inspect {
+/// What this mix can see: packets by neighbour, and where its own time goes. It knows of no client
+/// and no mailbox.
+fn inspection<S: Suite>(node: &Node<S>, inflow: &Arc<Inflow>, stages: Arc<StageTotals>) -> Inspect {
     let (inflow, outboxes) = (Arc::clone(inflow), Arc::clone(&node.outboxes));
-    Arc::new(move || json!({ "role": "mix", "from": inflow.by_link(), "to": outboxes.counts() }))
+    Arc::new(move || {
+        json!({
+            "role": "mix",
+            "from": inflow.by_link(),
+            "to": outboxes.counts(),
+            "stages": stages.report(),
+        })
+    })
 }

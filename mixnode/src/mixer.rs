@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use rohrpost_node::{Handle, Metrics, Node, Outboxes, Work};
-use rohrpost_packet::Suite;
+use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::frame::{Frame, Outgoing};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::mix::Mix;
+use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
 use crate::cover::CoverJob;
+use crate::stages::{StageClock, StageTotals};
 
 /// What a mixer is given.
 pub(crate) enum MixJob<S: Suite> {
     /// A frame off a link.
-    Frame(Box<[u8]>),
+    Frame(Ingress, Buffer),
     /// A packet of the mix's own cover, to leave at the time drawn for it.
     Own(Time, Outgoing<S>),
 }
@@ -25,6 +27,8 @@ pub(crate) struct Mixer<S: Suite> {
     outboxes: Arc<Outboxes>,
     metrics: Arc<Metrics>,
     cover: Handle<CoverJob<S>>,
+    clock: StageClock,
+    stages: Arc<StageTotals>,
 }
 
 impl<S: Suite> Mixer<S> {
@@ -33,13 +37,26 @@ impl<S: Suite> Mixer<S> {
         layer: usize,
         pool: usize,
         cover: Handle<CoverJob<S>>,
+        stages: Arc<StageTotals>,
     ) -> Self {
         Self {
             mix: Mix::new(Arc::clone(&node.hop), &node.prepared.roster, layer, pool),
             outboxes: Arc::clone(&node.outboxes),
             metrics: Arc::clone(&node.metrics),
             cover,
+            clock: StageClock::new(),
+            stages,
         }
+    }
+
+    fn take(&mut self, now: Time, from: Ingress, bytes: Buffer) -> Result<(), Refusal> {
+        let watched = self.clock.begin(&self.stages);
+        let frame = Frame::decode(bytes).map_err(|_| Refusal::Frame)?;
+        if watched {
+            let mut probe = self.clock.probe(&self.stages);
+            return self.mix.handle_watched(now, from, frame, &mut probe);
+        }
+        self.mix.handle_frame(now, from, frame)
     }
 }
 
@@ -48,9 +65,7 @@ impl<S: Suite> Work for Mixer<S> {
 
     fn handle(&mut self, now: Time, job: MixJob<S>) {
         let taken = match job {
-            MixJob::Frame(bytes) => Frame::decode(&bytes)
-                .map_err(|_| Refusal::Frame)
-                .and_then(|frame| self.mix.handle_frame(now, frame)),
+            MixJob::Frame(from, bytes) => self.take(now, from, bytes),
             MixJob::Own(due, outgoing) => self.mix.insert(due, outgoing),
         };
         if let Err(reason) = taken {
@@ -70,7 +85,7 @@ impl<S: Suite> Work for Mixer<S> {
     fn run_due(&mut self, now: Time) {
         while let Some(departure) = self.mix.poll_transmit(now) {
             self.metrics.lateness.record(departure.lateness.as_secs_f64());
-            self.outboxes.send(&departure.outgoing);
+            self.outboxes.send(departure.outgoing);
         }
     }
 }

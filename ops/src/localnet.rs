@@ -7,26 +7,27 @@ mod message;
 mod observer;
 mod plan;
 mod report;
+mod running;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rohrpost_client::{Network, Segmentation};
+use rohrpost_client::Segmentation;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
 
 use crate::duration;
 use crate::output::{say, tell};
 use capture::{CaptureError, Sniffer};
-pub use child::die_with_parent;
-use child::{Children, Death};
+use child::Death;
+pub use child::{die_with_parent, get};
 use observer::Observer;
-pub use plan::{NodePlan, Plan};
+pub use plan::{NodePlan, Plan, PlanOptions};
+pub use running::{LocalNetwork, NetworkDirectory, RunningNode};
 
 /// Options of `rohrpost-ops localnet`.
 #[derive(Args, Clone, Debug)]
@@ -76,8 +77,20 @@ pub enum SuiteChoice {
     Classic,
 }
 
+impl Options {
+    /// A capture shows datagrams as they were handed to the system.
+    fn segmentation(&self) -> Segmentation {
+        match self.capture {
+            Some(_) => Segmentation::Single,
+            None => Segmentation::Offload,
+        }
+    }
+}
+
 impl SuiteChoice {
-    const fn name(self) -> SuiteName {
+    /// The suite in a roster.
+    #[must_use]
+    pub const fn name(self) -> SuiteName {
         match self {
             Self::Hybrid => SuiteName::Hybrid,
             Self::Classic => SuiteName::Classic,
@@ -98,45 +111,45 @@ impl SuiteChoice {
 /// Why it failed.
 pub fn run(options: &Options) -> Result<(), LocalnetError> {
     let message = read_message(options)?;
-    let (directory, temporary) = choose_directory(options)?;
+    let directory = match &options.dir {
+        Some(directory) => NetworkDirectory::at(directory.clone())?,
+        None => NetworkDirectory::temporary("localnet")?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(LocalnetError::System)?;
-    let result = runtime.block_on(start(options, &directory, message));
-    drop(runtime);
-    if temporary {
-        let _ = std::fs::remove_dir_all(&directory);
-    }
-    result
+    runtime.block_on(start(options, directory, message))
 }
 
-async fn start(options: &Options, directory: &Path, message: Vec<u8>) -> Result<(), LocalnetError> {
+async fn start(
+    options: &Options,
+    directory: NetworkDirectory,
+    message: Vec<u8>,
+) -> Result<(), LocalnetError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
     let sniffer = options.capture.as_deref().map(Sniffer::open).transpose()?;
-    let plan = Plan::make(directory, options.suite.name(), options.port)?;
-    let mut observer = match (sniffer, &options.capture) {
-        (Some(sniffer), Some(path)) => {
-            plan.send_singly()?;
-            Some(Observer::start(sniffer, path, &open(directory)?)?)
-        }
-        _ => None,
+    let plan = PlanOptions {
+        port: options.port,
+        segmentation: options.segmentation(),
+        ..PlanOptions::new(options.suite.name())
     };
-    let mut children = Children::spawn(&plan, options.verbose)?;
+    let (mut local, mut observer) =
+        LocalNetwork::start_after(directory, &plan, options.verbose, |network| {
+            sniffer.map(|sniffer| Ok(Observer::start(sniffer, network)?)).transpose()
+        })?;
     let result = tokio::select! {
-        result = live(options, directory, &plan, &mut children, message, observer.as_ref()) => result,
+        result = live(options, &mut local, message, observer.as_ref()) => result,
         _ = interrupt.recv() => Err(LocalnetError::Interrupted),
         _ = terminate.recv() => Err(LocalnetError::Interrupted),
     };
     if let Some(observer) = &mut observer {
-        observer.note_links(&plan).await;
+        observer.note_links(local.plan()).await;
     }
-    children.stop().await;
-    if let Some(observer) = observer {
-        observer.finish()?;
-    }
+    local.stop().await;
+    observer.map_or(Ok(()), Observer::finish)?;
     match result {
         // Ctrl-C is the way to end a network that stays up.
         Err(LocalnetError::Interrupted) if !options.once && options.lifetime.is_none() => Ok(()),
@@ -146,22 +159,17 @@ async fn start(options: &Options, directory: &Path, message: Vec<u8>) -> Result<
 
 async fn live(
     options: &Options,
-    directory: &Path,
-    plan: &Plan,
-    children: &mut Children,
+    local: &mut LocalNetwork,
     message: Vec<u8>,
     observer: Option<&Observer>,
 ) -> Result<(), LocalnetError> {
-    let bar = progress(options, u64::try_from(plan.nodes.len()).unwrap_or(0));
-    until_ready(plan, children, &bar).await?;
-    let network = open(directory)?;
-    let segmentation = match observer {
-        Some(_) => Segmentation::Single,
-        None => Segmentation::Offload,
-    };
+    let bar = progress(options, count(local.plan().nodes.len()));
+    bar.set_message("nodes ready");
+    local.until_ready(|ready| bar.set_position(count(ready))).await?;
     bar.set_message("first message on its way");
+    let (network, children) = local.parts();
     let delivery = tokio::select! {
-        delivery = message::deliver(&network, message, segmentation) => delivery?,
+        delivery = message::deliver(network, message, options.segmentation()) => delivery?,
         death = children.next_death() => return Err(death.into()),
     };
     bar.finish_and_clear();
@@ -169,67 +177,33 @@ async fn live(
         std::fs::write(path, &delivery.received)
             .map_err(|source| LocalnetError::File { path: path.clone(), source })?;
     }
-    let parties = report::gather(plan).await;
+    let parties = report::gather(local.plan()).await;
     if options.json {
-        say(&report::json(&network, plan, &delivery, &parties).to_string());
+        say(&report::json(local.network(), local.plan(), &delivery, &parties).to_string());
     } else {
-        report::print(&network, plan, &delivery, &parties);
+        report::print(local.network(), local.plan(), &delivery, &parties);
     }
     if let Some(lifetime) = options.lifetime {
         observer.iter().for_each(|observer| observer.letters_begin());
         return tokio::select! {
             () = message::keep_online(delivery, lifetime) => Ok(()),
-            death = children.next_death() => Err(death.into()),
+            error = local.next_death() => Err(error),
         };
     }
     drop(delivery.clients);
     if options.once {
         return Ok(());
     }
-    stay(directory, children).await
-}
-
-fn open(directory: &Path) -> Result<Network, LocalnetError> {
-    Network::open(directory).map_err(|error| LocalnetError::Plan(error.to_string()))
+    stay(local).await
 }
 
 /// Up until Ctrl-C; a child that dies is reported, and the network goes on without it.
-async fn stay(directory: &Path, children: &mut Children) -> Result<(), LocalnetError> {
-    report::print_invitation(directory);
-    children.show_lines();
+async fn stay(local: &mut LocalNetwork) -> Result<(), LocalnetError> {
+    report::print_invitation(local.directory());
+    local.show_lines();
     loop {
-        let death = children.next_death().await;
-        tell(&death.in_plain_words());
-    }
-}
-
-/// All links up and a document at every node; a child that dies before ends the start.
-async fn until_ready(
-    plan: &Plan,
-    children: &mut Children,
-    bar: &ProgressBar,
-) -> Result<(), LocalnetError> {
-    bar.set_message("nodes ready");
-    let patience = sleep(START_PATIENCE);
-    tokio::pin!(patience);
-    loop {
-        let mut waiting = Vec::new();
-        for node in &plan.nodes {
-            match child::get(node.metrics, "/readyz").await {
-                Some((true, _)) => {}
-                Some((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
-                None => waiting.push(format!("{}: not listening yet", node.name)),
-            }
-        }
-        bar.set_position(u64::try_from(plan.nodes.len() - waiting.len()).unwrap_or(0));
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        tokio::select! {
-            () = sleep(POLL) => {}
-            death = children.next_death() => return Err(death.into()),
-            () = &mut patience => return Err(LocalnetError::NotReady(waiting.join("\n  "))),
-        }
+        let death = local.next_death().await;
+        tell(&death.to_string());
     }
 }
 
@@ -252,20 +226,6 @@ fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
     Ok(bytes)
 }
 
-/// The directory, and whether it is to be removed at the end.
-fn choose_directory(options: &Options) -> Result<(PathBuf, bool), LocalnetError> {
-    let (directory, temporary) = match &options.dir {
-        Some(directory) => (directory.clone(), false),
-        None => {
-            let name = format!("rohrpost-localnet-{}", std::process::id());
-            (std::env::temp_dir().join(name), true)
-        }
-    };
-    std::fs::create_dir_all(&directory)
-        .map_err(|source| LocalnetError::File { path: directory.clone(), source })?;
-    Ok((directory, temporary))
-}
-
 fn progress(options: &Options, nodes: u64) -> ProgressBar {
     if options.json {
         return ProgressBar::hidden();
@@ -279,6 +239,10 @@ fn progress(options: &Options, nodes: u64) -> ProgressBar {
         tell(&format!("starting {nodes} nodes and two clients; this takes about 20 s"));
     }
     bar
+}
+
+fn count(nodes: usize) -> u64 {
+    u64::try_from(nodes).unwrap_or(u64::MAX)
 }
 
 /// Why the local network fails.
@@ -351,5 +315,3 @@ impl From<Death> for LocalnetError {
 }
 
 const FIRST_MESSAGE: &str = "Dear bob, this came through the tube. alice";
-const POLL: Duration = Duration::from_millis(250);
-const START_PATIENCE: Duration = Duration::from_secs(60);

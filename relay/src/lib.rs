@@ -1,11 +1,12 @@
 //! A relay: entry for clients, mailboxes in memory, and the directory's duty of gathering keys.
 
+mod answers;
 mod directory;
 mod mailboxes;
 mod session;
-mod ticker;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use rohrpost_node::{
@@ -16,16 +17,17 @@ use rohrpost_proto::control::MAX_CONTROL_LEN;
 use rohrpost_proto::entry::Entry;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
+use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::roster::SuiteName;
-use rohrpost_transport::{Accepted, FrameReceiver, exchange};
+use rohrpost_transport::{Accepted, FrameReceiver, ServedLink, exchange};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use answers::Answers;
 use directory::Gatherer;
-use mailboxes::Opener;
-use session::Sessions;
-use ticker::{MailboxTicker, SessionTicker};
+use mailboxes::{Opener, Sealed};
+use session::{SessionCounts, Sessions};
 
 /// Runs the relay that a configuration describes, until SIGTERM or SIGINT.
 ///
@@ -44,7 +46,7 @@ pub fn run(configuration: &Path) -> Result<(), NodeError> {
 struct Shared<S: Suite> {
     entry: Mutex<Entry<S>>,
     mailboxes: Mailboxes<S>,
-    sessions: Sessions,
+    counts: SessionCounts,
     inflow: Inflow,
     metrics: Arc<Metrics>,
 }
@@ -59,7 +61,7 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
             mailboxes: limits.mailboxes,
             envelopes: limits.envelopes,
         }),
-        sessions: Sessions::default(),
+        counts: SessionCounts::default(),
         inflow: Inflow::new(roster.predecessors(node.prepared.node.role)),
         metrics: Arc::clone(&node.metrics),
     });
@@ -69,13 +71,13 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
             spawn("opener", node.clock, limits.queue_packets, opener, &mut tasks)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let sessions = SessionTicker::new(&node, Arc::clone(&shared));
-    let sessions = spawn("session ticker", node.clock, 1, sessions, &mut tasks)?;
-    let mailboxes = MailboxTicker::new(&node, Arc::clone(&shared));
-    let mailboxes = spawn("mailbox ticker", node.clock, 1, mailboxes, &mut tasks)?;
+    let sessions = Sessions::new(&node, Arc::clone(&shared));
+    let sessions = spawn("sessions", node.clock, session::JOINING, sessions, &mut tasks)?;
+    let answers = Answers::new(&node, Arc::clone(&shared));
+    let answers = spawn("answers", node.clock, 1, answers, &mut tasks)?;
     let _ = node.inspect.set(inspection(&node, &shared));
     node.serve(&mut tasks);
-    tasks.spawn(drive(node, shared, openers, [sessions, mailboxes]));
+    tasks.spawn(drive(node, shared, openers, sessions, answers));
     Ok(tasks)
 }
 
@@ -83,8 +85,9 @@ async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
 async fn drive<S: Suite>(
     mut node: Node<S>,
     shared: Arc<Shared<S>>,
-    openers: Vec<Handle<Box<[u8]>>>,
-    _tickers: [Handle<()>; 2],
+    openers: Vec<Handle<Sealed>>,
+    sessions: Handle<Box<ServedLink>>,
+    _answers: Handle<()>,
 ) -> &'static str {
     let (documents, newest) = watch::channel(None);
     let mut gatherer = Gatherer::new(&node, documents);
@@ -94,7 +97,11 @@ async fn drive<S: Suite>(
         tokio::select! {
             accepted = endpoint.accept() => match accepted {
                 Some(Accepted::Packet { from, frames }) => {
-                    links.spawn(read(from, frames, openers.clone(), Arc::clone(&shared)));
+                    let prepared = &node.prepared;
+                    let ingress = prepared.roster.ingress(prepared.node.role, from);
+                    let Some(ingress) = ingress else { continue };
+                    let shared = Arc::clone(&shared);
+                    links.spawn(read(from, ingress, frames, openers.clone(), shared));
                 }
                 Some(Accepted::Control { from, link }) => {
                     let (newest, incoming) = (newest.clone(), node.incoming_sender.clone());
@@ -103,7 +110,9 @@ async fn drive<S: Suite>(
                     });
                 }
                 Some(Accepted::Client(link)) => {
-                    links.spawn(session::serve(link, Arc::clone(&shared)));
+                    if sessions.try_send(link).is_err() {
+                        shared.metrics.drop_packet(Refusal::Overload);
+                    }
                 }
                 None => return "endpoint",
             },
@@ -126,15 +135,17 @@ async fn drive<S: Suite>(
 /// Hands the frames of one link to the workers in turn.
 async fn read<S: Suite>(
     from: NodeNumber,
+    ingress: Ingress,
     mut frames: FrameReceiver,
-    openers: Vec<Handle<Box<[u8]>>>,
+    openers: Vec<Handle<Sealed>>,
     shared: Arc<Shared<S>>,
 ) {
     let mut turn = openers.iter().cycle();
     while let Ok(frame) = frames.recv().await {
         shared.metrics.received.increment(1);
         shared.inflow.count(from);
-        let taken = turn.next().is_some_and(|opener| opener.try_send(frame).is_ok());
+        let job = frame.map(|frame| Sealed { from: ingress, frame });
+        let taken = job.zip(turn.next()).is_some_and(|(job, opener)| opener.try_send(job).is_ok());
         if !taken {
             shared.metrics.drop_packet(Refusal::Overload);
         }
@@ -159,9 +170,9 @@ fn inspection<S: Suite>(node: &Node<S>, shared: &Arc<Shared<S>>) -> Inspect {
             "role": "relay",
             "from": shared.inflow.by_link(),
             "to": outboxes.counts(),
-            "sessions": shared.sessions.len(),
-            "cells_up": shared.sessions.cells_up(),
-            "cells_down": shared.sessions.cells_down(),
+            "sessions": shared.counts.sessions.load(Ordering::Relaxed),
+            "cells_up": shared.counts.cells_up.load(Ordering::Relaxed),
+            "cells_down": shared.counts.cells_down.load(Ordering::Relaxed),
             "mailboxes": mailboxes.collect::<Vec<_>>(),
         })
     })

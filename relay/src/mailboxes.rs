@@ -3,13 +3,20 @@
 use std::sync::{Arc, PoisonError};
 
 use rohrpost_node::{Node, Work};
-use rohrpost_packet::{Command, Suite};
+use rohrpost_packet::{Buffer, Command, Suite};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::instruction::{Instruction, RelayContext};
+use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
 use crate::Shared;
+
+/// A frame off a packet link.
+pub(crate) struct Sealed {
+    pub(crate) from: Ingress,
+    pub(crate) frame: Buffer,
+}
 
 pub(crate) struct Opener<S: Suite> {
     hop: Arc<Hop<S>>,
@@ -27,9 +34,9 @@ impl<S: Suite> Opener<S> {
         Self { hop: Arc::clone(&node.hop), context, shared }
     }
 
-    fn open(&self, now: Time, bytes: &[u8]) -> Result<(), Refusal> {
-        let frame = Frame::decode(bytes).map_err(|_| Refusal::Frame)?;
-        let opened = self.hop.open(frame)?;
+    fn open(&self, now: Time, job: Sealed) -> Result<(), Refusal> {
+        let frame = Frame::decode(job.frame).map_err(|_| Refusal::Frame)?;
+        let opened = self.hop.open(job.from, frame)?;
         let route = *opened.route();
         match route.command {
             Command::Deliver => {
@@ -47,10 +54,10 @@ impl<S: Suite> Opener<S> {
 }
 
 impl<S: Suite> Work for Opener<S> {
-    type Job = Box<[u8]>;
+    type Job = Sealed;
 
-    fn handle(&mut self, now: Time, job: Box<[u8]>) {
-        if let Err(reason) = self.open(now, &job) {
+    fn handle(&mut self, now: Time, job: Sealed) {
+        if let Err(reason) = self.open(now, job) {
             self.shared.metrics.drop_packet(reason);
         }
     }

@@ -1,96 +1,202 @@
-//! Client links: cells up into the entry, cells down at the ticks. No address is kept or logged.
+//! The sessions of a relay, driven by the tick: no task, timer or queue of its own for any of them.
+//!
+//! At a session's tick the cells that have come are taken off its link and exactly one is left on it.
+//! No address is kept or logged, and no time of a session.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rohrpost_packet::Suite;
-use rohrpost_proto::entry::SessionHandle;
-use rohrpost_proto::frame::UpCell;
+use rohrpost_node::{Metrics, Node, Outboxes, Work};
+use rohrpost_packet::{BufferPool, Suite};
+use rohrpost_proto::entry::{Entry, EntryTick, SessionHandle};
+use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
-use rohrpost_transport::{CellSender, ClientLink, FrameReceiver};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use rohrpost_proto::time::Time;
+use rohrpost_transport::{Arrival, LinkError, ServedLink};
 
 use crate::Shared;
 
-/// Ways down to the clients that are here.
+/// Sends each session its cell at its tick, and passes on what the sessions have sent.
+pub(crate) struct Sessions<S: Suite> {
+    /// At most as many as the entry admits.
+    links: HashMap<SessionHandle, Live>,
+    shared: Arc<Shared<S>>,
+    outboxes: Arc<Outboxes>,
+    buffers: Arc<BufferPool>,
+    period: Duration,
+    patience: u32,
+    due: Time,
+}
+
+/// A session whose link is up.
+struct Live {
+    link: Box<ServedLink>,
+    phase: u64,
+    /// Ticks in a row at which no cell had come.
+    silent: u32,
+}
+
+/// Sums over all sessions since the start.
 #[derive(Default)]
-pub(crate) struct Sessions {
-    /// At most as many as the entry admits; each queue holds [`DOWN_BOUND`] cells.
-    down: Mutex<HashMap<SessionHandle, mpsc::Sender<Box<[u8]>>>>,
-    cells_up: AtomicU64,
-    cells_down: AtomicU64,
+pub(crate) struct SessionCounts {
+    pub(crate) sessions: AtomicUsize,
+    pub(crate) cells_up: AtomicU64,
+    pub(crate) cells_down: AtomicU64,
 }
 
-impl Sessions {
-    /// Queues a cell; one for a client that does not read is shed, and told so.
-    pub(crate) fn send(&self, handle: SessionHandle, cell: Box<[u8]>) -> Result<(), Refusal> {
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = down.get(&handle).ok_or(Refusal::Session)?;
-        sender.try_send(cell).map_err(|_| Refusal::Overload)?;
-        self.cells_down.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub(crate) fn cells_up(&self) -> u64 {
-        self.cells_up.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn cells_down(&self) -> u64 {
-        self.cells_down.load(Ordering::Relaxed)
-    }
-}
-
-/// Serves a client until its link is gone.
-pub(crate) async fn serve<S: Suite>(link: ClientLink, shared: Arc<Shared<S>>) {
-    let joined = {
-        let mut entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
-        entry.join(&mut rand::rng())
-    };
-    let handle = match joined {
-        Ok(handle) => handle,
-        Err(reason) => return shared.metrics.drop_packet(reason),
-    };
-    let (sender, queue) = mpsc::channel(DOWN_BOUND);
-    shared.sessions.down.lock().unwrap_or_else(PoisonError::into_inner).insert(handle, sender);
-    let ClientLink { sender, receiver } = link;
-    tokio::select! {
-        () = write(sender, queue) => {}
-        () = read(receiver, handle, &shared) => {}
-    }
-    shared.sessions.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&handle);
-    shared.entry.lock().unwrap_or_else(PoisonError::into_inner).leave(handle);
-}
-
-async fn write(mut sender: CellSender, mut queue: mpsc::Receiver<Box<[u8]>>) {
-    while let Some(cell) = queue.recv().await {
-        if sender.send(&cell).await.is_err() {
-            return;
+impl<S: Suite> Sessions<S> {
+    pub(crate) fn new(node: &Node<S>, shared: Arc<Shared<S>>) -> Self {
+        let traffic = &node.prepared.roster.traffic;
+        let patience = SILENCE.as_micros() / traffic.slot.as_micros().max(1);
+        Self {
+            links: HashMap::new(),
+            shared,
+            outboxes: Arc::clone(&node.outboxes),
+            buffers: Arc::clone(&node.buffers),
+            period: traffic.phase(),
+            patience: u32::try_from(patience).unwrap_or(u32::MAX),
+            due: node.clock.now().next_multiple(traffic.phase()),
         }
     }
+
+    fn tick(&mut self, now: Time) {
+        let at = self.due;
+        self.due = at + self.period;
+        if now.since(at) > TOO_LATE {
+            self.due = now.next_multiple(self.period);
+        }
+        let phase = self.entry().phase_at(at);
+        let (cells, gone) = self.collect(phase);
+        let EntryTick { up, down } = self.exchange(at, cells, gone);
+        for outgoing in up {
+            self.outboxes.send(outgoing);
+        }
+        for (handle, cell) in down {
+            if let Err(reason) = self.send(handle, &cell) {
+                self.shared.metrics.drop_packet(reason);
+            }
+        }
+        self.shared.metrics.lateness.record(now.since(at).as_secs_f64());
+    }
+
+    /// The cells that the sessions of this phase have sent, and the sessions that are gone.
+    fn collect(&mut self, phase: u64) -> (Vec<(SessionHandle, UpCell<S>)>, Vec<SessionHandle>) {
+        let (mut cells, mut gone) = (Vec::new(), Vec::new());
+        let due = self.links.iter_mut().filter(|(_, live)| live.phase == phase);
+        for (handle, live) in due {
+            live.silent = live.silent.saturating_add(1);
+            let ended = take_cells(live, *handle, &mut cells, &self.shared).is_err();
+            if ended || live.silent > self.patience {
+                gone.push(*handle);
+            }
+        }
+        (cells, gone)
+    }
+
+    /// The entry takes the cells and gives what the tick brings, under one lock.
+    fn exchange(
+        &mut self,
+        at: Time,
+        cells: Vec<(SessionHandle, UpCell<S>)>,
+        gone: Vec<SessionHandle>,
+    ) -> EntryTick<S> {
+        for handle in &gone {
+            self.links.remove(handle);
+        }
+        self.shared.counts.sessions.store(self.links.len(), Ordering::Relaxed);
+        let mut entry = self.entry();
+        for (handle, cell) in cells {
+            if let Err(reason) = entry.handle_cell(handle, cell) {
+                self.shared.metrics.drop_packet(reason);
+            }
+        }
+        gone.into_iter().for_each(|handle| entry.leave(handle));
+        entry.tick(at, &mut rand::rng())
+    }
+
+    /// Leaves a cell on a session's link; one for a client that does not read is shed.
+    fn send(&mut self, handle: SessionHandle, cell: &DownCell<S>) -> Result<(), Refusal> {
+        let live = self.links.get_mut(&handle).ok_or(Refusal::Session)?;
+        let mut buffer = self.buffers.take().ok_or(Refusal::Overload)?;
+        cell.write(&mut buffer);
+        match live.link.send(buffer) {
+            Ok(true) => {
+                self.shared.counts.cells_down.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(false) => Err(Refusal::Overload),
+            // Its next tick finds it gone.
+            Err(LinkError) => Err(Refusal::Session),
+        }
+    }
+
+    fn entry(&self) -> MutexGuard<'_, Entry<S>> {
+        self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn read<S: Suite>(mut receiver: FrameReceiver, handle: SessionHandle, shared: &Shared<S>) {
-    while let Ok(Ok(bytes)) = timeout(SILENCE, receiver.recv()).await {
-        shared.sessions.cells_up.fetch_add(1, Ordering::Relaxed);
-        let taken = UpCell::<S>::decode(&bytes).map_err(|_| Refusal::Frame).and_then(|cell| {
-            let mut entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
-            entry.handle_cell(handle, cell)
-        });
-        if let Err(reason) = taken {
-            shared.metrics.drop_packet(reason);
+/// Takes what has come off a link; fails when it is gone.
+fn take_cells<S: Suite>(
+    live: &mut Live,
+    handle: SessionHandle,
+    cells: &mut Vec<(SessionHandle, UpCell<S>)>,
+    shared: &Shared<S>,
+) -> Result<(), LinkError> {
+    for _ in 0..CELLS_PER_TICK {
+        let Some(arrival) = live.link.poll_cell()? else { return Ok(()) };
+        live.silent = 0;
+        shared.counts.cells_up.fetch_add(1, Ordering::Relaxed);
+        let cell = match arrival {
+            Arrival::Cell(buffer) => UpCell::decode(buffer).map_err(|_| Refusal::Frame),
+            Arrival::Shed => Err(Refusal::Overload),
+        };
+        match cell {
+            Ok(cell) => cells.push((handle, cell)),
+            Err(reason) => shared.metrics.drop_packet(reason),
         }
+    }
+    Ok(())
+}
+
+impl<S: Suite> Work for Sessions<S> {
+    /// A link that has come up.
+    type Job = Box<ServedLink>;
+
+    fn handle(&mut self, _: Time, link: Box<ServedLink>) {
+        let joined = {
+            let mut entry = self.entry();
+            let joined = entry.join(&mut rand::rng());
+            joined.map(|handle| (handle, entry.phase_of(handle).unwrap_or(0)))
+        };
+        match joined {
+            Ok((handle, phase)) => {
+                self.links.insert(handle, Live { link, phase, silent: 0 });
+            }
+            Err(reason) => self.shared.metrics.drop_packet(reason),
+        }
+    }
+
+    fn due(&self) -> Option<Time> {
+        Some(self.due)
+    }
+
+    fn run_due(&mut self, now: Time) {
+        while self.due <= now {
+            self.tick(now);
+        }
+        Metrics::set_people(&self.shared.metrics.sessions, self.links.len());
     }
 }
 
 /// A client that sends nothing for so long has left, or never meant to come: it must not hold a
 /// session.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Cells on their way to one client: a second's worth at the default rates.
-const DOWN_BOUND: usize = 4;
+/// Cells taken off one link at a tick: a few more than jitter on the way accounts for. What is
+/// beyond waits in QUIC's window, and its sender with it.
+const CELLS_PER_TICK: usize = 4;
+/// A relay that was held up for longer skips the ticks it missed: a burst would show it.
+const TOO_LATE: Duration = Duration::from_secs(1);
+/// Links that wait for their first tick.
+pub(crate) const JOINING: usize = 64;

@@ -17,6 +17,7 @@ use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::mix::Mix;
+use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::TrustRoot;
@@ -69,7 +70,7 @@ impl<S: Suite> Node<S> {
         let index = usize::try_from(number.get()).unwrap_or(0);
         let mut rng = rng(seed, &format!("node at {}", now.micros()), index);
         let role = roster.node(number).expect("only nodes of the roster are started").role;
-        let hop = Arc::new(Hop::new(role.position(), 100_000));
+        let hop = Arc::new(Hop::new(role.position(), roster.predecessors(role).count(), 100_000));
         let generation = Generation::new(u32::try_from(now.seconds()).unwrap_or(u32::MAX));
         hop.rotate(generation, now, &mut rng);
         let duty = match role {
@@ -115,9 +116,10 @@ impl<S: Suite> RelayDuty<S> {
         &mut self,
         now: Time,
         hop: &Hop<S>,
+        from: Ingress,
         frame: Frame<S>,
     ) -> Result<(), Refusal> {
-        let opened = hop.open(frame)?;
+        let opened = hop.open(from, frame)?;
         let route = *opened.route();
         match route.command {
             Command::Deliver => {

@@ -58,8 +58,8 @@ pub struct ClientEvent {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
-    /// A frame reaches a node.
-    Frame(NodeNumber, Box<[u8]>),
+    /// A frame reaches a node from the one before.
+    Frame(NodeNumber, NodeNumber, Box<[u8]>),
     /// A cell reaches the entry relay.
     Up(usize, Box<[u8]>),
     /// A cell reaches a client.
@@ -210,19 +210,20 @@ impl<S: Suite> World<S> {
     }
 
     /// Puts a frame on the link to a node, as an attacker between them can.
-    pub fn inject(&mut self, to: NodeNumber, frame: Box<[u8]>) {
-        self.schedule(self.now + self.conditions.latency, Happening::Frame(to, frame));
+    pub fn inject(&mut self, from: NodeNumber, to: NodeNumber, frame: Box<[u8]>) {
+        self.schedule(self.now + self.conditions.latency, Happening::Frame(from, to, frame));
     }
 
     /// Sends a packet from one node to another, as the first would.
-    pub fn send(&mut self, from: NodeNumber, outgoing: &Outgoing<S>, kind: Kind) {
-        let frame = outgoing.frame.encode();
-        let (ends, to) = ((Address::Node(from), Address::Node(outgoing.to)), outgoing.to);
+    pub fn send(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
+        let to = outgoing.to;
+        let frame: Box<[u8]> = outgoing.frame.encode()[..].into();
+        let ends = (Address::Node(from), Address::Node(to));
         if self.capture {
             self.captured.push((from, to, frame.clone()));
         }
         if let Some(delay) = self.record(ends, frame.len(), kind) {
-            self.schedule(self.now + delay, Happening::Frame(to, frame));
+            self.schedule(self.now + delay, Happening::Frame(from, to, frame));
         }
     }
 
@@ -250,7 +251,7 @@ impl<S: Suite> World<S> {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Frame(to, bytes) => self.frame_arrives(to, &bytes),
+            Happening::Frame(from, to, bytes) => self.frame_arrives(from, to, bytes),
             Happening::Up(client, bytes) => self.cell_arrives(client, &bytes),
             Happening::Down(client, bytes) => self.client_hears(client, &bytes),
             Happening::Mix(mix) => self.drive_mix(mix),
@@ -262,15 +263,19 @@ impl<S: Suite> World<S> {
         }
     }
 
-    fn frame_arrives(&mut self, to: NodeNumber, bytes: &[u8]) {
+    fn frame_arrives(&mut self, from: NodeNumber, to: NodeNumber, bytes: Box<[u8]>) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(&to) else {
             return;
         };
+        let role = self.roster.node(to).expect("only nodes of the roster are started").role;
+        let from = self.roster.ingress(role, from).expect("frames come from the layer before");
         let frame = Frame::decode(bytes).map_err(|_| Refusal::Frame);
         let taken = match &mut node.duty {
-            Duty::Mix(duty) => frame.and_then(|frame| duty.mix.handle_frame(now, frame)),
-            Duty::Relay(duty) => frame.and_then(|frame| duty.handle_frame(now, &node.hop, frame)),
+            Duty::Mix(duty) => frame.and_then(|frame| duty.mix.handle_frame(now, from, frame)),
+            Duty::Relay(duty) => {
+                frame.and_then(|frame| duty.handle_frame(now, &node.hop, from, frame))
+            }
         };
         if let Err(refusal) = taken {
             node.count(refusal);
@@ -302,7 +307,7 @@ impl<S: Suite> World<S> {
         }
         let next = mix.poll_timeout().into_iter().chain([cover.poll_timeout()]).min();
         for outgoing in leaving {
-            self.send(number, &outgoing, Kind::Transit);
+            self.send(number, outgoing, Kind::Transit);
         }
         if let Some(next) = next {
             self.wake_mix(number, next.max(now));
@@ -323,7 +328,7 @@ impl<S: Suite> World<S> {
         let next = client.courier.poll_timeout();
         let entry = client.entry;
         if let Some(Departure::Cell(cell)) = departure {
-            let bytes = cell.encode(&mut client.rng);
+            let bytes: Box<[u8]> = cell.encode(&mut client.rng)[..].into();
             let ends = (Address::Client(index), Address::Node(entry));
             if let Some(delay) = self.record(ends, bytes.len(), Kind::Cell) {
                 self.schedule(now + delay, Happening::Up(index, bytes));
@@ -359,12 +364,14 @@ impl<S: Suite> World<S> {
             return;
         };
         let tick = duty.entry.tick(now, &mut node.rng);
-        let down: Vec<_> = tick
+        let down: Vec<(usize, Box<[u8]>)> = tick
             .down
             .into_iter()
-            .filter_map(|(handle, cell)| Some((*duty.sessions.get(&handle)?, cell.encode())))
+            .filter_map(|(handle, cell)| {
+                Some((*duty.sessions.get(&handle)?, cell.encode()[..].into()))
+            })
             .collect();
-        for outgoing in &tick.up {
+        for outgoing in tick.up {
             self.send(relay, outgoing, Kind::Transit);
         }
         for (client, bytes) in down {
@@ -385,7 +392,7 @@ impl<S: Suite> World<S> {
             return;
         };
         for outgoing in duty.mailboxes.tick(now, &mut node.rng) {
-            self.send(relay, &outgoing, Kind::Answer);
+            self.send(relay, outgoing, Kind::Answer);
         }
     }
 

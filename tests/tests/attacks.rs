@@ -56,7 +56,7 @@ fn a_packet_replayed_on_any_link_is_dropped_and_nothing_else_happens() {
     let replayed = Cell::new(0);
     let attacked = after(|world, packets| {
         replayed.set(u64::try_from(packets.len()).unwrap());
-        packets.into_iter().for_each(|(_, to, bytes)| world.inject(to, bytes));
+        packets.into_iter().for_each(|(from, to, bytes)| world.inject(from, to, bytes));
     });
     assert_eq!(calm.refused_anywhere(Refusal::Replay), 0);
     assert_eq!(attacked.refused_anywhere(Refusal::Replay), replayed.get());
@@ -71,9 +71,9 @@ fn a_changed_header_is_dropped_and_nothing_else_happens() {
         // Into the first layer, where the whole header is in use. What a deeper layer has zeroed
         // is not looked at: a change there is a replay.
         let fresh = packets.into_iter().filter(|(from, ..)| *from == NORTH);
-        for (at, (_, to, mut bytes)) in fresh.enumerate() {
+        for (at, (from, to, mut bytes)) in fresh.enumerate() {
             bytes[FRAME_HEADER_LEN + at * 7 % Toy::HEADER_LEN] ^= 0x10;
-            world.inject(to, bytes);
+            world.inject(from, to, bytes);
             changed.set(changed.get() + 1);
         }
     });
@@ -96,7 +96,7 @@ fn a_changed_payload_travels_on_as_garbage() {
             outgoing.frame.packet =
                 rohrpost_packet::Packet::from_bytes(&bytes).expect("the length is the same");
         }
-        world.send(NORTH, &outgoing, Kind::Transit);
+        world.send(NORTH, outgoing, Kind::Transit);
         world.run_for(Duration::from_secs(20));
         world
     };
@@ -136,7 +136,7 @@ fn flood(change: impl Fn(&mut ContactMailbox)) -> World<Toy> {
     change(&mut mailbox);
     for number in 0..STORES {
         let outgoing = store(&mut world, &mailbox, number);
-        world.send(NORTH, &outgoing, Kind::Transit);
+        world.send(NORTH, outgoing, Kind::Transit);
         world.run_for(Duration::from_millis(20));
     }
     world.run_for(Duration::from_secs(60));

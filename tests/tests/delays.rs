@@ -79,7 +79,8 @@ fn delays_of_a_path_are_exponential_and_independent() {
 
 /// An answer to a virtual client of the third layer leaves its mailbox at a whole second and ends
 /// at the mix, with no session's tick between. What is left after the drawn delays are the
-/// latencies of three links: the mixes on the way have kept to what was drawn.
+/// latencies of three links and at most a tick of each mix's pool: the mixes on the way have kept to
+/// what was drawn.
 #[test]
 fn mixes_keep_a_packet_for_as_long_as_was_drawn() {
     let world = world();
@@ -94,6 +95,6 @@ fn mixes_keep_a_packet_for_as_long_as_was_drawn() {
     for trip in trips {
         let rest =
             (trip.at.micros() - u64::try_from(trip.drawn().as_micros()).unwrap()) % 1_000_000;
-        assert!((15_000..=45_000).contains(&rest), "{rest} µs after the tick and the delays");
+        assert!((15_000..=46_500).contains(&rest), "{rest} µs after the tick and the delays");
     }
 }

@@ -47,7 +47,7 @@ fn a_restarted_mix_has_new_keys_and_refuses_old_packets() {
     let old: Vec<_> = captured.into_iter().filter(|(_, to, _)| *to == MIX).collect();
     assert!(old.len() > 50);
     let count = u64::try_from(old.len()).unwrap();
-    old.into_iter().for_each(|(_, to, bytes)| world.inject(to, bytes));
+    old.into_iter().for_each(|(from, to, bytes)| world.inject(from, to, bytes));
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.refused(MIX, Refusal::Generation), refused + count);
     for number in 0..20 {

@@ -47,7 +47,7 @@ impl Outboxes {
     }
 
     /// Queues a packet for its next node; what cannot be sent is dropped and counted.
-    pub fn send<S: Suite>(&self, outgoing: &Outgoing<S>) {
+    pub fn send<S: Suite>(&self, outgoing: Outgoing<S>) {
         let Some(outbox) = self.links.get(&outgoing.to) else {
             return self.metrics.drop_packet(Refusal::Next);
         };

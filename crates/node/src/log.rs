@@ -13,6 +13,13 @@ pub enum Event<'a> {
         /// Where the metrics are.
         metrics: std::net::SocketAddr,
     },
+    /// The memory that the node's limits amount to.
+    Memory {
+        /// Bytes that it takes at most.
+        ceiling: usize,
+        /// Packets that it holds at most.
+        packets: usize,
+    },
     /// The system grants smaller socket buffers than bursts of packets need.
     SmallBuffer {
         /// Bytes granted.
@@ -75,6 +82,11 @@ impl Event<'_> {
             Self::Started { listen, metrics } => {
                 format!("listening on {listen}/udp, metrics on http://{metrics}/metrics")
             }
+            Self::Memory { ceiling, packets } => format!(
+                "takes at most {} MiB of memory, with up to {packets} packets in it; [limits] in \
+                 the configuration sets both",
+                ceiling.div_ceil(1024 * 1024)
+            ),
             Self::SmallBuffer { granted, wanted } => format!(
                 "the system grants a receive buffer of {granted} bytes; bursts may be lost. Run: \
                  sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}"

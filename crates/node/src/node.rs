@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::control::MAX_CONTROL_LEN;
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
 use rohrpost_transport::{
-    ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER, Segmentation,
+    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER, Segmentation,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
 use crate::links::{LinkCounts, LinkSort, Outboxes, Readiness, peer};
-use crate::{Clock, Event, Log, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
+use crate::{Clock, Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {
@@ -36,6 +36,8 @@ pub struct Node<S: Suite> {
     pub endpoint: Arc<NodeEndpoint>,
     /// Links to the next layer.
     pub outboxes: Arc<Outboxes>,
+    /// Buffers of all packets in the process.
+    pub buffers: Arc<BufferPool>,
     /// The newest view.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
     /// Control messages that have arrived, with the link's node; at most 64.
@@ -67,10 +69,12 @@ impl<S: Suite> Node<S> {
             .await
             .map_err(|source| NodeError::Metrics { address, source })?;
         let role = prepared.node.role;
+        let memory = Memory::plan::<S>(roster, role, &config.limits);
+        let buffers = BufferPool::new(memory.buffers, S::PACKET_LEN);
         let endpoint = NodeEndpoint::bind(
             config.listen,
             Arc::clone(&prepared.key),
-            endpoint_config::<S>(roster, role, config.segmentation),
+            endpoint_config::<S>(roster, role, &buffers, config.segmentation),
         )?;
         let log = Log::new(prepared.node.name.clone());
         let clock = Clock::start();
@@ -104,7 +108,8 @@ impl<S: Suite> Node<S> {
             )
         };
         let control = relays.into_iter().map(dial).collect();
-        let hop = Arc::new(Hop::new(role.position(), config.limits.replay_tags));
+        let links = roster.predecessors(role).count();
+        let hop = Arc::new(Hop::new(role.position(), links, config.limits.replay_tags));
         let announcer = Announcer {
             number: prepared.node.number,
             key: Arc::clone(&prepared.key),
@@ -120,6 +125,8 @@ impl<S: Suite> Node<S> {
         });
         let listen = endpoint.local_addr().unwrap_or(config.listen);
         log.write(&Event::Started { listen, metrics: listener.local_addr().unwrap_or(address) });
+        metrics.memory_ceiling.set(bytes(memory.ceiling));
+        log.write(&Event::Memory { ceiling: memory.ceiling, packets: memory.buffers });
         let (granted, wanted) = (endpoint.receive_buffer(), SOCKET_BUFFER);
         if granted < wanted {
             log.write(&Event::SmallBuffer { granted, wanted });
@@ -131,6 +138,7 @@ impl<S: Suite> Node<S> {
             hop,
             endpoint: Arc::new(endpoint),
             outboxes: Arc::new(outboxes),
+            buffers,
             view: watch::channel(None).0,
             incoming,
             incoming_sender,
@@ -217,6 +225,7 @@ impl<S: Suite> Node<S> {
 fn endpoint_config<S: Suite>(
     roster: &Roster,
     role: Role,
+    buffers: &Arc<BufferPool>,
     segmentation: Segmentation,
 ) -> EndpointConfig {
     EndpointConfig {
@@ -224,8 +233,14 @@ fn endpoint_config<S: Suite>(
         predecessors: roster.predecessors(role).map(|node| node.number).collect(),
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
+        buffers: Buffers::Pool(Arc::clone(buffers)),
         segmentation,
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits hold any memory")]
+const fn bytes(len: usize) -> f64 {
+    len as f64
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

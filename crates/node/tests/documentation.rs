@@ -6,12 +6,14 @@ use std::path::PathBuf;
 /// Structs whose fields `docs/data-inventory.md` must name, by file.
 const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/hop.rs", &["Hop", "KeyEpoch"]),
+    ("crates/proto/src/replay.rs", &["ReplayMemory"]),
     ("crates/proto/src/pool.rs", &["Pool", "Waiting"]),
+    ("crates/packet/src/buffer.rs", &["BufferPool"]),
     ("crates/proto/src/entry.rs", &["Entry", "Session"]),
     ("crates/proto/src/mailbox.rs", &["Mailboxes"]),
-    ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Stored"]),
+    ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Held", "Stored"]),
     ("crates/proto/src/descriptor.rs", &["DescriptorBook"]),
-    ("relay/src/session.rs", &["Sessions"]),
+    ("relay/src/session.rs", &["Sessions", "Live", "SessionCounts"]),
 ];
 
 fn read(path: &str) -> String {
@@ -31,7 +33,7 @@ fn fields<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
     };
     let body = source.lines().skip_while(|line| !is_head(line)).skip(1);
     let field = |line: &'a str| {
-        let line = line.trim().trim_start_matches("pub ");
+        let line = line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub ");
         let (name, _) = line.split_once(": ")?;
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         name.chars().all(is_name).then_some(name)

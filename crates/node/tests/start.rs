@@ -7,7 +7,8 @@ mod network;
 use std::path::Path;
 
 use network::{MIX, Network, RELAY};
-use rohrpost_node::{Prepared, prepare};
+use rohrpost_node::{Limits, Memory, Prepared, prepare};
+use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 
 const LISTEN: &str = "listen = \"127.0.0.1:0\"\nmetrics = \"127.0.0.1:0\"";
 
@@ -116,4 +117,22 @@ fn a_number_that_the_roster_lacks_is_named() {
     let network = Network::new(3);
     let configuration = network.configure(99, RELAY, LISTEN, "");
     contains(&refused(&configuration, true), &["node = 99", "not in the roster"]);
+}
+
+/// The ceiling that a node prints follows from its limits and its suite.
+#[test]
+fn the_memory_ceiling_follows_the_limits() {
+    let network = Network::new(3);
+    let prepared = prepare(&network.configure(MIX, MIX, LISTEN, ""), false).unwrap();
+    let limits = Limits { workers: 1, ..Limits::default() };
+    let role = |number| prepared.roster.node(NodeNumber::new(number)).unwrap().role;
+    let plan = |number, limits| Memory::plan::<Hybrid>(&prepared.roster, role(number), limits);
+    let mix = plan(MIX, &limits);
+    assert_eq!(mix.buffers, limits.pool_packets + 2 * limits.queue_packets);
+    assert!(mix.ceiling > mix.buffers * Hybrid::PACKET_LEN);
+    let wider = Limits { pool_packets: limits.pool_packets + 1_000, ..limits };
+    assert_eq!(plan(MIX, &wider).buffers, mix.buffers + 1_000);
+    let classic = Memory::plan::<Classic>(&prepared.roster, role(MIX), &limits);
+    assert!(classic.ceiling < mix.ceiling);
+    assert_eq!(plan(RELAY, &limits).buffers, 4 * limits.sessions + 2 * limits.queue_packets);
 }

@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a socket, a clock or a global generator: randomness is an argument.
 
+mod buffer;
 pub mod envelope;
 mod identifier;
 mod kem;
@@ -20,6 +21,7 @@ mod surb;
 mod unwrap;
 mod wrap;
 
+pub use buffer::{Buffer, BufferPool, HEADROOM};
 pub use identifier::{Generation, NodeNumber, ReplayTag, ReplyId, SessionId, ShortGeneration};
 pub use key::{HopPublicKey, HopSecretKey, KeyError};
 pub use packet::{Packet, WrongLength};

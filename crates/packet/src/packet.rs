@@ -4,68 +4,78 @@ use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
 
-use crate::Suite;
+use crate::{Buffer, HEADROOM, Suite};
 
-/// A packet of `S::PACKET_LEN` bytes: header of four layers, then payload.
+/// A packet of `S::PACKET_LEN` bytes: header of four layers, then payload. It lies in a [`Buffer`],
+/// behind the room for a frame's header.
 pub struct Packet<S> {
-    bytes: Box<[u8]>,
+    buffer: Buffer,
     suite: PhantomData<S>,
 }
 
 impl<S: Suite> Packet<S> {
-    /// Copies a packet off a link.
+    /// Copies a packet.
     ///
     /// # Errors
     /// The length is not the suite's.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WrongLength> {
-        Self::from_boxed(bytes.into())
-    }
-
-    /// Takes a packet off a link without a copy.
-    ///
-    /// # Errors
-    /// The length is not the suite's.
-    pub fn from_boxed(bytes: Box<[u8]>) -> Result<Self, WrongLength> {
         if bytes.len() != S::PACKET_LEN {
             return Err(WrongLength);
         }
-        Ok(Self { bytes, suite: PhantomData })
+        let mut packet = Self::zeroed();
+        packet.bytes_mut().copy_from_slice(bytes);
+        Ok(packet)
+    }
+
+    /// Takes a packet that lies behind a frame's header, without a copy.
+    ///
+    /// # Errors
+    /// The length is not that of the header and the suite's packet.
+    pub fn from_buffer(buffer: Buffer) -> Result<Self, WrongLength> {
+        if buffer.len() != HEADROOM + S::PACKET_LEN {
+            return Err(WrongLength);
+        }
+        Ok(Self { buffer, suite: PhantomData })
     }
 
     /// Random bytes of a packet's length; no node can open them.
     #[must_use]
     pub fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut packet = Self::zeroed();
-        rng.fill_bytes(&mut packet.bytes);
+        rng.fill_bytes(packet.bytes_mut());
         packet
     }
 
     /// The packet as it stands on a link.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buffer[HEADROOM..]
     }
 
-    /// Gives up the bytes.
+    /// Gives up the buffer; what stands in the room before the packet is undefined.
     #[must_use]
-    pub fn into_bytes(self) -> Box<[u8]> {
-        self.bytes
+    pub fn into_buffer(self) -> Buffer {
+        self.buffer
     }
 
     pub(crate) fn zeroed() -> Self {
-        Self { bytes: vec![0; S::PACKET_LEN].into(), suite: PhantomData }
+        Self { buffer: Buffer::unpooled(S::PACKET_LEN), suite: PhantomData }
     }
 
     pub(crate) fn header_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..S::HEADER_LEN]
+        &mut self.bytes_mut()[..S::HEADER_LEN]
     }
 
     pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[S::HEADER_LEN..]
+        &mut self.bytes_mut()[S::HEADER_LEN..]
     }
 
     pub(crate) fn payload(&self) -> &[u8] {
-        &self.bytes[S::HEADER_LEN..]
+        &self.as_bytes()[S::HEADER_LEN..]
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[HEADROOM..]
     }
 }
 

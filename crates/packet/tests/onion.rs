@@ -116,11 +116,11 @@ fn a_reply_comes_back_over_every_length_in_both_suites() {
 fn every_changed_header_byte_is_refused<S: Suite>(step: usize) {
     for layer in 0..HOPS {
         let mut nodes = Nodes::<S>::new(3);
-        let packet = nodes.wrap(layer, b"text").into_bytes();
+        let packet = nodes.wrap(layer, b"text").as_bytes().to_vec();
         for index in (0..(HOPS - layer) * S::LAYER_LEN).step_by(step) {
             let mut changed = packet.clone();
             changed[index] ^= 1 << (index % 8);
-            let opened = nodes.open(Packet::from_boxed(changed).unwrap(), layer);
+            let opened = nodes.open(Packet::from_bytes(&changed).unwrap(), layer);
             // The top bit of an X25519 element does not count (RFC 7748, section 5), but the
             // ciphertext is part of the key schedule.
             assert!(opened.is_err(), "layer {layer}, byte {index}");
@@ -137,11 +137,11 @@ fn every_changed_header_byte_is_refused_in_both_suites() {
 fn a_changed_payload_byte_is_garbage_at_the_end<S: Suite>() {
     for layer in 0..HOPS {
         let mut nodes = Nodes::<S>::new(4);
-        let packet = nodes.wrap(layer, b"text").into_bytes();
+        let packet = nodes.wrap(layer, b"text").as_bytes().to_vec();
         for index in (S::HEADER_LEN..S::PACKET_LEN).step_by(61) {
             let mut changed = packet.clone();
             changed[index] ^= 1 << (index % 8);
-            let last = nodes.carry(Packet::from_boxed(changed).unwrap(), layer, HOPS - 1);
+            let last = nodes.carry(Packet::from_bytes(&changed).unwrap(), layer, HOPS - 1);
             assert!(nodes.open(last, HOPS - 1).unwrap().deliver().is_err(), "byte {index}");
         }
     }
@@ -157,9 +157,9 @@ fn a_changed_payload_byte_is_garbage_at_the_end_in_both_suites() {
 fn random_filler_comes_out_as_zeros<S: Suite>() {
     for layer in 0..HOPS - 1 {
         let mut nodes = Nodes::<S>::new(5);
-        let mut packet = nodes.wrap(layer, b"text").into_bytes();
+        let mut packet = nodes.wrap(layer, b"text").as_bytes().to_vec();
         nodes.rng.fill_bytes(&mut packet[(HOPS - layer) * S::LAYER_LEN..S::HEADER_LEN]);
-        let opened = nodes.open(Packet::from_boxed(packet).unwrap(), layer).unwrap();
+        let opened = nodes.open(Packet::from_bytes(&packet).unwrap(), layer).unwrap();
         let out = opened.forward();
         let filler = &out.as_bytes()[(HOPS - layer - 1) * S::LAYER_LEN..S::HEADER_LEN];
         assert!(filler.iter().all(|byte| *byte == 0), "layer {layer}");
@@ -217,11 +217,11 @@ proptest! {
         at in proptest::collection::vec((0..Classic::PACKET_LEN, any::<u8>()), 1..20),
     ) {
         let mut nodes = Nodes::<Classic>::new(8);
-        let mut bytes = nodes.wrap(layer, b"text").into_bytes();
+        let mut bytes = nodes.wrap(layer, b"text").as_bytes().to_vec();
         for (at, byte) in at {
             bytes[at] = byte;
         }
-        if let Ok(opened) = nodes.open(Packet::from_boxed(bytes).unwrap(), layer) {
+        if let Ok(opened) = nodes.open(Packet::from_bytes(&bytes).unwrap(), layer) {
             let _ = opened.deliver();
         }
     }

@@ -137,7 +137,7 @@ impl<S: Suite> Entry<S> {
 
     /// The tick that was due at `at`, a multiple of a quarter slot.
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
-        let phase = at.slot(self.slot / 4).number() % 4;
+        let phase = self.phase_at(at);
         let chunk = self.chunk(at);
         let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
         for (handle, session) in &mut self.sessions {
@@ -149,6 +149,18 @@ impl<S: Suite> Entry<S> {
         }
         tick.up.shuffle(rng);
         tick
+    }
+
+    /// A session's phase, 0 to 3.
+    #[must_use]
+    pub fn phase_of(&self, handle: SessionHandle) -> Option<u64> {
+        self.sessions.get(&handle).map(|session| session.phase)
+    }
+
+    /// The phase whose sessions tick at `at`, a multiple of a quarter slot.
+    #[must_use]
+    pub fn phase_at(&self, at: Time) -> u64 {
+        at.slot(self.slot / 4).number() % 4
     }
 
     /// The next tick after `now`.

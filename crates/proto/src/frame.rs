@@ -5,7 +5,9 @@ mod chunk;
 use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::{NodeNumber, Packet, ReplyId, SessionId, ShortGeneration, Suite};
+use rohrpost_packet::{
+    Buffer, HEADROOM, NodeNumber, Packet, ReplyId, SessionId, ShortGeneration, Suite,
+};
 
 pub use chunk::{Chunk, ChunkAssembler, MAX_DOCUMENT_LEN, chunks};
 
@@ -13,7 +15,7 @@ use crate::time::Time;
 use crate::wire::{Malformed, Reader};
 
 /// Bytes before the packet in a frame or cell.
-pub const HEADER_LEN: usize = 8;
+pub const HEADER_LEN: usize = HEADROOM;
 
 /// Bytes of every frame and cell of suite `S`.
 #[must_use]
@@ -31,24 +33,24 @@ pub struct Frame<S: Suite> {
 }
 
 impl<S: Suite> Frame<S> {
-    /// The frame as it stands on the link.
+    /// The frame as it stands on the link, in the packet's own buffer.
     #[must_use]
-    pub fn encode(&self) -> Box<[u8]> {
-        encode(FRAME_PACKET, self.generation, 0, self.packet.as_bytes())
+    pub fn encode(self) -> Buffer {
+        header(self.packet.into_buffer(), FRAME_PACKET, self.generation, 0)
     }
 
-    /// Reads a frame off a link.
+    /// Reads a frame off a link, in place.
     ///
     /// # Errors
     /// Not a frame of this suite.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
+    pub fn decode(bytes: impl Into<Buffer>) -> Result<Self, Malformed> {
+        let buffer = bytes.into();
+        let mut reader = Reader::new(&buffer);
         reader.expect(FRAME_PACKET)?;
         reader.zeros::<1>()?;
         let generation = ShortGeneration::new(reader.u16()?);
         reader.zeros::<4>()?;
-        let packet = Packet::from_bytes(reader.take(S::PACKET_LEN)?).map_err(|_| Malformed)?;
-        reader.end()?;
+        let packet = Packet::from_buffer(buffer).map_err(|_| Malformed)?;
         Ok(Self { generation, packet })
     }
 }
@@ -81,39 +83,38 @@ pub enum UpCell<S: Suite> {
 impl<S: Suite> UpCell<S> {
     /// The cell as it stands on the link; `rng` fills what carries nothing.
     #[must_use]
-    pub fn encode(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Box<[u8]> {
+    pub fn encode(self, rng: &mut (impl CryptoRng + ?Sized)) -> Buffer {
         let none = ShortGeneration::new(0);
+        let mut random = || Packet::<S>::random(rng).into_buffer();
         match self {
             Self::Hello(session) => {
-                let mut cell = encode(UP_HELLO, none, 0, Packet::<S>::random(rng).as_bytes());
+                let mut cell = header(random(), UP_HELLO, none, 0);
                 cell[HEADER_LEN..HEADER_LEN + 16].copy_from_slice(session.as_bytes());
                 cell
             }
             Self::Packet { first_hop, generation, packet } => {
-                encode(UP_PACKET, *generation, first_hop.get(), packet.as_bytes())
+                header(packet.into_buffer(), UP_PACKET, generation, first_hop.get())
             }
-            Self::Idle => encode(UP_IDLE, none, 0, Packet::<S>::random(rng).as_bytes()),
+            Self::Idle => header(random(), UP_IDLE, none, 0),
         }
     }
 
-    /// Reads a cell off a client link.
+    /// Reads a cell off a client link, in place.
     ///
     /// # Errors
     /// Not a cell of this suite.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
+    pub fn decode(bytes: impl Into<Buffer>) -> Result<Self, Malformed> {
+        let buffer = bytes.into();
+        let mut reader = Reader::new(&buffer);
         let kind = reader.u8()?;
         reader.zeros::<1>()?;
         let generation = ShortGeneration::new(reader.u16()?);
         let first_hop = NodeNumber::new(reader.u32()?);
-        let packet = reader.take(S::PACKET_LEN)?;
-        reader.end()?;
+        let session = Reader::new(reader.take(S::PACKET_LEN)?).array()?;
+        let packet = Packet::from_buffer(buffer).map_err(|_| Malformed)?;
         match kind {
-            UP_HELLO => Ok(Self::Hello(SessionId::new(Reader::new(packet).array()?))),
-            UP_PACKET => {
-                let packet = Packet::from_bytes(packet).map_err(|_| Malformed)?;
-                Ok(Self::Packet { first_hop, generation, packet })
-            }
+            UP_HELLO => Ok(Self::Hello(SessionId::new(session))),
+            UP_PACKET => Ok(Self::Packet { first_hop, generation, packet }),
             UP_IDLE => Ok(Self::Idle),
             _ => Err(Malformed),
         }
@@ -143,21 +144,27 @@ impl<S: Suite> DownCell<S> {
         Self { time, reply, chunk, suite: PhantomData }
     }
 
-    /// The cell as it stands on the link.
+    /// The cell as it stands on the link, in a buffer of its own.
     #[must_use]
-    pub fn encode(&self) -> Box<[u8]> {
-        let mut area = vec![0; S::PACKET_LEN];
+    pub fn encode(&self) -> Buffer {
+        let mut buffer = Buffer::unpooled(S::PACKET_LEN);
+        self.write(&mut buffer);
+        buffer
+    }
+
+    /// Writes the cell into a buffer of zeros, of a cell's length.
+    pub fn write(&self, out: &mut [u8]) {
+        let (head, area) = out.split_at_mut(HEADER_LEN);
         if let Some(chunk) = &self.chunk {
             chunk.encode(&mut area[ID_LEN + TIME_LEN..S::HEADER_LEN]);
         }
         area[ID_LEN..ID_LEN + TIME_LEN].copy_from_slice(&self.time.micros().to_be_bytes());
-        let mut kind = DOWN_DUMMY;
+        head[0] = DOWN_DUMMY;
         if let Some((id, payload)) = &self.reply {
-            kind = DOWN_REPLY;
+            head[0] = DOWN_REPLY;
             area[..ID_LEN].copy_from_slice(id.as_bytes());
             area[S::HEADER_LEN..].copy_from_slice(payload);
         }
-        encode(kind, ShortGeneration::new(0), 0, &area)
     }
 
     /// Reads a cell off a client link.
@@ -188,13 +195,13 @@ pub const fn chunk_len<S: Suite>() -> usize {
     S::HEADER_LEN - ID_LEN - TIME_LEN - chunk::CHUNK_HEADER_LEN
 }
 
-fn encode(kind: u8, generation: ShortGeneration, word: u32, packet: &[u8]) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(HEADER_LEN + packet.len());
-    bytes.extend_from_slice(&[kind, 0]);
-    bytes.extend_from_slice(&generation.get().to_be_bytes());
-    bytes.extend_from_slice(&word.to_be_bytes());
-    bytes.extend_from_slice(packet);
-    bytes.into()
+/// Writes the eight bytes before a packet: kind, 0, generation u16, word u32.
+fn header(mut buffer: Buffer, kind: u8, generation: ShortGeneration, word: u32) -> Buffer {
+    buffer[0] = kind;
+    buffer[1] = 0;
+    buffer[2..4].copy_from_slice(&generation.get().to_be_bytes());
+    buffer[4..HEADER_LEN].copy_from_slice(&word.to_be_bytes());
+    buffer
 }
 
 const ID_LEN: usize = 16;

@@ -1,8 +1,7 @@
 //! A hop: the packet keys of a node and what it must not accept twice.
 //!
 //! Shared by all worker threads: opening a packet takes `&self`. Per generation there is one key
-//! and one replay set, split by tag so that workers rarely wait for each other; both are dropped
-//! together.
+//! and one replay memory; both are dropped together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,30 +14,46 @@ use rohrpost_packet::{
 
 use crate::frame::Frame;
 use crate::instruction::InstructionError;
-use crate::replay::{ReplaySet, Verdict};
+use crate::replay::{Ingress, ReplayMemory, Verdict};
 use crate::time::Time;
 
 /// The keys of a node at its position in paths.
 pub struct Hop<S: Suite> {
     position: usize,
+    links: usize,
     replay_limit: usize,
     /// Newest last; at most [`MAX_GENERATIONS`].
     keys: RwLock<Vec<Arc<KeyEpoch<S>>>>,
+    /// Memories without a key: all are made at the start, and come back wiped.
+    spare: Spare,
 }
+
+type Spare = Arc<Mutex<Vec<ReplayMemory>>>;
 
 struct KeyEpoch<S: Suite> {
     secret: HopSecretKey<S>,
-    shards: [Mutex<ReplaySet>; SHARDS],
+    /// Taken when the epoch is dropped.
+    memory: Option<ReplayMemory>,
+    spare: Spare,
     /// Document time in microseconds when it is dropped; [`NEVER`] for the newest.
     retires: AtomicU64,
 }
 
 impl<S: Suite> Hop<S> {
-    /// A hop that opens header layer `position` (0 to 3) and remembers up to `replay_limit` packets
-    /// per key, for which about 11 to 21 bytes each are taken when a key is made.
+    /// A hop that opens header layer `position` (0 to 3), takes packets from `links` nodes, and
+    /// remembers up to `replay_limit` of them per key. The memory of all keys that it can hold at
+    /// once is taken here; [`Self::memory_len`] tells how much.
     #[must_use]
-    pub const fn new(position: usize, replay_limit: usize) -> Self {
-        Self { position, replay_limit, keys: RwLock::new(Vec::new()) }
+    pub fn new(position: usize, links: usize, replay_limit: usize) -> Self {
+        let memories = (0..MAX_GENERATIONS).map(|_| ReplayMemory::new(links, replay_limit));
+        let spare = Arc::new(Mutex::new(memories.collect()));
+        Self { position, links, replay_limit, keys: RwLock::new(Vec::new()), spare }
+    }
+
+    /// Bytes taken for replay memory, for good.
+    #[must_use]
+    pub fn memory_len(links: usize, replay_limit: usize) -> usize {
+        MAX_GENERATIONS * ReplayMemory::len_for(links, replay_limit)
     }
 
     /// Makes the key of `generation`; the ones before are dropped at `retires`.
@@ -50,8 +65,6 @@ impl<S: Suite> Hop<S> {
     ) -> HopPublicKey<S> {
         let secret = HopSecretKey::generate(generation, rng);
         let public = secret.public().clone();
-        let limit = self.replay_limit.div_ceil(SHARDS);
-        let shards = std::array::from_fn(|_| Mutex::new(ReplaySet::new(limit)));
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         if keys.len() == MAX_GENERATIONS {
             keys.remove(0);
@@ -59,8 +72,11 @@ impl<S: Suite> Hop<S> {
         for epoch in keys.iter() {
             epoch.retires.fetch_min(retires.micros(), Ordering::Relaxed);
         }
-        let retires = AtomicU64::new(NEVER);
-        keys.push(Arc::new(KeyEpoch { secret, shards, retires }));
+        let memory = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // None is spare only while a worker that opens a packet still holds that of a third key.
+        let memory = memory.unwrap_or_else(|| ReplayMemory::new(self.links, self.replay_limit));
+        let (spare, retires) = (Arc::clone(&self.spare), AtomicU64::new(NEVER));
+        keys.push(Arc::new(KeyEpoch { secret, memory: Some(memory), spare, retires }));
         public
     }
 
@@ -71,11 +87,24 @@ impl<S: Suite> Hop<S> {
     }
 
     /// Opens a frame's packet up to its payload, in the order of the design: generation,
-    /// decapsulation, header, replay.
+    /// decapsulation, header, replay. `from` is the link that it came over.
     ///
     /// # Errors
     /// Why it is dropped.
-    pub fn open(&self, frame: Frame<S>) -> Result<Opened<S>, Refusal> {
+    pub fn open(&self, from: Ingress, frame: Frame<S>) -> Result<Opened<S>, Refusal> {
+        self.open_watched(from, frame, &mut ())
+    }
+
+    /// The same, telling `probe` when each stage is over.
+    ///
+    /// # Errors
+    /// Why it is dropped.
+    pub fn open_watched(
+        &self,
+        from: Ingress,
+        frame: Frame<S>,
+        probe: &mut impl Probe,
+    ) -> Result<Opened<S>, Refusal> {
         let epoch = {
             let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
             let fits =
@@ -83,7 +112,10 @@ impl<S: Suite> Hop<S> {
             keys.iter().rev().find(fits).cloned().ok_or(Refusal::Generation)?
         };
         let opened = open_header(frame.packet, self.position, &epoch.secret)?;
-        match epoch.test_and_set(opened.tag()) {
+        probe.done(Stage::Header);
+        let verdict = epoch.test_and_set(from, opened.tag());
+        probe.done(Stage::Replay);
+        match verdict {
             Verdict::Fresh => Ok(opened),
             Verdict::Replayed => Err(Refusal::Replay),
             Verdict::Full => Err(Refusal::ReplayFull),
@@ -106,17 +138,47 @@ impl<S: Suite> Hop<S> {
 }
 
 impl<S: Suite> KeyEpoch<S> {
-    fn test_and_set(&self, tag: &ReplayTag) -> Verdict {
-        let shard = &self.shards[usize::from(tag.as_bytes()[15]) % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner).test_and_set(tag)
+    fn test_and_set(&self, from: Ingress, tag: &ReplayTag) -> Verdict {
+        self.memory.as_ref().map_or(Verdict::Full, |memory| memory.test_and_set(from, tag))
     }
 
     fn fill(&self) -> (usize, usize) {
-        self.shards.iter().fold((0, 0), |(held, limit), shard| {
-            let fill = shard.lock().unwrap_or_else(PoisonError::into_inner).fill();
-            (held + fill.0, limit + fill.1)
-        })
+        self.memory.as_ref().map_or((0, 0), ReplayMemory::fill)
     }
+}
+
+impl<S: Suite> Drop for KeyEpoch<S> {
+    /// Key and memory die together: what goes back is wiped.
+    fn drop(&mut self) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut memory) = self.memory.take().filter(|_| spare.len() < MAX_GENERATIONS) {
+            memory.wipe();
+            spare.push(memory);
+        }
+    }
+}
+
+/// A part of a hop's work, for whoever measures where time goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Decapsulation, key schedule, header.
+    Header,
+    /// Replay test-and-set.
+    Replay,
+    /// The payload's layer, and the new header.
+    Payload,
+    /// Into the pool.
+    Pool,
+}
+
+/// Is told when a stage of a packet's way is over. `()` does nothing, at no cost.
+pub trait Probe {
+    /// `stage` is over.
+    fn done(&mut self, stage: Stage);
+}
+
+impl Probe for () {
+    fn done(&mut self, _: Stage) {}
 }
 
 /// Every reason for which a node drops a packet. Outside, all look the same: silence.
@@ -234,7 +296,5 @@ impl From<InstructionError> for Refusal {
 }
 
 const NEVER: u64 = u64::MAX;
-/// Locks per replay set; more than the workers of any node.
-const SHARDS: usize = 16;
 /// Keys that a node can hold at once: newest, the one before, and one early change.
 const MAX_GENERATIONS: usize = 3;

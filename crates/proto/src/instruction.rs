@@ -2,6 +2,8 @@
 
 mod pull;
 
+use std::time::Duration;
+
 use blake3::Hasher;
 use rand_core::CryptoRng;
 use rohrpost_packet::envelope::{Envelope, NetworkId};
@@ -12,6 +14,7 @@ use zeroize::Zeroizing;
 pub use pull::{MAX_ACKS, Pull, PullRequest};
 
 use crate::signing::{IdentityKey, SigningKey};
+use crate::time::Time;
 use crate::trust::JoinKey;
 use crate::wire::{Malformed, Reader};
 
@@ -187,23 +190,46 @@ impl<S: Suite> Instruction<S> {
 }
 
 /// What an answer carries to the owner of a mailbox.
-pub enum Answer<S: Suite> {
-    /// Nothing waits, or it was served a moment ago.
-    Dummy,
-    /// An envelope, and the name by which to acknowledge it.
-    Envelope(EnvelopeId, Envelope<S>),
+pub struct Answer<S: Suite> {
+    /// How the SURB fared that the answer was made with.
+    pub stay: Stay,
+    /// An envelope, and the name by which to acknowledge it; none if nothing waits, or it was served
+    /// a moment ago.
+    pub envelope: Option<(EnvelopeId, Envelope<S>)>,
+}
+
+/// A SURB's time at its mailbox, by the relay's word. With it the owner, who alone can read it, can
+/// tell which part of a round was drawn or waited for, and whether a hop held the packet for longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stay {
+    /// The common tick at which it was spent.
+    pub spent: Time,
+    /// From its arrival until then. On the wire in microseconds, at most 71 minutes.
+    pub waited: Duration,
+}
+
+impl Stay {
+    /// Spent at `spent`, having lain there since `arrived`.
+    #[must_use]
+    pub const fn new(arrived: Time, spent: Time) -> Self {
+        Self { spent, waited: spent.since(arrived) }
+    }
 }
 
 impl<S: Suite> Answer<S> {
-    /// Kind 0 or 1, version 1, 2 zeros, envelope id 16, envelope.
+    /// Kind 0 or 1, version 1, 2 zeros, tick u64, wait u32; with kind 1 envelope id 16, envelope.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Dummy => vec![0, VERSION],
-            Self::Envelope(id, envelope) => {
-                [&[1, VERSION, 0, 0], &id.0[..], envelope.as_bytes()].concat()
-            }
+        let Stay { spent, waited } = self.stay;
+        let waited = u32::try_from(waited.as_micros()).unwrap_or(u32::MAX);
+        let mut body = vec![u8::from(self.envelope.is_some()), VERSION, 0, 0];
+        body.extend_from_slice(&spent.micros().to_be_bytes());
+        body.extend_from_slice(&waited.to_be_bytes());
+        if let Some((id, envelope)) = &self.envelope {
+            body.extend_from_slice(&id.0);
+            body.extend_from_slice(envelope.as_bytes());
         }
+        body
     }
 
     /// Reads the body of a reply.
@@ -215,15 +241,18 @@ impl<S: Suite> Answer<S> {
         let kind = reader.u8()?;
         reader.expect(VERSION)?;
         reader.zeros::<2>()?;
-        match kind {
-            0 => Ok(Self::Dummy),
+        let spent = Time::from_micros(reader.u64()?);
+        let stay = Stay { spent, waited: Duration::from_micros(reader.u32()?.into()) };
+        let envelope = match kind {
+            0 => None,
             1 => {
                 let id = EnvelopeId(reader.array()?);
                 let envelope = Envelope::from_bytes(reader.take(S::ENVELOPE_LEN)?);
-                Ok(Self::Envelope(id, envelope.map_err(|_| Malformed)?))
+                Some((id, envelope.map_err(|_| Malformed)?))
             }
-            _ => Err(Malformed),
-        }
+            _ => return Err(Malformed),
+        };
+        Ok(Self { stay, envelope })
     }
 }
 
@@ -243,3 +272,6 @@ const VERSION: u8 = 1;
 const DISCARD: u8 = 0;
 const STORE: u8 = 1;
 const PULL: u8 = 2;
+
+#[cfg(test)]
+mod tests;

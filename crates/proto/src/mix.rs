@@ -11,8 +11,9 @@ use std::time::Duration;
 use rohrpost_packet::{Command, NodeNumber, ReplyId, Suite};
 
 use crate::frame::{Frame, Outgoing};
-use crate::hop::{Hop, Refusal};
+use crate::hop::{Hop, Probe, Refusal, Stage};
 use crate::pool::Pool;
+use crate::replay::Ingress;
 use crate::roster::{Role, Roster};
 use crate::time::Time;
 
@@ -46,15 +47,38 @@ impl<S: Suite> Mix<S> {
     ///
     /// # Errors
     /// Why it is dropped.
-    pub fn handle_frame(&mut self, now: Time, frame: Frame<S>) -> Result<(), Refusal> {
-        let opened = self.hop.open(frame)?;
+    pub fn handle_frame(
+        &mut self,
+        now: Time,
+        from: Ingress,
+        frame: Frame<S>,
+    ) -> Result<(), Refusal> {
+        self.handle_watched(now, from, frame, &mut ())
+    }
+
+    /// The same, telling `probe` when each stage is over.
+    ///
+    /// # Errors
+    /// Why it is dropped.
+    pub fn handle_watched(
+        &mut self,
+        now: Time,
+        from: Ingress,
+        frame: Frame<S>,
+        probe: &mut impl Probe,
+    ) -> Result<(), Refusal> {
+        let opened = self.hop.open_watched(from, frame, probe)?;
         let route = *opened.route();
         match route.command {
             Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
             Command::Forward => {
                 let packet = opened.forward();
+                probe.done(Stage::Payload);
                 let frame = Frame { generation: route.next_generation, packet };
-                self.insert(now + route.delay.duration(), Outgoing { to: route.next, frame })
+                let outgoing = Outgoing { to: route.next, frame };
+                let kept = self.insert(now + route.delay.duration(), outgoing);
+                probe.done(Stage::Pool);
+                kept
             }
             Command::Loop if self.loops.len() >= LOOP_BOUND => Err(Refusal::Overload),
             Command::Loop => {

@@ -1,7 +1,13 @@
 //! The pool of a mix: packets wait for the delay that their builders drew.
+//!
+//! A hashed timing wheel (Varghese and Lauck 1987, scheme 6): inserting and expiring cost the same
+//! however many packets wait. All memory is taken when the pool is made.
+//!
+//! A packet leaves with the first tick at or after the moment it is due, never before. Those of one
+//! tick leave in the order in which they are due, not in that of their arrival: exponential delays
+//! have no memory, so this order tells nothing of who came first.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::time::Duration;
 
 use rohrpost_packet::Suite;
 
@@ -9,25 +15,62 @@ use crate::frame::Outgoing;
 use crate::hop::Refusal;
 use crate::time::Time;
 
-/// Packets by the time they are due. Bounded; the newest is shed.
+/// Packets by the tick at which they are due. Bounded; the newest is shed.
 pub struct Pool<S: Suite> {
-    heap: BinaryHeap<Reverse<Waiting<S>>>,
+    /// First entry of each slot's list. A slot holds what is due in its tick of any turn.
+    slots: Box<[Option<Place>]>,
+    /// One bit for each slot that has entries.
+    occupied: [u64; SLOTS / 64],
+    /// Every entry that the pool can hold, in use or free.
+    entries: Vec<Entry<S>>,
+    /// First of the free entries.
+    free: Option<Place>,
+    /// Those of the ticks that have passed, next one last.
+    ready: Vec<Waiting<S>>,
     bound: usize,
+    waiting: usize,
     inserted: u64,
+    /// The last tick that was looked at; everything due up to it is in `ready`.
+    passed: u64,
+}
+
+/// Index into the entries.
+type Place = u32;
+
+struct Entry<S: Suite> {
+    packet: Option<Waiting<S>>,
+    next: Option<Place>,
 }
 
 struct Waiting<S: Suite> {
     due: Time,
-    /// Breaks ties in order of arrival, so that runs with one seed are alike.
+    /// Breaks ties, so that runs with one seed are alike.
     order: u64,
     outgoing: Outgoing<S>,
 }
 
 impl<S: Suite> Pool<S> {
-    /// A pool for `bound` packets (each of a packet's length and about 40 bytes).
+    /// Bytes of a pool for `bound` packets, beside the packets.
     #[must_use]
-    pub const fn new(bound: usize) -> Self {
-        Self { heap: BinaryHeap::new(), bound, inserted: 0 }
+    pub const fn memory_len(bound: usize) -> usize {
+        bound * (size_of::<Entry<S>>() + size_of::<Waiting<S>>())
+            + SLOTS * size_of::<Option<Place>>()
+    }
+
+    /// A pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        Self {
+            slots: vec![None; SLOTS].into(),
+            occupied: [0; SLOTS / 64],
+            entries: Vec::with_capacity(bound),
+            free: None,
+            ready: Vec::with_capacity(bound),
+            bound,
+            waiting: 0,
+            inserted: 0,
+            passed: 0,
+        }
     }
 
     /// Keeps a packet until `due`.
@@ -35,57 +78,147 @@ impl<S: Suite> Pool<S> {
     /// # Errors
     /// The pool is full.
     pub fn insert(&mut self, due: Time, outgoing: Outgoing<S>) -> Result<(), Refusal> {
-        if self.heap.len() >= self.bound {
+        if self.waiting >= self.bound {
             return Err(Refusal::Overload);
         }
+        self.waiting += 1;
         self.inserted += 1;
-        self.heap.push(Reverse(Waiting { due, order: self.inserted, outgoing }));
+        let packet = Waiting { due, order: self.inserted, outgoing };
+        let tick = tick_of(due);
+        if tick <= self.passed {
+            // Due in a tick that was looked at already: it leaves at once, in its place.
+            let at = self.ready.partition_point(|other| other.rank() > packet.rank());
+            self.ready.insert(at, packet);
+        } else {
+            self.file(slot_of(tick), packet);
+        }
         Ok(())
     }
 
     /// The next packet that is due, and when it was.
     pub fn pop(&mut self, now: Time) -> Option<(Time, Outgoing<S>)> {
-        if self.next_due()? > now {
-            return None;
+        let tick = now.micros() / TICK_MICROS;
+        if tick > self.passed && self.ready.is_empty() {
+            self.pass(tick);
         }
-        self.heap.pop().map(|Reverse(waiting)| (waiting.due, waiting.outgoing))
+        let packet = self.ready.pop()?;
+        self.waiting -= 1;
+        Some((packet.due, packet.outgoing))
     }
 
-    /// When the next packet is due.
+    /// When [`Self::pop`] is to be called next: the first tick that may have something due. Packets
+    /// of a later turn of the wheel may wake it early, at most once per turn (two seconds).
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse(waiting)| waiting.due)
+        if let Some(packet) = self.ready.last() {
+            return Some(packet.due);
+        }
+        let start = slot_of(self.passed + 1);
+        let ahead = (0..SLOTS / 64 + 1).find_map(|word| self.first_occupied(start, word))?;
+        let ahead = u64::try_from(ahead).unwrap_or(0);
+        Some(Time::from_micros((self.passed + 1 + ahead) * TICK_MICROS))
     }
 
     /// Packets that wait.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.heap.len()
+    pub const fn len(&self) -> usize {
+        self.waiting
     }
 
     /// Whether none waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// Distance from slot `start` to the first occupied one in the `word`-th word from its own.
+    fn first_occupied(&self, start: usize, word: usize) -> Option<usize> {
+        let index = (start / 64 + word) % (SLOTS / 64);
+        let mut bits = self.occupied[index];
+        if word == 0 {
+            bits &= u64::MAX << (start % 64);
+        }
+        let bit = usize::try_from(bits.trailing_zeros()).unwrap_or(64);
+        (bits != 0).then(|| (index * 64 + bit + SLOTS - start) % SLOTS)
+    }
+
+    /// Puts a packet at the head of a slot's list.
+    fn file(&mut self, slot: usize, packet: Waiting<S>) {
+        let entry = Entry { packet: Some(packet), next: self.slots[slot] };
+        let place = match self.free {
+            Some(place) => {
+                let held = &mut self.entries[index(place)];
+                self.free = held.next;
+                *held = entry;
+                place
+            }
+            None => {
+                self.entries.push(entry);
+                Place::try_from(self.entries.len() - 1).expect("pools are far below 2³² packets")
+            }
+        };
+        self.slots[slot] = Some(place);
+        self.occupied[slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// Moves everything that is due up to `tick` to the ready ones.
+    fn pass(&mut self, tick: u64) {
+        let slots = (tick - self.passed).min(u64::try_from(SLOTS).unwrap_or(u64::MAX));
+        for ahead in 1..=slots {
+            let slot = slot_of(self.passed + ahead);
+            if self.occupied[slot / 64] & (1 << (slot % 64)) != 0 {
+                self.empty(slot, tick);
+            }
+        }
+        self.passed = tick;
+        self.ready.sort_unstable_by_key(|packet| std::cmp::Reverse(packet.rank()));
+    }
+
+    /// Takes from a slot what is due up to `tick`; what belongs to a later turn stays.
+    fn empty(&mut self, slot: usize, tick: u64) {
+        let mut next = self.slots[slot].take();
+        self.occupied[slot / 64] &= !(1 << (slot % 64));
+        while let Some(place) = next {
+            let entry = &mut self.entries[index(place)];
+            next = entry.next;
+            let stays = entry.packet.as_ref().is_some_and(|packet| tick_of(packet.due) > tick);
+            if stays {
+                entry.next = self.slots[slot];
+                self.slots[slot] = Some(place);
+                self.occupied[slot / 64] |= 1 << (slot % 64);
+            } else {
+                self.ready.extend(entry.packet.take());
+                entry.next = self.free;
+                self.free = Some(place);
+            }
+        }
     }
 }
 
-impl<S: Suite> Ord for Waiting<S> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.order).cmp(&(other.due, other.order))
+impl<S: Suite> Waiting<S> {
+    const fn rank(&self) -> (Time, u64) {
+        (self.due, self.order)
     }
 }
 
-impl<S: Suite> PartialOrd for Waiting<S> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+/// The first tick at or after this moment.
+const fn tick_of(due: Time) -> u64 {
+    due.micros().div_ceil(TICK_MICROS)
 }
 
-impl<S: Suite> PartialEq for Waiting<S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
+fn slot_of(tick: u64) -> usize {
+    usize::try_from(tick % SLOTS as u64).expect("smaller than the number of slots")
 }
 
-impl<S: Suite> Eq for Waiting<S> {}
+fn index(place: Place) -> usize {
+    usize::try_from(place).expect("a place is 32 bits")
+}
+
+/// Length of a tick: what a delay is rounded up by at most, a four-hundredth of the default mean.
+pub const TICK: Duration = Duration::from_micros(TICK_MICROS);
+const TICK_MICROS: u64 = 500;
+/// Slots of the wheel: one turn takes two seconds, ten times the default mean.
+const SLOTS: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ pub use network::{NetworkError, NetworkFiles};
 
 pub use file::{RosterError, RosterSignature, parse_signatures, render_signatures};
 
+use crate::replay::Ingress;
 use crate::signing::{IdentityKey, SigningKey};
 use crate::trust::TrustRoot;
 
@@ -216,6 +217,12 @@ impl Roster {
     /// The nodes from which this one takes packets: the layer before; for the first the relays.
     pub fn predecessors(&self, role: Role) -> impl Iterator<Item = &RosterNode> {
         self.at((role.position() + HOPS - 1) % HOPS)
+    }
+
+    /// The link of `from` into a node with this role.
+    #[must_use]
+    pub fn ingress(&self, role: Role, from: NodeNumber) -> Option<Ingress> {
+        self.predecessors(role).position(|node| node.number == from).map(Ingress::new)
     }
 }
 

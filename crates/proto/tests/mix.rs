@@ -4,14 +4,14 @@
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rohrpost_packet::{
-    Classic, Delay, Generation, Hop as PathHop, HopPublicKey, NodeNumber, Packet, Route,
-    ShortGeneration, wrap,
+    Classic, Generation, Hop as PathHop, HopPublicKey, Packet, Route, ShortGeneration, wrap,
 };
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
-use rohrpost_proto::replay::{ReplaySet, Verdict};
+use rohrpost_proto::replay::{Ingress, ReplayMemory, ReplaySet, Verdict};
 use rohrpost_proto::time::Time;
 
+const LINK: Ingress = Ingress::new(0);
 const NOW: Time = Time::from_micros(1_795_000_000_000_000);
 
 fn rng(seed: u8) -> ChaCha20Rng {
@@ -26,41 +26,46 @@ fn frame(key: &HopPublicKey<Classic>, rng: &mut ChaCha20Rng) -> Frame<Classic> {
 }
 
 fn copy(frame: &Frame<Classic>) -> Frame<Classic> {
-    Frame::decode(&frame.encode()).unwrap()
+    let packet = Packet::from_bytes(frame.packet.as_bytes()).unwrap();
+    Frame { generation: frame.generation, packet }
 }
 
 #[test]
 fn a_packet_is_opened_once_per_key_and_keys_die_with_their_memory() {
-    let (hop, mut rng) = (Hop::<Classic>::new(3, 1_000), rng(1));
+    let (hop, mut rng) = (Hop::<Classic>::new(3, 1, 1_000), rng(1));
     let first = hop.rotate(Generation::new(100), NOW, &mut rng);
     let packet = frame(&first, &mut rng);
-    assert!(hop.open(copy(&packet)).is_ok());
-    assert_eq!(hop.open(copy(&packet)).err(), Some(Refusal::Replay));
+    assert!(hop.open(LINK, copy(&packet)).is_ok());
+    assert_eq!(hop.open(LINK, copy(&packet)).err(), Some(Refusal::Replay));
     let grace = NOW + std::time::Duration::from_secs(60);
     let second = hop.rotate(Generation::new(200), grace, &mut rng);
-    assert_eq!(hop.open(copy(&packet)).err(), Some(Refusal::Replay), "remembered in the grace");
-    assert!(hop.open(frame(&first, &mut rng)).is_ok(), "old key, new packet");
+    assert_eq!(
+        hop.open(LINK, copy(&packet)).err(),
+        Some(Refusal::Replay),
+        "remembered in the grace"
+    );
+    assert!(hop.open(LINK, frame(&first, &mut rng)).is_ok(), "old key, new packet");
     hop.sweep(grace);
-    assert_eq!(hop.open(copy(&packet)).err(), Some(Refusal::Generation), "gone with its key");
-    assert!(hop.open(frame(&second, &mut rng)).is_ok());
+    assert_eq!(hop.open(LINK, copy(&packet)).err(), Some(Refusal::Generation), "gone with its key");
+    assert!(hop.open(LINK, frame(&second, &mut rng)).is_ok());
     assert_eq!(hop.newest().unwrap().generation(), Generation::new(200));
 }
 
 #[test]
 fn each_reason_to_refuse_is_told_apart_inside_only() {
-    let (hop, mut rng) = (Hop::<Classic>::new(3, 1_000), rng(2));
+    let (hop, mut rng) = (Hop::<Classic>::new(3, 1, 1_000), rng(2));
     let key = hop.rotate(Generation::new(100), NOW, &mut rng);
     let mut unknown = frame(&key, &mut rng);
     unknown.generation = ShortGeneration::new(7);
-    assert_eq!(hop.open(unknown).err(), Some(Refusal::Generation));
+    assert_eq!(hop.open(LINK, unknown).err(), Some(Refusal::Generation));
     let generation = key.generation().short();
     let random = Frame { generation, packet: Packet::random(&mut rng) };
-    assert_eq!(hop.open(random).err(), Some(Refusal::Header));
-    let mut bytes = frame(&key, &mut rng).packet.into_bytes();
+    assert_eq!(hop.open(LINK, random).err(), Some(Refusal::Header));
+    let mut bytes = frame(&key, &mut rng).packet.as_bytes().to_vec();
     bytes[..32].fill(0);
-    let small = Frame { generation, packet: Packet::from_boxed(bytes).unwrap() };
-    assert_eq!(hop.open(small).err(), Some(Refusal::Decapsulation));
-    assert_eq!(Frame::<Classic>::decode(&[0; 2568]).err().map(|_| ()), Some(()));
+    let small = Frame { generation, packet: Packet::from_bytes(&bytes).unwrap() };
+    assert_eq!(hop.open(LINK, small).err(), Some(Refusal::Decapsulation));
+    assert_eq!(Frame::<Classic>::decode(&[0; 2568][..]).err().map(|_| ()), Some(()));
     let names: std::collections::HashSet<_> = Refusal::ALL.iter().map(|r| r.as_str()).collect();
     assert_eq!(names.len(), Refusal::ALL.len());
 }
@@ -68,12 +73,12 @@ fn each_reason_to_refuse_is_told_apart_inside_only() {
 #[test]
 fn a_full_memory_accepts_nothing_new_and_forgets_nothing() {
     let mut rng = rng(3);
-    let hop = Hop::<Classic>::new(3, 1_000);
+    let hop = Hop::<Classic>::new(3, 1, 1_000);
     let key = hop.rotate(Generation::new(1), NOW, &mut rng);
     let mut set = ReplaySet::new(50);
     let mut tags = Vec::new();
     for _ in 0..51 {
-        let opened = hop.open(frame(&key, &mut rng)).ok().unwrap();
+        let opened = hop.open(LINK, frame(&key, &mut rng)).ok().unwrap();
         tags.push(*opened.tag());
     }
     let verdicts: Vec<_> = tags.iter().map(|tag| set.test_and_set(tag)).collect();
@@ -83,25 +88,38 @@ fn a_full_memory_accepts_nothing_new_and_forgets_nothing() {
     assert_eq!(set.fill(), (50, 50));
 }
 
+/// Of two links each may fill two thirds; what the other brings still finds room, and a replay is
+/// told from a lack of room even on a link that has used up its share.
 #[test]
-fn the_pool_gives_packets_in_order_of_their_time_and_sheds_the_newest() {
-    use rohrpost_proto::frame::Outgoing;
-    use rohrpost_proto::pool::Pool;
-    let mut pool = Pool::<Classic>::new(3);
-    let at = |micros: u64| Time::from_micros(micros);
-    let outgoing = |to: u32| Outgoing {
-        to: NodeNumber::new(to),
-        frame: Frame { generation: ShortGeneration::new(0), packet: Packet::random(&mut rng(4)) },
-    };
-    for (due, to) in [(30, 3), (10, 1), (10, 2)] {
-        pool.insert(at(due), outgoing(to)).unwrap();
+fn no_link_can_fill_the_memory_of_all() {
+    let mut rng = rng(4);
+    let hop = Hop::<Classic>::new(3, 2, 900);
+    let key = hop.rotate(Generation::new(1), NOW, &mut rng);
+    let [greedy, other] = [0, 1].map(Ingress::new);
+    let mut first = None;
+    let mut taken = 0;
+    for _ in 0..700 {
+        let packet = frame(&key, &mut rng);
+        first.get_or_insert_with(|| copy(&packet));
+        taken += usize::from(hop.open(greedy, packet).is_ok());
     }
-    assert_eq!(pool.insert(at(5), outgoing(4)), Err(Refusal::Overload));
-    assert!(pool.pop(at(9)).is_none());
-    let order: Vec<_> = (0..2).map(|_| pool.pop(at(20)).unwrap().1.to.get()).collect();
-    assert_eq!(order, [1, 2], "ties in order of arrival");
-    assert!(pool.pop(at(20)).is_none());
-    assert_eq!(pool.next_due(), Some(at(30)));
-    assert_eq!(pool.pop(at(35)).unwrap().0, at(30), "late, and still sent");
-    assert_eq!(Delay::from_micros(5).duration().as_micros(), 5);
+    assert_eq!(taken, 600);
+    assert_eq!(hop.open(greedy, frame(&key, &mut rng)).err(), Some(Refusal::ReplayFull));
+    assert_eq!(hop.open(greedy, first.unwrap()).err(), Some(Refusal::Replay));
+    assert!((0..20).all(|_| hop.open(other, frame(&key, &mut rng)).is_ok()));
+}
+
+/// Key and memory die together, and the memory comes back empty for the next key.
+#[test]
+fn a_memory_that_comes_back_remembers_nothing() {
+    let (memory, mut rng) = (ReplayMemory::new(1, 100), rng(5));
+    let hop = Hop::<Classic>::new(3, 1, 100);
+    for generation in 1..20 {
+        let at = NOW + std::time::Duration::from_secs(u64::from(generation));
+        let key = hop.rotate(Generation::new(generation), at, &mut rng);
+        assert_eq!(hop.replay_fill().0, 0, "generation {generation}");
+        let opened = hop.open(LINK, frame(&key, &mut rng)).ok().unwrap();
+        assert_eq!(memory.test_and_set(LINK, opened.tag()), Verdict::Fresh);
+        hop.sweep(at);
+    }
 }

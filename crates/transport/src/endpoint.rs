@@ -15,8 +15,9 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::served::ServedLink;
 use crate::shape::{Segmentation, Shape};
-use crate::stream::{ClientLink, FrameReceiver, LinkError, read_exact};
+use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
 /// Whom a node dials.
@@ -40,6 +41,8 @@ pub struct EndpointConfig {
     pub relay: bool,
     /// Bytes of a frame or cell.
     pub frame_len: usize,
+    /// What frames and cells are received into.
+    pub buffers: Buffers,
     /// How datagrams are handed to the system.
     pub segmentation: Segmentation,
 }
@@ -61,7 +64,7 @@ pub enum Accepted {
         link: ControlLink,
     },
     /// A client.
-    Client(ClientLink),
+    Client(Box<ServedLink>),
 }
 
 /// A control link that has been accepted; [`crate::exchange`] runs it.
@@ -252,8 +255,8 @@ async fn admit(
     match (link_kind(&connection).ok_or(LinkError)?, node) {
         (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
             say_admitted(&connection).await?;
-            let bytes = received.get(&from).cloned();
-            let frames = FrameReceiver::new(connection, config.frame_len, bytes);
+            let (buffers, bytes) = (config.buffers.clone(), received.get(&from).cloned());
+            let frames = FrameReceiver::new(connection, config.frame_len, buffers, bytes);
             Ok(Accepted::Packet { from, frames })
         }
         (LinkKind::Control, Some(from)) if config.relay => {
@@ -261,7 +264,9 @@ async fn admit(
             Ok(Accepted::Control { from, link: ControlLink(connection) })
         }
         (LinkKind::Client, None) if config.relay => {
-            Ok(Accepted::Client(ClientLink::open(connection, config.frame_len).await?))
+            let buffers = config.buffers.clone();
+            let link = ServedLink::open(connection, config.frame_len, buffers).await?;
+            Ok(Accepted::Client(Box::new(link)))
         }
         _ => {
             connection.close(0_u32.into(), b"");

@@ -12,6 +12,7 @@ mod client;
 mod control;
 mod endpoint;
 mod outbox;
+mod served;
 mod shape;
 mod stream;
 mod tls;
@@ -22,8 +23,10 @@ pub use endpoint::{
     Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, SOCKET_BUFFER,
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
+pub use served::{Arrival, ServedLink};
 pub use shape::Segmentation;
-pub use stream::{CellSender, ClientLink, FrameReceiver, LinkError};
+pub use stream::{Buffers, CellSender, ClientLink, FrameReceiver, LinkError};
+pub use tls::LINK_WINDOW;
 
 /// The revision that this was built from.
 pub const REVISION: &str = env!("ROHRPOST_REVISION");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quinn::Connection;
 use rand::RngExt;
+use rohrpost_packet::Buffer;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -15,7 +16,7 @@ use crate::tls::LinkKind;
 
 /// Sends frames to one node; its task ends when it is dropped.
 pub struct PacketOutbox {
-    frames: mpsc::Sender<Box<[u8]>>,
+    frames: mpsc::Sender<Buffer>,
     up: Arc<AtomicBool>,
     bytes: Arc<AtomicU64>,
     task: AbortHandle,
@@ -65,7 +66,7 @@ impl PacketOutbox {
     ///
     /// # Errors
     /// Why it was shed.
-    pub fn try_send(&self, frame: Box<[u8]>) -> Result<(), Shed> {
+    pub fn try_send(&self, frame: Buffer) -> Result<(), Shed> {
         if !self.is_up() {
             return Err(Shed::LinkDown);
         }
@@ -93,7 +94,7 @@ impl Drop for PacketOutbox {
 
 async fn keep(
     dialer: Dialer,
-    mut queue: mpsc::Receiver<Box<[u8]>>,
+    mut queue: mpsc::Receiver<Buffer>,
     up: Arc<AtomicBool>,
     bytes: Arc<AtomicU64>,
     changed: impl Fn(LinkChange),
@@ -117,10 +118,11 @@ async fn keep(
 }
 
 /// Writes all that is queued at once, for coalescing saves most of the cost of a frame, until the
-/// link is gone; tells how many frames it had taken and could not write.
+/// link is gone; tells how many frames it had taken and could not write. A frame's buffer is QUIC's
+/// until the peer has acknowledged it, and goes back to its pool then.
 async fn carry(
     connection: &Connection,
-    queue: &mut mpsc::Receiver<Box<[u8]>>,
+    queue: &mut mpsc::Receiver<Buffer>,
     bytes: &AtomicU64,
 ) -> usize {
     let Ok(mut stream) = connection.open_uni().await else { return 0 };
@@ -133,7 +135,7 @@ async fn carry(
         if received == 0 {
             return 0;
         }
-        let mut chunks: Vec<Bytes> = frames.drain(..).map(Bytes::from).collect();
+        let mut chunks: Vec<Bytes> = frames.drain(..).map(Bytes::from_owner).collect();
         let mut rest = &mut chunks[..];
         while !rest.is_empty() {
             let Ok(written) = stream.write_chunks(rest).await else { return received };

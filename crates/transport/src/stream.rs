@@ -4,11 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quinn::{Connection, RecvStream, SendStream};
+use rohrpost_packet::{Buffer, BufferPool, HEADROOM};
+
+/// Where the buffers of arriving frames and cells come from.
+#[derive(Clone)]
+pub enum Buffers {
+    /// From the pool of a node: its packets have one bound, and what finds no buffer is shed.
+    Pool(Arc<BufferPool>),
+    /// Each is made as it is needed: for clients, who get one cell per slot.
+    Heap,
+}
+
+impl Buffers {
+    /// A buffer for a frame of `frame_len` bytes; `None` if the pool has none.
+    pub(crate) fn take(&self, frame_len: usize) -> Option<Buffer> {
+        match self {
+            Self::Pool(pool) => pool.take(),
+            Self::Heap => Some(Buffer::unpooled(frame_len - HEADROOM)),
+        }
+    }
+}
 
 /// Receives frames or cells of one link.
 pub struct FrameReceiver {
     source: Source,
     frame_len: usize,
+    buffers: Buffers,
     /// Where the stream's bytes are counted, if they are.
     bytes: Option<Arc<AtomicU64>>,
     /// Also keeps the link open for as long as its frames are wanted.
@@ -25,20 +46,23 @@ impl FrameReceiver {
     pub(crate) const fn new(
         connection: Connection,
         frame_len: usize,
+        buffers: Buffers,
         bytes: Option<Arc<AtomicU64>>,
     ) -> Self {
-        Self { source: Source::Expected, frame_len, bytes, connection }
+        Self { source: Source::Expected, frame_len, buffers, bytes, connection }
     }
 
-    /// The next frame. Not cancel-safe: a frame half read is lost with the link.
+    /// The next frame; `None` if there was no buffer for it and it was shed. Not cancel-safe: a
+    /// frame half read is lost with the link.
     ///
     /// # Errors
     /// The link is gone.
-    pub async fn recv(&mut self) -> Result<Box<[u8]>, LinkError> {
+    pub async fn recv(&mut self) -> Result<Option<Buffer>, LinkError> {
         loop {
             match &mut self.source {
                 Source::Open(stream) => {
-                    return read_counted(stream, self.frame_len, self.bytes.as_deref()).await;
+                    let bytes = self.bytes.as_deref();
+                    return read_frame(stream, self.frame_len, &self.buffers, bytes).await;
                 }
                 Source::Expected => {
                     let stream = self.connection.accept_uni().await.map_err(|_| LinkError)?;
@@ -49,11 +73,36 @@ impl FrameReceiver {
     }
 }
 
-/// A client link: cells up, cells down.
+/// Takes a buffer only once a frame has begun to arrive, so that idle links hold none.
+async fn read_frame(
+    stream: &mut RecvStream,
+    frame_len: usize,
+    buffers: &Buffers,
+    bytes: Option<&AtomicU64>,
+) -> Result<Option<Buffer>, LinkError> {
+    let mut head = [0; HEADROOM];
+    read_counted(stream, &mut head, bytes).await?;
+    let Some(mut buffer) = buffers.take(frame_len) else {
+        let mut left = frame_len - HEADROOM;
+        while left > 0 {
+            let chunk = stream.read_chunk(left, true).await.map_err(|_| LinkError)?;
+            let len = chunk.ok_or(LinkError)?.bytes.len();
+            count(bytes, len);
+            left -= len;
+        }
+        return Ok(None);
+    };
+    let (begin, rest) = buffer.split_at_mut(HEADROOM);
+    begin.copy_from_slice(&head);
+    read_counted(stream, rest, bytes).await?;
+    Ok(Some(buffer))
+}
+
+/// A client's side of its link: cells up, cells down.
 pub struct ClientLink {
-    /// To the peer.
+    /// To the relay.
     pub sender: CellSender,
-    /// From the peer.
+    /// From the relay.
     pub receiver: FrameReceiver,
 }
 
@@ -67,7 +116,8 @@ impl ClientLink {
     pub(crate) async fn open(connection: Connection, cell_len: usize) -> Result<Self, LinkError> {
         let stream = connection.open_uni().await.map_err(|_| LinkError)?;
         let sender = CellSender { stream, connection: connection.clone() };
-        Ok(Self { sender, receiver: FrameReceiver::new(connection, cell_len, None) })
+        let receiver = FrameReceiver::new(connection, cell_len, Buffers::Heap, None);
+        Ok(Self { sender, receiver })
     }
 }
 
@@ -90,26 +140,31 @@ pub(crate) async fn read_exact(
     stream: &mut RecvStream,
     len: usize,
 ) -> Result<Box<[u8]>, LinkError> {
-    read_counted(stream, len, None).await
+    let mut bytes = vec![0; len];
+    read_counted(stream, &mut bytes, None).await?;
+    Ok(bytes.into())
 }
 
-/// Reads `len` bytes, and counts them as QUIC delivers them.
+/// Fills `out`, and counts its bytes as QUIC delivers them.
 async fn read_counted(
     stream: &mut RecvStream,
-    len: usize,
-    count: Option<&AtomicU64>,
-) -> Result<Box<[u8]>, LinkError> {
-    let mut bytes = vec![0; len];
+    out: &mut [u8],
+    bytes: Option<&AtomicU64>,
+) -> Result<(), LinkError> {
     let mut filled = 0;
-    while filled < len {
-        let read = stream.read(&mut bytes[filled..]).await.map_err(|_| LinkError)?;
+    while filled < out.len() {
+        let read = stream.read(&mut out[filled..]).await.map_err(|_| LinkError)?;
         let read = read.ok_or(LinkError)?;
-        if let Some(count) = count {
-            count.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
-        }
+        count(bytes, read);
         filled += read;
     }
-    Ok(bytes.into())
+    Ok(())
+}
+
+fn count(bytes: Option<&AtomicU64>, len: usize) {
+    if let Some(bytes) = bytes {
+        bytes.fetch_add(u64::try_from(len).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 /// The link is gone. Why is not told: it would name an address.

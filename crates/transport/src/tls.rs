@@ -297,6 +297,8 @@ const IDLE_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Unread bytes of a link: 42 hybrid frames, half a second at 80 frames a second.
 const WINDOW: u32 = 512 * 1024;
+/// The same, for whoever counts a node's memory.
+pub const LINK_WINDOW: usize = 512 * 1024;
 /// Handshakes that may wait for the endpoint, and what each may buffer.
 const MAX_INCOMING: usize = 1024;
 const INCOMING_BUFFER: u64 = 8 * 1024;

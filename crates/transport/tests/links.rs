@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::NodeNumber;
+use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
-    Accepted, BindError, ConnectError, ControlDialer, EndpointConfig, LinkChange, NodeEndpoint,
-    PacketOutbox, PeerAddress, Segmentation, connect, exchange,
+    Accepted, Arrival, BindError, Buffers, ConnectError, ControlDialer, EndpointConfig,
+    FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, Segmentation,
+    ServedLink, connect, exchange,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -27,14 +28,32 @@ fn number(node: u8) -> NodeNumber {
     NodeNumber::new(u32::from(node))
 }
 
+fn frame(filled: u8) -> Buffer {
+    vec![filled; LEN].into_boxed_slice().into()
+}
+
+/// The next frame or cell, which had a buffer.
+async fn received(frames: &mut FrameReceiver) -> Vec<u8> {
+    within(frames.recv()).await.expect("the link is up").expect("there are buffers").to_vec()
+}
+
 /// A node that knows relay 1 and mix 2 and takes packets from the mix.
 fn endpoint(node: u8, listen: SocketAddr) -> Result<NodeEndpoint, BindError> {
+    endpoint_with(node, listen, Buffers::Heap)
+}
+
+fn endpoint_with(
+    node: u8,
+    listen: SocketAddr,
+    buffers: Buffers,
+) -> Result<NodeEndpoint, BindError> {
     let peers = [RELAY, MIX].map(|peer| (key(peer).public(), number(peer)));
     let config = EndpointConfig {
         peers: HashMap::from(peers),
         predecessors: HashSet::from([number(MIX)]),
         relay: node == RELAY,
         frame_len: LEN,
+        buffers,
         segmentation: Segmentation::Single,
     };
     NodeEndpoint::bind(listen, key(node), config)
@@ -70,14 +89,14 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
     assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     for i in 0..50 {
-        outbox.try_send(vec![i; LEN].into()).unwrap();
+        outbox.try_send(frame(i)).unwrap();
     }
     let Some(Accepted::Packet { from, mut frames }) = within(relay.accept()).await else {
         panic!("no packet link")
     };
     assert_eq!(from, number(MIX));
     for i in 0..50 {
-        assert_eq!(within(frames.recv()).await.unwrap(), vec![i; LEN].into());
+        assert_eq!(received(&mut frames).await, vec![i; LEN]);
     }
     let bytes = u64::try_from(50 * LEN).unwrap();
     assert_eq!(outbox.sent_bytes(), bytes);
@@ -119,7 +138,7 @@ async fn an_outbox_comes_back_after_its_peer() {
     assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     drop(relay);
     assert_eq!(within(states.recv()).await, Some(LinkChange::Down { lost: 0 }));
-    assert!(outbox.try_send(vec![0; LEN].into()).is_err());
+    assert!(outbox.try_send(frame(0)).is_err());
     let again = within(async {
         loop {
             match endpoint(RELAY, peer.addresses[0]) {
@@ -130,11 +149,24 @@ async fn an_outbox_comes_back_after_its_peer() {
     })
     .await;
     assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
-    outbox.try_send(vec![7; LEN].into()).unwrap();
+    outbox.try_send(frame(7)).unwrap();
     let Some(Accepted::Packet { mut frames, .. }) = within(again.accept()).await else {
         panic!("no packet link")
     };
-    assert_eq!(within(frames.recv()).await.unwrap(), vec![7; LEN].into());
+    assert_eq!(received(&mut frames).await, vec![7; LEN]);
+}
+
+/// The relay's side has no task: it is polled, as at the ticks of a session.
+async fn polled(served: &mut ServedLink) -> Arrival {
+    within(async {
+        loop {
+            if let Some(arrival) = served.poll_cell().expect("the link is up") {
+                return arrival;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -145,10 +177,62 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
     let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
         panic!("no client link")
     };
-    client.sender.send(&[1; LEN]).await.unwrap();
-    assert_eq!(within(served.receiver.recv()).await.unwrap(), vec![1; LEN].into());
-    served.sender.send(&[2; LEN]).await.unwrap();
-    assert_eq!(within(client.receiver.recv()).await.unwrap(), vec![2; LEN].into());
+    assert!(served.poll_cell().unwrap().is_none(), "nothing has come yet");
+    for i in 1..4 {
+        client.sender.send(&[i; LEN]).await.unwrap();
+    }
+    for i in 1..4 {
+        let Arrival::Cell(cell) = polled(&mut served).await else { panic!("there are buffers") };
+        assert_eq!(*cell, [i; LEN]);
+    }
+    assert_eq!(served.send(frame(4)), Ok(true));
+    assert_eq!(received(&mut client.receiver).await, [4; LEN]);
+    drop(client);
+    within(async {
+        while served.poll_cell().is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(served.send(frame(5)).is_err(), "a link that is gone takes no cell");
+}
+
+/// A client that never reads fills QUIC's window; from then on its cells are shed, and no more than
+/// a few wait for it.
+#[tokio::test]
+async fn cells_for_a_client_that_does_not_read_are_shed() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let _client =
+        within(connect(&address(&relay, RELAY), LEN, Segmentation::Single)).await.unwrap();
+    let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
+        panic!("no client link")
+    };
+    let most = 2 * LINK_WINDOW / LEN;
+    let sent = (0..most).take_while(|_| served.send(frame(1)) == Ok(true)).count();
+    assert!(sent < most, "{sent} cells were taken");
+}
+
+/// What finds no buffer is read and shed; when buffers are free again the frames after it arrive.
+#[tokio::test]
+async fn frames_without_a_buffer_are_shed_and_the_link_goes_on() {
+    let pool = BufferPool::new(1, LEN - HEADROOM);
+    let buffers = Buffers::Pool(Arc::clone(&pool));
+    let relay = endpoint_with(RELAY, any(), buffers).unwrap();
+    let mix = endpoint(MIX, any()).unwrap();
+    let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
+    for i in 1..4 {
+        outbox.try_send(frame(i)).unwrap();
+    }
+    let Some(Accepted::Packet { mut frames, .. }) = within(relay.accept()).await else {
+        panic!("no packet link")
+    };
+    let first = within(frames.recv()).await.unwrap().expect("there is one buffer");
+    assert!(within(frames.recv()).await.unwrap().is_none(), "and no second one");
+    assert_eq!(*first, [1; LEN]);
+    drop(first);
+    assert_eq!(received(&mut frames).await, vec![3; LEN]);
+    assert_eq!(pool.fill(), (1, 1));
 }
 
 #[tokio::test]

@@ -76,6 +76,12 @@ impl Sniffer {
 }
 
 impl Capture {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Ends the capture, with all that has passed until now in the file.
     ///
     /// # Errors

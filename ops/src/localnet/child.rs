@@ -23,7 +23,8 @@ use crate::output::tell;
 
 /// All children.
 pub(super) struct Children {
-    running: Vec<Pid>,
+    /// By name; those that have ended are not there.
+    running: Vec<(String, Pid)>,
     deaths: mpsc::Receiver<Death>,
     shown: Arc<AtomicBool>,
     /// Each waits for one child, and kills it when dropped.
@@ -54,7 +55,7 @@ impl Children {
         for node in &plan.nodes {
             let child = start(&program, node).map_err(LocalnetError::System)?;
             let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-            children.running.extend(pid);
+            children.running.extend(pid.map(|pid| (node.name.clone(), pid)));
             let again =
                 format!("{} node {} {}", program.display(), kind(node), node.config.display());
             let death =
@@ -63,6 +64,12 @@ impl Children {
             children.watchers.spawn(watch(child, death, shown, sender));
         }
         Ok(children)
+    }
+
+    /// The process of the node with this name, while it runs.
+    pub(super) fn pid(&self, name: &str) -> Option<u32> {
+        let (_, pid) = self.running.iter().find(|(running, _)| running == name)?;
+        u32::try_from(pid.as_raw_pid()).ok()
     }
 
     /// From now on what the nodes say is shown.
@@ -74,7 +81,7 @@ impl Children {
     pub(super) async fn next_death(&mut self) -> Death {
         match self.deaths.recv().await {
             Some(death) => {
-                self.running.retain(|pid| Some(*pid) != death.pid);
+                self.running.retain(|(_, pid)| Some(*pid) != death.pid);
                 death
             }
             None => std::future::pending().await,
@@ -84,7 +91,7 @@ impl Children {
     /// Ends all children: asked first, then made to.
     pub(super) async fn stop(mut self) {
         self.shown.store(false, Ordering::Relaxed);
-        for pid in &self.running {
+        for (_, pid) in &self.running {
             let _ = kill_process(*pid, Signal::TERM);
         }
         let all_gone = async {
@@ -163,8 +170,9 @@ async fn watch(
     let _ = sender.send(death).await;
 }
 
-/// A page of a child: whether it is well, and the text.
-pub(super) async fn get(address: SocketAddr, path: &str) -> Option<(bool, String)> {
+/// A page of a node (`/metrics`, `/readyz`): whether it is well, and the text; none if the node does
+/// not answer within two seconds.
+pub async fn get(address: SocketAddr, path: &str) -> Option<(bool, String)> {
     let fetch = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");

@@ -1,7 +1,6 @@
 //! The observer of a local network: a capture from before its nodes start to their end, and the
 //! legend to read it by.
 
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,27 +13,22 @@ use tokio::time::sleep;
 
 use super::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
 use super::message::LETTERS;
-use super::{Plan, report};
+use super::{LocalnetError, Plan, report};
 use crate::output::tell;
 
 /// Watches one network.
 pub(super) struct Observer {
     capture: Capture,
-    path: PathBuf,
     legend: Legend,
     letters_from: OnceLock<SystemTime>,
 }
 
 impl Observer {
     /// Begins to watch the nodes of the roster.
-    pub(super) fn start(
-        sniffer: Sniffer,
-        path: &Path,
-        network: &Network,
-    ) -> Result<Self, CaptureError> {
+    pub(super) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
         let legend = legend(network);
         let capture = sniffer.start(legend.nodes.iter().map(|node| node.address).collect())?;
-        Ok(Self { capture, path: path.to_owned(), legend, letters_from: OnceLock::new() })
+        Ok(Self { capture, legend, letters_from: OnceLock::new() })
     }
 
     /// From now on letters and cover alone take turns.
@@ -64,14 +58,15 @@ impl Observer {
     }
 
     /// Ends the capture and writes the legend.
-    pub(super) fn finish(mut self) -> Result<(), CaptureError> {
+    pub(super) fn finish(mut self) -> Result<(), LocalnetError> {
+        let path = self.capture.path().to_owned();
         let counts = self.capture.finish()?;
         self.legend.missed = counts.missed;
         let since_epoch = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.legend.letters_from =
             self.letters_from.get().and_then(|at| u64::try_from(since_epoch(at).as_micros()).ok());
-        Capture::write_legend(&self.path, &self.legend)?;
-        let path = self.path.display();
+        Capture::write_legend(&path, &self.legend)?;
+        let path = path.display();
         tell(&format!(
             "captured {} datagrams to {path} ({} missed); what they show:\n  \
              rohrpost-loadgen wire {path}",

@@ -6,13 +6,47 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use rand::Rng;
-use rohrpost_node::write_signing_key;
+use rohrpost_client::Segmentation;
+use rohrpost_node::{Limits, write_signing_key};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, render_signatures};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
 
 use super::LocalnetError;
+
+/// How a local network is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanOptions {
+    /// Its suite.
+    pub suite: SuiteName,
+    /// The first of ten UDP ports, whose numbers the metrics take as TCP ports; all are free ones if
+    /// none is given.
+    pub port: Option<u16>,
+    /// Rates and delays.
+    pub traffic: Traffic,
+    /// Bounds of memory, the same for all nodes.
+    pub limits: Limits,
+    /// How the nodes hand datagrams to the system.
+    pub segmentation: Segmentation,
+}
+
+impl PlanOptions {
+    /// Default traffic, free ports, and limits that suit ten nodes on one machine.
+    #[must_use]
+    pub fn new(suite: SuiteName) -> Self {
+        let limits = Limits {
+            workers: 1,
+            replay_tags: REPLAY_TAGS,
+            pool_packets: 2_000,
+            queue_packets: 512,
+            sessions: 250,
+            ..Limits::default()
+        };
+        let segmentation = Segmentation::Offload;
+        Self { suite, port: None, traffic: Traffic::default(), limits, segmentation }
+    }
+}
 
 /// What a local network consists of.
 pub struct Plan {
@@ -33,15 +67,12 @@ pub struct NodePlan {
 }
 
 impl Plan {
-    /// Makes all keys and files in `directory`; `port` is the first of ten, or all are free ones.
+    /// Makes all keys and files in `directory`.
     ///
     /// # Errors
     /// The directory holds a network, or a file cannot be written.
-    pub fn make(
-        directory: &Path,
-        suite: SuiteName,
-        port: Option<u16>,
-    ) -> Result<Self, LocalnetError> {
+    pub fn make(directory: &Path, options: &PlanOptions) -> Result<Self, LocalnetError> {
+        let PlanOptions { suite, port, traffic, .. } = options;
         if directory.join("roster.toml").exists() {
             return Err(LocalnetError::Occupied(directory.to_owned()));
         }
@@ -52,7 +83,7 @@ impl Plan {
         let agencies: Vec<_> =
             AGENCIES.iter().map(|name| (*name, SigningKey::generate(&mut rand::rng()))).collect();
         let trust = trust_root(&agencies)?;
-        let ports = ports(port).map_err(LocalnetError::System)?;
+        let ports = ports(*port).map_err(LocalnetError::System)?;
         let mut nodes = Vec::new();
         let mut plans = Vec::new();
         for (index, (name, operator, role)) in NODES.iter().enumerate() {
@@ -64,7 +95,8 @@ impl Plan {
             let path = folder.join("identity.pem");
             write_signing_key(&path, &key).map_err(file(&path))?;
             let config = folder.join("node.toml");
-            fs::write(&config, configuration(number, listen, metrics)).map_err(file(&config))?;
+            let text = configuration(number, listen, metrics, options);
+            fs::write(&config, text).map_err(file(&config))?;
             nodes.push(RosterNode {
                 number: NodeNumber::new(number),
                 name: (*name).to_owned(),
@@ -75,7 +107,7 @@ impl Plan {
             });
             plans.push(NodePlan { name: (*name).to_owned(), role: *role, config, metrics });
         }
-        let roster = Roster::render(NETWORK, EXPIRES, suite, &Traffic::default(), &nodes);
+        let roster = Roster::render(NETWORK, EXPIRES, *suite, traffic, &nodes);
         let signatures: Vec<_> = agencies[..THRESHOLD]
             .iter()
             .map(|(name, key)| Roster::sign(&roster, name, key))
@@ -91,20 +123,6 @@ impl Plan {
         }
         Ok(Self { nodes: plans })
     }
-
-    /// Makes the nodes hand over each datagram by itself, so that a capture shows it as a line would.
-    ///
-    /// # Errors
-    /// A configuration cannot be changed.
-    pub fn send_singly(&self) -> Result<(), LocalnetError> {
-        for node in &self.nodes {
-            let file = |source| LocalnetError::File { path: node.config.clone(), source };
-            let text = fs::read_to_string(&node.config).map_err(file)?;
-            fs::write(&node.config, format!("segmentation_offload = false\n{text}"))
-                .map_err(file)?;
-        }
-        Ok(())
-    }
 }
 
 fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetError> {
@@ -117,7 +135,13 @@ fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetErro
         .map_err(|error| LocalnetError::Plan(error.to_string()))
 }
 
-fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String {
+fn configuration(
+    number: u32,
+    listen: SocketAddr,
+    metrics: SocketAddr,
+    options: &PlanOptions,
+) -> String {
+    let (limits, offload) = (&options.limits, options.segmentation == Segmentation::Offload);
     format!(
         "# A node of a local network; docs/operating.md explains each key.\n\
          node = {number}\n\
@@ -127,10 +151,23 @@ fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr) -> String
          identity = \"identity.pem\"\n\
          listen = \"{listen}\"\n\
          metrics = \"{metrics}\"\n\
-         metrics_tick_seconds = 1\n\n\
+         metrics_tick_seconds = 1\n\
+         segmentation_offload = {offload}\n\n\
          [limits]\n\
-         workers = 1\n\
-         replay_tags = 500000\n"
+         workers = {}\n\
+         replay_tags = {}\n\
+         pool_packets = {}\n\
+         queue_packets = {}\n\
+         sessions = {}\n\
+         mailboxes = {}\n\
+         envelopes = {}\n",
+        limits.workers,
+        limits.replay_tags,
+        limits.pool_packets,
+        limits.queue_packets,
+        limits.sessions,
+        limits.mailboxes,
+        limits.envelopes,
     )
 }
 
@@ -147,6 +184,8 @@ fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
     held.iter().map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?))).collect()
 }
 
+/// A fingerprint takes 16 bytes, and each of the ten nodes holds two sets for a while.
+const REPLAY_TAGS: usize = 500_000;
 const NETWORK: &str = "localnet";
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 const THRESHOLD: usize = 3;
@@ -174,11 +213,11 @@ mod tests {
     #[test]
     fn a_plan_checks_as_a_network_and_is_not_made_twice() {
         let directory = std::env::temp_dir().join(format!("rohrpost-plan-{}", std::process::id()));
-        let plan = Plan::make(&directory, SuiteName::Classic, None).unwrap();
+        let plan = Plan::make(&directory, &PlanOptions::new(SuiteName::Classic)).unwrap();
         let network = Network::open(&directory).unwrap();
         assert_eq!(network.roster.nodes().count(), plan.nodes.len());
         assert_eq!(network.trust.survives(), (1, 1));
-        let again = Plan::make(&directory, SuiteName::Classic, None);
+        let again = Plan::make(&directory, &PlanOptions::new(SuiteName::Classic));
         assert!(matches!(again, Err(LocalnetError::Occupied(_))));
         fs::remove_dir_all(&directory).unwrap();
     }

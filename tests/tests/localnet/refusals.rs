@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rohrpost_ops::localnet::Plan;
+use rohrpost_ops::localnet::{Plan, PlanOptions};
 use rohrpost_proto::roster::{SuiteName, parse_signatures, render_signatures};
 
 use crate::process::{Scratch, node};
@@ -20,7 +20,8 @@ struct Files {
 impl Files {
     fn new(name: &str) -> Self {
         let scratch = Scratch::new(&format!("refusals-{name}"));
-        let plan = Plan::make(&scratch.path("network"), SuiteName::Classic, None)
+        let options = PlanOptions::new(SuiteName::Classic);
+        let plan = Plan::make(&scratch.path("network"), &options)
             .expect("the scratch directory is empty and writable");
         Self { scratch, plan }
     }

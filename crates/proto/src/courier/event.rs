@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
+use crate::instruction::Stay;
 use crate::path::Path;
 use crate::time::{Slot, Time};
 
@@ -72,6 +73,10 @@ pub enum Event {
     PullAnswered {
         /// The relay that holds it.
         relay: NodeNumber,
+        /// The pull's way.
+        pull: Trip,
+        /// Between the two, by the word of the relay.
+        stay: Stay,
         /// The answer's way.
         trip: Trip,
     },

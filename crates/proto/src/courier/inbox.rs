@@ -84,15 +84,16 @@ impl<S: Suite> Courier<S> {
     /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
     /// would serve it again for a week.
     pub(super) fn receive(&mut self, reply: PendingReply<S>, trip: Trip, mut payload: Box<[u8]>) {
-        let (mailbox, relay) = (reply.mailbox, reply.relay);
-        let body = reply.opener.open(&mut payload).ok();
+        let PendingReply { opener, mailbox, relay, pull, .. } = reply;
+        let body = opener.open(&mut payload).ok();
         let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
             self.events.push(Event::PullLost { relay });
             return;
         };
+        let Answer { stay, envelope } = answer;
         self.inbox.answer_came(mailbox);
-        self.events.push(Event::PullAnswered { relay, trip: trip.clone() });
-        let Answer::Envelope(id, envelope) = answer else {
+        self.events.push(Event::PullAnswered { relay, pull, stay, trip: trip.clone() });
+        let Some((id, envelope)) = envelope else {
             return;
         };
         self.inbox.acknowledge(mailbox, id);

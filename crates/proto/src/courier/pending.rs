@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use rohrpost_packet::{NodeNumber, ReplyId, Suite, SurbOpener};
 
+use super::event::Trip;
 use crate::mailbox::SURB_STOCK;
 use crate::path::Path;
 use crate::roster::Traffic;
@@ -14,6 +15,9 @@ pub(super) struct PendingReply<S: Suite> {
     /// Index of the own mailbox.
     pub(super) mailbox: usize,
     pub(super) relay: NodeNumber,
+    /// The way of the pull that carried it.
+    pub(super) pull: Trip,
+    /// The way of the answer.
     pub(super) path: Path,
 }
 
@@ -64,7 +68,7 @@ impl<S: Suite> Pending<S> {
     }
 }
 
-/// Enough for the default rates with room for a burst; about 350 bytes each.
+/// Enough for the default rates with room for a burst; about 450 bytes each.
 const LEAST: usize = 64;
-/// About 1.4 MiB, for rosters with very long delays.
+/// About 1.8 MiB, for rosters with very long delays.
 const MOST: usize = 4096;

@@ -87,7 +87,7 @@ impl<S: Suite> Courier<S> {
         rng: &mut ChaCha20Rng,
     ) -> Option<Outgoing<S>> {
         let built = match load {
-            Load::Pull(mailbox) => self.pull(view, mailbox, rng),
+            Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
             Load::Payload => self.next_letter(view, moment, rng),
             Load::Loop(mailbox) => self.own_loop(view, mailbox, moment, rng),
         };
@@ -98,7 +98,13 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Leaves one SURB at an own mailbox, with acknowledgements.
-    fn pull(&mut self, view: &View<S>, mailbox: usize, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+    fn pull(
+        &mut self,
+        view: &View<S>,
+        mailbox: usize,
+        moment: Moment,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<Built<S>> {
         let own = self.account.mailboxes.get(mailbox)?;
         let relay = own.relay;
         let (path, end) = match self.vantage {
@@ -120,7 +126,8 @@ impl<S: Suite> Courier<S> {
             surb: &surb,
         };
         let built = self.wrap(view, relay, &request.encode(), rng)?;
-        let lost = self.pending.insert(PendingReply { opener, mailbox, relay, path });
+        let pull = Trip { path: built.path.clone(), at: moment.due };
+        let lost = self.pending.insert(PendingReply { opener, mailbox, relay, pull, path });
         if let Some(relay) = lost {
             self.events.push(Event::PullLost { relay });
         }

@@ -17,10 +17,10 @@ fn frames_have_one_layout_and_come_back() {
     let encoded = Frame { generation: ShortGeneration::new(0x1234), packet }.encode();
     assert_eq!(encoded.len(), frame_len::<Classic>());
     assert_eq!(&encoded[..8], [1, 0, 0x12, 0x34, 0, 0, 0, 0]);
-    let frame = Frame::<Classic>::decode(&encoded).unwrap();
+    let frame = Frame::<Classic>::decode(&encoded[..]).unwrap();
     assert_eq!(frame.generation.get(), 0x1234);
     assert_eq!(frame.packet.as_bytes(), bytes);
-    assert!(Frame::<Hybrid>::decode(&encoded).is_err());
+    assert!(Frame::<Hybrid>::decode(&encoded[..]).is_err());
     assert!(Frame::<Classic>::decode(&encoded[1..]).is_err());
 }
 
@@ -34,7 +34,7 @@ fn every_up_cell_has_the_same_length() {
     let encoded = cells.map(|cell| cell.encode(&mut rng()));
     assert!(encoded.iter().all(|cell| cell.len() == frame_len::<Classic>()));
     assert_eq!(encoded[2][..8], [2, 0, 0, 3, 0, 0, 0, 7]);
-    let [hello, idle, packet] = encoded.map(|cell| UpCell::<Classic>::decode(&cell).unwrap());
+    let [hello, idle, packet] = encoded.map(|cell| UpCell::<Classic>::decode(cell).unwrap());
     assert!(matches!(hello, UpCell::Hello(got) if got == session));
     assert!(matches!(idle, UpCell::Idle));
     assert!(matches!(packet, UpCell::Packet { first_hop: got, .. } if got == first_hop));
@@ -87,8 +87,8 @@ fn an_assembler_holds_no_more_than_the_longest_document() {
 proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), frame_len::<Classic>())) {
-        let _ = Frame::<Classic>::decode(&bytes);
-        let _ = UpCell::<Classic>::decode(&bytes);
+        let _ = Frame::<Classic>::decode(&bytes[..]);
+        let _ = UpCell::<Classic>::decode(&bytes[..]);
         let _ = DownCell::<Classic>::decode(&bytes);
     }
 }

@@ -7,12 +7,12 @@ use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Suite, Surb};
 
 use super::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
-use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, WriteKey};
+use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WriteKey};
 use crate::time::Time;
 
 pub(super) struct Mailbox<S: Suite> {
     /// Oldest first; at most [`SURB_STOCK`].
-    surbs: VecDeque<Surb<S>>,
+    surbs: VecDeque<Held<S>>,
     /// Oldest first; at most [`Mailbox::room`].
     envelopes: VecDeque<Stored<S>>,
     write_keys: [Option<WriteKey>; 2],
@@ -23,6 +23,11 @@ pub(super) struct Mailbox<S: Suite> {
     pulls: u64,
     answers: u64,
     stored: u64,
+}
+
+struct Held<S: Suite> {
+    surb: Surb<S>,
+    arrived: Time,
 }
 
 struct Stored<S: Suite> {
@@ -54,7 +59,7 @@ impl<S: Suite> Mailbox<S> {
         if self.surbs.len() == SURB_STOCK {
             self.surbs.pop_front();
         }
-        self.surbs.push_back(pull.surb);
+        self.surbs.push_back(Held { surb: pull.surb, arrived: now });
         self.write_keys = pull.write_keys;
         self.last_pull = now;
         self.credit = (self.credit + 1).min(MAX_CREDIT);
@@ -85,16 +90,16 @@ impl<S: Suite> Mailbox<S> {
 
     /// Spends the oldest SURB: with the oldest envelope not served lately, else with a dummy.
     pub(super) fn answer(&mut self, now: Time) -> Option<(Surb<S>, Answer<S>)> {
-        let surb = self.surbs.pop_front()?;
+        let Held { surb, arrived } = self.surbs.pop_front()?;
         self.answers += 1;
         let waits = |stored: &&mut Stored<S>| {
             stored.served.is_none_or(|served| now.since(served) >= SERVE_AGAIN)
         };
-        let answer = self.envelopes.iter_mut().find(waits).map_or(Answer::Dummy, |stored| {
+        let envelope = self.envelopes.iter_mut().find(waits).map(|stored| {
             stored.served = Some(now);
-            Answer::Envelope(stored.id, stored.envelope.clone())
+            (stored.id, stored.envelope.clone())
         });
-        Some((surb, answer))
+        Some((surb, Answer { stay: Stay::new(arrived, now), envelope }))
     }
 
     /// Forgets old envelopes and lets credit decay; tells how many envelopes went.

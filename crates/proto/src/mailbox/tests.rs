@@ -6,7 +6,9 @@ use rohrpost_packet::{
 };
 
 use super::*;
-use crate::instruction::{Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, WriteKey};
+use crate::instruction::{
+    Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, Stay, WriteKey,
+};
 use crate::trust::JoinKey;
 
 const MIX: NodeNumber = NodeNumber::new(3);
@@ -21,6 +23,8 @@ struct Stage {
     hop: HopSecretKey<Classic>,
     rng: ChaCha20Rng,
     now: Time,
+    /// What the answers told of their reply blocks.
+    stays: Vec<Stay>,
 }
 
 fn stage(limits: MailboxLimits) -> Stage {
@@ -37,6 +41,7 @@ fn stage(limits: MailboxLimits) -> Stage {
         hop: HopSecretKey::generate(Generation::new(1), &mut rng),
         rng,
         now: BEGIN,
+        stays: Vec::new(),
     }
 }
 
@@ -83,10 +88,9 @@ impl Stage {
             let (id, mut payload) = opened.reply();
             let place = openers.iter().position(|opener| opener.id() == id).unwrap();
             let body = openers.remove(place).open(&mut payload).unwrap();
-            got.push(match Answer::<Classic>::decode(&body).unwrap() {
-                Answer::Dummy => None,
-                Answer::Envelope(id, envelope) => Some((id, envelope.as_bytes()[0])),
-            });
+            let Answer::<Classic> { stay, envelope } = Answer::decode(&body).unwrap();
+            self.stays.push(stay);
+            got.push(envelope.map(|(id, envelope)| (id, envelope.as_bytes()[0])));
         }
         got
     }
@@ -119,6 +123,22 @@ fn an_envelope_is_served_again_after_thirty_seconds_until_it_is_acknowledged() {
     openers.push(stage.pull(&[first.0]));
     assert!(stage.answer(&mut openers) == [None], "acknowledged");
     assert_eq!(stage.mailboxes.counts()[0].held, 0);
+}
+
+#[test]
+fn an_answer_tells_when_its_reply_block_was_spent_and_how_long_it_lay() {
+    let mut stage = stage(MailboxLimits::default());
+    let mut openers = vec![stage.pull(&[])];
+    stage.now = stage.now + Duration::from_millis(300);
+    openers.push(stage.pull(&[]));
+    stage.answer(&mut openers);
+    stage.answer(&mut openers);
+    let tick = BEGIN + Duration::from_millis(1300);
+    let stays = [
+        Stay { spent: tick, waited: Duration::from_millis(1300) },
+        Stay { spent: tick + Duration::from_secs(1), waited: Duration::from_secs(2) },
+    ];
+    assert_eq!(stage.stays, stays);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rohrpost_packet::{
 use rohrpost_proto::courier::{Account, Courier, Departure, Event, OwnMailbox, Vantage};
 use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::document::Document;
-use rohrpost_proto::frame::{Frame, Outgoing, UpCell};
+use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing, UpCell};
 use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
@@ -223,8 +223,9 @@ impl World {
         let (due, outgoing) = match self.couriers[client].handle_timeout(now) {
             Some(Departure::Packet { due, outgoing }) => (due, Some(outgoing)),
             Some(Departure::Cell(cell)) => {
-                let len = cell.encode(&mut self.rng).len();
-                let packet = match cell {
+                let bytes = cell.encode(&mut self.rng);
+                let len = bytes.len();
+                let packet = match UpCell::decode(bytes).unwrap() {
                     UpCell::Packet { first_hop: to, generation, packet } => {
                         Some(Outgoing { to, frame: Frame { generation, packet } })
                     }
@@ -333,7 +334,7 @@ impl World {
                 let what = Sight::Answer {
                     relay: number,
                     to: outgoing.to.get(),
-                    len: outgoing.frame.encode().len(),
+                    len: HEADER_LEN + outgoing.frame.packet.as_bytes().len(),
                 };
                 self.sights.push(Seen { at: now, what });
                 self.walk(now, outgoing);

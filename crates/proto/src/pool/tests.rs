@@ -1,0 +1,105 @@
+//! The wheel against a sorted list, over random operations.
+
+use chacha20::ChaCha20Rng;
+use rand::RngExt;
+use rand_core::SeedableRng;
+use rohrpost_packet::{Classic, NodeNumber, Packet, ShortGeneration};
+
+use super::*;
+use crate::frame::Frame;
+
+const START: Time = Time::from_micros(1_795_000_000_000_123);
+
+fn outgoing(number: u32) -> Outgoing<Classic> {
+    let packet = Packet::random(&mut ChaCha20Rng::from_seed([0; 32]));
+    let frame = Frame { generation: ShortGeneration::new(0), packet };
+    Outgoing { to: NodeNumber::new(number), frame }
+}
+
+/// What the pool should do: everything that is due up to the current tick, by due time and order.
+#[derive(Default)]
+struct Model(Vec<(Time, u32)>);
+
+impl Model {
+    fn pop(&mut self, now: Time) -> Option<(Time, u32)> {
+        let tick = now.micros() / TICK_MICROS;
+        let next = *self.0.iter().filter(|(due, _)| tick_of(*due) <= tick).min()?;
+        self.0.retain(|held| *held != next);
+        Some(next)
+    }
+}
+
+#[test]
+fn the_wheel_gives_what_a_sorted_list_gives() {
+    for seed in 0..20 {
+        let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+        let (mut pool, mut model) = (Pool::<Classic>::new(60), Model::default());
+        let (mut now, mut number) = (START, 0);
+        for _ in 0..2_000 {
+            match rng.random_range(0..10) {
+                0..5 => {
+                    number += 1;
+                    // Most within a turn of the wheel, some in the past, some turns ahead.
+                    let ahead = [0, 700, 90_000, 1_900_000, 9_000_000][rng.random_range(0..5)];
+                    let due = now + Duration::from_micros(rng.random_range(0..=ahead));
+                    let due = due - Duration::from_micros(if number % 7 == 0 { 2_000 } else { 0 });
+                    if pool.insert(due, outgoing(number)).is_ok() {
+                        model.0.push((due, number));
+                    } else {
+                        assert_eq!(model.0.len(), 60, "sheds only when it is full");
+                    }
+                }
+                5..7 => now = now + Duration::from_micros(rng.random_range(0..100_000)),
+                7 => now = pool.next_due().map_or(now, |due| due.max(now)),
+                _ => {
+                    let popped = pool.pop(now).map(|(due, out)| (due, out.to.get()));
+                    assert_eq!(popped, model.pop(now), "seed {seed}");
+                }
+            }
+            assert_eq!(pool.len(), model.0.len());
+        }
+    }
+}
+
+#[test]
+fn nothing_leaves_before_it_is_due_and_nothing_is_overslept() {
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let mut pool = Pool::<Classic>::new(500);
+    for number in 0..500 {
+        let due = START + Duration::from_micros(rng.random_range(0..30_000_000));
+        pool.insert(due, outgoing(number)).unwrap();
+    }
+    let mut left = 0;
+    while let Some(next) = pool.next_due() {
+        let now = next.max(START);
+        while let Some((due, _)) = pool.pop(now) {
+            assert!(due <= now && now.since(due) <= TICK, "a driver that keeps time is in time");
+            left += 1;
+        }
+    }
+    assert_eq!((left, pool.len()), (500, 0));
+}
+
+#[test]
+fn a_late_driver_gets_everything_in_the_order_of_due_times() {
+    let mut pool = Pool::<Classic>::new(10);
+    for (number, ahead) in [(1, 5_000), (2, 2_000), (3, 4_000_000), (4, 2_000)] {
+        pool.insert(START + Duration::from_micros(ahead), outgoing(number)).unwrap();
+    }
+    let late = START + Duration::from_secs(60);
+    let order: Vec<_> =
+        std::iter::from_fn(|| pool.pop(late)).map(|(_, out)| out.to.get()).collect();
+    assert_eq!(order, [2, 4, 1, 3]);
+}
+
+#[test]
+fn a_full_pool_sheds_the_newest() {
+    let mut pool = Pool::<Classic>::new(2);
+    for number in [1, 2] {
+        pool.insert(START, outgoing(number)).unwrap();
+    }
+    assert_eq!(pool.insert(START, outgoing(3)), Err(Refusal::Overload));
+    let popped = pool.pop(START + TICK).map(|(_, out)| out.to.get());
+    assert_eq!(popped, Some(1), "ties leave in the order of arrival");
+    assert!(pool.insert(START, outgoing(4)).is_ok(), "there is room again");
+}

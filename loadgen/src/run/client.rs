@@ -1,0 +1,168 @@
+//! One client of a load: a real session with its own link, grid and mailboxes, made in memory, that
+//! posts letters by its timetable and tells what happens.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rohrpost_client::{Network, Profile, Session, SessionEvent};
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::KeyId;
+use rohrpost_proto::courier::{Contact, Event, Trip};
+use rohrpost_proto::instruction::Stay;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::RunError;
+use super::ledger::Note;
+use super::letter::LetterId;
+use super::timetable::Timetable;
+
+/// A client before it is online.
+pub(crate) struct Client {
+    pub(crate) index: u32,
+    pub(crate) profile: Profile,
+    /// Whom it writes to, and who writes to it.
+    pub(crate) partner: Contact,
+    pub(crate) timetable: Timetable,
+    /// Bytes of each letter.
+    pub(crate) bytes: usize,
+    /// What its pulls wait for at the entry relay on average.
+    pub(crate) entry_waits: Duration,
+}
+
+/// A client that is online.
+struct Online {
+    session: Session,
+    index: u32,
+    partner: KeyId,
+    timetable: Timetable,
+    bytes: usize,
+    entry_waits: Duration,
+    /// Relays whose mailbox has not answered yet.
+    silent: HashSet<NodeNumber>,
+    begin: Option<Instant>,
+    number: u32,
+    notes: mpsc::Sender<Note>,
+}
+
+impl Client {
+    /// Goes online, tells [`Note::Ready`], posts letters from `begin` on; runs until it is aborted.
+    ///
+    /// # Errors
+    /// The entry relay is not in the roster.
+    pub(crate) async fn run(
+        self,
+        network: &Network,
+        mut begin: watch::Receiver<Option<Instant>>,
+        notes: mpsc::Sender<Note>,
+    ) -> Result<(), RunError> {
+        let Self { index, profile, partner, timetable, bytes, entry_waits } = self;
+        let silent = profile.account.mailboxes.iter().map(|own| own.relay).collect();
+        let key = partner.identity.key_id();
+        let session = Session::start(network, profile, vec![partner])
+            .map_err(|error| RunError::Clients(error.to_string()))?;
+        let mut online = Online {
+            session,
+            index,
+            partner: key,
+            timetable,
+            bytes,
+            entry_waits,
+            silent,
+            begin: None,
+            number: 0,
+            notes,
+        };
+        loop {
+            let due = online.next_due();
+            tokio::select! {
+                event = online.session.event() => match event {
+                    Some(event) => online.tell(event).await,
+                    None => return Ok(()),
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    online.post().await;
+                }
+                Ok(()) = begin.changed(), if online.begin.is_none() => {
+                    online.begin = *begin.borrow();
+                }
+            }
+        }
+    }
+}
+
+impl Online {
+    fn next_due(&self) -> Option<Instant> {
+        Some(self.begin? + self.timetable.due(self.number)?)
+    }
+
+    /// Posts the letter that is due. One that the session does not take is told, not tried again:
+    /// the timetable does not wait.
+    async fn post(&mut self) {
+        let Some(due) = self.timetable.due(self.number) else { return };
+        let id = LetterId { sender: self.index, number: self.number };
+        self.number += 1;
+        let taken = self.session.post(self.partner, id.letter(due, self.bytes)).await;
+        let taken = taken.map(|_| ()).map_err(|error| error.to_string());
+        self.note(Note::Posted(id, due, taken)).await;
+    }
+
+    async fn tell(&mut self, event: SessionEvent) {
+        let note = match event {
+            SessionEvent::Disconnected(error) => Note::Trouble(error.to_string()),
+            SessionEvent::Courier(Event::Arrived { letter, .. }) => {
+                Note::Arrived(LetterId::read(&letter).map(|(id, due)| (id, self.since(due))))
+            }
+            SessionEvent::Courier(Event::Sent { message, .. }) => Note::Left(LetterId::of(message)),
+            SessionEvent::Courier(Event::Unsendable { message }) => {
+                Note::Unsendable(LetterId::of(message))
+            }
+            SessionEvent::Courier(Event::PullAnswered { relay, pull, stay, trip }) => {
+                if self.silent.remove(&relay) && self.silent.is_empty() {
+                    self.note(Note::Ready).await;
+                }
+                Note::Answered(beyond(&pull, stay, &trip, self.entry_waits))
+            }
+            SessionEvent::Courier(Event::Skipped { slots }) => Note::Skipped(slots),
+            SessionEvent::Courier(Event::LoopLost) => Note::LoopLost,
+            _ => return,
+        };
+        self.note(note).await;
+    }
+
+    /// How long ago a letter was due.
+    fn since(&self, due: Duration) -> Duration {
+        self.begin.map_or(Duration::ZERO, |begin| begin.elapsed().saturating_sub(due))
+    }
+
+    /// The book is kept as long as there are clients; without it nobody asks.
+    async fn note(&self, note: Note) {
+        let _ = self.notes.send(note).await;
+    }
+}
+
+/// What a pull and its answer took beyond what was drawn and what ticks made them wait: the delays
+/// of six mixes, the SURB's stay at the mailbox, and two waits at the entry relay, which are known
+/// on average only.
+fn beyond(pull: &Trip, stay: Stay, answer: &Trip, entry_waits: Duration) -> i64 {
+    let known = pull.drawn() + answer.drawn() + stay.waited + entry_waits;
+    difference(answer.at.since(pull.at), known)
+}
+
+/// In µs, below zero if it took less.
+fn difference(took: Duration, known: Duration) -> i64 {
+    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    micros(took) - micros(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_less_than_expected_lies_below_zero() {
+        let ms = Duration::from_millis;
+        assert_eq!(difference(ms(1310), ms(1300)), 10_000);
+        assert_eq!(difference(ms(1297), ms(1300)), -3_000);
+    }
+}

@@ -1,0 +1,202 @@
+//! The book of a load: every letter from when it was due until it arrived, and what else the clients
+//! told.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::letter::LetterId;
+
+/// What a client tells.
+pub(crate) enum Note {
+    /// It is connected, has keys, and all its mailboxes have answered.
+    Ready,
+    /// Its link was lost, or could not be made.
+    Trouble(String),
+    /// A letter that was due so long after the begin has been posted, or was refused.
+    Posted(LetterId, Duration, Result<(), String>),
+    /// A letter has left in a payload slot.
+    Left(LetterId),
+    /// A letter has left the outbox unsent.
+    Unsendable(LetterId),
+    /// A letter has arrived, so long after it was due; or another than was sent.
+    Arrived(Option<(LetterId, Duration)>),
+    /// A pull was answered; what is left in µs of the time that it took.
+    Answered(i64),
+    /// So many slots have passed without a cell.
+    Skipped(u64),
+    /// A loop has not come back.
+    LoopLost,
+}
+
+/// All that was told since the load began.
+pub(crate) struct Ledger {
+    /// Letters that have not arrived.
+    open: BTreeMap<LetterId, Open>,
+    arrived: HashSet<LetterId>,
+    /// From due to arrival, in µs.
+    pub(crate) latency: Histogram<u64>,
+    /// What pulls took beyond the drawn delays and tick waits, in µs; at most [`ANSWERS`].
+    pub(crate) beyond: Vec<i64>,
+    pub(crate) duplicates: u64,
+    /// Letters that arrived with other bytes than were sent.
+    pub(crate) damaged: u64,
+    pub(crate) skipped: u64,
+    pub(crate) loops_lost: u64,
+    pub(crate) disconnects: u64,
+    /// What was said last of links and refusals.
+    pub(crate) trouble: Option<String>,
+}
+
+/// A letter that has not arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Open {
+    /// After the begin of the load.
+    pub(crate) due: Duration,
+    pub(crate) state: State,
+}
+
+/// How far a letter has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It waits for a payload slot.
+    Posted,
+    /// It has left its client.
+    Left,
+    /// Its own client did not take or send it.
+    Refused,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        let latency = Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are sound");
+        Self {
+            open: BTreeMap::new(),
+            arrived: HashSet::new(),
+            latency,
+            beyond: Vec::new(),
+            duplicates: 0,
+            damaged: 0,
+            skipped: 0,
+            loops_lost: 0,
+            disconnects: 0,
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn take(&mut self, note: Note) {
+        match note {
+            Note::Ready => {}
+            Note::Trouble(what) => {
+                self.disconnects += 1;
+                self.trouble = Some(what);
+            }
+            Note::Posted(letter, due, taken) => {
+                let state = if taken.is_ok() { State::Posted } else { State::Refused };
+                self.open.insert(letter, Open { due, state });
+                self.trouble = taken.err().or_else(|| self.trouble.take());
+            }
+            Note::Left(letter) => self.advance(letter, State::Left),
+            Note::Unsendable(letter) => self.advance(letter, State::Refused),
+            Note::Arrived(Some((letter, after))) => self.arrive(letter, after),
+            Note::Arrived(None) => self.damaged += 1,
+            Note::Answered(beyond) if self.beyond.len() < ANSWERS => self.beyond.push(beyond),
+            Note::Answered(_) => {}
+            Note::Skipped(slots) => self.skipped += slots,
+            Note::LoopLost => self.loops_lost += 1,
+        }
+    }
+
+    fn advance(&mut self, letter: LetterId, state: State) {
+        if let Some(open) = self.open.get_mut(&letter) {
+            open.state = state;
+        }
+    }
+
+    fn arrive(&mut self, letter: LetterId, after: Duration) {
+        self.open.remove(&letter);
+        if !self.arrived.insert(letter) {
+            self.duplicates += 1;
+            return;
+        }
+        let micros = u64::try_from(after.as_micros()).unwrap_or(LONGEST);
+        self.latency.saturating_record(micros.max(1));
+    }
+
+    /// Letters that were due and posted.
+    pub(crate) fn sent(&self) -> usize {
+        self.arrived.len() + self.open.len()
+    }
+
+    pub(crate) fn arrived(&self) -> usize {
+        self.arrived.len()
+    }
+
+    /// Letters that have not arrived: on their way as long as there is hope, then lost.
+    pub(crate) const fn open(&self) -> &BTreeMap<LetterId, Open> {
+        &self.open
+    }
+
+    /// Whether some letter may still come.
+    pub(crate) fn hopes(&self) -> bool {
+        self.open.values().any(|open| open.state != State::Refused)
+    }
+}
+
+/// Ten minutes in µs; whatever takes longer counts as that.
+const LONGEST: u64 = 600_000_000;
+/// Answers kept for percentiles, 8 MB; later ones are not looked at.
+const ANSWERS: usize = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn id(number: u32) -> LetterId {
+        LetterId { sender: 1, number }
+    }
+
+    fn posted(ledger: &mut Ledger, number: u32) {
+        ledger.take(Note::Posted(id(number), Duration::from_secs(number.into()), Ok(())));
+    }
+
+    #[test]
+    fn what_does_not_arrive_is_lost_with_its_time_and_state() {
+        let mut ledger = Ledger::new();
+        (0..4).for_each(|number| posted(&mut ledger, number));
+        ledger.take(Note::Left(id(0)));
+        ledger.take(Note::Left(id(1)));
+        ledger.take(Note::Arrived(Some((id(0), Duration::from_millis(2300)))));
+        ledger.take(Note::Unsendable(id(3)));
+        assert_eq!((ledger.sent(), ledger.arrived()), (4, 1));
+        let lost: Vec<_> = ledger.open().iter().map(|(id, open)| (id.number, open)).collect();
+        let open = |due, state| Open { due: Duration::from_secs(due), state };
+        assert_eq!(lost[0], (1, &open(1, State::Left)));
+        assert_eq!(lost[1], (2, &open(2, State::Posted)));
+        assert_eq!(lost[2], (3, &open(3, State::Refused)));
+        assert!(ledger.hopes());
+    }
+
+    #[test]
+    fn nothing_is_hoped_for_of_letters_that_were_refused() {
+        let mut ledger = Ledger::new();
+        ledger.take(Note::Posted(id(0), Duration::ZERO, Err("the outbox is full".to_owned())));
+        assert!(!ledger.hopes());
+        assert_eq!(ledger.trouble.as_deref(), Some("the outbox is full"));
+    }
+
+    #[test]
+    fn a_second_copy_is_a_duplicate_and_does_not_count_twice() {
+        let mut ledger = Ledger::new();
+        posted(&mut ledger, 0);
+        for after in [1000, 9000] {
+            ledger.take(Note::Arrived(Some((id(0), Duration::from_millis(after)))));
+        }
+        ledger.take(Note::Arrived(None));
+        assert_eq!((ledger.sent(), ledger.arrived()), (1, 1));
+        assert_eq!((ledger.duplicates, ledger.damaged), (1, 1));
+        assert_eq!(ledger.latency.len(), 1);
+        assert!(ledger.latency.max().abs_diff(1_000_000) < 1_000);
+    }
+}

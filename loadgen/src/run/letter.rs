@@ -1,0 +1,102 @@
+//! What the letters of a load carry: who sent them, their number, when they were due, and a filling
+//! that is compared byte for byte when they arrive.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rohrpost_packet::envelope::{Fragment, Letter, MessageId};
+use zeroize::Zeroizing;
+
+/// A letter of a load.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct LetterId {
+    /// Index of the client that sends it.
+    pub(crate) sender: u32,
+    /// Its place in that client's timetable.
+    pub(crate) number: u32,
+}
+
+impl LetterId {
+    /// The letter, due so long after the begin of the load, with a text of `len` bytes.
+    pub(crate) fn letter(self, due: Duration, len: usize) -> Letter {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Letter {
+            message: self.message(),
+            sequence: self.number.into(),
+            fragment: Fragment::WHOLE,
+            minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
+            certificate: None,
+            body: Zeroizing::new(self.text(due, len)),
+        }
+    }
+
+    /// The letter that has arrived and when it was due; none if a byte differs from what was sent.
+    pub(crate) fn read(letter: &Letter) -> Option<(Self, Duration)> {
+        let text = &letter.body[..];
+        let rest = text.strip_prefix(MAGIC)?;
+        let sender = u32::from_be_bytes(*rest.first_chunk()?);
+        let number = u32::from_be_bytes(*rest.get(4..)?.first_chunk()?);
+        let due = u64::from_be_bytes(*rest.get(8..)?.first_chunk()?);
+        let (id, due) = (Self { sender, number }, Duration::from_micros(due));
+        (letter.message == id.message() && text == id.text(due, text.len())).then_some((id, due))
+    }
+
+    /// The letter that a courier speaks of.
+    pub(crate) fn of(message: MessageId) -> Self {
+        let bytes = message.as_bytes();
+        let word = |at: usize| {
+            bytes[at..].first_chunk().map_or(0, |word: &[u8; 4]| u32::from_be_bytes(*word))
+        };
+        Self { sender: word(0), number: word(4) }
+    }
+
+    fn message(self) -> MessageId {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&self.sender.to_be_bytes());
+        id[4..8].copy_from_slice(&self.number.to_be_bytes());
+        MessageId::new(id)
+    }
+
+    fn text(self, due: Duration, len: usize) -> Vec<u8> {
+        let due = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
+        let mut text = MAGIC.to_vec();
+        text.extend_from_slice(&self.sender.to_be_bytes());
+        text.extend_from_slice(&self.number.to_be_bytes());
+        text.extend_from_slice(&due.to_be_bytes());
+        let filling = self.sender.wrapping_mul(31).wrapping_add(self.number).to_be_bytes()[3];
+        text.resize(len.max(LEAST_TEXT), filling);
+        text
+    }
+}
+
+const MAGIC: &[u8; 8] = b"rp load1";
+/// Bytes that a letter of a load has at least.
+pub(crate) const LEAST_TEXT: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: LetterId = LetterId { sender: 3, number: 70_000 };
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written() {
+        for len in [0, LEAST_TEXT, 100, 900] {
+            let letter = ID.letter(Duration::from_micros(1_234_567), len);
+            assert_eq!(letter.body.len(), len.max(LEAST_TEXT));
+            assert_eq!(LetterId::read(&letter), Some((ID, Duration::from_micros(1_234_567))));
+            assert_eq!(LetterId::of(letter.message), ID);
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed_wherever_it_is() {
+        for place in 0..100 {
+            let mut letter = ID.letter(Duration::from_secs(1), 100);
+            letter.body[place] ^= 1;
+            let read = LetterId::read(&letter);
+            // Another due time cannot be told from a changed one.
+            let due_changed = (16..24).contains(&place);
+            assert_eq!(read.is_some(), due_changed, "byte {place}");
+        }
+    }
+}

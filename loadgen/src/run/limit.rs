@@ -1,0 +1,175 @@
+//! The most clients that a network on this machine carries: doubled until it is too many, then
+//! bisected.
+
+use std::time::Instant;
+
+use rohrpost_ops::output::{say, tell};
+use serde_json::{Value, json};
+
+use super::report::{busiest, worst_lateness};
+use super::trial::Outcome;
+use super::{Options, RunError, attempt};
+
+/// Numbers of clients that were tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Search {
+    /// The most that went well.
+    good: Option<u32>,
+    /// The least that did not.
+    bad: Option<u32>,
+    first: u32,
+}
+
+/// One trial of the search.
+struct Step {
+    clients: u32,
+    /// Why it did not go well; what was busiest if it did.
+    good: bool,
+    words: String,
+    json: Value,
+}
+
+impl Search {
+    const fn new(first: u32) -> Self {
+        Self { good: None, bad: None, first }
+    }
+
+    /// The next number to try, even; none if the limit is known to a tenth.
+    fn next(&self) -> Option<u32> {
+        let next = match (self.good, self.bad) {
+            (None, None) => self.first,
+            (Some(good), None) => good.checked_mul(2)?,
+            (None, Some(bad)) => bad / 2,
+            (Some(good), Some(bad)) => good.midpoint(bad),
+        };
+        let next = next - next % 2;
+        let good = self.good.unwrap_or(0);
+        let near = self.bad.is_some_and(|bad| bad - good <= (bad / 10).max(2));
+        (next > good && !near).then_some(next)
+    }
+
+    fn tell(&mut self, clients: u32, good: bool) {
+        if good {
+            self.good = self.good.max(Some(clients));
+        } else {
+            self.bad = Some(self.bad.map_or(clients, |bad| bad.min(clients)));
+        }
+    }
+}
+
+/// Finds it, each trial on a network of its own.
+///
+/// # Errors
+/// The first number is too many and so are all below it, or a trial cannot be made.
+pub(super) async fn find(options: &Options) -> Result<(), RunError> {
+    let begin = Instant::now();
+    let mut search = Search::new(options.clients);
+    let mut steps = Vec::new();
+    while let Some(clients) = search.next() {
+        if begin.elapsed() > options.within {
+            tell("note: the time is up (--within); the limit lies between the last two numbers");
+            break;
+        }
+        let step = step(options, clients).await?;
+        search.tell(clients, step.good);
+        let verdict = if step.good { "carried" } else { "too many" };
+        let line = format!("{:>6} clients: {verdict}; {}", step.clients, step.words);
+        if options.json {
+            tell(&line)
+        } else {
+            say(&line)
+        }
+        steps.push(step);
+    }
+    let limiting = steps.iter().filter(|step| !step.good).min_by_key(|step| step.clients);
+    if options.json {
+        let steps: Vec<_> = steps.iter().map(|step| step.json.clone()).collect();
+        say(&json!({ "limit": search.good, "beyond": search.bad, "steps": steps }).to_string());
+    } else {
+        let limit = search.good.map_or_else(|| "none".to_owned(), |good| good.to_string());
+        let why =
+            limiting.map_or_else(|| "none was too many".to_owned(), |step| step.words.clone());
+        say(&format!("\nlimit: {limit} clients; the next that was tried: {why}"));
+    }
+    Ok(())
+}
+
+async fn step(options: &Options, clients: u32) -> Result<Step, RunError> {
+    match attempt(options, clients).await {
+        Ok((outcome, _)) => Ok(Step::of(options, clients, &outcome)),
+        Err(error @ (RunError::NotReady { .. } | RunError::Localnet(_))) => {
+            let words = error.to_string();
+            let json = json!({ "clients": clients, "carried": false, "error": words });
+            Ok(Step { clients, good: false, words, json })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Step {
+    fn of(options: &Options, clients: u32, outcome: &Outcome) -> Self {
+        let lost = outcome.ledger.open().len();
+        let late = worst_lateness(outcome);
+        let good =
+            lost == 0 && outcome.ledger.damaged == 0 && late < options.lateness.as_secs_f64();
+        let (name, cores) = busiest(outcome);
+        let busy = outcome.machine.share();
+        let drops: Vec<_> =
+            outcome.dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        let words = format!(
+            "lost {lost} of {}, lateness p99 {:.1} ms, machine {:.0} % busy, most by {name} ({:.0} % of a \
+             core), dropped: {}, slots skipped: {}",
+            outcome.ledger.sent(),
+            late * 1e3,
+            busy * 100.0,
+            cores * 100.0,
+            if drops.is_empty() { "none".to_owned() } else { drops.join(", ") },
+            outcome.ledger.skipped
+        );
+        let json = json!({
+            "clients": clients,
+            "carried": good,
+            "sent": outcome.ledger.sent(),
+            "lost": lost,
+            "lateness_p99_ms": late * 1e3,
+            "machine_busy": busy,
+            "busiest": name,
+            "busiest_cores": cores,
+            "dropped": outcome.dropped,
+            "skipped_slots": outcome.ledger.skipped,
+        });
+        Self { clients, good, words, json }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches where `limit` clients are carried and no more; gives what was tried.
+    fn tried(first: u32, limit: u32) -> (Vec<u32>, Search) {
+        let mut search = Search::new(first);
+        let mut tried = Vec::new();
+        while let Some(clients) = search.next() {
+            tried.push(clients);
+            search.tell(clients, clients <= limit);
+        }
+        (tried, search)
+    }
+
+    #[test]
+    fn numbers_are_doubled_and_then_bisected_to_a_tenth() {
+        let (tried, search) = tried(50, 330);
+        assert_eq!(tried, [50, 100, 200, 400, 300, 350, 324]);
+        assert_eq!((search.good, search.bad), (Some(324), Some(350)));
+    }
+
+    #[test]
+    fn a_first_number_that_is_too_many_is_halved() {
+        let (numbers, search) = tried(64, 10);
+        assert_eq!(numbers, [64, 32, 16, 8, 12, 10]);
+        assert_eq!((search.good, search.bad), (Some(10), Some(12)));
+        let (numbers, search) = tried(8, 0);
+        assert_eq!((numbers, search.good), (vec![8, 4, 2], None));
+    }
+}

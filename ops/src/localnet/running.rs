@@ -1,0 +1,203 @@
+//! A local network as a library: started, waited for, looked at, stopped. `rohrpost-ops localnet` and
+//! `rohrpost-loadgen` are built on it.
+//!
+//! The nodes are children of this process that run its own program again with the hidden command
+//! `node relay|mixnode FILE`; a program that uses this must have it, and call [`die_with_parent`]
+//! in it.
+//!
+//! [`die_with_parent`]: super::die_with_parent
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rohrpost_client::Network;
+use rohrpost_proto::roster::Role;
+use tokio::time::sleep;
+
+use super::child::{Children, get};
+use super::{LocalnetError, Plan, PlanOptions};
+
+/// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them first.
+pub struct LocalNetwork {
+    plan: Plan,
+    children: Children,
+    network: Network,
+    directory: NetworkDirectory,
+}
+
+/// A node of a running network, as its parent knows it.
+#[derive(Clone, Debug)]
+pub struct RunningNode {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Its process; none if it has ended.
+    pub pid: Option<u32>,
+    /// Where its metrics are.
+    pub metrics: SocketAddr,
+}
+
+/// Where a network's files are; a temporary one is removed when dropped.
+pub struct NetworkDirectory {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl LocalNetwork {
+    /// Makes the files of a network and starts its nodes. `verbose` shows what they say.
+    ///
+    /// # Errors
+    /// The directory holds a network, or the system refuses something.
+    pub fn start(
+        directory: NetworkDirectory,
+        options: &PlanOptions,
+        verbose: bool,
+    ) -> Result<Self, LocalnetError> {
+        Self::start_after(directory, options, verbose, |_| Ok(())).map(|(local, ())| local)
+    }
+
+    /// The same; `before` is called when the files are there and no node runs yet.
+    pub(super) fn start_after<T>(
+        directory: NetworkDirectory,
+        options: &PlanOptions,
+        verbose: bool,
+        before: impl FnOnce(&Network) -> Result<T, LocalnetError>,
+    ) -> Result<(Self, T), LocalnetError> {
+        let plan = Plan::make(directory.path(), options)?;
+        let network = Network::open(directory.path())
+            .map_err(|error| LocalnetError::Plan(error.to_string()))?;
+        let done = before(&network)?;
+        let children = Children::spawn(&plan, verbose)?;
+        Ok((Self { plan, children, network, directory }, done))
+    }
+
+    /// Waits until all links are up and every node has a document; `progress` is told how many
+    /// nodes are ready.
+    ///
+    /// # Errors
+    /// A node has ended, or not all are ready after a minute.
+    pub async fn until_ready(
+        &mut self,
+        mut progress: impl FnMut(usize),
+    ) -> Result<(), LocalnetError> {
+        let patience = sleep(START_PATIENCE);
+        tokio::pin!(patience);
+        loop {
+            let waiting = self.waiting().await;
+            progress(self.plan.nodes.len() - waiting.len());
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = sleep(POLL) => {}
+                error = self.next_death() => return Err(error),
+                () = &mut patience => return Err(LocalnetError::NotReady(waiting.join("\n  "))),
+            }
+        }
+    }
+
+    /// The nodes that are not ready, and why.
+    async fn waiting(&self) -> Vec<String> {
+        let mut waiting = Vec::new();
+        for node in &self.plan.nodes {
+            match get(node.metrics, "/readyz").await {
+                Some((true, _)) => {}
+                Some((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
+                None => waiting.push(format!("{}: not listening yet", node.name)),
+            }
+        }
+        waiting
+    }
+
+    /// The next node that ends, as an error that says what to do; none ends while all is well.
+    pub async fn next_death(&mut self) -> LocalnetError {
+        self.children.next_death().await.into()
+    }
+
+    /// From now on what the nodes say is shown.
+    pub fn show_lines(&self) {
+        self.children.show_lines();
+    }
+
+    /// Stops all nodes, and removes the files of a temporary directory.
+    pub async fn stop(self) {
+        self.children.stop().await;
+    }
+
+    /// The network for clients, while its nodes are watched.
+    pub(super) const fn parts(&mut self) -> (&Network, &mut Children) {
+        (&self.network, &mut self.children)
+    }
+
+    /// Its files, read as a client reads them.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Its nodes, relays first.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<RunningNode> {
+        let running = |node: &super::NodePlan| RunningNode {
+            name: node.name.clone(),
+            role: node.role,
+            pid: self.children.pid(&node.name),
+            metrics: node.metrics,
+        };
+        self.plan.nodes.iter().map(running).collect()
+    }
+}
+
+impl NetworkDirectory {
+    /// This directory, which is made and stays.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn at(path: PathBuf) -> Result<Self, LocalnetError> {
+        std::fs::create_dir_all(&path)
+            .map_err(|source| LocalnetError::File { path: path.clone(), source })?;
+        Ok(Self { path, temporary: false })
+    }
+
+    /// A new one among the system's temporary files, named for the process and `name`.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn temporary(name: &str) -> Result<Self, LocalnetError> {
+        let name = format!("rohrpost-{name}-{}", std::process::id());
+        let mut directory = Self::at(std::env::temp_dir().join(name))?;
+        directory.temporary = true;
+        Ok(directory)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for NetworkDirectory {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+const POLL: Duration = Duration::from_millis(250);
+const START_PATIENCE: Duration = Duration::from_secs(60);
