@@ -1,18 +1,34 @@
 //! The virtual network: the cores of `rohrpost-proto` under a virtual clock, over links whose
-//! latency and loss are functions of the seed, watched by an observer of all links.
+//! latency, loss and cuts are functions of the seed, watched by an observer of all links
+//! (`docs/virtual-network.md`).
 //!
 //! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A run
-//! is determined by its seed.
+//! is determined by its [`Setup`], seed included.
 
+mod client;
+mod cost;
+mod entropy;
 mod link;
+mod lone_mix;
+mod node;
 mod observer;
-mod party;
 mod roster;
+mod skew;
+mod statistics;
 mod toy;
+mod trace;
 mod world;
 
+pub use cost::CpuClock;
+pub use entropy::{PoolObserver, poisson_mix_entropy};
 pub use link::{Address, Conditions};
-pub use observer::{Kind, Record};
-pub use roster::{NORTH, agencies, roster};
+pub use lone_mix::{LoneMix, Sight};
+pub use observer::{Kind, Memory, Observer, Record};
+pub use roster::{Layout, NORTH, agencies, roster};
+pub use skew::Skew;
+pub use statistics::{
+    correlation, distance_from_exponential, distance_from_uniform, distance_limit, mean, quantile,
+};
 pub use toy::Toy;
-pub use world::{ClientEvent, World, seeds};
+pub use trace::Passage;
+pub use world::{Bounds, ClientEvent, Setup, Tally, World, seeds};

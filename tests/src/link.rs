@@ -1,5 +1,6 @@
-//! Links of the virtual network.
+//! Links of the virtual network: how long a frame is on its way, whether it is lost, and cuts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
@@ -12,6 +13,19 @@ pub enum Address {
     Node(NodeNumber),
     /// A client, by its index.
     Client(usize),
+}
+
+impl Address {
+    /// Kind and number, as they enter hashes.
+    pub(crate) fn encode(self) -> [u8; 9] {
+        let (kind, number) = match self {
+            Self::Node(node) => (0, u64::from(node.get())),
+            Self::Client(index) => (1, u64::try_from(index).unwrap_or(u64::MAX)),
+        };
+        let mut bytes = [kind; 9];
+        bytes[1..].copy_from_slice(&number.to_be_bytes());
+        bytes
+    }
 }
 
 /// Latency and loss of all links.
@@ -35,19 +49,21 @@ impl Conditions {
 
     /// How long a frame is on its way; `None` if it is lost.
     ///
-    /// A function of the seed, the link and the moment only, not of what else has been sent: so one
-    /// packet more or less changes the fate of no other.
+    /// A function of the seed, the link, the moment and what is given of the frame, not of what else
+    /// has been sent: so one packet more or less changes the fate of no other. Packets of one tick
+    /// over one link have fates of their own if their first bytes are given.
     #[must_use]
-    pub fn fate(&self, seed: u64, from: Address, to: Address, at: Time) -> Option<Duration> {
+    pub fn fate(
+        &self,
+        seed: u64,
+        ends: (Address, Address),
+        at: Time,
+        frame: &[u8],
+    ) -> Option<Duration> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&seed.to_be_bytes()).update(&at.micros().to_be_bytes());
-        for end in [from, to] {
-            let (kind, number) = match end {
-                Address::Node(node) => (0, u64::from(node.get())),
-                Address::Client(index) => (1, u64::try_from(index).unwrap_or(u64::MAX)),
-            };
-            hasher.update(&[kind]).update(&number.to_be_bytes());
-        }
+        hasher.update(&ends.0.encode()).update(&ends.1.encode());
+        hasher.update(&frame[..frame.len().min(TELLING)]);
         let mut draw = [0; 8];
         hasher.finalize_xof().fill(&mut draw);
         let [a, b, c, d, e, f, g, h] = draw;
@@ -59,3 +75,24 @@ impl Conditions {
         Some(self.latency + self.jitter.mul_f64(part))
     }
 }
+
+/// All links between two sets of parties, in both directions, for a while.
+pub(crate) struct Cut {
+    one: BTreeSet<Address>,
+    other: BTreeSet<Address>,
+    pub(crate) until: Time,
+}
+
+impl Cut {
+    pub(crate) fn new(one: &[Address], other: &[Address], until: Time) -> Self {
+        Self { one: one.iter().copied().collect(), other: other.iter().copied().collect(), until }
+    }
+
+    pub(crate) fn separates(&self, from: Address, to: Address) -> bool {
+        (self.one.contains(&from) && self.other.contains(&to))
+            || (self.one.contains(&to) && self.other.contains(&from))
+    }
+}
+
+/// Header and the beginning of the encapsulation: no two frames have that in common.
+const TELLING: usize = 40;

@@ -1,5 +1,7 @@
 //! The observer of all links: sees when something leaves, between whom, and how long it is.
 
+use std::collections::BTreeMap;
+
 use rohrpost_proto::time::Time;
 
 use crate::Address;
@@ -13,6 +15,11 @@ pub enum Kind {
     Answer,
     /// Any other packet between nodes.
     Transit,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: &'static [Self] = &[Self::Cell, Self::Answer, Self::Transit];
 }
 
 /// Something left.
@@ -35,5 +42,61 @@ impl Record {
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {:?} {:?} {}\n", self.at.micros(), self.from, self.to, self.len)
+    }
+
+    fn digest(&self, hasher: &mut blake3::Hasher) {
+        let len = u64::try_from(self.len).unwrap_or(u64::MAX);
+        hasher.update(&self.at.micros().to_be_bytes()).update(&self.from.encode());
+        hasher.update(&self.to.encode()).update(&len.to_be_bytes());
+    }
+}
+
+/// What a run keeps of what happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// Every record and every event; grows with the run.
+    Everything,
+    /// Records go into a hash, of events only those of letters are kept: for volume.
+    Digest,
+}
+
+/// The observer. Whatever it keeps, it counts all records and hashes them.
+pub struct Observer {
+    memory: Memory,
+    records: Vec<Record>,
+    digests: BTreeMap<Kind, (u64, blake3::Hasher)>,
+}
+
+impl Observer {
+    pub(crate) const fn new(memory: Memory) -> Self {
+        Self { memory, records: Vec::new(), digests: BTreeMap::new() }
+    }
+
+    pub(crate) fn see(&mut self, record: Record) {
+        let (count, hasher) =
+            self.digests.entry(record.kind).or_insert_with(|| (0, blake3::Hasher::new()));
+        *count += 1;
+        record.digest(hasher);
+        if self.memory == Memory::Everything {
+            self.records.push(record);
+        }
+    }
+
+    /// The records, of a run that keeps everything.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Hash of all records of a kind, in order.
+    #[must_use]
+    pub fn digest(&self, kind: Kind) -> Option<blake3::Hash> {
+        self.digests.get(&kind).map(|(_, hasher)| hasher.finalize())
+    }
+
+    /// How many records of a kind there were.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.digests.get(&kind).map_or(0, |(count, _)| *count)
     }
 }

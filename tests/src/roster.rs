@@ -1,10 +1,10 @@
-//! A small roster: four agencies with a relay each, two mixes per layer.
+//! Rosters of virtual networks, signed and checked as in a real one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
@@ -14,11 +14,80 @@ pub const NORTH: NodeNumber = NodeNumber::new(1);
 /// When the virtual networks begin.
 pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 
-/// The agencies' keys.
+/// Size and rates of a network. Nodes are numbered relays first, then layer by layer; operators
+/// take turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// Agencies, each an operator and signer; at least four, of which all but one must sign.
+    pub operators: u8,
+    /// Relays.
+    pub relays: u32,
+    /// Mixes in each of the three layers.
+    pub mixes_per_layer: u32,
+    /// Slot, mean delay, cover floor.
+    pub traffic: Traffic,
+    /// Epoch and periods. A document must reach clients within its interval: one slot per 286
+    /// bytes of it in the suites with classic's lengths.
+    pub directory: Directory,
+}
+
+impl Default for Layout {
+    /// Four agencies with a relay each, two mixes per layer, the roster's own default rates.
+    fn default() -> Self {
+        Self {
+            operators: 4,
+            relays: 4,
+            mixes_per_layer: 2,
+            traffic: Traffic::default(),
+            directory: Directory::default(),
+        }
+    }
+}
+
+impl Layout {
+    /// The default size with another slot; a document takes six slots to clients, and another comes
+    /// after eight at the earliest.
+    #[must_use]
+    pub fn with_slot(slot: Duration) -> Self {
+        let directory = Directory::default();
+        Self {
+            traffic: Traffic { slot, ..Traffic::default() },
+            directory: Directory {
+                document_interval: directory.document_interval.max(slot * 8),
+                descriptor_max_age: directory.descriptor_max_age.max(slot * 32),
+                ..directory
+            },
+            ..Self::default()
+        }
+    }
+
+    fn roles(&self) -> impl Iterator<Item = Role> {
+        let mixes = self.mixes_per_layer;
+        let relays = (0..self.relays).map(|_| Role::Relay);
+        relays.chain((0..3).flat_map(move |layer| (0..mixes).map(move |_| Role::Mix { layer })))
+    }
+
+    /// The operator of the node at this place; mixes start over, and each layer one later, so that
+    /// paths find three operators.
+    fn operator(&self, place: u32, names: &[String]) -> String {
+        let count = u32::from(self.operators);
+        let turn = if place < self.relays { place } else { place - self.relays };
+        names[usize::try_from(turn % count).expect("under 256")].clone()
+    }
+}
+
+/// The agencies' keys of the default layout.
 #[must_use]
-pub fn agencies() -> Vec<(&'static str, SigningKey)> {
+pub fn agencies() -> Vec<(String, SigningKey)> {
+    agencies_of(4)
+}
+
+fn agencies_of(count: u8) -> Vec<(String, SigningKey)> {
     let names = ["north", "south", "east", "west"];
-    names.into_iter().zip(1_u8..).map(|(name, i)| (name, SigningKey::from_seed(&[i; 32]))).collect()
+    let name = |i: u8| {
+        names.get(usize::from(i - 1)).map_or_else(|| format!("agency-{i}"), |&n| n.to_owned())
+    };
+    (1..=count).map(|i| (name(i), SigningKey::from_seed(&[i; 32]))).collect()
 }
 
 /// A node's key.
@@ -29,39 +98,32 @@ pub(crate) fn node_key(number: NodeNumber) -> SigningKey {
 }
 
 /// The roster and its trust root; signatures are made and checked as in a real network.
+///
+/// # Panics
+/// If the layout breaks a rule of rosters.
 #[must_use]
-pub fn roster(slot: Duration) -> (TrustRoot, Arc<Roster>) {
-    let agencies = agencies();
-    let list =
-        agencies.iter().map(|(name, key)| Agency { name: (*name).into(), key: key.public() });
-    let trust = TrustRoot::new("virtual".into(), list.collect(), 3, JoinKey::new([7; 32]))
-        .expect("three of four is a safe threshold");
-    let mix = |layer| Role::Mix { layer };
-    let roles = [
-        ("north", Role::Relay),
-        ("south", Role::Relay),
-        ("east", Role::Relay),
-        ("west", Role::Relay),
-        ("north", mix(0)),
-        ("south", mix(0)),
-        ("east", mix(1)),
-        ("west", mix(1)),
-        ("south", mix(2)),
-        ("east", mix(2)),
-    ];
-    let node = |(number, (operator, role)): (u32, (&str, Role))| RosterNode {
-        number: NodeNumber::new(number),
-        name: format!("node-{number}"),
-        operator: operator.into(),
+pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
+    let agencies = agencies_of(layout.operators);
+    let threshold = agencies.len() - 1;
+    let list = agencies.iter().map(|(name, key)| Agency { name: name.clone(), key: key.public() });
+    let trust = TrustRoot::new("virtual".into(), list.collect(), threshold, JoinKey::new([7; 32]))
+        .expect("all but one of at least four is a safe threshold");
+    let names: Vec<_> = agencies.iter().map(|(name, _)| name.clone()).collect();
+    let node = |(place, role): (u32, Role)| RosterNode {
+        number: NodeNumber::new(place + 1),
+        name: format!("node-{}", place + 1),
+        operator: layout.operator(place, &names),
         role,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
-        identity: node_key(NodeNumber::new(number)).public(),
+        identity: node_key(NodeNumber::new(place + 1)).public(),
     };
-    let nodes: Vec<_> = (1..).zip(roles).map(node).collect();
-    let traffic = Traffic { slot, ..Traffic::default() };
-    let text = Roster::render("virtual", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
+    let nodes: Vec<_> = (0..).zip(layout.roles()).map(node).collect();
+    let text = Roster::render("virtual", "2099-01-01", SuiteName::Classic, &layout.traffic, &nodes);
     let signatures: Vec<_> =
-        agencies[..3].iter().map(|(name, key)| Roster::sign(&text, name, key)).collect();
-    let roster = Roster::verify(&text, &signatures, &trust, BEGIN.seconds());
-    (trust, Arc::new(roster.expect("the roster follows its own rules")))
+        agencies[..threshold].iter().map(|(name, key)| Roster::sign(&text, name, key)).collect();
+    let mut roster = Roster::verify(&text, &signatures, &trust, BEGIN.seconds())
+        .expect("the roster follows its own rules");
+    // The file has no words for these yet; the type has.
+    roster.directory = layout.directory;
+    (trust, Arc::new(roster))
 }

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Event, Trip};
-use rohrpost_tests::{Conditions, Toy, World};
+use rohrpost_tests::{
+    Conditions, Memory, Passage, Setup, Toy, World, correlation, distance_from_exponential,
+    distance_limit, mean, seeds,
+};
 
 /// Mean delay per mix by the default roster, in seconds.
 const MEAN: f64 = 0.2;
 
-/// Ten minutes of a network with eight clients.
-fn world() -> World<Toy> {
+/// A network with eight clients after so many minutes.
+fn world(minutes: u64) -> World<Toy> {
     let mut world = World::new(8, Conditions::CALM);
     for client in 0..8 {
         world.add_client(NodeNumber::new(1 + client % 4));
     }
-    world.run_for(Duration::from_secs(600));
+    world.run_for(Duration::from_secs(60 * minutes));
     world
 }
 
@@ -26,30 +29,6 @@ fn answered(event: &Event) -> Option<&Trip> {
     }
 }
 
-/// The largest distance between the distribution of a sample and the exponential one.
-fn distance_from_exponential(sample: &[f64]) -> f64 {
-    let mut sorted = sample.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = count(sorted.len());
-    let distance = |(at, value): (usize, &f64)| {
-        let law = 1.0 - (-value / MEAN).exp();
-        (law - count(at) / n).abs().max((law - count(at + 1) / n).abs())
-    };
-    sorted.iter().enumerate().map(distance).fold(0.0, f64::max)
-}
-
-/// Pearson's coefficient.
-fn correlation(one: &[f64], other: &[f64]) -> f64 {
-    let (one, other) = (deviations(one), deviations(other));
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    product(&one, &other) / (product(&one, &one) * product(&other, &other)).sqrt()
-}
-
-fn deviations(sample: &[f64]) -> Vec<f64> {
-    let mean = sample.iter().sum::<f64>() / count(sample.len());
-    sample.iter().map(|value| value - mean).collect()
-}
-
 fn count(n: usize) -> f64 {
     f64::from(u32::try_from(n).expect("samples are counted in thousands"))
 }
@@ -58,7 +37,7 @@ fn count(n: usize) -> f64 {
 /// way of the answers; and no mix's delay tells anything of the next one's.
 #[test]
 fn delays_of_a_path_are_exponential_and_independent() {
-    let world = world();
+    let world = world(10);
     let trips: Vec<_> =
         world.events.iter().filter_map(|told| answered(&told.event)).map(|t| &t.path).collect();
     let drawn = |layer: usize| -> Vec<f64> {
@@ -68,8 +47,11 @@ fn delays_of_a_path_are_exponential_and_independent() {
     let n = count(trips.len());
     assert!(n > 4_000.0, "{n} answers");
     for (layer, sample) in layers.iter().enumerate() {
-        let distance = distance_from_exponential(sample);
-        assert!(distance < 1.95 / n.sqrt(), "D = {distance} in layer {layer}, n = {n}");
+        let distance = distance_from_exponential(sample, MEAN);
+        assert!(
+            distance < distance_limit(trips.len(), 1),
+            "D = {distance} in layer {layer}, n = {n}"
+        );
     }
     for (one, other) in [(0, 1), (1, 2), (0, 2)] {
         let r = correlation(&layers[one], &layers[other]);
@@ -77,13 +59,66 @@ fn delays_of_a_path_are_exponential_and_independent() {
     }
 }
 
+/// Realised delays: from a frame's arrival at a mix to the moment at which the observer sees its
+/// packet leave, over all six mixes, for 100 000 passages of clients' packets and answers.
+///
+/// Kolmogorov-Smirnov at the 0.1 % level. A mix that looks at its pool once a millisecond shifts the
+/// law by half a millisecond, D = 0.0025, within the limit of 0.0062.
+#[test]
+fn realised_delays_of_100_000_packets_are_exponential() {
+    for seed in seeds() {
+        let sample = realised(seed, 100_000);
+        let distance = distance_from_exponential(&sample, MEAN);
+        let limit = distance_limit(sample.len(), seeds().count());
+        println!(
+            "realised delays: n = {}, mean {:.3} ms, D = {distance:.5} of {limit:.5}, seed {seed}",
+            sample.len(),
+            mean(&sample) * 1e3
+        );
+        assert!(distance < limit, "D = {distance}, limit {limit}, seed {seed}");
+    }
+}
+
+/// The test above is sharp enough to matter: the same sample against a mean that is off by 5 %, and
+/// with delays clamped at four means, misses the limit.
+#[test]
+fn a_wrong_delay_law_would_be_noticed() {
+    let sample = realised(1, 20_000);
+    let limit = distance_limit(sample.len(), 1);
+    assert!(distance_from_exponential(&sample, MEAN) < limit);
+    assert!(distance_from_exponential(&sample, MEAN * 1.05) > limit);
+    let clamped: Vec<_> = sample.iter().map(|delay| delay.min(4.0 * MEAN)).collect();
+    assert!(distance_from_exponential(&clamped, MEAN) > limit);
+}
+
+/// Realised delays in seconds, of so many packets that arrived one after the other; all of them
+/// have left, so that long delays are not missing.
+fn realised(seed: u64, packets: usize) -> Vec<f64> {
+    let mut world =
+        World::<Toy>::of(Setup { trace: true, memory: Memory::Digest, ..Setup::new(seed) });
+    for client in 0..40 {
+        world.add_client(NodeNumber::new(1 + client % 4));
+    }
+    let enough = world.run_until(Duration::from_secs(3_600), |w| w.passages.len() > packets);
+    assert!(enough, "{} passages", world.passages.len());
+    let end = world.now;
+    // A delay is longer than fifty means once in 10^21 times.
+    world.run_for(Duration::from_secs(10));
+    let mut passages: Vec<Passage> =
+        world.passages.iter().filter(|passage| passage.arrived < end).copied().collect();
+    passages.sort_by_key(|passage| passage.arrived);
+    assert!(passages.len() >= packets, "those that have left had arrived before");
+    passages.truncate(packets);
+    passages.iter().map(|passage| passage.left.since(passage.arrived).as_secs_f64()).collect()
+}
+
 /// An answer to a virtual client of the third layer leaves its mailbox at a whole second and ends
 /// at the mix, with no session's tick between. What is left after the drawn delays are the
-/// latencies of three links and at most a tick of each mix's pool: the mixes on the way have kept to
+/// latencies of three links, and what the mixes' own ticks add: the mixes on the way have kept to
 /// what was drawn.
 #[test]
 fn mixes_keep_a_packet_for_as_long_as_was_drawn() {
-    let world = world();
+    let world = world(5);
     let third_layer = [NodeNumber::new(9), NodeNumber::new(10)];
     let trips: Vec<_> = world
         .cover
@@ -91,10 +126,11 @@ fn mixes_keep_a_packet_for_as_long_as_was_drawn() {
         .filter(|(mix, _)| third_layer.contains(mix))
         .filter_map(|(_, event)| answered(event))
         .collect();
-    assert!(trips.len() > 1_000, "{} answers", trips.len());
+    assert!(trips.len() > 500, "{} answers", trips.len());
     for trip in trips {
         let rest =
             (trip.at.micros() - u64::try_from(trip.drawn().as_micros()).unwrap()) % 1_000_000;
-        assert!((15_000..=46_500).contains(&rest), "{rest} µs after the tick and the delays");
+        // Two mixes before the own one; each may be a millisecond late.
+        assert!((15_000..=47_000).contains(&rest), "{rest} µs after the tick and the delays");
     }
 }

@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::RunError;
-use super::ledger::Note;
+use super::law::EntryWaits;
+use super::ledger::{Beyond, Note};
 use super::letter::LetterId;
 use super::timetable::Timetable;
 
@@ -27,7 +28,7 @@ pub(crate) struct Client {
     /// Bytes of each letter.
     pub(crate) bytes: usize,
     /// What its pulls wait for at the entry relay on average.
-    pub(crate) entry_waits: Duration,
+    pub(crate) entry_waits: EntryWaits,
 }
 
 /// A client that is online.
@@ -37,7 +38,7 @@ struct Online {
     partner: KeyId,
     timetable: Timetable,
     bytes: usize,
-    entry_waits: Duration,
+    entry_waits: EntryWaits,
     /// Relays whose mailbox has not answered yet.
     silent: HashSet<NodeNumber>,
     begin: Option<Instant>,
@@ -141,12 +142,15 @@ impl Online {
     }
 }
 
-/// What a pull and its answer took beyond what was drawn and what ticks made them wait: the delays
-/// of six mixes, the SURB's stay at the mailbox, and two waits at the entry relay, which are known
-/// on average only.
-fn beyond(pull: &Trip, stay: Stay, answer: &Trip, entry_waits: Duration) -> i64 {
-    let known = pull.drawn() + answer.drawn() + stay.waited + entry_waits;
-    difference(answer.at.since(pull.at), known)
+/// Takes off what is known: the delays of six mixes, the SURB's stay at the mailbox; and on average
+/// the waits at the entry relay.
+fn beyond(pull: &Trip, stay: Stay, answer: &Trip, entry: EntryWaits) -> Beyond {
+    let back = answer.drawn() + entry.down;
+    let round = pull.drawn() + entry.up + stay.waited + back;
+    Beyond {
+        round: difference(answer.at.since(pull.at), round),
+        back: difference(answer.at.since(stay.spent), back),
+    }
 }
 
 /// In µs, below zero if it took less.

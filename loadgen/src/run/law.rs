@@ -15,6 +15,13 @@ pub(crate) struct Law {
     mailboxes: f64,
 }
 
+/// Mean waits at an entry relay.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct EntryWaits {
+    pub(crate) up: Duration,
+    pub(crate) down: Duration,
+}
+
 /// How near a rate is to what the law carries.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Load {
@@ -85,10 +92,13 @@ impl Law {
     /// What a pull and its answer wait for at the ticks of the entry relay on average: half a slot
     /// up; down half a slot, and behind other answers of the session, of which on average so many
     /// come per slot (mean of M/D/1).
-    pub(crate) fn entry_waits(&self) -> Duration {
+    pub(crate) fn entry_waits(&self) -> EntryWaits {
         let per_slot = self.answer_share() * self.mailboxes / 4.0;
         let queue = per_slot / (2.0 * (1.0 - per_slot.min(0.9)));
-        Duration::from_secs_f64(self.slot * (1.0 + queue))
+        EntryWaits {
+            up: Duration::from_secs_f64(self.slot * 0.5),
+            down: Duration::from_secs_f64(self.slot * (0.5 + queue)),
+        }
     }
 
     /// Ways of letters as the law would have them, in seconds, sorted: waiting for a payload slot,
@@ -217,6 +227,14 @@ mod tests {
         assert_eq!(quantile(&[1, 2, 3, 4, 5], 0.5), 3);
         assert_eq!(quantile(&[1, 2, 3, 4, 5], 1.0), 5);
         assert_eq!(quantile::<u32>(&[], 0.5), 0);
+    }
+
+    /// Two mailboxes of 0.95 answers per four slots each.
+    #[test]
+    fn answers_wait_for_a_tick_and_behind_each_other() {
+        let EntryWaits { up, down } = law().entry_waits();
+        assert_eq!(up, Duration::from_millis(125));
+        assert!(down > Duration::from_millis(220) && down < Duration::from_millis(250), "{down:?}");
     }
 
     /// A mean and a variance within five standard errors.

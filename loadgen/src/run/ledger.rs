@@ -22,12 +22,22 @@ pub(crate) enum Note {
     Unsendable(LetterId),
     /// A letter has arrived, so long after it was due; or another than was sent.
     Arrived(Option<(LetterId, Duration)>),
-    /// A pull was answered; what is left in µs of the time that it took.
-    Answered(i64),
+    /// A pull was answered.
+    Answered(Beyond),
     /// So many slots have passed without a cell.
     Skipped(u64),
     /// A loop has not come back.
     LoopLost,
+}
+
+/// What a pull and its answer took beyond what was drawn and what ticks made them wait, in µs. Below
+/// zero if a tick came earlier than on average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    /// From the client to the mailbox and back.
+    pub(crate) round: i64,
+    /// The way back alone, from the common tick on, by the clocks of two relays and the client.
+    pub(crate) back: i64,
 }
 
 /// All that was told since the load began.
@@ -37,8 +47,8 @@ pub(crate) struct Ledger {
     arrived: HashSet<LetterId>,
     /// From due to arrival, in µs.
     pub(crate) latency: Histogram<u64>,
-    /// What pulls took beyond the drawn delays and tick waits, in µs; at most [`ANSWERS`].
-    pub(crate) beyond: Vec<i64>,
+    /// Of every pull that was answered; at most [`ANSWERS`].
+    pub(crate) beyond: Vec<Beyond>,
     pub(crate) duplicates: u64,
     /// Letters that arrived with other bytes than were sent.
     pub(crate) damaged: u64,
@@ -146,7 +156,7 @@ impl Ledger {
 
 /// Ten minutes in µs; whatever takes longer counts as that.
 const LONGEST: u64 = 600_000_000;
-/// Answers kept for percentiles, 8 MB; later ones are not looked at.
+/// Answers kept for percentiles, 16 MB; later ones are not looked at.
 const ANSWERS: usize = 1_000_000;
 
 #[cfg(test)]

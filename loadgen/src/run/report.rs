@@ -8,7 +8,7 @@ use rohrpost_ops::output::say;
 use serde_json::{Value, json};
 
 use super::law::{Law, quantile};
-use super::ledger::State;
+use super::ledger::{Beyond, State};
 use super::scrape::{Look, Watched, add, histogram_quantile};
 use super::trial::Outcome;
 
@@ -18,6 +18,8 @@ struct Figures {
     latency: Vec<(&'static str, f64, f64)>,
     /// Median, p90 and p99 in ms.
     beyond: [f64; 3],
+    /// Median of the way back in ms.
+    back: f64,
     /// Of all mixes: lateness of departures in seconds.
     lateness: Vec<(f64, f64)>,
 }
@@ -32,19 +34,26 @@ impl Figures {
         let row =
             |(name, share): (&'static str, f64)| (name, measured(share), quantile(&ways, share));
         let latency = SHARES.into_iter().map(row).collect();
-        let mut sorted = outcome.ledger.beyond.clone();
-        sorted.sort_unstable();
-        #[expect(clippy::cast_precision_loss, reason = "minutes in µs fit a double")]
-        let beyond = [0.5, 0.9, 0.99].map(|share| quantile(&sorted, share) as f64 / 1e3);
-        Self { latency, beyond, lateness: lateness(outcome, true) }
+        let beyond = [0.5, 0.9, 0.99].map(|share| of_pulls(outcome, share, |pull| pull.round));
+        let back = of_pulls(outcome, 0.5, |pull| pull.back);
+        Self { latency, beyond, back, lateness: lateness(outcome) }
     }
 }
 
-/// The lateness of all mixes, or of all nodes.
-fn lateness(outcome: &Outcome, mixes: bool) -> Vec<(f64, f64)> {
+/// A quantile over all pulls, in ms.
+fn of_pulls(outcome: &Outcome, share: f64, pick: fn(&Beyond) -> i64) -> f64 {
+    let mut sorted: Vec<_> = outcome.ledger.beyond.iter().map(pick).collect();
+    sorted.sort_unstable();
+    #[expect(clippy::cast_precision_loss, reason = "minutes in µs fit a double")]
+    let micros = quantile(&sorted, share) as f64;
+    micros / 1e3
+}
+
+/// The lateness of all mixes.
+fn lateness(outcome: &Outcome) -> Vec<(f64, f64)> {
     let mut sum = Vec::new();
     for (node, look) in &outcome.nodes {
-        if let (true, Some(look)) = (!mixes || node.is_mix != Some(false), look) {
+        if let (true, Some(look)) = (node.is_mix != Some(false), look) {
             add(&mut sum, &look.lateness);
         }
     }
@@ -148,8 +157,9 @@ fn print_latency(outcome: &Outcome, figures: &Figures) {
     let [median, p90, p99] = figures.beyond;
     say(&format!(
         "\n  beyond the drawn delays and mean tick waits, {} pulls and their answers (8 hops):\n    \
-         median {median:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms",
-        outcome.ledger.beyond.len()
+         median {median:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms; median of the way back alone {:.1} ms",
+        outcome.ledger.beyond.len(),
+        figures.back
     ));
     if let Some((median, p99)) = median_and_p99(&figures.lateness) {
         say(&format!("  lateness of a mix's departures: median {median:.2} ms, p99 {p99:.2} ms"));
@@ -256,7 +266,7 @@ pub(super) fn json(outcome: &Outcome, law: Law) -> Value {
         "latency_by_law_seconds": column(|row| row.2),
         "beyond_drawn": {
             "pulls": ledger.beyond.len(),
-            "median_ms": median, "p90_ms": p90, "p99_ms": p99,
+            "median_ms": median, "p90_ms": p90, "p99_ms": p99, "back_median_ms": figures.back,
         },
         "mix_lateness_ms": late.map(|(median, p99)| json!({ "median": median, "p99": p99 })),
         "skipped_slots": ledger.skipped,

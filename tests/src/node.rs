@@ -1,0 +1,278 @@
+//! Relays and mixes of the virtual network: the cores, and what a process keeps around them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chacha20::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
+use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
+use rohrpost_proto::courier::{Account, Courier, OwnMailbox, Vantage};
+use rohrpost_proto::delay::longest;
+use rohrpost_proto::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
+use rohrpost_proto::document::{Document, SignedDocument};
+use rohrpost_proto::entry::{Entry, SessionHandle};
+use rohrpost_proto::frame::Frame;
+use rohrpost_proto::hop::{Hop, Refusal};
+use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
+use rohrpost_proto::mix::Mix;
+use rohrpost_proto::replay::Ingress;
+use rohrpost_proto::roster::{Role, Roster, RosterNode};
+use rohrpost_proto::time::Time;
+use rohrpost_proto::trust::TrustRoot;
+
+use crate::Skew;
+use crate::roster::node_key;
+use crate::trace::Twin;
+use crate::world::Setup;
+
+/// A generator for one party and purpose.
+pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {
+    let text = format!("{seed} {purpose} {number}");
+    ChaCha20Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
+}
+
+/// What all nodes have.
+pub(crate) struct Node<S: Suite> {
+    pub(crate) number: NodeNumber,
+    /// Tells one life of a node from the next.
+    pub(crate) life: u64,
+    pub(crate) skew: Skew,
+    pub(crate) hop: Arc<Hop<S>>,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) refusals: BTreeMap<&'static str, u64>,
+    pub(crate) duty: Duty<S>,
+    seed: u64,
+    /// When the newest key was made, by the own clock.
+    made: Time,
+    /// Of mixes, while passages are traced.
+    pub(crate) twin: Option<Twin<S>>,
+}
+
+pub(crate) enum Duty<S: Suite> {
+    Mix(Box<MixDuty<S>>),
+    Relay(Box<RelayDuty<S>>),
+}
+
+pub(crate) struct MixDuty<S: Suite> {
+    pub(crate) mix: Mix<S>,
+    pub(crate) cover: Courier<S>,
+    /// Number of the newest document, of whichever relay.
+    pub(crate) document: u64,
+}
+
+pub(crate) struct RelayDuty<S: Suite> {
+    pub(crate) entry: Entry<S>,
+    /// Client and link of each session; as many as the entry has.
+    pub(crate) sessions: BTreeMap<SessionHandle, (usize, u64)>,
+    /// Invariant: the sessions by link.
+    pub(crate) links: BTreeMap<u64, SessionHandle>,
+    pub(crate) mailboxes: Mailboxes<S>,
+    pub(crate) book: DescriptorBook,
+    context: RelayContext,
+}
+
+impl<S: Suite> Node<S> {
+    /// A node that has just started: with new keys and an empty memory.
+    pub(crate) fn start(
+        now: Time,
+        life: u64,
+        setup: &Setup,
+        number: NodeNumber,
+        roster: &Arc<Roster>,
+        trust: &TrustRoot,
+    ) -> Self {
+        let skew = setup.skews.get(&number).copied().unwrap_or(Skew::NONE);
+        let now = skew.read(now);
+        let index = usize::try_from(number.get()).unwrap_or(0);
+        let mut rng = rng(setup.seed, &format!("node at {}", now.micros()), index);
+        let node = roster.node(number).expect("only nodes of the roster are started");
+        let links = roster.predecessors(node.role).count();
+        let hop = Arc::new(Hop::new(node.role.position(), links, setup.bounds.replay));
+        let duty = match node.role {
+            Role::Mix { layer } => Duty::Mix(Box::new(MixDuty {
+                mix: Mix::new(Arc::clone(&hop), roster, layer, setup.bounds.pool),
+                cover: cover(now, node, layer, roster, trust, &mut rng),
+                document: 0,
+            })),
+            Role::Relay => Duty::Relay(Box::new(RelayDuty::new(number, setup, roster, trust))),
+        };
+        let traced = setup.trace && matches!(duty, Duty::Mix(_));
+        let twin = traced.then(|| Twin::new(node.role.position(), setup.bounds.replay));
+        let (seed, refusals, made) = (setup.seed, BTreeMap::new(), now);
+        let mut node = Self { number, life, skew, hop, rng, refusals, duty, seed, made, twin };
+        node.rotate(now, now);
+        node
+    }
+
+    pub(crate) fn count(&mut self, refusal: Refusal) {
+        *self.refusals.entry(refusal.as_str()).or_default() += 1;
+    }
+
+    /// What an announcer of a real node does at each announcement: old keys go, and at the end of
+    /// the epoch a new one is made.
+    pub(crate) fn tend_keys(&mut self, now: Time, roster: &Roster) {
+        self.hop.sweep(now);
+        if now.since(self.made) >= roster.directory.epoch {
+            self.rotate(now, now + GRACE + longest(roster.traffic.mix_delay));
+        }
+    }
+
+    fn rotate(&mut self, now: Time, retires: Time) {
+        let generation = Generation::new(u32::try_from(now.seconds()).unwrap_or(u32::MAX));
+        let index = usize::try_from(self.number.get()).unwrap_or(0);
+        let generator = || rng(self.seed, &format!("key at {}", now.micros()), index);
+        self.hop.rotate(generation, retires, &mut generator());
+        if let Some(twin) = &self.twin {
+            twin.rotate(generation, retires, &mut generator());
+        }
+        self.made = now;
+    }
+
+    pub(crate) fn descriptor(&self, now: Time) -> SignedDescriptor {
+        let public = self.hop.newest().expect("a started node has a key");
+        let (generation, key) = (public.generation(), public.as_bytes().into());
+        let descriptor =
+            Descriptor { node: self.number, generation, issued: now, suite: S::ID, key };
+        SignedDescriptor::sign(descriptor, &node_key(self.number))
+    }
+}
+
+impl<S: Suite> RelayDuty<S> {
+    fn new(number: NodeNumber, setup: &Setup, roster: &Roster, trust: &TrustRoot) -> Self {
+        Self {
+            entry: Entry::new(roster.traffic.slot, setup.bounds.sessions),
+            sessions: BTreeMap::new(),
+            links: BTreeMap::new(),
+            mailboxes: Mailboxes::new(MailboxLimits::default()),
+            book: DescriptorBook::default(),
+            context: RelayContext {
+                network: roster.network_id,
+                relay: number,
+                join_key: trust.join_key().clone(),
+            },
+        }
+    }
+
+    /// Opens the last layer and follows what it finds.
+    pub(crate) fn handle_frame(
+        &mut self,
+        now: Time,
+        hop: &Hop<S>,
+        from: Ingress,
+        frame: Frame<S>,
+    ) -> Result<(), Refusal> {
+        let opened = hop.open(from, frame)?;
+        let route = *opened.route();
+        match route.command {
+            Command::Deliver => {
+                let body = opened.deliver().map_err(|_| Refusal::Payload)?;
+                self.mailboxes.handle(now, Instruction::decode(&body, &self.context)?)
+            }
+            Command::Reply => {
+                let (id, payload) = opened.reply();
+                self.entry.handle_reply(route.session, id, payload)
+            }
+            Command::Forward | Command::Loop => Err(Refusal::Command),
+        }
+    }
+
+    pub(crate) fn join(
+        &mut self,
+        client: usize,
+        link: u64,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(), Refusal> {
+        let handle = self.entry.join(rng)?;
+        self.sessions.insert(handle, (client, link));
+        self.links.insert(link, handle);
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, link: u64) {
+        if let Some(handle) = self.links.remove(&link) {
+            self.sessions.remove(&handle);
+            self.entry.leave(handle);
+        }
+    }
+
+    pub(crate) fn document(
+        &mut self,
+        now: Time,
+        number: NodeNumber,
+        roster: &Roster,
+    ) -> SignedDocument {
+        let document = Document {
+            roster_version: roster.version,
+            roster_hash: roster.hash,
+            number: now.slot(roster.directory.document_interval).number(),
+            start: now,
+            made: now,
+            descriptors: self.book.current(now, roster),
+        };
+        SignedDocument::sign(document, number, &node_key(number))
+    }
+}
+
+/// The virtual client of a mix, with mailboxes at two relays of other operators.
+fn cover<S: Suite>(
+    now: Time,
+    own: &RosterNode,
+    layer: usize,
+    roster: &Arc<Roster>,
+    trust: &TrustRoot,
+    rng: &mut ChaCha20Rng,
+) -> Courier<S> {
+    let number = own.number;
+    let turn = usize::try_from(number.get()).unwrap_or(0);
+    let account = account(&foreign_relays(roster, &own.operator, turn), rng);
+    courier(now, Vantage::Mix { number, layer }, account, roster, trust, rng)
+}
+
+/// Two relays of other operators than this one, in turn.
+pub(crate) fn foreign_relays(roster: &Roster, operator: &str, turn: usize) -> [NodeNumber; 2] {
+    let foreign = roster.relays().filter(|relay| relay.operator != operator);
+    let relays: Vec<_> = foreign.map(|relay| relay.number).collect();
+    [relays[turn % relays.len()], relays[(turn + 1) % relays.len()]]
+}
+
+pub(crate) fn account(relays: &[NodeNumber], rng: &mut ChaCha20Rng) -> Account {
+    Account {
+        identity: IdentitySecret::generate(rng),
+        prekeys: vec![PrekeySecret::generate(rng)],
+        mailboxes: relays
+            .iter()
+            .map(|relay| OwnMailbox {
+                relay: *relay,
+                key: MailboxKey::generate(rng),
+                write_key: WriteKey::generate(rng),
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn courier<S: Suite>(
+    now: Time,
+    vantage: Vantage,
+    account: Account,
+    roster: &Arc<Roster>,
+    trust: &TrustRoot,
+    rng: &mut ChaCha20Rng,
+) -> Courier<S> {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    let phase = roster.traffic.slot.mul_f64(uniform(rng));
+    let phase = Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0));
+    let join_key = trust.join_key().clone();
+    Courier::new(now, vantage, account, Arc::clone(roster), join_key, seed, phase)
+}
+
+/// In [0, 1).
+pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
+    f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// As in a real node: old keys live on for the spreading of documents, and the longest delay.
+const GRACE: Duration = Duration::from_secs(60);

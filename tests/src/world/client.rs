@@ -1,0 +1,172 @@
+//! Clients: links to the entry relay, slots, cells.
+//!
+//! As in `client/src/session.rs`: a client links to its relay, sets its clock by the first cell,
+//! keeps the grid while cells come, and goes on with a new session after a pause when they do not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::{Buffer, NodeNumber, Suite};
+use rohrpost_proto::courier::Departure;
+use rohrpost_proto::document::SignedDocument;
+use rohrpost_proto::frame::{DownCell, UpCell};
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::view::View;
+
+use super::World;
+use super::schedule::Happening;
+use crate::client::Link;
+use crate::node::{Duty, Node};
+use crate::{Address, Kind};
+
+impl<S: Suite> World<S> {
+    /// A client links to its relay. If that is down or cut off, it finds out by its patience.
+    pub(super) fn join(&mut self, index: usize) {
+        let entry = self.clients[index].entry;
+        let number = self.give_number();
+        let cut = self.is_cut(Address::Client(index), Address::Node(entry));
+        let joined = match self.nodes.get_mut(&entry) {
+            Some(Node { duty: Duty::Relay(relay), rng, .. }) if !cut => {
+                relay.join(index, number, rng).is_ok()
+            }
+            _ => false,
+        };
+        let client = &mut self.clients[index];
+        if joined {
+            client.link = Some(Link { number, heard: self.now, greeted: false });
+            self.schedule.add(self.now + PATIENCE, Happening::FirstCell(index, number));
+        } else {
+            let again = self.now + PATIENCE + client.pause();
+            self.schedule.add(again, Happening::Join(index));
+        }
+    }
+
+    pub(super) fn expect_first_cell(&mut self, index: usize, number: u64) {
+        if self.clients[index].link.is_some_and(|link| link.number == number && !link.greeted) {
+            self.lose_link(index);
+        }
+    }
+
+    pub(super) fn client_slot(&mut self, index: usize, number: u64) {
+        let Some(link) = self.clients[index].link.filter(|link| link.number == number) else {
+            return;
+        };
+        if self.now.since(link.heard) > PATIENCE {
+            self.lose_link(index);
+            return;
+        }
+        let client = &mut self.clients[index];
+        let Some(courier) = &mut client.courier else {
+            return;
+        };
+        let departure = courier.handle_timeout(client.skew.read(self.now));
+        let next = client.skew.when(courier.poll_timeout());
+        let entry = client.entry;
+        if let Some(Departure::Cell(cell)) = departure {
+            // QUIC delivers a stream's beginning or nothing: without the first cell the relay
+            // would not know the session. Carried again, it comes a little later.
+            let again = matches!(cell, UpCell::Hello(_)).then_some(RESEND);
+            let bytes = cell.encode(&mut client.rng);
+            let ends = (Address::Client(index), Address::Node(entry));
+            if let Some(delay) = self.leave(ends, &bytes, Kind::Cell).or(again) {
+                self.schedule.add(self.now + delay, Happening::Up(entry, number, bytes));
+            }
+        }
+        self.hear_events(index);
+        self.schedule.add(next, Happening::Slot(index, number));
+    }
+
+    pub(super) fn cell_arrives(&mut self, relay: NodeNumber, link: u64, bytes: Buffer) {
+        let Some(node) = self.nodes.get_mut(&relay) else {
+            return;
+        };
+        let Duty::Relay(duty) = &mut node.duty else {
+            return;
+        };
+        // A link to a former life of the relay: QUIC does not know it any more.
+        let Some(handle) = duty.links.get(&link).copied() else {
+            return;
+        };
+        let taken = UpCell::decode(bytes)
+            .map_err(|_| Refusal::Frame)
+            .and_then(|cell| duty.entry.handle_cell(handle, cell));
+        if let Err(refusal) = taken {
+            node.count(refusal);
+        }
+    }
+
+    pub(super) fn client_hears(&mut self, index: usize, number: u64, bytes: &[u8]) {
+        let client = &mut self.clients[index];
+        let Some(link) = client.link.as_mut().filter(|link| link.number == number) else {
+            return;
+        };
+        let Ok(cell) = DownCell::<S>::decode(bytes) else {
+            return;
+        };
+        link.heard = self.now;
+        if !std::mem::replace(&mut link.greeted, true) {
+            client.greet(self.now, cell.time, &self.roster, &self.trust);
+            if let Some(courier) = &client.courier {
+                let first = client.skew.when(courier.poll_timeout()).max(self.now);
+                self.schedule.add(first, Happening::Slot(index, number));
+            }
+        }
+        let local = client.skew.read(self.now);
+        if let (Some((id, payload)), Some(courier)) = (cell.reply, &mut client.courier) {
+            courier.handle_reply(local, id, payload);
+        }
+        if let Some(document) = cell.chunk.and_then(|chunk| client.assembler.take(chunk)) {
+            self.take_document(index, &document);
+        }
+        self.hear_events(index);
+    }
+
+    /// Takes a complete document over, if it is newer and the entry relay signed it.
+    fn take_document(&mut self, index: usize, bytes: &[u8]) {
+        let entry = self.clients[index].entry;
+        if self.verified.get(&entry).is_none_or(|(held, ..)| held != bytes) {
+            let signed = SignedDocument::decode(bytes).ok();
+            let verified = signed.and_then(|signed| signed.verify(&self.roster, entry).ok());
+            let Some(document) = verified else {
+                return;
+            };
+            let view = Arc::new(View::new(Arc::clone(&self.roster), &document));
+            self.verified.insert(entry, (bytes.to_vec(), document.number, view));
+        }
+        let client = &mut self.clients[index];
+        if let (Some((_, number, view)), Some(courier)) =
+            (self.verified.get(&entry), &mut client.courier)
+            && *number > client.document
+        {
+            client.document = *number;
+            courier.handle_view(Arc::clone(view));
+        }
+    }
+
+    /// Both ends give a link up; the client tries again after a pause.
+    fn lose_link(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        let Some(link) = client.link.take() else {
+            return;
+        };
+        let (entry, again) = (client.entry, self.now + client.pause());
+        if let Some(Node { duty: Duty::Relay(relay), .. }) = self.nodes.get_mut(&entry) {
+            relay.leave(link.number);
+        }
+        self.schedule.add(again, Happening::Join(index));
+    }
+
+    fn hear_events(&mut self, index: usize) {
+        while let Some(event) =
+            self.clients[index].courier.as_mut().and_then(|courier| courier.poll_event())
+        {
+            self.tell(index, event);
+        }
+    }
+}
+
+/// How much later a lost first cell comes.
+const RESEND: Duration = Duration::from_millis(100);
+/// A link without a cell for so long is lost, as is an attempt to make one; the idle limit of
+/// `transport`, and the session's patience for its first cell.
+const PATIENCE: Duration = Duration::from_secs(10);

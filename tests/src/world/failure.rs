@@ -1,0 +1,53 @@
+//! What an experimenter does to a network: ends and starts nodes, cuts links, injects packets.
+
+use std::time::Duration;
+
+use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::frame::Outgoing;
+
+use super::World;
+use super::schedule::Happening;
+use crate::link::Cut;
+use crate::node::{Duty, Node};
+use crate::{Address, Kind};
+
+impl<S: Suite> World<S> {
+    /// A node ends without a word: keys, queues, sessions, mailboxes and replay set are gone.
+    pub fn kill(&mut self, node: NodeNumber) {
+        self.nodes.remove(&node);
+    }
+
+    /// Starts a node anew, with an empty memory.
+    pub fn start(&mut self, number: NodeNumber) {
+        let life = self.give_number();
+        let node = Node::start(self.now, life, &self.setup, number, &self.roster, &self.trust);
+        let is_mix = matches!(node.duty, Duty::Mix(_));
+        self.nodes.insert(number, node);
+        self.schedule.add(self.now, Happening::Announce(number, life));
+        if is_mix {
+            self.schedule.add(self.now, Happening::Mix(number));
+        }
+    }
+
+    /// For this long nothing passes between the two sets of parties, in either direction: neither
+    /// packets nor cells, descriptors, documents, new links. What is on its way still arrives.
+    pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {
+        self.cuts.retain(|cut| cut.until > self.now);
+        self.cuts.push(Cut::new(one, other, self.now + duration));
+    }
+
+    pub(super) fn is_cut(&self, from: Address, to: Address) -> bool {
+        self.cuts.iter().any(|cut| self.now < cut.until && cut.separates(from, to))
+    }
+
+    /// Puts a frame on the link to a node, as an attacker between them can.
+    pub fn inject(&mut self, from: NodeNumber, to: NodeNumber, frame: Box<[u8]>) {
+        let arrives = self.now + self.setup.conditions.latency;
+        self.schedule.add(arrives, Happening::Frame(from, to, frame.into()));
+    }
+
+    /// Sends a packet from one node to another, as the first would.
+    pub fn send(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
+        self.transmit(from, outgoing, kind);
+    }
+}

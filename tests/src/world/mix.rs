@@ -1,0 +1,64 @@
+//! Mixes: packets that are due, and the mix's own cover.
+
+use std::time::Duration;
+
+use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::courier::Departure;
+use rohrpost_proto::time::Time;
+
+use super::World;
+use super::schedule::Happening;
+use crate::node::{Duty, MixDuty, Node};
+use crate::{Kind, Memory, Passage};
+
+impl<S: Suite> World<S> {
+    /// Sends what is due, takes loops that came back, and fills the slot of the virtual client.
+    pub(super) fn drive_mix(&mut self, number: NodeNumber) {
+        if self.wakes.get(&number).is_some_and(|pending| *pending <= self.now) {
+            self.wakes.remove(&number);
+        }
+        let Some(Node { duty: Duty::Mix(duty), skew, .. }) = self.nodes.get_mut(&number) else {
+            return;
+        };
+        let (skew, local) = (*skew, skew.read(self.now));
+        let MixDuty { mix, cover, .. } = &mut **duty;
+        while let Some((id, payload)) = mix.poll_loop() {
+            cover.handle_reply(local, id, payload);
+        }
+        if let Some(Departure::Packet { due, outgoing }) = cover.handle_timeout(local) {
+            let _ = mix.insert(due, outgoing);
+        }
+        let events: Vec<_> = std::iter::from_fn(|| cover.poll_event()).collect();
+        let leaving: Vec<_> =
+            std::iter::from_fn(|| mix.poll_transmit(local)).map(|left| left.outgoing).collect();
+        let next = mix.poll_timeout().into_iter().chain([cover.poll_timeout()]).min();
+        if self.setup.memory == Memory::Everything {
+            self.cover.extend(events.into_iter().map(|event| (number, event)));
+        }
+        for outgoing in leaving {
+            self.trace(number, outgoing.frame.packet.as_bytes());
+            self.transmit(number, outgoing, Kind::Transit);
+        }
+        if let Some(next) = next {
+            // Later than now, so that a wake for nothing does not hold time up.
+            self.wake_mix(number, skew.when(next).max(self.now + STEP));
+        }
+    }
+
+    fn trace(&mut self, mix: NodeNumber, packet: &[u8]) {
+        let twin = self.nodes.get_mut(&mix).and_then(|node| node.twin.as_mut());
+        if let Some(arrived) = twin.and_then(|twin| twin.leave(packet)) {
+            self.passages.push(Passage { mix, arrived, left: self.now });
+        }
+    }
+
+    fn wake_mix(&mut self, number: NodeNumber, at: Time) {
+        if self.wakes.get(&number).is_none_or(|pending| at < *pending) {
+            self.wakes.insert(number, at);
+            self.schedule.add(at, Happening::Mix(number));
+        }
+    }
+}
+
+/// Resolution of document time.
+const STEP: Duration = Duration::from_micros(1);

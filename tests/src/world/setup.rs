@@ -1,0 +1,68 @@
+//! What a run is determined by.
+
+use std::collections::BTreeMap;
+
+use rohrpost_packet::NodeNumber;
+
+use crate::{Conditions, Layout, Memory, Skew};
+
+/// All that determines a run, but for what the test then does to it.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Of all randomness.
+    pub seed: u64,
+    /// Latency and loss.
+    pub conditions: Conditions,
+    /// Nodes and rates.
+    pub layout: Layout,
+    /// What is kept of the run.
+    pub memory: Memory,
+    /// Bounds of the nodes.
+    pub bounds: Bounds,
+    /// Nodes whose clocks are off, in each of their lives.
+    pub skews: BTreeMap<NodeNumber, Skew>,
+    /// Whether passages through mixes are traced: each packet is opened twice, and 24 bytes are
+    /// kept of it.
+    pub trace: bool,
+}
+
+/// Bounds of each node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Sessions of a relay.
+    pub sessions: usize,
+    /// Packets that a node remembers per key; 11 to 21 bytes each, taken at the start.
+    pub replay: usize,
+    /// Packets in the pool of a mix.
+    pub pool: usize,
+}
+
+impl Setup {
+    /// A calm network of the default layout, right clocks, all kept.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            conditions: Conditions::CALM,
+            layout: Layout::default(),
+            memory: Memory::Everything,
+            bounds: Bounds::default(),
+            skews: BTreeMap::new(),
+            trace: false,
+        }
+    }
+}
+
+impl Default for Bounds {
+    /// A thousand sessions, and what they send in minutes: 2 MB per node.
+    fn default() -> Self {
+        Self { sessions: 1_000, replay: 100_000, pool: 10_000 }
+    }
+}
+
+/// The seeds of a run: `ROHRPOST_SEEDS` many, one by default.
+#[must_use]
+pub fn seeds() -> std::ops::Range<u64> {
+    let count = std::env::var("ROHRPOST_SEEDS").ok().and_then(|count| count.parse().ok());
+    1..1 + count.unwrap_or(1)
+}

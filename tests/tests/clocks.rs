@@ -1,0 +1,107 @@
+//! Clocks are wrong: of clients by minutes before they are set, of mixes by minutes for ever.
+
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::courier::Event;
+use rohrpost_tests::{Setup, Skew, Toy, World, seeds};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Every client's and every mix's clock is off, each by another amount within what `docs` allow;
+/// relays' clocks agree within seconds. All letters arrive, also first in the mail of the longest
+/// delayed.
+#[test]
+fn letters_arrive_although_clocks_are_minutes_off() {
+    for seed in seeds() {
+        let skews = [
+            // Relays within five seconds of each other.
+            (1, Skew::Ahead(Duration::from_secs(2))),
+            (3, Skew::Behind(Duration::from_millis(2_500))),
+            // Mixes within five minutes, in both directions.
+            (5, Skew::Ahead(MINUTE * 4)),
+            (6, Skew::Behind(MINUTE * 4)),
+            (7, Skew::Behind(Duration::from_millis(90_300))),
+            (8, Skew::Ahead(Duration::from_millis(33_333))),
+            (9, Skew::Behind(MINUTE * 3)),
+            (10, Skew::Ahead(MINUTE * 2)),
+        ];
+        let skews = skews.map(|(number, skew)| (NodeNumber::new(number), skew));
+        let mut world = World::<Toy>::of(Setup { skews: skews.into(), ..Setup::new(seed) });
+        let off = [
+            Skew::Ahead(MINUTE * 5),
+            Skew::Behind(MINUTE * 5),
+            Skew::NONE,
+            Skew::Behind(Duration::from_millis(1_234)),
+        ];
+        let clients: Vec<_> = off
+            .into_iter()
+            .zip(1..)
+            .map(|(skew, entry)| world.add_client_off(NodeNumber::new(entry), skew))
+            .collect();
+        for (one, other) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+            world.introduce(clients[one], clients[other]);
+        }
+        world.run_for(Duration::from_secs(40));
+        for number in 0..10 {
+            for (from, to) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+                world.post(clients[from], clients[to], number, &[number]);
+            }
+            world.run_for(Duration::from_secs(2));
+        }
+        world.run_for(Duration::from_secs(40));
+        for client in &clients {
+            let mut come: Vec<_> = world.arrived(*client).iter().map(|body| body[0]).collect();
+            come.sort_unstable();
+            assert_eq!(come, (0..10).collect::<Vec<_>>(), "client {client}, seed {seed}");
+        }
+        assert_eq!(world.tally.loops_lost, 0, "seed {seed}");
+        covered(&world, seed);
+    }
+}
+
+/// Mixes with wrong clocks keep their own cover going: their pulls are answered.
+fn covered(world: &World<Toy>, seed: u64) {
+    for mix in (5..=10).map(NodeNumber::new) {
+        let answered = |(from, event): &&(NodeNumber, Event)| {
+            *from == mix && matches!(event, Event::PullAnswered { .. })
+        };
+        let answers = world.cover.iter().filter(answered).count();
+        assert!(answers > 50, "{answers} answers for mix {mix}, seed {seed}");
+    }
+}
+
+/// A client's slots are those of its relay, however wrong its own clock was: pulls go out in even
+/// slots of document time.
+#[test]
+fn a_client_counts_slots_as_its_relay_does() {
+    let slot = Duration::from_millis(250);
+    let setup = Setup::new(2);
+    let mut world = World::<Toy>::of(setup);
+    let client = world.add_client_off(NodeNumber::new(1), Skew::Behind(MINUTE * 5 + slot / 2));
+    let friend = world.add_client_off(NodeNumber::new(2), Skew::Ahead(MINUTE * 5 - slot));
+    world.introduce(client, friend);
+    world.run_for(Duration::from_secs(30));
+    for number in 0..20 {
+        world.post(client, friend, number, &[number]);
+    }
+    world.run_for(Duration::from_secs(60));
+    let left: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|told| match &told.event {
+            Event::Sent { slot: sent, trip, .. } if told.client == client => {
+                Some((told.at, *sent, trip.at))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left.len(), 20);
+    for (at, sent, by_own_clock) in left {
+        assert!(!sent.pulls(), "letters leave in odd slots");
+        // Its clock is behind the relay's by no more than a cell is on its way.
+        let behind = at.since(by_own_clock);
+        assert!(behind <= Duration::from_millis(15), "{behind:?}");
+        assert_eq!(by_own_clock.slot(slot), sent);
+    }
+}
