@@ -14,4 +14,5 @@ mod session;
 pub use card::{Card, CardError};
 pub use network::{Network, NetworkError};
 pub use profile::{Profile, ProfileError};
+pub use rohrpost_transport::Segmentation;
 pub use session::{Session, SessionError, SessionEvent};

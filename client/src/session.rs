@@ -15,7 +15,9 @@ use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
 use rohrpost_proto::roster::{Roster, SuiteName};
 use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
-use rohrpost_transport::{CellSender, ConnectError, FrameReceiver, PeerAddress, connect};
+use rohrpost_transport::{
+    CellSender, ConnectError, FrameReceiver, PeerAddress, Segmentation, connect,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -71,16 +73,31 @@ impl Session {
         profile: Profile,
         contacts: Vec<Contact>,
     ) -> Result<Self, SessionError> {
-        match network.roster.suite {
-            SuiteName::Hybrid => Self::spawn::<Hybrid>(network, profile, contacts),
-            SuiteName::Classic => Self::spawn::<Classic>(network, profile, contacts),
-        }
+        Self::start_with(network, profile, contacts, Segmentation::default())
+    }
+
+    /// The same, with a say in how datagrams are handed to the system.
+    ///
+    /// # Errors
+    /// The entry relay is not in the roster.
+    pub fn start_with(
+        network: &Network,
+        profile: Profile,
+        contacts: Vec<Contact>,
+        segmentation: Segmentation,
+    ) -> Result<Self, SessionError> {
+        let spawn = match network.roster.suite {
+            SuiteName::Hybrid => Self::spawn::<Hybrid>,
+            SuiteName::Classic => Self::spawn::<Classic>,
+        };
+        spawn(network, profile, contacts, segmentation)
     }
 
     fn spawn<S: Suite>(
         network: &Network,
         profile: Profile,
         contacts: Vec<Contact>,
+        segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
         let entry = roster.node(profile.entry).ok_or(SessionError::NoEntry)?;
@@ -95,6 +112,7 @@ impl Session {
         let driver = Driver::<S> {
             roster,
             peer,
+            segmentation,
             clock: Clock::start(),
             courier: None,
             founding: Some(Founding { profile, contacts, join_key }),
@@ -139,6 +157,7 @@ struct Founding {
 struct Driver<S: Suite> {
     roster: Arc<Roster>,
     peer: PeerAddress,
+    segmentation: Segmentation,
     clock: Clock,
     courier: Option<Courier<S>>,
     founding: Option<Founding>,
@@ -164,7 +183,7 @@ impl<S: Suite> Driver<S> {
 
     /// Links to the entry relay, and sets the clock by its first cell.
     async fn connect(&mut self) -> Result<(CellSender, FrameReceiver), SessionError> {
-        let link = connect(&self.peer, frame_len::<S>()).await?;
+        let link = connect(&self.peer, frame_len::<S>(), self.segmentation).await?;
         let (sender, mut receiver) = (link.sender, link.receiver);
         let first = timeout(FIRST_CELL, receiver.recv()).await;
         let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;

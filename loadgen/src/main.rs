@@ -1,6 +1,7 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
 mod mix;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +11,9 @@ use rohrpost_loadgen::run;
 use rohrpost_ops::{localnet, output};
 
 /// Loads a network of real nodes and measures what comes of it.
+///
+/// Exit codes: 0 done, 2 the command line is wrong, 65 a file is not what it should be, 66 a file
+/// cannot be read.
 #[derive(Parser)]
 #[command(name = "rohrpost-loadgen", version = rohrpost_node::version())]
 struct Arguments {
@@ -19,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Tell what an observer of the links sees in a capture: lengths, times, counts.
+    Wire(wire::Options),
     /// Send letters between real clients and measure loss, latency and what the nodes use.
     Run(Box<run::Options>),
     /// Load one mix node: CPU per packet by stage, overload, delays.
@@ -51,6 +57,7 @@ enum NodeCommand {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
         Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Mix(options) => mix::run(&options),
         Command::MixPart(part) => {

@@ -1,8 +1,10 @@
 //! A whole network on this machine: four agencies, four relays, six mixes, each a process of its own,
 //! and a first message from alice to bob.
 
+pub mod capture;
 mod child;
 mod message;
+mod observer;
 mod plan;
 mod report;
 mod running;
@@ -12,14 +14,18 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use rohrpost_client::Segmentation;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::duration;
 use crate::output::{say, tell};
+use capture::{CaptureError, Sniffer};
 use child::Death;
 pub use child::{die_with_parent, get};
+use observer::Observer;
 pub use plan::{NodePlan, Plan, PlanOptions};
 pub use running::{LocalNetwork, NetworkDirectory, RunningNode};
 
@@ -44,6 +50,16 @@ pub struct Options {
     /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// Stay up for so long after the first message (90s, 5m), then exit 0. alice and bob stay online;
+    /// for ten seconds alice writes to bob whenever she can, for the next ten she does not, and so on.
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "once")]
+    #[arg(value_parser = duration::parse)]
+    pub lifetime: Option<Duration>,
+    /// Write what an observer of this machine sees of the network to this pcap, and the meaning of
+    /// its addresses to FILE.legend.toml; `rohrpost-loadgen wire FILE` tells what it shows. Needs
+    /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
     /// One JSON object on standard output instead of text.
     #[arg(long)]
     pub json: bool,
@@ -59,6 +75,16 @@ pub enum SuiteChoice {
     Hybrid,
     /// X25519 alone.
     Classic,
+}
+
+impl Options {
+    /// A capture shows datagrams as they were handed to the system.
+    fn segmentation(&self) -> Segmentation {
+        match self.capture {
+            Some(_) => Segmentation::Single,
+            None => Segmentation::Offload,
+        }
+    }
 }
 
 impl SuiteChoice {
@@ -104,17 +130,29 @@ async fn start(
 ) -> Result<(), LocalnetError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
-    let plan = PlanOptions { port: options.port, ..PlanOptions::new(options.suite.name()) };
-    let mut local = LocalNetwork::start(directory, &plan, options.verbose)?;
+    let sniffer = options.capture.as_deref().map(Sniffer::open).transpose()?;
+    let plan = PlanOptions {
+        port: options.port,
+        segmentation: options.segmentation(),
+        ..PlanOptions::new(options.suite.name())
+    };
+    let (mut local, mut observer) =
+        LocalNetwork::start_after(directory, &plan, options.verbose, |network| {
+            sniffer.map(|sniffer| Ok(Observer::start(sniffer, network)?)).transpose()
+        })?;
     let result = tokio::select! {
-        result = live(options, &mut local, message) => result,
+        result = live(options, &mut local, message, observer.as_ref()) => result,
         _ = interrupt.recv() => Err(LocalnetError::Interrupted),
         _ = terminate.recv() => Err(LocalnetError::Interrupted),
     };
+    if let Some(observer) = &mut observer {
+        observer.note_links(local.plan()).await;
+    }
     local.stop().await;
+    observer.map_or(Ok(()), Observer::finish)?;
     match result {
         // Ctrl-C is the way to end a network that stays up.
-        Err(LocalnetError::Interrupted) if !options.once => Ok(()),
+        Err(LocalnetError::Interrupted) if !options.once && options.lifetime.is_none() => Ok(()),
         result => result,
     }
 }
@@ -123,6 +161,7 @@ async fn live(
     options: &Options,
     local: &mut LocalNetwork,
     message: Vec<u8>,
+    observer: Option<&Observer>,
 ) -> Result<(), LocalnetError> {
     let bar = progress(options, count(local.plan().nodes.len()));
     bar.set_message("nodes ready");
@@ -130,7 +169,7 @@ async fn live(
     bar.set_message("first message on its way");
     let (network, children) = local.parts();
     let delivery = tokio::select! {
-        delivery = message::deliver(network, message) => delivery?,
+        delivery = message::deliver(network, message, options.segmentation()) => delivery?,
         death = children.next_death() => return Err(death.into()),
     };
     bar.finish_and_clear();
@@ -143,6 +182,13 @@ async fn live(
         say(&report::json(local.network(), local.plan(), &delivery, &parties).to_string());
     } else {
         report::print(local.network(), local.plan(), &delivery, &parties);
+    }
+    if let Some(lifetime) = options.lifetime {
+        observer.iter().for_each(|observer| observer.letters_begin());
+        return tokio::select! {
+            () = message::keep_online(delivery, lifetime) => Ok(()),
+            error = local.next_death() => Err(error),
+        };
     }
     drop(delivery.clients);
     if options.once {
@@ -235,6 +281,9 @@ pub enum LocalnetError {
     /// Not ready in time.
     #[error("the network is not ready after a minute:\n  {0}")]
     NotReady(String),
+    /// There is no capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The first message did not arrive.
     #[error("{0}")]
     Message(String),
@@ -247,12 +296,13 @@ pub enum LocalnetError {
 }
 
 impl LocalnetError {
-    /// 64 usage, 130 interrupted, else 1.
+    /// 64 usage, 77 no right to capture, 73 the capture cannot be written, 130 interrupted, else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::TooLong { .. } | Self::Occupied(_) => 64,
             Self::Interrupted => 130,
+            Self::Capture(error) => error.exit_code(),
             _ => 1,
         }
     }

@@ -9,7 +9,8 @@ use rohrpost_ops::{ceremony, localnet, output};
 /// The operator's tool of Rohrpost.
 ///
 /// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong,
-/// 73 a file cannot be written, 130 interrupted.
+/// 71 the system refused something, 73 a file cannot be written, 77 no right to capture,
+/// 130 interrupted.
 #[derive(Parser)]
 #[command(name = "rohrpost-ops", version = rohrpost_node::version())]
 struct Arguments {

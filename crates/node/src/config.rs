@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
+use rohrpost_transport::Segmentation;
 use serde::Deserialize;
 
 use crate::NodeError;
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub metrics: SocketAddr,
     /// Values of the metrics change once per this.
     pub metrics_tick: Duration,
+    /// How datagrams are handed to the system.
+    pub segmentation: Segmentation,
     /// Bounds of memory.
     pub limits: Limits,
 }
@@ -102,6 +105,10 @@ impl NodeConfig {
             listen: raw.listen,
             metrics: raw.metrics,
             metrics_tick: Duration::from_secs(tick),
+            segmentation: match raw.segmentation_offload.unwrap_or(true) {
+                true => Segmentation::Offload,
+                false => Segmentation::Single,
+            },
             limits: raw.limits.check()?,
         })
     }
@@ -118,6 +125,7 @@ struct RawConfig {
     listen: SocketAddr,
     metrics: SocketAddr,
     metrics_tick_seconds: Option<u64>,
+    segmentation_offload: Option<bool>,
     #[serde(default)]
     limits: RawLimits,
 }
@@ -194,6 +202,10 @@ metrics = "127.0.0.1:9100"
         assert_eq!(config.identity, Path::new("/etc/rohrpost/identity.pem"));
         assert_eq!(config.metrics_tick, Duration::from_secs(60));
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.segmentation, Segmentation::Offload);
+        let single = format!("segmentation_offload = false\n{GOOD}");
+        let config = NodeConfig::parse(&single, Path::new(".")).unwrap();
+        assert_eq!(config.segmentation, Segmentation::Single);
     }
 
     #[test]

@@ -61,6 +61,12 @@ impl Outboxes {
         }
     }
 
+    /// Bytes that the streams of the packet links have taken, by neighbour.
+    #[must_use]
+    pub fn sent_bytes(&self) -> LinkCounts {
+        self.links.values().map(|outbox| (outbox.name.clone(), outbox.link.sent_bytes())).collect()
+    }
+
     /// Packets sent, by neighbour.
     #[must_use]
     pub fn counts(&self) -> LinkCounts {

@@ -10,13 +10,14 @@ use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
 use rohrpost_transport::{
-    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER,
+    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER, Segmentation,
 };
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
-use crate::links::{LinkSort, Outboxes, Readiness, peer};
+use crate::links::{LinkCounts, LinkSort, Outboxes, Readiness, peer};
 use crate::{Clock, Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
 
 /// A running node of suite `S`.
@@ -73,7 +74,7 @@ impl<S: Suite> Node<S> {
         let endpoint = NodeEndpoint::bind(
             config.listen,
             Arc::clone(&prepared.key),
-            endpoint_config::<S>(roster, role, &buffers),
+            endpoint_config::<S>(roster, role, &buffers, config.segmentation),
         )?;
         let log = Log::new(prepared.node.name.clone());
         let clock = Clock::start();
@@ -171,7 +172,7 @@ impl<S: Suite> Node<S> {
     pub fn serve(&mut self, tasks: &mut Tasks) {
         let Some(listener) = self.listener.take() else { return };
         let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
-        let inspect = Arc::clone(&self.inspect);
+        let inspect = self.inspection();
         let pages: Pages = Arc::new(move |path| match path {
             "/metrics" => Some(Page { ok: true, content: EXPOSITION, body: metrics.text() }),
             "/livez" => Some(Page::text(true, "alive\n".into())),
@@ -179,7 +180,7 @@ impl<S: Suite> Node<S> {
                 None => Page::text(true, "ready\n".into()),
                 Some(missing) => Page::text(false, format!("{missing}\n")),
             }),
-            "/inspect" => inspection(&inspect),
+            "/inspect" => inspect(),
             _ => None,
         });
         tasks.spawn(async {
@@ -203,18 +204,29 @@ impl<S: Suite> Node<S> {
             }
         });
     }
-}
 
-/// The page that only builds with `danger-inspect` have.
-fn inspection(inspect: &OnceLock<Inspect>) -> Option<Page> {
-    let counts = inspect.get().filter(|_| cfg!(feature = "danger-inspect"))?();
-    Some(Page { ok: true, content: "application/json", body: format!("{counts}\n") })
+    /// The page that only builds with `danger-inspect` have: what the duty shows, and the bytes of
+    /// each packet link.
+    fn inspection(&self) -> impl Fn() -> Option<Page> + Send + Sync + 'static {
+        let (inspect, endpoint) = (Arc::clone(&self.inspect), Arc::clone(&self.endpoint));
+        let (outboxes, roster) = (Arc::clone(&self.outboxes), Arc::clone(&self.prepared.roster));
+        move || {
+            let mut counts = inspect.get().filter(|_| cfg!(feature = "danger-inspect"))?();
+            let from = endpoint.received_bytes().filter_map(|(number, bytes)| {
+                roster.node(number).map(|node| (node.name.clone(), bytes))
+            });
+            counts["bytes_from"] = json!(from.collect::<LinkCounts>());
+            counts["bytes_to"] = json!(outboxes.sent_bytes());
+            Some(Page { ok: true, content: "application/json", body: format!("{counts}\n") })
+        }
+    }
 }
 
 fn endpoint_config<S: Suite>(
     roster: &Roster,
     role: Role,
     buffers: &Arc<BufferPool>,
+    segmentation: Segmentation,
 ) -> EndpointConfig {
     EndpointConfig {
         peers: roster.nodes().map(|node| (node.identity, node.number)).collect::<HashMap<_, _>>(),
@@ -222,6 +234,7 @@ fn endpoint_config<S: Suite>(
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
         buffers: Buffers::Pool(Arc::clone(buffers)),
+        segmentation,
     }
 }
 

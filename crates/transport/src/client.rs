@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::time::timeout;
 
 use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
+use crate::shape::{Segmentation, Shape};
 use crate::stream::ClientLink;
 use crate::tls::{LinkKind, client_config};
 
@@ -13,8 +14,13 @@ use crate::tls::{LinkKind, client_config};
 ///
 /// # Errors
 /// It does not answer, or is not the relay of the roster.
-pub async fn connect(peer: &PeerAddress, cell_len: usize) -> Result<ClientLink, ConnectError> {
-    let config = client_config(LinkKind::Client, &peer.identity, None);
+pub async fn connect(
+    peer: &PeerAddress,
+    cell_len: usize,
+    segmentation: Segmentation,
+) -> Result<ClientLink, ConnectError> {
+    let shape = Shape { segmentation, frame_len: cell_len };
+    let config = client_config(LinkKind::Client, &peer.identity, None, shape);
     let mut last = ConnectError::Address;
     for address in &peer.addresses {
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };

@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::served::ServedLink;
+use crate::shape::{Segmentation, Shape};
 use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
@@ -42,6 +43,8 @@ pub struct EndpointConfig {
     pub frame_len: usize,
     /// What frames and cells are received into.
     pub buffers: Buffers,
+    /// How datagrams are handed to the system.
+    pub segmentation: Segmentation,
 }
 
 /// A link that a peer has opened.
@@ -74,8 +77,13 @@ pub struct NodeEndpoint {
     accepted: Mutex<mpsc::Receiver<Accepted>>,
     receive_buffer: usize,
     refused: Arc<AtomicU64>,
+    received: Arc<ReceivedBytes>,
+    shape: Shape,
     acceptor: AbortHandle,
 }
+
+/// Bytes that the packet links of each node before this one have carried.
+type ReceivedBytes = HashMap<NodeNumber, Arc<AtomicU64>>;
 
 impl NodeEndpoint {
     /// Binds `listen` and begins to accept. Must be called within a tokio runtime.
@@ -88,25 +96,29 @@ impl NodeEndpoint {
         config: EndpointConfig,
     ) -> Result<Self, BindError> {
         let socket = bind_socket(listen).map_err(|error| BindError::new(listen, error))?;
+        let shape = Shape { segmentation: config.segmentation, frame_len: config.frame_len };
         let receive_buffer = SockRef::from(&socket).recv_buffer_size().unwrap_or(0);
         let endpoint = quinn::Endpoint::new(
             quinn::EndpointConfig::default(),
-            Some(server_config(&key)),
+            Some(server_config(&key, shape)),
             socket,
             Arc::new(TokioRuntime),
         );
         let endpoint = endpoint.map_err(|error| BindError::new(listen, error))?;
         let (sender, accepted) = mpsc::channel(ACCEPTED_BOUND);
         let refused = Arc::new(AtomicU64::new(0));
+        let received = config.predecessors.iter().map(|node| (*node, Arc::default())).collect();
+        let received = Arc::new(received);
         let acceptor = Acceptor {
             endpoint: endpoint.clone(),
             config: Arc::new(config),
             sender,
             refused: Arc::clone(&refused),
+            received: Arc::clone(&received),
         };
         let acceptor = tokio::spawn(acceptor.run()).abort_handle();
         let accepted = Mutex::new(accepted);
-        Ok(Self { endpoint, key, accepted, receive_buffer, refused, acceptor })
+        Ok(Self { endpoint, key, accepted, receive_buffer, refused, received, shape, acceptor })
     }
 
     /// The next link that a peer has opened and may.
@@ -135,9 +147,15 @@ impl NodeEndpoint {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Bytes that the streams of packet links have delivered, by the node they came from; counted
+    /// as QUIC delivers them, so a sender that writes anything but whole frames shows here.
+    pub fn received_bytes(&self) -> impl Iterator<Item = (NodeNumber, u64)> {
+        self.received.iter().map(|(node, bytes)| (*node, bytes.load(Ordering::Relaxed)))
+    }
+
     /// Dials a node at its addresses in order.
     pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> Dialer {
-        let config = client_config(kind, &peer.identity, Some(&self.key));
+        let config = client_config(kind, &peer.identity, Some(&self.key), self.shape);
         Dialer { endpoint: self.endpoint.clone(), config, addresses: peer.addresses }
     }
 }
@@ -189,6 +207,7 @@ struct Acceptor {
     config: Arc<EndpointConfig>,
     sender: mpsc::Sender<Accepted>,
     refused: Arc<AtomicU64>,
+    received: Arc<ReceivedBytes>,
 }
 
 impl Acceptor {
@@ -210,9 +229,9 @@ impl Acceptor {
                 continue;
             };
             let (config, sender) = (Arc::clone(&self.config), self.sender.clone());
-            let refused = Arc::clone(&self.refused);
+            let (refused, received) = (Arc::clone(&self.refused), Arc::clone(&self.received));
             handshakes.spawn(async move {
-                match timeout(HANDSHAKE, admit(incoming, &config)).await {
+                match timeout(HANDSHAKE, admit(incoming, &config, &received)).await {
                     Ok(Ok(accepted)) => drop(sender.send(accepted).await),
                     Ok(Err(LinkError)) | Err(_) => {
                         refused.fetch_add(1, Ordering::Relaxed);
@@ -226,13 +245,18 @@ impl Acceptor {
 }
 
 /// Finishes a handshake and decides by ALPN, identity and roster what the peer may.
-async fn admit(incoming: Incoming, config: &EndpointConfig) -> Result<Accepted, LinkError> {
+async fn admit(
+    incoming: Incoming,
+    config: &EndpointConfig,
+    received: &ReceivedBytes,
+) -> Result<Accepted, LinkError> {
     let connection = incoming.await.map_err(|_| LinkError)?;
     let node = peer_identity(&connection).and_then(|key| config.peers.get(&key).copied());
     match (link_kind(&connection).ok_or(LinkError)?, node) {
         (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
             say_admitted(&connection).await?;
-            let frames = FrameReceiver::new(connection, config.frame_len, config.buffers.clone());
+            let (buffers, bytes) = (config.buffers.clone(), received.get(&from).cloned());
+            let frames = FrameReceiver::new(connection, config.frame_len, buffers, bytes);
             Ok(Accepted::Packet { from, frames })
         }
         (LinkKind::Control, Some(from)) if config.relay => {

@@ -13,6 +13,7 @@ mod control;
 mod endpoint;
 mod outbox;
 mod served;
+mod shape;
 mod stream;
 mod tls;
 
@@ -23,6 +24,7 @@ pub use endpoint::{
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use served::{Arrival, ServedLink};
+pub use shape::Segmentation;
 pub use stream::{Buffers, CellSender, ClientLink, FrameReceiver, LinkError};
 pub use tls::LINK_WINDOW;
 

@@ -1,7 +1,7 @@
 //! Outbox of a packet link: bounded, and reconnecting by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::tls::LinkKind;
 pub struct PacketOutbox {
     frames: mpsc::Sender<Buffer>,
     up: Arc<AtomicBool>,
+    bytes: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -55,8 +56,10 @@ impl PacketOutbox {
         let (frames, queue) = mpsc::channel(bound);
         let up = Arc::new(AtomicBool::new(false));
         let dialer = endpoint.dialer(LinkKind::Packet, peer);
-        let task = tokio::spawn(keep(dialer, queue, Arc::clone(&up), changed)).abort_handle();
-        Self { frames, up, task }
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (is_up, written) = (Arc::clone(&up), Arc::clone(&bytes));
+        let task = tokio::spawn(keep(dialer, queue, is_up, written, changed)).abort_handle();
+        Self { frames, up, bytes, task }
     }
 
     /// Queues a frame.
@@ -75,6 +78,12 @@ impl PacketOutbox {
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
     }
+
+    /// Bytes that the link's streams have taken, counted as QUIC takes them.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for PacketOutbox {
@@ -87,6 +96,7 @@ async fn keep(
     dialer: Dialer,
     mut queue: mpsc::Receiver<Buffer>,
     up: Arc<AtomicBool>,
+    bytes: Arc<AtomicU64>,
     changed: impl Fn(LinkChange),
 ) {
     let mut backoff = Backoff::new();
@@ -95,7 +105,7 @@ async fn keep(
             backoff = Backoff::new();
             up.store(true, Ordering::Release);
             changed(LinkChange::Up);
-            let mut lost = carry(&connection, &mut queue).await;
+            let mut lost = carry(&connection, &mut queue, &bytes).await;
             up.store(false, Ordering::Release);
             // What is left was meant for keys that the node may not have any more.
             while queue.try_recv().is_ok() {
@@ -110,7 +120,11 @@ async fn keep(
 /// Writes all that is queued at once, for coalescing saves most of the cost of a frame, until the
 /// link is gone; tells how many frames it had taken and could not write. A frame's buffer is QUIC's
 /// until the peer has acknowledged it, and goes back to its pool then.
-async fn carry(connection: &Connection, queue: &mut mpsc::Receiver<Buffer>) -> usize {
+async fn carry(
+    connection: &Connection,
+    queue: &mut mpsc::Receiver<Buffer>,
+    bytes: &AtomicU64,
+) -> usize {
     let Ok(mut stream) = connection.open_uni().await else { return 0 };
     let mut frames = Vec::with_capacity(COALESCE);
     loop {
@@ -122,8 +136,11 @@ async fn carry(connection: &Connection, queue: &mut mpsc::Receiver<Buffer>) -> u
             return 0;
         }
         let mut chunks: Vec<Bytes> = frames.drain(..).map(Bytes::from_owner).collect();
-        if stream.write_all_chunks(&mut chunks).await.is_err() {
-            return received;
+        let mut rest = &mut chunks[..];
+        while !rest.is_empty() {
+            let Ok(written) = stream.write_chunks(rest).await else { return received };
+            bytes.fetch_add(u64::try_from(written.bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+            rest = &mut rest[written.chunks..];
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Streams of frames and cells: fixed length, so nothing is ever allocated by a claim.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quinn::{Connection, RecvStream, SendStream};
 use rohrpost_packet::{Buffer, BufferPool, HEADROOM};
@@ -29,6 +30,8 @@ pub struct FrameReceiver {
     source: Source,
     frame_len: usize,
     buffers: Buffers,
+    /// Where the stream's bytes are counted, if they are.
+    bytes: Option<Arc<AtomicU64>>,
     /// Also keeps the link open for as long as its frames are wanted.
     connection: Connection,
 }
@@ -40,8 +43,13 @@ enum Source {
 }
 
 impl FrameReceiver {
-    pub(crate) const fn new(connection: Connection, frame_len: usize, buffers: Buffers) -> Self {
-        Self { source: Source::Expected, frame_len, buffers, connection }
+    pub(crate) const fn new(
+        connection: Connection,
+        frame_len: usize,
+        buffers: Buffers,
+        bytes: Option<Arc<AtomicU64>>,
+    ) -> Self {
+        Self { source: Source::Expected, frame_len, buffers, bytes, connection }
     }
 
     /// The next frame; `None` if there was no buffer for it and it was shed. Not cancel-safe: a
@@ -53,7 +61,8 @@ impl FrameReceiver {
         loop {
             match &mut self.source {
                 Source::Open(stream) => {
-                    return read_frame(stream, self.frame_len, &self.buffers).await;
+                    let bytes = self.bytes.as_deref();
+                    return read_frame(stream, self.frame_len, &self.buffers, bytes).await;
                 }
                 Source::Expected => {
                     let stream = self.connection.accept_uni().await.map_err(|_| LinkError)?;
@@ -69,20 +78,23 @@ async fn read_frame(
     stream: &mut RecvStream,
     frame_len: usize,
     buffers: &Buffers,
+    bytes: Option<&AtomicU64>,
 ) -> Result<Option<Buffer>, LinkError> {
     let mut head = [0; HEADROOM];
-    stream.read_exact(&mut head).await.map_err(|_| LinkError)?;
+    read_counted(stream, &mut head, bytes).await?;
     let Some(mut buffer) = buffers.take(frame_len) else {
         let mut left = frame_len - HEADROOM;
         while left > 0 {
             let chunk = stream.read_chunk(left, true).await.map_err(|_| LinkError)?;
-            left -= chunk.ok_or(LinkError)?.bytes.len();
+            let len = chunk.ok_or(LinkError)?.bytes.len();
+            count(bytes, len);
+            left -= len;
         }
         return Ok(None);
     };
     let (begin, rest) = buffer.split_at_mut(HEADROOM);
     begin.copy_from_slice(&head);
-    stream.read_exact(rest).await.map_err(|_| LinkError)?;
+    read_counted(stream, rest, bytes).await?;
     Ok(Some(buffer))
 }
 
@@ -104,7 +116,7 @@ impl ClientLink {
     pub(crate) async fn open(connection: Connection, cell_len: usize) -> Result<Self, LinkError> {
         let stream = connection.open_uni().await.map_err(|_| LinkError)?;
         let sender = CellSender { stream, connection: connection.clone() };
-        let receiver = FrameReceiver::new(connection, cell_len, Buffers::Heap);
+        let receiver = FrameReceiver::new(connection, cell_len, Buffers::Heap, None);
         Ok(Self { sender, receiver })
     }
 }
@@ -129,8 +141,30 @@ pub(crate) async fn read_exact(
     len: usize,
 ) -> Result<Box<[u8]>, LinkError> {
     let mut bytes = vec![0; len];
-    stream.read_exact(&mut bytes).await.map_err(|_| LinkError)?;
+    read_counted(stream, &mut bytes, None).await?;
     Ok(bytes.into())
+}
+
+/// Fills `out`, and counts its bytes as QUIC delivers them.
+async fn read_counted(
+    stream: &mut RecvStream,
+    out: &mut [u8],
+    bytes: Option<&AtomicU64>,
+) -> Result<(), LinkError> {
+    let mut filled = 0;
+    while filled < out.len() {
+        let read = stream.read(&mut out[filled..]).await.map_err(|_| LinkError)?;
+        let read = read.ok_or(LinkError)?;
+        count(bytes, read);
+        filled += read;
+    }
+    Ok(())
+}
+
+fn count(bytes: Option<&AtomicU64>, len: usize) {
+    if let Some(bytes) = bytes {
+        bytes.fetch_add(u64::try_from(len).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 /// The link is gone. Why is not told: it would name an address.

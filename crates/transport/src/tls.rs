@@ -21,6 +21,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+use crate::shape::{MTU, Pace, Segmentation, Shape};
+
 /// What a link carries, as its ALPN names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LinkKind {
@@ -43,7 +45,7 @@ impl LinkKind {
 
 /// How a node answers: with its key, to peers that show a key or none; who may do what is decided
 /// after the handshake, by ALPN and roster.
-pub(crate) fn server_config(key: &SigningKey) -> ServerConfig {
+pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     let verifier = Arc::new(RawKeys { pinned: None, algorithms: algorithms() });
     let resolver = AlwaysResolvesServerRawPublicKeys::new(certified(key));
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
@@ -58,7 +60,8 @@ pub(crate) fn server_config(key: &SigningKey) -> ServerConfig {
     let tls =
         QuicServerConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    config.transport_config(Arc::new(transport()));
+    // What a node sends on links that others have opened are cells, and very little else.
+    config.transport_config(Arc::new(transport(shape, Pace::Grid)));
     config.validation_token.sent(0);
     config.max_incoming(MAX_INCOMING);
     config.incoming_buffer_size(INCOMING_BUFFER);
@@ -71,6 +74,7 @@ pub(crate) fn client_config(
     kind: LinkKind,
     peer: &IdentityKey,
     key: Option<&SigningKey>,
+    shape: Shape,
 ) -> ClientConfig {
     let pinned = Some(spki(peer));
     let verifier = Arc::new(RawKeys { pinned, algorithms: algorithms() });
@@ -91,7 +95,8 @@ pub(crate) fn client_config(
     let tls =
         QuicClientConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport()));
+    let pace = if kind == LinkKind::Client { Pace::Grid } else { Pace::Line };
+    config.transport_config(Arc::new(transport(shape, pace)));
     config.token_store(Arc::new(quinn::NoneTokenStore));
     config
 }
@@ -111,9 +116,12 @@ pub(crate) fn link_kind(connection: &quinn::Connection) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|kind| kind.alpn() == alpn)
 }
 
-fn transport() -> TransportConfig {
+fn transport(shape: Shape, pace: Pace) -> TransportConfig {
     let mut config = TransportConfig::default();
     config
+        .enable_segmentation_offload(shape.segmentation == Segmentation::Offload)
+        .ack_frequency_config(Some(shape.acknowledgements()))
+        .congestion_controller_factory(shape.congestion(pace))
         .pad_to_mtu(true)
         .initial_mtu(MTU)
         .mtu_discovery_config(None)
@@ -284,8 +292,6 @@ impl ResolvesClientCert for Anonymous {
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// Every datagram has this length, but for those that `docs/traffic.md` lists.
-const MTU: u16 = 1200;
 /// A peer that is gone is noticed after this.
 const IDLE_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);

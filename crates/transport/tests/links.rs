@@ -9,8 +9,8 @@ use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlDialer, EndpointConfig,
-    FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, ServedLink,
-    connect, exchange,
+    FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, Segmentation,
+    ServedLink, connect, exchange,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -54,6 +54,7 @@ fn endpoint_with(
         relay: node == RELAY,
         frame_len: LEN,
         buffers,
+        segmentation: Segmentation::Single,
     };
     NodeEndpoint::bind(listen, key(node), config)
 }
@@ -97,6 +98,9 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     for i in 0..50 {
         assert_eq!(received(&mut frames).await, vec![i; LEN]);
     }
+    let bytes = u64::try_from(50 * LEN).unwrap();
+    assert_eq!(outbox.sent_bytes(), bytes);
+    assert_eq!(relay.received_bytes().collect::<Vec<_>>(), [(number(MIX), bytes)]);
 }
 
 #[tokio::test]
@@ -121,7 +125,7 @@ async fn a_peer_with_another_key_is_not_spoken_to() {
     let relay = endpoint(RELAY, any()).unwrap();
     let mut wrong = address(&relay, RELAY);
     wrong.identity = key(STRANGER).public();
-    let refused = within(connect(&wrong, LEN)).await;
+    let refused = within(connect(&wrong, LEN, Segmentation::Offload)).await;
     assert!(matches!(refused, Err(ConnectError::Refused(_))));
 }
 
@@ -169,7 +173,7 @@ async fn polled(served: &mut ServedLink) -> Arrival {
 async fn a_client_without_a_key_sends_and_receives_cells() {
     let relay = endpoint(RELAY, any()).unwrap();
     let peer = address(&relay, RELAY);
-    let mut client = within(connect(&peer, LEN)).await.unwrap();
+    let mut client = within(connect(&peer, LEN, Segmentation::Single)).await.unwrap();
     let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
         panic!("no client link")
     };
@@ -198,7 +202,8 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
 #[tokio::test]
 async fn cells_for_a_client_that_does_not_read_are_shed() {
     let relay = endpoint(RELAY, any()).unwrap();
-    let _client = within(connect(&address(&relay, RELAY), LEN)).await.unwrap();
+    let _client =
+        within(connect(&address(&relay, RELAY), LEN, Segmentation::Single)).await.unwrap();
     let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
         panic!("no client link")
     };

@@ -19,7 +19,7 @@ use rohrpost_proto::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Buffers, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox, PeerAddress,
-    exchange,
+    Segmentation, exchange,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -182,6 +182,7 @@ pub(super) fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> Endpoint
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
         buffers: Buffers::Heap,
+        segmentation: Segmentation::Offload,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rohrpost_client::{Network, Profile, Session, SessionEvent};
+use rohrpost_client::{Network, Profile, Segmentation, Session, SessionEvent};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Fragment, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
 use rohrpost_proto::courier::{Event, Trip};
 use rohrpost_proto::time::Slot;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::LocalnetError;
@@ -21,6 +21,8 @@ pub(super) struct Delivery {
     pub(super) alice: NodeNumber,
     /// Where bob enters.
     pub(super) bob: NodeNumber,
+    /// To whom alice writes.
+    pub(super) bob_key: KeyId,
     /// The slot that carried it.
     pub(super) slot: Slot,
     /// Its way down.
@@ -39,6 +41,7 @@ pub(super) struct Delivery {
 pub(super) async fn deliver(
     network: &Network,
     message: Vec<u8>,
+    segmentation: Segmentation,
 ) -> Result<Delivery, LocalnetError> {
     let failed = |what: &str| LocalnetError::Message(what.to_owned());
     let profile = |agency| {
@@ -51,7 +54,7 @@ pub(super) async fn deliver(
     let bob_key = bob_contact.identity.key_id();
     let mailboxes = bob.account.mailboxes.iter().map(|own| own.relay).collect();
     let start = |profile, contact| {
-        Session::start(network, profile, vec![contact])
+        Session::start_with(network, profile, vec![contact], segmentation)
             .map_err(|error| LocalnetError::Message(error.to_string()))
     };
     let (mut alice, mut bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
@@ -86,6 +89,7 @@ pub(super) async fn deliver(
         received: letter.body.to_vec(),
         alice: entries.0,
         bob: entries.1,
+        bob_key,
         slot,
         waited: left - posted,
         travelled: left.elapsed(),
@@ -93,6 +97,33 @@ pub(super) async fn deliver(
         arrived,
         clients: (alice, bob),
     })
+}
+
+/// Keeps both clients online for `lifetime`: for one period of [`LETTERS`] alice writes to bob in
+/// every payload slot, in the next she sends cover alone, and so on.
+pub(super) async fn keep_online(delivery: Delivery, lifetime: Duration) {
+    let (mut alice, mut bob) = delivery.clients;
+    let started = Instant::now();
+    let mut often = interval(OFTEN);
+    often.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let end = sleep(lifetime);
+    tokio::pin!(end);
+    // One at a time, so that none is left for the periods of cover.
+    let mut on_its_way = false;
+    loop {
+        let writes = (started.elapsed().as_nanos() / LETTERS.as_nanos()).is_multiple_of(2);
+        tokio::select! {
+            () = &mut end => return,
+            _ = often.tick() => if writes && !on_its_way {
+                let letter = letter(b"One more.".to_vec());
+                on_its_way = alice.post(delivery.bob_key, letter).await.is_ok();
+            },
+            Some(event) = alice.event() => {
+                on_its_way &= !matches!(event, SessionEvent::Courier(Event::Sent { .. }));
+            }
+            Some(_) = bob.event() => {}
+        }
+    }
 }
 
 async fn until_view(session: &mut Session) {
@@ -142,3 +173,7 @@ fn letter(body: Vec<u8>) -> Letter {
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Periods in which alice writes, and in which she does not.
+pub(super) const LETTERS: Duration = Duration::from_secs(10);
+/// Between letters: more often than payload slots come.
+const OFTEN: Duration = Duration::from_millis(200);

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use rand::Rng;
+use rohrpost_client::Segmentation;
 use rohrpost_node::{Limits, write_signing_key};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, render_signatures};
@@ -26,6 +27,8 @@ pub struct PlanOptions {
     pub traffic: Traffic,
     /// Bounds of memory, the same for all nodes.
     pub limits: Limits,
+    /// How the nodes hand datagrams to the system.
+    pub segmentation: Segmentation,
 }
 
 impl PlanOptions {
@@ -40,7 +43,8 @@ impl PlanOptions {
             sessions: 250,
             ..Limits::default()
         };
-        Self { suite, port: None, traffic: Traffic::default(), limits }
+        let segmentation = Segmentation::Offload;
+        Self { suite, port: None, traffic: Traffic::default(), limits, segmentation }
     }
 }
 
@@ -68,7 +72,7 @@ impl Plan {
     /// # Errors
     /// The directory holds a network, or a file cannot be written.
     pub fn make(directory: &Path, options: &PlanOptions) -> Result<Self, LocalnetError> {
-        let PlanOptions { suite, port, traffic, limits } = options;
+        let PlanOptions { suite, port, traffic, .. } = options;
         if directory.join("roster.toml").exists() {
             return Err(LocalnetError::Occupied(directory.to_owned()));
         }
@@ -91,7 +95,7 @@ impl Plan {
             let path = folder.join("identity.pem");
             write_signing_key(&path, &key).map_err(file(&path))?;
             let config = folder.join("node.toml");
-            let text = configuration(number, listen, metrics, limits);
+            let text = configuration(number, listen, metrics, options);
             fs::write(&config, text).map_err(file(&config))?;
             nodes.push(RosterNode {
                 number: NodeNumber::new(number),
@@ -131,7 +135,13 @@ fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetErro
         .map_err(|error| LocalnetError::Plan(error.to_string()))
 }
 
-fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr, limits: &Limits) -> String {
+fn configuration(
+    number: u32,
+    listen: SocketAddr,
+    metrics: SocketAddr,
+    options: &PlanOptions,
+) -> String {
+    let (limits, offload) = (&options.limits, options.segmentation == Segmentation::Offload);
     format!(
         "# A node of a local network; docs/operating.md explains each key.\n\
          node = {number}\n\
@@ -141,7 +151,8 @@ fn configuration(number: u32, listen: SocketAddr, metrics: SocketAddr, limits: &
          identity = \"identity.pem\"\n\
          listen = \"{listen}\"\n\
          metrics = \"{metrics}\"\n\
-         metrics_tick_seconds = 1\n\n\
+         metrics_tick_seconds = 1\n\
+         segmentation_offload = {offload}\n\n\
          [limits]\n\
          workers = {}\n\
          replay_tags = {}\n\

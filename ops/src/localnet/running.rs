@@ -55,11 +55,22 @@ impl LocalNetwork {
         options: &PlanOptions,
         verbose: bool,
     ) -> Result<Self, LocalnetError> {
+        Self::start_after(directory, options, verbose, |_| Ok(())).map(|(local, ())| local)
+    }
+
+    /// The same; `before` is called when the files are there and no node runs yet.
+    pub(super) fn start_after<T>(
+        directory: NetworkDirectory,
+        options: &PlanOptions,
+        verbose: bool,
+        before: impl FnOnce(&Network) -> Result<T, LocalnetError>,
+    ) -> Result<(Self, T), LocalnetError> {
         let plan = Plan::make(directory.path(), options)?;
         let network = Network::open(directory.path())
             .map_err(|error| LocalnetError::Plan(error.to_string()))?;
+        let done = before(&network)?;
         let children = Children::spawn(&plan, verbose)?;
-        Ok(Self { plan, children, network, directory })
+        Ok((Self { plan, children, network, directory }, done))
     }
 
     /// Waits until all links are up and every node has a document; `progress` is told how many

@@ -2,6 +2,7 @@
 
 mod process;
 mod refusals;
+mod wire;
 
 use std::process::Command;
 

@@ -1,0 +1,117 @@
+//! The legend of a capture: which address is which node, and what the packet links carried.
+//!
+//! It stands beside the pcap, as `FILE.legend.toml`, and is all that
+//! `rohrpost-loadgen wire` needs to know of the network.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What the addresses of a capture mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Legend {
+    /// The network's suite.
+    pub suite: String,
+    /// Slot length T.
+    pub slot_ms: u64,
+    /// Bytes of every frame and cell.
+    pub frame_len: u64,
+    /// Datagrams that the capture has missed because its buffer was full.
+    pub missed: u64,
+    /// From when on periods in which a client sends letters and periods of cover alone took turns,
+    /// letters first, in microseconds of the Unix epoch.
+    pub letters_from: Option<u64>,
+    /// Length of these periods.
+    pub letters_period_ms: u64,
+    /// The nodes.
+    #[serde(rename = "node")]
+    pub nodes: Vec<LegendNode>,
+    /// The packet links.
+    #[serde(rename = "link", default)]
+    pub links: Vec<LegendLink>,
+}
+
+/// A node of the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegendNode {
+    /// Its name in the roster.
+    pub name: String,
+    /// Layer of a mix, from 1; none for a relay.
+    pub layer: Option<usize>,
+    /// Its UDP address.
+    pub address: SocketAddr,
+}
+
+/// What a packet link has carried, by the counts of its two ends: bytes that the streams took from
+/// the node, and bytes that they delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegendLink {
+    /// The sending node.
+    pub from: String,
+    /// The receiving node.
+    pub to: String,
+    /// By the sender's count.
+    pub sent_bytes: u64,
+    /// By the receiver's count.
+    pub received_bytes: u64,
+}
+
+impl Legend {
+    /// Where the legend of a capture stands.
+    #[must_use]
+    pub fn path(capture: &Path) -> PathBuf {
+        let mut path = capture.as_os_str().to_owned();
+        path.push(".legend.toml");
+        path.into()
+    }
+
+    /// The legend as its file.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let text = toml::to_string(self).expect("a legend holds tables of numbers and strings");
+        format!(
+            "# What the addresses of the capture beside this file are; rohrpost-loadgen wire reads it.\n{text}"
+        )
+    }
+
+    /// Reads a legend.
+    ///
+    /// # Errors
+    /// Line, and what is wrong.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_is_read_as_it_was_written() {
+        let address = "127.0.0.1:4433".parse().unwrap();
+        let legend = Legend {
+            suite: "classic".to_owned(),
+            slot_ms: 250,
+            frame_len: 2568,
+            missed: 3,
+            letters_from: Some(1_700_000_000_000_000),
+            letters_period_ms: 10_000,
+            nodes: vec![
+                LegendNode { name: "relay-north".to_owned(), layer: None, address },
+                LegendNode { name: "mix-1-north".to_owned(), layer: Some(1), address },
+            ],
+            links: vec![LegendLink {
+                from: "relay-north".to_owned(),
+                to: "mix-1-north".to_owned(),
+                sent_bytes: 2568,
+                received_bytes: 0,
+            }],
+        };
+        assert_eq!(Legend::parse(&legend.render()).unwrap(), legend);
+    }
+}

@@ -1,0 +1,155 @@
+//! The observer of a local network: a capture from before its nodes start to their end, and the
+//! legend to read it by.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rohrpost_client::Network;
+use rohrpost_packet::{Classic, Hybrid};
+use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::roster::{Role, SuiteName};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
+use super::message::LETTERS;
+use super::{LocalnetError, Plan, report};
+use crate::output::tell;
+
+/// Watches one network.
+pub(super) struct Observer {
+    capture: Capture,
+    legend: Legend,
+    letters_from: OnceLock<SystemTime>,
+}
+
+impl Observer {
+    /// Begins to watch the nodes of the roster.
+    pub(super) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
+        let legend = legend(network);
+        let capture = sniffer.start(legend.nodes.iter().map(|node| node.address).collect())?;
+        Ok(Self { capture, legend, letters_from: OnceLock::new() })
+    }
+
+    /// From now on letters and cover alone take turns.
+    pub(super) fn letters_begin(&self) {
+        let _ = self.letters_from.set(SystemTime::now());
+    }
+
+    /// Asks the nodes, which still run, what their packet links have carried. A link on which half a
+    /// frame is on its way just then is asked again; one that carries anything but whole frames stays
+    /// as it is, and shows in the legend.
+    pub(super) async fn note_links(&mut self, plan: &Plan) {
+        for _ in 0..ATTEMPTS {
+            for link in links(&report::gather(plan).await) {
+                let known = self.legend.links.iter_mut();
+                let known = known.into_iter().find(|it| it.from == link.from && it.to == link.to);
+                match known {
+                    Some(known) if !is_whole(known, self.legend.frame_len) => *known = link,
+                    Some(_) => {}
+                    None => self.legend.links.push(link),
+                }
+            }
+            if self.legend.links.iter().all(|link| is_whole(link, self.legend.frame_len)) {
+                return;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends the capture and writes the legend.
+    pub(super) fn finish(mut self) -> Result<(), LocalnetError> {
+        let path = self.capture.path().to_owned();
+        let counts = self.capture.finish()?;
+        self.legend.missed = counts.missed;
+        let since_epoch = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.legend.letters_from =
+            self.letters_from.get().and_then(|at| u64::try_from(since_epoch(at).as_micros()).ok());
+        Capture::write_legend(&path, &self.legend)?;
+        let path = path.display();
+        tell(&format!(
+            "captured {} datagrams to {path} ({} missed); what they show:\n  \
+             rohrpost-loadgen wire {path}",
+            counts.kept, counts.missed
+        ));
+        Ok(())
+    }
+}
+
+fn legend(network: &Network) -> Legend {
+    let roster = &network.roster;
+    let frame_len = match roster.suite {
+        SuiteName::Hybrid => frame_len::<Hybrid>(),
+        SuiteName::Classic => frame_len::<Classic>(),
+    };
+    let node = |node: &rohrpost_proto::roster::RosterNode| {
+        let layer = match node.role {
+            Role::Relay => None,
+            Role::Mix { layer } => Some(layer + 1),
+        };
+        let entry = |address| LegendNode { name: node.name.clone(), layer, address };
+        node.addresses.iter().copied().map(entry).collect::<Vec<_>>()
+    };
+    Legend {
+        suite: roster.suite.as_str().to_owned(),
+        slot_ms: u64::try_from(roster.traffic.slot.as_millis()).unwrap_or(u64::MAX),
+        frame_len: u64::try_from(frame_len).unwrap_or(u64::MAX),
+        missed: 0,
+        letters_from: None,
+        letters_period_ms: u64::try_from(LETTERS.as_millis()).unwrap_or(u64::MAX),
+        nodes: roster.nodes().flat_map(node).collect(),
+        links: Vec::new(),
+    }
+}
+
+/// Both ends of each packet link, by what the nodes show.
+fn links(parties: &[(String, Value)]) -> Vec<LegendLink> {
+    let received = |from: &str, to: &str| {
+        let receiver = parties.iter().find(|(name, _)| name == to);
+        receiver.and_then(|(_, saw)| saw["bytes_from"][from].as_u64()).unwrap_or(0)
+    };
+    let sent = parties.iter().flat_map(|(from, saw)| {
+        let to = saw["bytes_to"].as_object().into_iter().flatten();
+        to.map(move |(to, bytes)| (from, to, bytes.as_u64().unwrap_or(0)))
+    });
+    sent.map(|(from, to, sent_bytes)| LegendLink {
+        from: from.clone(),
+        to: to.clone(),
+        sent_bytes,
+        received_bytes: received(from, to),
+    })
+    .collect()
+}
+
+const fn is_whole(link: &LegendLink, frame_len: u64) -> bool {
+    link.sent_bytes.is_multiple_of(frame_len) && link.received_bytes.is_multiple_of(frame_len)
+}
+
+/// How often links are asked, and the pause between.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_ends_of_a_link_are_joined() {
+        let parties = [
+            ("a".to_owned(), json!({ "bytes_to": { "b": 30 }, "bytes_from": {} })),
+            ("b".to_owned(), json!({ "bytes_to": {}, "bytes_from": { "a": 20 } })),
+        ];
+        let link = |sent_bytes, received_bytes| LegendLink {
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+            sent_bytes,
+            received_bytes,
+        };
+        assert_eq!(links(&parties), [link(30, 20)]);
+        assert!(is_whole(&link(30, 20), 10));
+        assert!(!is_whole(&link(30, 21), 10));
+        assert!(!is_whole(&link(31, 20), 10));
+    }
+}
