@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::payload::PayloadKey;
-use crate::{HopPublicKey, ReplayTag, SharedSecret, Suite};
+use crate::{HopPublicKey, ReplayTag, SharedSecret, Suite, aead};
 
 /// What a hop derives from one encapsulation.
 pub(crate) struct HopKeys {
@@ -26,8 +26,15 @@ pub(crate) struct HopKeys {
 pub(crate) struct HeaderKey(Zeroizing<[u8; 32]>);
 
 impl HeaderKey {
-    pub(crate) fn expose(&self) -> &[u8; 32] {
-        &self.0
+    /// Seals a layer, of which the last 16 bytes become the tag.
+    pub(crate) fn seal(&self, layer: &mut [u8]) {
+        aead::seal(&self.0, layer);
+    }
+
+    /// Opens a layer in place; the last 16 bytes stay the tag.
+    #[must_use]
+    pub(crate) fn open(&self, layer: &mut [u8]) -> bool {
+        aead::open(&self.0, layer)
     }
 }
 
