@@ -23,10 +23,10 @@ use crate::contender::{Broken, Contender, outfox, rohrpost, sphinx};
     64 wrong usage; 70 a contender does not carry its message; 74 the result cannot be written.")]
 struct Arguments {
     /// Rounds; a comparison needs at least 20.
-    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u16).range(20..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(20..))]
     rounds: u16,
     /// Length of a sample.
-    #[arg(long, value_name = "MS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "MS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     sample: u16,
     /// Fails unless unwrapping is at least 2.8 times (classic) and 1.6 times (hybrid) as fast as
     /// sphinx-packet's `process`, by the fastest rounds.
