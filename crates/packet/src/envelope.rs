@@ -16,8 +16,6 @@ mod prekey;
 
 use std::marker::PhantomData;
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
@@ -27,7 +25,7 @@ pub use identity::{IdentityPublic, IdentitySecret, KeyId};
 pub use letter::{Fragment, Letter, LetterError, MessageId};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret};
 
-use crate::{Hybrid, KemError, SharedSecret, Suite, TAG_LEN};
+use crate::{Hybrid, KemError, SharedSecret, Suite, TAG_LEN, aead};
 
 /// Names a network: hash of its name and its agencies' keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,7 +102,7 @@ impl<S: Suite> Envelope<S> {
         let shared = Hybrid::decapsulate(prekey.hybrid(), ciphertext)?;
         let outer = outer_keys(&shared, network, ciphertext, prekey.public());
         let mut inner = Zeroizing::new(sealed.to_vec());
-        if !open_in_place(&outer.aead, &mut inner) {
+        if !aead::open(&outer.aead, &mut inner) {
             return Err(OpenError::Recipient);
         }
         let sender = *inner.first_chunk().expect("an envelope is longer than a key id");
@@ -157,7 +155,7 @@ impl OuterOpened<'_> {
         let key = inner_key(&self.chain, &agreed, &parties);
         let inner = &mut self.inner[SENDER_LEN..];
         let end = inner.len() - TAG_LEN;
-        if !open_in_place(&key, &mut inner[..end]) {
+        if !aead::open(&key, &mut inner[..end]) {
             return Err(OpenError::Sender);
         }
         Ok(Letter::decode(&inner[..end - TAG_LEN])?)
@@ -195,8 +193,8 @@ pub fn seal<S: Suite>(
     let inner = &mut sealed[SENDER_LEN..end];
     let letter_end = inner.len() - TAG_LEN;
     letter.encode(&mut inner[..letter_end])?;
-    seal_in_place(&key, inner);
-    seal_in_place(&outer.aead, sealed);
+    aead::seal(&key, inner);
+    aead::seal(&outer.aead, sealed);
     Ok(Envelope { bytes: bytes.as_slice().into(), suite: PhantomData })
 }
 
@@ -251,24 +249,6 @@ fn inner_key(chain: &[u8; 32], agreed: &[u8; 32], parties: &Parties<'_>) -> Zero
         .expand_multi_info(&[INNER_LABEL, &context], key.as_mut())
         .expect("32 bytes are fewer than the 8160 that HKDF-SHA256 gives");
     key
-}
-
-/// Seals all but the last 16 bytes, which become the tag. Each key seals once: nonce zero.
-fn seal_in_place(key: &[u8; 32], bytes: &mut [u8]) {
-    let (plain, tag) = bytes.split_at_mut(bytes.len() - TAG_LEN);
-    let sealed = ChaCha20Poly1305::new(key.into())
-        .encrypt_inout_detached(&Nonce::default(), &[], plain.into())
-        .expect("an envelope is shorter than the 256 GiB of RFC 8439");
-    tag.copy_from_slice(&sealed);
-}
-
-/// Opens what [`seal_in_place`] sealed; the last 16 bytes stay the tag.
-fn open_in_place(key: &[u8; 32], bytes: &mut [u8]) -> bool {
-    let (plain, tag) = bytes.split_at_mut(bytes.len() - TAG_LEN);
-    let tag = Tag::try_from(&*tag).expect("the split leaves a tag's length");
-    ChaCha20Poly1305::new(key.into())
-        .decrypt_inout_detached(&Nonce::default(), &[], plain.into(), &tag)
-        .is_ok()
 }
 
 /// Why an envelope could not be sealed. All are faults of the sender.

@@ -1,8 +1,9 @@
 //! The two key encapsulations that the suites and the envelope combine.
 //!
-//! Encapsulation takes its randomness as an argument (x25519-dalek, libcrux-ml-kem);
-//! decapsulation runs on aws-lc-rs, which is the fastest and wipes its keys when freed. Each is
-//! tested against the other.
+//! Both sides of X25519 and decapsulation of ML-KEM run on aws-lc-rs, which is the fastest and wipes
+//! its keys when freed. Encapsulation takes its randomness as an argument: an ephemeral X25519
+//! secret is made of it, and libcrux-ml-kem takes the randomness of FIPS 203 itself. X25519 is
+//! tested against x25519-dalek, the two forms of ML-KEM against each other.
 
 use aws_lc_rs::{agreement, kem};
 use libcrux_ml_kem::mlkem768;
@@ -25,10 +26,11 @@ pub(crate) struct X25519Secret(agreement::PrivateKey);
 
 impl X25519Secret {
     pub(crate) fn from_seed(seed: &[u8; 32]) -> (Self, [u8; X25519_LEN]) {
-        let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*seed));
         let secret = agreement::PrivateKey::from_private_key(&agreement::X25519, seed)
             .expect("any 32 bytes are an X25519 secret");
-        (Self(secret), public.to_bytes())
+        let public = secret.compute_public_key().expect("an X25519 secret has a public key");
+        let public = public.as_ref().try_into().expect("an X25519 public key has 32 bytes");
+        (Self(secret), public)
     }
 
     /// `X25519(secret, public)` into `shared`; an all-zero result is refused (RFC 7748, 6.1).
@@ -42,18 +44,6 @@ impl X25519Secret {
     }
 }
 
-/// `X25519(seed, public)` by x25519-dalek, for builders that bring their own randomness.
-pub(crate) fn x25519(
-    seed: &[u8; 32],
-    public: &[u8; X25519_LEN],
-    shared: &mut [u8],
-) -> Result<(), KemError> {
-    let secret = x25519_dalek::StaticSecret::from(*seed);
-    let result = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*public));
-    shared.copy_from_slice(result.as_bytes());
-    refuse_zero(shared)
-}
-
 /// Ephemeral X25519: writes the ephemeral public key to `ciphertext`, the result to `shared`.
 pub(crate) fn x25519_encapsulate(
     public: &[u8],
@@ -63,10 +53,9 @@ pub(crate) fn x25519_encapsulate(
 ) -> Result<(), KemError> {
     let mut seed = Zeroizing::new([0; 32]);
     rng.fill_bytes(seed.as_mut());
-    let secret = x25519_dalek::StaticSecret::from(*seed);
-    ciphertext.copy_from_slice(x25519_dalek::PublicKey::from(&secret).as_bytes());
-    let public = public.try_into().map_err(|_| KemError::Length)?;
-    x25519(&seed, public, shared)
+    let (secret, ephemeral) = X25519Secret::from_seed(&seed);
+    ciphertext.copy_from_slice(&ephemeral);
+    secret.agree(public, shared)
 }
 
 fn refuse_zero(shared: &mut [u8]) -> Result<(), KemError> {
@@ -125,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aws_lc_opens_what_dalek_and_libcrux_sealed() {
+    fn aws_lc_opens_what_libcrux_sealed() {
         let mut rng = ChaCha20Rng::from_seed([7; 32]);
         for _ in 0..20 {
             let mut seed = [0; MLKEM_SEED_LEN];
@@ -136,12 +125,25 @@ mod tests {
             mlkem_encapsulate(&public, &mut ciphertext, &mut ours, &mut rng).unwrap();
             secret.decapsulate(&ciphertext, &mut theirs).unwrap();
             assert_eq!(ours, theirs);
+        }
+    }
 
-            let (secret, public) = X25519Secret::from_seed(&seed[..32].try_into().unwrap());
+    /// Public keys, encapsulation and decapsulation of X25519 are those of x25519-dalek.
+    #[test]
+    fn aws_lc_agrees_with_dalek() {
+        let mut rng = ChaCha20Rng::from_seed([8; 32]);
+        for _ in 0..50 {
+            let mut seed = [0; 32];
+            rand_core::Rng::fill_bytes(&mut rng, &mut seed);
+            let (secret, public) = X25519Secret::from_seed(&seed);
+            let dalek = x25519_dalek::StaticSecret::from(seed);
+            assert_eq!(public, *x25519_dalek::PublicKey::from(&dalek).as_bytes());
             let (mut ephemeral, mut ours, mut theirs) = ([0; 32], [0; 32], [0; 32]);
             x25519_encapsulate(&public, &mut ephemeral, &mut ours, &mut rng).unwrap();
             secret.agree(&ephemeral, &mut theirs).unwrap();
             assert_eq!(ours, theirs);
+            let shared = dalek.diffie_hellman(&x25519_dalek::PublicKey::from(ephemeral));
+            assert_eq!(ours, *shared.as_bytes());
         }
     }
 
@@ -167,15 +169,14 @@ mod tests {
         let mut shared = [0; 32];
         secret.agree(&bob, &mut shared).unwrap();
         assert_eq!(shared, expected);
-        x25519(&alice, &bob, &mut shared).unwrap();
-        assert_eq!(shared, expected);
     }
 
     #[test]
     fn a_point_of_small_order_is_refused() {
         let (secret, _) = X25519Secret::from_seed(&[5; 32]);
         assert!(secret.agree(&[0; 32], &mut [0; 32]).is_err());
-        assert!(x25519(&[5; 32], &[0; 32], &mut [0; 32]).is_err());
+        let mut rng = ChaCha20Rng::from_seed([9; 32]);
+        assert!(x25519_encapsulate(&[0; 32], &mut [0; 32], &mut [0; 32], &mut rng).is_err());
     }
 
     fn hex(text: &str) -> [u8; 32] {

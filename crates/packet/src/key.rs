@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
 
+use crate::schedule::KeyContext;
 use crate::{Generation, Suite};
 
 /// A hop's secret packet key. Lives in memory only and is wiped when dropped.
@@ -17,8 +18,7 @@ impl<S: Suite> HopSecretKey<S> {
     #[must_use]
     pub fn generate(generation: Generation, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let (secret, public) = S::keypair(rng);
-        let public = HopPublicKey { generation, bytes: public.into(), suite: PhantomData };
-        Self { secret, public }
+        Self { secret, public: HopPublicKey::new(generation, public.into()) }
     }
 
     /// The public half.
@@ -43,10 +43,16 @@ impl<S: Suite> HopSecretKey<S> {
 pub struct HopPublicKey<S: Suite> {
     generation: Generation,
     bytes: Box<[u8]>,
+    context: KeyContext,
     suite: PhantomData<S>,
 }
 
 impl<S: Suite> HopPublicKey<S> {
+    fn new(generation: Generation, bytes: Box<[u8]>) -> Self {
+        let context = KeyContext::new::<S>(generation, &bytes);
+        Self { generation, bytes, context, suite: PhantomData }
+    }
+
     /// From a descriptor.
     ///
     /// # Errors
@@ -55,7 +61,7 @@ impl<S: Suite> HopPublicKey<S> {
         if !S::public_is_valid(bytes) {
             return Err(KeyError { suite: S::NAME });
         }
-        Ok(Self { generation, bytes: bytes.into(), suite: PhantomData })
+        Ok(Self::new(generation, bytes.into()))
     }
 
     /// `S::PUBLIC_KEY_LEN` bytes.
@@ -68,6 +74,10 @@ impl<S: Suite> HopPublicKey<S> {
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
+    }
+
+    pub(crate) const fn context(&self) -> &KeyContext {
+        &self.context
     }
 }
 

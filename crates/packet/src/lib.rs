@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a socket, a clock or a global generator: randomness is an argument.
 
+mod aead;
 mod buffer;
 pub mod envelope;
 mod identifier;
@@ -17,6 +18,8 @@ mod packet;
 mod payload;
 mod route;
 mod schedule;
+#[cfg(feature = "bench-internals")]
+pub mod stage;
 mod suite;
 mod surb;
 mod unwrap;

@@ -7,6 +7,8 @@
 //! R ^= S(L ^ K1);  L ^= H(K2, R);  R ^= S(L ^ K3);  L ^= H(K4, R)
 //! ```
 //!
+//! Both choose their SIMD form at run time. A long R is hashed with zeros to fill it up.
+//!
 //! A changed bit anywhere changes every byte, so a tampered payload is garbage at the last hop.
 
 use chacha20::ChaCha20;
@@ -62,9 +64,30 @@ fn stream(key: &[u8; 32], left: &[u8; 32], right: &mut [u8]) {
     ChaCha20::new((&*mixed).into(), &[0; 12].into()).apply_keystream(right);
 }
 
-/// `left ^= BLAKE3(key, right)`.
+/// `left ^= BLAKE3(key, right)`, where more than four chunks are padded with zeros to eight.
 fn hash(key: &[u8; 32], right: &[u8], left: &mut [u8; 32]) {
-    xor(left, blake3::keyed_hash(key, right).as_bytes());
+    let hash = match right.len() {
+        0..=FOUR_CHUNKS => blake3::keyed_hash(key, right),
+        _ => padded_hash(key, right),
+    };
+    xor(left, hash.as_bytes());
+}
+
+/// BLAKE3 takes eight whole chunks of 1024 bytes in one pass of its SIMD form, in less than half of
+/// the time that seven and a rest take in four passes. The copy holds no plaintext: what is hashed
+/// is under a layer of the stream before and after.
+fn padded_hash(key: &[u8; 32], right: &[u8]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for part in right.chunks(EIGHT_CHUNKS) {
+        let mut padded = [0; EIGHT_CHUNKS];
+        // In pieces, because one copy of several KiB is slow on some processors when source and
+        // destination lie at like places of their pages.
+        for (to, from) in padded.chunks_mut(1024).zip(part.chunks(1024)) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        hasher.update(&padded);
+    }
+    hasher.finalize()
 }
 
 fn xor(into: &mut [u8; 32], other: &[u8; 32]) {
@@ -74,6 +97,8 @@ fn xor(into: &mut [u8; 32], other: &[u8; 32]) {
 }
 
 const LABEL: &[u8] = b"rohrpost lioness v1";
+const FOUR_CHUNKS: usize = 4_096;
+const EIGHT_CHUNKS: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +114,19 @@ mod tests {
             assert_ne!(block, plain);
             lioness.decrypt(&mut block);
             assert_eq!(block, plain);
+        }
+    }
+
+    /// The definition, straight from the formula, against the form that is fast.
+    #[test]
+    fn the_hash_of_a_long_right_side_has_zeros_behind_it() {
+        for (len, filled) in [(4_096, 4_096), (4_097, 8_192), (7_584, 8_192), (8_193, 16_384)] {
+            let right: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            let mut left = [0; 32];
+            hash(&[5; 32], &right, &mut left);
+            let mut whole = right.clone();
+            whole.resize(filled, 0);
+            assert_eq!(left, *blake3::keyed_hash(&[5; 32], &whole).as_bytes(), "{len} bytes");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Key schedule of a hop (`docs/packet-format.md` §4).
 //!
 //! ```text
-//! context = SHA-256(label ‖ suite ‖ layer ‖ generation ‖ ciphertext ‖ public key)
+//! context = SHA-256(label ‖ suite ‖ generation ‖ public key ‖ layer ‖ ciphertext)
 //! k_header ‖ k_payload ‖ replay tag = HKDF-SHA256(ikm = ss_x25519 ‖ ss_mlkem, info = label ‖ context)
 //! ```
 //!
@@ -13,7 +13,23 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::payload::PayloadKey;
-use crate::{HopPublicKey, ReplayTag, SharedSecret, Suite};
+use crate::{Generation, HopPublicKey, ReplayTag, SharedSecret, Suite, aead};
+
+/// The part of a hop's context that its key determines, hashed once: a node uses one key for every
+/// packet of an epoch.
+#[derive(Clone)]
+pub(crate) struct KeyContext(Sha256);
+
+impl KeyContext {
+    pub(crate) fn new<S: Suite>(generation: Generation, public: &[u8]) -> Self {
+        let hash = Sha256::new()
+            .chain_update(LABEL)
+            .chain_update([S::ID.get()])
+            .chain_update(generation.get().to_be_bytes())
+            .chain_update(public);
+        Self(hash)
+    }
+}
 
 /// What a hop derives from one encapsulation.
 pub(crate) struct HopKeys {
@@ -26,8 +42,15 @@ pub(crate) struct HopKeys {
 pub(crate) struct HeaderKey(Zeroizing<[u8; 32]>);
 
 impl HeaderKey {
-    pub(crate) fn expose(&self) -> &[u8; 32] {
-        &self.0
+    /// Seals a layer, of which the last 16 bytes become the tag.
+    pub(crate) fn seal(&self, layer: &mut [u8]) {
+        aead::seal(&self.0, layer);
+    }
+
+    /// Opens a layer in place; the last 16 bytes stay the tag.
+    #[must_use]
+    pub(crate) fn open(&self, layer: &mut [u8]) -> bool {
+        aead::open(&self.0, layer)
     }
 }
 
@@ -39,13 +62,8 @@ pub(crate) fn hop_keys<S: Suite>(
     ciphertext: &[u8],
 ) -> HopKeys {
     let layer = u8::try_from(layer).expect("a path has four layers");
-    let context = Sha256::new()
-        .chain_update(LABEL)
-        .chain_update([S::ID.get(), layer])
-        .chain_update(public.generation().get().to_be_bytes())
-        .chain_update(ciphertext)
-        .chain_update(public.as_bytes())
-        .finalize();
+    let KeyContext(hash) = public.context().clone();
+    let context = hash.chain_update([layer]).chain_update(ciphertext).finalize();
     let mut output = Zeroizing::new([0; 80]);
     Hkdf::<Sha256>::new(None, shared.expose())
         .expand_multi_info(&[LABEL, &context], output.as_mut())

@@ -3,14 +3,11 @@
 //! The order at a hop is: decapsulate, header AEAD, then the caller's replay test-and-set with
 //! [`Opened::tag`], then the payload. Everything that fails is to be dropped in silence.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
-
 use crate::payload::PayloadKey;
 use crate::schedule::hop_keys;
 use crate::{
     Body, Garbage, HOPS, HopSecretKey, KemError, Packet, ROUTE_LEN, ReplayTag, ReplyId, Route,
-    RouteError, Suite, TAG_LEN,
+    RouteError, Suite,
 };
 
 /// A packet whose header layer is open, before its replay check.
@@ -38,12 +35,10 @@ pub fn open_header<S: Suite>(
     let (ciphertext, sealed) = header.split_at_mut(S::CIPHERTEXT_LEN);
     let shared = S::decapsulate(key.secret(), ciphertext)?;
     let keys = hop_keys(&shared, layer, key.public(), ciphertext);
-    let (plain, tag) = sealed.split_at_mut(sealed.len() - TAG_LEN);
-    let tag = Tag::try_from(&*tag).expect("the split leaves a tag's length");
-    ChaCha20Poly1305::new(keys.header.expose().into())
-        .decrypt_inout_detached(&Nonce::default(), &[], (&mut *plain).into(), &tag)
-        .map_err(|_| UnwrapError::Header)?;
-    let route = plain.first_chunk::<ROUTE_LEN>().expect("a layer is longer than its route");
+    if !keys.header.open(sealed) {
+        return Err(UnwrapError::Header);
+    }
+    let route = sealed.first_chunk::<ROUTE_LEN>().expect("a layer is longer than its route");
     let route = Route::decode(route)?;
     Ok(Opened { packet, layer, route, tag: keys.tag, payload: keys.payload })
 }

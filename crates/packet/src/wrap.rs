@@ -1,7 +1,5 @@
 //! Building packets, inside out (`docs/packet-format.md` §3 to §6).
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use rand_core::CryptoRng;
 
 use crate::payload::{PayloadKey, lay_out};
@@ -69,11 +67,7 @@ pub(crate) fn build_header<S: Suite>(
     for (index, (hop, keys)) in hops.iter().zip(&keys).enumerate().rev() {
         let layer = &mut header[index * step + S::CIPHERTEXT_LEN..len - TAG_LEN * index];
         hop.route.encode(&mut layer[..ROUTE_LEN]);
-        let (plain, tag) = layer.split_at_mut(layer.len() - TAG_LEN);
-        let sealed = ChaCha20Poly1305::new(keys.header.expose().into())
-            .encrypt_inout_detached(&Nonce::default(), &[], plain.into())
-            .expect("a header is shorter than the 256 GiB of RFC 8439");
-        tag.copy_from_slice(&sealed);
+        keys.header.seal(layer);
     }
     Ok(keys)
 }

@@ -6,10 +6,11 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::KemError;
-use crate::kem::{X25519_LEN, X25519Secret, x25519};
+use crate::kem::{X25519_LEN, X25519Secret};
 
 /// Secret identity key; wiped when dropped.
 pub struct IdentitySecret {
+    secret: X25519Secret,
     seed: Zeroizing<[u8; 32]>,
     public: IdentityPublic,
 }
@@ -26,8 +27,8 @@ impl IdentitySecret {
     /// The identity that a key file holds as 32 bytes.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let (_, public) = X25519Secret::from_seed(seed);
-        Self { seed: Zeroizing::new(*seed), public: IdentityPublic(public) }
+        let (secret, public) = X25519Secret::from_seed(seed);
+        Self { secret, seed: Zeroizing::new(*seed), public: IdentityPublic(public) }
     }
 
     /// The bytes for a key file.
@@ -47,7 +48,7 @@ impl IdentitySecret {
         public: &[u8; X25519_LEN],
         shared: &mut [u8],
     ) -> Result<(), KemError> {
-        x25519(&self.seed, public, shared)
+        self.secret.agree(public, shared)
     }
 }
 
