@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::time::Time;
-use rohrpost_tests::{Address, Conditions, Kind, NORTH, Record, Toy, World, seeds};
+use rohrpost_tests::{Address, Conditions, Kind, Memory, NORTH, Record, Setup, Toy, World, seeds};
 
 /// Letters that the busy network carries.
 const LETTERS: u8 = 40;
+/// Longer than a session lives without cells.
+const CUT: Duration = Duration::from_secs(15);
 
 /// Four clients over two minutes; with mail, two of them write to each other all the time.
 fn run<S: Suite>(seed: u64, conditions: Conditions, letters: u8) -> World<S> {
@@ -96,4 +98,28 @@ fn every_client_sends_and_gets_one_cell_of_one_length_per_slot() {
     }
     assert!(cells.iter().all(|record| record.len == 8 + Toy::PACKET_LEN));
     assert!(cells.iter().any(|record| record.to == Address::Node(NORTH)));
+}
+
+/// A run with all that can happen to a network is a function of its seed, whatever is kept of it.
+#[test]
+fn a_run_is_a_function_of_its_seed() {
+    let eventful = |seed: u64, memory: Memory| {
+        let conditions = Conditions { lost_per_million: 20_000, ..Conditions::CALM };
+        let mut world = World::<Toy>::of(Setup { conditions, memory, ..Setup::new(seed) });
+        let (one, other) = (world.add_client(NORTH), world.add_client(NodeNumber::new(2)));
+        world.introduce(one, other);
+        world.run_for(Duration::from_secs(20));
+        (0..10).for_each(|number| world.post(one, other, number, &[number]));
+        world.cut(&[Address::Client(other)], &[Address::Node(NodeNumber::new(2))], CUT);
+        world.kill(NORTH);
+        world.run_for(CUT);
+        world.start(NORTH);
+        world.run_for(Duration::from_secs(40));
+        Kind::ALL.iter().map(|kind| world.observer.digest(*kind)).collect::<Vec<_>>()
+    };
+    let run = eventful(1, Memory::Everything);
+    assert!(run.iter().all(Option::is_some));
+    assert!(run == eventful(1, Memory::Everything), "another run of one seed");
+    assert!(run == eventful(1, Memory::Digest), "a run that keeps less");
+    assert!(run != eventful(2, Memory::Everything), "another seed");
 }
