@@ -35,7 +35,7 @@ impl Roster {
             "classic" => SuiteName::Classic,
             _ => return Err(RosterError::Suite(raw.suite)),
         };
-        let mut nodes = BTreeMap::new();
+        let (mut nodes, written) = (BTreeMap::new(), raw.node.len());
         for raw in raw.node {
             let node = raw.check(trust)?;
             nodes.insert(node.number, node);
@@ -51,7 +51,7 @@ impl Roster {
             directory: raw.directory.check()?,
             nodes,
         };
-        roster.check_nodes(text.matches("[[node]]").count())?;
+        roster.check_nodes(written)?;
         Ok(roster)
     }
 
