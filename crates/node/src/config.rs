@@ -83,7 +83,11 @@ impl NodeConfig {
             .map_err(|message| NodeError::Config { path: path.to_owned(), message })
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+    /// Reads the text of a configuration whose paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// What is wrong, with its line, and what to do.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let raw: RawConfig = toml::from_str(text).map_err(|error| error.to_string())?;
         if !raw.metrics.ip().is_loopback() {
             return Err(format!(

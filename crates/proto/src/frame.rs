@@ -177,6 +177,9 @@ impl<S: Suite> DownCell<S> {
         reader.zeros::<7>()?;
         let id = ReplyId::new(reader.array()?);
         let time = Time::from_micros(reader.u64()?);
+        if time > Time::LATEST {
+            return Err(Malformed);
+        }
         let chunk = Chunk::decode(reader.take(S::HEADER_LEN - ID_LEN - TIME_LEN)?)?;
         let payload = reader.take(S::PAYLOAD_LEN)?;
         reader.end()?;

@@ -85,10 +85,12 @@ impl<S: Suite> Mailboxes<S> {
             if !mailbox.admits(&store.write_key) {
                 return Err(Refusal::Refused);
             }
+            // Before room is made: a second copy must not cost another mailbox its mail.
+            if mailbox.holds(&store.envelope) {
+                return Ok(());
+            }
             if self.envelopes.fetch_add(1, Ordering::Relaxed) < self.limits.envelopes {
-                if !mailbox.keep(now, store.envelope) {
-                    self.envelopes.fetch_sub(1, Ordering::Relaxed);
-                }
+                mailbox.keep(now, store.envelope);
                 return Ok(());
             }
             self.envelopes.fetch_sub(1, Ordering::Relaxed);

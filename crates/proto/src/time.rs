@@ -13,6 +13,10 @@ pub struct Time(u64);
 pub struct Slot(u64);
 
 impl Time {
+    /// The latest time that a peer may name, in the year 2255: 2⁵³ microseconds. Whatever is
+    /// reckoned from it, slots and periods, stays within 64 bits.
+    pub const LATEST: Self = Self(1 << 53);
+
     /// From microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

@@ -88,20 +88,21 @@ impl TrustRoot {
         let (silent, lying) = self.survives();
         let mut text = format!(
             "# The trust root of this network. Hand it to every operator and client in person.\n\
-             network = \"{}\"\n\n\
+             network = {}\n\n\
              # So many agencies must sign a roster: {silent} may be silent and {lying} may lie.\n\
              threshold = {}\n\n\
              # Clients and relays know it; strangers do not. Keep it among them.\n\
              join_key = \"{}\"\n",
-            self.network,
+            quoted(&self.network),
             self.threshold,
             HEXLOWER_PERMISSIVE.encode(self.join_key.expose()),
         );
         for agency in &self.agencies {
             let _ = write!(
                 text,
-                "\n[[agency]]\nname = \"{}\"\nkey = \"{}\"\n",
-                agency.name, agency.key
+                "\n[[agency]]\nname = {}\nkey = \"{}\"\n",
+                quoted(&agency.name),
+                agency.key
             );
         }
         text
@@ -150,6 +151,11 @@ impl TrustRoot {
         let (n, k) = (self.agencies.len(), self.threshold);
         (n - k, (2 * k).saturating_sub(n + 1))
     }
+}
+
+/// A name as a TOML string: a quotation mark in it does not end it.
+pub(crate) fn quoted(name: &str) -> toml::Value {
+    toml::Value::String(name.to_owned())
 }
 
 #[derive(Deserialize)]
@@ -223,6 +229,17 @@ mod tests {
         let error = trust(4, 2).err().unwrap().to_string();
         assert!(error.contains("between 3 and 4"), "{error}");
         assert!(trust(4, 5).is_err());
+    }
+
+    #[test]
+    fn names_with_quotation_marks_and_line_ends_read_back() {
+        let mut agencies = agencies(4);
+        agencies[0].name = "the \"north\"\nthreshold = 1".into();
+        let network = "a \\ network '''".into();
+        let trust = TrustRoot::new(network, agencies, 3, JoinKey::new([1; 32])).unwrap();
+        let again = TrustRoot::parse(&trust.render()).unwrap();
+        assert_eq!(again.network, trust.network);
+        assert_eq!(again.agencies[0].name, trust.agencies[0].name);
     }
 
     #[test]

@@ -57,6 +57,18 @@ fn a_reply_and_a_chunk_share_a_down_cell() {
     assert!(DownCell::<Classic>::decode(&dummy).unwrap().reply.is_none());
 }
 
+/// A client's next slot began before the present: it sent without pause.
+#[test]
+fn a_time_that_cannot_be_reckoned_with_is_refused() {
+    let cell = |time| DownCell::<Classic>::new(time, None, None).encode();
+    for micros in [u64::MAX, Time::LATEST.micros() + 1] {
+        assert!(DownCell::<Classic>::decode(&cell(Time::from_micros(micros))).is_err());
+    }
+    let latest = DownCell::<Classic>::decode(&cell(Time::LATEST)).unwrap().time;
+    let minute = std::time::Duration::from_secs(60);
+    assert!(latest.slot(minute).next().start(minute) > latest);
+}
+
 #[test]
 fn a_document_survives_any_order_and_repetition() {
     let document: Vec<u8> = (0..2_000_u16).map(|i| i.to_be_bytes()[1]).collect();

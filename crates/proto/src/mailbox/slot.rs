@@ -73,15 +73,17 @@ impl<S: Suite> Mailbox<S> {
         fits & (self.envelopes.len() < self.room())
     }
 
-    /// Keeps an envelope; false if it is here already.
-    pub(super) fn keep(&mut self, now: Time, envelope: Envelope<S>) -> bool {
+    /// Whether an envelope is here already.
+    pub(super) fn holds(&self, envelope: &Envelope<S>) -> bool {
+        let id = EnvelopeId::of(envelope);
+        self.envelopes.iter().any(|stored| stored.id == id)
+    }
+
+    /// Keeps an envelope that is not here.
+    pub(super) fn keep(&mut self, now: Time, envelope: Envelope<S>) {
         let id = EnvelopeId::of(&envelope);
-        if self.envelopes.iter().any(|stored| stored.id == id) {
-            return false;
-        }
         self.stored += 1;
         self.envelopes.push_back(Stored { id, envelope, since: now, served: None });
-        true
     }
 
     pub(super) fn can_answer(&self) -> bool {

@@ -231,3 +231,20 @@ fn a_full_relay_takes_no_more_mailboxes_and_makes_the_least_earned_yield() {
     let held: usize = two.mailboxes.counts().iter().map(|counts| counts.held).sum();
     assert_eq!(held, 2);
 }
+
+#[test]
+fn a_second_copy_at_a_full_relay_costs_nobody_anything() {
+    let mut stage = stage(MailboxLimits { mailboxes: 2, envelopes: 2 });
+    let key = stage.write_key.clone();
+    stage.pull(&[]);
+    stage.store(1, &key).unwrap();
+    let poor = std::mem::replace(&mut stage.owner, MailboxKey::from_seed(&[5; 32]));
+    stage.pull(&[]);
+    stage.pull(&[]);
+    stage.store(2, &key).unwrap();
+    assert_eq!(stage.store(2, &key), Ok(()), "the richer mailbox has it");
+    assert!(stage.mailboxes.counts().iter().all(|counts| counts.held == 1), "nobody yielded");
+    stage.owner = poor;
+    assert_eq!(stage.store(1, &key), Ok(()), "the poorer one has it; none would yield for it");
+    assert!(stage.mailboxes.counts().iter().all(|counts| counts.held == 1));
+}

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Directory, Role, Roster, RosterNode, SIGNATURE_LABEL, SuiteName, Traffic};
 use crate::signing::{IdentityKey, Signature};
-use crate::trust::TrustRoot;
+use crate::trust::{TrustRoot, quoted};
 
 /// One agency's signature over a roster.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl Roster {
             "classic" => SuiteName::Classic,
             _ => return Err(RosterError::Suite(raw.suite)),
         };
-        let mut nodes = BTreeMap::new();
+        let (mut nodes, written) = (BTreeMap::new(), raw.node.len());
         for raw in raw.node {
             let node = raw.check(trust)?;
             nodes.insert(node.number, node);
@@ -51,7 +51,7 @@ impl Roster {
             directory: raw.directory.check()?,
             nodes,
         };
-        roster.check_nodes(text.matches("[[node]]").count())?;
+        roster.check_nodes(written)?;
         Ok(roster)
     }
 
@@ -90,12 +90,13 @@ impl Roster {
         let mut text = format!(
             "# The roster: who takes part, and the rates that all follow. Signed by the agencies;\n\
              # a changed byte needs new signatures (rohrpost-ops roster sign).\n\
-             network = \"{network}\"\nversion = 1\n\n\
+             network = {}\nversion = 1\n\n\
              # First day on which it no longer holds.\nexpires = \"{expires}\"\n\n\
              # hybrid: X25519 and ML-KEM-768. classic: X25519 alone.\nsuite = \"{}\"\n\n\
              [traffic]\n# Every client sends one cell per slot.\nslot_ms = {}\n\
              # Mean of the random delay at each mix.\nmix_delay_ms = {}\n\
              # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n",
+            quoted(network),
             suite.as_str(),
             traffic.slot.as_millis(),
             traffic.mix_delay.as_millis(),
@@ -109,11 +110,11 @@ impl Roster {
             };
             let _ = write!(
                 text,
-                "\n[[node]]\nnumber = {}\nname = \"{}\"\noperator = \"{}\"\nrole = {role}\n\
+                "\n[[node]]\nnumber = {}\nname = {}\noperator = {}\nrole = {role}\n\
                  addresses = [{}]\nidentity = \"{}\"\n",
                 node.number,
-                node.name,
-                node.operator,
+                quoted(&node.name),
+                quoted(&node.operator),
                 addresses.join(", "),
                 node.identity,
             );
@@ -141,9 +142,8 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
 pub fn render_signatures(signatures: &[RosterSignature]) -> String {
     let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
     signatures.iter().fold(head, |mut text, signed| {
-        let RosterSignature { agency, signature } = signed;
-        let _ =
-            write!(text, "\n[[signature]]\nagency = \"{agency}\"\nsignature = \"{signature}\"\n");
+        let (agency, signature) = (quoted(&signed.agency), signed.signature);
+        let _ = write!(text, "\n[[signature]]\nagency = {agency}\nsignature = \"{signature}\"\n");
         text
     })
 }

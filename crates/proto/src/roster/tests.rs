@@ -106,3 +106,17 @@ fn rules_are_checked_and_explained() {
         assert!(error.contains(expected), "{error} lacks {expected}");
     }
 }
+
+/// Counted in the text, tables were overlooked that are not written as `[[node]]`.
+#[test]
+fn a_number_that_stands_twice_is_refused_however_it_is_written() {
+    let good = text(&nodes());
+    let again = good.replace("number = 2", "number = 1");
+    let spaced = again.replace("[[node]]", "[[ node ]]");
+    for text in [again, spaced] {
+        let error = error(&text, THREE);
+        assert!(error.contains("share a number"), "{error}");
+    }
+    let comment = format!("# each [[node]] is a table\n{good}");
+    assert!(Roster::verify(&comment, &signatures(&comment, THREE), &trust(), NOW).is_ok());
+}

@@ -1,0 +1,59 @@
+//! Writes valid files of each kind into the corpus of `configuration`, from which the fuzzer starts:
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+
+use std::path::Path;
+
+use rohrpost_client::Card;
+use rohrpost_fuzz::letter::{NETWORK, PARTIES};
+use rohrpost_fuzz::network::{TRUST, roster_text, sign};
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::courier::{Contact, ContactMailbox};
+use rohrpost_proto::instruction::{MailboxId, WriteKey};
+use rohrpost_proto::roster::render_signatures;
+
+fn main() -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/configuration");
+    std::fs::create_dir_all(&folder)?;
+    let write = |name: &str, kind: char, text: &str| {
+        std::fs::write(folder.join(name), format!("{kind}{text}"))
+    };
+    write("node", 'n', NODE)?;
+    write("trust", 't', &TRUST.render())?;
+    let roster = roster_text();
+    write("roster", 'r', &roster)?;
+    write("signatures", 's', &render_signatures(&sign(&roster)))?;
+    write("card", 'c', &card().render())
+}
+
+fn card() -> Card {
+    let mailbox = |relay: u32| ContactMailbox {
+        relay: NodeNumber::new(relay),
+        id: MailboxId::new([5; 32]),
+        write_key: WriteKey::new([6; 32]),
+    };
+    let contact = Contact {
+        identity: PARTIES.bob.public().clone(),
+        prekey: PARTIES.prekey.public().clone(),
+        mailboxes: vec![mailbox(1), mailbox(2)],
+    };
+    Card { network: NETWORK, contact }
+}
+
+const NODE: &str = r#"
+node = 3
+trust = "../trust.toml"
+roster = "../roster.toml"
+signatures = "../roster.sig"
+identity = "identity.pem"
+listen = "[::]:4433"
+metrics = "127.0.0.1:9100"
+metrics_tick_seconds = 60
+[limits]
+workers = 2
+replay_tags = 4000000
+pool_packets = 16384
+queue_packets = 1024
+sessions = 10000
+mailboxes = 16384
+envelopes = 65536
+"#;

@@ -1,0 +1,145 @@
+//! What people write: node configuration, trust root, roster, signatures, contact cards.
+//!
+//! The first byte chooses the file, the rest is its text, so that corpus files can be read and
+//! written by hand: `n` node.toml, `t` trust.toml, `r` roster.toml, `s` roster.sig, `c` card,
+//! `b` bytes inside a card's armour.
+#![no_main]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use data_encoding::{BASE64, HEXLOWER};
+use libfuzzer_sys::fuzz_target;
+use rohrpost_client::Card;
+use rohrpost_fuzz::letter::{NETWORK, PARTIES};
+use rohrpost_fuzz::network::{NODES, NOW, TRUST, sign};
+use rohrpost_node::NodeConfig;
+use rohrpost_proto::roster::{
+    NetworkFiles, Roster, RosterNode, parse_signatures, render_signatures,
+};
+use rohrpost_proto::trust::TrustRoot;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, rest)) = data.split_first() else { return };
+    let text = std::str::from_utf8(rest);
+    match (kind, text) {
+        (b'n', Ok(text)) => node(text),
+        (b't', Ok(text)) => trust(text),
+        (b'r', Ok(text)) => roster(text),
+        (b's', Ok(text)) => signatures(text),
+        (b'c', Ok(text)) => card(text),
+        (b'b', _) => armour(rest),
+        _ => {}
+    }
+});
+
+/// What is accepted lies within its bounds.
+fn node(text: &str) {
+    let Ok(config) = NodeConfig::parse(text, Path::new("folder")) else { return };
+    assert!(config.metrics.ip().is_loopback());
+    assert!((1..=3600).contains(&config.metrics_tick.as_secs()));
+    let limits = config.limits;
+    assert!((1..=256).contains(&limits.workers));
+    let sizes = [
+        limits.replay_tags,
+        limits.pool_packets,
+        limits.queue_packets,
+        limits.sessions,
+        limits.mailboxes,
+        limits.envelopes,
+    ];
+    assert!(sizes.iter().all(|size| (1..=1_000_000_000).contains(size)));
+}
+
+/// A safe threshold, and what is written reads back.
+fn trust(text: &str) {
+    let Ok(trust) = TrustRoot::parse(text) else { return };
+    let (n, k) = (trust.agencies().len(), trust.threshold());
+    assert!(k <= n && 3 * k > 2 * n);
+    let again = TrustRoot::parse(&trust.render()).expect("what is written reads back");
+    assert!(again.network_id() == trust.network_id() && again.threshold() == k);
+    assert_eq!(again.network(), trust.network());
+    let names = |trust: &TrustRoot| trust.agencies().iter().map(|a| a.name.clone()).collect();
+    let (one, other): (Vec<_>, Vec<_>) = (names(&trust), names(&again));
+    assert_eq!(one, other);
+}
+
+/// Signed by enough agencies, so that only its rules stand in the way; all that the text holds is
+/// in the roster, once, and what is written reads back.
+fn roster(text: &str) {
+    let unsigned = Roster::verify(text, &[], &TRUST, NOW);
+    assert!(unsigned.is_err(), "an unsigned roster was taken");
+    let Ok(roster) = Roster::verify(text, &sign(text), &TRUST, NOW) else { return };
+    assert!((0..4).all(|position| roster.at(position).next().is_some()));
+    assert!((4..=60_000).contains(&roster.traffic.slot.as_millis()));
+    let table: toml::Table = text.parse().expect("it was read as TOML before");
+    let written = table["node"].as_array().map_or(0, Vec::len);
+    let nodes: Vec<RosterNode> = roster.nodes().cloned().collect();
+    assert_eq!(nodes.len(), written, "a node of the text is missing");
+    let expires = &roster.expires;
+    let again = Roster::render(&roster.network, expires, roster.suite, &roster.traffic, &nodes);
+    let again = Roster::verify(&again, &sign(&again), &TRUST, NOW).expect("it reads back");
+    assert_eq!(again.traffic, roster.traffic);
+    for (one, other) in again.nodes().zip(&nodes) {
+        assert!(one.name == other.name && one.addresses == other.addresses);
+        assert!(one.role == other.role && one.identity == other.identity);
+    }
+}
+
+/// Signatures read back, and none that a text can hold makes a roster.
+fn signatures(text: &str) {
+    let Ok(signatures) = parse_signatures(text) else { return };
+    let again = render_signatures(&signatures);
+    let again = parse_signatures(&again).expect("what is written reads back");
+    let same = |(one, other): (&rohrpost_proto::roster::RosterSignature, _)| {
+        let other: &rohrpost_proto::roster::RosterSignature = other;
+        one.agency == other.agency && one.signature == other.signature
+    };
+    assert!(again.len() == signatures.len() && again.iter().zip(&signatures).all(same));
+    let roster = rohrpost_fuzz::network::roster_text();
+    assert!(roster.contains(&format!("number = {NODES}")));
+    let trust = TRUST.render();
+    let files = NetworkFiles { trust: &trust, roster: &roster, signatures: text };
+    let expected = signatures
+        .iter()
+        .filter(|signed| sign(&roster).iter().any(|good| good.signature == signed.signature));
+    if files.open(NOW).is_ok() {
+        assert!(expected.count() >= TRUST.threshold(), "a forged signature was taken");
+    }
+}
+
+fn card(text: &str) {
+    let Ok(card) = Card::parse(text, &NETWORK) else { return };
+    assert!(card.network == NETWORK && !card.contact.mailboxes.is_empty());
+    let written = card.render();
+    let again = Card::parse(&written, &NETWORK).expect("what is written reads back");
+    assert_eq!(again.render(), written);
+}
+
+/// Version, count of mailboxes and what follows, behind the right network, keys and checksum.
+fn armour(bytes: &[u8]) {
+    let [version, flags, rest @ ..] = bytes else { return };
+    let mut inside = vec![*version];
+    inside.extend_from_slice(NETWORK.as_bytes());
+    inside.extend_from_slice(&KEYS);
+    if flags & 1 == 1 {
+        inside[1] ^= 1;
+    }
+    if flags & 2 == 2 {
+        // A coefficient of the ML-KEM key that is not below the modulus.
+        inside[1 + 32 + 32 + 32..][..2].fill(0xff);
+    }
+    inside.extend_from_slice(rest);
+    let sum = HEXLOWER.encode(&blake3::hash(&inside).as_bytes()[..4]);
+    let body = BASE64.encode(&inside);
+    card(&format!("{BEGIN}\n{body}\n={sum}\n{END}\n"));
+}
+
+/// Identity and prekey of a card.
+static KEYS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let identity = PARTIES.bob.public().as_bytes();
+    [&identity[..], PARTIES.prekey.public().as_bytes()].concat()
+});
+
+const BEGIN: &str = "-----BEGIN ROHRPOST CARD-----";
+const END: &str = "-----END ROHRPOST CARD-----";

@@ -1,0 +1,339 @@
+//! Sequences of operations on a relay's mailboxes, against a model.
+//!
+//! The model keeps queues of numbers. It checks who is refused, every bound, the time to live, that
+//! each answer spends the oldest reply block of its mailbox, which envelope it carries, and, with
+//! a twin that never gets mail, that neither number nor receivers of answers depend on mail.
+#![no_main]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rohrpost_fuzz::toy::Toy;
+use rohrpost_fuzz::{path, rng};
+use rohrpost_packet::envelope::Envelope;
+use rohrpost_packet::{
+    Hop, HopSecretKey, NodeNumber, Packet, Route, SessionId, Suite, Surb, SurbOpener, build_surb,
+    open_header,
+};
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::instruction::{
+    Answer, EnvelopeId, Instruction, MailboxId, Pull, Store, WriteKey,
+};
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes, SERVE_AGAIN, SURB_STOCK, TTL};
+use rohrpost_proto::time::Time;
+
+#[derive(Arbitrary, Debug)]
+struct Script {
+    mailboxes: u8,
+    envelopes: u8,
+    operations: Vec<Operation>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Operation {
+    Store {
+        owner: u8,
+        key: u8,
+        mark: u8,
+    },
+    Pull {
+        owner: u8,
+        keys: [Option<u8>; 2],
+        acks: Vec<u8>,
+    },
+    /// Many pulls at once, by which an owner earns room.
+    Earn {
+        owner: u8,
+        pulls: u8,
+    },
+    Discard,
+    Tick,
+    Sweep,
+    Seconds(u8),
+    Hours(u8),
+}
+
+/// One mailbox, as numbers.
+struct Slot {
+    /// Serial numbers of reply blocks and when they came, oldest first.
+    surbs: VecDeque<(u32, Time)>,
+    kept: VecDeque<Kept>,
+    keys: [Option<u8>; 2],
+    pulled: Time,
+    decayed: Time,
+    credit: usize,
+}
+
+/// One envelope.
+struct Kept {
+    mark: u8,
+    since: Time,
+    served: Option<Time>,
+}
+
+struct World {
+    now: Time,
+    limits: MailboxLimits,
+    mailboxes: Mailboxes<Toy>,
+    /// Gets every pull and no mail.
+    twin: Mailboxes<Toy>,
+    slots: BTreeMap<u8, Slot>,
+    serial: u32,
+}
+
+static HOP: LazyLock<HopSecretKey<Toy>> = LazyLock::new(|| {
+    let [first, ..] = path::keys();
+    first
+});
+
+/// Encoded reply blocks, one for each owner: the serial number is written into the first hop.
+static BLOCKS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| (0..OWNERS).map(block).collect());
+
+fuzz_target!(|script: Script| {
+    let mut world = World::new(&script);
+    for operation in script.operations.iter().take(OPERATIONS) {
+        world.follow(operation);
+        world.check();
+    }
+});
+
+impl World {
+    fn new(script: &Script) -> Self {
+        let limits = MailboxLimits {
+            mailboxes: usize::from(script.mailboxes % (OWNERS + 1)),
+            envelopes: usize::from(script.envelopes % 40),
+        };
+        Self {
+            now: Time::from_micros(1_795_000_000_000_000),
+            limits,
+            mailboxes: Mailboxes::new(limits),
+            twin: Mailboxes::new(limits),
+            slots: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    fn follow(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Store { owner, key, mark } => {
+                self.store(owner % OWNERS, key % KEYS, *mark);
+            }
+            Operation::Pull { owner, keys, acks } => {
+                let keys = keys.map(|key| key.map(|key| key % KEYS));
+                let acks = &acks[..acks.len().min(8)];
+                self.pull(owner % OWNERS, keys, acks);
+            }
+            Operation::Earn { owner, pulls } => {
+                for _ in 0..*pulls {
+                    self.pull(owner % OWNERS, [Some(0), None], &[]);
+                }
+            }
+            Operation::Discard => {
+                assert_eq!(self.mailboxes.handle(self.now, Instruction::Discard), Ok(()));
+            }
+            Operation::Tick => self.tick(),
+            Operation::Sweep => self.sweep(),
+            Operation::Seconds(seconds) => {
+                self.now = self.now + Duration::from_secs(u64::from(*seconds));
+            }
+            Operation::Hours(hours) => {
+                self.now = self.now + Duration::from_secs(3600 * u64::from(*hours));
+            }
+        }
+    }
+
+    fn check(&self) {
+        let counts = self.mailboxes.counts();
+        assert_eq!(counts.len(), self.slots.len());
+        assert!(self.slots.len() <= self.limits.mailboxes);
+        for (counts, (owner, slot)) in counts.iter().zip(&self.slots) {
+            assert_eq!(counts.pseudonym, format!("{owner:02x}").repeat(4));
+            assert_eq!(counts.held, slot.kept.len());
+        }
+        assert!(self.held() <= self.limits.envelopes);
+    }
+
+    fn held(&self) -> usize {
+        self.slots.values().map(|slot| slot.kept.len()).sum()
+    }
+
+    fn store(&mut self, owner: u8, key: u8, mark: u8) {
+        let store = Store {
+            mailbox: name(owner),
+            write_key: write_key(key),
+            envelope: envelope(owner, mark),
+        };
+        let result = self.mailboxes.handle(self.now, Instruction::Store(store));
+        assert_eq!(result, self.expect_store(owner, key, mark));
+    }
+
+    fn expect_store(&mut self, owner: u8, key: u8, mark: u8) -> Result<(), Refusal> {
+        let full = self.held() >= self.limits.envelopes;
+        let slot = self.slots.get(&owner).ok_or(Refusal::Refused)?;
+        let room = 16 + slot.credit / 100;
+        if !slot.keys.contains(&Some(key)) || slot.kept.len() >= room {
+            return Err(Refusal::Refused);
+        }
+        if slot.kept.iter().any(|kept| kept.mark == mark) {
+            return Ok(());
+        }
+        if full {
+            let credit = slot.credit;
+            let poorer =
+                |(_, slot): &(&u8, &mut Slot)| !slot.kept.is_empty() && slot.credit < credit;
+            let least = self.slots.iter_mut().filter(poorer);
+            let least = least.min_by_key(|(owner, slot)| (slot.credit, **owner));
+            least.ok_or(Refusal::Refused)?.1.kept.pop_back();
+        }
+        let kept = Kept { mark, since: self.now, served: None };
+        self.slots.get_mut(&owner).expect("looked up above").kept.push_back(kept);
+        Ok(())
+    }
+
+    fn pull(&mut self, owner: u8, keys: [Option<u8>; 2], acks: &[u8]) {
+        self.serial += 1;
+        let quiet = pull(owner, keys, &[], self.serial);
+        let quiet = self.twin.handle(self.now, Instruction::Pull(quiet.into()));
+        let pull = pull(owner, keys, acks, self.serial);
+        let result = self.mailboxes.handle(self.now, Instruction::Pull(pull.into()));
+        assert_eq!(result, quiet);
+        if !self.slots.contains_key(&owner) && self.slots.len() >= self.limits.mailboxes {
+            return assert_eq!(result, Err(Refusal::Refused));
+        }
+        assert_eq!(result, Ok(()));
+        let slot = self.slots.entry(owner).or_insert_with(|| Slot::new(self.now));
+        slot.kept.retain(|kept| !acks.contains(&kept.mark));
+        slot.surbs.push_back((self.serial, self.now));
+        if slot.surbs.len() > SURB_STOCK {
+            slot.surbs.pop_front();
+        }
+        slot.keys = keys;
+        slot.pulled = self.now;
+        slot.credit = (slot.credit + 1).min(11_200);
+    }
+
+    fn tick(&mut self) {
+        let answers = self.mailboxes.tick(self.now, &mut rng(70));
+        let quiet = self.twin.tick(self.now, &mut rng(70));
+        let to = |answers: &[rohrpost_proto::frame::Outgoing<Toy>]| {
+            answers.iter().map(|answer| answer.to.get()).collect::<Vec<_>>()
+        };
+        assert_eq!(to(&answers), to(&quiet), "answers depend on mail");
+        let due = self.slots.values().filter(|slot| !slot.surbs.is_empty()).count();
+        assert_eq!(answers.len(), due);
+        for answer in answers {
+            let serial = answer.to.get();
+            let oldest = |(_, slot): &(&u8, &mut Slot)| {
+                slot.surbs.front().is_some_and(|surb| surb.0 == serial)
+            };
+            let (owner, slot) = self.slots.iter_mut().find(oldest).expect("somebody's oldest");
+            let (_, arrived) = slot.surbs.pop_front().expect("it is the front");
+            let waits = |kept: &&mut Kept| {
+                kept.served.is_none_or(|served| self.now.since(served) >= SERVE_AGAIN)
+            };
+            let expected = slot.kept.iter_mut().find(waits).map(|kept| {
+                kept.served = Some(self.now);
+                kept.mark
+            });
+            let answer = read(*owner, answer.frame.packet);
+            assert_eq!(answer.stay.spent, self.now);
+            assert_eq!(answer.stay.waited, short(self.now.since(arrived)));
+            match (answer.envelope, expected) {
+                (None, None) => {}
+                (Some((id, got)), Some(mark)) => {
+                    let due = envelope(*owner, mark);
+                    assert!(got.as_bytes() == due.as_bytes(), "another's, or not the oldest");
+                    assert!(id == EnvelopeId::of(&got));
+                }
+                (_, expected) => panic!("expected mark {expected:?}"),
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.mailboxes.sweep(self.now);
+        self.twin.sweep(self.now);
+        let now = self.now;
+        self.slots.retain(|_, slot| now.since(slot.pulled) < TTL);
+        for slot in self.slots.values_mut() {
+            slot.kept.retain(|kept| now.since(kept.since) < TTL);
+            if now.since(slot.decayed) >= Duration::from_secs(86_400) {
+                slot.credit -= slot.credit / 8;
+                slot.decayed = now;
+            }
+        }
+    }
+}
+
+impl Slot {
+    const fn new(now: Time) -> Self {
+        Self {
+            surbs: VecDeque::new(),
+            kept: VecDeque::new(),
+            keys: [None, None],
+            pulled: now,
+            decayed: now,
+            credit: 0,
+        }
+    }
+}
+
+const fn name(owner: u8) -> MailboxId {
+    MailboxId::new([owner; 32])
+}
+
+fn write_key(key: u8) -> WriteKey {
+    WriteKey::new([key + 1; 32])
+}
+
+/// Content that names its mailbox.
+fn envelope(owner: u8, mark: u8) -> Envelope<Toy> {
+    let mut bytes = vec![mark; Toy::ENVELOPE_LEN];
+    bytes[0] = owner;
+    Envelope::from_bytes(&bytes).expect("an envelope's length")
+}
+
+fn pull(owner: u8, keys: [Option<u8>; 2], acks: &[u8], serial: u32) -> Pull<Toy> {
+    let mut block = BLOCKS[usize::from(owner)].clone();
+    block[..4].copy_from_slice(&serial.to_be_bytes());
+    Pull {
+        mailbox: name(owner),
+        write_keys: keys.map(|key| key.map(write_key)),
+        acks: acks.iter().map(|mark| EnvelopeId::of(&envelope(owner, *mark))).collect(),
+        surb: Surb::decode(&block).expect("encoded below"),
+    }
+}
+
+/// Opened by its owner, who alone can.
+fn read(owner: u8, packet: Packet<Toy>) -> Answer<Toy> {
+    let opened = open_header(packet, 0, &HOP).expect("made from the owner's reply block");
+    let (id, mut payload) = opened.reply();
+    let (_, opener) = surb(owner);
+    assert!(opener.id() == id, "an answer over another's reply block");
+    let body = opener.open(&mut payload).expect("made from the owner's reply block");
+    Answer::decode(&body).expect("made by a relay")
+}
+
+fn block(owner: u8) -> Vec<u8> {
+    let mut block = vec![0; Surb::<Toy>::ENCODED_LEN];
+    surb(owner).0.encode(&mut block);
+    block
+}
+
+fn surb(owner: u8) -> (Surb<Toy>, SurbOpener<Toy>) {
+    let route = Route::reply(SessionId::new([owner; 16]));
+    let hops = [Hop { key: HOP.public(), route }];
+    build_surb(NodeNumber::new(0), &hops, &mut rng(80 + owner)).expect("one hop with a valid key")
+}
+
+/// As long as an answer can say: 32 bits of microseconds.
+fn short(waited: Duration) -> Duration {
+    waited.min(Duration::from_micros(u64::from(u32::MAX)))
+}
+
+const OWNERS: u8 = 6;
+const KEYS: u8 = 3;
+const OPERATIONS: usize = 128;

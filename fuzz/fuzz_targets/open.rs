@@ -1,0 +1,268 @@
+//! Sealed envelopes, letters, reply blocks, instructions and answers: what comes out of a packet.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rohrpost_fuzz::change::{Change, apply, differ};
+use rohrpost_fuzz::letter::{self, NETWORK, PARTIES};
+use rohrpost_fuzz::path;
+use rohrpost_fuzz::toy::Toy;
+use rohrpost_fuzz::{SuiteChoice, rng, sized};
+use rohrpost_packet::envelope::{
+    Envelope, Fragment, Letter, LetterError, MessageId, OpenError, SealError, letter_body_len, seal,
+};
+use rohrpost_packet::{
+    Classic, Delay, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, SessionId,
+    ShortGeneration, Suite, Surb, SurbError, build_surb, open_header,
+};
+use rohrpost_proto::instruction::{
+    Answer, Instruction, MailboxKey, PullRequest, RelayContext, WriteKey,
+};
+use rohrpost_proto::trust::JoinKey;
+
+#[derive(Arbitrary, Debug)]
+enum Case<'a> {
+    Raw { suite: SuiteChoice, bytes: &'a [u8] },
+    Changed { suite: SuiteChoice, changes: Vec<Change> },
+    LetterBytes { suite: SuiteChoice, bytes: &'a [u8] },
+    Letter { suite: SuiteChoice, letter: LetterChoice<'a> },
+    SurbBytes { exact: bool, bytes: &'a [u8] },
+    Reply { hops: u8, at: u8, cut: u8, changes: Vec<Change>, body: &'a [u8] },
+    Instruction { suite: SuiteChoice, whole: bool, bytes: &'a [u8] },
+    Pull { changes: Vec<Change> },
+    Answer { suite: SuiteChoice, whole: bool, bytes: &'a [u8] },
+}
+
+#[derive(Arbitrary, Debug)]
+struct LetterChoice<'a> {
+    message: [u8; 16],
+    sequence: u64,
+    fragment: (u32, u32),
+    minutes: u32,
+    certificate: Option<&'a [u8]>,
+    body: &'a [u8],
+    /// Repeats the body, so that long ones need no long input.
+    repeat: u8,
+}
+
+fuzz_target!(|case: Case<'_>| match case {
+    Case::Raw { suite: SuiteChoice::Hybrid, bytes } => raw::<Hybrid>(bytes),
+    Case::Raw { suite: SuiteChoice::Classic, bytes } => raw::<Classic>(bytes),
+    Case::Changed { suite: SuiteChoice::Hybrid, changes } => changed(&HYBRID, &changes),
+    Case::Changed { suite: SuiteChoice::Classic, changes } => changed(&CLASSIC, &changes),
+    Case::LetterBytes { suite: SuiteChoice::Hybrid, bytes } => letter_bytes::<Hybrid>(bytes),
+    Case::LetterBytes { suite: SuiteChoice::Classic, bytes } => letter_bytes::<Classic>(bytes),
+    Case::Letter { suite: SuiteChoice::Hybrid, letter } => sealed::<Hybrid>(&letter),
+    Case::Letter { suite: SuiteChoice::Classic, letter } => sealed::<Classic>(&letter),
+    Case::SurbBytes { exact, bytes } => surb_bytes(exact, bytes),
+    Case::Reply { hops, at, cut, changes, body } => reply(hops, at, cut, &changes, body),
+    Case::Instruction { suite: SuiteChoice::Hybrid, whole, bytes } => {
+        instruction::<Hybrid>(whole, bytes);
+    }
+    Case::Instruction { suite: SuiteChoice::Classic, whole, bytes } => {
+        instruction::<Classic>(whole, bytes);
+    }
+    Case::Pull { changes } => pull(&changes),
+    Case::Answer { suite: SuiteChoice::Hybrid, whole, bytes } => answer::<Hybrid>(whole, bytes),
+    Case::Answer { suite: SuiteChoice::Classic, whole, bytes } => answer::<Classic>(whole, bytes),
+});
+
+static HYBRID: LazyLock<Envelope<Hybrid>> = LazyLock::new(|| letter::seal(LETTER));
+static CLASSIC: LazyLock<Envelope<Classic>> = LazyLock::new(|| letter::seal(LETTER));
+static HOPS_OF_REPLIES: LazyLock<[HopSecretKey<Toy>; HOPS]> = LazyLock::new(path::keys);
+
+/// Nobody seals an envelope without the recipient's prekey.
+fn raw<S: Suite>(bytes: &[u8]) {
+    let exact = Envelope::<S>::from_bytes(bytes);
+    assert_eq!(exact.is_ok(), bytes.len() == S::ENVELOPE_LEN);
+    let envelope = Envelope::<S>::from_bytes(&sized(bytes, S::ENVELOPE_LEN)).expect("to measure");
+    assert_eq!(open(&envelope).err(), Some(OpenError::Recipient));
+}
+
+fn open<S: Suite>(envelope: &Envelope<S>) -> Result<Letter, OpenError> {
+    let opened = envelope.open(&[&PARTIES.prekey], &NETWORK)?;
+    assert_eq!(opened.sender(), PARTIES.alice.public().key_id());
+    opened.letter(PARTIES.bob.public(), PARTIES.alice.public())
+}
+
+fn changed<S: Suite>(whole: &Envelope<S>, changes: &[Change]) {
+    let mut bytes = whole.as_bytes().to_vec();
+    apply(&mut bytes, changes);
+    let envelope = Envelope::<S>::from_bytes(&bytes).expect("the length is not changed");
+    let refused = differ(&bytes, whole.as_bytes(), 0..bytes.len());
+    assert_eq!(open(&envelope).err(), refused.then_some(OpenError::Recipient));
+}
+
+/// What is read out of a letter is what the specification says, and fits into it again.
+fn letter_bytes<S: Suite>(bytes: &[u8]) {
+    let letter = match open(&letter::seal::<S>(bytes)) {
+        Ok(letter) => letter,
+        Err(OpenError::Letter(LetterError::Version)) => {
+            return assert_ne!(bytes.first(), Some(&1));
+        }
+        Err(OpenError::Letter(LetterError::Malformed)) => return,
+        Err(other) => panic!("{other} behind a valid seal"),
+    };
+    let bytes = sized(bytes, letter::letter_len::<S>());
+    assert_eq!(bytes[0], 1);
+    assert_eq!(letter.message.as_bytes()[..], bytes[4..20]);
+    assert_eq!(letter.sequence.to_be_bytes(), bytes[20..28]);
+    assert_eq!(letter.minutes.to_be_bytes(), bytes[36..40]);
+    assert!(letter.fragment.index < letter.fragment.count);
+    let again = open(&seal_letter::<S>(&letter).expect("it fitted before")).expect("just sealed");
+    same(&again, &letter);
+}
+
+fn seal_letter<S: Suite>(letter: &Letter) -> Result<Envelope<S>, SealError> {
+    let (bob, prekey) = (PARTIES.bob.public(), PARTIES.prekey.public());
+    seal(&PARTIES.alice, bob, prekey, &NETWORK, letter, &mut rng(35))
+}
+
+fn same(one: &Letter, other: &Letter) {
+    assert!(one.message == other.message && one.fragment == other.fragment);
+    assert_eq!((one.sequence, one.minutes), (other.sequence, other.minutes));
+    assert!(one.certificate == other.certificate && one.body == other.body);
+}
+
+/// A letter is sealed if and only if it fits, and comes back as it was.
+fn sealed<S: Suite>(choice: &LetterChoice<'_>) {
+    let body = choice.body.repeat(usize::from(choice.repeat));
+    let certificate = choice.certificate.map(<[u8]>::to_vec);
+    let len = body.len() + certificate.as_ref().map_or(0, Vec::len);
+    let (index, count) = choice.fragment;
+    let letter = Letter {
+        message: MessageId::new(choice.message),
+        sequence: choice.sequence,
+        fragment: Fragment { index, count },
+        minutes: choice.minutes,
+        certificate,
+        body: body.into(),
+    };
+    let envelope = match seal_letter::<S>(&letter) {
+        Ok(envelope) => envelope,
+        Err(SealError::Letter(LetterError::TooLong { len: told, room })) => {
+            return assert!(told == len && room == letter_body_len::<S>() && len > room);
+        }
+        Err(other) => panic!("{other} of a valid prekey"),
+    };
+    match open(&envelope) {
+        Ok(again) => same(&again, &letter),
+        Err(error) => {
+            assert!(index >= count, "{error} of an orderly letter");
+            assert_eq!(error, OpenError::Letter(LetterError::Malformed));
+        }
+    }
+}
+
+fn surb_bytes(exact: bool, bytes: &[u8]) {
+    let len = if exact { Surb::<Classic>::ENCODED_LEN } else { bytes.len() };
+    let bytes = sized(bytes, len);
+    match Surb::<Classic>::decode(&bytes) {
+        Ok(surb) => {
+            let mut again = vec![0xff; bytes.len()];
+            surb.encode(&mut again);
+            assert_eq!(again, bytes);
+            let packet = surb.reply(&[1]).expect("one byte fits");
+            assert_eq!(packet.as_bytes()[..Classic::HEADER_LEN], bytes[40..]);
+        }
+        Err(SurbError::Length) => assert_ne!(len, Surb::<Classic>::ENCODED_LEN),
+        Err(error) => assert!(error == SurbError::Reserved && bytes[6..8] != [0; 2]),
+    }
+}
+
+/// A reply over one to four hops, its payload changed before hop `at` and cut at the end.
+fn reply(hops: u8, at: u8, cut: u8, changes: &[Change], body: &[u8]) {
+    let len = 1 + usize::from(hops) % HOPS;
+    let route = |layer: usize| match layer + 1 {
+        last if last == len && len < HOPS => Route::own_loop(),
+        last if last == len => Route::reply(SessionId::new([5; 16])),
+        _ => Route::forward(NodeNumber::new(4), ShortGeneration::new(2), Delay::ZERO),
+    };
+    let keys = &HOPS_OF_REPLIES;
+    let path: Vec<_> =
+        (0..len).map(|layer| Hop { key: keys[layer].public(), route: route(layer) }).collect();
+    let (surb, opener) = build_surb(NodeNumber::new(3), &path, &mut rng(36)).expect("four hops");
+    let body = &body[..body.len().min(Toy::BODY_LEN)];
+    let mut packet = surb.reply(body).expect("cut to a body's length");
+    let mut differs = false;
+    for (layer, key) in keys[..len].iter().enumerate() {
+        if layer == usize::from(at) % len {
+            let before = packet.as_bytes();
+            let mut bytes = before.to_vec();
+            apply(&mut bytes[Toy::HEADER_LEN..], changes);
+            differs = bytes != before;
+            packet = Packet::from_bytes(&bytes).expect("the length is not changed");
+        }
+        let opened = open_header(packet, layer, key).expect("headers are not changed");
+        if layer + 1 < len {
+            packet = opened.forward();
+            continue;
+        }
+        let (id, payload) = opened.reply();
+        assert!(id == opener.id());
+        let kept = payload.len().saturating_sub(usize::from(cut));
+        match opener.open(&mut payload.to_vec()[..kept]) {
+            Ok(got) => {
+                assert!(!differs && cut == 0, "a changed reply was taken");
+                assert_eq!(&got[..], sized(body, Toy::BODY_LEN));
+            }
+            Err(_) => assert!(differs || cut > 0, "a valid reply was refused"),
+        }
+        return;
+    }
+}
+
+fn instruction<S: Suite>(whole: bool, bytes: &[u8]) {
+    let bytes = sized(bytes, if whole { S::BODY_LEN } else { bytes.len() });
+    match Instruction::<S>::decode(&bytes, &context()) {
+        Ok(Instruction::Discard) => assert_eq!(bytes[..4], [0, 1, 0, 0]),
+        Ok(Instruction::Store(store)) => assert_eq!(store.encode()[..], bytes),
+        Ok(Instruction::Pull(_)) => panic!("nobody signs without the mailbox's key"),
+        Err(_) => {}
+    }
+}
+
+fn context() -> RelayContext {
+    RelayContext { network: NETWORK, relay: NodeNumber::new(9), join_key: JoinKey::new([2; 32]) }
+}
+
+static PULL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let keys = path::keys::<Classic>();
+    let hops = [Hop { key: keys[0].public(), route: Route::own_loop() }];
+    let (surb, _) = build_surb(NodeNumber::new(3), &hops, &mut rng(37)).expect("one hop");
+    let context = context();
+    let request = PullRequest {
+        key: &MailboxKey::from_seed(&[4; 32]),
+        network: &context.network,
+        relay: context.relay,
+        join_key: &context.join_key,
+        write_keys: [Some(&WriteKey::new([5; 32])), None],
+        acks: &[],
+        surb: &surb,
+    };
+    request.encode()
+});
+
+/// Every byte of a pull is under its signature; another kind makes another instruction of it.
+fn pull(changes: &[Change]) {
+    let mut bytes = PULL.clone();
+    apply(&mut bytes, changes);
+    let read = Instruction::<Classic>::decode(&bytes, &context());
+    assert_eq!(matches!(read, Ok(Instruction::Pull(_))), bytes == *PULL);
+}
+
+fn answer<S: Suite>(whole: bool, bytes: &[u8]) {
+    let bytes = sized(bytes, if whole { S::BODY_LEN } else { bytes.len() });
+    if let Ok(answer) = Answer::<S>::decode(&bytes) {
+        let again = answer.encode();
+        assert_eq!(again, bytes[..again.len()]);
+    }
+}
+
+/// Version 1, no certificate, the only fragment, a text of two bytes.
+const LETTER: &[u8] = &[
+    1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
+    0, 0, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0, b'h', b'i',
+];

@@ -1,0 +1,103 @@
+//! An envelope sealed by the specification (`docs/packet-format.md` §9) around any bytes of letter:
+//! the packet crate can only write valid ones.
+
+use std::sync::LazyLock;
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use hkdf::Hkdf;
+use libcrux_ml_kem::mlkem768;
+use rohrpost_packet::envelope::{Envelope, IdentitySecret, NetworkId, PrekeySecret};
+use rohrpost_packet::{Hybrid, Suite, TAG_LEN};
+use sha2::{Digest, Sha256};
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::rng;
+
+/// The network of all envelopes.
+pub const NETWORK: NetworkId = NetworkId::new([8; 32]);
+
+/// Who writes, who reads, and the prekey between them.
+pub struct Parties {
+    /// The sender.
+    pub alice: IdentitySecret,
+    /// The recipient.
+    pub bob: IdentitySecret,
+    /// The recipient's prekey.
+    pub prekey: PrekeySecret,
+}
+
+/// The parties of all envelopes.
+pub static PARTIES: LazyLock<Parties> = LazyLock::new(|| Parties {
+    alice: IdentitySecret::generate(&mut rng(30)),
+    bob: IdentitySecret::generate(&mut rng(31)),
+    prekey: PrekeySecret::generate(&mut rng(32)),
+});
+
+struct Seals {
+    ciphertext: Vec<u8>,
+    outer: [u8; 32],
+    inner: [u8; 32],
+}
+
+/// One encapsulation serves all inputs.
+static SEALS: LazyLock<Seals> = LazyLock::new(|| {
+    let (x25519, mlkem) = PARTIES.prekey.public().as_bytes().split_at(32);
+    let x25519: [u8; 32] = x25519.try_into().expect("split at 32");
+    let ephemeral = StaticSecret::from([33; 32]);
+    let agreed = ephemeral.diffie_hellman(&PublicKey::from(x25519));
+    let mlkem: [u8; 1184] = mlkem.try_into().expect("a prekey ends with an ML-KEM key");
+    let (encapsulated, secret) = mlkem768::encapsulate(&mlkem.into(), [34; 32]);
+    let ciphertext =
+        [PublicKey::from(&ephemeral).as_bytes(), &encapsulated.as_slice()[..]].concat();
+    let shared = [&agreed.as_bytes()[..], &secret[..]].concat();
+    let prekey = PARTIES.prekey.public().as_bytes();
+    let context = hash(&[NETWORK.as_bytes(), &ciphertext, prekey]);
+    let outer: [u8; 64] = expand(&shared, &[b"rohrpost envelope outer v1", &context]);
+    let identity = StaticSecret::from(*PARTIES.alice.to_seed());
+    let agreed = identity.diffie_hellman(&PublicKey::from(x25519));
+    let (alice, bob) = (PARTIES.alice.public().key_id(), PARTIES.bob.public().key_id());
+    let context =
+        hash(&[alice.as_bytes(), bob.as_bytes(), NETWORK.as_bytes(), &ciphertext, prekey]);
+    let chain = [&outer[32..], agreed.as_bytes()].concat();
+    let inner = expand(&chain, &[b"rohrpost envelope inner v1", &context]);
+    Seals { ciphertext, outer: *outer.first_chunk().expect("64 bytes hold 32"), inner }
+});
+
+/// Bytes of a letter in one envelope.
+#[must_use]
+pub const fn letter_len<S: Suite>() -> usize {
+    S::ENVELOPE_LEN - Hybrid::CIPHERTEXT_LEN - 32 - 2 * TAG_LEN
+}
+
+/// An envelope that opens and holds `letter`, filled up with zeros.
+#[must_use]
+pub fn seal<S: Suite>(letter: &[u8]) -> Envelope<S> {
+    let mut bytes = SEALS.ciphertext.clone();
+    let mut sealed = PARTIES.alice.public().key_id().as_bytes().to_vec();
+    let mut inner = crate::sized(letter, letter_len::<S>());
+    append_tag(&SEALS.inner, &mut inner);
+    sealed.append(&mut inner);
+    append_tag(&SEALS.outer, &mut sealed);
+    bytes.append(&mut sealed);
+    Envelope::from_bytes(&bytes).expect("ciphertext, sender, letter and tags make an envelope")
+}
+
+fn append_tag(key: &[u8; 32], bytes: &mut Vec<u8>) {
+    let tag = ChaCha20Poly1305::new(key.into())
+        .encrypt_inout_detached(&Nonce::default(), &[], bytes.as_mut_slice().into())
+        .expect("an envelope is short");
+    bytes.extend_from_slice(&tag);
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+}
+
+fn expand<const N: usize>(secret: &[u8], info: &[&[u8]]) -> [u8; N] {
+    let mut output = [0; N];
+    Hkdf::<Sha256>::new(None, secret)
+        .expand_multi_info(info, &mut output)
+        .expect("at most 64 bytes are fewer than HKDF gives");
+    output
+}

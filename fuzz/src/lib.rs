@@ -1,0 +1,38 @@
+//! What the fuzz targets share: a network of fixed keys, and seals made by hand so that arbitrary
+//! bytes get past the cryptography that would stop them.
+
+pub mod change;
+pub mod layer;
+pub mod letter;
+pub mod network;
+pub mod path;
+// The suite of the simulations: no cryptography worth the name, so that sequences of operations
+// are limited by the machines under test.
+#[path = "../../tests/src/toy.rs"]
+pub mod toy;
+
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// The generator of everything fixed; each purpose has its own.
+#[must_use]
+pub fn rng(purpose: u8) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([purpose; 32])
+}
+
+/// The suites that a target can draw.
+#[derive(arbitrary::Arbitrary, Clone, Copy, Debug)]
+pub enum SuiteChoice {
+    /// X25519 and ML-KEM-768.
+    Hybrid,
+    /// X25519 alone.
+    Classic,
+}
+
+/// `bytes` cut or filled up with zeros to `len`.
+#[must_use]
+pub fn sized(bytes: &[u8], len: usize) -> Vec<u8> {
+    let mut sized = bytes[..bytes.len().min(len)].to_vec();
+    sized.resize(len, 0);
+    sized
+}
