@@ -9,6 +9,7 @@
 //! control messages bytes of a bounded one.
 
 mod client;
+mod congestion;
 mod control;
 mod endpoint;
 mod outbox;

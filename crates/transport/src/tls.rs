@@ -21,6 +21,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+use crate::congestion::FlooredCubic;
+
 /// What a link carries, as its ALPN names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LinkKind {
@@ -125,6 +127,7 @@ fn transport() -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
         .send_window(u64::from(WINDOW))
+        .congestion_controller_factory(Arc::new(FlooredCubic))
         .datagram_receive_buffer_size(None);
     config
 }

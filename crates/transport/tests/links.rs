@@ -80,6 +80,34 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     }
 }
 
+/// The side that only receives sends nothing but padded acknowledgements, credits and pings, which
+/// must not get into each other's way: ten megabytes are 150 credits.
+#[tokio::test]
+async fn a_long_flow_one_way_does_not_come_to_a_stand() {
+    const FRAMES: usize = 4_000;
+    let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
+    let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
+    let feed = async {
+        for _ in 0..FRAMES {
+            while outbox.try_send(vec![1; LEN].into()).is_err() {
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let drain = async {
+        let Some(Accepted::Packet { mut frames, .. }) = relay.accept().await else {
+            panic!("no packet link")
+        };
+        for received in 0..FRAMES {
+            assert!(frames.recv().await.is_ok(), "the link was lost after {received} frames");
+        }
+    };
+    within(async { tokio::join!(feed, drain) }).await;
+    assert!(states.try_recv().is_err(), "the link was up all the time");
+}
+
 #[tokio::test]
 async fn strangers_and_nodes_out_of_order_are_refused() {
     let relay = endpoint(RELAY, any()).unwrap();
