@@ -12,6 +12,7 @@ mod feed;
 mod journal;
 mod neighbours;
 mod overload;
+mod part;
 mod peak;
 mod process;
 mod profile;
@@ -32,7 +33,7 @@ use rohrpost_ops::output::tell;
 use rohrpost_packet::{Classic, Hybrid, Suite, WrapError};
 use rohrpost_proto::roster::SuiteName;
 
-pub(crate) use alone::Part;
+pub(crate) use part::Part;
 use report::Report;
 
 /// Options of `rohrpost-loadgen mix`.

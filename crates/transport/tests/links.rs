@@ -103,6 +103,35 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     assert_eq!(relay.received_bytes().collect::<Vec<_>>(), [(number(MIX), bytes)]);
 }
 
+/// The side that only receives sends nothing but padded acknowledgements, credits and pings, which
+/// must not get into each other's way: 60 megabytes are 900 credits. Frames leave a few at a time, as
+/// from a mix, in changing numbers, so that credits meet every count of acknowledgements on the way.
+/// A stand costs seconds, until a ping ends it or the link idles out; the whole takes one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_flow_one_way_does_not_come_to_a_stand() {
+    let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
+    let (outbox, mut states) = outbox(&mix, address(&relay, RELAY));
+    assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
+    outbox.try_send(frame(1)).unwrap();
+    let Some(Accepted::Packet { mut frames, .. }) = within(relay.accept()).await else {
+        panic!("no packet link")
+    };
+    within(async {
+        frames.recv().await.unwrap();
+        for round in 0..6_000_usize {
+            let burst = 1 + round * round % 7;
+            for _ in 0..burst {
+                outbox.try_send(frame(1)).unwrap();
+            }
+            for _ in 0..burst {
+                let received = frames.recv().await;
+                assert!(received.is_ok(), "the link was lost in round {round}");
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn strangers_and_nodes_out_of_order_are_refused() {
     let relay = endpoint(RELAY, any()).unwrap();

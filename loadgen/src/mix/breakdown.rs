@@ -7,13 +7,13 @@ use super::statistics::difference;
 /// Microseconds of CPU per packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breakdown {
-    /// QUIC in, measured alone.
+    /// QUIC in, measured without packets' work.
     pub(super) receive: f64,
     pub(super) unwrap: f64,
     /// Nothing where the mix does not tell stages; `delay` then holds both.
     pub(super) replay: Option<f64>,
     pub(super) delay: f64,
-    /// QUIC out, measured alone.
+    /// QUIC out, measured without packets' work.
     pub(super) send: f64,
     /// The worker threads, whole.
     pub(super) worker: f64,
@@ -51,7 +51,11 @@ impl Breakdown {
                 lines.push(row("replay", replay, TOLD));
                 lines.push(row("delay", self.delay, TOLD));
             }
-            None => lines.push(row("replay and delay", self.delay, "worker threads less unwrap")),
+            None => lines.push(row(
+                "replay and delay",
+                self.delay,
+                "worker threads less unwrap and handing over",
+            )),
         }
         lines.extend([
             row("send", self.send, ALONE),
@@ -82,7 +86,7 @@ impl Breakdown {
     }
 }
 
-const ALONE: &str = "a process that does nothing else, same rate and links";
+const ALONE: &str = "links alone in one process, shared out";
 const TOLD: &str = "the mix's own clock";
 const UNWRAP_ALONE: &str = "this process, the mix's core idle";
 

@@ -30,9 +30,46 @@ pub(crate) struct Options {
 struct Load {
     name: &'static str,
     window: Window,
+    links: Links,
+    breakdown: Breakdown,
+}
+
+/// The links of a load without its packets.
+struct Links {
     receive: Alone,
     send: Alone,
-    breakdown: Breakdown,
+    /// Both in one process.
+    pass: Alone,
+}
+
+impl Links {
+    fn measure<S: Suite>(
+        stand: &Stand<S>,
+        window: &Window,
+        rate: f64,
+        length: Duration,
+    ) -> Result<Self, MixError> {
+        let (whole, worker) = (window.cpu.total(), window.cpu.of(WORKER));
+        // What the core does for a packet beside one direction of its links, which share the rest of
+        // the process's time about evenly; and beside both.
+        let ballast = window.per_packet(worker + (whole - worker) / 2);
+        let half = alone::Load { rate, ballast };
+        stand.note("the links alone: receiving");
+        let receive = alone::receive(stand, half, length)?;
+        stand.note("the links alone: sending");
+        let send = alone::send(stand, half, length)?;
+        stand.note("the links alone: passing on");
+        let ballast = (window.per_packet(worker) - send.handing_over).max(0.0);
+        let pass = alone::pass(stand, alone::Load { rate, ballast }, length)?;
+        Ok(Self { receive, send, pass })
+    }
+
+    /// The cost of passing on, shared out as receiving and sending cost apart.
+    fn shared_out(&self) -> (f64, f64) {
+        let (receive, send) = (self.receive.per_packet, self.send.per_packet);
+        let part = self.pass.per_packet / (receive + send);
+        (receive * part, send * part)
+    }
 }
 
 pub(super) fn run<S: Suite>(
@@ -75,18 +112,19 @@ impl Load {
     ) -> Result<Self, MixError> {
         stand.note(&format!("{name}: {} packets/s", number(rate)));
         let window = measure(stand, rate, SETTLE, length)?;
-        stand.note("the links alone: receiving");
-        let receive = alone::receive(stand, rate, length / 2)?;
-        stand.note("the links alone: sending");
-        let send = alone::send(stand, rate, length / 2)?;
-        let breakdown = breakdown(&window, &receive, &send, unwrap);
-        Ok(Self { name, window, receive, send, breakdown })
+        let links = Links::measure(stand, &window, rate, length / 2)?;
+        let breakdown = breakdown(&window, &links, unwrap);
+        Ok(Self { name, window, links, breakdown })
     }
 
     fn tell(&self, report: &mut Report) {
         report.line(String::new());
         report.line(format!("{}: {}", self.name, self.window.describe()));
         self.breakdown.lines().into_iter().for_each(|line| report.line(line));
+        report.line(format!(
+            "  links in processes of their own: receiving {:.1}, sending {:.1}, both in one {:.1} µs",
+            self.links.receive.per_packet, self.links.send.per_packet, self.links.pass.per_packet
+        ));
         report.line(self.threads());
         if let Some((median, tail)) = self.window.lateness() {
             report.line(format!(
@@ -119,8 +157,11 @@ impl Load {
             "window": self.window.json(),
             "us_per_packet": self.breakdown.json(),
             "threads_us_per_packet": threads,
-            "receive_alone_rate": self.receive.rate,
-            "send_alone_rate": self.send.rate,
+            "links_alone": {
+                "receive": alone_json(&self.links.receive),
+                "send": alone_json(&self.links.send),
+                "pass": alone_json(&self.links.pass),
+            },
             "lateness_seconds_at_most": self.window.lateness(),
         })
     }
@@ -160,10 +201,18 @@ impl Load {
     }
 }
 
-fn breakdown(window: &Window, receive: &Alone, send: &Alone, unwrap: f64) -> Breakdown {
+fn alone_json(alone: &Alone) -> Value {
+    json!({
+        "us_per_packet": alone.per_packet,
+        "handing_over_us": alone.handing_over,
+        "packets_per_second": alone.rate,
+    })
+}
+
+fn breakdown(window: &Window, links: &Links, unwrap: f64) -> Breakdown {
     let worker = window.per_packet(window.cpu.of(WORKER));
     let whole = window.per_packet(window.cpu.total());
-    let (receive, send) = (receive.per_packet, send.per_packet);
+    let (receive, send) = links.shared_out();
     match window.stages.filter(|stages| stages.packets > 0) {
         Some(stages) => {
             let per = |nanos| micros_per(Duration::from_nanos(nanos), stages.packets);
@@ -181,7 +230,8 @@ fn breakdown(window: &Window, receive: &Alone, send: &Alone, unwrap: f64) -> Bre
             receive,
             unwrap,
             replay: None,
-            delay: (worker - unwrap).max(0.0),
+            // Handing over is in the worker's time, and in what sending costs alone.
+            delay: (worker - unwrap - links.pass.handing_over).max(0.0),
             send,
             worker,
             whole,

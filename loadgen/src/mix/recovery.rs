@@ -53,8 +53,8 @@ mod tests {
         let fallen = Duration::from_secs(1);
         let found = |late, lost| recovery(&trips(late, lost), fallen);
         assert_eq!(found(0, 0), Some(Duration::ZERO));
-        assert_eq!(found(1_350, 0), Some(Duration::from_millis(400)));
-        assert_eq!(found(1_350, 1_820), Some(Duration::from_millis(900)));
+        assert_eq!(found(1_370, 0), Some(Duration::from_millis(400)));
+        assert_eq!(found(1_370, 1_820), Some(Duration::from_millis(900)));
         assert_eq!(found(4_900, 0), None);
         assert_eq!(recovery(&[], fallen), None);
     }

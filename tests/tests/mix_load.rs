@@ -1,0 +1,57 @@
+//! A real mix node between the neighbours that the load generator plays.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// `rohrpost-loadgen`, built if need be: cargo builds the programs of other packages only when asked to.
+fn loadgen() -> Command {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--package", "rohrpost-loadgen"]);
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let target = folder.parent().expect("profiles lie in the target directory");
+    let built = cargo.env("CARGO_TARGET_DIR", target).status().expect("cargo runs");
+    assert!(built.success(), "rohrpost-loadgen does not build");
+    Command::new(folder.join("rohrpost-loadgen"))
+}
+
+/// Sends 400 packets through a mix. Whether they keep to the law is not asked here: that depends on
+/// what else the machine does.
+fn all_come_out(suite: &str) {
+    let scratch =
+        std::env::temp_dir().join(format!("rohrpost-mix-load-{suite}-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).expect("the temporary directory is writable");
+    let output = loadgen()
+        .env("TMPDIR", &scratch)
+        .args(["mix", "--suite", suite, "--json", "delays", "--packets", "400", "--rate", "100"])
+        .output()
+        .expect("rohrpost-loadgen runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(report["suite"], suite);
+    assert_eq!(report["sent"], 400, "{report}");
+    assert_eq!(report["arrived"], 400, "{report}");
+    assert_eq!(report["misrouted"], 0, "{report}");
+    let by_successor = report["by_successor"].as_object().expect("counts by node");
+    let counts: Vec<_> = by_successor.values().filter_map(Value::as_u64).collect();
+    assert_eq!(counts, [200, 200], "packets go to the successors in turn");
+    nothing_is_left(&scratch);
+}
+
+fn nothing_is_left(scratch: &Path) {
+    let left = std::fs::read_dir(scratch).expect("the directory is there").count();
+    assert_eq!(left, 0, "the tool removes its files");
+    std::fs::remove_dir(scratch).expect("the directory is empty");
+}
+
+#[test]
+fn packets_of_both_suites_come_out_at_the_successor_of_their_route() {
+    all_come_out("classic");
+    all_come_out("hybrid");
+}
