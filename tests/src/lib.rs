@@ -12,6 +12,7 @@ mod link;
 mod lone_mix;
 mod node;
 mod observer;
+mod program;
 mod roster;
 mod skew;
 mod statistics;
@@ -24,6 +25,7 @@ pub use entropy::{PoolObserver, poisson_mix_entropy};
 pub use link::{Address, Conditions};
 pub use lone_mix::{LoneMix, Sight};
 pub use observer::{Kind, Memory, Observer, Record};
+pub use program::program;
 pub use roster::{Layout, NORTH, agencies, roster};
 pub use skew::Skew;
 pub use statistics::{

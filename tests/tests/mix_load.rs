@@ -3,22 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use rohrpost_tests::program;
 use serde_json::Value;
-
-/// `rohrpost-loadgen`, built if need be: cargo builds the programs of other packages only when asked to.
-fn loadgen() -> Command {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--package", "rohrpost-loadgen"]);
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let target = folder.parent().expect("profiles lie in the target directory");
-    let built = cargo.env("CARGO_TARGET_DIR", target).status().expect("cargo runs");
-    assert!(built.success(), "rohrpost-loadgen does not build");
-    Command::new(folder.join("rohrpost-loadgen"))
-}
 
 /// Sends 400 packets through a mix. Whether they keep to the law is not asked here: that depends on
 /// what else the machine does.
@@ -26,7 +12,7 @@ fn all_come_out(suite: &str) {
     let scratch =
         std::env::temp_dir().join(format!("rohrpost-mix-load-{suite}-{}", std::process::id()));
     std::fs::create_dir_all(&scratch).expect("the temporary directory is writable");
-    let output = loadgen()
+    let output = Command::new(program("rohrpost-loadgen"))
         .env("TMPDIR", &scratch)
         .args(["mix", "--suite", suite, "--json", "delays", "--packets", "400", "--rate", "100"])
         .output()
