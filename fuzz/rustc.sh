@@ -16,7 +16,7 @@ done
 arguments=()
 for argument in "$@"; do
   case $argument in
-    -Cpasses=sancov-module | -Cllvm-args=-sanitizer-coverage*)
+    -Cpasses=sancov-module | -Cllvm-args=-sanitizer-coverage* | -Cinstrument-coverage)
       [ "$own" = 1 ] && arguments+=("$argument") ;;
     *) arguments+=("$argument") ;;
   esac

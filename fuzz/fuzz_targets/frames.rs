@@ -47,7 +47,7 @@ fuzz_target!(|case: Case<'_>| match case {
     Case::Down { suite: SuiteChoice::Hybrid, bytes } => down::<Hybrid>(&bytes.of::<Hybrid>()),
     Case::Down { suite: SuiteChoice::Classic, bytes } => down::<Classic>(&bytes.of::<Classic>()),
     Case::Document { number, repeat, piece, order, bytes } => {
-        document(number, &bytes.repeat(usize::from(repeat)), piece, &order);
+        document(number, &repeated(bytes, repeat, MAX_DOCUMENT_LEN + 1), piece, &order);
     }
     Case::Pieces(pieces) => assemble(&pieces),
 });
@@ -56,6 +56,12 @@ impl Bytes<'_> {
     fn of<S: Suite>(&self) -> Vec<u8> {
         sized(self.bytes, if self.exact { frame_len::<S>() } else { self.bytes.len() })
     }
+}
+
+/// Long data from short input; at most `most` bytes.
+fn repeated(bytes: &[u8], times: u16, most: usize) -> Vec<u8> {
+    let len = (bytes.len() * usize::from(times)).min(most);
+    bytes.iter().copied().cycle().take(len).collect()
 }
 
 /// A frame has one form.
@@ -132,8 +138,7 @@ fn assemble(pieces: &[Piece<'_>]) {
     for piece in pieces {
         let (document, count) = (u32::from(piece.document), u16::from(piece.count).max(1));
         let index = u16::from(piece.index) % count;
-        let data = piece.data.repeat(usize::from(piece.repeat));
-        let data = &data[..data.len().min(chunk_len::<Hybrid>())];
+        let data = repeated(piece.data, piece.repeat, chunk_len::<Hybrid>());
         if current != Some((document, count)) {
             held.clear();
             current = Some((document, count));
@@ -141,7 +146,7 @@ fn assemble(pieces: &[Piece<'_>]) {
         let size: usize = held.values().map(Vec::len).sum();
         let taken = !held.contains_key(&index) && size + data.len() <= MAX_DOCUMENT_LEN;
         if taken {
-            held.insert(index, data.to_vec());
+            held.insert(index, data.clone());
         }
         let complete = taken && held.len() == usize::from(count);
         let expected = complete.then(|| held.values().flatten().copied().collect::<Vec<u8>>());
