@@ -75,8 +75,6 @@ pub(super) fn send<S: Suite>(
     let before = look().map_err(MixError::System)?;
     sleep(length);
     let after = look().map_err(MixError::System)?;
-    // The process prints when its time is over, a second from now.
-    sleep(Duration::from_secs(2));
     Ok(cost(&before, &after, handing_over(process)?))
 }
 

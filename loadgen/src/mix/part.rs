@@ -41,7 +41,7 @@ pub(crate) enum Part {
         #[command(flatten)]
         place: Place,
     },
-    /// Send ready frames to the mix's successors; print what it has cost to hand them over.
+    /// Send ready frames to the mix's successors; print each second what it has cost to hand them over.
     Send {
         /// Frames a second.
         #[arg(long)]
@@ -167,23 +167,19 @@ struct Over {
     sent: u64,
     /// CPU time of handing over.
     cost: Duration,
+    told: Instant,
 }
 
 impl Over {
-    const fn new(links: Vec<PacketOutbox>, ballast: Duration) -> Self {
-        Self { links, ballast, sent: 0, cost: Duration::ZERO }
+    fn new(links: Vec<PacketOutbox>, ballast: Duration) -> Self {
+        Self { links, ballast, sent: 0, cost: Duration::ZERO, told: Instant::now() }
     }
 
     /// What comes, as a mix would that opens nothing and keeps nothing.
     fn pass(mut self, frames: &Receiver<Buffer>) {
-        let mut told = Instant::now();
         for turn in 0.. {
             let Ok(frame) = frames.recv() else { return };
             self.send(turn, frame);
-            if told.elapsed() > Duration::from_secs(1) {
-                told = Instant::now();
-                self.tell();
-            }
         }
     }
 
@@ -206,7 +202,6 @@ impl Over {
             }
             self.send(turn, frame.into());
         }
-        self.tell();
         loop {
             thread::park();
         }
@@ -219,6 +214,10 @@ impl Over {
             self.sent += 1;
         }
         self.cost += thread_time().saturating_sub(before);
+        if self.told.elapsed() > Duration::from_secs(1) {
+            self.told = Instant::now();
+            self.tell();
+        }
     }
 
     fn tell(&self) {
