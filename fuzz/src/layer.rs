@@ -31,10 +31,11 @@ fn layer_keys(layer: usize) -> Layer {
     let shared = secret.diffie_hellman(&PublicKey::from(point));
     let context = Sha256::new()
         .chain_update(b"rohrpost hop v1")
-        .chain_update([Classic::ID.get(), u8::try_from(layer).expect("four layers")])
+        .chain_update([Classic::ID.get()])
         .chain_update(public.generation().get().to_be_bytes())
-        .chain_update(ciphertext)
         .chain_update(public.as_bytes())
+        .chain_update([u8::try_from(layer).expect("four layers")])
+        .chain_update(ciphertext)
         .finalize();
     let mut output = [0; 80];
     Hkdf::<Sha256>::new(None, shared.as_bytes())
