@@ -35,6 +35,8 @@ struct Session<S: Suite> {
     name: Option<SessionId>,
     /// Cells since the last tick, oldest first; at most [`UP_BOUND`], the newest is shed.
     up: VecDeque<Outgoing<S>>,
+    /// Ticks that found no cell, at most [`OWED_BOUND`]: as many may leave later beside the tick's own.
+    owed: usize,
     /// Replies that wait; at most [`DOWN_BOUND`], the newest is shed.
     down: VecDeque<(ReplyId, Box<[u8]>)>,
 }
@@ -74,7 +76,7 @@ impl<S: Suite> Entry<S> {
         let handle = SessionHandle(self.next);
         let phase = u64::try_from(below(4, rng)).expect("below four");
         let (up, down) = (VecDeque::new(), VecDeque::new());
-        self.sessions.insert(handle, Session { phase, name: None, up, down });
+        self.sessions.insert(handle, Session { phase, name: None, up, owed: 0, down });
         Ok(handle)
     }
 
@@ -142,7 +144,7 @@ impl<S: Suite> Entry<S> {
         let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
         for (handle, session) in &mut self.sessions {
             if session.phase == phase {
-                tick.up.extend(session.up.pop_front());
+                tick.up.extend(session.leaving());
                 let cell = DownCell::new(at, session.down.pop_front(), chunk.clone());
                 tick.down.push((*handle, cell));
             }
@@ -189,8 +191,22 @@ impl<S: Suite> Entry<S> {
     }
 }
 
+impl<S: Suite> Session<S> {
+    /// The cells that leave at a tick: on average one per slot, however many were sent. One that
+    /// came after its tick leaves with the next one; would it wait in front of that, all cells after
+    /// it would leave a slot later than they need to, for as long as the session lasts.
+    fn leaving(&mut self) -> impl Iterator<Item = Outgoing<S>> {
+        let due = 1 + self.owed;
+        let leaving = self.up.len().min(due);
+        self.owed = (due - leaving).min(OWED_BOUND);
+        self.up.drain(..leaving)
+    }
+}
+
 /// Cells of one session between two ticks: one, and a few for jitter on the way.
 const UP_BOUND: usize = 4;
+/// With these a session that was held up passes on all that waits.
+const OWED_BOUND: usize = UP_BOUND - 1;
 /// Replies of one session: two mailboxes answer at the same tick, four ticks apart.
 const DOWN_BOUND: usize = 8;
 

@@ -47,6 +47,35 @@ fn each_session_gets_one_cell_and_gives_one_per_slot() {
     assert!(!order.is_sorted(), "cells of a tick leave in random order");
 }
 
+/// Packets that leave in a slot before which so many cells have come.
+fn leave(entry: &mut Entry<Classic>, from: SessionHandle, number: u64, cells: u32) -> usize {
+    (0..cells).for_each(|to| entry.handle_cell(from, cell(to)).unwrap());
+    slot(entry, number, &mut rng()).iter().map(|tick| tick.up.len()).sum()
+}
+
+#[test]
+fn a_cell_after_its_tick_leaves_with_the_next_and_delays_none() {
+    let mut entry = Entry::<Classic>::new(SLOT, 10);
+    let handle = entry.join(&mut rng()).unwrap();
+    let mut came = [1, 0, 2, 1, 1].into_iter().zip(1..);
+    assert!(came.all(|(cells, number)| {
+        leave(&mut entry, handle, number, cells) == usize::try_from(cells).unwrap()
+    }));
+}
+
+#[test]
+fn a_session_that_sends_more_than_a_cell_per_slot_passes_on_no_more() {
+    let mut entry = Entry::<Classic>::new(SLOT, 10);
+    let handle = entry.join(&mut rng()).unwrap();
+    assert_eq!(leave(&mut entry, handle, 1, 3), 1);
+    assert_eq!(leave(&mut entry, handle, 2, 2), 1);
+    assert_eq!(leave(&mut entry, handle, 3, 0), 1);
+    // Ten silent slots are worth no more than the session may keep waiting.
+    assert!((4..16).map(|number| leave(&mut entry, handle, number, 0)).sum::<usize>() == 2);
+    assert_eq!(leave(&mut entry, handle, 16, 4), 4);
+    assert_eq!(leave(&mut entry, handle, 17, 4), 1);
+}
+
 #[test]
 fn a_reply_waits_for_its_sessions_tick_and_else_there_is_a_dummy() {
     let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 10), rng());
