@@ -73,7 +73,8 @@ pub struct Options {
     /// Makes the timetables again that an earlier run printed [default: random].
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
-    /// Find the most clients that lose nothing while packets leave in time: doubles, then bisects.
+    /// Find the most clients that lose nothing and keep their grid while packets leave in time:
+    /// doubles, then bisects.
     #[arg(long, conflicts_with = "network")]
     pub find_limit: bool,
     /// With --find-limit, start no trial after this.

@@ -110,21 +110,24 @@ impl Step {
     fn of(options: &Options, clients: u32, outcome: &Outcome) -> Self {
         let lost = outcome.ledger.open().len();
         let late = worst_lateness(outcome);
-        let good =
-            lost == 0 && outcome.ledger.damaged == 0 && late < options.lateness.as_secs_f64();
+        let skipped = skipped_share(outcome);
+        let good = lost == 0
+            && outcome.ledger.damaged == 0
+            && late < options.lateness.as_secs_f64()
+            && skipped <= SKIPPED;
         let (name, cores) = busiest(outcome);
         let busy = outcome.machine.share();
         let drops: Vec<_> =
             outcome.dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let words = format!(
             "lost {lost} of {}, lateness p99 {:.1} ms, machine {:.0} % busy, most by {name} ({:.0} % of a \
-             core), dropped: {}, slots skipped: {}",
+             core), dropped: {}, slots skipped: {:.2} %",
             outcome.ledger.sent(),
             late * 1e3,
             busy * 100.0,
             cores * 100.0,
             if drops.is_empty() { "none".to_owned() } else { drops.join(", ") },
-            outcome.ledger.skipped
+            100.0 * skipped
         );
         let json = json!({
             "clients": clients,
@@ -137,10 +140,25 @@ impl Step {
             "busiest_cores": cores,
             "dropped": outcome.dropped,
             "skipped_slots": outcome.ledger.skipped,
+            "skipped_share": skipped,
         });
         Self { clients, good, words, json }
     }
 }
+
+/// Of the slots of all clients, from the start of the first until the last letter was awaited, those
+/// that passed without a cell. A client that skips them does not keep its grid, so it is not carried.
+fn skipped_share(outcome: &Outcome) -> f64 {
+    let time = outcome.warmed + outcome.settings.duration + outcome.drained;
+    let slots =
+        f64::from(outcome.settings.clients) * time.as_secs_f64() / outcome.slot.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "slots of one run are far below 2^53")]
+    let skipped = outcome.ledger.skipped as f64;
+    skipped / slots
+}
+
+/// Of all slots that may be skipped: what the start of many clients at once costs.
+const SKIPPED: f64 = 0.005;
 
 #[cfg(test)]
 mod tests {
