@@ -1,0 +1,205 @@
+//! The vault: everything durable of a client, in one encrypted file. Implements docs/store.md.
+//!
+//! A vault knows tables of records, and nothing of what they mean. A [`Vault::write`] is one
+//! transaction: on the disk, whole, when it returns, and without a trace when it fails. Keys and
+//! values of records are encrypted before they reach the database, so neither its file nor its
+//! cache ever holds them in clear.
+//!
+//! The database is redb. It is Rust alone, so no C library reads what may come from a damaged disk;
+//! it commits by copy on write with one flush, so a power cut leaves the commit before or the one
+//! after; and it keeps a checksum over each page, so decay is noticed. SQLite would bring a second
+//! C code base, files beside the file (journal, temporary tables) that can hold plaintext pages,
+//! and a query language for what are two kinds of maps. One flush per commit is enough: redb's
+//! second one guards against contents chosen to collide with its checksum, and ciphertext under
+//! random nonces cannot be chosen.
+//!
+//! Methods block on the disk; an asynchronous caller gives them a thread.
+
+mod error;
+mod file;
+mod header;
+mod keys;
+mod ledger;
+mod table;
+mod transaction;
+mod unlock;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
+
+use file::{BehindHead, Draft, VaultFile, private_directory};
+use header::Header;
+use keys::{Key, Keys};
+use ledger::{Ledger, definition};
+
+pub use error::VaultError;
+pub use table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
+pub use transaction::{Entries, Iter, ReadTx, WriteTx};
+pub use unlock::{Cost, Unlock};
+
+/// An open vault. No other process can open it while this lives.
+pub struct Vault {
+    // Dropped in this order: redb writes its last page before the file, and its lock, goes.
+    database: Database,
+    file: Arc<VaultFile>,
+    header: Header,
+    keys: Keys,
+    /// Held by the one write at a time, until its anchor is written: anchors come in order.
+    writer: Mutex<()>,
+}
+
+impl Vault {
+    /// Makes a vault, mode 0600, in a directory of mode 0700 that exists. It appears under its name
+    /// when it is whole; until then it is `path.partial`.
+    ///
+    /// # Errors
+    /// There is a file already, the directory is open to others, or it cannot be written.
+    pub fn create(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        private_directory(path)?;
+        let draft = Draft::begin(path)?;
+        let file = Arc::clone(draft.file());
+        let keys = Keys::of(Key::generate());
+        let header = Header::wrap(&keys.master, unlock, 0)?;
+        file.write_header(&header)?;
+        let database = database(&file, false)?;
+        let ledger = Ledger { commit: 1, ..Ledger::default() };
+        let transaction = database.begin_write().map_err(VaultError::store(path))?;
+        ledger.save(&transaction, &keys, path)?;
+        transaction.commit().map_err(VaultError::store(path))?;
+        file.write_anchor(&keys.anchor, ledger.commit)?;
+        draft.publish()?;
+        Ok(Self { database, file, header, keys, writer: Mutex::new(()) })
+    }
+
+    /// Opens a vault and holds all that is in it against its checksums, its ledger and its anchor,
+    /// for which the whole file is read. After a crash it is as the newest commit left it.
+    ///
+    /// # Errors
+    /// Why it does not open, and what to do.
+    pub fn open(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        let file = Arc::new(VaultFile::open(path)?);
+        let (header, same) = file.header()?;
+        let keys = Keys::of(header.unwrap(unlock, path)?);
+        if !same {
+            // Ends a change of passphrase that was cut off, or mends the copy that decayed.
+            file.write_header(&header)?;
+        }
+        let anchor = file.anchor(&keys.anchor)?;
+        let database = database(&file, true)?;
+        let commit = Ledger::verify(&database, &keys, anchor, path)?.commit;
+        if commit > anchor {
+            file.write_anchor(&keys.anchor, commit)?;
+        }
+        Ok(Self { database, file, header, keys, writer: Mutex::new(()) })
+    }
+
+    /// Reads from one commit's state, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the state cannot be read.
+    pub fn read<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        work(&ReadTx::begin(self)?)
+    }
+
+    /// One transaction: if `work` succeeds, all its changes are on the disk when this returns; if
+    /// it fails, none was made. Writes wait for each other, so `work` must not write again.
+    ///
+    /// # Errors
+    /// What `work` returns, or why nothing could be committed. After [`VaultError::Io`] from the
+    /// commit itself, opening the vault again tells whether it took place.
+    pub fn write<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // A panic of other work aborted its transaction and left nothing behind.
+        let _alone = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transaction = WriteTx::begin(self)?;
+        let done = work(&mut transaction)?;
+        if let Some(commit) = transaction.commit()? {
+            // The commit is on the disk; an error now would have the caller do it twice. Without
+            // its anchor it is guarded by checksums alone, until the next.
+            let _ = self.file.write_anchor(&self.keys.anchor, commit);
+        }
+        Ok(done)
+    }
+
+    /// Locks the vault by another passphrase or key file. The records stay as they are: only the
+    /// master key is wrapped anew, and the old wrapping overwritten. After a power cut within, one
+    /// of the two opens the vault.
+    ///
+    /// Backups keep what they were made with. Who has an old copy and its passphrase has the
+    /// master key; against them, only a new vault helps.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn change_unlock(&mut self, unlock: &Unlock) -> Result<(), VaultError> {
+        let generation = self.header.next_generation();
+        let header = Header::wrap(&self.keys.master, unlock, generation)?;
+        self.file.write_header(&header)?;
+        self.header = header;
+        Ok(())
+    }
+
+    /// Copies the newest commit's state to a new file, which opens like this vault. It appears under
+    /// its name when it is on the disk and was checked; until then it is `to.partial`.
+    ///
+    /// # Errors
+    /// There is a file already, or it cannot be written.
+    pub fn back_up(&self, to: &Path) -> Result<(), VaultError> {
+        let path = self.file.path();
+        let draft = Draft::begin(to)?;
+        draft.file().write_header(&self.header)?;
+        let copy = database(draft.file(), false)?;
+        let from = self.database.begin_read().map_err(VaultError::store(path))?;
+        let into = copy.begin_write().map_err(VaultError::store(to))?;
+        for table in from.list_tables().map_err(VaultError::store(path))? {
+            let definition = definition(table.name());
+            let source = from.open_table(definition).map_err(VaultError::store(path))?;
+            let mut target = into.open_table(definition).map_err(VaultError::store(to))?;
+            for record in source.iter().map_err(VaultError::store(path))? {
+                let (stored, sealed) = record.map_err(VaultError::store(path))?;
+                target.insert(stored.value(), sealed.value()).map_err(VaultError::store(to))?;
+            }
+        }
+        into.commit().map_err(VaultError::store(to))?;
+        let commit = Ledger::verify(&copy, &self.keys, 0, to)?.commit;
+        draft.file().write_anchor(&self.keys.anchor, commit)?;
+        drop(copy);
+        draft.publish()
+    }
+
+    /// Destroys a vault that no process has open: overwrites its header with the wrapped master
+    /// key, then the rest, and removes the file. No passphrase is needed.
+    ///
+    /// On flash memory, and on file systems that copy on write or keep snapshots, the old blocks
+    /// may survive where no program can reach them, the wrapped key among them: there the
+    /// passphrase, or the key file's destruction, is what protects. Backups are not touched.
+    ///
+    /// # Errors
+    /// There is no vault, it is open, or it cannot be written.
+    pub fn wipe(path: &Path) -> Result<(), VaultError> {
+        VaultFile::open(path)?.wipe()
+    }
+}
+
+/// Opens redb behind the head. `check` reads every page that is in use against its checksum, and has
+/// redb report what it cannot make sense of; without it redb trusts a file that was closed
+/// properly, and may panic.
+fn database(file: &Arc<VaultFile>, check: bool) -> Result<Database, VaultError> {
+    Database::builder()
+        .set_cache_size(CACHE)
+        .set_check_integrity_on_open(check)
+        .create_with_backend(BehindHead(Arc::clone(file)))
+        .map_err(VaultError::store(file.path()))
+}
+
+/// Pages that redb keeps in memory, encrypted records all of them.
+const CACHE: usize = 8 << 20;

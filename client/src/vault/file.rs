@@ -1,0 +1,303 @@
+//! A vault's file: locked against other processes, its head, and the database behind it.
+//! Implements docs/store.md, "The file".
+//!
+//! Two pages of head, then redb's file as redb lays it out, shifted by [`HEAD_LEN`]. Each page holds
+//! a copy of the header and an *anchor*: the number of a commit with its MAC, in turns. redb falls
+//! back to the commit before the newest when the newest does not verify, which is right after a
+//! power cut and wrong after a flipped byte; the anchor tells the two apart. It is written once the
+//! commit is on the disk, so it never names one that is not.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+
+use super::error::VaultError;
+use super::header::{HEADER_LEN, Header, MAGIC, Unreadable};
+use super::keys::Key;
+
+/// An open and locked file. The lock goes with the handle, however the process ends.
+#[derive(Debug)]
+pub(super) struct VaultFile {
+    path: PathBuf,
+    disk: FileBackend,
+    /// Another handle to the same open file, to unlock it when this is dropped: the lock would
+    /// outlive a close while a process that is just being started still shares the file.
+    locked: File,
+}
+
+impl VaultFile {
+    /// Opens and locks a vault's file.
+    pub(super) fn open(path: &Path) -> Result<Self, VaultError> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        Self::lock(file.map_err(VaultError::io(path))?, path)
+    }
+
+    fn lock(file: File, path: &Path) -> Result<Self, VaultError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(VaultError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(VaultError::io(path)(source)),
+        }
+        let locked = file.try_clone().map_err(VaultError::io(path))?;
+        let disk = FileBackend::new(file).map_err(VaultError::store(path))?;
+        Ok(Self { path: path.to_owned(), disk, locked })
+    }
+
+    /// For messages.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The header that counts, and whether both copies are the same.
+    pub(super) fn header(&self) -> Result<(Header, bool), VaultError> {
+        let copy = |page: u64| Ok::<_, VaultError>(Header::decode(&self.read(page * PAGE_LEN)?));
+        let chosen = Header::choose(copy(0)?, copy(1)?);
+        chosen.map_err(|error| match error {
+            Unreadable::Newer(version) => VaultError::Newer { path: self.path.clone(), version },
+            Unreadable::Damaged => {
+                VaultError::damaged(&self.path, "neither copy of its header can be read")
+            }
+        })
+    }
+
+    /// Writes both copies, the second when the first is on the disk: one is whole at any time.
+    pub(super) fn write_header(&self, header: &Header) -> Result<(), VaultError> {
+        for page in 0..PAGES {
+            self.write(page * PAGE_LEN, &header.encode())?;
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// The number of the newest commit that is known to be on the disk.
+    pub(super) fn anchor(&self, key: &Key) -> Result<u64, VaultError> {
+        let mut newest = None;
+        for page in 0..PAGES {
+            let bytes: [u8; ANCHOR_LEN] = self.read(page * PAGE_LEN + ANCHOR)?;
+            let (number, mac) = bytes.split_at(8);
+            if key.hash(&[number]) == *mac {
+                let number = number.try_into().expect("cut to eight bytes");
+                newest = newest.max(Some(u64::from_be_bytes(number)));
+            }
+        }
+        newest.ok_or_else(|| VaultError::damaged(&self.path, "neither of its anchors can be read"))
+    }
+
+    /// Notes that this commit is on the disk. Not flushed: the next commit flushes it, and a
+    /// crash of the process alone loses nothing that was written.
+    pub(super) fn write_anchor(&self, key: &Key, commit: u64) -> Result<(), VaultError> {
+        let number = commit.to_be_bytes();
+        let anchor = [&number[..], key.hash(&[&number]).as_bytes()].concat();
+        self.write((commit % PAGES) * PAGE_LEN + ANCHOR, &anchor)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), VaultError> {
+        self.disk.sync_data().map_err(VaultError::io(&self.path))
+    }
+
+    /// Overwrites the head, without which nothing opens the rest, then the rest, and removes the
+    /// file. Refuses what is not a vault; a head of zeros is a vault whose wiping was interrupted.
+    pub(super) fn wipe(self) -> Result<(), VaultError> {
+        let head: [u8; HEAD_BYTES] = self.read(0)?;
+        let page = HEAD_BYTES / 2;
+        if !head.starts_with(MAGIC) && !head[page..].starts_with(MAGIC) && head != [0; HEAD_BYTES] {
+            return Err(VaultError::damaged(&self.path, "there is no header to overwrite"));
+        }
+        let zeros = [0; HEAD_BYTES];
+        self.write(0, &zeros)?;
+        self.sync()?;
+        let len = self.disk.len().map_err(VaultError::io(&self.path))?;
+        let mut at = HEAD_LEN;
+        while at < len {
+            let part = usize::try_from(len - at).unwrap_or(HEAD_BYTES).min(HEAD_BYTES);
+            self.write(at, &zeros[..part])?;
+            at += HEAD_LEN;
+        }
+        self.sync()?;
+        fs::remove_file(&self.path).map_err(VaultError::io(&self.path))?;
+        sync_directory(&self.path)
+    }
+
+    fn read<const N: usize>(&self, at: u64) -> Result<[u8; N], VaultError> {
+        let mut bytes = [0; N];
+        self.disk.read(at, &mut bytes).map_err(VaultError::io(&self.path))?;
+        Ok(bytes)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> Result<(), VaultError> {
+        self.disk.write(at, bytes).map_err(VaultError::io(&self.path))
+    }
+}
+
+impl Drop for VaultFile {
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked by the close.
+        let _ = self.locked.unlock();
+    }
+}
+
+/// redb's view of the file: what lies behind the head. The file is locked already, so redb's own
+/// locks are left out.
+#[derive(Debug)]
+pub(super) struct BehindHead(pub(super) Arc<VaultFile>);
+
+impl StorageBackend for BehindHead {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.disk.len()?.saturating_sub(HEAD_LEN))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.disk.read(shifted(offset)?, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.disk.set_len(shifted(len)?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.disk.write(shifted(offset)?, data)
+    }
+}
+
+/// A damaged page can name any offset.
+fn shifted(offset: u64) -> io::Result<u64> {
+    offset.checked_add(HEAD_LEN).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// A file that gets its name once it is whole; removed if that does not come about.
+pub(super) struct Draft {
+    file: Arc<VaultFile>,
+    draft: PathBuf,
+    path: PathBuf,
+    published: bool,
+}
+
+impl Draft {
+    /// Begins a file that will be called `path`, and is `path.partial` until then.
+    pub(super) fn begin(path: &Path) -> Result<Self, VaultError> {
+        refuse_existing(path)?;
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        let draft = PathBuf::from(name);
+        let file = new_private_file(&draft).map_err(VaultError::io(&draft))?;
+        let mut file = VaultFile::lock(file, &draft)?;
+        file.path = path.to_owned();
+        let file = Arc::new(file);
+        Ok(Self { file, draft, path: path.to_owned(), published: false })
+    }
+
+    pub(super) const fn file(&self) -> &Arc<VaultFile> {
+        &self.file
+    }
+
+    /// Gives the file its name, on the disk. Between the look for an older file and the renaming a
+    /// program other than rohrpost could still put one there; rohrpost would refuse the draft.
+    pub(super) fn publish(mut self) -> Result<(), VaultError> {
+        self.file.sync()?;
+        refuse_existing(&self.path)?;
+        fs::rename(&self.draft, &self.path).map_err(VaultError::io(&self.path))?;
+        self.published = true;
+        sync_directory(&self.path)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.published {
+            // The error that led here is the one to report.
+            let _ = fs::remove_file(&self.draft);
+        }
+    }
+}
+
+/// A new vault lies in a directory that others cannot enter: its length and times tell something.
+pub(super) fn private_directory(path: &Path) -> Result<(), VaultError> {
+    let directory = directory(path);
+    let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
+    private(&metadata, directory, "700")
+}
+
+/// A new file, which on Unix its owner alone can read and write from its first moment on.
+pub(super) fn new_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Refuses what users other than the owner can use in any way.
+pub(super) fn private(
+    metadata: &fs::Metadata,
+    path: &Path,
+    mode: &'static str,
+) -> Result<(), VaultError> {
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Err(VaultError::Exposed { path: path.to_owned(), mode });
+    }
+    #[cfg(not(unix))]
+    let _ = (metadata, path, mode);
+    Ok(())
+}
+
+fn refuse_existing(path: &Path) -> Result<(), VaultError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(VaultError::Exists(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(VaultError::io(path)(error)),
+    }
+}
+
+/// Names are on the disk once their directory is.
+pub(super) fn sync_directory(path: &Path) -> Result<(), VaultError> {
+    #[cfg(unix)]
+    File::open(directory(path)).and_then(|open| open.sync_all()).map_err(VaultError::io(path))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// What precedes redb's file: two pages, each with a header at its begin and an anchor behind it.
+pub(super) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
+const HEAD_BYTES: usize = 8192;
+const PAGES: u64 = 2;
+const PAGE_LEN: u64 = 4096;
+/// In another sector than the header, so that to write it cannot tear the header.
+const ANCHOR: u64 = 512;
+const ANCHOR_LEN: usize = 8 + 32;
+const _: () = assert!(HEADER_LEN < 512 && HEAD_LEN == 8192);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_ends_with_the_handle_though_a_process_shares_it() {
+        let path = std::env::temp_dir().join(format!("rohrpost-lock-{}", std::process::id()));
+        fs::write(&path, b"x").unwrap();
+        let file = VaultFile::open(&path).unwrap();
+        let shared = file.locked.try_clone().unwrap();
+        assert!(matches!(VaultFile::open(&path), Err(VaultError::InUse(_))));
+        drop(file);
+        let again = VaultFile::open(&path).map(drop);
+        drop(shared);
+        fs::remove_file(&path).unwrap();
+        again.unwrap();
+    }
+}

@@ -1,0 +1,213 @@
+//! The keys of a vault, and how a record is sealed. Implements docs/store.md, "Keys" and "Records".
+//!
+//! One random master key; everything else is derived from it with BLAKE3's key derivation, each
+//! key for one purpose and, where it belongs to a table, for that table alone. Keys are wiped when
+//! dropped and have neither `Clone` nor `Debug`.
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use data_encoding::HEXLOWER;
+use rand::Rng;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// 32 secret bytes for one purpose.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct Key(Box<[u8; 32]>);
+
+impl Key {
+    pub(super) fn generate() -> Self {
+        let mut key = Self::zero();
+        rand::rng().fill_bytes(&mut key.0[..]);
+        key
+    }
+
+    /// A key whose bytes the caller writes.
+    pub(super) fn zero() -> Self {
+        Self(Box::new([0; 32]))
+    }
+
+    /// `BLAKE3 derive_key(context, material)`, the parts of the material one after the other.
+    pub(super) fn derive(context: &str, material: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        for part in material {
+            hasher.update(part);
+        }
+        let mut hash = hasher.finalize();
+        let mut key = Self::zero();
+        key.0.copy_from_slice(hash.as_bytes());
+        hash.zeroize();
+        hasher.zeroize();
+        key
+    }
+
+    /// `BLAKE3 keyed_hash(key, parts)`.
+    pub(super) fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in parts {
+            hasher.update(part);
+        }
+        let hash = hasher.finalize();
+        hasher.zeroize();
+        hash
+    }
+
+    pub(super) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn expose_mut(&mut self) -> &mut [u8; 32] {
+        &mut self.0
+    }
+
+    pub(super) fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.0).into())
+    }
+}
+
+/// Everything that an open vault computes with.
+pub(super) struct Keys {
+    /// Wrapped in the file's header.
+    pub(super) master: Key,
+    /// Seals the ledger.
+    pub(super) ledger: Key,
+    /// Authenticates the number of the newest commit.
+    pub(super) anchor: Key,
+    names: Key,
+}
+
+impl Keys {
+    pub(super) fn of(master: Key) -> Self {
+        let derive = |context| Key::derive(context, &[master.expose()]);
+        Self {
+            ledger: derive("rohrpost vault 1 ledger"),
+            anchor: derive("rohrpost vault 1 anchor"),
+            names: derive("rohrpost vault 1 names of tables"),
+            master,
+        }
+    }
+
+    /// The keys of the table with this label.
+    pub(super) fn table(&self, label: &[u8]) -> TableKeys {
+        let derive = |context| Key::derive(context, &[self.master.expose(), label]);
+        TableKeys {
+            name: HEXLOWER.encode(&self.names.hash(&[label]).as_bytes()[..16]),
+            label: label.to_vec(),
+            values: derive("rohrpost vault 1 values of a table"),
+            blinding: derive("rohrpost vault 1 record keys of a table"),
+            prints: derive("rohrpost vault 1 fingerprints of a table"),
+        }
+    }
+}
+
+/// The keys of one table.
+pub(super) struct TableKeys {
+    /// The table's name in the file: a keyed hash.
+    pub(super) name: String,
+    label: Vec<u8>,
+    values: Key,
+    blinding: Key,
+    prints: Key,
+}
+
+impl TableKeys {
+    pub(super) fn label(&self) -> &[u8] {
+        &self.label
+    }
+
+    /// The key under which the file keeps a record: `keyed_hash(blinding, key)`.
+    pub(super) fn blind(&self, key: &[u8]) -> [u8; 32] {
+        *self.blinding.hash(&[key]).as_bytes()
+    }
+
+    pub(super) fn seal(&self, stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+        seal(&self.values, &self.label, stored, key, value)
+    }
+
+    pub(super) fn open(&self, stored: &[u8], sealed: &[u8]) -> Option<Record> {
+        open(&self.values, &self.label, stored, sealed)
+    }
+
+    /// `keyed_hash(prints, stored key ‖ nonce ‖ tag)`: names one version of one record, and nobody
+    /// without the key can compute it, so that no set of other versions can be found with the
+    /// same sum.
+    pub(super) fn fingerprint(&self, stored: &[u8], sealed: &[u8]) -> Option<Fingerprint> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let (_, tag) = rest.split_last_chunk::<TAG_LEN>()?;
+        Some(Fingerprint(*self.prints.hash(&[stored, nonce, tag]).as_bytes()))
+    }
+}
+
+/// One version of one record; see [`TableKeys::fingerprint`].
+pub(super) struct Fingerprint(pub(super) [u8; 32]);
+
+/// What a sealed record holds.
+pub(super) struct Record {
+    pub(super) key: Zeroizing<Vec<u8>>,
+    pub(super) value: Zeroizing<Vec<u8>>,
+}
+
+/// `nonce ‖ XChaCha20-Poly1305(key, nonce, len(label) u8 ‖ label ‖ stored key; frame) ‖ tag`
+/// (draft-irtf-cfrg-xchacha-03), the nonce random, and
+/// `frame = len(record key) u32 ‖ len(value) u32 ‖ record key ‖ value ‖ zeros` up to the next
+/// multiple of [`SIZE_CLASS`].
+///
+/// The label and the stored key tie the record to its place: elsewhere it does not open.
+pub(super) fn seal(secret: &Key, label: &[u8], stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+    let padded = (FRAME_LEN + key.len() + value.len()).next_multiple_of(SIZE_CLASS);
+    // Encrypted where it stands, and never grown, so that no copy of the value stays behind.
+    let mut sealed = Vec::with_capacity(NONCE_LEN + padded + TAG_LEN);
+    sealed.resize(NONCE_LEN, 0);
+    rand::rng().fill_bytes(&mut sealed);
+    sealed.extend_from_slice(&length(key).to_be_bytes());
+    sealed.extend_from_slice(&length(value).to_be_bytes());
+    sealed.extend_from_slice(key);
+    sealed.extend_from_slice(value);
+    sealed.resize(NONCE_LEN + padded, 0);
+    let (nonce, frame) = sealed.split_at_mut(NONCE_LEN);
+    let nonce = XNonce::try_from(&*nonce).expect("cut to the length of a nonce");
+    let tag = secret
+        .cipher()
+        .encrypt_inout_detached(&nonce, &place(label, stored), frame.into())
+        .expect("a record is shorter than the cipher's 256 GiB");
+    sealed.extend_from_slice(&tag);
+    sealed
+}
+
+/// Undoes [`seal`]; nothing if a byte or the place is not what was sealed.
+pub(super) fn open(secret: &Key, label: &[u8], stored: &[u8], sealed: &[u8]) -> Option<Record> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let (frame, tag) = rest.split_last_chunk::<TAG_LEN>()?;
+    let mut frame = Zeroizing::new(frame.to_vec());
+    secret
+        .cipher()
+        .decrypt_inout_detached(
+            &XNonce::from(*nonce),
+            &place(label, stored),
+            frame.as_mut_slice().into(),
+            &Tag::from(*tag),
+        )
+        .ok()?;
+    let (key_len, rest) = frame.split_first_chunk::<4>()?;
+    let (value_len, rest) = rest.split_first_chunk::<4>()?;
+    let key_len = usize::try_from(u32::from_be_bytes(*key_len)).ok()?;
+    let value_len = usize::try_from(u32::from_be_bytes(*value_len)).ok()?;
+    let (key, rest) = rest.split_at_checked(key_len)?;
+    let (value, _) = rest.split_at_checked(value_len)?;
+    Some(Record { key: Zeroizing::new(key.to_vec()), value: Zeroizing::new(value.to_vec()) })
+}
+
+fn place(label: &[u8], stored: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(label.len()).expect("the constructors of tables bound their names");
+    [&[len], label, stored].concat()
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("keys and values are bounded far below 4 GiB")
+}
+
+/// Sealed records are these many bytes longer than a multiple of [`SIZE_CLASS`].
+pub(super) const NONCE_LEN: usize = 24;
+pub(super) const TAG_LEN: usize = 16;
+const FRAME_LEN: usize = 8;
+/// What lengths in the file are rounded up to: one class for short texts and all bookkeeping.
+const SIZE_CLASS: usize = 256;

@@ -1,0 +1,173 @@
+//! The account of a vault: what must be there. Implements docs/store.md, "The ledger".
+//!
+//! One sealed record, written in every transaction that changes anything, with the number of the
+//! commit and, for each table, the number of its records and the sum of their fingerprints. A
+//! record that was removed, added, swapped or put back in an older version does not add up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
+    WriteTransaction,
+};
+
+use super::error::VaultError;
+use super::keys::{Fingerprint, Keys, TableKeys, open, seal};
+
+/// What the vault holds after a commit.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Rises by one with each.
+    pub(super) commit: u64,
+    /// By label. A table is here from its first record on, and in redb just as long.
+    pub(super) tables: BTreeMap<Vec<u8>, Account>,
+}
+
+/// What a table holds.
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) count: u64,
+    /// The next sequence number of an ordered table; never given twice.
+    pub(super) next: u64,
+    /// XOR of all records' fingerprints.
+    sum: [u8; 32],
+}
+
+impl Account {
+    pub(super) fn add(&mut self, print: &Fingerprint) {
+        self.count += 1;
+        self.toggle(print);
+    }
+
+    /// The count is checked when the vault is opened, so a record that was found is in it.
+    pub(super) fn subtract(&mut self, print: &Fingerprint) {
+        self.count = self.count.saturating_sub(1);
+        self.toggle(print);
+    }
+
+    fn toggle(&mut self, print: &Fingerprint) {
+        for (sum, byte) in self.sum.iter_mut().zip(print.0) {
+            *sum ^= byte;
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn load(
+        transaction: &ReadTransaction,
+        keys: &Keys,
+        path: &Path,
+    ) -> Result<Self, VaultError> {
+        let store = transaction.open_table(LEDGER).map_err(VaultError::store(path))?;
+        Self::read(&store, keys, path)
+    }
+
+    pub(super) fn read(
+        store: &impl ReadableTable<&'static [u8], &'static [u8]>,
+        keys: &Keys,
+        path: &Path,
+    ) -> Result<Self, VaultError> {
+        let sealed = store.get(LEDGER_KEY).map_err(VaultError::store(path))?;
+        let record = sealed.and_then(|it| open(&keys.ledger, LABEL, LEDGER_KEY, it.value()));
+        let ledger = record.and_then(|record| Self::decode(&record.value));
+        ledger.ok_or_else(|| VaultError::damaged(path, "its ledger does not open"))
+    }
+
+    pub(super) fn save(
+        &self,
+        transaction: &WriteTransaction,
+        keys: &Keys,
+        path: &Path,
+    ) -> Result<(), VaultError> {
+        let mut store = transaction.open_table(LEDGER).map_err(VaultError::store(path))?;
+        let sealed = seal(&keys.ledger, LABEL, LEDGER_KEY, &[], &self.encode());
+        store.insert(LEDGER_KEY, sealed.as_slice()).map_err(VaultError::store(path))?;
+        Ok(())
+    }
+
+    /// Holds everything in the database against the ledger, and the ledger against the anchor.
+    pub(super) fn verify(
+        database: &Database,
+        keys: &Keys,
+        anchor: u64,
+        path: &Path,
+    ) -> Result<Self, VaultError> {
+        let transaction = database.begin_read().map_err(VaultError::store(path))?;
+        let ledger = Self::load(&transaction, keys, path)?;
+        if ledger.commit < anchor {
+            return Err(VaultError::damaged(path, "its newest changes are missing"));
+        }
+        let tables = transaction.list_tables().map_err(VaultError::store(path))?;
+        let mut names: BTreeSet<_> = tables.map(|table| table.name().to_owned()).collect();
+        names.remove(LEDGER.name());
+        for (label, account) in &ledger.tables {
+            let table = keys.table(label);
+            let there = names.remove(&table.name);
+            if !there || !adds_up(&transaction, &table, account, path)? {
+                return Err(VaultError::damaged(path, "records are missing or were exchanged"));
+            }
+        }
+        if !names.is_empty() {
+            return Err(VaultError::damaged(path, "it holds a table that no rohrpost made"));
+        }
+        Ok(ledger)
+    }
+
+    /// `commit u64 ‖ (len(label) u8 ‖ label ‖ count u64 ‖ next u64 ‖ sum 32)…`
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.commit.to_be_bytes().to_vec();
+        for (label, account) in &self.tables {
+            bytes.push(u8::try_from(label.len()).expect("tables bound the length of their names"));
+            bytes.extend_from_slice(label);
+            bytes.extend_from_slice(&account.count.to_be_bytes());
+            bytes.extend_from_slice(&account.next.to_be_bytes());
+            bytes.extend_from_slice(&account.sum);
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (commit, mut rest) = bytes.split_first_chunk::<8>()?;
+        let mut tables = BTreeMap::new();
+        while let Some((&len, after)) = rest.split_first() {
+            let (label, after) = after.split_at_checked(usize::from(len))?;
+            let (count, after) = after.split_first_chunk::<8>()?;
+            let (next, after) = after.split_first_chunk::<8>()?;
+            let (sum, after) = after.split_first_chunk::<32>()?;
+            let (count, next) = (u64::from_be_bytes(*count), u64::from_be_bytes(*next));
+            tables.insert(label.to_vec(), Account { count, next, sum: *sum });
+            rest = after;
+        }
+        Some(Self { commit: u64::from_be_bytes(*commit), tables })
+    }
+}
+
+fn adds_up(
+    transaction: &ReadTransaction,
+    table: &TableKeys,
+    expected: &Account,
+    path: &Path,
+) -> Result<bool, VaultError> {
+    let store = transaction.open_table(definition(&table.name)).map_err(VaultError::store(path))?;
+    let mut found = Account::default();
+    for record in store.iter().map_err(VaultError::store(path))? {
+        let (stored, sealed) = record.map_err(VaultError::store(path))?;
+        let Some(print) = table.fingerprint(stored.value(), sealed.value()) else {
+            return Ok(false);
+        };
+        found.add(&print);
+    }
+    Ok(found.count == expected.count && found.sum == expected.sum)
+}
+
+/// How redb knows a table with this name.
+pub(super) const fn definition(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+pub(super) const LEDGER: TableDefinition<'static, &'static [u8], &'static [u8]> =
+    definition("ledger");
+/// No table's label is empty.
+const LABEL: &[u8] = b"";
+const LEDGER_KEY: &[u8] = b"ledger";

@@ -1,0 +1,63 @@
+//! Tables: what a caller declares, and how their records are named in the file.
+
+/// A table whose records the caller names by keys of at most [`KEY_LIMIT`] bytes. The file shows
+/// neither the keys nor their order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyedTable(&'static str);
+
+/// A table whose records are numbered by the vault in the order in which they were appended. The
+/// file shows the numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OrderedTable(&'static str);
+
+/// A table of either kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Table {
+    kind: u8,
+    name: &'static str,
+}
+
+impl KeyedTable {
+    /// Declares a table, in a constant. Tables of one kind are told apart by their names alone.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        assert!(!name.is_empty() && name.len() <= NAME_LIMIT, "a table's name has 1 to 64 bytes");
+        Self(name)
+    }
+}
+
+impl OrderedTable {
+    /// Declares a table, in a constant. Tables of one kind are told apart by their names alone.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        assert!(!name.is_empty() && name.len() <= NAME_LIMIT, "a table's name has 1 to 64 bytes");
+        Self(name)
+    }
+}
+
+impl Table {
+    /// `kind u8 ‖ name`, from which the table's keys are derived.
+    pub(super) fn label(self) -> Vec<u8> {
+        [&[self.kind], self.name.as_bytes()].concat()
+    }
+}
+
+impl From<KeyedTable> for Table {
+    fn from(table: KeyedTable) -> Self {
+        Self { kind: KEYED, name: table.0 }
+    }
+}
+
+impl From<OrderedTable> for Table {
+    fn from(table: OrderedTable) -> Self {
+        Self { kind: ORDERED, name: table.0 }
+    }
+}
+
+/// The longest key of a record.
+pub const KEY_LIMIT: usize = 1024;
+/// The longest value of a record: a transaction holds it in memory three times.
+pub const VALUE_LIMIT: usize = 32 << 20;
+const NAME_LIMIT: usize = 64;
+const KEYED: u8 = 1;
+const ORDERED: u8 = 2;

@@ -1,0 +1,329 @@
+//! What happens inside [`Vault::read`](super::Vault::read) and [`Vault::write`](super::Vault::write).
+
+use std::ops::Deref;
+use std::path::Path;
+use std::vec;
+
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use zeroize::Zeroizing;
+
+use super::Vault;
+use super::error::VaultError;
+use super::keys::{Keys, Record, TableKeys};
+use super::ledger::{LEDGER, Ledger, definition};
+use super::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
+
+/// The vault as one commit left it, or in a [`WriteTx`] as its own changes so far have it.
+pub struct ReadTx<'v> {
+    store: Store,
+    ledger: Ledger,
+    keys: &'v Keys,
+    path: &'v Path,
+}
+
+enum Store {
+    Read(ReadTransaction),
+    Write(Box<WriteTransaction>),
+}
+
+impl<'v> ReadTx<'v> {
+    pub(super) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
+        let (keys, path) = (&vault.keys, vault.file.path());
+        let transaction = vault.database.begin_read().map_err(VaultError::store(path))?;
+        let ledger = Ledger::load(&transaction, keys, path)?;
+        Ok(Self { store: Store::Read(transaction), ledger, keys, path })
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be read.
+    pub fn get(
+        &self,
+        table: KeyedTable,
+        key: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let Some(table) = self.known(table.into()) else { return Ok(None) };
+        Ok(self.record(&table, &table.blind(key))?.map(|record| record.value))
+    }
+
+    /// The record with this number.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be read.
+    pub fn entry(
+        &self,
+        table: OrderedTable,
+        number: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let Some(table) = self.known(table.into()) else { return Ok(None) };
+        Ok(self.record(&table, &number.to_be_bytes())?.map(|record| record.value))
+    }
+
+    /// All records of a table with their keys, in no order that means anything.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be read.
+    pub fn iter(&self, table: KeyedTable) -> Result<Iter<'_>, VaultError> {
+        self.records(table.into(), &[]).map(Iter)
+    }
+
+    /// The records of a table from this number on, with their numbers, in their order.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be read.
+    pub fn entries(&self, table: OrderedTable, from: u64) -> Result<Entries<'_>, VaultError> {
+        self.records(table.into(), &from.to_be_bytes()).map(Entries)
+    }
+
+    /// How many records a table has; costs nothing.
+    #[must_use]
+    pub fn count(&self, table: impl Into<Table>) -> u64 {
+        self.ledger.tables.get(&table.into().label()).map_or(0, |account| account.count)
+    }
+
+    /// A table's keys, if it was ever written to. Others are not in the database, where to open
+    /// them for writing would make them.
+    fn known(&self, table: Table) -> Option<TableKeys> {
+        let label = table.label();
+        self.ledger.tables.contains_key(&label).then(|| self.keys.table(&label))
+    }
+
+    fn record(&self, table: &TableKeys, stored: &[u8]) -> Result<Option<Record>, VaultError> {
+        let definition = definition(&table.name);
+        let error = VaultError::store(self.path);
+        let sealed = match &self.store {
+            Store::Read(store) => fetch(&store.open_table(definition).map_err(error)?, stored),
+            Store::Write(store) => fetch(&store.open_table(definition).map_err(error)?, stored),
+        };
+        let Some(sealed) = sealed.map_err(VaultError::store(self.path))? else { return Ok(None) };
+        let record = table.open(stored, &sealed);
+        let record = record.ok_or_else(|| VaultError::damaged(self.path, "a record does not open"));
+        record.map(Some)
+    }
+
+    /// The keys are listed at once, at 32 bytes each; the values are read one by one.
+    fn records(&self, table: Table, from: &[u8]) -> Result<Records<'_>, VaultError> {
+        let table = self.keys.table(&table.label());
+        let mut waiting = Vec::new();
+        if self.ledger.tables.contains_key(table.label()) {
+            let definition = definition(&table.name);
+            let error = VaultError::store(self.path);
+            waiting = match &self.store {
+                Store::Read(store) => list(&store.open_table(definition).map_err(error)?, from),
+                Store::Write(store) => list(&store.open_table(definition).map_err(error)?, from),
+            }
+            .map_err(VaultError::store(self.path))?;
+        }
+        Ok(Records { view: self, table, waiting: waiting.into_iter() })
+    }
+}
+
+/// Changes that are committed together or not at all. Reads see them already.
+pub struct WriteTx<'v> {
+    view: ReadTx<'v>,
+    changed: bool,
+    /// A step began and did not end: the database may hold half of it.
+    unfinished: bool,
+}
+
+impl<'v> WriteTx<'v> {
+    pub(super) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
+        let (keys, path) = (&vault.keys, vault.file.path());
+        let transaction = vault.database.begin_write().map_err(VaultError::store(path))?;
+        let ledger = {
+            let store = transaction.open_table(LEDGER).map_err(VaultError::store(path))?;
+            Ledger::read(&store, keys, path)?
+        };
+        let view = ReadTx { store: Store::Write(Box::new(transaction)), ledger, keys, path };
+        Ok(Self { view, changed: false, unfinished: false })
+    }
+
+    /// Puts a value under `key`, in place of the one that was there.
+    ///
+    /// # Errors
+    /// Key or value is too long, or the file is damaged or cannot be written.
+    pub fn put(&mut self, table: KeyedTable, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
+        bounded("key", key, KEY_LIMIT)?;
+        bounded("value", value, VALUE_LIMIT)?;
+        let label = Table::from(table).label();
+        let table = self.view.keys.table(&label);
+        let stored = table.blind(key);
+        let sealed = table.seal(&stored, key, value);
+        self.store(&table, &stored, Some(&sealed)).map(|_| ())
+    }
+
+    /// Removes the record under `key`; false if there was none.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be written.
+    pub fn remove(&mut self, table: KeyedTable, key: &[u8]) -> Result<bool, VaultError> {
+        let Some(table) = self.view.known(table.into()) else { return Ok(false) };
+        self.store(&table, &table.blind(key), None)
+    }
+
+    /// Appends a value and says its number, which no record of the table had before.
+    ///
+    /// # Errors
+    /// The value is too long, or the file is damaged or cannot be written.
+    pub fn append(&mut self, table: OrderedTable, value: &[u8]) -> Result<u64, VaultError> {
+        bounded("value", value, VALUE_LIMIT)?;
+        let label = Table::from(table).label();
+        let table = self.view.keys.table(&label);
+        let account = self.view.ledger.tables.entry(label).or_default();
+        let number = account.next;
+        account.next += 1;
+        let stored = number.to_be_bytes();
+        let sealed = table.seal(&stored, &stored, value);
+        self.store(&table, &stored, Some(&sealed)).map(|_| number)
+    }
+
+    /// Replaces the value with this number; false, and nothing is written, if there is none.
+    ///
+    /// # Errors
+    /// The value is too long, or the file is damaged or cannot be written.
+    pub fn replace(
+        &mut self,
+        table: OrderedTable,
+        number: u64,
+        value: &[u8],
+    ) -> Result<bool, VaultError> {
+        bounded("value", value, VALUE_LIMIT)?;
+        let stored = number.to_be_bytes();
+        let Some(table) = self.view.known(table.into()) else { return Ok(false) };
+        if self.view.record(&table, &stored)?.is_none() {
+            return Ok(false);
+        }
+        let sealed = table.seal(&stored, &stored, value);
+        self.store(&table, &stored, Some(&sealed))
+    }
+
+    /// Removes the record with this number; false if there is none. The number is not used again.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be written.
+    pub fn remove_entry(&mut self, table: OrderedTable, number: u64) -> Result<bool, VaultError> {
+        let Some(table) = self.view.known(table.into()) else { return Ok(false) };
+        self.store(&table, &number.to_be_bytes(), None)
+    }
+
+    /// Commits, and says the commit's number; none if nothing was changed.
+    pub(super) fn commit(self) -> Result<Option<u64>, VaultError> {
+        let ReadTx { store, mut ledger, keys, path } = self.view;
+        if self.unfinished {
+            return Err(VaultError::Unfinished(path.to_owned()));
+        }
+        let Store::Write(transaction) = store else { return Ok(None) };
+        if !self.changed {
+            return Ok(None);
+        }
+        ledger.commit += 1;
+        ledger.save(&transaction, keys, path)?;
+        transaction.commit().map_err(VaultError::store(path))?;
+        Ok(Some(ledger.commit))
+    }
+
+    /// Inserts or removes a record, with its fingerprint in the ledger; true if one was there.
+    fn store(
+        &mut self,
+        table: &TableKeys,
+        stored: &[u8],
+        sealed: Option<&[u8]>,
+    ) -> Result<bool, VaultError> {
+        let Store::Write(transaction) = &self.view.store else { return Ok(false) };
+        let path = self.view.path;
+        self.unfinished = true;
+        let before = {
+            let mut store =
+                transaction.open_table(definition(&table.name)).map_err(VaultError::store(path))?;
+            let before = match sealed {
+                Some(sealed) => store.insert(stored, sealed),
+                None => store.remove(stored),
+            };
+            let before = before.map_err(VaultError::store(path))?;
+            before.map(|sealed| table.fingerprint(stored, sealed.value()))
+        };
+        let short = || VaultError::damaged(path, "a record is too short");
+        let account = self.view.ledger.tables.entry(table.label().to_vec()).or_default();
+        let there = before.is_some();
+        if let Some(print) = before {
+            account.subtract(&print.ok_or_else(short)?);
+        }
+        if let Some(sealed) = sealed {
+            account.add(&table.fingerprint(stored, sealed).ok_or_else(short)?);
+        }
+        self.changed |= there || sealed.is_some();
+        self.unfinished = false;
+        Ok(there)
+    }
+}
+
+impl<'v> Deref for WriteTx<'v> {
+    type Target = ReadTx<'v>;
+
+    fn deref(&self) -> &ReadTx<'v> {
+        &self.view
+    }
+}
+
+/// Records of a keyed table: key and value.
+pub struct Iter<'t>(Records<'t>);
+
+/// Records of an ordered table: number and value.
+pub struct Entries<'t>(Records<'t>);
+
+struct Records<'t> {
+    view: &'t ReadTx<'t>,
+    table: TableKeys,
+    waiting: vec::IntoIter<Vec<u8>>,
+}
+
+impl Records<'_> {
+    fn next(&mut self) -> Option<Result<(Vec<u8>, Record), VaultError>> {
+        let stored = self.waiting.next()?;
+        let record = self.view.record(&self.table, &stored).and_then(|record| {
+            record.ok_or_else(|| VaultError::damaged(self.view.path, "a record is missing"))
+        });
+        Some(record.map(|record| (stored, record)))
+    }
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), VaultError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0.next()?.map(|(_, record)| (record.key, record.value)))
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<(u64, Zeroizing<Vec<u8>>), VaultError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = self.0.view.path;
+        let number = |stored: &[u8]| stored.try_into().ok().map(u64::from_be_bytes);
+        Some(self.0.next()?.and_then(|(stored, record)| match number(&stored) {
+            Some(number) => Ok((number, record.value)),
+            None => Err(VaultError::damaged(path, "a record has no number")),
+        }))
+    }
+}
+
+fn fetch(
+    store: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    stored: &[u8],
+) -> Result<Option<Vec<u8>>, redb::StorageError> {
+    Ok(store.get(stored)?.map(|sealed| sealed.value().to_vec()))
+}
+
+fn list(
+    store: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    from: &[u8],
+) -> Result<Vec<Vec<u8>>, redb::StorageError> {
+    store.range(from..)?.map(|record| Ok(record?.0.value().to_vec())).collect()
+}
+
+fn bounded(what: &'static str, bytes: &[u8], limit: usize) -> Result<(), VaultError> {
+    let len = bytes.len();
+    if len > limit { Err(VaultError::TooLong { what, len, limit }) } else { Ok(()) }
+}

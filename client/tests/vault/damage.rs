@@ -1,0 +1,164 @@
+//! Flipped bytes, and files that were cut: a vault tells the truth or nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::SeedableRng;
+use rand::RngExt;
+use rohrpost_client::{KeyedTable, OrderedTable, Vault, VaultError};
+
+use super::{Folder, body, unlock};
+
+const PEOPLE: KeyedTable = KeyedTable::new("people");
+const EVENTS: OrderedTable = OrderedTable::new("events");
+
+/// Everything that a vault holds.
+#[derive(PartialEq)]
+struct Contents {
+    people: BTreeMap<Vec<u8>, Vec<u8>>,
+    events: Vec<(u64, Vec<u8>)>,
+}
+
+impl Contents {
+    fn of(vault: &Vault) -> Result<Self, VaultError> {
+        vault.read(|tx| {
+            let people =
+                tx.iter(PEOPLE)?.map(|it| it.map(|(key, value)| (key.to_vec(), value.to_vec())));
+            let events =
+                tx.entries(EVENTS, 0)?.map(|it| it.map(|(at, value)| (at, value.to_vec())));
+            let people = people.collect::<Result<_, _>>()?;
+            Ok(Self { people, events: events.collect::<Result<_, _>>()? })
+        })
+    }
+}
+
+/// Some commits, with records that were replaced and removed, so that both of redb's commit slots
+/// and some free pages are in use. The newest commit changes what a fall-back would show.
+fn populate(vault: &Vault) {
+    for round in 0..12_u64 {
+        let written = vault.write(|tx| {
+            for person in 0..6 {
+                tx.put(
+                    PEOPLE,
+                    &u64::to_be_bytes(person * (round % 3)),
+                    &body(round * 100 + person),
+                )?;
+                tx.append(EVENTS, &body(round * 1000 + person))?;
+            }
+            tx.remove_entry(EVENTS, round * 4)?;
+            Ok::<_, VaultError>(())
+        });
+        written.unwrap();
+    }
+}
+
+/// How many of the images were refused, and how many opened as if nothing had happened.
+#[derive(Default, Debug)]
+struct Tally {
+    refused: usize,
+    intact: usize,
+}
+
+impl Tally {
+    /// What opens must hold what it held, take a change, and hold both when it is opened again.
+    fn try_image(&mut self, path: &Path, image: &[u8], original: &Contents, what: &str) {
+        fs::write(path, image).unwrap();
+        let open = || Vault::open(path, &unlock("right"));
+        match open().and_then(|vault| Ok((Contents::of(&vault)?, vault))) {
+            Err(error) => {
+                let named = error.to_string().contains(&*path.to_string_lossy());
+                assert!(named, "{what}: {error}");
+                self.refused += 1;
+            }
+            Ok((contents, vault)) => {
+                assert!(contents == *original, "{what}: opened with other contents");
+                let number = vault.write(|tx| tx.append(EVENTS, &body(7))).unwrap();
+                drop(vault);
+                let mut contents = Contents::of(&open().unwrap()).unwrap();
+                assert!(contents.events.pop() == Some((number, body(7))), "{what}");
+                assert!(contents == *original, "{what}: other contents after a change");
+                self.intact += 1;
+            }
+        }
+    }
+
+    /// Flips bits of the byte at each offset in turn.
+    fn flip_each(
+        &mut self,
+        path: &Path,
+        image: &[u8],
+        original: &Contents,
+        rng: &mut ChaCha8Rng,
+        offsets: impl IntoIterator<Item = usize>,
+    ) {
+        let mut image = image.to_vec();
+        for at in offsets {
+            let flip = rng.random_range(1..=255);
+            image[at] ^= flip;
+            self.try_image(path, &image, original, &format!("byte {at} ^ {flip:#x}"));
+            image[at] ^= flip;
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_reported_or_changes_nothing() {
+    let folder = Folder::in_memory("flipped");
+    let rng = &mut ChaCha8Rng::seed_from_u64(1);
+    let vault = folder.vault();
+    populate(&vault);
+    let original = Contents::of(&vault).unwrap();
+    // As after the process died, and as after it ended.
+    let died = fs::read(folder.path("vault")).unwrap();
+    drop(vault);
+    let ended = fs::read(folder.path("vault")).unwrap();
+
+    for (image, name) in [(ended, "ended"), (died, "died")] {
+        let mut tally = Tally::default();
+        let path = folder.path(name);
+        // The head, with its headers and anchors; redb's header, with its commit slots; the rest.
+        let anywhere: Vec<_> = (0..600).map(|_| rng.random_range(0..image.len())).collect();
+        let offsets = (0..8192).step_by(24).chain(8192..8192 + 320).chain(anywhere);
+        tally.flip_each(&path, &image, &original, rng, offsets);
+        assert!(tally.refused > 200 && tally.intact > 200, "{name}: {tally:?}");
+    }
+}
+
+#[test]
+fn a_lost_sector_is_reported_or_changes_nothing() {
+    let folder = Folder::in_memory("sectors");
+    let vault = folder.vault();
+    populate(&vault);
+    let original = Contents::of(&vault).unwrap();
+    let image = fs::read(folder.path("vault")).unwrap();
+    drop(vault);
+    let mut tally = Tally::default();
+    for at in (0..image.len() - 511).step_by(512) {
+        let mut image = image.clone();
+        image[at..at + 512].fill(0);
+        tally.try_image(&folder.path("lost"), &image, &original, &format!("sector at {at}"));
+    }
+    assert!(tally.refused > 100 && tally.intact > 20, "{tally:?}");
+}
+
+#[test]
+fn a_cut_or_lengthened_file_is_reported_or_whole() {
+    let folder = Folder::in_memory("cut");
+    let vault = folder.vault();
+    populate(&vault);
+    let original = Contents::of(&vault).unwrap();
+    drop(vault);
+    let image = fs::read(folder.path("vault")).unwrap();
+    let mut tally = Tally::default();
+    let path = folder.path("cut");
+    for len in (0..image.len()).step_by(image.len() / 40).chain([8191, 8192, 8193, 12_288]) {
+        tally.try_image(&path, &image[..len], &original, &format!("cut to {len}"));
+    }
+    assert_eq!(tally.intact, 0, "{tally:?}");
+    for more in [1, 4096, 100_000] {
+        let longer = [&image[..], &vec![0; more]].concat();
+        tally.try_image(&path, &longer, &original, &format!("{more} more"));
+    }
+}
