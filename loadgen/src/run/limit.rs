@@ -1,7 +1,7 @@
 //! The most clients that a network on this machine carries: doubled until it is too many, then
 //! bisected.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rohrpost_ops::output::{say, tell};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ struct Search {
 /// One trial of the search.
 struct Step {
     clients: u32,
-    /// Why it did not go well; what was busiest if it did.
     good: bool,
+    /// Why it did not go well; what was busiest if it did.
     words: String,
     json: Value,
 }
@@ -110,7 +110,8 @@ impl Step {
     fn of(options: &Options, clients: u32, outcome: &Outcome) -> Self {
         let lost = outcome.ledger.open().len();
         let late = worst_lateness(outcome);
-        let skipped = skipped_share(outcome);
+        let time = outcome.warmed + outcome.settings.duration + outcome.drained;
+        let skipped = skipped_share(outcome.ledger.skipped, clients, time, outcome.slot);
         let good = lost == 0
             && outcome.ledger.damaged == 0
             && late < options.lateness.as_secs_f64()
@@ -146,15 +147,12 @@ impl Step {
     }
 }
 
-/// Of the slots of all clients, from the start of the first until the last letter was awaited, those
-/// that passed without a cell. A client that skips them does not keep its grid, so it is not carried.
-fn skipped_share(outcome: &Outcome) -> f64 {
-    let time = outcome.warmed + outcome.settings.duration + outcome.drained;
-    let slots =
-        f64::from(outcome.settings.clients) * time.as_secs_f64() / outcome.slot.as_secs_f64();
+/// Of the slots that all clients have in this time, those that passed without a cell. A client that
+/// skips them does not keep its grid, so it is not carried.
+fn skipped_share(skipped: u64, clients: u32, time: Duration, slot: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "slots of one run are far below 2^53")]
-    let skipped = outcome.ledger.skipped as f64;
-    skipped / slots
+    let skipped = skipped as f64;
+    skipped * slot.as_secs_f64() / (f64::from(clients) * time.as_secs_f64())
 }
 
 /// Of all slots that may be skipped: what the start of many clients at once costs.
@@ -180,6 +178,18 @@ mod tests {
         let (tried, search) = tried(50, 330);
         assert_eq!(tried, [50, 100, 200, 400, 300, 350, 324]);
         assert_eq!((search.good, search.bad), (Some(324), Some(350)));
+    }
+
+    /// Of 200 clients that have 400 slots each, in a start that takes its time; and of 800, most of
+    /// whose slots passed without a cell.
+    #[test]
+    fn a_crowd_that_skips_its_slots_is_too_many() {
+        let share = |skipped, clients| {
+            skipped_share(skipped, clients, Duration::from_secs(100), Duration::from_millis(250))
+        };
+        assert_eq!(share(400, 200), 0.005);
+        assert!(share(400, 200) <= SKIPPED && share(401, 200) > SKIPPED);
+        assert!(share(145_094, 800) > 0.45);
     }
 
     #[test]
