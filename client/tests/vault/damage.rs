@@ -54,6 +54,27 @@ fn populate(vault: &Vault) {
     }
 }
 
+/// A populated vault: what it holds, and its bytes as they are when its process dies and when it ends.
+struct Specimen {
+    folder: Folder,
+    original: Contents,
+    died: Vec<u8>,
+    ended: Vec<u8>,
+}
+
+impl Specimen {
+    fn new(test: &str) -> Self {
+        let folder = Folder::in_memory(test);
+        let vault = folder.vault();
+        populate(&vault);
+        let original = Contents::of(&vault).unwrap();
+        let died = fs::read(folder.path("vault")).unwrap();
+        drop(vault);
+        let ended = fs::read(folder.path("vault")).unwrap();
+        Self { folder, original, died, ended }
+    }
+}
+
 /// How many of the images were refused, and how many opened as if nothing had happened.
 #[derive(Default, Debug)]
 struct Tally {
@@ -105,16 +126,8 @@ impl Tally {
 
 #[test]
 fn a_flipped_byte_is_reported_or_changes_nothing() {
-    let folder = Folder::in_memory("flipped");
+    let Specimen { folder, original, died, ended } = Specimen::new("flipped");
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
-    let vault = folder.vault();
-    populate(&vault);
-    let original = Contents::of(&vault).unwrap();
-    // As after the process died, and as after it ended.
-    let died = fs::read(folder.path("vault")).unwrap();
-    drop(vault);
-    let ended = fs::read(folder.path("vault")).unwrap();
-
     for (image, name) in [(ended, "ended"), (died, "died")] {
         let mut tally = Tally::default();
         let path = folder.path(name);
@@ -128,12 +141,7 @@ fn a_flipped_byte_is_reported_or_changes_nothing() {
 
 #[test]
 fn a_lost_sector_is_reported_or_changes_nothing() {
-    let folder = Folder::in_memory("sectors");
-    let vault = folder.vault();
-    populate(&vault);
-    let original = Contents::of(&vault).unwrap();
-    let image = fs::read(folder.path("vault")).unwrap();
-    drop(vault);
+    let Specimen { folder, original, died: image, .. } = Specimen::new("sectors");
     let mut tally = Tally::default();
     for at in (0..image.len() - 511).step_by(512) {
         let mut image = image.clone();
@@ -145,12 +153,7 @@ fn a_lost_sector_is_reported_or_changes_nothing() {
 
 #[test]
 fn a_cut_or_lengthened_file_is_reported_or_whole() {
-    let folder = Folder::in_memory("cut");
-    let vault = folder.vault();
-    populate(&vault);
-    let original = Contents::of(&vault).unwrap();
-    drop(vault);
-    let image = fs::read(folder.path("vault")).unwrap();
+    let Specimen { folder, original, ended: image, .. } = Specimen::new("cut");
     let mut tally = Tally::default();
     let path = folder.path("cut");
     for len in (0..image.len()).step_by(image.len() / 40).chain([8191, 8192, 8193, 12_288]) {
