@@ -26,10 +26,12 @@ pub(crate) struct Comparison {
 }
 
 impl Grid {
-    /// Nothing if the flow has no cells after its first second, which belongs to the handshake.
+    /// Nothing if the flow has no cells after its first second, which belongs to the handshake, and
+    /// before its last slot, in which an acknowledgement and the end of the link look like a cell.
     pub(crate) fn of(flow: &Flow, slot: Duration, frame_len: u64) -> Option<Self> {
         let start = flow.datagrams.first()?.at + SETTLING;
-        let times = times(flow).filter(|at| *at >= start).collect::<Vec<_>>();
+        let end = flow.datagrams.last()?.at.saturating_sub(slot);
+        let times = times(flow).filter(|at| (start..end).contains(at)).collect::<Vec<_>>();
         let cells = cells(&times, frame_len);
         let (first, last) = (*cells.first()?, *cells.last()?);
         let slot_ms = slot.as_secs_f64() * 1e3;
@@ -193,9 +195,23 @@ mod tests {
     #[test]
     fn cells_on_the_grid_have_no_offset() {
         let grid = Grid::of(&flow(&(0..40).collect::<Vec<_>>(), |_| 0.0), T, CELL).unwrap();
-        assert_eq!((grid.slots, grid.offsets.len()), (40, 40));
+        // The last slot is left out.
+        assert_eq!((grid.slots, grid.offsets.len()), (39, 39));
         assert!(grid.offsets.magnitudes().max() < 1e-6);
         assert_eq!(grid.datagrams.keys().collect::<Vec<_>>(), [&4]);
+    }
+
+    #[test]
+    fn the_end_of_a_link_is_no_cell() {
+        let mut flow = flow(&(0..40).collect::<Vec<_>>(), |_| 0.0);
+        let last = flow.datagrams.last().unwrap().at;
+        for later in [91.0, 95.4, 95.5] {
+            let at = last + Duration::from_secs_f64(later / 1e3);
+            flow.datagrams.push(Seen { at, len: 1200, header: QuicHeader::Short });
+        }
+        let grid = Grid::of(&flow, T, CELL).unwrap();
+        assert_eq!((grid.slots, grid.offsets.len()), (39, 39));
+        assert!(grid.offsets.magnitudes().max() < 1e-6);
     }
 
     #[test]
@@ -203,7 +219,7 @@ mod tests {
         let slots: Vec<_> = (0..40).filter(|slot| ![10, 11, 30].contains(slot)).collect();
         let late = |slot| if slot == 20 { 30.0 } else { 0.0 };
         let grid = Grid::of(&flow(&slots, late), T, CELL).unwrap();
-        assert_eq!((grid.slots, grid.offsets.len()), (40, 37));
+        assert_eq!((grid.slots, grid.offsets.len()), (39, 36));
         assert!((grid.offsets.max() - 30.0).abs() < 1e-6);
         assert_eq!(grid.offsets.magnitudes().beyond(5.0), 1);
         assert_eq!(grid.datagrams.get(&0), Some(&3));
