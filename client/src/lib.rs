@@ -17,7 +17,7 @@ pub use card::{Card, CardError};
 pub use network::{Network, NetworkError};
 pub use profile::{Profile, ProfileError};
 pub use rohrpost_transport::Segmentation;
-pub use session::{Session, SessionError, SessionEvent};
+pub use session::{Correspondent, Session, SessionError, SessionEvent};
 pub use vault::{
     Cost, Entries, Iter, KEY_LIMIT, KeyedTable, OrderedTable, ReadTx, Table, Unlock, VALUE_LIMIT,
     Vault, VaultError, WriteTx,

@@ -46,6 +46,7 @@ impl Profile {
             relay,
             key: MailboxKey::generate(&mut rand::rng()),
             write_key: WriteKey::generate(&mut rand::rng()),
+            also: Vec::new(),
         };
         let account = Account {
             identity: IdentitySecret::generate(rng),
@@ -232,6 +233,7 @@ impl Stored {
                 relay: NodeNumber::new(stored.relay),
                 key: MailboxKey::from_seed(&*secret(&stored.key)?),
                 write_key: WriteKey::new(*secret(&stored.write_key)?),
+                also: Vec::new(),
             })
         };
         let prekey = |stored: &String| Some(PrekeySecret::from_seed(&*secret(stored)?));

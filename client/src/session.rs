@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
-use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Buffer, Classic, Hybrid, SessionId, Suite};
-use rohrpost_proto::courier::{Contact, Courier, Departure, Event, PostError, Vantage};
+use rohrpost_proto::courier::{
+    Account, Contact, Courier, Departure, Event, Message, Part, PostError, Vantage,
+};
 use rohrpost_proto::document::SignedDocument;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
 use rohrpost_proto::roster::{Roster, SuiteName};
@@ -59,8 +61,29 @@ pub enum SessionError {
     NoEntry,
 }
 
+/// A contact, and what a former session has kept of its messages.
+pub struct Correspondent {
+    /// How it is reached.
+    pub contact: Contact,
+    /// All of its messages before this number are over.
+    pub below: u64,
+    /// What is kept of those after it.
+    pub parts: Vec<Part>,
+}
+
+impl From<Contact> for Correspondent {
+    /// One of whom nothing is kept.
+    fn from(contact: Contact) -> Self {
+        Self { contact, below: 0, parts: Vec::new() }
+    }
+}
+
 enum Command {
-    Post(KeyId, Box<Letter>, oneshot::Sender<Result<MessageId, PostError>>),
+    Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
+    Keep { sender: KeyId, sequence: u64, fragment: u32 },
+    Contact(Box<Correspondent>),
+    Remove(KeyId),
+    Renew(Box<Account>),
 }
 
 impl Session {
@@ -71,7 +94,7 @@ impl Session {
     pub fn start(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Contact>,
+        contacts: Vec<Correspondent>,
     ) -> Result<Self, SessionError> {
         Self::start_with(network, profile, contacts, Segmentation::default())
     }
@@ -83,7 +106,7 @@ impl Session {
     pub fn start_with(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Contact>,
+        contacts: Vec<Correspondent>,
         segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let spawn = match network.roster.suite {
@@ -96,7 +119,7 @@ impl Session {
     fn spawn<S: Suite>(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Contact>,
+        contacts: Vec<Correspondent>,
         segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
@@ -124,20 +147,51 @@ impl Session {
         Ok(Self { commands, events, task })
     }
 
-    /// Puts a letter for a contact into the outbox; it leaves in a payload slot.
+    /// Hands a message for a contact to the courier; it leaves in payload slots. Waits for the first
+    /// link, as all commands do.
     ///
     /// # Errors
     /// The courier does not take it.
-    pub async fn post(&self, to: KeyId, letter: Letter) -> Result<MessageId, PostError> {
+    pub async fn post(&self, to: KeyId, message: Message) -> Result<(), PostError> {
         let (sender, answer) = oneshot::channel();
-        let command = Command::Post(to, Box::new(letter), sender);
-        self.commands.send(command).await.map_err(|_| PostError::Full)?;
+        self.command(Command::Post(to, Box::new(message), sender)).await;
         answer.await.map_err(|_| PostError::Full)?
+    }
+
+    /// What has come in an [`Event::Arrived`] is where it lasts: its sender may be told.
+    pub async fn keep(&self, sender: KeyId, sequence: u64, fragment: u32) {
+        self.command(Command::Keep { sender, sequence, fragment }).await;
+    }
+
+    /// Adds a contact, or goes on with a newer address of it; then what is kept of its messages
+    /// does not count.
+    pub async fn add_contact(&self, contact: Correspondent) {
+        self.command(Command::Contact(Box::new(contact))).await;
+    }
+
+    /// Strikes a contact off.
+    pub async fn remove_contact(&self, key: KeyId) {
+        self.command(Command::Remove(key)).await;
+    }
+
+    /// Goes on with other prekeys, write keys or mailboxes.
+    pub async fn renew(&self, account: Account) {
+        self.command(Command::Renew(Box::new(account))).await;
     }
 
     /// What happens next; never ends while the session runs.
     pub async fn event(&mut self) -> Option<SessionEvent> {
         self.events.recv().await
+    }
+
+    /// What has happened already and was not collected.
+    pub fn next_event(&mut self) -> Option<SessionEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// The task runs as long as the session is there to give commands.
+    async fn command(&self, command: Command) {
+        let _ = self.commands.send(command).await;
     }
 }
 
@@ -150,7 +204,7 @@ impl Drop for Session {
 /// What the courier is made from, once the clock is set.
 struct Founding {
     profile: Profile,
-    contacts: Vec<Contact>,
+    contacts: Vec<Correspondent>,
     join_key: JoinKey,
 }
 
@@ -177,17 +231,21 @@ impl<S: Suite> Driver<S> {
                 return;
             }
             let pause = PAUSE.mul_f64(rand::rng().random_range(0.5..1.5));
-            sleep(pause).await;
+            self.meanwhile(sleep(pause)).await;
         }
     }
 
     /// Links to the entry relay, and sets the clock by its first cell.
     async fn connect(&mut self) -> Result<(CellSender, FrameReceiver), SessionError> {
-        let link = connect(&self.peer, frame_len::<S>(), self.segmentation).await?;
-        let (sender, mut receiver) = (link.sender, link.receiver);
-        let first = timeout(FIRST_CELL, receiver.recv()).await;
-        let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;
-        let cell = cell.ok_or(SessionError::Lost)?;
+        let (peer, segmentation) = (self.peer.clone(), self.segmentation);
+        let link = async move {
+            let link = connect(&peer, frame_len::<S>(), segmentation).await?;
+            let (sender, mut receiver) = (link.sender, link.receiver);
+            let first = timeout(FIRST_CELL, receiver.recv()).await;
+            let cell = first.map_err(|_| SessionError::Lost)?.map_err(|_| SessionError::Lost)?;
+            Ok::<_, SessionError>((sender, receiver, cell.ok_or(SessionError::Lost)?))
+        };
+        let (sender, receiver, cell) = self.meanwhile(link).await?;
         let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
         let session = random_session();
         match (&mut self.courier, self.founding.take()) {
@@ -205,6 +263,21 @@ impl<S: Suite> Driver<S> {
         Ok((sender, receiver))
     }
 
+    /// Waits for something, and obeys in the meantime: an owner must not be held up by a link that
+    /// is down. Before the first link there is nothing to command.
+    async fn meanwhile<F: Future>(&mut self, awaited: F) -> F::Output {
+        tokio::pin!(awaited);
+        loop {
+            tokio::select! {
+                output = &mut awaited => return output,
+                Some(command) = self.commands.recv(), if self.courier.is_some() => {
+                    self.obey(command);
+                }
+            }
+            self.tell();
+        }
+    }
+
     fn found(&self, founding: Founding, session: SessionId) -> Courier<S> {
         let Founding { profile, contacts, join_key } = founding;
         let vantage = Vantage::Client { entry: profile.entry, session };
@@ -215,7 +288,7 @@ impl<S: Suite> Driver<S> {
         let now = self.clock.now();
         let mut courier =
             Courier::new(now, vantage, profile.account, roster, join_key, seed, phase);
-        contacts.into_iter().for_each(|contact| courier.add_contact(contact));
+        contacts.into_iter().for_each(|contact| add(&mut courier, contact));
         courier
     }
 
@@ -242,7 +315,7 @@ impl<S: Suite> Driver<S> {
                 },
                 Some(command) = self.commands.recv() => self.obey(command),
             }
-            self.tell().await;
+            self.tell();
             let _ = &reader;
         }
     }
@@ -280,27 +353,45 @@ impl<S: Suite> Driver<S> {
         let view = Arc::new(View::<S>::new(Arc::clone(&self.roster), &document));
         let _ = self.events.try_send(SessionEvent::View(view.len()));
         if let Some(courier) = &mut self.courier {
-            courier.handle_view(view);
+            courier.handle_view(self.clock.now(), view);
         }
     }
 
-    fn obey(&mut self, Command::Post(to, letter, answer): Command) {
-        if let Some(courier) = &mut self.courier {
-            let _ = answer.send(courier.post(to, *letter));
-        }
-    }
-
-    async fn tell(&mut self) {
-        while let Some(event) = self.courier.as_mut().and_then(Courier::poll_event) {
-            let arrived = matches!(event, Event::Arrived { .. } | Event::Sent { .. });
-            let event = SessionEvent::Courier(event);
-            // An owner that does not listen loses news of cover, never a letter.
-            if arrived {
-                let _ = self.events.send(event).await;
-            } else {
-                let _ = self.events.try_send(event);
+    fn obey(&mut self, command: Command) {
+        let Some(courier) = &mut self.courier else {
+            return;
+        };
+        match command {
+            Command::Post(to, message, answer) => {
+                let _ = answer.send(courier.post(to, *message));
             }
+            Command::Keep { sender, sequence, fragment } => {
+                courier.keep(self.clock.now(), sender, sequence, fragment);
+            }
+            Command::Contact(contact) => add(courier, *contact),
+            Command::Remove(key) => courier.remove_contact(key),
+            Command::Renew(account) => courier.renew_account(*account),
         }
+    }
+
+    /// Hands over what has happened, as far as the owner has room for it. The rest stays with the
+    /// courier, which then holds letters back: the grid waits for nobody.
+    fn tell(&mut self) {
+        while let Ok(room) = self.events.try_reserve() {
+            let Some(event) = self.courier.as_mut().and_then(Courier::poll_event) else {
+                return;
+            };
+            room.send(SessionEvent::Courier(event));
+        }
+    }
+}
+
+fn add<S: Suite>(courier: &mut Courier<S>, contact: Correspondent) {
+    let Correspondent { contact, below, parts } = contact;
+    let (key, known) = (contact.identity.key_id(), below > 0 || !parts.is_empty());
+    courier.add_contact(contact);
+    if known {
+        courier.resume(key, below, &parts);
     }
 }
 

@@ -301,7 +301,7 @@ fn pull(owner: u8, keys: [Option<u8>; 2], acks: &[u8], serial: u32) -> Pull<Toy>
     block[..4].copy_from_slice(&serial.to_be_bytes());
     Pull {
         mailbox: name(owner),
-        write_keys: keys.map(|key| key.map(write_key)),
+        write_keys: [keys[0], keys[1], None, None].map(|key| key.map(write_key)),
         acks: acks.iter().map(|mark| EnvelopeId::of(&envelope(owner, *mark))).collect(),
         surb: Surb::decode(&block).expect("encoded below"),
     }

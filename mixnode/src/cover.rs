@@ -106,6 +106,7 @@ impl<S: Suite> Cover<S> {
             relay: relay.number,
             key: MailboxKey::generate(&mut rand::rng()),
             write_key: WriteKey::generate(&mut rand::rng()),
+            also: Vec::new(),
         };
         let account = Account {
             identity: IdentitySecret::generate(rng),
@@ -118,7 +119,7 @@ impl<S: Suite> Cover<S> {
         let (roster, join_key) = (Arc::clone(&self.roster), self.join_key.clone());
         let mut client = Courier::new(now, self.vantage, account, roster, join_key, seed, phase);
         if let Some(view) = &self.view {
-            client.handle_view(Arc::clone(view));
+            client.handle_view(now, Arc::clone(view));
         }
         client
     }
@@ -139,7 +140,9 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => {
-                self.clients.iter_mut().for_each(|client| client.handle_view(Arc::clone(&view)));
+                self.clients
+                    .iter_mut()
+                    .for_each(|client| client.handle_view(now, Arc::clone(&view)));
                 self.view = Some(view);
                 if self.clients.is_empty() {
                     self.resize(now, 1);

@@ -1,13 +1,13 @@
 //! Clients of the virtual network: a courier, a clock that is set by the relay's cells, and a link
 //! that may be down, as in `client/src/session.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::Rng;
-use rohrpost_packet::envelope::{KeyId, Letter};
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{NodeNumber, SessionId, Suite};
 use rohrpost_proto::courier::{Account, Contact, Courier, Vantage};
 use rohrpost_proto::frame::ChunkAssembler;
@@ -17,6 +17,7 @@ use rohrpost_proto::trust::TrustRoot;
 
 use crate::Skew;
 use crate::node::{account, courier, foreign_relays, rng, uniform};
+use crate::shelf::Shelf;
 
 /// A client, before and after its first link.
 pub(crate) struct Client<S: Suite> {
@@ -33,7 +34,11 @@ pub(crate) struct Client<S: Suite> {
     pub(crate) card: Contact,
     /// Relays whose mailboxes have answered.
     pub(crate) answered: BTreeSet<NodeNumber>,
-    founding: Option<Founding>,
+    /// What lasts when it is restarted.
+    pub(crate) shelf: Shelf,
+    contacts: BTreeMap<KeyId, Contact>,
+    /// Of the run, and which client it is: its keys are drawn from these in each of its lives.
+    origin: (u64, usize),
 }
 
 /// A link to the entry relay, up as far as the client knows.
@@ -47,13 +52,6 @@ pub(crate) struct Link {
     pub(crate) greeted: bool,
 }
 
-/// What waits for the first cell.
-struct Founding {
-    account: Account,
-    contacts: Vec<Contact>,
-    letters: Vec<(KeyId, Letter)>,
-}
-
 impl<S: Suite> Client<S> {
     pub(crate) fn new(
         seed: u64,
@@ -62,9 +60,7 @@ impl<S: Suite> Client<S> {
         skew: Skew,
         roster: &Roster,
     ) -> Self {
-        let mut rng = rng(seed, "client", index);
-        let operator = &roster.node(entry).expect("the entry is in the roster").operator;
-        let account = account(&foreign_relays(roster, operator, index), &mut rng);
+        let origin = (seed, index);
         Self {
             entry,
             skew,
@@ -72,10 +68,12 @@ impl<S: Suite> Client<S> {
             courier: None,
             assembler: ChunkAssembler::default(),
             document: 0,
-            rng,
-            card: account.contact(),
+            rng: rng(seed, "client", index),
+            card: keys(origin, entry, roster).contact(),
             answered: BTreeSet::new(),
-            founding: Some(Founding { account, contacts: Vec::new(), letters: Vec::new() }),
+            shelf: Shelf::default(),
+            contacts: BTreeMap::new(),
+            origin,
         }
     }
 
@@ -89,41 +87,49 @@ impl<S: Suite> Client<S> {
             // Never back: the courier's time must not.
             self.skew = Skew::between(self.skew.read(now).max(told), now);
             courier.rejoin(session);
-        } else if let Some(founding) = self.founding.take() {
+        } else {
             self.skew = Skew::between(told, now);
             let vantage = Vantage::Client { entry: self.entry, session };
-            let account = founding.account;
+            let account = keys(self.origin, self.entry, roster);
             let mut courier = courier(told, vantage, account, roster, trust, &mut self.rng);
-            founding.contacts.into_iter().for_each(|contact| courier.add_contact(contact));
-            for (to, letter) in founding.letters {
-                courier.post(to, letter).expect("the letter is accepted");
-            }
+            let contacts: Vec<_> = self.contacts.keys().copied().collect();
+            self.contacts.values().for_each(|contact| courier.add_contact(contact.clone()));
+            self.shelf.resume(&mut courier, &contacts);
             self.courier = Some(courier);
         }
     }
 
     pub(crate) fn add_contact(&mut self, contact: Contact) {
-        match (&mut self.courier, &mut self.founding) {
-            (Some(courier), _) => courier.add_contact(contact),
-            (None, Some(founding)) => founding.contacts.push(contact),
-            (None, None) => unreachable!("a client is founded once, into its courier"),
+        if let Some(courier) = &mut self.courier {
+            courier.add_contact(contact.clone());
+        }
+        self.contacts.insert(contact.identity.key_id(), contact);
+    }
+
+    pub(crate) fn post(&mut self, to: KeyId, id: MessageId, expires: Time, body: &[u8]) {
+        let message = self.shelf.post(to, id, expires, body);
+        if let Some(courier) = &mut self.courier {
+            courier.post(to, message).expect("the message is accepted");
         }
     }
 
-    pub(crate) fn post(&mut self, to: KeyId, letter: Letter) {
-        match (&mut self.courier, &mut self.founding) {
-            (Some(courier), _) => {
-                courier.post(to, letter).expect("the letter is accepted");
-            }
-            (None, Some(founding)) => founding.letters.push((to, letter)),
-            (None, None) => unreachable!("a client is founded once, into its courier"),
-        }
+    /// The process ends and is started anew: what is on the shelf is all that is left.
+    pub(crate) fn restart(&mut self) {
+        self.courier = None;
+        self.document = 0;
     }
 
     /// Between links: half to one and a half of two seconds.
     pub(crate) fn pause(&mut self) -> Duration {
         PAUSE.mul_f64(0.5 + uniform(&mut self.rng))
     }
+}
+
+/// Two mailboxes at relays of other operators than the entry's.
+fn keys((seed, index): (u64, usize), entry: NodeNumber, roster: &Roster) -> Account {
+    let operator = &roster.node(entry).expect("the entry is in the roster").operator;
+    let relays = foreign_relays(roster, operator, index);
+    account(&relays, &mut rng(seed, "keys of client", index))
 }
 
 const PAUSE: Duration = Duration::from_secs(2);

@@ -14,6 +14,7 @@ mod node;
 mod observer;
 mod program;
 mod roster;
+mod shelf;
 mod skew;
 mod statistics;
 mod toy;

@@ -248,6 +248,7 @@ pub(crate) fn account(relays: &[NodeNumber], rng: &mut ChaCha20Rng) -> Account {
                 relay: *relay,
                 key: MailboxKey::generate(rng),
                 write_key: WriteKey::generate(rng),
+                also: Vec::new(),
             })
             .collect(),
     }

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{Fragment, Letter, MessageId};
+pub use report::Tally;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::{Contact, Event};
 use rohrpost_proto::frame::{Frame, Outgoing};
@@ -24,9 +25,6 @@ use rohrpost_proto::roster::Roster;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::TrustRoot;
 use rohrpost_proto::view::View;
-use zeroize::Zeroizing;
-
-pub use report::Tally;
 pub use setup::{Bounds, Setup, seeds};
 
 use crate::client::Client;
@@ -150,18 +148,42 @@ impl<S: Suite> World<S> {
         self.clients[other].add_contact(contact);
     }
 
-    /// Puts a letter into a client's outbox.
-    pub fn post(&mut self, from: usize, to: usize, number: u8, body: &[u8]) {
+    /// Puts a message into a client's outbox, for a week.
+    pub fn post(&mut self, from: usize, to: usize, number: impl Into<u32>, body: &[u8]) {
+        self.post_for(from, to, number.into(), body, WEEK);
+    }
+
+    /// Puts a message into a client's outbox that is given up if it is not acknowledged in time.
+    pub fn post_for(&mut self, from: usize, to: usize, number: u32, body: &[u8], life: Duration) {
         let key = self.clients[to].card.identity.key_id();
-        let letter = Letter {
-            message: MessageId::new([number; 16]),
-            sequence: u64::from(number),
-            fragment: Fragment::WHOLE,
-            minutes: 0,
-            certificate: None,
-            body: Zeroizing::new(body.to_vec()),
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let expires = self.clients[from].skew.read(self.now) + life;
+        self.clients[from].post(key, MessageId::new(id), expires, body);
+    }
+
+    /// The messages that are complete at a client, in the order in which it was told, each with the
+    /// client that wrote it.
+    #[must_use]
+    pub fn inbox(&self, client: usize) -> Vec<(usize, &[u8])> {
+        let writer = |key: &KeyId| {
+            let mut clients = self.clients.iter();
+            clients.position(|other| other.card.identity.key_id() == *key)
         };
-        self.clients[from].post(key, letter);
+        let inbox = self.clients[client].shelf.inbox.iter();
+        inbox.filter_map(|(from, body)| Some((writer(from)?, body.as_slice()))).collect()
+    }
+
+    /// Messages of a client that are neither delivered nor expired.
+    #[must_use]
+    pub fn outbox_len(&self, client: usize) -> usize {
+        self.clients[client].shelf.outbox_len()
+    }
+
+    /// Messages that a client has given up.
+    #[must_use]
+    pub fn expired(&self, client: usize) -> usize {
+        self.clients[client].shelf.expired.len()
     }
 
     /// A client's contact data, as on its card.
@@ -334,3 +356,6 @@ impl<S: Suite> World<S> {
         self.given
     }
 }
+
+/// The life of a message unless a test says otherwise.
+const WEEK: Duration = Duration::from_secs(7 * 86_400);

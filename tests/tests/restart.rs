@@ -109,7 +109,7 @@ fn clients_of_a_restarted_relay_return() {
     world.kill(NORTH);
     world.run_for(Duration::from_secs(15));
     assert!(!world.is_online(alice) && world.is_online(bob));
-    world.post(alice, bob, 1, b"written while offline");
+    world.post(alice, bob, 1_u8, b"written while offline");
     world.run_for(Duration::from_secs(45));
     assert!(!world.is_online(alice));
     assert!(world.arrived(bob).is_empty(), "nothing leaves without a link");

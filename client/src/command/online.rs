@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rohrpost_client::{Network, Profile, Session, SessionEvent};
-use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
-use rohrpost_proto::courier::{Contact, Event};
+use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::{Contact, Event, Message};
+use rohrpost_proto::time::Time;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 use zeroize::Zeroizing;
@@ -65,15 +66,16 @@ pub(crate) async fn send(
 ) -> Result<(), CommandError> {
     let spinner = output.spinner("waiting for a payload slot");
     let len = body.len();
+    let contacts = contacts.into_iter().map(Into::into).collect();
     let mut session = Session::start(network, profile, contacts)?;
     let deadline = Instant::now() + PATIENCE;
-    let mut letter = Some(letter(body));
+    let mut message = Some(message(body));
     let mut trouble = None;
     loop {
         match timeout_at(deadline, session.event()).await {
             Ok(Some(SessionEvent::View(_))) => {
-                if let Some(letter) = letter.take() {
-                    session.post(to, letter).await?;
+                if let Some(message) = message.take() {
+                    session.post(to, message).await?;
                 }
             }
             Ok(Some(SessionEvent::Courier(Event::Sent { message, .. }))) => {
@@ -102,7 +104,7 @@ pub(crate) async fn receive(
     let spinner = output.spinner("listening");
     let names: Vec<_> =
         contacts.iter().map(|(name, contact)| (contact.identity.key_id(), name.clone())).collect();
-    let contacts = contacts.into_iter().map(|(_, contact)| contact).collect();
+    let contacts = contacts.into_iter().map(|(_, contact)| contact.into()).collect();
     let mut session = Session::start(network, profile, contacts)?;
     let deadline = Instant::now() + wait.unwrap_or(FOREVER);
     let mut trouble = None;
@@ -111,6 +113,7 @@ pub(crate) async fn receive(
         match timeout_at(deadline, session.event()).await {
             Ok(Some(SessionEvent::Courier(Event::Arrived { letter, sender, .. }))) => {
                 let name = names.iter().find(|(key, _)| *key == sender).map(|(_, name)| name);
+                session.keep(sender, letter.sequence, letter.fragment.index).await;
                 spinner.suspend(|| show(&letter, name.map_or("?", String::as_str), output));
             }
             Ok(Some(SessionEvent::Connected)) => connected = true,
@@ -140,14 +143,15 @@ fn show(letter: &Letter, from: &str, output: &Output) {
     output.raw(b"\n");
 }
 
-fn letter(body: Zeroizing<Vec<u8>>) -> Letter {
+/// Of a run's only message: until the store comes, each run begins a new life of its numbers.
+fn message(body: Zeroizing<Vec<u8>>) -> Message {
     let now = unix_now();
-    Letter {
-        message: MessageId::random(&mut rand::rng()),
-        sequence: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
-        fragment: Fragment::WHOLE,
+    Message {
+        id: MessageId::random(&mut rand::rng()),
+        kind: Kind::Content,
+        sequence: now.as_secs() << 32,
         minutes: u32::try_from(now.as_secs() / 60).unwrap_or(u32::MAX),
-        certificate: None,
+        expires: Time::from_micros(0) + now + PATIENCE,
         body,
     }
 }

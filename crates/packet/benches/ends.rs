@@ -4,7 +4,8 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rohrpost_packet::envelope::{
-    Fragment, IdentitySecret, Letter, MessageId, NetworkId, PrekeySecret, letter_body_len, seal,
+    Fragment, IdentitySecret, Kind, Letter, MessageId, NetworkId, PrekeySecret, letter_body_len,
+    seal,
 };
 use rohrpost_packet::{
     Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
@@ -44,6 +45,7 @@ fn envelope<S: Suite>(criterion: &mut Criterion) {
     let network = NetworkId::new([3; 32]);
     let letter = Letter {
         message: MessageId::new([4; 16]),
+        kind: Kind::Content,
         sequence: 1,
         fragment: Fragment::WHOLE,
         minutes: 29_000_000,

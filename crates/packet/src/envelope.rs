@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 pub use identity::{IdentityPublic, IdentitySecret, KeyId};
-pub use letter::{Fragment, Letter, LetterError, MessageId};
+pub use letter::{Fragment, Kind, Letter, LetterError, MessageId};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret};
 
 use crate::{Hybrid, KemError, SharedSecret, Suite, TAG_LEN, aead};

@@ -10,7 +10,7 @@ use std::path::Path;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::{
-    Fragment, IdentitySecret, Letter, MessageId, NetworkId, PrekeySecret, seal,
+    Fragment, IdentitySecret, Kind, Letter, MessageId, NetworkId, PrekeySecret, seal,
 };
 use rohrpost_packet::{
     Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
@@ -81,6 +81,7 @@ fn envelope<S: Suite>() -> String {
     let prekey = PrekeySecret::from_seed(&[0x63; 96]);
     let letter = Letter {
         message: MessageId::new([0x64; 16]),
+        kind: Kind::Content,
         sequence: 7,
         fragment: Fragment::WHOLE,
         minutes: 29_000_000,

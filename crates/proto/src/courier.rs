@@ -9,41 +9,57 @@
 //! the courier's seed. So a letter shifts no draw of any other slot: with and without mail, all
 //! times, ends and lengths that an observer can record are the same.
 //!
-//! Letters are held in memory and leave once; nothing here waits for the recipient's word. What is
-//! needed for that later is in place: [`Event::Sent`] names the nodes of the path, and a letter that
-//! is posted again under its message id is sealed anew, takes another path, and is shown once.
+//! **Nothing is lost.** A message is cut into fragments. Each leaves sealed anew and over a path of its
+//! own, again and again, until the recipient's client has acknowledged it or the message's time is
+//! up: after a time-out, at once when the document shows that a node of the path has lost its keys,
+//! and at once when something that left much later has come before it. "At once" is a later payload
+//! slot like any other. Acknowledgements leave after a delay that is drawn before anyone knows what
+//! they will say, and tell all that is there. What a slot carries never depends on any of this.
 
 mod account;
+mod correspondence;
 mod event;
+mod fragments;
 mod grid;
 mod inbox;
 mod law;
 mod loops;
-mod outbox;
+mod losses;
+mod parcel;
 mod pending;
+mod receipt;
+mod reception;
 mod slot;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Letter, MessageId, letter_body_len};
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+use rohrpost_packet::envelope::{KeyId, letter_body_len};
 use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
+use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use event::{Event, Trip};
+pub use parcel::{MESSAGE_BYTES, Message};
+pub use reception::{Complete, Part};
 
+use crate::delay::exponential;
 use crate::frame::{Outgoing, UpCell};
 use crate::roster::Roster;
 use crate::time::Time;
 use crate::trust::JoinKey;
 use crate::view::View;
+use correspondence::Correspondence;
 use event::Events;
 use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
-use outbox::Outbox;
+use losses::KeyWatch;
+use parcel::Patience;
 use pending::Pending;
+use reception::Reception;
 
 /// Where a courier stands in the network.
 #[derive(Clone, Copy)]
@@ -88,7 +104,11 @@ pub enum Departure<S: Suite> {
 ///   the entry relay at once;
 /// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
-/// - [`Courier::post`] at any time; it moves no departure;
+/// - [`Courier::keep`] for each [`Event::Arrived`], once its letter is where it lasts; until then its
+///   sender is not told that it came;
+/// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: who needs
+///   more keeps it until [`Event::Delivered`] or [`Event::Expired`], and posts it again after a
+///   restart, under the same id and number;
 /// - [`Courier::rejoin`] under a new session id when the link was lost. Until there is a link again,
 ///   do not call [`Courier::handle_timeout`]: the missed slots are skipped, and no letter leaves
 ///   into nothing.
@@ -108,8 +128,14 @@ pub struct Courier<S: Suite> {
     view: Option<Arc<View<S>>>,
     /// Whether this session's first cell is still to be sent.
     unnamed: bool,
-    contacts: HashMap<KeyId, Contact>,
-    outbox: Outbox,
+    /// In an order of their own, so that a run depends on its seed alone.
+    correspondences: BTreeMap<KeyId, Correspondence>,
+    /// To whom a letter left last; the others come first now.
+    last_turn: Option<KeyId>,
+    patience: Patience,
+    key_watch: KeyWatch,
+    /// Draws the delays of acknowledgements, apart from all slots.
+    rng: ChaCha20Rng,
     pending: Pending<S>,
     inbox: Inbox,
     loops: Loops,
@@ -145,9 +171,14 @@ impl<S: Suite> Courier<S> {
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
             loops: Loops::new(traffic),
-            outbox: Outbox::new(),
             events: Events::new(),
-            contacts: HashMap::new(),
+            correspondences: BTreeMap::new(),
+            last_turn: None,
+            patience: Patience::new(traffic),
+            key_watch: KeyWatch::default(),
+            rng: ChaCha20Rng::from_seed(*Zeroizing::new(
+                *blake3::keyed_hash(&seed, &[2]).as_bytes(),
+            )),
             view: None,
             vantage,
             account,
@@ -157,7 +188,13 @@ impl<S: Suite> Courier<S> {
     }
 
     /// A newer view of the network.
-    pub fn handle_view(&mut self, view: Arc<View<S>>) {
+    pub fn handle_view(&mut self, now: Time, view: Arc<View<S>>) {
+        let lost = self.key_watch.losses(&view);
+        if !lost.is_empty() {
+            for other in self.correspondences.values_mut() {
+                other.recall(now, &lost, self.patience);
+            }
+        }
         self.view = Some(view);
     }
 
@@ -179,29 +216,105 @@ impl<S: Suite> Courier<S> {
     /// Whom this courier can write to, and whose letters it accepts. A newer card replaces an older.
     /// One's own card may be among them, for notes to oneself.
     pub fn add_contact(&mut self, contact: Contact) {
-        self.contacts.insert(contact.identity.key_id(), contact);
+        let key = contact.identity.key_id();
+        match self.correspondences.get_mut(&key) {
+            Some(other) => other.readdress(contact),
+            None => {
+                self.correspondences.insert(key, Correspondence::new(contact));
+            }
+        }
     }
 
-    /// Takes a letter for a contact into the outbox. It leaves in a payload slot, in the order of
-    /// posting as far as the recipients' relays are up.
+    /// What a former run has kept of a contact's messages: all before `below` are over; of later ones
+    /// these parts are there. To be told before anything arrives.
+    pub fn resume(&mut self, sender: KeyId, below: u64, parts: &[Part]) {
+        let Some(other) = self.correspondences.get_mut(&sender) else {
+            return;
+        };
+        let (reception, messages) = Reception::resume(below, parts);
+        other.reception = reception;
+        if !messages.is_empty() {
+            let below = other.reception.below();
+            self.events.push_mail(Event::Complete { sender, messages, below });
+        }
+    }
+
+    /// Strikes a contact off: nothing goes there any more, and nothing is taken from there.
+    pub fn remove_contact(&mut self, key: KeyId) {
+        self.correspondences.remove(&key);
+    }
+
+    /// Goes on with other prekeys, write keys or mailboxes of the same client. As many mailboxes as
+    /// before; one with another key takes the place of the one that stood there.
+    ///
+    /// # Panics
+    /// If the account has no prekey, or not as many mailboxes.
+    pub fn renew_account(&mut self, account: Account) {
+        let before = self.account.mailboxes.iter();
+        assert!(
+            !account.prekeys.is_empty() && account.mailboxes.len() == before.len(),
+            "an account keeps the number of its mailboxes"
+        );
+        for (at, (old, new)) in before.zip(&account.mailboxes).enumerate() {
+            if old.key.id() != new.key.id() {
+                self.inbox.replace(at);
+                self.pending.forget(at);
+            }
+        }
+        self.account = account;
+    }
+
+    /// Takes a message for a contact. It leaves in payload slots, in the order of posting; those for
+    /// several contacts take turns.
     ///
     /// # Errors
-    /// The contact is unknown, the letter too long for one envelope, or the outbox full.
-    pub fn post(&mut self, to: KeyId, letter: Letter) -> Result<MessageId, PostError> {
-        if !self.contacts.contains_key(&to) {
+    /// The contact is unknown, the message too long, or too much waits.
+    pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
+        let len = message.body.len();
+        let held = || self.correspondences.values().flat_map(|other| &other.parcels);
+        let bytes: usize = held().map(|parcel| parcel.message().body.len()).sum();
+        let full = held().count() >= POSTED || bytes + len > POSTED_BYTES;
+        let Some(other) = self.correspondences.get_mut(&to) else {
             return Err(PostError::Contact);
+        };
+        if len > MESSAGE_BYTES {
+            return Err(PostError::TooLong { len, limit: MESSAGE_BYTES });
         }
-        let limit = letter_body_len::<S>();
-        let len = letter.body.len() + letter.certificate.as_ref().map_or(0, Vec::len);
-        if len > limit {
-            return Err(PostError::TooLong { len, limit });
-        }
-        if self.outbox.is_full() {
+        if full {
             return Err(PostError::Full);
         }
-        let message = letter.message;
-        self.outbox.push(to, letter);
-        Ok(message)
+        if message.sequence < other.next_sequence() {
+            return Err(PostError::Order);
+        }
+        other.post(message, letter_body_len::<S>());
+        Ok(())
+    }
+
+    /// The number after that of the last message that was posted for a contact.
+    #[must_use]
+    pub fn next_sequence(&self, to: KeyId) -> u64 {
+        self.correspondences.get(&to).map_or(0, Correspondence::next_sequence)
+    }
+
+    /// The owner has put a fragment where it lasts: its sender may hear that it has come.
+    pub fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
+        let Some(other) = self.correspondences.get_mut(&sender) else {
+            return;
+        };
+        let messages = other.reception.keep(sequence, fragment);
+        if !messages.is_empty() {
+            let below = other.reception.below();
+            self.events.push_mail(Event::Complete { sender, messages, below });
+        }
+        self.acknowledge_later(now, sender);
+    }
+
+    /// Draws when the next acknowledgement is due, unless one is.
+    fn acknowledge_later(&mut self, now: Time, sender: KeyId) {
+        if let Some(other) = self.correspondences.get_mut(&sender) {
+            let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
+            other.acknowledge.get_or_insert(now + delay);
+        }
     }
 
     /// What leaves in the slot that is due. `None` if none is, and from a mix's virtual client that
@@ -213,6 +326,9 @@ impl<S: Suite> Courier<S> {
         }
         for _ in 0..self.loops.expire(now) {
             self.events.push(Event::LoopLost);
+        }
+        for other in self.correspondences.values_mut() {
+            other.expire(now).into_iter().for_each(|event| self.events.push_mail(event));
         }
         self.fill(now, due)
     }
@@ -245,10 +361,10 @@ impl<S: Suite> Courier<S> {
         self.pending.holds(id)
     }
 
-    /// Letters that wait for a slot.
+    /// Messages that are neither acknowledged nor given up.
     #[must_use]
     pub fn outbox_len(&self) -> usize {
-        self.outbox.len()
+        self.correspondences.values().map(|other| other.parcels.len()).sum()
     }
 
     /// How others can write to this courier.
@@ -274,18 +390,26 @@ pub enum PostError {
     /// No such contact.
     #[error("no such contact; add its card first")]
     Contact,
-    /// It does not fit one envelope.
-    #[error("{len} bytes are too long: one envelope of this network holds {limit}")]
+    /// It is too long.
+    #[error("{len} bytes are too long: a message holds {limit}")]
     TooLong {
         /// Bytes given.
         len: usize,
         /// Bytes that fit.
         limit: usize,
     },
-    /// Too many letters wait.
-    #[error("the outbox is full; wait until some letters have left")]
+    /// Too much waits.
+    #[error("the outbox is full; wait until some messages have arrived")]
     Full,
+    /// Its number is not above that of the message before it.
+    #[error("a message was posted before that bears this number, or a higher one")]
+    Order,
 }
+
+/// Messages that a courier holds for all contacts together.
+const POSTED: usize = 4096;
+/// Of text in them: two of the largest.
+const POSTED_BYTES: usize = 2 * MESSAGE_BYTES;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use rohrpost_packet::{NodeNumber, STORE_HEADER_LEN, Suite};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-pub use pull::{MAX_ACKS, Pull, PullRequest};
+pub use pull::{MAX_ACKS, Pull, PullRequest, WRITE_KEYS};
 
 use crate::signing::{IdentityKey, SigningKey};
 use crate::time::Time;

@@ -68,6 +68,8 @@ pub struct Traffic {
     pub mix_delay: Duration,
     /// Packets per second that a mix's own cover keeps coming in.
     pub cover_floor: u32,
+    /// Mean of the exponential delay of a client's acknowledgements.
+    pub ack_delay: Duration,
 }
 
 impl Default for Traffic {
@@ -76,6 +78,7 @@ impl Default for Traffic {
             slot: Duration::from_millis(250),
             mix_delay: Duration::from_millis(200),
             cover_floor: 50,
+            ack_delay: Duration::from_secs(120),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Client {
         let Self { index, profile, partner, timetable, bytes, entry_waits } = self;
         let silent = profile.account.mailboxes.iter().map(|own| own.relay).collect();
         let key = partner.identity.key_id();
-        let session = Session::start(network, profile, vec![partner])
+        let session = Session::start(network, profile, vec![partner.into()])
             .map_err(|error| RunError::Clients(error.to_string()))?;
         let mut online = Online {
             session,
@@ -103,7 +103,7 @@ impl Online {
         let Some(due) = self.timetable.due(self.number) else { return };
         let id = LetterId { sender: self.index, number: self.number };
         self.number += 1;
-        let taken = self.session.post(self.partner, id.letter(due, self.bytes)).await;
+        let taken = self.session.post(self.partner, id.write(due, self.bytes)).await;
         let taken = taken.map(|_| ()).map_err(|error| error.to_string());
         self.note(Note::Posted(id, due, taken)).await;
     }
@@ -111,10 +111,13 @@ impl Online {
     async fn tell(&mut self, event: SessionEvent) {
         let note = match event {
             SessionEvent::Disconnected(error) => Note::Trouble(error.to_string()),
-            SessionEvent::Courier(Event::Arrived { letter, .. }) => {
+            SessionEvent::Courier(Event::Arrived { letter, sender, .. }) => {
+                self.session.keep(sender, letter.sequence, letter.fragment.index).await;
                 Note::Arrived(LetterId::read(&letter).map(|(id, due)| (id, self.since(due))))
             }
-            SessionEvent::Courier(Event::Sent { message, .. }) => Note::Left(LetterId::of(message)),
+            SessionEvent::Courier(Event::Sent { message, again: 0, .. }) => {
+                Note::Left(LetterId::of(message))
+            }
             SessionEvent::Courier(Event::Unsendable { message }) => {
                 Note::Unsendable(LetterId::of(message))
             }

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rohrpost_packet::envelope::{Fragment, Letter, MessageId};
+use rohrpost_packet::envelope::{Kind, Letter, MessageId};
+use rohrpost_proto::courier::Message;
+use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
 /// A letter of a load.
@@ -16,15 +18,15 @@ pub(crate) struct LetterId {
 }
 
 impl LetterId {
-    /// The letter, due so long after the begin of the load, with a text of `len` bytes.
-    pub(crate) fn letter(self, due: Duration, len: usize) -> Letter {
+    /// The message, due so long after the begin of the load, with a text of `len` bytes.
+    pub(crate) fn write(self, due: Duration, len: usize) -> Message {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Letter {
-            message: self.message(),
+        Message {
+            id: self.message(),
+            kind: Kind::Content,
             sequence: self.number.into(),
-            fragment: Fragment::WHOLE,
             minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
-            certificate: None,
+            expires: Time::from_micros(0) + unix + LIFE,
             body: Zeroizing::new(self.text(due, len)),
         }
     }
@@ -68,20 +70,30 @@ impl LetterId {
     }
 }
 
+/// Longer than any load.
+const LIFE: Duration = Duration::from_secs(86_400);
 const MAGIC: &[u8; 8] = b"rp load1";
 /// Bytes that a letter of a load has at least.
 pub(crate) const LEAST_TEXT: usize = 24;
 
 #[cfg(test)]
 mod tests {
+    use rohrpost_packet::envelope::Fragment;
+
     use super::*;
 
     const ID: LetterId = LetterId { sender: 3, number: 70_000 };
 
+    fn letter(due: Duration, len: usize) -> Letter {
+        let Message { id, kind, sequence, minutes, body, .. } = ID.write(due, len);
+        let fragment = Fragment::WHOLE;
+        Letter { message: id, kind, sequence, fragment, minutes, certificate: None, body }
+    }
+
     #[test]
     fn a_letter_is_read_as_it_was_written() {
         for len in [0, LEAST_TEXT, 100, 900] {
-            let letter = ID.letter(Duration::from_micros(1_234_567), len);
+            let letter = letter(Duration::from_micros(1_234_567), len);
             assert_eq!(letter.body.len(), len.max(LEAST_TEXT));
             assert_eq!(LetterId::read(&letter), Some((ID, Duration::from_micros(1_234_567))));
             assert_eq!(LetterId::of(letter.message), ID);
@@ -91,7 +103,7 @@ mod tests {
     #[test]
     fn a_changed_byte_is_noticed_wherever_it_is() {
         for place in 0..100 {
-            let mut letter = ID.letter(Duration::from_secs(1), 100);
+            let mut letter = letter(Duration::from_secs(1), 100);
             letter.body[place] ^= 1;
             let read = LetterId::read(&letter);
             // Another due time cannot be told from a changed one.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rohrpost_client::{Network, Profile, Segmentation, Session, SessionEvent};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
-use rohrpost_proto::courier::{Event, Trip};
-use rohrpost_proto::time::Slot;
+use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::{Contact, Event, Message, Trip};
+use rohrpost_proto::time::{Slot, Time};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -53,8 +53,8 @@ pub(super) async fn deliver(
     let (alice_contact, bob_contact) = (alice.account.contact(), bob.account.contact());
     let bob_key = bob_contact.identity.key_id();
     let mailboxes = bob.account.mailboxes.iter().map(|own| own.relay).collect();
-    let start = |profile, contact| {
-        Session::start_with(network, profile, vec![contact], segmentation)
+    let start = |profile, contact: Contact| {
+        Session::start_with(network, profile, vec![contact.into()], segmentation)
             .map_err(|error| LocalnetError::Message(error.to_string()))
     };
     let (mut alice, mut bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
@@ -66,7 +66,7 @@ pub(super) async fn deliver(
     })?;
     let posted = Instant::now();
     alice
-        .post(bob_key, letter(message.clone()))
+        .post(bob_key, numbered(0, message.clone()))
         .await
         .map_err(|error| LocalnetError::Message(error.to_string()))?;
     let mut left = posted;
@@ -110,18 +110,20 @@ pub(super) async fn keep_online(delivery: Delivery, lifetime: Duration) {
     tokio::pin!(end);
     // One at a time, so that none is left for the periods of cover.
     let mut on_its_way = false;
+    let mut number = 1;
     loop {
         let writes = (started.elapsed().as_nanos() / LETTERS.as_nanos()).is_multiple_of(2);
         tokio::select! {
             () = &mut end => return,
             _ = often.tick() => if writes && !on_its_way {
-                let letter = letter(b"One more.".to_vec());
-                on_its_way = alice.post(delivery.bob_key, letter).await.is_ok();
+                let message = numbered(number, b"One more.".to_vec());
+                number += 1;
+                on_its_way = alice.post(delivery.bob_key, message).await.is_ok();
             },
             Some(event) = alice.event() => {
                 on_its_way &= !matches!(event, SessionEvent::Courier(Event::Sent { .. }));
             }
-            Some(_) = bob.event() => {}
+            Some(event) = bob.event() => keep(&bob, &event).await,
         }
     }
 }
@@ -154,23 +156,35 @@ async fn until_sent(session: &mut Session) -> Option<(Slot, Trip)> {
 
 async fn until_arrived(session: &mut Session) -> Option<(Box<Letter>, Trip)> {
     loop {
-        if let SessionEvent::Courier(Event::Arrived { letter, trip, .. }) = session.event().await? {
+        let event = session.event().await?;
+        keep(session, &event).await;
+        if let SessionEvent::Courier(Event::Arrived { letter, trip, .. }) = event {
             return Some((letter, trip));
         }
     }
 }
 
-fn letter(body: Vec<u8>) -> Letter {
+/// This client lives in memory alone: what has arrived is kept.
+async fn keep(session: &Session, event: &SessionEvent) {
+    if let SessionEvent::Courier(Event::Arrived { letter, sender, .. }) = event {
+        session.keep(*sender, letter.sequence, letter.fragment.index).await;
+    }
+}
+
+fn numbered(sequence: u64, body: Vec<u8>) -> Message {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Letter {
-        message: MessageId::random(&mut rand::rng()),
-        sequence: 1,
-        fragment: Fragment::WHOLE,
+    Message {
+        id: MessageId::random(&mut rand::rng()),
+        kind: Kind::Content,
+        sequence,
         minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
-        certificate: None,
+        expires: Time::from_micros(0) + unix + LIFE,
         body: Zeroizing::new(body),
     }
 }
+
+/// Longer than any localnet is up for its first message.
+const LIFE: Duration = Duration::from_secs(86_400);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.

@@ -139,12 +139,12 @@ impl<S: Suite> World<S> {
             && *number > client.document
         {
             client.document = *number;
-            courier.handle_view(Arc::clone(view));
+            courier.handle_view(client.skew.read(self.now), Arc::clone(view));
         }
     }
 
     /// Both ends give a link up; the client tries again after a pause.
-    fn lose_link(&mut self, index: usize) {
+    pub(super) fn lose_link(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let Some(link) = client.link.take() else {
             return;
@@ -157,11 +157,20 @@ impl<S: Suite> World<S> {
     }
 
     fn hear_events(&mut self, index: usize) {
-        while let Some(event) =
-            self.clients[index].courier.as_mut().and_then(|courier| courier.poll_event())
+        let client = &mut self.clients[index];
+        let now = client.skew.read(self.now);
+        let mut told = Vec::new();
+        while let Some(courier) = &mut client.courier
+            && let Some(event) = courier.poll_event()
         {
-            self.tell(index, event);
+            if let Some((sender, sequence, fragment)) = client.shelf.hear(&event)
+                && self.setup.acknowledges
+            {
+                courier.keep(now, sender, sequence, fragment);
+            }
+            told.push(event);
         }
+        told.into_iter().for_each(|event| self.tell(index, event));
     }
 }
 

@@ -29,6 +29,15 @@ impl<S: Suite> World<S> {
         }
     }
 
+    /// A client's process ends and is started anew: its link is gone, and of its memory what it has
+    /// put on the shelf is left.
+    pub fn restart_client(&mut self, index: usize) {
+        self.clients[index].restart();
+        if self.clients[index].link.is_some() {
+            self.lose_link(index);
+        }
+    }
+
     /// For this long nothing passes between the two sets of parties, in either direction: neither
     /// packets nor cells, descriptors, documents, new links. What is on its way still arrives.
     pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {

@@ -12,10 +12,16 @@ use crate::{Kind, Memory};
 /// Events of all clients, counted.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Tally {
-    /// Letters that have left.
+    /// Letters that have left for the first time.
     pub sent: u64,
+    /// Letters that have left once more.
+    pub sent_again: u64,
     /// Letters that have come.
     pub arrived: u64,
+    /// Messages that the recipient's client has acknowledged.
+    pub delivered: u64,
+    /// Messages that were given up.
+    pub expired: u64,
     /// Envelopes that could not be read.
     pub dropped: u64,
     /// Pulls answered.
@@ -35,8 +41,11 @@ pub struct Tally {
 impl Tally {
     fn count(&mut self, event: &Event) {
         match event {
-            Event::Sent { .. } => self.sent += 1,
-            Event::Unsendable { .. } => {}
+            Event::Sent { again: 0, .. } => self.sent += 1,
+            Event::Sent { .. } => self.sent_again += 1,
+            Event::Unsendable { .. } | Event::Complete { .. } => {}
+            Event::Delivered { .. } => self.delivered += 1,
+            Event::Expired { .. } => self.expired += 1,
             Event::Arrived { .. } => self.arrived += 1,
             Event::Dropped => self.dropped += 1,
             Event::PullAnswered { .. } => self.answered += 1,

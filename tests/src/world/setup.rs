@@ -24,6 +24,9 @@ pub struct Setup {
     /// Whether passages through mixes are traced: each packet is opened twice, and 24 bytes are
     /// kept of it.
     pub trace: bool,
+    /// Whether clients acknowledge what arrives. Without it nothing is sent again before its first
+    /// time-out, after some six minutes.
+    pub acknowledges: bool,
 }
 
 /// Bounds of each node.
@@ -49,6 +52,7 @@ impl Setup {
             bounds: Bounds::default(),
             skews: BTreeMap::new(),
             trace: false,
+            acknowledges: true,
         }
     }
 }

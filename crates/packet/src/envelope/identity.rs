@@ -81,7 +81,9 @@ impl IdentityPublic {
 pub struct KeyId([u8; 32]);
 
 impl KeyId {
-    pub(super) const fn new(bytes: [u8; 32]) -> Self {
+    /// From storage.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -55,10 +55,50 @@ impl Fragment {
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 }
 
+/// What a message is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// For the recipient's owner to read.
+    Content,
+    /// How the sender can be reached from now on; for the recipient's client.
+    Address,
+    /// Takes the place of a message that has expired, so that later ones need not wait for it.
+    Void,
+    /// What has come of the recipient's own messages; not acknowledged itself.
+    Acknowledgement,
+}
+
+impl Kind {
+    /// For storage, and in a letter.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Content => 0,
+            Self::Address => 1,
+            Self::Void => 2,
+            Self::Acknowledgement => 3,
+        }
+    }
+
+    /// From storage or a letter.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Content,
+            1 => Self::Address,
+            2 => Self::Void,
+            3 => Self::Acknowledgement,
+            _ => return None,
+        })
+    }
+}
+
 /// What the sender tells the recipient.
 pub struct Letter {
     /// Identifies the message.
     pub message: MessageId,
+    /// What the message is for.
+    pub kind: Kind,
     /// Position among the sender's messages to this recipient.
     pub sequence: u64,
     /// Place in the message.
@@ -74,6 +114,9 @@ pub struct Letter {
 impl Letter {
     /// Fills `out`, which is all zero and has the length of the suite's letters.
     pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), LetterError> {
+        if self.fragment.index >= self.fragment.count {
+            return Err(LetterError::Malformed);
+        }
         let certificate = self.certificate.as_deref().unwrap_or_default();
         let room = out.len() - HEADER_LEN;
         let len = certificate.len() + self.body.len();
@@ -90,6 +133,7 @@ impl Letter {
         out[32..36].copy_from_slice(&self.fragment.count.to_be_bytes());
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
         out[40..42].copy_from_slice(&short(self.body.len())?.to_be_bytes());
+        out[42] = self.kind.byte();
         let (first, rest) = out[HEADER_LEN..].split_at_mut(certificate.len());
         first.copy_from_slice(certificate);
         rest[..self.body.len()].copy_from_slice(&self.body);
@@ -109,9 +153,10 @@ impl Letter {
         let content = &bytes[HEADER_LEN..];
         let fits = certificate_len + body_len <= content.len();
         let flags = bytes[1] <= 1 && (bytes[1] == 1 || certificate_len == 0);
-        if !fits || !flags || fragment.index >= fragment.count || bytes[42..44] != [0; 2] {
+        if !fits || !flags || fragment.index >= fragment.count || bytes[43] != 0 {
             return Err(LetterError::Malformed);
         }
+        let kind = Kind::from_byte(bytes[42]).ok_or(LetterError::Malformed)?;
         let (certificate, rest) = content.split_at(certificate_len);
         let mut message = [0; 16];
         message.copy_from_slice(&bytes[4..20]);
@@ -119,6 +164,7 @@ impl Letter {
         sequence.copy_from_slice(&bytes[20..28]);
         Ok(Self {
             message: MessageId(message),
+            kind,
             sequence: u64::from_be_bytes(sequence),
             fragment,
             minutes: word(36),

@@ -12,6 +12,7 @@ fn rng() -> ChaCha20Rng {
 fn letter(body: &[u8]) -> Letter {
     Letter {
         message: MessageId::new([4; 16]),
+        kind: Kind::Content,
         sequence: 77,
         fragment: Fragment { index: 1, count: 3 },
         minutes: 29_000_000,

@@ -3,7 +3,7 @@
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, PrekeySecret};
 
-use crate::instruction::{MailboxId, MailboxKey, WriteKey};
+use crate::instruction::{MailboxId, MailboxKey, WRITE_KEYS, WriteKey};
 
 /// The secrets of one client. A client keeps them in its key file by their `to_seed` and makes
 /// them again by `from_seed`; a virtual client makes new ones each time.
@@ -22,8 +22,11 @@ pub struct OwnMailbox {
     pub relay: NodeNumber,
     /// Its secret key.
     pub key: MailboxKey,
-    /// What contacts store with.
+    /// What contacts store with, and the owner's loops.
     pub write_key: WriteKey,
+    /// What is accepted beside it, of contacts that know no newer one; at most [`WRITE_KEYS`] less
+    /// one, more are left out.
+    pub also: Vec<WriteKey>,
 }
 
 /// What one knows of a correspondent, from its contact card: it has at least one mailbox.
@@ -46,6 +49,14 @@ pub struct ContactMailbox {
     pub id: MailboxId,
     /// What it accepts.
     pub write_key: WriteKey,
+}
+
+impl OwnMailbox {
+    /// All that the mailbox is to accept.
+    pub(super) fn accepted(&self) -> [Option<&WriteKey>; WRITE_KEYS] {
+        let mut keys = std::iter::once(&self.write_key).chain(&self.also);
+        std::array::from_fn(|_| keys.next())
+    }
 }
 
 impl Account {

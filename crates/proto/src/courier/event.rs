@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
+use super::reception::Complete;
 use crate::instruction::Stay;
 use crate::path::Path;
 use crate::time::{Slot, Time};
@@ -29,21 +30,36 @@ impl Trip {
 
 /// Something happened.
 pub enum Event {
-    /// A letter has left in a payload slot. Whether it arrives is not known by that.
+    /// A fragment of a message has left in a payload slot. Whether it arrives is not known by that.
     Sent {
-        /// The letter.
+        /// The message.
         message: MessageId,
+        /// Index of the fragment.
+        fragment: u32,
+        /// How often it had left before.
+        again: u32,
         /// The slot that carried it.
         slot: Slot,
         /// Its way to the mailbox.
         trip: Trip,
     },
-    /// A letter has left the outbox unsent: the contact's keys are unusable.
+    /// A message is given up: the contact's keys are unusable.
     Unsendable {
-        /// The letter.
+        /// The message.
         message: MessageId,
     },
-    /// A letter has come, for the first time.
+    /// The contact's client has acknowledged all of a message.
+    Delivered {
+        /// The message.
+        message: MessageId,
+    },
+    /// A message was not acknowledged in its time, and is given up. It may have arrived.
+    Expired {
+        /// The message.
+        message: MessageId,
+    },
+    /// A fragment of a message has come, for the first time. Whoever has put it where it lasts tells so
+    /// by [`Courier::keep`](super::Courier::keep); only then is it acknowledged.
     Arrived {
         /// The letter.
         letter: Box<Letter>,
@@ -53,6 +69,18 @@ pub enum Event {
         relay: NodeNumber,
         /// The answer's way.
         trip: Trip,
+    },
+    /// All fragments of these messages are kept, in the order of the contact's numbers. An address
+    /// does not wait for the messages before it, and may be told of again after a restart.
+    ///
+    /// The owner takes note of the messages and of `below` at once, in one step.
+    Complete {
+        /// From this contact.
+        sender: KeyId,
+        /// The messages; a [`Kind::Void`](rohrpost_packet::envelope::Kind::Void) has nothing to say.
+        messages: Vec<Complete>,
+        /// Every message before this number is over: what is kept of them can go.
+        below: u64,
     },
     /// An envelope has come from nobody among the contacts, or damaged; it was dropped.
     Dropped,
@@ -93,8 +121,9 @@ pub enum Event {
     },
 }
 
-/// Events that wait for the owner; at most [`BOUND`], the newest is shed. Letters are not shed:
-/// without room for one nothing is sent or received.
+/// Events that wait for the owner: of cover at most [`BOUND`], the newest is shed. Those of mail are
+/// not shed: without room for a letter nothing is sent or received, and of what was posted and what
+/// has come there is only so much.
 pub(super) struct Events {
     waiting: VecDeque<Event>,
 }
@@ -113,6 +142,11 @@ impl Events {
         if self.waiting.len() < BOUND {
             self.waiting.push_back(event);
         }
+    }
+
+    /// An event of mail, which must not be lost.
+    pub(super) fn push_mail(&mut self, event: Event) {
+        self.waiting.push_back(event);
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {

@@ -1,13 +1,15 @@
 //! Receiving: answers, the envelopes in them, and what is acknowledged of them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::{Envelope, KeyId, Kind, Letter};
+use rohrpost_packet::{NodeNumber, Suite};
 
 use super::Courier;
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
+use super::receipt::Receipt;
+use super::reception::{Part, Taken};
 use crate::instruction::{Answer, EnvelopeId, MAX_ACKS};
 
 /// What has come.
@@ -19,23 +21,11 @@ pub(super) struct Inbox {
     acks: Vec<VecDeque<EnvelopeId>>,
     /// Whether a mailbox has ever answered, so that it exists.
     answered: Vec<bool>,
-    /// Letters seen, oldest first; at most [`SEEN_BOUND`], the oldest leaves.
-    seen: VecDeque<Seen>,
-    /// Invariant: the elements of `seen`.
-    seen_set: HashSet<Seen>,
 }
-
-/// A letter: its sender, its message, its place in that.
-type Seen = (KeyId, MessageId, u32);
 
 impl Inbox {
     pub(super) fn new(mailboxes: usize) -> Self {
-        Self {
-            acks: vec![VecDeque::new(); mailboxes],
-            answered: vec![false; mailboxes],
-            seen: VecDeque::new(),
-            seen_set: HashSet::new(),
-        }
+        Self { acks: vec![VecDeque::new(); mailboxes], answered: vec![false; mailboxes] }
     }
 
     /// What the next pull of a mailbox acknowledges.
@@ -46,6 +36,16 @@ impl Inbox {
     /// Whether a mailbox has answered a pull.
     pub(super) fn has_answered(&self, mailbox: usize) -> bool {
         self.answered.get(mailbox).is_some_and(|answered| *answered)
+    }
+
+    /// A mailbox has taken the place of another: what was known of that one is over.
+    pub(super) fn replace(&mut self, mailbox: usize) {
+        if let (Some(acks), Some(answered)) =
+            (self.acks.get_mut(mailbox), self.answered.get_mut(mailbox))
+        {
+            acks.clear();
+            *answered = false;
+        }
     }
 
     fn answer_came(&mut self, mailbox: usize) {
@@ -62,21 +62,6 @@ impl Inbox {
             }
             acks.push_back(id);
         }
-    }
-
-    /// Notes a letter; false if it has come before.
-    fn is_new(&mut self, sender: KeyId, message: MessageId, fragment: Fragment) -> bool {
-        let letter = (sender, message, fragment.index);
-        if !self.seen_set.insert(letter) {
-            return false;
-        }
-        if self.seen.len() == SEEN_BOUND
-            && let Some(oldest) = self.seen.pop_front()
-        {
-            self.seen_set.remove(&oldest);
-        }
-        self.seen.push_back(letter);
-        true
     }
 }
 
@@ -104,10 +89,37 @@ impl<S: Suite> Courier<S> {
         if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &letter) {
             return;
         }
-        if !self.contacts.contains_key(&sender) {
+        self.admit(trip, relay, sender, letter);
+    }
+
+    /// Takes a letter from a contact.
+    fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, letter: Letter) {
+        let now = trip.at;
+        let reorder = self.patience.reorder();
+        let Some(other) = self.correspondences.get_mut(&sender) else {
             self.events.push(Event::Dropped);
-        } else if self.inbox.is_new(sender, letter.message, letter.fragment) {
-            self.events.push(Event::Arrived { letter: Box::new(letter), sender, relay, trip });
+            return;
+        };
+        if letter.kind == Kind::Acknowledgement {
+            let Ok(receipt) = Receipt::decode(&letter.body) else {
+                self.events.push(Event::Dropped);
+                return;
+            };
+            let events = other.acknowledged(now, &receipt, reorder);
+            events.into_iter().for_each(|event| self.events.push_mail(event));
+            return;
+        }
+        match other.reception.take(&Part::of(&letter)) {
+            Taken::New => {
+                self.events.push_mail(Event::Arrived {
+                    letter: Box::new(letter),
+                    sender,
+                    relay,
+                    trip,
+                });
+            }
+            Taken::Known => self.acknowledge_later(now, sender),
+            Taken::Silent => {}
         }
     }
 
@@ -116,8 +128,11 @@ impl<S: Suite> Courier<S> {
         let prekeys: Vec<_> = self.account.prekeys.iter().collect();
         let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
         let (sender, own) = (opened.sender(), self.account.identity.public());
-        let identity =
-            if sender == own.key_id() { own } else { &self.contacts.get(&sender)?.identity };
+        let identity = if sender == own.key_id() {
+            own
+        } else {
+            &self.correspondences.get(&sender)?.contact.identity
+        };
         Some((sender, opened.letter(own, identity).ok()?))
     }
 
@@ -136,7 +151,3 @@ impl<S: Suite> Courier<S> {
         true
     }
 }
-
-/// More than an hour of letters if every answer carried one; 104 bytes each. A letter that comes
-/// again later than that shows up twice.
-const SEEN_BOUND: usize = 4096;

@@ -58,6 +58,12 @@ impl<S: Suite> Pending<S> {
         Some(reply)
     }
 
+    /// Answers of a mailbox that is no more.
+    pub(super) fn forget(&mut self, mailbox: usize) {
+        self.replies.retain(|_, reply| reply.mailbox != mailbox);
+        self.order.retain(|id| self.replies.contains_key(id));
+    }
+
     pub(super) fn clear(&mut self) {
         self.replies.clear();
         self.order.clear();

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, Letter, MessageId, seal};
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId, letter_body_len, seal};
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
+use super::correspondence::{self, Errand, Turn};
 use super::event::{Event, Trip};
 use super::grid::DueSlot;
 use super::law::Load;
@@ -121,7 +122,7 @@ impl<S: Suite> Courier<S> {
             network: &self.roster.network_id,
             relay,
             join_key: &self.join_key,
-            write_keys: [Some(&own.write_key), None],
+            write_keys: own.accepted(),
             acks: &self.inbox.acks(mailbox),
             surb: &surb,
         };
@@ -141,7 +142,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// The first letter in the outbox whose recipient can be reached.
+    /// What goes to the correspondents next: they take turns.
     fn next_letter(
         &mut self,
         view: &View<S>,
@@ -151,30 +152,52 @@ impl<S: Suite> Courier<S> {
         if !self.events.has_room() {
             return None;
         }
-        let is_up = |mailbox: &ContactMailbox| view.key(mailbox.relay).is_some();
-        let place = self.outbox.first(|to| {
-            let contact = self.contacts.get(to);
-            contact.is_some_and(|contact| contact.mailboxes.iter().any(is_up))
-        })?;
-        let (to, letter) = self.outbox.letter(place)?;
-        let message = letter.message;
-        let contact = self.contacts.get(to)?;
-        let mailbox = live_mailbox(view, contact, self.entry(), rng)?;
-        let built = match self.store(view, contact, mailbox, letter, rng) {
+        let (to, turn) = self.next_turn(view, moment.now, rng)?;
+        let other = self.correspondences.get(&to)?;
+        let letter = match turn.errand {
+            Errand::Acknowledgement => other.acknowledgement(letter_body_len::<S>(), rng),
+            Errand::Fragment { place, index } => other.parcels.get(place)?.letter(index),
+        };
+        let mailbox = other.contact.mailboxes.get(turn.mailbox)?;
+        let built = match self.store(view, &other.contact, mailbox, &letter, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,
             Ok(built) => Some(built),
         };
-        self.outbox.remove(place);
-        self.events.push(match &built {
-            None => Event::Unsendable { message },
-            Some(Built { path, .. }) => Event::Sent {
-                message,
-                slot: moment.slot,
-                trip: Trip { path: path.clone(), at: moment.now },
-            },
-        });
+        self.last_turn = Some(to);
+        let (period, patience) = (self.roster.traffic.answer_period(), self.patience);
+        let other = self.correspondences.get_mut(&to)?;
+        let Some(Built { path, .. }) = &built else {
+            for parcel in std::mem::take(&mut other.parcels) {
+                self.events.push_mail(Event::Unsendable { message: parcel.message().id });
+            }
+            other.acknowledge = None;
+            return None;
+        };
+        other.used(turn.mailbox, moment.now, period);
+        match turn.errand {
+            Errand::Acknowledgement => other.acknowledge = None,
+            Errand::Fragment { place, index } => {
+                let parcel = other.parcels.get_mut(place)?;
+                let again = parcel.leave(index, moment.now, path, patience, rng);
+                let trip = Trip { path: path.clone(), at: moment.now };
+                let (message, slot) = (letter.message, moment.slot);
+                self.events.push_mail(Event::Sent { message, fragment: index, again, slot, trip });
+            }
+        }
         built
+    }
+
+    /// The first correspondent after the last one for whom something is due.
+    fn next_turn(&self, view: &View<S>, now: Time, rng: &mut ChaCha20Rng) -> Option<(KeyId, Turn)> {
+        let node = self.entry().and_then(|entry| view.roster().node(entry));
+        let entry = node.map(|node| node.operator.as_str());
+        let moment = correspondence::Moment { now, view, entry };
+        let after = |to: &KeyId| self.last_turn.is_none_or(|last| *to > last);
+        let (later, sooner): (Vec<_>, Vec<_>) =
+            self.correspondences.iter().partition(|(to, _)| after(to));
+        let mut all = later.into_iter().chain(sooner);
+        all.find_map(|(to, other)| Some((*to, other.turn(&moment, rng)?)))
     }
 
     /// An envelope to an own mailbox, which only its owner can tell from others. It is expected back
@@ -189,6 +212,7 @@ impl<S: Suite> Courier<S> {
         let own = self.account.contact();
         let letter = Letter {
             message: MessageId::random(rng),
+            kind: Kind::Content,
             sequence: 0,
             fragment: Fragment::WHOLE,
             minutes: 0,
@@ -260,21 +284,4 @@ impl<S: Suite> Courier<S> {
         let packet = wrap(first_layer, &hops, body, rng).ok()?;
         Some(Built { path, packet })
     }
-}
-
-/// One of the contact's mailboxes whose relay is up; if possible not at the operator through whose
-/// relay this client enters, who would see both ends.
-fn live_mailbox<'a, S: Suite>(
-    view: &View<S>,
-    contact: &'a Contact,
-    entry: Option<NodeNumber>,
-    rng: &mut ChaCha20Rng,
-) -> Option<&'a ContactMailbox> {
-    let operator = |node| view.roster().node(node).map(|node| node.operator.as_str());
-    let entry = entry.and_then(operator);
-    let live = contact.mailboxes.iter().filter(|mailbox| view.key(mailbox.relay).is_some());
-    let (own, foreign): (Vec<_>, Vec<_>) =
-        live.partition(|mailbox| entry.is_some() && operator(mailbox.relay) == entry);
-    let choice = if foreign.is_empty() { own } else { foreign };
-    (!choice.is_empty()).then(|| choice[below(choice.len(), rng)])
 }

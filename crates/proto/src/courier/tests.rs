@@ -1,5 +1,7 @@
 //! What stories cannot reach from outside; the stories are in `tests/courier`.
 
+use rohrpost_packet::envelope::MessageId;
+
 use super::*;
 use crate::roster::Traffic;
 

@@ -13,13 +13,16 @@ use crate::wire::{Malformed, Reader};
 
 /// Acknowledgements that one pull carries.
 pub const MAX_ACKS: usize = 8;
+/// Write keys that a mailbox accepts at once: of the current generation and the one before, of the
+/// contact cards handed out now and of those handed out before.
+pub const WRITE_KEYS: usize = 4;
 
 /// A pull that its relay has checked.
 pub struct Pull<S: Suite> {
     /// Whose.
     pub mailbox: MailboxId,
-    /// The write keys that hold: current, and the one before for its grace.
-    pub write_keys: [Option<WriteKey>; 2],
+    /// The write keys that hold.
+    pub write_keys: [Option<WriteKey>; WRITE_KEYS],
     /// Envelopes that the owner has; at most [`MAX_ACKS`].
     pub acks: Vec<EnvelopeId>,
     /// For one answer.
@@ -37,7 +40,7 @@ pub struct PullRequest<'a, S: Suite> {
     /// The network's join key.
     pub join_key: &'a JoinKey,
     /// The write keys that hold.
-    pub write_keys: [Option<&'a WriteKey>; 2],
+    pub write_keys: [Option<&'a WriteKey>; WRITE_KEYS],
     /// At most [`MAX_ACKS`]; more are left out.
     pub acks: &'a [EnvelopeId],
     /// For one answer.
@@ -45,7 +48,7 @@ pub struct PullRequest<'a, S: Suite> {
 }
 
 impl<S: Suite> PullRequest<'_, S> {
-    /// Kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 2 × 32 (zero: none),
+    /// Kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 4 × 32 (zero: none),
     /// count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB, signature 64.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -88,7 +91,7 @@ impl<S: Suite> Pull<S> {
             let bytes: [u8; 32] = reader.array()?;
             Ok::<_, Malformed>((bytes != [0; 32]).then(|| WriteKey::new(bytes)))
         };
-        let write_keys = [write_key()?, write_key()?];
+        let write_keys = [write_key()?, write_key()?, write_key()?, write_key()?];
         let count = usize::from(reader.u8()?);
         reader.zeros::<3>()?;
         if count > MAX_ACKS {
@@ -124,7 +127,7 @@ fn signed_part(network: &NetworkId, relay: NodeNumber, body: &[u8]) -> Vec<u8> {
 }
 
 const fn signed_len<S: Suite>() -> usize {
-    4 + 32 + 16 + 64 + 4 + MAX_ACKS * ACK_LEN + Surb::<S>::ENCODED_LEN
+    4 + 32 + 16 + WRITE_KEYS * 32 + 4 + MAX_ACKS * ACK_LEN + Surb::<S>::ENCODED_LEN
 }
 
 const ACK_LEN: usize = 16;

@@ -7,7 +7,7 @@ use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Suite, Surb};
 
 use super::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
-use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WriteKey};
+use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WRITE_KEYS, WriteKey};
 use crate::time::Time;
 
 pub(super) struct Mailbox<S: Suite> {
@@ -15,7 +15,7 @@ pub(super) struct Mailbox<S: Suite> {
     surbs: VecDeque<Held<S>>,
     /// Oldest first; at most [`Mailbox::room`].
     envelopes: VecDeque<Stored<S>>,
-    write_keys: [Option<WriteKey>; 2],
+    write_keys: [Option<WriteKey>; WRITE_KEYS],
     last_pull: Time,
     /// Pulls that count towards room: at most [`MAX_CREDIT`], an eighth is lost per day.
     credit: u32,
@@ -42,7 +42,7 @@ impl<S: Suite> Mailbox<S> {
         Self {
             surbs: VecDeque::new(),
             envelopes: VecDeque::new(),
-            write_keys: [None, None],
+            write_keys: [const { None }; WRITE_KEYS],
             last_pull: now,
             credit: 0,
             decayed: now,

@@ -55,7 +55,7 @@ impl Stage {
             network: &self.context.network,
             relay: self.context.relay,
             join_key: &self.context.join_key,
-            write_keys: [Some(&self.write_key), None],
+            write_keys: [Some(&self.write_key), None, None, None],
             acks,
             surb: &surb,
         };

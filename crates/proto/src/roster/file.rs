@@ -95,12 +95,14 @@ impl Roster {
              # hybrid: X25519 and ML-KEM-768. classic: X25519 alone.\nsuite = \"{}\"\n\n\
              [traffic]\n# Every client sends one cell per slot.\nslot_ms = {}\n\
              # Mean of the random delay at each mix.\nmix_delay_ms = {}\n\
-             # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n",
+             # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n\
+             # Mean of the random delay of a client's acknowledgements.\nack_delay_ms = {}\n",
             quoted(network),
             suite.as_str(),
             traffic.slot.as_millis(),
             traffic.mix_delay.as_millis(),
             traffic.cover_floor,
+            traffic.ack_delay.as_millis(),
         );
         for node in nodes {
             let addresses: Vec<_> = node.addresses.iter().map(|a| format!("\"{a}\"")).collect();
@@ -198,6 +200,7 @@ struct RawTraffic {
     slot_ms: Option<u64>,
     mix_delay_ms: Option<u64>,
     cover_floor: Option<u32>,
+    ack_delay_ms: Option<u64>,
 }
 
 impl RawTraffic {
@@ -218,6 +221,13 @@ impl RawTraffic {
                 default.mix_delay,
             )?,
             cover_floor: self.cover_floor.unwrap_or(default.cover_floor),
+            ack_delay: milliseconds(
+                self.ack_delay_ms,
+                "ack_delay_ms",
+                0,
+                600_000,
+                default.ack_delay,
+            )?,
         })
     }
 }

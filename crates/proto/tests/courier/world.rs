@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::{Fragment, IdentitySecret, KeyId, Letter, MessageId, PrekeySecret};
+use rohrpost_packet::envelope::{IdentitySecret, KeyId, Kind, MessageId, PrekeySecret};
 use rohrpost_packet::{
     Body, Classic, Command, Generation, HopSecretKey, NodeNumber, ReplyId, SessionId, Suite,
     open_header,
 };
-use rohrpost_proto::courier::{Account, Courier, Departure, Event, OwnMailbox, Vantage};
+use rohrpost_proto::courier::{Account, Courier, Departure, Event, Message, OwnMailbox, Vantage};
 use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::document::Document;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing, UpCell};
@@ -82,9 +82,19 @@ pub(crate) struct World {
     pub(crate) departures: Vec<Vec<Left>>,
     /// Replies are thrown away while it is set.
     pub(crate) deaf: bool,
+    /// Packets to mailboxes are lost while it is set.
+    pub(crate) leaky: bool,
+    /// Of packets to mailboxes one in so many is lost; zero: none.
+    pub(crate) lost_every: u64,
+    /// Whether couriers are told at once that what arrives is kept.
+    pub(crate) keeps: bool,
     flying: BTreeMap<(Time, u64), Arrival>,
     count: u64,
+    stores: u64,
     next_tick: Time,
+    now: Time,
+    /// What each courier was made from.
+    origins: Vec<(u8, Vec<u32>, Vantage)>,
     rng: ChaCha20Rng,
 }
 
@@ -117,8 +127,14 @@ impl World {
             sights: Vec::new(),
             departures: Vec::new(),
             deaf: false,
+            leaky: false,
+            lost_every: 0,
+            keeps: true,
             flying: BTreeMap::new(),
             count: 0,
+            stores: 0,
+            now: START,
+            origins: Vec::new(),
             rng,
         }
     }
@@ -160,9 +176,10 @@ impl World {
         let phase = Duration::from_millis(u64::from(seed) % 250);
         let mut courier =
             Courier::new(START, vantage, account, roster, join_key(), [seed; 32], phase);
-        courier.handle_view(self.view(&[]));
+        courier.handle_view(START, self.view(&[]));
         self.couriers.push(courier);
         self.vantages.push(vantage);
+        self.origins.push((seed, relays.to_vec(), vantage));
         self.events.push(Vec::new());
         self.departures.push(Vec::new());
         self.couriers.len() - 1
@@ -187,9 +204,44 @@ impl World {
         self.couriers[courier].contact().identity.key_id()
     }
 
-    pub(crate) fn post(&mut self, from: usize, to: usize, letter: Letter) -> MessageId {
+    pub(crate) fn post(&mut self, from: usize, to: usize, text: &str) -> MessageId {
         let to = self.key_id(to);
-        self.couriers[from].post(to, letter).unwrap()
+        let message = message(text, self.couriers[from].next_sequence(to));
+        let id = message.id;
+        self.couriers[from].post(to, message).unwrap();
+        id
+    }
+
+    /// Relays start anew, with an empty memory and new keys; all clients hear of it.
+    pub(crate) fn restart_relays(&mut self, relays: &[u32]) {
+        for number in relays {
+            let node = NodeNumber::new(*number);
+            let generation = Generation::new(self.keys[&node].public().generation().get() + 60);
+            self.keys.insert(node, HopSecretKey::generate(generation, &mut self.rng));
+            self.mailboxes.insert(node, Mailboxes::new(MailboxLimits::default()));
+        }
+        // What is on its way to them was built for the old keys.
+        self.flying.retain(|_, arrival| match arrival {
+            Arrival::AtRelay(node, _) => !relays.contains(&node.get()),
+            Arrival::AtCourier(..) => true,
+        });
+        let (view, now) = (self.view(&[]), self.now);
+        self.couriers.iter_mut().for_each(|courier| courier.handle_view(now, Arc::clone(&view)));
+    }
+
+    /// All couriers are made anew, with the same keys, and know nobody.
+    pub(crate) fn restart_clients(&mut self) {
+        for index in 0..self.couriers.len() {
+            let (seed, relays, vantage) = &self.origins[index];
+            let account = account(*seed, relays);
+            let roster = Arc::clone(&self.roster);
+            let phase = Duration::from_millis(u64::from(*seed) % 250);
+            let seed = [seed.wrapping_add(100); 32];
+            let mut courier =
+                Courier::new(self.now, *vantage, account, roster, join_key(), seed, phase);
+            courier.handle_view(self.now, self.view(&[]));
+            self.couriers[index] = courier;
+        }
     }
 
     /// Runs until `end`, all in the order of time.
@@ -203,8 +255,10 @@ impl World {
                 .min()
                 .expect("there is always a next tick");
             if now >= end {
+                self.now = end;
                 return;
             }
+            self.now = now;
             self.arrive(now);
             if now == self.next_tick {
                 self.tick(now);
@@ -249,6 +303,10 @@ impl World {
 
     fn collect(&mut self, client: usize, now: Time) {
         while let Some(event) = self.couriers[client].poll_event() {
+            if let (Event::Arrived { letter, sender, .. }, true) = (&event, self.keeps) {
+                let (sequence, index) = (letter.sequence, letter.fragment.index);
+                self.couriers[client].keep(now, *sender, sequence, index);
+            }
             self.events[client].push((now, event));
         }
     }
@@ -274,7 +332,12 @@ impl World {
                         Instruction::Store(_) => Load::Store,
                         Instruction::Pull(_) => Load::Pull,
                     };
-                    self.fly(at, Arrival::AtRelay(to, Box::new(body)));
+                    self.stores += u64::from(load == Load::Store);
+                    let unlucky =
+                        self.lost_every > 0 && self.stores.is_multiple_of(self.lost_every);
+                    if load != Load::Store || !(self.leaky || unlucky) {
+                        self.fly(at, Arrival::AtRelay(to, Box::new(body)));
+                    }
                     return Some(End { load, relay: to });
                 }
                 Command::Reply | Command::Loop => {
@@ -343,15 +406,15 @@ impl World {
     }
 }
 
-/// A letter with this text; the same text gives the same message id.
-pub(crate) fn letter(text: &str) -> Letter {
+/// A message with this text, which also gives its id, for an hour.
+pub(crate) fn message(text: &str, sequence: u64) -> Message {
     let id = blake3::hash(text.as_bytes());
-    Letter {
-        message: MessageId::new(*id.as_bytes().first_chunk().unwrap()),
-        sequence: 1,
-        fragment: Fragment::WHOLE,
+    Message {
+        id: MessageId::new(*id.as_bytes().first_chunk().unwrap()),
+        kind: Kind::Content,
+        sequence,
         minutes: 29_916_666,
-        certificate: None,
+        expires: START + Duration::from_secs(3600),
         body: Zeroizing::new(text.as_bytes().to_vec()),
     }
 }
@@ -362,6 +425,7 @@ pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
         relay: NodeNumber::new(*relay),
         key: MailboxKey::generate(&mut rng),
         write_key: WriteKey::generate(&mut rng),
+        also: Vec::new(),
     };
     let mailboxes = relays.iter().map(mailbox).collect();
     Account {
@@ -404,7 +468,8 @@ fn roster() -> Roster {
             nodes.push(node(10 * tens + ones, role, 2 * layer + index));
         }
     }
-    let traffic = Traffic::default();
+    // Short, so that stories with time-outs are short.
+    let traffic = Traffic { ack_delay: Duration::from_secs(20), ..Traffic::default() };
     let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, &traffic, &nodes);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =

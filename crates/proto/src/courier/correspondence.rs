@@ -1,0 +1,210 @@
+//! One correspondent: what goes to it, what has come from it, and what it has yet to hear of that.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use chacha20::ChaCha20Rng;
+use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+use rohrpost_packet::{NodeNumber, Suite};
+use zeroize::Zeroizing;
+
+use super::account::{Contact, ContactMailbox};
+use super::event::Event;
+use super::parcel::{Message, Parcel, Patience};
+use super::receipt::Receipt;
+use super::reception::{Reception, WINDOW};
+
+use crate::path::below;
+use crate::time::Time;
+use crate::view::View;
+
+/// A contact and both directions of what is exchanged with it.
+pub(super) struct Correspondence {
+    pub(super) contact: Contact,
+    pub(super) reception: Reception,
+    /// In the order of their numbers. The courier bounds them over all correspondents.
+    pub(super) parcels: VecDeque<Parcel>,
+    /// When the next acknowledgement is due, if there is something to acknowledge.
+    pub(super) acknowledge: Option<Time>,
+    /// When each of the contact's mailboxes may be written to again; as many as those.
+    free: Vec<Time>,
+    /// The number after that of the last message.
+    next: u64,
+}
+
+/// What goes to a correspondent next, and to which of its mailboxes.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) errand: Errand,
+    pub(super) mailbox: usize,
+}
+
+/// What goes to a correspondent.
+#[derive(Clone, Copy)]
+pub(super) enum Errand {
+    Acknowledgement,
+    /// Of the parcel at this place.
+    Fragment {
+        place: usize,
+        index: u32,
+    },
+}
+
+/// What decides about a turn.
+pub(super) struct Moment<'a, S: Suite> {
+    pub(super) now: Time,
+    pub(super) view: &'a View<S>,
+    /// Operator of the entry relay.
+    pub(super) entry: Option<&'a str>,
+}
+
+impl Correspondence {
+    pub(super) fn new(contact: Contact) -> Self {
+        let free = vec![Time::from_micros(0); contact.mailboxes.len()];
+        Self {
+            contact,
+            reception: Reception::default(),
+            parcels: VecDeque::new(),
+            acknowledge: None,
+            free,
+            next: 0,
+        }
+    }
+
+    /// The contact can be reached in another way from now on.
+    pub(super) fn readdress(&mut self, contact: Contact) {
+        self.free = vec![Time::from_micros(0); contact.mailboxes.len()];
+        self.contact = contact;
+    }
+
+    pub(super) fn post(&mut self, message: Message, room: usize) {
+        self.next = message.sequence + 1;
+        self.parcels.push_back(Parcel::new(message, room));
+    }
+
+    pub(super) const fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
+    /// What goes there next, if something is due and a mailbox can take it. An acknowledgement goes
+    /// first, then what has to leave again, then what is new.
+    pub(super) fn turn<S: Suite>(
+        &self,
+        moment: &Moment<'_, S>,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<Turn> {
+        let now = moment.now;
+        if self.acknowledge.is_some_and(|due| due <= now) {
+            let mailbox = self.mailbox(moment, None, rng)?;
+            return Some(Turn { errand: Errand::Acknowledgement, mailbox });
+        }
+        let (place, index) = self.due(now)?;
+        let avoid = self.parcels[place].last_relay(index);
+        let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
+        let mailbox = self.mailbox(moment, Some(&other), rng)?;
+        Some(Turn { errand: Errand::Fragment { place, index }, mailbox })
+    }
+
+    fn due(&self, now: Time) -> Option<(usize, u32)> {
+        let first = self.parcels.front()?.message().sequence;
+        let in_flight: usize = self.parcels.iter().map(Parcel::in_flight).sum();
+        let may_begin = in_flight < FLIGHTS;
+        let within = |parcel: &&Parcel| parcel.message().sequence < first + WINDOW;
+        let open = || self.parcels.iter().take_while(within).enumerate();
+        let next = |may_begin| {
+            open().find_map(|(place, parcel)| Some((place, parcel.next(now, may_begin)?)))
+        };
+        next(false).or_else(|| may_begin.then(|| next(true)).flatten())
+    }
+
+    /// One of the contact's mailboxes that is up and may be written to: if possible one that is
+    /// `preferred`, and not at the operator through whose relay this client enters, who would see
+    /// both ends.
+    fn mailbox<S: Suite>(
+        &self,
+        moment: &Moment<'_, S>,
+        preferred: Option<&dyn Fn(&ContactMailbox) -> bool>,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<usize> {
+        let Moment { now, view, entry } = moment;
+        let operator = |mailbox: &ContactMailbox| {
+            view.roster().node(mailbox.relay).map(|node| node.operator.as_str())
+        };
+        let rank = |mailbox: &ContactMailbox| {
+            let own = entry.is_some() && operator(mailbox) == *entry;
+            (own, preferred.is_some_and(|preferred| !preferred(mailbox)))
+        };
+        let up = |(_, mailbox): &(usize, &ContactMailbox)| view.key(mailbox.relay).is_some();
+        let live: Vec<_> = self.contact.mailboxes.iter().enumerate().filter(up).collect();
+        let best = live.iter().map(|(_, mailbox)| rank(mailbox)).min()?;
+        let best: Vec<_> = live.into_iter().filter(|(_, mailbox)| rank(mailbox) == best).collect();
+        let free: Vec<_> = best.into_iter().filter(|(at, _)| self.free[*at] <= *now).collect();
+        (!free.is_empty()).then(|| free[below(free.len(), rng)].0)
+    }
+
+    /// A letter has gone into a mailbox, which gets no other from here for a while.
+    pub(super) fn used(&mut self, mailbox: usize, now: Time, answer_period: Duration) {
+        if let Some(free) = self.free.get_mut(mailbox) {
+            *free = now + answer_period + answer_period / 2;
+        }
+    }
+
+    /// The letter that acknowledges what has come.
+    pub(super) fn acknowledgement(&self, room: usize, rng: &mut ChaCha20Rng) -> Letter {
+        Letter {
+            message: MessageId::random(rng),
+            kind: Kind::Acknowledgement,
+            sequence: 0,
+            fragment: Fragment::WHOLE,
+            minutes: 0,
+            certificate: None,
+            body: Zeroizing::new(self.reception.receipt().encode(room)),
+        }
+    }
+
+    /// Takes an acknowledgement. What left well before something that has come, and has not come
+    /// itself, is lost and leaves again.
+    pub(super) fn acknowledged(
+        &mut self,
+        now: Time,
+        receipt: &Receipt,
+        reorder: Duration,
+    ) -> Vec<Event> {
+        let newest = self.parcels.iter_mut().filter_map(|parcel| parcel.acknowledge(receipt)).max();
+        let mut events = Vec::new();
+        self.parcels.retain(|parcel| {
+            let Message { id, kind, .. } = parcel.message();
+            if parcel.has_arrived() && *kind != Kind::Void {
+                events.push(Event::Delivered { message: *id });
+            }
+            !parcel.has_arrived()
+        });
+        if let Some(newest) = newest {
+            let lost = |flight: &super::parcel::Flight| flight.sent + reorder < newest;
+            self.parcels.iter_mut().for_each(|parcel| parcel.recall(now, lost));
+        }
+        events
+    }
+
+    /// Lets what is lost with the memory of these nodes leave again: as soon as
+    /// its mailbox can be there again.
+    pub(super) fn recall(&mut self, now: Time, nodes: &BTreeSet<NodeNumber>, patience: Patience) {
+        for parcel in &mut self.parcels {
+            parcel.recall(now, |flight| flight.is_passing(now, nodes, patience.transit));
+            parcel.recall(now + patience.registration, |flight| flight.ends_at(nodes));
+        }
+    }
+
+    /// Gives up what has expired.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
+        let expired = self.parcels.iter_mut().filter_map(|parcel| {
+            let message = parcel.message().id;
+            parcel.expire(now).then_some(Event::Expired { message })
+        });
+        expired.collect()
+    }
+}
+
+/// Fragments under way to one correspondent: as many as two mailboxes hand out in the mean delay
+/// of an acknowledgement by the default rates.
+const FLIGHTS: usize = 256;

@@ -1,0 +1,241 @@
+//! A message on its way: cut into fragments, each of which leaves again and again until the
+//! recipient's client has acknowledged it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+use zeroize::Zeroizing;
+
+use super::fragments::Fragments;
+use super::receipt::Receipt;
+use crate::path::Path;
+use crate::roster::Traffic;
+use crate::time::Time;
+
+/// A message for a contact, as its owner keeps it until it is delivered or has expired.
+pub struct Message {
+    /// Names it for good.
+    pub id: MessageId,
+    /// [`Kind::Content`], or [`Kind::Address`].
+    pub kind: Kind,
+    /// One more than that of the message to this contact before it. See
+    /// [`Courier::next_sequence`](super::Courier::next_sequence).
+    pub sequence: u64,
+    /// When it was written, in minutes since the Unix epoch.
+    pub minutes: u32,
+    /// If it is not acknowledged by then, it is given up.
+    pub expires: Time,
+    /// At most [`MESSAGE_BYTES`].
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// A message and what of it is under way.
+pub(super) struct Parcel {
+    message: Message,
+    /// Bytes of the body in each letter but the last.
+    room: usize,
+    /// Acknowledged.
+    arrived: Fragments,
+    /// Fragments before this one have left at least once.
+    fresh: u32,
+    /// Left and not acknowledged.
+    flights: BTreeMap<u32, Flight>,
+}
+
+/// A fragment that has left.
+pub(super) struct Flight {
+    pub(super) sent: Time,
+    /// It leaves again then.
+    due: Time,
+    /// How often it has left.
+    times: u32,
+    /// The nodes of its way; the last one holds the mailbox.
+    way: Vec<NodeNumber>,
+}
+
+impl Parcel {
+    pub(super) fn new(message: Message, room: usize) -> Self {
+        let count = message.body.len().div_ceil(room).max(1);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let arrived = Fragments::none(count);
+        Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() }
+    }
+
+    pub(super) const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// The fragment that leaves next: one whose time is up, else a new one if one may begin.
+    pub(super) fn next(&self, now: Time, may_begin: bool) -> Option<u32> {
+        let overdue = self.flights.iter().find(|(_, flight)| flight.due <= now);
+        let fresh = (may_begin && self.fresh < self.arrived.count()).then_some(self.fresh);
+        overdue.map(|(index, _)| *index).or(fresh)
+    }
+
+    /// The relay that a fragment went to when it left last.
+    pub(super) fn last_relay(&self, index: u32) -> Option<NodeNumber> {
+        self.flights.get(&index)?.way.last().copied()
+    }
+
+    pub(super) fn letter(&self, index: u32) -> Letter {
+        let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(self.room);
+        let body = self.message.body.get(start..).unwrap_or_default();
+        let body = &body[..body.len().min(self.room)];
+        Letter {
+            message: self.message.id,
+            kind: self.message.kind,
+            sequence: self.message.sequence,
+            fragment: Fragment { index, count: self.arrived.count() },
+            minutes: self.message.minutes,
+            certificate: None,
+            body: Zeroizing::new(body.to_vec()),
+        }
+    }
+
+    /// Notes that a fragment has left; how often it had before.
+    pub(super) fn leave(
+        &mut self,
+        index: u32,
+        now: Time,
+        path: &Path,
+        patience: Patience,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> u32 {
+        let before = self.flights.get(&index).map_or(0, |flight| flight.times);
+        let way = path.nodes().into_iter().collect();
+        let due = now + patience.after(before, rng);
+        self.flights.insert(index, Flight { sent: now, due, times: before + 1, way });
+        self.begin(index + 1);
+        before
+    }
+
+    /// Goes on after the fragments before `next`, and after those that the recipient has already:
+    /// from a former run of this client.
+    fn begin(&mut self, next: u32) {
+        self.fresh = self.fresh.max(next);
+        while self.arrived.contains(self.fresh) {
+            self.fresh += 1;
+        }
+    }
+
+    /// Takes note of what has come; when the newest of it had left.
+    pub(super) fn acknowledge(&mut self, receipt: &Receipt) -> Option<Time> {
+        let whole = receipt.has(self.message.sequence);
+        let part = receipt.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
+        let part = part.map_or(&[][..], |(_, stretches)| stretches);
+        let whole = whole.then_some((0, self.arrived.count()));
+        for (first, len) in part.iter().copied().chain(whole) {
+            let end = first.saturating_add(len).min(self.arrived.count());
+            (first..end).for_each(|index| {
+                self.arrived.insert(index);
+            });
+        }
+        let mut newest = None;
+        self.flights.retain(|index, flight| {
+            let came = self.arrived.contains(*index);
+            if came {
+                newest = newest.max(Some(flight.sent));
+            }
+            !came
+        });
+        self.begin(self.fresh);
+        newest
+    }
+
+    pub(super) const fn has_arrived(&self) -> bool {
+        self.arrived.is_complete()
+    }
+
+    /// Lets fragments leave again at `due` that `lost` says are lost.
+    pub(super) fn recall(&mut self, due: Time, lost: impl Fn(&Flight) -> bool) {
+        for flight in self.flights.values_mut() {
+            if flight.due > due && lost(flight) {
+                flight.due = due;
+            }
+        }
+    }
+
+    /// Gives the message up: a void goes in its place. True if it had not been given up before.
+    pub(super) fn expire(&mut self, now: Time) -> bool {
+        let over = self.message.kind != Kind::Void && self.message.expires <= now;
+        if over {
+            self.message.kind = Kind::Void;
+            self.message.body = Zeroizing::new(Vec::new());
+            self.arrived = Fragments::none(1);
+            self.fresh = 0;
+            self.flights.clear();
+        }
+        over
+    }
+}
+
+impl Flight {
+    /// Whether it was for a mailbox at one of these relays.
+    pub(super) fn ends_at(&self, nodes: &BTreeSet<NodeNumber>) -> bool {
+        self.way.last().is_some_and(|relay| nodes.contains(relay))
+    }
+
+    /// Whether it goes over one of these mixes, and may still be on its way.
+    pub(super) fn is_passing(
+        &self,
+        now: Time,
+        nodes: &BTreeSet<NodeNumber>,
+        transit: Duration,
+    ) -> bool {
+        now.since(self.sent) < transit && self.way.iter().any(|node| nodes.contains(node))
+    }
+}
+
+/// How long a fragment waits for its acknowledgement.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    first: Duration,
+    /// The longest that a packet may be on its way to its mailbox.
+    pub(super) transit: Duration,
+    /// In which the owner of a mailbox pulls it at a relay that started anew: before that, the relay
+    /// refuses what is for it.
+    pub(super) registration: Duration,
+}
+
+impl Patience {
+    /// Four mean delays of an acknowledgement, which one in fifty outlasts, and 40 answers of a
+    /// mailbox, in which an envelope is served twice.
+    pub(super) fn new(traffic: &Traffic) -> Self {
+        let transit = traffic.mix_delay * 24 + traffic.slot * 2;
+        let served = (traffic.answer_period() * 40).max(SERVED);
+        let registration = transit + traffic.slot * 2 * PULLS;
+        Self { first: traffic.ack_delay * 4 + served + transit * 2, transit, registration }
+    }
+
+    /// Of two fragments, the one that left so much earlier has come first or is lost: a mailbox may
+    /// have served it a second time.
+    pub(super) fn reorder(self) -> Duration {
+        SERVED + self.transit
+    }
+
+    /// Half as much again each time, with a quarter of jitter either way; at most [`LONGEST`].
+    fn after(self, times: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
+        let factor = 1.5_f64.powi(i32::try_from(times.min(30)).unwrap_or(30));
+        let jitter = rand::RngExt::random_range(rng, 0.75..1.25);
+        let longest = LONGEST.max(self.first);
+        self.first.mul_f64(factor).min(longest).mul_f64(jitter)
+    }
+}
+
+/// Of one message: 16 MiB.
+pub const MESSAGE_BYTES: usize = 16 << 20;
+/// A mailbox serves an envelope again after half a minute.
+const SERVED: Duration = Duration::from_secs(40);
+/// Of so many pulls one in a million goes by without a certain one of two mailboxes.
+const PULLS: u32 = 20;
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+
+use super::*;
+
+const NOW: Time = Time::from_micros(1_795_000_000_000_000);
+
+fn parcel(len: usize) -> Parcel {
+    let message = Message {
+        id: MessageId::new([7; 16]),
+        kind: Kind::Content,
+        sequence: 3,
+        minutes: 5,
+        expires: NOW + Duration::from_secs(1000),
+        body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
+    };
+    Parcel::new(message, 100)
+}
+
+/// Lets a fragment leave without a view, over a path that no view will miss.
+fn leave(parcel: &mut Parcel, index: u32, sent: Time) {
+    let due = sent + Duration::from_secs(60);
+    parcel.flights.insert(index, Flight { sent, due, times: 1, way: Vec::new() });
+    parcel.fresh = parcel.fresh.max(index + 1);
+}
+
+fn receipt(stretches: &[(u32, u32)]) -> Receipt {
+    Receipt { below: 3, runs: Vec::new(), partial: vec![(3, stretches.to_vec())] }
+}
+
+#[test]
+fn fragments_together_are_the_message() {
+    for (len, count) in [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)] {
+        let parcel = parcel(len);
+        let letters: Vec<_> = (0..count).map(|index| parcel.letter(index)).collect();
+        assert!(letters.iter().all(|letter| letter.fragment.count == count));
+        let body: Vec<_> = letters.iter().flat_map(|letter| letter.body.to_vec()).collect();
+        assert_eq!(body, *parcel.message.body);
+    }
+}
+
+#[test]
+fn what_is_overdue_leaves_before_what_is_new() {
+    let mut parcel = parcel(500);
+    assert_eq!(parcel.next(NOW, false), None);
+    assert_eq!(parcel.next(NOW, true), Some(0));
+    (0..3).for_each(|index| leave(&mut parcel, index, NOW));
+    assert_eq!(parcel.next(NOW, true), Some(3));
+    let later = NOW + Duration::from_secs(60);
+    assert_eq!(parcel.next(later, true), Some(0));
+    assert_eq!(parcel.next(later, false), Some(0));
+}
+
+#[test]
+fn an_acknowledged_fragment_does_not_leave_again() {
+    let mut parcel = parcel(500);
+    for index in 0..5 {
+        leave(&mut parcel, index, NOW + Duration::from_secs(index.into()));
+    }
+    let newest = parcel.acknowledge(&receipt(&[(0, 1), (2, 2)]));
+    assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
+    assert_eq!(parcel.in_flight(), 2);
+    parcel
+        .recall(NOW + Duration::from_secs(10), |flight| flight.sent < NOW + Duration::from_secs(2));
+    assert_eq!(parcel.next(NOW + Duration::from_secs(10), true), Some(1));
+    assert!(!parcel.has_arrived());
+    parcel.acknowledge(&Receipt { below: 4, ..Receipt::default() });
+    assert!(parcel.has_arrived());
+    assert_eq!(parcel.in_flight(), 0);
+}
+
+#[test]
+fn a_void_goes_in_place_of_what_has_expired() {
+    let mut parcel = parcel(500);
+    leave(&mut parcel, 0, NOW);
+    assert!(!parcel.expire(NOW + Duration::from_secs(999)));
+    let end = NOW + Duration::from_secs(1000);
+    assert!(parcel.expire(end));
+    assert!(!parcel.expire(end));
+    let letter = parcel.letter(0);
+    assert_eq!((letter.kind, letter.fragment), (Kind::Void, Fragment::WHOLE));
+    assert_eq!(parcel.next(end, true), Some(0));
+    assert!(letter.body.is_empty());
+}
+
+#[test]
+fn time_outs_grow_and_have_a_limit() {
+    let patience = Patience::new(&Traffic::default());
+    let mut rng = ChaCha20Rng::from_seed([4; 32]);
+    for times in 0..40_u32 {
+        let expected = (patience.first.as_secs_f64() * 1.5_f64.powi(i32::try_from(times).unwrap()))
+            .min(LONGEST.as_secs_f64());
+        for _ in 0..50 {
+            let after = patience.after(times, &mut rng).as_secs_f64();
+            assert!((0.75..1.25).contains(&(after / expected)), "{times}: {after} s");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What an acknowledgement says: which of the other side's messages have come
+//! (`docs/packet-format.md` §9).
+//!
+//! ```text
+//! version 1 ‖ runs u8 ‖ partial u8 ‖ 0 ‖ below u64
+//!   ‖ runs × (first u64 ‖ length u16)                         whole messages above `below`
+//!   ‖ partial × (sequence u64 ‖ stretches u8 ‖ stretches × (first u32 ‖ length u32))
+//! ```
+//!
+//! It says what is there, not what is new, so that any later one makes up for one that was lost.
+
+use crate::wire::{Malformed, Reader};
+
+/// What has come of one correspondent's messages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Receipt {
+    /// Every message before this one has come, or has been given up by its sender.
+    pub(super) below: u64,
+    /// Runs of whole messages from there on: first, and how many.
+    pub(super) runs: Vec<(u64, u16)>,
+    /// Messages of which some fragments have come: stretches of them, first and how many.
+    pub(super) partial: Vec<(u64, Vec<(u32, u32)>)>,
+}
+
+impl Receipt {
+    /// At most `room` bytes, which must be some 40; what does not fit is left for the next one.
+    pub(super) fn encode(&self, room: usize) -> Vec<u8> {
+        let mut bytes = vec![VERSION, 0, 0, 0];
+        bytes.extend_from_slice(&self.below.to_be_bytes());
+        for (first, length) in self.runs.iter().take(MOST) {
+            if bytes.len() + RUN_LEN > room {
+                return bytes;
+            }
+            bytes.extend_from_slice(&first.to_be_bytes());
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes[1] += 1;
+        }
+        for (sequence, stretches) in self.partial.iter().take(MOST) {
+            let left = room.saturating_sub(bytes.len() + PARTIAL_LEN) / STRETCH_LEN;
+            let stretches = &stretches[..stretches.len().min(left).min(MOST)];
+            let Ok(count @ 1..) = u8::try_from(stretches.len()) else {
+                return bytes;
+            };
+            bytes.extend_from_slice(&sequence.to_be_bytes());
+            bytes.push(count);
+            for (first, length) in stretches {
+                bytes.extend_from_slice(&first.to_be_bytes());
+                bytes.extend_from_slice(&length.to_be_bytes());
+            }
+            bytes[2] += 1;
+        }
+        bytes
+    }
+
+    /// Reads the body of an acknowledgement. What it takes in memory is in proportion to its length.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        reader.expect(VERSION)?;
+        let (runs, partial) = (reader.u8()?, reader.u8()?);
+        reader.zeros::<1>()?;
+        let below = reader.u64()?;
+        let runs = (0..runs).map(|_| Ok((reader.u64()?, reader.u16()?)));
+        let runs = runs.collect::<Result<_, Malformed>>()?;
+        let mut part = || {
+            let (sequence, count) = (reader.u64()?, reader.u8()?);
+            let stretches = (0..count).map(|_| Ok((reader.u32()?, reader.u32()?)));
+            Ok((sequence, stretches.collect::<Result<_, Malformed>>()?))
+        };
+        let partial = (0..partial).map(|_| part()).collect::<Result<_, Malformed>>()?;
+        reader.end()?;
+        Ok(Self { below, runs, partial })
+    }
+
+    /// Whether the whole message of this number has come.
+    pub(super) fn has(&self, sequence: u64) -> bool {
+        let within = |(first, length): &(u64, u16)| {
+            sequence.checked_sub(*first).is_some_and(|behind| behind < u64::from(*length))
+        };
+        sequence < self.below || self.runs.iter().any(within)
+    }
+}
+
+const VERSION: u8 = 1;
+const RUN_LEN: usize = 10;
+const PARTIAL_LEN: usize = 9;
+const STRETCH_LEN: usize = 8;
+/// Of each list, as their counts are bytes.
+const MOST: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt() -> Receipt {
+        Receipt {
+            below: 7,
+            runs: vec![(9, 3), (20, 1)],
+            partial: vec![(14, vec![(0, 5), (9, 100)]), (15, vec![(1, 1)])],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = receipt().encode(400);
+        let hex = "0102020000000000000000070000000000000009000300000000000000140001\
+                   000000000000000e0200000000000000050000000900000064\
+                   000000000000000f010000000100000001";
+        assert_eq!(data_encoding::HEXLOWER.encode(&bytes), hex);
+        assert_eq!(Receipt::decode(&bytes).unwrap(), receipt());
+        let has = |sequence| receipt().has(sequence);
+        assert_eq!((0..25).filter(|n| has(*n)).collect::<Vec<_>>(), {
+            let mut all: Vec<u64> = (0..7).collect();
+            all.extend([9, 10, 11, 20]);
+            all
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        for room in 12..400 {
+            let bytes = receipt().encode(room);
+            assert!(bytes.len() <= room);
+            let read = Receipt::decode(&bytes).unwrap();
+            assert_eq!(read.below, 7);
+            assert!(read.runs.len() <= 2 && read.partial.len() <= 2);
+        }
+    }
+
+    #[test]
+    fn mutilated_receipts_are_refused_or_read_without_panic() {
+        let bytes = receipt().encode(400);
+        for len in 0..bytes.len() {
+            assert_eq!(Receipt::decode(&bytes[..len]), Err(Malformed));
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bent = bytes.clone();
+                bent[at] ^= 1 << bit;
+                let _ = Receipt::decode(&bent);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Receiving from one correspondent: fragments in any order, messages in theirs.
+//!
+//! A fragment is handed to the owner once, acknowledged after the owner has kept it, and never asked
+//! for again. A message is complete when all of its fragments are kept, and is told of when those
+//! before it have been. A correspondent numbers its messages upwards; a *life* is the upper half of
+//! the number. One that goes on from an older copy of its store begins a new life, and what it had
+//! not finished before is over.
+
+use std::collections::BTreeMap;
+
+use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+
+use super::fragments::Fragments;
+use super::receipt::Receipt;
+
+/// What has come from one correspondent. At most [`OPEN_MESSAGES`] messages are open, and of them at
+/// most [`OPEN_FRAGMENTS`] fragments have come beside those of the next message.
+#[derive(Default)]
+pub(super) struct Reception {
+    /// Every message before this one is over.
+    next: u64,
+    open: BTreeMap<u64, Assembly>,
+}
+
+/// A message of which something has come.
+struct Assembly {
+    message: MessageId,
+    kind: Kind,
+    /// Handed to the owner.
+    came: Fragments,
+    /// Kept by it; a subset of `came`.
+    kept: Fragments,
+    /// Whether the owner knows that it is complete.
+    told: bool,
+}
+
+/// A fragment of a message, as it has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Number of the message.
+    pub sequence: u64,
+    /// The message.
+    pub message: MessageId,
+    /// What it is for.
+    pub kind: Kind,
+    /// Place in it.
+    pub fragment: Fragment,
+}
+
+/// A message that is complete, in its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Complete {
+    /// Number of the message.
+    pub sequence: u64,
+    /// The message.
+    pub message: MessageId,
+    /// What it is for.
+    pub kind: Kind,
+}
+
+impl Part {
+    /// Of this letter.
+    #[must_use]
+    pub const fn of(letter: &Letter) -> Self {
+        let Letter { message, kind, sequence, fragment, .. } = letter;
+        Self { sequence: *sequence, message: *message, kind: *kind, fragment: *fragment }
+    }
+}
+
+/// What to do with a letter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// Hand it to the owner.
+    New,
+    /// It is there; its sender has not heard so.
+    Known,
+    /// The owner has it and has not said that it is kept, or it finds no room: no word of it.
+    Silent,
+}
+
+impl Reception {
+    /// What a former run of this client has kept: all messages before `below` are over, and of the
+    /// later ones it has these parts. Gives the messages that are complete by that.
+    pub(super) fn resume(below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
+        let mut reception = Self { next: below, open: BTreeMap::new() };
+        for part in parts {
+            if reception.take(part) == Taken::New
+                && let Some(open) = reception.open.get_mut(&part.sequence)
+            {
+                open.kept.insert(part.fragment.index);
+            }
+        }
+        let mut complete = Vec::new();
+        for (sequence, open) in &mut reception.open {
+            if open.kind == Kind::Address {
+                complete.extend(open.tell(*sequence));
+            }
+        }
+        reception.advance(&mut complete);
+        (reception, complete)
+    }
+
+    /// Every message before this one is over.
+    pub(super) const fn below(&self) -> u64 {
+        self.next
+    }
+
+    /// Notes a part of a message.
+    pub(super) fn take(&mut self, part: &Part) -> Taken {
+        let (sequence, fragment) = (part.sequence, part.fragment);
+        if sequence < self.next {
+            return Taken::Known;
+        }
+        let start = self.next.max(life(sequence) << 32);
+        if sequence - start >= WINDOW || fragment.count > MOST_FRAGMENTS {
+            return Taken::Silent;
+        }
+        if let Some(open) = self.open.get(&sequence) {
+            if part.kind == Kind::Void && !open.kept.is_complete() {
+                self.open.remove(&sequence);
+            } else if part.kind == Kind::Void || open.kind == Kind::Void {
+                return Taken::Known;
+            } else if open.message != part.message || open.came.count() != fragment.count {
+                return Taken::Silent;
+            }
+        }
+        let full = self.fragments() >= OPEN_FRAGMENTS || self.open.len() >= OPEN_MESSAGES;
+        if sequence != start && full {
+            return Taken::Silent;
+        }
+        let open = self.open.entry(sequence).or_insert_with(|| Assembly {
+            message: part.message,
+            kind: part.kind,
+            came: Fragments::none(fragment.count),
+            kept: Fragments::none(fragment.count),
+            told: false,
+        });
+        match (open.came.insert(fragment.index), open.kept.contains(fragment.index)) {
+            (true, _) => Taken::New,
+            (false, true) => Taken::Known,
+            (false, false) => Taken::Silent,
+        }
+    }
+
+    /// The owner has kept a fragment; what is complete by that, in order.
+    pub(super) fn keep(&mut self, sequence: u64, index: u32) -> Vec<Complete> {
+        let mut complete = Vec::new();
+        if let Some(open) = self.open.get_mut(&sequence)
+            && open.came.contains(index)
+        {
+            open.kept.insert(index);
+            // Where to write does not wait for what was written before.
+            if open.kind == Kind::Address {
+                complete.extend(open.tell(sequence));
+            }
+        }
+        self.advance(&mut complete);
+        complete
+    }
+
+    /// What to acknowledge.
+    pub(super) fn receipt(&self) -> Receipt {
+        let mut receipt = Receipt { below: self.next, ..Receipt::default() };
+        for (sequence, open) in &self.open {
+            if !open.kept.is_complete() {
+                let stretches: Vec<_> = open.kept.stretches().collect();
+                if !stretches.is_empty() {
+                    receipt.partial.push((*sequence, stretches));
+                }
+                continue;
+            }
+            match receipt.runs.last_mut() {
+                Some((first, length)) if *first + u64::from(*length) == *sequence => *length += 1,
+                _ => receipt.runs.push((*sequence, 1)),
+            }
+        }
+        receipt
+    }
+
+    fn advance(&mut self, complete: &mut Vec<Complete>) {
+        loop {
+            if self.open.get(&self.next).is_some_and(|open| open.kept.is_complete()) {
+                if let Some(mut open) = self.open.remove(&self.next) {
+                    complete.extend(open.tell(self.next));
+                }
+                self.next += 1;
+                continue;
+            }
+            let newer = self.open.range((life(self.next) + 1) << 32..);
+            let mut newer = newer.filter(|(_, open)| open.kept.held() > 0);
+            let Some(life) = newer.next().map(|(sequence, _)| life(*sequence)) else {
+                return;
+            };
+            let later = self.open.split_off(&(life << 32));
+            for (sequence, mut open) in std::mem::replace(&mut self.open, later) {
+                complete.extend(open.tell(sequence));
+            }
+            self.next = life << 32;
+        }
+    }
+
+    fn fragments(&self) -> u32 {
+        self.open.values().map(|open| open.came.held()).sum()
+    }
+}
+
+impl Assembly {
+    /// The message, if it is complete and the owner does not know.
+    fn tell(&mut self, sequence: u64) -> Option<Complete> {
+        let new = self.kept.is_complete() && !self.told;
+        self.told |= new;
+        new.then_some(Complete { sequence, message: self.message, kind: self.kind })
+    }
+}
+
+/// Rises when a correspondent goes on from an older copy of its store.
+const fn life(sequence: u64) -> u64 {
+    sequence >> 32
+}
+
+/// Messages of one correspondent that are open at once, on both sides.
+pub(super) const WINDOW: u64 = 256;
+/// Of one message: 16 MiB in the suite with the shortest letters.
+pub(super) const MOST_FRAGMENTS: u32 = 19_000;
+/// Three of the largest messages, 48 MiB of the owner's disk.
+const OPEN_FRAGMENTS: u32 = 3 * MOST_FRAGMENTS;
+/// Those of two lives.
+const OPEN_MESSAGES: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use zeroize::Zeroizing;
+
+use super::*;
+
+fn letter(sequence: u64, index: u32, count: u32) -> Letter {
+    Letter {
+        message: MessageId::new([u8::try_from(sequence & 0xff).unwrap(); 16]),
+        kind: Kind::Content,
+        sequence,
+        fragment: Fragment { index, count },
+        minutes: 0,
+        certificate: None,
+        body: Zeroizing::new(Vec::new()),
+    }
+}
+
+fn void(sequence: u64) -> Letter {
+    Letter { kind: Kind::Void, ..letter(sequence, 0, 1) }
+}
+
+/// Takes a letter and keeps it; the numbers of the messages that are complete by that.
+fn come(reception: &mut Reception, letter: &Letter) -> Vec<u64> {
+    assert_eq!(reception.take(&Part::of(letter)), Taken::New);
+    let complete = reception.keep(letter.sequence, letter.fragment.index);
+    complete.into_iter().map(|complete| complete.sequence).collect()
+}
+
+#[test]
+fn messages_are_told_of_in_their_order() {
+    let mut reception = Reception::default();
+    assert_eq!(come(&mut reception, &letter(1, 0, 1)), []);
+    assert_eq!(come(&mut reception, &letter(2, 1, 2)), []);
+    assert_eq!(come(&mut reception, &letter(0, 0, 1)), [0, 1]);
+    assert_eq!(come(&mut reception, &letter(2, 0, 2)), [2]);
+    assert_eq!(reception.receipt(), Receipt { below: 3, ..Receipt::default() });
+}
+
+#[test]
+fn what_is_not_kept_is_not_acknowledged() {
+    let mut reception = Reception::default();
+    let first = letter(0, 0, 1);
+    assert_eq!(reception.take(&Part::of(&first)), Taken::New);
+    assert_eq!(reception.take(&Part::of(&first)), Taken::Silent);
+    assert_eq!(reception.receipt().below, 0);
+    assert_eq!(reception.keep(0, 0).len(), 1);
+    assert_eq!(reception.take(&Part::of(&first)), Taken::Known);
+    assert_eq!(reception.receipt().below, 1);
+    assert!(reception.keep(0, 0).is_empty(), "a message is told of once");
+}
+
+#[test]
+fn a_receipt_names_what_is_there() {
+    let mut reception = Reception::default();
+    for (sequence, index, count) in [(1, 0, 1), (2, 0, 1), (4, 0, 9), (4, 1, 9), (4, 7, 9)] {
+        come(&mut reception, &letter(sequence, index, count));
+    }
+    let receipt = reception.receipt();
+    assert_eq!(receipt.below, 0);
+    assert_eq!(receipt.runs, [(1, 2)]);
+    assert_eq!(receipt.partial, [(4, vec![(0, 2), (7, 1)])]);
+}
+
+#[test]
+fn a_void_takes_the_place_of_what_has_expired() {
+    let mut reception = Reception::default();
+    come(&mut reception, &letter(0, 1, 3));
+    come(&mut reception, &letter(1, 0, 1));
+    assert_eq!(come(&mut reception, &void(0)), [0, 1]);
+    assert_eq!(reception.take(&Part::of(&letter(0, 2, 3))), Taken::Known);
+    // One that is complete stays what it is.
+    come(&mut reception, &letter(3, 0, 1));
+    assert_eq!(reception.take(&Part::of(&void(3))), Taken::Known);
+    assert_eq!(come(&mut reception, &letter(2, 0, 1)), [2, 3]);
+}
+
+#[test]
+fn contradictions_and_what_is_too_far_ahead_find_no_room() {
+    let mut reception = Reception::default();
+    come(&mut reception, &letter(0, 0, 3));
+    assert_eq!(reception.take(&Part::of(&letter(0, 1, 4))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&letter(WINDOW, 0, 1))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&letter(WINDOW - 1, 0, 1))), Taken::New);
+}
+
+#[test]
+fn a_new_life_ends_the_one_before() {
+    let mut reception = Reception::default();
+    let born = 7 << 32;
+    come(&mut reception, &letter(1, 0, 1));
+    come(&mut reception, &letter(2, 0, 2));
+    assert_eq!(reception.take(&Part::of(&letter(born + WINDOW, 0, 1))), Taken::Silent);
+    // What was complete is told of; what was not is over.
+    assert_eq!(come(&mut reception, &letter(born + 1, 0, 1)), [1]);
+    assert_eq!(come(&mut reception, &letter(born, 0, 1)), [born, born + 1]);
+    assert_eq!(reception.take(&Part::of(&letter(2, 1, 2))), Taken::Known);
+    assert_eq!(reception.receipt().below, born + 2);
+}

@@ -1,0 +1,230 @@
+//! Stories of messages that must not be lost: acknowledgement, time-outs, order, files, restarts.
+
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{Kind, MessageId, letter_body_len};
+use rohrpost_packet::{Classic, envelope::Fragment};
+use rohrpost_proto::courier::{Event, Message, Part};
+
+use crate::world::{START, World, message};
+use crate::{SECOND, alice_and_bob, count};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Texts of the messages that a courier has told are complete, in that order.
+fn completed(world: &World, courier: usize) -> Vec<MessageId> {
+    let complete = |event: &Event| match event {
+        Event::Complete { messages, .. } => messages
+            .iter()
+            .filter(|complete| complete.kind == Kind::Content)
+            .map(|complete| complete.message)
+            .collect(),
+        _ => Vec::new(),
+    };
+    world.events[courier].iter().flat_map(|(_, event)| complete(event)).collect()
+}
+
+fn delivered(world: &World, courier: usize) -> Vec<MessageId> {
+    let delivered = |event: &Event| match event {
+        Event::Delivered { message } => Some(*message),
+        _ => None,
+    };
+    world.events[courier].iter().filter_map(|(_, event)| delivered(event)).collect()
+}
+
+fn sent(world: &World, courier: usize) -> usize {
+    count(world, courier, |event| matches!(event, Event::Sent { .. }))
+}
+
+/// A message of `len` bytes that is told from others by `mark`.
+fn file(mark: u8, len: usize, sequence: u64) -> Message {
+    let body: Vec<_> = (0..len).map(|at| u8::try_from(at % 251).unwrap() ^ mark).collect();
+    let mut message = message("", sequence);
+    message.id = MessageId::new([mark; 16]);
+    message.body = body.into();
+    message
+}
+
+#[test]
+fn a_message_is_delivered_when_the_other_client_has_said_so() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let message = world.post(alice, bob, "guten Tag");
+    world.run(START + MINUTE * 5);
+    assert!(delivered(&world, alice) == [message] && completed(&world, bob) == [message]);
+    assert_eq!((world.couriers[alice].outbox_len(), sent(&world, alice)), (0, 1));
+    assert_eq!(count(&world, bob, |event| matches!(event, Event::Delivered { .. })), 0);
+}
+
+#[test]
+fn what_is_not_kept_is_not_acknowledged() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.keeps = false;
+    let message = world.post(alice, bob, "not yet");
+    world.run(START + MINUTE * 8);
+    assert!(delivered(&world, alice).is_empty() && completed(&world, bob).is_empty());
+    let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert_eq!(arrived, 1, "a fragment is handed over once");
+    let sender = world.key_id(alice);
+    world.couriers[bob].keep(START + MINUTE * 8, sender, 0, 0);
+    world.run(START + MINUTE * 15);
+    assert!(delivered(&world, alice) == [message]);
+}
+
+#[test]
+fn what_is_lost_on_the_way_leaves_again_until_it_arrives() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.leaky = true;
+    let message = world.post(alice, bob, "again");
+    world.run(START + MINUTE * 8);
+    assert!(sent(&world, alice) >= 1 && completed(&world, bob).is_empty());
+    world.leaky = false;
+    world.run(START + MINUTE * 20);
+    assert!(delivered(&world, alice) == [message] && completed(&world, bob) == [message]);
+    let again = |event: &Event| matches!(event, Event::Sent { again: 1.., .. });
+    assert!(count(&world, alice, again) >= 1);
+}
+
+#[test]
+fn a_relay_that_loses_its_memory_costs_no_time_out() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    // Both mailboxes of bob lose what they hold before he can fetch it.
+    world.deaf = true;
+    let message = world.post(alice, bob, "held");
+    world.run(START + SECOND * 40);
+    assert_eq!(sent(&world, alice), 1);
+    world.restart_relays(&[3, 4]);
+    world.deaf = false;
+    world.run(START + SECOND * 90);
+    let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert_eq!((arrived, sent(&world, alice)), (1, 2));
+    world.run(START + MINUTE * 8);
+    assert!(delivered(&world, alice) == [message]);
+}
+
+#[test]
+fn messages_are_told_of_in_the_order_of_posting() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.lost_every = 3;
+    let posted: Vec<_> =
+        (0..12).map(|number| world.post(alice, bob, &format!("letter {number}"))).collect();
+    world.run(START + MINUTE * 25);
+    assert!(completed(&world, bob) == posted);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+}
+
+#[test]
+fn a_file_arrives_whole_over_lossy_links() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.lost_every = 10;
+    let (to, len) = (world.key_id(bob), 150 * letter_body_len::<Classic>());
+    world.couriers[alice].post(to, file(7, len, 0)).unwrap();
+    world.run(START + MINUTE * 25);
+    let mut parts: Vec<_> = world.events[bob]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Arrived { letter, .. } => Some((letter.fragment.index, letter.body.to_vec())),
+            _ => None,
+        })
+        .collect();
+    parts.sort();
+    assert_eq!(parts.len(), 150, "each fragment is handed over once");
+    assert!(parts.into_iter().flat_map(|(_, body)| body).eq(file(7, len, 0).body.iter().copied()));
+    assert_eq!(completed(&world, bob).len(), 1);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+    // A tenth is lost and leaves again; what was acknowledged does not.
+    let sent = sent(&world, alice);
+    assert!((151..230).contains(&sent), "{sent} fragments left");
+}
+
+#[test]
+fn an_expired_message_is_reported_and_does_not_hold_up_the_next() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.leaky = true;
+    let to = world.key_id(bob);
+    let mut short = message("too late", 0);
+    short.expires = START + MINUTE * 5;
+    let expired = short.id;
+    world.couriers[alice].post(to, short).unwrap();
+    let next = world.post(alice, bob, "in time");
+    world.run(START + MINUTE * 7);
+    world.leaky = false;
+    world.run(START + MINUTE * 25);
+    let told = |event: &Event| matches!(event, Event::Expired { message } if *message == expired);
+    assert_eq!(count(&world, alice, told), 1);
+    assert!(completed(&world, bob) == [next] && delivered(&world, alice) == [next]);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+}
+
+#[test]
+fn both_sides_go_on_after_a_restart() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let (to, len) = (world.key_id(bob), 40 * letter_body_len::<Classic>());
+    world.couriers[alice].post(to, file(9, len, 0)).unwrap();
+    world.run(START + SECOND * 30);
+    let kept: Vec<_> = world.events[bob]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Arrived { letter, .. } => Some(Part::of(letter)),
+            _ => None,
+        })
+        .collect();
+    assert!((1..39).contains(&kept.len()), "{} fragments in half a minute", kept.len());
+    let before = kept.len();
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let sender = world.key_id(alice);
+    world.couriers[bob].resume(sender, 0, &kept);
+    world.couriers[alice].post(to, file(9, len, 0)).unwrap();
+    world.run(START + MINUTE * 15);
+    let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert_eq!((arrived, completed(&world, bob).len()), (40, 1), "{before} were kept before");
+    assert_eq!(delivered(&world, alice).len(), 1);
+}
+
+#[test]
+fn what_was_complete_before_a_restart_is_told_of_again() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let sender = world.key_id(alice);
+    let part = |sequence: u64, index, count, kind| Part {
+        sequence,
+        message: MessageId::new([u8::try_from(sequence).unwrap(); 16]),
+        kind,
+        fragment: Fragment { index, count },
+    };
+    let parts =
+        [part(5, 0, 1, Kind::Content), part(6, 1, 2, Kind::Content), part(7, 0, 1, Kind::Address)];
+    world.couriers[bob].resume(sender, 5, &parts);
+    world.run(START + SECOND);
+    let told: Vec<_> = world.events[bob]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Complete { messages, below, .. } => {
+                Some((messages.iter().map(|message| message.sequence).collect(), *below))
+            }
+            _ => None,
+        })
+        .collect();
+    // An address does not wait for the message before it.
+    assert_eq!(told, [(vec![7, 5], 6)]);
+}
+
+#[test]
+fn the_way_to_a_mailbox_changes_when_the_first_brings_no_answer() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.leaky = true;
+    world.post(alice, bob, "over the other");
+    world.run(START + MINUTE * 20);
+    let relays: Vec<_> = world.events[alice]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Sent { trip, .. } => trip.path.nodes().into_iter().last(),
+            _ => None,
+        })
+        .collect();
+    assert!(relays.len() >= 3, "{} times in 20 minutes", relays.len());
+    assert!(relays.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(relays.iter().all(|relay| [3, 4].map(NodeNumber::new).contains(relay)));
+}

@@ -1,0 +1,120 @@
+//! What a client has put where it lasts: a store in memory that outlives its courier.
+//!
+//! As the store of a real client does, it takes a message before the courier does, keeps it until it
+//! is delivered or has expired, keeps each fragment before it is acknowledged, and takes note of a
+//! complete message and of all that is over by it in one step.
+
+use std::collections::BTreeMap;
+
+use rohrpost_packet::Suite;
+use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::{Complete, Courier, Event, Message, Part};
+use rohrpost_proto::time::Time;
+use zeroize::Zeroizing;
+
+/// Outbox, unfinished messages and inbox of one client.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    outbox: BTreeMap<(KeyId, u64), Posted>,
+    /// The number after that of the last message to a contact.
+    next: BTreeMap<KeyId, u64>,
+    parts: BTreeMap<(KeyId, u64, u32), Kept>,
+    below: BTreeMap<KeyId, u64>,
+    /// What was complete, in that order.
+    pub(crate) inbox: Vec<(KeyId, Vec<u8>)>,
+    /// What was given up.
+    pub(crate) expired: Vec<MessageId>,
+}
+
+struct Posted {
+    id: MessageId,
+    expires: Time,
+    body: Vec<u8>,
+}
+
+struct Kept {
+    part: Part,
+    body: Vec<u8>,
+}
+
+impl Shelf {
+    /// Takes a message; what the courier gets of it.
+    pub(crate) fn post(&mut self, to: KeyId, id: MessageId, expires: Time, body: &[u8]) -> Message {
+        let next = self.next.entry(to).or_default();
+        let sequence = *next;
+        *next += 1;
+        let posted = Posted { id, expires, body: body.to_vec() };
+        let message = posted.message(sequence);
+        self.outbox.insert((to, sequence), posted);
+        message
+    }
+
+    /// Messages that are neither delivered nor expired.
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Tells a new courier, which knows the contacts, all that is kept.
+    pub(crate) fn resume<S: Suite>(&self, courier: &mut Courier<S>, contacts: &[KeyId]) {
+        for sender in contacts {
+            let of_sender = self.parts.range((*sender, 0, 0)..=(*sender, u64::MAX, u32::MAX));
+            let parts: Vec<_> = of_sender.map(|(_, kept)| kept.part).collect();
+            courier.resume(*sender, self.below.get(sender).copied().unwrap_or(0), &parts);
+        }
+        for ((to, sequence), posted) in &self.outbox {
+            courier.post(*to, posted.message(*sequence)).expect("it was accepted before");
+        }
+    }
+
+    /// Takes note of an event; the fragment that the courier may now acknowledge, if it is one.
+    pub(crate) fn hear(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
+        match event {
+            Event::Arrived { letter, sender, .. } => Some(self.keep(*sender, letter)),
+            Event::Complete { sender, messages, below } => {
+                self.complete(*sender, messages, *below);
+                None
+            }
+            Event::Delivered { message } => {
+                self.outbox.retain(|_, posted| posted.id != *message);
+                None
+            }
+            Event::Expired { message } => {
+                self.outbox.retain(|_, posted| posted.id != *message);
+                self.expired.push(*message);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn keep(&mut self, sender: KeyId, letter: &Letter) -> (KeyId, u64, u32) {
+        let place = (sender, letter.sequence, letter.fragment.index);
+        let kept = Kept { part: Part::of(letter), body: letter.body.to_vec() };
+        self.parts.insert(place, kept);
+        place
+    }
+
+    fn complete(&mut self, sender: KeyId, messages: &[Complete], below: u64) {
+        for complete in messages.iter().filter(|complete| complete.kind == Kind::Content) {
+            let sequence = complete.sequence;
+            let parts = self.parts.range((sender, sequence, 0)..=(sender, sequence, u32::MAX));
+            let body: Vec<_> = parts.flat_map(|(_, kept)| kept.body.iter().copied()).collect();
+            self.inbox.push((sender, body));
+        }
+        self.below.insert(sender, below);
+        self.parts.retain(|(of, sequence, _), _| *of != sender || *sequence >= below);
+    }
+}
+
+impl Posted {
+    fn message(&self, sequence: u64) -> Message {
+        Message {
+            id: self.id,
+            kind: Kind::Content,
+            sequence,
+            minutes: 0,
+            expires: self.expires,
+            body: Zeroizing::new(self.body.clone()),
+        }
+    }
+}
