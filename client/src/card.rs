@@ -1,24 +1,35 @@
 //! Contact cards: what one hands to others so that they can write.
 //!
-//! Text armour around version 1, network id 32, identity 32, prekey 1216, count of mailboxes u8,
-//! and for each: relay u32, id 32, write key 32. The last line is a checksum against typing errors:
-//! the first four bytes of the BLAKE3 hash, in hex.
+//! Text armour around version u8 = 2 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
+//! contact (`address`). The last line is a checksum against typing errors: the first four bytes of
+//! the BLAKE3 hash, in hex.
+
+use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
-use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{IdentityPublic, NetworkId, PREKEY_PUBLIC_LEN, PrekeyPublic};
-use rohrpost_proto::courier::{Contact, ContactMailbox};
-use rohrpost_proto::instruction::{MailboxId, WriteKey};
+use rohrpost_packet::envelope::NetworkId;
+use rohrpost_proto::courier::Contact;
+
+use crate::address::{decode_contact, encode_contact};
 
 /// A contact of a network.
 pub struct Card {
     /// Where the contact can be reached.
     pub network: NetworkId,
+    /// When it ends, in hours since the Unix epoch.
+    expires: u32,
     /// Its keys and mailboxes.
     pub contact: Contact,
 }
 
 impl Card {
+    /// A card that holds from `now` on (since the Unix epoch) for [`CARD_LIFE`].
+    #[must_use]
+    pub fn new(network: NetworkId, contact: Contact, now: Duration) -> Self {
+        let hours = (now + CARD_LIFE).as_secs() / HOUR;
+        Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), contact }
+    }
+
     /// Writes a card as text.
     #[must_use]
     pub fn render(&self) -> String {
@@ -36,11 +47,12 @@ impl Card {
         text
     }
 
-    /// Reads a card of the network `expected`; text before and after it is passed over.
+    /// Reads a card of the network `expected` at the time `now`, since the Unix epoch; text before
+    /// and after it is passed over.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn parse(text: &str, expected: &NetworkId) -> Result<Self, CardError> {
+    pub fn parse(text: &str, expected: &NetworkId, now: Duration) -> Result<Self, CardError> {
         let start = text.find(BEGIN).ok_or(CardError::Frame)? + BEGIN.len();
         let len = text[start..].find(END).ok_or(CardError::Frame)?;
         let mut lines: Vec<&str> = text[start..start + len].split_whitespace().collect();
@@ -54,55 +66,40 @@ impl Card {
         if card.network != *expected {
             return Err(CardError::Network);
         }
+        if card.expires() <= now {
+            let days = (now - card.expires()).as_secs() / (24 * HOUR);
+            return Err(CardError::Expired { days });
+        }
         Ok(card)
     }
 
+    /// When it ends, since the Unix epoch.
+    #[must_use]
+    pub const fn expires(&self) -> Duration {
+        Duration::from_secs(self.expires as u64 * HOUR)
+    }
+
     fn encode(&self) -> Vec<u8> {
-        let Contact { identity, prekey, mailboxes } = &self.contact;
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(self.network.as_bytes());
-        bytes.extend_from_slice(identity.as_bytes());
-        bytes.extend_from_slice(prekey.as_bytes());
-        bytes.push(u8::try_from(mailboxes.len()).expect("a client has one or two mailboxes"));
-        for mailbox in mailboxes {
-            bytes.extend_from_slice(&mailbox.relay.get().to_be_bytes());
-            bytes.extend_from_slice(mailbox.id.as_bytes());
-            bytes.extend_from_slice(mailbox.write_key.expose());
-        }
+        bytes.extend_from_slice(&self.expires.to_be_bytes());
+        encode_contact(&self.contact, &mut bytes);
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, CardError> {
-        let mut rest = bytes;
-        let mut take = |len: usize| {
-            let (taken, after) = rest.split_at_checked(len).ok_or(CardError::Damaged)?;
-            rest = after;
-            Ok::<_, CardError>(taken)
-        };
-        if take(1)? != [VERSION] {
+        let (version, rest) = bytes.split_first().ok_or(CardError::Damaged)?;
+        if *version != VERSION {
             return Err(CardError::Version);
         }
-        let network = NetworkId::new(array(take(32)?)?);
-        let identity = IdentityPublic::from_bytes(array(take(32)?)?);
-        let prekey = take(PREKEY_PUBLIC_LEN)?;
-        let prekey = PrekeyPublic::from_bytes(prekey).map_err(|_| CardError::Damaged)?;
-        let mut mailboxes = Vec::new();
-        for _ in 0..take(1)?[0] {
-            mailboxes.push(ContactMailbox {
-                relay: NodeNumber::new(u32::from_be_bytes(array(take(4)?)?)),
-                id: MailboxId::new(array(take(32)?)?),
-                write_key: WriteKey::new(array(take(32)?)?),
-            });
-        }
-        if mailboxes.is_empty() || !rest.is_empty() {
-            return Err(CardError::Damaged);
-        }
-        Ok(Self { network, contact: Contact { identity, prekey, mailboxes } })
+        let (network, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        let (expires, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        Ok(Self {
+            network: NetworkId::new(*network),
+            expires: u32::from_be_bytes(*expires),
+            contact: decode_contact(rest).map_err(|_| CardError::Damaged)?,
+        })
     }
-}
-
-fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], CardError> {
-    bytes.try_into().map_err(|_| CardError::Damaged)
 }
 
 fn checksum(bytes: &[u8]) -> String {
@@ -125,18 +122,33 @@ pub enum CardError {
     /// Of another network.
     #[error("the card is of another network than --network")]
     Network,
+    /// Its time is over.
+    #[error("the card expired {days} days ago; ask for a new one (a card holds for six days)")]
+    Expired {
+        /// Whole days since then.
+        days: u64,
+    },
 }
 
 const BEGIN: &str = "-----BEGIN ROHRPOST CARD-----";
 const END: &str = "-----END ROHRPOST CARD-----";
 const LINE: usize = 64;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// A card's prekey is one day old at most, and erased when it is fourteen: six days to be read, one
+/// more week in which an envelope waits.
+pub const CARD_LIFE: Duration = Duration::from_secs(6 * 24 * HOUR);
+const HOUR: u64 = 3600;
 
 #[cfg(test)]
 mod tests {
+    use rohrpost_packet::NodeNumber;
     use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
+    use rohrpost_proto::courier::ContactMailbox;
+    use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
     use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_795_000_000);
 
     fn card() -> Card {
         let rng = &mut rand::rng();
@@ -150,14 +162,14 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             mailboxes: vec![mailbox.clone(), mailbox],
         };
-        Card { network: NetworkId::new([1; 32]), contact }
+        Card::new(NetworkId::new([1; 32]), contact, NOW)
     }
 
     #[test]
     fn a_card_survives_mail_programs() {
         let card = card();
         let text = format!("Hello,\r\n> {}\nBye", card.render().replace('\n', "\r\n"));
-        let again = Card::parse(&text, &card.network).unwrap();
+        let again = Card::parse(&text, &card.network, NOW).unwrap();
         assert_eq!(again.encode(), card.encode());
     }
 
@@ -165,14 +177,33 @@ mod tests {
     fn damaged_cut_and_foreign_cards_are_refused_with_the_reason() {
         let card = card();
         let text = card.render();
-        let error = |text: &str| Card::parse(text, &card.network).err();
+        let error = |text: &str| Card::parse(text, &card.network, NOW).err();
         assert_eq!(error("hello"), Some(CardError::Frame));
         let changed = text.replacen("\nA", "\nB", 1);
         assert_eq!(error(&changed), Some(CardError::Damaged));
         let mut lines: Vec<_> = text.lines().collect();
         lines.remove(3);
         assert_eq!(error(&lines.join("\n")), Some(CardError::Damaged));
-        let other = Card::parse(&text, &NetworkId::new([2; 32])).err();
+        let other = Card::parse(&text, &NetworkId::new([2; 32]), NOW).err();
         assert_eq!(other, Some(CardError::Network));
+    }
+
+    #[test]
+    fn a_card_holds_for_six_days() {
+        let card = card();
+        let parse = |now| Card::parse(&card.render(), &card.network, now).err();
+        let hour = Duration::from_secs(HOUR);
+        assert_eq!(parse(NOW + CARD_LIFE - hour), None);
+        assert_eq!(parse(NOW + CARD_LIFE), Some(CardError::Expired { days: 0 }));
+        assert_eq!(parse(NOW + CARD_LIFE + hour * 50), Some(CardError::Expired { days: 2 }));
+    }
+
+    #[test]
+    fn a_card_of_another_version_is_refused() {
+        let mut bytes = card().encode();
+        for version in [0, 1, 3] {
+            bytes[0] = version;
+            assert_eq!(Card::decode(&bytes).err(), Some(CardError::Version));
+        }
     }
 }

@@ -1,62 +1,85 @@
 //! What the command line offers. Output for people, or JSON lines with `--json`.
 
-mod online;
+mod access;
+mod contacts;
+mod daemon;
+mod error;
+mod home;
+mod inbox;
 mod output;
+mod send;
+mod status;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use data_encoding::HEXLOWER;
-use rohrpost_client::{
-    Card, CardError, Network, NetworkError, Profile, ProfileError, SessionError,
-};
-use rohrpost_packet::envelope::letter_body_len;
-use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::courier::PostError;
-use rohrpost_proto::roster::SuiteName;
-use serde_json::json;
-use zeroize::Zeroizing;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
+pub(crate) use error::CommandError;
 use output::Output;
 
 /// Send and receive messages without telling anyone on the way who writes to whom.
 ///
-/// A first exchange: `init` on both sides, hand each other the `card`, `add` it, then `send` and
-/// `inbox`. While a command is online it sends one cell per slot, whether you write or not.
+/// A first exchange: `init` on both sides, hand each other the `card`, `add` it, compare the
+/// `fingerprint` by voice and `verify` it; then `send` and `inbox`.
 ///
-/// Outbox and inbox live in memory so far: `send` stays until the letter has left, and `inbox` may
-/// show a letter again that an earlier run has shown.
+/// Everything is kept in one encrypted file in --home. What `send` has accepted is on the disk: it is
+/// sent again until the other client has it, or reported as expired. While a command or the
+/// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
+/// only in that time, so let the daemon run. The other commands then go through it.
 ///
-/// Exit codes: 0 done, 64 wrong usage, 65 a card or letter is refused, 66 a file cannot be read,
-/// 69 no relay or no answer, 73 a file cannot be written, 78 the network's files are wrong.
+/// Exit codes: 0 done, 64 wrong usage, 65 a card, message or name is refused, 66 there is no client,
+/// contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70 the store
+/// is damaged, 71 the system refuses, 73 a file cannot be written, 75 what was asked did not happen
+/// in time, 77 wrong passphrase or key, 78 the network's files are wrong.
 #[derive(Parser)]
 #[command(name = "rohrpost", version = rohrpost_transport::VERSION)]
 pub(crate) struct Arguments {
-    /// Directory with trust.toml, roster.toml and roster.sig, as your agency gave it to you.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_NETWORK")]
-    network: PathBuf,
-    /// Directory of this client's keys and contacts.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_HOME")]
-    home: PathBuf,
-    /// JSON on standard output, one object a line.
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
     #[command(subcommand)]
     command: Command,
 }
 
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// Directory with trust.toml, roster.toml and roster.sig, as your agency gave it to you.
+    #[arg(long, value_name = "DIR", env = "ROHRPOST_NETWORK", global = true)]
+    network: Option<PathBuf>,
+    /// Directory of this client: its encrypted store, and the daemon's socket.
+    #[arg(long, value_name = "DIR", env = "ROHRPOST_HOME", global = true)]
+    home: Option<PathBuf>,
+    /// Unlock the store by this key file instead of a passphrase; `init` makes it if it is not there.
+    #[arg(long, value_name = "FILE", env = "ROHRPOST_KEY_FILE", global = true)]
+    key_file: Option<PathBuf>,
+    /// Take the passphrase from the first line of this file instead of asking for it.
+    #[arg(long, value_name = "FILE", env = "ROHRPOST_PASSPHRASE_FILE", global = true)]
+    #[arg(conflicts_with = "key_file")]
+    passphrase_file: Option<PathBuf>,
+    /// JSON on standard output, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
 #[derive(Subcommand)]
 enum Command {
-    /// Make keys, and register two mailboxes so that others can write.
+    /// Make a client: keys, an encrypted store, and two mailboxes registered at relays.
     Init {
         /// Enter through a relay of this agency [default: any].
         #[arg(long, value_name = "NAME")]
         agency: Option<String>,
+        /// Keep read and delivered messages for so long, as in 12h or 30d.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        keep: Option<Duration>,
     },
-    /// Print the contact card to hand to others.
+    /// Print the contact card to hand to others. It holds for six days.
     Card,
+    /// Print the words of a contact, or your own, to compare by voice.
+    Fingerprint {
+        /// The contact [default: yourself].
+        name: Option<String>,
+    },
     /// Add a contact from its card.
     Add {
         /// What you call the contact.
@@ -64,168 +87,121 @@ enum Command {
         /// The card's file, or - for standard input.
         card: PathBuf,
     },
-    /// List the contacts.
-    Contacts,
-    /// Send a text or a file of one envelope.
-    Send {
+    /// Note that you have compared a contact's words.
+    Verify {
         /// The contact.
         name: String,
-        /// The text; from standard input if neither text nor file is given.
-        text: Option<String>,
-        /// Send a file.
-        #[arg(long, conflicts_with = "text")]
-        file: Option<PathBuf>,
+        /// The words as the contact has said them; asked for if not given.
+        words: Vec<String>,
     },
-    /// Receive what has arrived.
-    Inbox {
-        /// Stay online for so many seconds.
-        #[arg(long, value_name = "SECONDS", default_value_t = 20, conflicts_with = "follow")]
-        wait: u64,
-        /// Stay online until Ctrl-C.
+    /// Let nothing through to a contact or from it, and change the locks of your mailboxes.
+    Block {
+        /// The contact.
+        name: String,
+    },
+    /// Forget a contact. What it wrote stays.
+    Remove {
+        /// The contact.
+        name: String,
+    },
+    /// List the contacts.
+    Contacts,
+    /// Send a text or a file of up to 16 MiB.
+    ///
+    /// With a daemon, returns when the message is accepted. Without one, stays online until all of
+    /// it has left; it is sent again by later commands until the other client has it.
+    Send(send::Options),
+    /// List what has arrived.
+    ///
+    /// Without a daemon, goes online first and shows what comes.
+    Inbox(inbox::Options),
+    /// Show a message, or save its file, and mark it as read.
+    Read(inbox::ReadOptions),
+    /// Write all messages to a directory: messages.jsonl, and the files beside it.
+    Export {
+        /// A directory that does not exist.
+        directory: PathBuf,
+    },
+    /// What is queued, sent, delivered, expired; and whether the network is well.
+    Status(status::Options),
+    /// Stay online, keep the grid, and serve the local API at HOME/daemon.sock until Ctrl-C.
+    Daemon {
+        /// Keep read and delivered messages for so long, as in 12h or 30d, from now on.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        keep: Option<Duration>,
+    },
+    /// Lock the store by another passphrase or key file.
+    Passphrase {
+        /// By this key file, which is made if it is not there.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
+        /// By the passphrase in the first line of this file.
+        #[arg(long, value_name = "FILE", conflicts_with = "new_key_file")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Copy the store to a new file, which opens with the same passphrase or key file.
+    Backup {
+        /// A file that does not exist.
+        file: PathBuf,
+    },
+    /// Move a client here from a backup. The one it was made from must not run any more.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Destroy this client: keys, contacts, messages. There is no way back.
+    Wipe {
+        /// Do not ask.
         #[arg(long)]
-        follow: bool,
+        yes: bool,
+    },
+    /// Print the completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let Arguments { network, home, json, command } = arguments;
-    let network = Network::open(&network)?;
-    let output = Output::new(json);
+    let Arguments { place, command } = arguments;
+    let output = Output::new(place.json);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
+    runtime.block_on(obey(&place, command, &output))
+}
+
+async fn obey(place: &Place, command: Command, output: &Output) -> Result<(), CommandError> {
     match command {
-        Command::Init { agency } => init(&network, &home, agency.as_deref(), &output),
-        Command::Card => {
-            let card = Profile::open(&home)?.card(&network).render();
-            output.say(&json!({ "card": card }), card.trim_end());
+        Command::Init { agency, keep } => home::init(place, agency.as_deref(), keep, output).await,
+        Command::Card => contacts::card(place, output).await,
+        Command::Fingerprint { name } => contacts::fingerprint(place, name, output).await,
+        Command::Add { name, card } => contacts::add(place, name, &card, output).await,
+        Command::Verify { name, words } => contacts::verify(place, name, &words, output).await,
+        Command::Block { name } => contacts::block(place, name, output).await,
+        Command::Remove { name } => contacts::remove(place, name, output).await,
+        Command::Contacts => contacts::list(place, output).await,
+        Command::Send(options) => send::run(place, options, output).await,
+        Command::Inbox(options) => inbox::run(place, options, output).await,
+        Command::Read(options) => inbox::read(place, options, output).await,
+        Command::Export { directory } => inbox::export(place, &directory, output).await,
+        Command::Status(options) => status::run(place, options, output).await,
+        Command::Daemon { keep } => daemon::run(place, keep, output).await,
+        Command::Passphrase { new_key_file, new_passphrase_file } => {
+            let new = home::Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };
+            home::change_lock(place, &new, output)
+        }
+        Command::Backup { file } => home::back_up(place, &file, output).await,
+        Command::Restore { file } => home::restore(place, &file, output),
+        Command::Wipe { yes } => home::wipe(place, yes, output),
+        Command::Completions { shell } => {
+            let mut definition = Arguments::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut definition, "rohrpost", &mut script);
+            output.raw(&script);
             Ok(())
-        }
-        Command::Add { name, card } => {
-            let text = String::from_utf8_lossy(&read(&card)?).into_owned();
-            let card = Card::parse(&text, &network.roster.network_id)?;
-            Profile::add_contact(&home, &name, &card)?;
-            output.say(&json!({ "added": name }), &format!("added {name}"));
-            Ok(())
-        }
-        Command::Contacts => {
-            for (name, contact) in Profile::contacts(&home, &network)? {
-                let key = HEXLOWER.encode(&contact.identity.key_id().as_bytes()[..8]);
-                output.say(&json!({ "name": name, "key": key }), &format!("{name}  {key}"));
-            }
-            Ok(())
-        }
-        Command::Send { name, text, file } => {
-            let body = match (text, file) {
-                (Some(text), _) => text.into_bytes(),
-                (None, file) => read(file.as_deref().unwrap_or_else(|| Path::new("-")))?,
-            };
-            send(&network, &home, &name, Zeroizing::new(body), &output)
-        }
-        Command::Inbox { wait, follow } => {
-            let profile = Profile::open(&home)?;
-            let contacts = Profile::contacts(&home, &network)?;
-            let wait = (!follow).then(|| Duration::from_secs(wait));
-            online::block_on(online::receive(&network, profile, contacts, wait, &output))
-        }
-    }
-}
-
-fn init(
-    network: &Network,
-    home: &Path,
-    agency: Option<&str>,
-    output: &Output,
-) -> Result<(), CommandError> {
-    let profile = Profile::create(&network.roster, agency)?;
-    profile.save(home)?;
-    let name = |number| {
-        let node = network.roster.node(number);
-        node.map_or_else(|| number.to_string(), |node| node.name.clone())
-    };
-    let entry = name(profile.entry);
-    let mailboxes: Vec<_> = profile.account.mailboxes.iter().map(|own| name(own.relay)).collect();
-    online::block_on(online::register(network, profile, output))?;
-    let text = format!(
-        "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost … card",
-        mailboxes.join(" and ")
-    );
-    output.say(&json!({ "entry": entry, "mailboxes": mailboxes }), &text);
-    Ok(())
-}
-
-fn send(
-    network: &Network,
-    home: &Path,
-    name: &str,
-    body: Zeroizing<Vec<u8>>,
-    output: &Output,
-) -> Result<(), CommandError> {
-    let limit = match network.roster.suite {
-        SuiteName::Hybrid => letter_body_len::<Hybrid>(),
-        SuiteName::Classic => letter_body_len::<Classic>(),
-    };
-    if body.len() > limit {
-        return Err(CommandError::Post(PostError::TooLong { len: body.len(), limit }));
-    }
-    let profile = Profile::open(home)?;
-    let contacts = Profile::contacts(home, network)?;
-    let to = contacts
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, contact)| contact.identity.key_id())
-        .ok_or_else(|| CommandError::Unknown(name.to_owned()))?;
-    let contacts = contacts.into_iter().map(|(_, contact)| contact).collect();
-    online::block_on(online::send(network, profile, contacts, to, body, output))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    bytes.map_err(|source| CommandError::Input { path: path.to_owned(), source })
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// Why a command fails; each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    #[error(transparent)]
-    Card(#[from] CardError),
-    #[error(transparent)]
-    Post(#[from] PostError),
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    #[error("there is no contact {0}; `rohrpost … contacts` lists them, `add` adds one")]
-    Unknown(String),
-    #[error("cannot read {path}: {source}")]
-    Input { path: PathBuf, source: std::io::Error },
-    #[error("{0}")]
-    NoAnswer(String),
-    #[error("cannot start: {0}")]
-    Runtime(std::io::Error),
-}
-
-impl CommandError {
-    /// After sysexits.h.
-    pub(crate) const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Network(_) => 78,
-            Self::Card(_) | Self::Post(_) | Self::Unknown(_) => 65,
-            Self::Input { .. } => 66,
-            Self::Profile(ProfileError::Missing(_) | ProfileError::Damaged(_)) => 66,
-            Self::Profile(ProfileError::File { .. }) => 73,
-            Self::Profile(ProfileError::Card { .. }) => 65,
-            Self::Profile(_) => 64,
-            Self::Session(_) | Self::NoAnswer(_) => 69,
-            Self::Runtime(_) => 71,
         }
     }
 }

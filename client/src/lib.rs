@@ -2,22 +2,37 @@
 //!
 //! [`Network`] is the directory with trust root and roster, [`Profile`] the keys of one client,
 //! [`Card`] what it hands to others, and [`Session`] the link that keeps the constant grid.
-//! [`Vault`] is the encrypted file for everything that must outlast the process.
-//! Outbox and inbox live in memory until the durable store comes: what a process has not sent
-//! when it ends is lost.
+//! [`Store`] keeps what must not be lost, in an encrypted file ([`Vault`]). [`Agent`] joins store
+//! and session to a client that runs, and answers the requests of [`api`], which [`serve`] takes from
+//! a socket and [`Connection`] asks there.
 
+mod address;
+mod agent;
+pub mod api;
 mod card;
 mod clock;
+mod content;
+mod fingerprint;
 mod network;
 mod profile;
 mod session;
+#[cfg(unix)]
+mod socket;
+mod store;
 mod vault;
 
-pub use card::{Card, CardError};
+pub use address::{Address, AddressError};
+pub use agent::{Agent, AgentError};
+pub use card::{CARD_LIFE, Card, CardError};
+pub use content::{Content, ContentError, NAME_LIMIT};
+pub use fingerprint::Fingerprint;
 pub use network::{Network, NetworkError};
 pub use profile::{Profile, ProfileError};
 pub use rohrpost_transport::Segmentation;
 pub use session::{Correspondent, Session, SessionError, SessionEvent};
+#[cfg(unix)]
+pub use socket::{Connection, SocketError, serve};
+pub use store::{Completed, Fate, Incoming, KnownContact, Outgoing, Store, StoreError};
 pub use vault::{
     Cost, Entries, Iter, KEY_LIMIT, KeyedTable, OrderedTable, ReadTx, Table, Unlock, VALUE_LIMIT,
     Vault, VaultError, WriteTx,

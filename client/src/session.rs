@@ -4,7 +4,7 @@
 //! clock, then keeps the grid; when the link is lost it goes on with a new session after a pause.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
@@ -15,6 +15,7 @@ use rohrpost_proto::courier::{
 use rohrpost_proto::document::SignedDocument;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
 use rohrpost_proto::roster::{Roster, SuiteName};
+use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
 use rohrpost_transport::{
@@ -31,17 +32,24 @@ use crate::{Network, Profile};
 pub struct Session {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<SessionEvent>,
-    task: AbortHandle,
+    task: Option<AbortHandle>,
+    /// Of a session without a task: nothing ever happens, and it does not end.
+    _open: Option<mpsc::Sender<SessionEvent>>,
 }
 
 /// What a session tells its owner.
 pub enum SessionEvent {
     /// The link to the entry relay is up and its clock is set.
-    Connected,
+    Connected {
+        /// How far the machine's clock is ahead of the relay's, in milliseconds.
+        clock_ahead: i64,
+    },
     /// The link was lost, or could not be made; it is tried again.
     Disconnected(SessionError),
     /// Keys have arrived: so many nodes are up.
     View(usize),
+    /// The newest document is too old to build packets with; cells go on.
+    Stale,
     /// Something happened in the courier.
     Courier(Event),
 }
@@ -116,6 +124,14 @@ impl Session {
         spawn(network, profile, contacts, segmentation)
     }
 
+    /// A session that never has a link, for who only looks at what is there. It takes no messages.
+    #[must_use]
+    pub fn offline() -> Self {
+        let (commands, _) = mpsc::channel(COMMAND_BOUND);
+        let (open, events) = mpsc::channel(EVENT_BOUND);
+        Self { commands, events, task: None, _open: Some(open) }
+    }
+
     fn spawn<S: Suite>(
         network: &Network,
         profile: Profile,
@@ -142,16 +158,16 @@ impl Session {
             commands: inbox,
             events: outbox,
             document: 0,
+            fresh_until: None,
         };
         let task = tokio::spawn(driver.run()).abort_handle();
-        Ok(Self { commands, events, task })
+        Ok(Self { commands, events, task: Some(task), _open: None })
     }
 
-    /// Hands a message for a contact to the courier; it leaves in payload slots. Waits for the first
-    /// link, as all commands do.
+    /// Hands a message for a contact to the courier; it leaves in payload slots.
     ///
     /// # Errors
-    /// The courier does not take it.
+    /// The courier does not take it; before the first link it takes none ([`PostError::Full`]).
     pub async fn post(&self, to: KeyId, message: Message) -> Result<(), PostError> {
         let (sender, answer) = oneshot::channel();
         self.command(Command::Post(to, Box::new(message), sender)).await;
@@ -197,7 +213,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -218,6 +236,8 @@ struct Driver<S: Suite> {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<SessionEvent>,
     document: u64,
+    /// When the newest document is too old.
+    fresh_until: Option<Time>,
 }
 
 impl<S: Suite> Driver<S> {
@@ -259,20 +279,19 @@ impl<S: Suite> Driver<S> {
             }
             (None, None) => return Err(SessionError::Lost),
         }
-        let _ = self.events.send(SessionEvent::Connected).await;
+        let clock_ahead = ahead(cell.time);
+        let _ = self.events.send(SessionEvent::Connected { clock_ahead }).await;
         Ok((sender, receiver))
     }
 
     /// Waits for something, and obeys in the meantime: an owner must not be held up by a link that
-    /// is down. Before the first link there is nothing to command.
+    /// is down.
     async fn meanwhile<F: Future>(&mut self, awaited: F) -> F::Output {
         tokio::pin!(awaited);
         loop {
             tokio::select! {
                 output = &mut awaited => return output,
-                Some(command) = self.commands.recv(), if self.courier.is_some() => {
-                    self.obey(command);
-                }
+                Some(command) = self.commands.recv() => self.obey(command),
             }
             self.tell();
         }
@@ -321,7 +340,13 @@ impl<S: Suite> Driver<S> {
     }
 
     fn next_cell(&mut self) -> Option<Buffer> {
-        match self.courier.as_mut()?.handle_timeout(self.clock.now())? {
+        let now = self.clock.now();
+        if self.fresh_until.is_some_and(|until| until <= now) {
+            self.fresh_until = None;
+            self.courier.as_mut()?.withdraw_view();
+            let _ = self.events.try_send(SessionEvent::Stale);
+        }
+        match self.courier.as_mut()?.handle_timeout(now)? {
             Departure::Cell(cell) => Some(cell.encode(&mut rand::rng())),
             Departure::Packet { .. } => None,
         }
@@ -350,6 +375,7 @@ impl<S: Suite> Driver<S> {
             return;
         };
         self.document = document.number;
+        self.fresh_until = Some(self.clock.now().max(document.start) + STALE);
         let view = Arc::new(View::<S>::new(Arc::clone(&self.roster), &document));
         let _ = self.events.try_send(SessionEvent::View(view.len()));
         if let Some(courier) = &mut self.courier {
@@ -359,7 +385,7 @@ impl<S: Suite> Driver<S> {
 
     fn obey(&mut self, command: Command) {
         let Some(courier) = &mut self.courier else {
-            return;
+            return self.prepare(command);
         };
         match command {
             Command::Post(to, message, answer) => {
@@ -371,6 +397,33 @@ impl<S: Suite> Driver<S> {
             Command::Contact(contact) => add(courier, *contact),
             Command::Remove(key) => courier.remove_contact(key),
             Command::Renew(account) => courier.renew_account(*account),
+        }
+    }
+
+    /// Before the first link, commands change what the courier will be made from.
+    fn prepare(&mut self, command: Command) {
+        let Some(founding) = &mut self.founding else {
+            return;
+        };
+        let is = |key: KeyId| move |known: &Correspondent| known.contact.identity.key_id() == key;
+        match command {
+            Command::Post(_, _, answer) => {
+                let _ = answer.send(Err(PostError::Full));
+            }
+            Command::Contact(new) => {
+                let key = new.contact.identity.key_id();
+                match founding.contacts.iter_mut().find(|known| is(key)(known)) {
+                    Some(known) if new.below == 0 && new.parts.is_empty() => {
+                        known.contact = new.contact;
+                    }
+                    Some(known) => *known = *new,
+                    None => founding.contacts.push(*new),
+                }
+            }
+            Command::Remove(key) => founding.contacts.retain(|known| !is(key)(known)),
+            Command::Renew(account) => founding.profile.account = *account,
+            // Nothing has arrived yet.
+            Command::Keep { .. } => {}
         }
     }
 
@@ -403,6 +456,14 @@ async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
     }
 }
 
+/// How far the machine's clock is ahead of a relay's time, in milliseconds.
+fn ahead(relay: Time) -> i64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let own = Time::from_micros(0) + unix;
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    millis(own.since(relay)) - millis(relay.since(own))
+}
+
 fn random_session() -> SessionId {
     let mut session = [0; 16];
     rand::rng().fill_bytes(&mut session);
@@ -421,6 +482,8 @@ impl Drop for AbortOnDrop {
 const FIRST_CELL: Duration = Duration::from_secs(10);
 /// Between sessions, drawn from half to one and a half.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A document that started so long ago is no ground to build on: keys in it may be gone.
+const STALE: Duration = Duration::from_secs(120);
 const COMMAND_BOUND: usize = 16;
 const EVENT_BOUND: usize = 256;
 /// Cells that wait for the driver; it takes them as they come.

@@ -20,7 +20,11 @@ await() { # seconds, pattern
   for _ in $(seq "$1"); do grep -q "$2" "$scratch/log" && return; sleep 1; done
   fail "'$2' did not appear within $1 s"
 }
-rohrpost() { local home=$1; shift; "$target/rohrpost" --network "$network" --home "$scratch/$home" "$@"; }
+rohrpost() { # client, command...
+  local home=$1
+  shift
+  "$target/rohrpost" --network "$network" --home "$scratch/$home" --key-file "$scratch/$home.key" "$@"
+}
 
 await 60 'up until Ctrl-C'
 rohrpost carol init --agency north >/dev/null
@@ -38,9 +42,9 @@ metrics=$(grep -m 1 -o 'http://[^ ]*/metrics' "$scratch/log")
 nodes=$(curl -s "$metrics" | awk '$1 == "rohrpost_document_nodes" { print $2 }')
 [ "$nodes" = 9 ] || fail "the metrics show $nodes nodes in the document, not 9"
 for letter in one two three four five; do rohrpost carol send dave "$letter" >/dev/null; done
-arrived=$(rohrpost dave inbox --wait 20)
+arrived=$(rohrpost dave inbox --wait 20 --json)
 for letter in one two three four five; do
-  grep -qx "$letter" <<<"$arrived" || fail "the letter '$letter' did not arrive"
+  grep -q "\"text\":\"$letter\"" <<<"$arrived" || fail "the letter '$letter' did not arrive"
 done
 grep -m 1 'was ended by signal 9' "$scratch/log"
 grep -m 1 'has left the document' "$scratch/log"

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rohrpost_client::Segmentation;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::roster::{SuiteName, Traffic};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::duration;
@@ -47,6 +47,13 @@ pub struct Options {
     /// Keep the network's files here [default: a new directory, removed at the end].
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Slot length of the grid in milliseconds [default: 250].
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(4..=60_000))]
+    pub slot: Option<u64>,
+    /// Mean delay of acknowledgements (2s, 500ms) [default: 120s]. A short one is for trying things
+    /// out: it tells mailbox relays who answers whom.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub ack_delay: Option<Duration>,
     /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -78,6 +85,15 @@ pub enum SuiteChoice {
 }
 
 impl Options {
+    fn traffic(&self) -> Traffic {
+        let usual = Traffic::default();
+        Traffic {
+            slot: self.slot.map_or(usual.slot, Duration::from_millis),
+            ack_delay: self.ack_delay.unwrap_or(usual.ack_delay),
+            ..usual
+        }
+    }
+
     /// A capture shows datagrams as they were handed to the system.
     fn segmentation(&self) -> Segmentation {
         match self.capture {
@@ -134,6 +150,7 @@ async fn start(
     let plan = PlanOptions {
         port: options.port,
         segmentation: options.segmentation(),
+        traffic: options.traffic(),
         ..PlanOptions::new(options.suite.name())
     };
     let (mut local, mut observer) =

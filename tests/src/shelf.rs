@@ -29,6 +29,8 @@ pub(crate) struct Shelf {
 struct Posted {
     id: MessageId,
     expires: Time,
+    /// It has expired, and the other client has not taken note of that.
+    void: bool,
     body: Vec<u8>,
 }
 
@@ -43,13 +45,13 @@ impl Shelf {
         let next = self.next.entry(to).or_default();
         let sequence = *next;
         *next += 1;
-        let posted = Posted { id, expires, body: body.to_vec() };
+        let posted = Posted { id, expires, void: false, body: body.to_vec() };
         let message = posted.message(sequence);
         self.outbox.insert((to, sequence), posted);
         message
     }
 
-    /// Messages that are neither delivered nor expired.
+    /// Messages that are not delivered; of those that have expired, their voids.
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.len()
     }
@@ -79,7 +81,11 @@ impl Shelf {
                 None
             }
             Event::Expired { message } => {
-                self.outbox.retain(|_, posted| posted.id != *message);
+                let mut posted = self.outbox.values_mut();
+                if let Some(posted) = posted.find(|posted| posted.id == *message) {
+                    posted.void = true;
+                    posted.body.clear();
+                }
                 self.expired.push(*message);
                 None
             }
@@ -110,7 +116,7 @@ impl Posted {
     fn message(&self, sequence: u64) -> Message {
         Message {
             id: self.id,
-            kind: Kind::Content,
+            kind: if self.void { Kind::Void } else { Kind::Content },
             sequence,
             minutes: 0,
             expires: self.expires,

@@ -174,7 +174,7 @@ impl<S: Suite> World<S> {
         inbox.filter_map(|(from, body)| Some((writer(from)?, body.as_slice()))).collect()
     }
 
-    /// Messages of a client that are neither delivered nor expired.
+    /// Messages of a client that are not delivered; of those that have expired, their voids.
     #[must_use]
     pub fn outbox_len(&self, client: usize) -> usize {
         self.clients[client].shelf.outbox_len()

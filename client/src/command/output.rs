@@ -1,10 +1,13 @@
 //! What the command says: results on standard output, progress on standard error.
 
-use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+use super::CommandError;
 
 pub(crate) struct Output {
     json: bool,
@@ -22,7 +25,12 @@ impl Output {
         let _ = out.flush();
     }
 
-    /// Bytes of a letter, as they are.
+    /// A word for who runs the command, beside its results.
+    pub(crate) fn note(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    /// Bytes as they are.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         let mut out = std::io::stdout();
         let _ = out.write_all(bytes);
@@ -35,15 +43,48 @@ impl Output {
 
     /// A spinner for people who wait; nothing where nobody watches.
     pub(crate) fn spinner(&self, message: &'static str) -> ProgressBar {
+        let bar = self.bar(None, "{spinner} {msg} ({elapsed})");
+        bar.set_message(message);
+        bar
+    }
+
+    /// A bar over so many steps.
+    pub(crate) fn progress(&self, steps: u64) -> ProgressBar {
+        self.bar(Some(steps), "{wide_bar} {pos}/{len}  {msg}")
+    }
+
+    fn bar(&self, steps: Option<u64>, template: &str) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        let bar = steps.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }
+}
+
+/// All of a file, or of standard input.
+pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    bytes.map_err(|source| CommandError::Input { path: path.to_owned(), source })
+}
+
+/// What others wrote, without what could steer a terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A Unix second, to the minute.
+pub(crate) fn when(seconds: u64) -> String {
+    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds));
+    let minute = text.to_string().get(..16).unwrap_or_default().replace('T', " ");
+    format!("{minute}Z")
 }

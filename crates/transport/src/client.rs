@@ -1,10 +1,11 @@
 //! A client's side: dials its relay, shows no key.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::endpoint::{HANDSHAKE, PeerAddress, SERVER_NAME};
+use crate::endpoint::{PeerAddress, SERVER_NAME};
 use crate::shape::{Segmentation, Shape};
 use crate::stream::ClientLink;
 use crate::tls::{LinkKind, client_config};
@@ -26,7 +27,7 @@ pub async fn connect(
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };
         let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
         let Ok(connecting) = dialed else { continue };
-        last = match timeout(HANDSHAKE, connecting).await {
+        last = match timeout(PATIENCE, connecting).await {
             Ok(Ok(connection)) => {
                 let link = ClientLink::open(connection, cell_len).await;
                 return link.map_err(|_| ConnectError::Refused(*address));
@@ -55,9 +56,12 @@ pub enum ConnectError {
     #[error("none of the relay's addresses can be dialed from this host")]
     Address,
     /// Nothing came back.
-    #[error("no UDP answer from {0} within 5 s; is the relay up, and UDP let through?")]
+    #[error("no UDP answer from {0} within 10 s; is the relay up, and UDP let through?")]
     NoAnswer(SocketAddr),
     /// Something answered, but is not the relay of the roster, or closed the link.
     #[error("{0} refused the link, or is not the relay of the roster; is the roster up to date?")]
     Refused(SocketAddr),
 }
+
+/// For an answer of each address: a person waits for it, and a bad network may take three tries.
+const PATIENCE: Duration = Duration::from_secs(10);

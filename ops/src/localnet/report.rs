@@ -133,11 +133,13 @@ pub(super) fn print_invitation(directory: &Path) {
     say(&format!(
         "\nThe network is up until Ctrl-C. From a second terminal:\n  \
          alias rohrpost='cargo run -q -p rohrpost-client --bin rohrpost -- --network {directory}'\n  \
-         rohrpost --home /tmp/carol init; rohrpost --home /tmp/dave init\n  \
-         rohrpost --home /tmp/dave card | rohrpost --home /tmp/carol add dave -\n  \
-         rohrpost --home /tmp/carol card | rohrpost --home /tmp/dave add carol -\n  \
-         rohrpost --home /tmp/carol send dave 'Hello'\n  \
-         rohrpost --home /tmp/dave inbox\n"
+         alias carol='rohrpost --home /tmp/carol --key-file /tmp/carol.key'\n  \
+         alias dave='rohrpost --home /tmp/dave --key-file /tmp/dave.key'\n  \
+         carol init; dave init\n  \
+         dave card | carol add dave -\n  \
+         carol card | dave add carol -\n  \
+         carol send dave 'Hello'\n  \
+         dave inbox\n"
     ));
 }
 

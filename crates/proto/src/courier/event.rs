@@ -48,12 +48,15 @@ pub enum Event {
         /// The message.
         message: MessageId,
     },
-    /// The contact's client has acknowledged all of a message.
+    /// The contact's client has acknowledged all of a message; or, after [`Event::Expired`], the void
+    /// in its place.
     Delivered {
         /// The message.
         message: MessageId,
     },
-    /// A message was not acknowledged in its time, and is given up. It may have arrived.
+    /// A message was not acknowledged in its time, and is given up. It may have arrived. A void goes
+    /// in its place until that is [`Event::Delivered`]; after a restart, the owner posts a message of
+    /// kind void under the same id and number.
     Expired {
         /// The message.
         message: MessageId,

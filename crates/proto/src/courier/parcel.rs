@@ -19,7 +19,7 @@ use crate::time::Time;
 pub struct Message {
     /// Names it for good.
     pub id: MessageId,
-    /// [`Kind::Content`], or [`Kind::Address`].
+    /// [`Kind::Content`] or [`Kind::Address`]; [`Kind::Void`] if it has expired in a former run.
     pub kind: Kind,
     /// One more than that of the message to this contact before it. See
     /// [`Courier::next_sequence`](super::Courier::next_sequence).

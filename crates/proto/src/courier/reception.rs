@@ -74,7 +74,7 @@ pub(super) enum Taken {
     New,
     /// It is there; its sender has not heard so.
     Known,
-    /// The owner has it and has not said that it is kept, or it finds no room: no word of it.
+    /// It finds no room: no word of it.
     Silent,
 }
 
@@ -135,11 +135,11 @@ impl Reception {
             kept: Fragments::none(fragment.count),
             told: false,
         });
-        match (open.came.insert(fragment.index), open.kept.contains(fragment.index)) {
-            (true, _) => Taken::New,
-            (false, true) => Taken::Known,
-            (false, false) => Taken::Silent,
+        if open.kept.contains(fragment.index) {
+            return Taken::Known;
         }
+        open.came.insert(fragment.index);
+        Taken::New
     }
 
     /// The owner has kept a fragment; what is complete by that, in order.

@@ -1,0 +1,150 @@
+//! An address: how a client is reached, in one of its generations. Its card carries it without the
+//! generation, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
+//!
+//! Address: version u8 = 1 ‖ generation u64 ‖ counts since u32 ‖ contact. Contact: identity 32 ‖ prekey 1216 ‖
+//! count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic};
+use rohrpost_proto::courier::{Contact, ContactMailbox};
+use rohrpost_proto::instruction::{MailboxId, WriteKey};
+
+/// A generation of a client's address.
+#[derive(Clone)]
+pub struct Address {
+    /// Rises; a newer one replaces an older.
+    pub generation: u64,
+    /// Since when the client counts the messages of whom it tells this. If that changes, it does
+    /// not know any more what came before, and they are to be numbered anew.
+    pub counts_since: u32,
+    /// How it is reached.
+    pub contact: Contact,
+}
+
+/// Not the layout of an address.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not an address")]
+pub struct AddressError;
+
+impl Address {
+    /// As the body of a message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.counts_since.to_be_bytes());
+        encode_contact(&self.contact, &mut bytes);
+        bytes
+    }
+
+    /// Reads the body of a message.
+    ///
+    /// # Errors
+    /// Not of this version or layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, AddressError> {
+        let mut rest = bytes;
+        if take(&mut rest)? != [VERSION] {
+            return Err(AddressError);
+        }
+        Ok(Self {
+            generation: u64::from_be_bytes(take(&mut rest)?),
+            counts_since: u32::from_be_bytes(take(&mut rest)?),
+            contact: decode_contact(rest)?,
+        })
+    }
+}
+
+/// Appends a contact, which has one or two mailboxes.
+pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
+    let Contact { identity, prekey, mailboxes } = contact;
+    bytes.extend_from_slice(identity.as_bytes());
+    bytes.extend_from_slice(prekey.as_bytes());
+    bytes.push(u8::try_from(mailboxes.len()).expect("a client has one or two mailboxes"));
+    for mailbox in mailboxes {
+        bytes.extend_from_slice(&mailbox.relay.get().to_be_bytes());
+        bytes.extend_from_slice(mailbox.id.as_bytes());
+        bytes.extend_from_slice(mailbox.write_key.expose());
+    }
+}
+
+/// Reads a contact, to the last byte.
+pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
+    let mut rest = bytes;
+    let identity = IdentityPublic::from_bytes(take(&mut rest)?);
+    let prekey: [u8; PREKEY_PUBLIC_LEN] = take(&mut rest)?;
+    let prekey = PrekeyPublic::from_bytes(&prekey).map_err(|_| AddressError)?;
+    let [count] = take(&mut rest)?;
+    if !(1..=MOST_MAILBOXES).contains(&count) {
+        return Err(AddressError);
+    }
+    let mut mailboxes = Vec::new();
+    for _ in 0..count {
+        mailboxes.push(ContactMailbox {
+            relay: NodeNumber::new(u32::from_be_bytes(take(&mut rest)?)),
+            id: MailboxId::new(take(&mut rest)?),
+            write_key: WriteKey::new(take(&mut rest)?),
+        });
+    }
+    let contact = Contact { identity, prekey, mailboxes };
+    if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
+    let (taken, after) = rest.split_first_chunk().ok_or(AddressError)?;
+    *rest = after;
+    Ok(*taken)
+}
+
+const VERSION: u8 = 1;
+const MOST_MAILBOXES: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+    use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
+
+    use super::*;
+
+    fn address(mailboxes: u32) -> Address {
+        let rng = &mut ChaCha20Rng::from_seed([5; 32]);
+        let mailbox = |relay| ContactMailbox {
+            relay: NodeNumber::new(relay),
+            id: MailboxId::new([5; 32]),
+            write_key: WriteKey::new([6; 32]),
+        };
+        let contact = Contact {
+            identity: IdentitySecret::generate(rng).public().clone(),
+            prekey: PrekeySecret::generate(rng).public().clone(),
+            mailboxes: (0..mailboxes).map(mailbox).collect(),
+        };
+        Address { generation: 0x0102, counts_since: 0x0a0b_0c0d, contact }
+    }
+
+    #[test]
+    fn an_address_stands_in_its_message_as_documented() {
+        for mailboxes in [1, 2] {
+            let bytes = address(mailboxes).encode();
+            assert_eq!(bytes[..13], [1, 0, 0, 0, 0, 0, 0, 1, 2, 10, 11, 12, 13]);
+            assert_eq!(bytes.len(), 13 + 32 + 1216 + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            assert_eq!(bytes[13 + 32 + 1216 + 1..][..5], [0, 0, 0, 0, 5]);
+            assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_or_too_long_or_without_mailbox_is_refused() {
+        let bytes = address(2).encode();
+        for len in 0..bytes.len() {
+            assert!(Address::decode(&bytes[..len]).is_err(), "{len} bytes");
+        }
+        assert!(Address::decode(&[&bytes[..], &[0]].concat()).is_err());
+        for mailboxes in [0, 3] {
+            assert!(Address::decode(&address(mailboxes).encode()).is_err());
+        }
+        for at in 0..bytes.len() {
+            let mut bent = bytes.clone();
+            bent[at] ^= 0x41;
+            let _ = Address::decode(&bent);
+        }
+    }
+}

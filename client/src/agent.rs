@@ -1,0 +1,249 @@
+//! The agent: a client that runs. It joins the session, which keeps the grid, to the store, which
+//! keeps the mail, and answers requests of the local API.
+//!
+//! One task owns the session; the store's work blocks on the disk and is done on a thread that waits
+//! for nothing else, so that the grid never waits for the disk. What comes is on the disk before it
+//! is acknowledged; what is to be sent is on the disk before it is accepted.
+
+mod answer;
+mod health;
+mod mail;
+mod progress;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Network;
+use crate::api::{Failure, FailureCode, Notice, Request, Response};
+use crate::session::{Session, SessionError, SessionEvent};
+use crate::store::{Store, StoreError};
+use health::Watch;
+use progress::Progress;
+
+/// A running client. Clones ask the same one; it ends with the last of them, or by
+/// [`Agent::end`].
+#[derive(Clone)]
+pub struct Agent {
+    orders: mpsc::Sender<Order>,
+    notices: broadcast::Sender<Notice>,
+}
+
+enum Order {
+    Ask(Box<Request>, oneshot::Sender<Result<Response, Failure>>),
+    End(oneshot::Sender<()>),
+}
+
+/// Why an agent cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl Agent {
+    /// Starts the client of a store. Must be called within a tokio runtime of several threads.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the network lacks the client's entry relay.
+    pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
+        store.roll(now())?;
+        let (profile, contacts) = (store.profile()?, store.correspondents()?);
+        let session = Session::start(&network, profile, contacts)?;
+        Self::with(network, store, session)
+    }
+
+    /// The same without a link to the network: what is asked of it is answered from the store, what
+    /// it accepts waits there. Must be called within a tokio runtime of several threads.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn start_offline(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
+        Self::with(network, store, Session::offline())
+    }
+
+    fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
+        let profile = store.profile()?;
+        let watch = Watch::new(&network, &profile);
+        let (orders, inbox) = mpsc::channel(ORDER_BOUND);
+        let (notices, _) = broadcast::channel(NOTICE_BOUND);
+        let mut desk = Desk {
+            progress: Progress::new(&network),
+            network,
+            store,
+            session,
+            notices: notices.clone(),
+            watch,
+            online: false,
+        };
+        desk.progress.load(&desk.store)?;
+        drop(tokio::spawn(desk.run(inbox)) as JoinHandle<()>);
+        Ok(Self { orders, notices })
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn ask(&self, request: Request) -> Result<Response, Failure> {
+        let ending = || Failure::new(FailureCode::Ending, &"the client is ending; try again");
+        let (sender, answer) = oneshot::channel();
+        let order = Order::Ask(Box::new(request), sender);
+        self.orders.send(order).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())?
+    }
+
+    /// What happens from now on. Who reads too slowly misses some.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Ends the client; when this returns, its store is closed.
+    pub async fn end(&self) {
+        let (sender, ended) = oneshot::channel();
+        if self.orders.send(Order::End(sender)).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+}
+
+/// What the agent's task owns.
+struct Desk {
+    network: Arc<Network>,
+    store: Store,
+    session: Session,
+    notices: broadcast::Sender<Notice>,
+    progress: Progress,
+    watch: Watch,
+    /// Whether there ever was a link: until then the session takes no messages.
+    online: bool,
+}
+
+impl Desk {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut housekeeping = interval(HOUSEKEEPING);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.session.event() => match event {
+                    Some(event) => self.hear(event).await,
+                    None => return,
+                },
+                order = orders.recv() => match order {
+                    Some(Order::Ask(request, answer)) => {
+                        let _ = answer.send(self.answer(*request).await);
+                    }
+                    Some(Order::End(done)) => {
+                        drop(self);
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                _ = housekeeping.tick() => self.keep_house().await,
+            }
+        }
+    }
+
+    /// Takes an event, and those that have come with it: their fragments go to the disk together.
+    async fn hear(&mut self, event: SessionEvent) {
+        let mut events = vec![event];
+        while events.len() < BATCH
+            && let Some(event) = self.session.next_event()
+        {
+            events.push(event);
+        }
+        for event in &events {
+            self.watch.hear(event);
+            if let Some(notice) = link_notice(event) {
+                self.online |= matches!(notice, Notice::Link { online: true, .. });
+                self.tell(notice);
+            }
+        }
+        self.take_mail(events).await;
+        self.post_waiting().await;
+    }
+
+    /// Once a minute: a new generation when it is time, another mailbox in place of a lost one,
+    /// and what is over is forgotten.
+    async fn keep_house(&mut self) {
+        let now = now();
+        let rolled = tokio::task::block_in_place(|| {
+            let rolled = self.store.roll(now)?;
+            self.store.prune(now)?;
+            Ok::<_, StoreError>(rolled)
+        });
+        let replaced = self.replace_lost_mailbox(now);
+        match (rolled, replaced) {
+            (Ok(rolled), Ok(replaced)) if rolled || replaced => self.renew().await,
+            (Err(error), _) | (_, Err(error)) => self.watch.store_trouble(&error),
+            _ => {}
+        }
+        self.post_waiting().await;
+    }
+
+    /// The session goes on with the newest keys and mailboxes.
+    async fn renew(&mut self) {
+        let profile = tokio::task::block_in_place(|| self.store.profile());
+        match profile {
+            Ok(profile) => {
+                self.watch.replace(&self.network, &profile);
+                self.session.renew(profile.account).await;
+            }
+            Err(error) => self.watch.store_trouble(&error),
+        }
+        if let Err(error) = self.progress.load(&self.store) {
+            self.watch.store_trouble(&error);
+        }
+    }
+
+    /// A mailbox whose relay has been away for long while the other answers is given up.
+    fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
+        let Some(lost) = self.watch.lost_mailbox() else {
+            return Ok(false);
+        };
+        let profile = tokio::task::block_in_place(|| self.store.profile())?;
+        let Some(spare) = profile.spare_relay(&self.network.roster) else {
+            return Ok(false);
+        };
+        tokio::task::block_in_place(|| self.store.replace_mailbox(lost, spare, now))?;
+        Ok(true)
+    }
+
+    /// Nobody may be listening.
+    fn tell(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+}
+
+fn link_notice(event: &SessionEvent) -> Option<Notice> {
+    match event {
+        SessionEvent::Connected { .. } => Some(Notice::Link { online: true, trouble: None }),
+        SessionEvent::Disconnected(error) => {
+            Some(Notice::Link { online: false, trouble: Some(error.to_string()) })
+        }
+        _ => None,
+    }
+}
+
+/// Since the Unix epoch, by the machine's clock.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// Events that are taken at once; of them fragments are one transaction.
+const BATCH: usize = 64;
+/// Requests that wait; who asks more waits longer.
+const ORDER_BOUND: usize = 16;
+/// Notices that a slow reader can be behind.
+const NOTICE_BOUND: usize = 256;

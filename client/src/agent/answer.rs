@@ -1,0 +1,209 @@
+//! Answers to requests.
+
+use data_encoding::{BASE64, HEXLOWER};
+use rohrpost_packet::envelope::KeyId;
+use tokio::task::block_in_place;
+use zeroize::Zeroizing;
+
+use super::{Desk, now};
+use crate::api::{
+    ContactEntry, Failure, FailureCode, FileBody, IncomingMessage, MessageBody, Request, Response,
+    SendRequest, Status,
+};
+use crate::store::{Fate, Incoming, StoreError};
+use crate::{Card, Content, Fingerprint};
+
+impl Desk {
+    pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::Send(send) => self.send(send).await,
+            Request::Add { name, card } => self.add(&name, &card).await,
+            Request::Block { name } => {
+                let key = block_in_place(|| self.store.block(&name, now()))?;
+                self.strike_off(key).await
+            }
+            Request::Remove { name } => {
+                let key = block_in_place(|| self.store.remove(&name, now()))?;
+                self.strike_off(key).await
+            }
+            request => block_in_place(|| self.look_up(request)),
+        }
+    }
+
+    /// What needs the store alone.
+    fn look_up(&self, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::Health {} => Ok(Response::Health(self.watch.health())),
+            Request::Status {} => Ok(Response::Status(self.status()?)),
+            Request::Inbox { from, unread } => {
+                let inbox = self.store.inbox(from)?.into_iter();
+                let wanted = inbox.filter(|message| !(unread && message.read));
+                Ok(Response::Inbox(wanted.map(|message| incoming(&message)).collect()))
+            }
+            Request::Read { number } => {
+                let (message, content) = self.store.read(number)?;
+                Ok(Response::Message(body(&message, &content)))
+            }
+            Request::Acknowledge { numbers } => {
+                self.store.acknowledge(&numbers)?;
+                Ok(Response::Done {})
+            }
+            Request::Contacts {} => Ok(Response::Contacts(self.contacts()?)),
+            Request::Card {} => Ok(Response::Card(self.store.card(&self.network, now())?.render())),
+            Request::Fingerprint { contact } => self.fingerprint(contact.as_deref()),
+            Request::Verify { name, words } => self.verify(&name, &words),
+            Request::Keep { seconds } => {
+                if let Some(seconds) = seconds {
+                    self.store.set_retention(std::time::Duration::from_secs(seconds))?;
+                }
+                Ok(Response::Keep(self.store.retention()?.as_secs()))
+            }
+            Request::Backup { path } => {
+                self.store.back_up(std::path::Path::new(&path))?;
+                Ok(Response::Done {})
+            }
+            // Who serves the socket subscribes; there is nothing to do here.
+            _ => Ok(Response::Done {}),
+        }
+    }
+
+    async fn send(&mut self, send: SendRequest) -> Result<Response, Failure> {
+        let SendRequest { to, text, file, expires_after } = send;
+        let content = match (text, file) {
+            (Some(text), None) => Content::Text(Zeroizing::new(text)),
+            (None, Some(FileBody { name, base64 })) => {
+                let bytes = BASE64.decode(base64.as_bytes()).map_err(|error| {
+                    Failure::new(FailureCode::Request, &format!("the file's base64: {error}"))
+                })?;
+                Content::file(&name, Zeroizing::new(bytes))
+            }
+            _ => {
+                let why = "a message is either a text or a file";
+                return Err(Failure::new(FailureCode::Request, &why));
+            }
+        };
+        let life = expires_after.map_or(LIFE, std::time::Duration::from_secs);
+        let outgoing = block_in_place(|| self.store.accept(&to, &content, life, now()))?;
+        self.progress.load(&self.store)?;
+        self.post_waiting().await;
+        Ok(Response::Accepted(self.progress.describe(&outgoing, to)))
+    }
+
+    async fn add(&mut self, name: &str, card: &str) -> Result<Response, Failure> {
+        let card = Card::parse(card, &self.network.roster.network_id, now())
+            .map_err(|error| Failure::new(FailureCode::Refused, &error))?;
+        let contact = card.contact;
+        block_in_place(|| self.store.add_contact(name, contact.clone(), now()))?;
+        self.session.add_contact(contact.into()).await;
+        self.progress.load(&self.store)?;
+        self.post_waiting().await;
+        Ok(Response::Done {})
+    }
+
+    async fn strike_off(&mut self, key: KeyId) -> Result<Response, Failure> {
+        self.session.remove_contact(key).await;
+        self.progress.forget(&self.store, key)?;
+        self.renew().await;
+        self.post_waiting().await;
+        Ok(Response::Done {})
+    }
+
+    fn status(&self) -> Result<Status, StoreError> {
+        let mut status = Status::default();
+        let names = self.store.contacts()?;
+        for outgoing in self.store.outbox()?.iter().filter(|outgoing| outgoing.is_content()) {
+            let count = match outgoing.fate {
+                Fate::Queued => &mut status.queued,
+                Fate::Sent => &mut status.sent,
+                Fate::Delivered => &mut status.delivered,
+                Fate::Expired => &mut status.expired,
+                Fate::Undeliverable => &mut status.undeliverable,
+            };
+            *count += 1;
+            let name = names.iter().find(|known| known.key() == outgoing.to);
+            let name = name.map_or_else(String::new, |known| known.name.clone());
+            status.messages.push(self.progress.describe(outgoing, name));
+        }
+        let unread = self.store.inbox(0)?.iter().filter(|message| !message.read).count();
+        status.unread = u64::try_from(unread).unwrap_or(u64::MAX);
+        Ok(status)
+    }
+
+    fn contacts(&self) -> Result<Vec<ContactEntry>, StoreError> {
+        let network = &self.network.roster.network_id;
+        let entry = |known: crate::store::KnownContact| ContactEntry {
+            fingerprint: Fingerprint::of(network, &known.address.contact.identity).to_string(),
+            verified: known.verified,
+            blocked: known.blocked,
+            answers: known.address.generation > 0,
+            name: known.name,
+        };
+        Ok(self.store.contacts()?.into_iter().map(entry).collect())
+    }
+
+    fn verify(&self, name: &str, words: &str) -> Result<Response, Failure> {
+        let network = &self.network.roster.network_id;
+        let contact = self.store.contact(name)?;
+        if !Fingerprint::of(network, &contact.address.contact.identity).matches(words) {
+            let why = format!(
+                "these are not the words of the card that you added for {name}: if you heard them \
+                 right, the card is somebody else's; `rohrpost … remove {name}`, and get the card \
+                 in another way"
+            );
+            return Err(Failure::new(FailureCode::Refused, &why));
+        }
+        self.store.verify(name)?;
+        Ok(Response::Done {})
+    }
+
+    fn fingerprint(&self, contact: Option<&str>) -> Result<Response, Failure> {
+        let network = &self.network.roster.network_id;
+        let identity = match contact {
+            Some(name) => self.store.contact(name)?.address.contact.identity,
+            None => self.store.profile()?.account.identity.public().clone(),
+        };
+        Ok(Response::Fingerprint(Fingerprint::of(network, &identity).to_string()))
+    }
+}
+
+pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
+    IncomingMessage {
+        number: incoming.number,
+        message: HEXLOWER.encode(incoming.id.as_bytes()),
+        from: incoming.name.clone(),
+        written: incoming.written.as_secs(),
+        arrived: incoming.arrived.as_secs(),
+        file: incoming.file.clone(),
+        bytes: incoming.len,
+        read: incoming.read,
+    }
+}
+
+fn body(message: &Incoming, content: &Content) -> MessageBody {
+    let (text, file) = match content {
+        Content::Text(text) => (Some(text.to_string()), None),
+        Content::File { name, bytes } => {
+            (None, Some(FileBody { name: name.clone(), base64: BASE64.encode(bytes) }))
+        }
+    };
+    MessageBody { message: incoming(message), text, file }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Unknown(_) | StoreError::Number(_) => FailureCode::Unknown,
+            StoreError::Name(_)
+            | StoreError::NameTaken(_)
+            | StoreError::Known(_)
+            | StoreError::Blocked(_)
+            | StoreError::TooLong { .. } => FailureCode::Refused,
+            _ => FailureCode::Store,
+        };
+        Self::new(code, &error)
+    }
+}
+
+/// A message is given up after so long unless its sender says otherwise: as long as a mailbox holds
+/// an envelope.
+const LIFE: std::time::Duration = rohrpost_proto::mailbox::TTL;

@@ -1,0 +1,152 @@
+//! Mail that comes and goes: from the session to the disk, and back.
+
+use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_proto::courier::{Complete, Event, PostError};
+use tokio::task::block_in_place;
+
+use super::{Desk, now};
+use crate::api::Notice;
+use crate::session::SessionEvent;
+use crate::store::{Completed, Fate, StoreError};
+
+impl Desk {
+    /// Takes what has happened to mail. What cannot be written is not acknowledged: its senders send
+    /// it again.
+    pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
+        let mut arrived: Vec<(KeyId, Box<Letter>)> = Vec::new();
+        let mut later = Vec::new();
+        for event in events {
+            match event {
+                SessionEvent::Courier(Event::Arrived { letter, sender, .. }) => {
+                    arrived.push((sender, letter));
+                }
+                SessionEvent::Courier(event) => later.push(event),
+                _ => {}
+            }
+        }
+        if !arrived.is_empty() {
+            let letters = arrived.iter().map(|(sender, letter)| (*sender, &**letter));
+            match block_in_place(|| self.store.keep(letters)) {
+                Ok(()) => {
+                    for (sender, letter) in &arrived {
+                        let (sequence, index) = (letter.sequence, letter.fragment.index);
+                        self.session.keep(*sender, sequence, index).await;
+                    }
+                }
+                Err(error) => self.watch.store_trouble(&error),
+            }
+        }
+        for event in later {
+            if let Err(error) = self.take_event(event).await {
+                self.watch.store_trouble(&error);
+            }
+        }
+    }
+
+    async fn take_event(&mut self, event: Event) -> Result<(), StoreError> {
+        match event {
+            Event::Complete { sender, messages, below } => {
+                self.complete(sender, &messages, below).await
+            }
+            Event::Sent { message, again: 0, .. } => self.left(message),
+            Event::Delivered { message } => self.settle(message, Fate::Delivered),
+            Event::Expired { message } => self.settle(message, Fate::Expired),
+            Event::Unsendable { message } => self.settle(message, Fate::Undeliverable),
+            _ => Ok(()),
+        }
+    }
+
+    async fn complete(
+        &mut self,
+        sender: KeyId,
+        messages: &[Complete],
+        below: u64,
+    ) -> Result<(), StoreError> {
+        let told = block_in_place(|| self.store.complete(sender, messages, below, now()))?;
+        for completed in told {
+            match completed {
+                Completed::Message(incoming) => {
+                    self.tell(Notice::Arrived(super::answer::incoming(&incoming)));
+                }
+                Completed::Address { address, anew } => {
+                    if anew {
+                        self.restart_contact(sender).await?;
+                    } else {
+                        self.session.add_contact(address.contact.into()).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A contact counts anew: the session forgets what was for it, and gets it under new numbers.
+    async fn restart_contact(&mut self, key: KeyId) -> Result<(), StoreError> {
+        let mut all = block_in_place(|| self.store.correspondents())?.into_iter();
+        let found = all.find(|other| other.contact.identity.key_id() == key);
+        self.session.remove_contact(key).await;
+        if let Some(contact) = found {
+            self.session.add_contact(contact).await;
+        }
+        self.progress.forget(&self.store, key)
+    }
+
+    /// A letter of a message has left for the first time.
+    fn left(&mut self, id: MessageId) -> Result<(), StoreError> {
+        let left = self.progress.leave(id);
+        let Some(outgoing) = block_in_place(|| self.store.outgoing(id))? else {
+            return Ok(());
+        };
+        if left == self.progress.letters(&outgoing) && outgoing.fate == Fate::Queued {
+            block_in_place(|| self.store.settle(id, Fate::Sent, now()))?;
+        }
+        self.tell_outgoing(id)
+    }
+
+    fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
+        block_in_place(|| self.store.settle(id, fate, now()))?;
+        // After its expiry a message's void is still on its way.
+        if fate != Fate::Expired {
+            self.progress.over(id);
+        }
+        self.tell_outgoing(id)
+    }
+
+    fn tell_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
+        if self.notices.receiver_count() == 0 {
+            return Ok(());
+        }
+        let outgoing = block_in_place(|| self.store.outgoing(id))?;
+        if let Some(outgoing) = outgoing.filter(|outgoing| outgoing.is_content()) {
+            let name = block_in_place(|| self.store.name_of(outgoing.to))?;
+            self.tell(Notice::Outgoing(self.progress.describe(&outgoing, name)));
+        }
+        Ok(())
+    }
+
+    /// Gives the session what waits, as far as it has room.
+    pub(super) async fn post_waiting(&mut self) {
+        while self.online
+            && let Some((to, id)) = self.progress.next()
+        {
+            let message = match block_in_place(|| self.store.message(id)) {
+                Ok(Some(message)) => message,
+                Ok(None) => {
+                    self.progress.posted();
+                    continue;
+                }
+                Err(error) => return self.watch.store_trouble(&error),
+            };
+            match self.session.post(to, message).await {
+                Err(PostError::Full) => return,
+                Ok(()) => self.progress.posted(),
+                Err(_) => {
+                    self.progress.posted();
+                    if let Err(error) = self.settle(id, Fate::Undeliverable) {
+                        self.watch.store_trouble(&error);
+                    }
+                }
+            }
+        }
+    }
+}

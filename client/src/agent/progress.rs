@@ -1,0 +1,122 @@
+//! What of each message has left, and which of them the session has been given.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use data_encoding::HEXLOWER;
+use rohrpost_packet::envelope::{KeyId, MessageId, letter_body_len};
+use rohrpost_packet::{Classic, Hybrid};
+use rohrpost_proto::roster::SuiteName;
+
+use crate::Network;
+use crate::api::OutgoingMessage;
+use crate::store::{Fate, Outgoing, Store, StoreError};
+
+/// The outbox as the agent works through it.
+pub(super) struct Progress {
+    /// Bytes of a letter.
+    room: u64,
+    /// Seconds for a letter on average: until the next payload slot (8/3 slots), or until one of the
+    /// contact's two mailboxes takes another (3/4 of their answers' period), whatever is longer.
+    pace: f64,
+    /// Not given to the session yet, in the order of acceptance. As many as the outbox has.
+    waiting: VecDeque<(KeyId, MessageId)>,
+    /// Given to it.
+    posted: HashSet<MessageId>,
+    /// Letters that have left, of what is open.
+    left: HashMap<MessageId, u32>,
+}
+
+impl Progress {
+    pub(super) fn new(network: &Network) -> Self {
+        let room = match network.roster.suite {
+            SuiteName::Hybrid => letter_body_len::<Hybrid>(),
+            SuiteName::Classic => letter_body_len::<Classic>(),
+        };
+        let traffic = &network.roster.traffic;
+        Self {
+            room: u64::try_from(room).unwrap_or(1),
+            pace: (traffic.slot.as_secs_f64() * 8.0 / 3.0)
+                .max(traffic.answer_period().as_secs_f64() * 0.75),
+            waiting: VecDeque::new(),
+            posted: HashSet::new(),
+            left: HashMap::new(),
+        }
+    }
+
+    /// Takes on what the outbox has and is not known.
+    pub(super) fn load(&mut self, store: &Store) -> Result<(), StoreError> {
+        let outbox = tokio::task::block_in_place(|| store.outbox())?;
+        let waits: HashSet<_> = self.waiting.iter().map(|(_, id)| *id).collect();
+        let new = outbox.iter().filter(|one| {
+            one.is_waiting() && !self.posted.contains(&one.id) && !waits.contains(&one.id)
+        });
+        self.waiting.extend(new.map(|one| (one.to, one.id)));
+        Ok(())
+    }
+
+    /// What the session is to be given next.
+    pub(super) fn next(&self) -> Option<(KeyId, MessageId)> {
+        self.waiting.front().copied()
+    }
+
+    /// The first of what waits was given to the session, or need not be.
+    pub(super) fn posted(&mut self) {
+        if let Some((_, id)) = self.waiting.pop_front() {
+            self.posted.insert(id);
+        }
+    }
+
+    /// The session has forgotten all that was for a contact.
+    pub(super) fn forget(&mut self, store: &Store, to: KeyId) -> Result<(), StoreError> {
+        let outbox = tokio::task::block_in_place(|| store.outbox())?;
+        for one in outbox.iter().filter(|one| one.to == to) {
+            self.posted.remove(&one.id);
+            self.left.remove(&one.id);
+        }
+        self.waiting.retain(|(key, _)| *key != to);
+        self.load(store)
+    }
+
+    /// A letter has left for the first time; how many have.
+    pub(super) fn leave(&mut self, id: MessageId) -> u32 {
+        let left = self.left.entry(id).or_default();
+        *left += 1;
+        *left
+    }
+
+    /// A message is over.
+    pub(super) fn over(&mut self, id: MessageId) {
+        self.left.remove(&id);
+        self.posted.remove(&id);
+    }
+
+    /// Letters of a message with so many bytes of text or file; its head takes three bytes and its
+    /// name.
+    pub(super) fn letters(&self, outgoing: &Outgoing) -> u32 {
+        let name = outgoing.name.as_ref().map_or(0, String::len);
+        let len = outgoing.len + 3 + u64::try_from(name).unwrap_or(0);
+        u32::try_from(len.div_ceil(self.room)).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn describe(&self, outgoing: &Outgoing, to: String) -> OutgoingMessage {
+        let letters = self.letters(outgoing);
+        let left = match outgoing.fate {
+            Fate::Queued => self.left.get(&outgoing.id).copied().unwrap_or(0).min(letters),
+            _ => letters,
+        };
+        let remaining = f64::from(letters - left) * self.pace;
+        OutgoingMessage {
+            message: HEXLOWER.encode(outgoing.id.as_bytes()),
+            to,
+            file: outgoing.name.clone(),
+            bytes: outgoing.len,
+            accepted: outgoing.accepted.as_secs(),
+            expires: outgoing.expires.as_secs(),
+            fate: outgoing.fate,
+            since: outgoing.since.as_secs(),
+            left,
+            letters,
+            estimate: std::time::Duration::from_secs_f64(remaining).as_secs(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How a command reaches its client: through the daemon if one runs, else by opening the store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(unix)]
+use rohrpost_client::Connection;
+use rohrpost_client::api::{Notice, Request, Response};
+use rohrpost_client::{Agent, Network, Store, StoreError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use super::{CommandError, Place, home};
+
+/// Whether a client without a daemon goes online.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Online,
+    Offline,
+}
+
+/// A client to ask.
+pub(crate) enum Access {
+    #[cfg(unix)]
+    Daemon(Connection),
+    Own {
+        agent: Agent,
+        notices: Receiver<Notice>,
+        network: Arc<Network>,
+        reach: Reach,
+    },
+}
+
+impl Place {
+    pub(crate) fn network(&self) -> Result<Network, CommandError> {
+        Ok(Network::open(self.network.as_deref().ok_or(CommandError::NoNetwork)?)?)
+    }
+
+    pub(crate) fn home(&self) -> Result<&Path, CommandError> {
+        self.home.as_deref().ok_or(CommandError::NoHome)
+    }
+
+    pub(crate) fn socket(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.home()?.join("daemon.sock"))
+    }
+
+    /// Opens the store, which no daemon may have open.
+    pub(crate) fn store(&self, network: &Network) -> Result<Store, CommandError> {
+        let home = self.home()?;
+        if !Store::is_in(home) {
+            return Err(StoreError::Missing(home.to_owned()).into());
+        }
+        let unlock = home::Lock::of(self).unlock("passphrase: ")?;
+        Ok(Store::open(home, &unlock, network)?)
+    }
+}
+
+impl Access {
+    pub(crate) async fn open(place: &Place, reach: Reach) -> Result<Self, CommandError> {
+        #[cfg(unix)]
+        if let Some(connection) = Connection::open(&place.socket()?).await? {
+            return Ok(Self::Daemon(connection));
+        }
+        let network = Arc::new(place.network()?);
+        let store = place.store(&network)?;
+        let agent = match reach {
+            Reach::Online => Agent::start(Arc::clone(&network), store)?,
+            Reach::Offline => Agent::start_offline(Arc::clone(&network), store)?,
+        };
+        let notices = agent.notices();
+        Ok(Self::Own { agent, notices, network, reach })
+    }
+
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Response, CommandError> {
+        match self {
+            #[cfg(unix)]
+            Self::Daemon(connection) => Ok(connection.ask(request).await??),
+            Self::Own { agent, .. } => Ok(agent.ask(request).await?),
+        }
+    }
+
+    /// What happens next, within a time. A daemon tells after [`Request::Subscribe`].
+    pub(crate) async fn notice(&mut self, by: Instant) -> Result<Option<Notice>, CommandError> {
+        match self {
+            #[cfg(unix)]
+            Self::Daemon(connection) => match timeout_at(by, connection.notice()).await {
+                Ok(notice) => Ok(Some(notice?)),
+                Err(_) => Ok(None),
+            },
+            Self::Own { notices, .. } => match timeout_at(by, notices.recv()).await {
+                Ok(Ok(notice)) => Ok(Some(notice)),
+                Ok(Err(RecvError::Lagged(missed))) => Ok(Some(Notice::Missed(missed))),
+                Ok(Err(RecvError::Closed)) => {
+                    Err(CommandError::NoAnswer("the client has ended".to_owned()))
+                }
+                Err(_) => Ok(None),
+            },
+        }
+    }
+
+    pub(crate) const fn is_daemon(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Daemon(_) => true,
+            Self::Own { .. } => false,
+        }
+    }
+
+    /// Ends an own client; its last cell is passed on first.
+    pub(crate) async fn close(self) {
+        if let Self::Own { agent, network, reach, .. } = self {
+            if reach == Reach::Online {
+                // The entry relay passes a cell on at its next tick, at most a slot later.
+                tokio::time::sleep(network.roster.traffic.slot * 2).await;
+            }
+            agent.end().await;
+        }
+    }
+}
+
+/// Longer than anyone waits.
+pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);

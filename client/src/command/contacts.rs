@@ -1,0 +1,127 @@
+//! Cards, fingerprints, contacts.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use rohrpost_client::api::{Request, Response};
+use serde_json::json;
+
+use super::access::{Access, Reach};
+use super::output::{Output, read_input};
+use super::{CommandError, Place};
+
+pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
+    if let Response::Card(card) = ask(place, Request::Card {}).await? {
+        output.say(&json!({ "card": card }), card.trim_end());
+    }
+    Ok(())
+}
+
+pub(crate) async fn fingerprint(
+    place: &Place,
+    contact: Option<String>,
+    output: &Output,
+) -> Result<(), CommandError> {
+    if let Response::Fingerprint(words) = ask(place, Request::Fingerprint { contact }).await? {
+        output.say(&json!({ "fingerprint": words }), &words);
+    }
+    Ok(())
+}
+
+pub(crate) async fn add(
+    place: &Place,
+    name: String,
+    card: &Path,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let card = String::from_utf8_lossy(&read_input(card)?).into_owned();
+    let mut access = Access::open(place, Reach::Offline).await?;
+    access.ask(Request::Add { name: name.clone(), card }).await?;
+    let words = access.ask(Request::Fingerprint { contact: Some(name.clone()) }).await?;
+    access.close().await;
+    if let Response::Fingerprint(words) = words {
+        let text = format!(
+            "added {name}; let {name} read you these words by voice, then run `rohrpost … verify \
+             {name}`:\n  {words}"
+        );
+        output.say(&json!({ "added": name, "fingerprint": words }), &text);
+    }
+    Ok(())
+}
+
+pub(crate) async fn verify(
+    place: &Place,
+    name: String,
+    words: &[String],
+    output: &Output,
+) -> Result<(), CommandError> {
+    let spoken = if words.is_empty() { ask_words(&name)? } else { words.join(" ") };
+    let mut access = Access::open(place, Reach::Offline).await?;
+    let request = Request::Verify { name: name.clone(), words: spoken };
+    let verified = access.ask(request).await;
+    access.close().await;
+    verified?;
+    output.say(&json!({ "verified": name }), &format!("{name} is verified"));
+    Ok(())
+}
+
+fn ask_words(name: &str) -> Result<String, CommandError> {
+    if !std::io::stdin().is_terminal() {
+        let why = "give the eight words that the contact reads from its `rohrpost … fingerprint`";
+        return Err(CommandError::Usage(why.to_owned()));
+    }
+    let mut out = std::io::stderr();
+    let _ = write!(out, "the eight words that {name} reads to you: ");
+    let _ = out.flush();
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map(|_| line).map_err(|source| CommandError::Input { path: "-".into(), source })
+}
+
+pub(crate) async fn block(
+    place: &Place,
+    name: String,
+    output: &Output,
+) -> Result<(), CommandError> {
+    ask(place, Request::Block { name: name.clone() }).await?;
+    let text = format!(
+        "{name} is blocked; all other contacts hear of new locks, and cards handed out before are \
+         void: make new ones"
+    );
+    output.say(&json!({ "blocked": name }), &text);
+    Ok(())
+}
+
+pub(crate) async fn remove(
+    place: &Place,
+    name: String,
+    output: &Output,
+) -> Result<(), CommandError> {
+    ask(place, Request::Remove { name: name.clone() }).await?;
+    output.say(&json!({ "removed": name }), &format!("removed {name}"));
+    Ok(())
+}
+
+pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandError> {
+    let Response::Contacts(contacts) = ask(place, Request::Contacts {}).await? else {
+        return Ok(());
+    };
+    for contact in contacts {
+        let state = match (contact.blocked, contact.verified) {
+            (true, _) => "blocked",
+            (false, true) => "verified",
+            (false, false) => "not verified",
+        };
+        let text = format!("{}  {state}  {}", contact.name, contact.fingerprint);
+        output.say(&json!(contact), &text);
+    }
+    Ok(())
+}
+
+/// Asks for one thing that needs no network.
+async fn ask(place: &Place, request: Request) -> Result<Response, CommandError> {
+    let mut access = Access::open(place, Reach::Offline).await?;
+    let answer = access.ask(request).await;
+    access.close().await;
+    answer
+}

@@ -1,0 +1,110 @@
+//! Why a command fails, and its exit code.
+
+use std::path::PathBuf;
+
+use rohrpost_client::api::{Failure, FailureCode};
+use rohrpost_client::{
+    AgentError, CardError, NetworkError, ProfileError, SessionError, StoreError, VaultError,
+};
+
+/// Why a command fails; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Card(#[from] CardError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[cfg(unix)]
+    #[error(transparent)]
+    Socket(#[from] rohrpost_client::SocketError),
+    #[error("which network? give --network DIR, or set ROHRPOST_NETWORK")]
+    NoNetwork,
+    #[error("which client? give --home DIR, or set ROHRPOST_HOME")]
+    NoHome,
+    #[error(
+        "there is nobody to ask for the passphrase: give --key-file FILE or --passphrase-file FILE"
+    )]
+    NoPassphrase,
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {path}: {source}")]
+    Input { path: PathBuf, source: std::io::Error },
+    #[error("cannot write {path}: {source}")]
+    Output { path: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    NoAnswer(String),
+    #[error("{0}")]
+    Late(String),
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+impl CommandError {
+    /// After sysexits.h.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
+            Self::Card(_) => 65,
+            Self::Input { .. } => 66,
+            Self::Output { .. } => 73,
+            Self::Store(error) => store_code(error),
+            Self::Failed(failure) => match failure.code {
+                FailureCode::Unknown => 66,
+                FailureCode::Refused | FailureCode::Request => 65,
+                FailureCode::Store => 70,
+                _ => 75,
+            },
+            #[cfg(unix)]
+            Self::Socket(_) => 75,
+            Self::Session(_) | Self::NoAnswer(_) => 69,
+            Self::Late(_) => 75,
+            Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => 64,
+            Self::NoPassphrase => 77,
+            Self::Runtime(_) => 71,
+        }
+    }
+}
+
+const fn store_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Missing(_) | StoreError::Unknown(_) | StoreError::Number(_) => 66,
+        StoreError::Name(_)
+        | StoreError::NameTaken(_)
+        | StoreError::Known(_)
+        | StoreError::Blocked(_)
+        | StoreError::TooLong { .. } => 65,
+        StoreError::Home { .. } => 73,
+        StoreError::Vault(error) => match error {
+            VaultError::Missing(_) => 66,
+            VaultError::Exists(_) => 73,
+            VaultError::InUse(_) => 75,
+            VaultError::WrongKey(_)
+            | VaultError::KeyFileNeeded(_)
+            | VaultError::PassphraseNeeded(_)
+            | VaultError::KeyFile(_)
+            | VaultError::Exposed { .. }
+            | VaultError::Denied(_) => 77,
+            VaultError::Io { .. } | VaultError::Memory { .. } => 71,
+            _ => 70,
+        },
+        _ => 70,
+    }
+}
+
+impl From<AgentError> for CommandError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Store(error) => Self::Store(error),
+            AgentError::Session(error) => Self::Session(error),
+            error => Self::NoAnswer(error.to_string()),
+        }
+    }
+}

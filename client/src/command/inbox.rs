@@ -1,0 +1,223 @@
+//! What has arrived: listed, read, exported.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use rohrpost_client::api::{IncomingMessage, MessageBody, Notice, Request, Response};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::access::{Access, FOREVER, Reach};
+use super::output::{Output, harmless, when};
+use super::{CommandError, Place};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// List what was read before, too.
+    #[arg(long)]
+    all: bool,
+    /// Stay for so many seconds and list what comes [default: 20, with a daemon 0].
+    #[arg(long, value_name = "SECONDS", conflicts_with = "follow")]
+    wait: Option<u64>,
+    /// Stay until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ReadOptions {
+    /// The message's number, as `inbox` shows it.
+    number: u64,
+    /// Save a file under this name; - is standard output [default: its own, in this directory].
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) async fn run(
+    place: &Place,
+    options: Options,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let reach = if options.wait == Some(0) { Reach::Offline } else { Reach::Online };
+    let mut access = Access::open(place, reach).await?;
+    let usual = if access.is_daemon() { 0 } else { 20 };
+    let wait = Duration::from_secs(options.wait.unwrap_or(usual));
+    let by = Instant::now() + if options.follow { FOREVER } else { wait };
+    access.ask(Request::Subscribe {}).await?;
+    let mut next = list(&mut access, 0, !options.all, output).await?;
+    let spinner = output.spinner("listening");
+    let (mut connected, mut trouble) = (access.is_daemon(), None);
+    loop {
+        match access.notice(by).await? {
+            Some(Notice::Arrived(_) | Notice::Missed(_)) => {
+                spinner.finish_and_clear();
+                next = list(&mut access, next, true, output).await?;
+            }
+            Some(Notice::Link { online, trouble: why }) => {
+                connected |= online;
+                trouble = why;
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    spinner.finish_and_clear();
+    access.close().await;
+    match trouble {
+        Some(trouble) if !connected && reach == Reach::Online => {
+            Err(CommandError::NoAnswer(format!("nothing could be received: {trouble}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lists messages from a number on; the number after the last.
+async fn list(
+    access: &mut Access,
+    from: u64,
+    unread: bool,
+    output: &Output,
+) -> Result<u64, CommandError> {
+    let mut next = from;
+    let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
+        return Ok(next);
+    };
+    for message in inbox {
+        next = next.max(message.number + 1);
+        let Response::Message(body) = access.ask(Request::Read { number: message.number }).await?
+        else {
+            continue;
+        };
+        output.say(&full(&body, false), &line(&body));
+    }
+    Ok(next)
+}
+
+fn line(body: &MessageBody) -> String {
+    let IncomingMessage { number, from, written, bytes, file, read, .. } = &body.message;
+    let from = if from.is_empty() { "?" } else { from };
+    let mark = if *read { ' ' } else { '*' };
+    let what = match (&body.text, file) {
+        (Some(text), _) => {
+            let first = harmless(text.lines().next().unwrap_or_default());
+            let short: String = first.chars().take(SHORT).collect();
+            let more = short.len() < text.trim_end().len();
+            format!("{short}{}", if more { " …" } else { "" })
+        }
+        (None, Some(name)) => {
+            format!("[file {}, {bytes} bytes; save it with `read {number}`]", harmless(name))
+        }
+        (None, None) => String::new(),
+    };
+    format!("{mark}{number}  {}  {from}: {what}", when(*written))
+}
+
+/// For scripts: what is known of a message, its text, and with `file` the file's bytes.
+fn full(body: &MessageBody, file: bool) -> Value {
+    let mut value = json!(body.message);
+    if let (Value::Object(fields), Some(text)) = (&mut value, &body.text) {
+        fields.insert("text".to_owned(), json!(text));
+    }
+    if let (Value::Object(fields), Some(held)) = (&mut value, body.file.as_ref().filter(|_| file)) {
+        fields.insert("base64".to_owned(), json!(held.base64));
+    }
+    value
+}
+
+pub(crate) async fn read(
+    place: &Place,
+    options: ReadOptions,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let number = options.number;
+    let mut access = Access::open(place, Reach::Offline).await?;
+    let shown = match access.ask(Request::Read { number }).await {
+        Ok(Response::Message(body)) => show(&body, options.output, output),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if shown.is_ok() {
+        access.ask(Request::Acknowledge { numbers: vec![number] }).await?;
+    }
+    access.close().await;
+    shown
+}
+
+fn show(body: &MessageBody, to: Option<PathBuf>, output: &Output) -> Result<(), CommandError> {
+    if output.is_json() && to.is_none() {
+        output.say(&full(body, true), "");
+        return Ok(());
+    }
+    let bytes = match (&body.text, &body.file) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (None, Some(file)) => BASE64.decode(file.base64.as_bytes()).unwrap_or_default(),
+        (None, None) => Vec::new(),
+    };
+    if to.as_deref() == Some(Path::new("-")) {
+        output.raw(&bytes);
+        return Ok(());
+    }
+    let own = body.file.as_ref().map(|file| PathBuf::from(&file.name));
+    let Some(path) = to.or(own) else {
+        let text = body.text.as_deref().unwrap_or_default();
+        output.say(&Value::Null, &text.split('\n').map(harmless).collect::<Vec<_>>().join("\n"));
+        return Ok(());
+    };
+    write_new(&path, &bytes)?;
+    let text = format!("saved as {} ({} bytes)", path.display(), bytes.len());
+    output.say(&json!({ "saved": path, "bytes": bytes.len() }), &text);
+    Ok(())
+}
+
+/// Writes all messages to a directory that is made for it.
+pub(crate) async fn export(
+    place: &Place,
+    directory: &Path,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let failed = |source| CommandError::Output { path: directory.to_owned(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(failed)?;
+    let mut access = Access::open(place, Reach::Offline).await?;
+    let Response::Inbox(inbox) = access.ask(Request::Inbox { from: 0, unread: false }).await?
+    else {
+        return Ok(());
+    };
+    let bar = output.progress(u64::try_from(inbox.len()).unwrap_or(u64::MAX));
+    let mut lines = Vec::new();
+    for message in &inbox {
+        if let Response::Message(body) =
+            access.ask(Request::Read { number: message.number }).await?
+        {
+            if let Some(file) = &body.file {
+                let path = directory.join(format!("{}-{}", message.number, file.name));
+                write_new(&path, &BASE64.decode(file.base64.as_bytes()).unwrap_or_default())?;
+            }
+            let _ = writeln!(lines, "{}", full(&body, false));
+        }
+        bar.inc(1);
+    }
+    access.close().await;
+    write_new(&directory.join("messages.jsonl"), &lines)?;
+    bar.finish_and_clear();
+    let text = format!("{} messages are in {}", inbox.len(), directory.display());
+    output.say(&json!({ "exported": inbox.len(), "directory": directory }), &text);
+    Ok(())
+}
+
+/// A file that its user alone can read; none is overwritten.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(|source| CommandError::Output { path: path.to_owned(), source })
+}
+
+/// Characters of a text in a list.
+const SHORT: usize = 100;

@@ -1,0 +1,162 @@
+//! Sending, with the honest time that the grid allows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use indicatif::ProgressBar;
+use rohrpost_client::Fate;
+use rohrpost_client::api::{FileBody, Notice, OutgoingMessage, Request, Response, SendRequest};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::access::{Access, FOREVER, Reach};
+use super::output::{Output, read_input};
+use super::{CommandError, Place};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The contact.
+    name: String,
+    /// The text; from standard input if neither text nor file is given.
+    text: Option<String>,
+    /// Send a file; - is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// What the recipient sees as the file's name [default: the last part of FILE].
+    #[arg(long, value_name = "NAME", requires = "file")]
+    file_name: Option<String>,
+    /// Give it up after so long, as in 12h or 30d [default: 7days].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    expires: Option<Duration>,
+    /// Accept it and return at once; it leaves when a daemon or another command is online.
+    #[arg(long, conflicts_with = "wait")]
+    queue: bool,
+    /// Return when the other client has it.
+    #[arg(long)]
+    wait: bool,
+    /// Give up waiting after so long; the message stays in the outbox.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    patience: Option<Duration>,
+}
+
+pub(crate) async fn run(
+    place: &Place,
+    options: Options,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let (wait, queue, patience) = (options.wait, options.queue, options.patience);
+    let request = Request::Send(request(options)?);
+    let reach = if queue { Reach::Offline } else { Reach::Online };
+    let mut access = Access::open(place, reach).await?;
+    access.ask(Request::Subscribe {}).await?;
+    let Response::Accepted(accepted) = access.ask(request).await? else {
+        return Ok(());
+    };
+    let last = if queue || (access.is_daemon() && !wait) {
+        accepted
+    } else {
+        let until = if wait { Fate::Delivered } else { Fate::Sent };
+        let usual = || if wait { FOREVER } else { limit(&accepted) };
+        let by = Instant::now() + patience.unwrap_or_else(usual);
+        follow(&mut access, accepted, until, by, output).await?
+    };
+    access.close().await;
+    let text = describe(&last);
+    output.say(&json!(last), &text);
+    Ok(())
+}
+
+fn request(options: Options) -> Result<SendRequest, CommandError> {
+    let Options { name, text, file, file_name, expires, .. } = options;
+    let expires_after = expires.map(|expires| expires.as_secs());
+    let (text, file) = match (text, file) {
+        (Some(text), _) => (Some(text), None),
+        (None, None) => {
+            let bytes = read_input("-".as_ref())?;
+            let text = String::from_utf8(bytes).map_err(|_| {
+                let why = "standard input is not text; send it with --file - --file-name NAME";
+                CommandError::Usage(why.to_owned())
+            })?;
+            (Some(text), None)
+        }
+        (None, Some(path)) => {
+            let base64 = BASE64.encode(&read_input(&path)?);
+            let own = || path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = file_name.or_else(own).unwrap_or_else(|| "file".to_owned());
+            (None, Some(FileBody { name, base64 }))
+        }
+    };
+    Ok(SendRequest { to: name, text, file, expires_after })
+}
+
+/// Follows a message until it is what it is to be, or over.
+async fn follow(
+    access: &mut Access,
+    accepted: OutgoingMessage,
+    until: Fate,
+    by: Instant,
+    output: &Output,
+) -> Result<OutgoingMessage, CommandError> {
+    let bar = output.progress(u64::from(accepted.letters));
+    show(&bar, &accepted);
+    let (mut last, mut trouble) = (accepted, None);
+    while last.fate != until && matches!(last.fate, Fate::Queued | Fate::Sent) {
+        match access.notice(by).await? {
+            Some(Notice::Outgoing(news)) if news.message == last.message => {
+                last = news;
+                show(&bar, &last);
+            }
+            Some(Notice::Link { online, trouble: why }) => {
+                trouble = why.filter(|_| !online);
+            }
+            Some(_) => {}
+            None => {
+                bar.finish_and_clear();
+                let why = trouble.map_or_else(String::new, |why| format!(": {why}"));
+                return Err(CommandError::Late(format!(
+                    "the message is in the outbox ({} of {} letters have left), and leaves when the \
+                     client is online{why}",
+                    last.left, last.letters
+                )));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(last)
+}
+
+fn show(bar: &ProgressBar, message: &OutgoingMessage) {
+    bar.set_position(u64::from(message.left));
+    let what = match message.fate {
+        Fate::Sent => "all has left; waiting for the other client".to_owned(),
+        _ => {
+            let left = humantime::format_duration(Duration::from_secs(message.estimate.max(1)));
+            format!("about {left} by the grid")
+        }
+    };
+    bar.set_message(what);
+}
+
+fn describe(message: &OutgoingMessage) -> String {
+    let (id, to) = (&message.message[..8], &message.to);
+    let what = match &message.file {
+        Some(name) => format!("{name}, {} bytes", message.bytes),
+        None => format!("{} bytes", message.bytes),
+    };
+    match message.fate {
+        Fate::Queued => {
+            let time = humantime::format_duration(Duration::from_secs(message.estimate.max(1)));
+            format!("queued {id} for {to} ({what}); the grid needs about {time}")
+        }
+        Fate::Sent => format!("sent {id} to {to} ({what}); `status` tells when it is delivered"),
+        Fate::Delivered => format!("delivered {id} to {to} ({what})"),
+        Fate::Expired => format!("expired: {id} to {to} ({what})"),
+        _ => format!("given up: {id} to {to} ({what})"),
+    }
+}
+
+/// Twice what the grid needs, and a minute for the link.
+fn limit(message: &OutgoingMessage) -> Duration {
+    Duration::from_secs(60 + 2 * message.estimate)
+}

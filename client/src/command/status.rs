@@ -1,0 +1,121 @@
+//! What has become of messages, and whether the network is well.
+
+use std::time::Duration;
+
+use rohrpost_client::Fate;
+use rohrpost_client::api::{Health, OutgoingMessage, Request, Response, Status};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::access::{Access, Reach};
+use super::output::{Output, when};
+use super::{CommandError, Place};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// List every message, also those that are delivered.
+    #[arg(long)]
+    all: bool,
+    /// Without a daemon, do not go online to look at the network.
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(crate) async fn run(
+    place: &Place,
+    options: Options,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let reach = if options.offline { Reach::Offline } else { Reach::Online };
+    let mut access = Access::open(place, reach).await?;
+    let daemon = access.is_daemon();
+    let looks = daemon || reach == Reach::Online;
+    let health = if looks { Some(look(&mut access, output).await?) } else { None };
+    let Response::Status(status) = access.ask(Request::Status {}).await? else {
+        return Ok(());
+    };
+    access.close().await;
+    let mut lines = describe(&status, options.all);
+    lines.push(match &health {
+        Some(health) => describe_health(health, daemon),
+        None => "network: not looked at".to_owned(),
+    });
+    let json = json!({ "status": status, "health": health, "daemon": daemon });
+    output.say(&json, &lines.join("\n"));
+    match health {
+        Some(health) if !health.online => {
+            Err(CommandError::NoAnswer("the client is offline".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Until all is seen that there is to see, or a link has had its time.
+async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandError> {
+    let spinner = output.spinner("looking at the network");
+    let deadline = Instant::now() + LOOK;
+    loop {
+        let Response::Health(health) = access.ask(Request::Health {}).await? else {
+            return Err(CommandError::NoAnswer("the client says nothing of its health".into()));
+        };
+        let seen = health.online
+            && health.document_age.is_some()
+            && health.mailboxes.iter().all(|mailbox| mailbox.answered.is_some());
+        let failed = !health.online && !health.problems.is_empty();
+        if seen || failed || Instant::now() >= deadline {
+            spinner.finish_and_clear();
+            return Ok(health);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn describe(status: &Status, all: bool) -> Vec<String> {
+    let Status { queued, sent, delivered, expired, undeliverable, unread, .. } = status;
+    let mut lines = vec![format!(
+        "queued {queued}, sent {sent}, delivered {delivered}, expired {expired}, given up \
+         {undeliverable}; unread {unread}"
+    )];
+    let shown = status.messages.iter().filter(|one| all || one.fate != Fate::Delivered);
+    lines.extend(shown.map(line));
+    lines
+}
+
+fn line(message: &OutgoingMessage) -> String {
+    let OutgoingMessage { to, left, letters, bytes, accepted, since, .. } = message;
+    let what = message.file.as_deref().unwrap_or("text");
+    let fate = match message.fate {
+        Fate::Queued => format!("queued, {left} of {letters} letters have left"),
+        Fate::Sent => format!("sent, waiting for the other client until {}", when(message.expires)),
+        Fate::Delivered => format!("delivered {}", when(*since)),
+        Fate::Expired => format!("expired {}; it may have arrived", when(*since)),
+        _ => "given up".to_owned(),
+    };
+    let id = &message.message[..8];
+    format!("  {id}  {}  {to}: {what}, {bytes} bytes: {fate}", when(*accepted))
+}
+
+fn describe_health(health: &Health, daemon: bool) -> String {
+    let through = if daemon { " (daemon)" } else { "" };
+    let state = if health.online { "online" } else { "offline" };
+    let mut text = format!(
+        "network{through}: {state} through {}, {} of {} nodes up",
+        health.entry, health.nodes_up, health.nodes
+    );
+    if let Some(age) = health.document_age {
+        text.push_str(&format!(", document {age} s old"));
+    }
+    if health.loops_sent > 0 {
+        text.push_str(&format!(", loops {} sent, {} lost", health.loops_sent, health.loops_lost));
+    }
+    for problem in &health.problems {
+        text.push_str(&format!("\n  problem: {problem}"));
+    }
+    if health.problems.is_empty() {
+        text.push_str("; all is well");
+    }
+    text
+}
+
+/// A little more than a link has for its answer.
+const LOOK: Duration = Duration::from_secs(12);

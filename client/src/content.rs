@@ -1,0 +1,173 @@
+//! What a message carries for its reader: a text, or a file with its name.
+//!
+//! `version u8 = 1 ‖ kind u8 (0 text, 1 file) ‖ length of the name u8 ‖ name ‖ text or file`. The name is that
+//! of the file alone, in UTF-8; a text has none.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A text or a file.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Something to read.
+    Text(Zeroizing<String>),
+    /// A file.
+    File {
+        /// Without directories; at most [`NAME_LIMIT`] bytes.
+        name: String,
+        /// All of it.
+        bytes: Zeroizing<Vec<u8>>,
+    },
+}
+
+/// Why bytes are no content: another version, or not of this layout.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a message of a kind that this program does not know; get a newer rohrpost")]
+pub struct ContentError;
+
+impl Content {
+    /// A text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Text(Zeroizing::new(text.to_owned()))
+    }
+
+    /// A file under the last part of its name, shortened if it is too long, and made harmless: no
+    /// separators, no control characters, never empty or only dots.
+    #[must_use]
+    pub fn file(name: &str, bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self::File { name: harmless(name), bytes }
+    }
+
+    /// As the body of a message.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let (kind, name, bytes) = match self {
+            Self::Text(text) => (TEXT, "", text.as_bytes()),
+            Self::File { name, bytes } => (FILE, name.as_str(), bytes.as_slice()),
+        };
+        let len = u8::try_from(name.len()).expect("harmless names have at most 255 bytes");
+        let mut body = Zeroizing::new(Vec::with_capacity(3 + name.len() + bytes.len()));
+        body.extend_from_slice(&[VERSION, kind, len]);
+        body.extend_from_slice(name.as_bytes());
+        body.extend_from_slice(bytes);
+        body
+    }
+
+    /// Reads the body of a message. A file's name is made harmless again: its sender chose it.
+    ///
+    /// # Errors
+    /// Not of this version or layout.
+    pub fn decode(body: &[u8]) -> Result<Self, ContentError> {
+        let ([version, kind, len], rest) = body.split_first_chunk().ok_or(ContentError)?;
+        let (name, bytes) = rest.split_at_checked(usize::from(*len)).ok_or(ContentError)?;
+        match (*version, *kind) {
+            (VERSION, TEXT) if name.is_empty() => {
+                let text = std::str::from_utf8(bytes).map_err(|_| ContentError)?;
+                Ok(Self::text(text))
+            }
+            (VERSION, FILE) => {
+                let name = std::str::from_utf8(name).map_err(|_| ContentError)?;
+                Ok(Self::file(name, Zeroizing::new(bytes.to_vec())))
+            }
+            _ => Err(ContentError),
+        }
+    }
+
+    /// The file's name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::File { name, .. } => Some(name),
+        }
+    }
+
+    /// Text or file, as bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::File { bytes, .. } => bytes,
+        }
+    }
+}
+
+/// For people: what it is, without what it says.
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "text, {} bytes", text.len()),
+            Self::File { name, bytes } => write!(f, "file {name}, {} bytes", bytes.len()),
+        }
+    }
+}
+
+fn harmless(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut kept: String = last.chars().filter(|c| !c.is_control()).collect();
+    while kept.len() > NAME_LIMIT {
+        kept.pop();
+    }
+    if kept.trim_matches(['.', ' ']).is_empty() { "file".to_owned() } else { kept }
+}
+
+/// Bytes of a file's name.
+pub const NAME_LIMIT: usize = 255;
+const VERSION: u8 = 1;
+const TEXT: u8 = 0;
+const FILE: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = Content::text("grüß Gott");
+        let file = Content::file("/tmp/a b.pdf", Zeroizing::new(vec![0, 255, 7]));
+        assert_eq!(*file.encode(), b"\x01\x01\x07a b.pdf\x00\xff\x07");
+        for content in [text, file, Content::text("")] {
+            assert!(Content::decode(&content.encode()) == Ok(content));
+        }
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        let long = "ü".repeat(200);
+        let names = [
+            ("../../etc/passwd", "passwd"),
+            ("C:\\boot.ini", "boot.ini"),
+            ("..", "file"),
+            ("", "file"),
+            ("a/", "file"),
+            ("\x1b[2Jx\n", "[2Jx"),
+            (long.as_str(), &long[..254]),
+        ];
+        for (given, kept) in names {
+            let bytes = [&[1, 1, u8::try_from(given.len()).unwrap_or(255)], given.as_bytes()];
+            assert_eq!(harmless(given), kept);
+            if given.len() < 256 {
+                let read = Content::decode(&bytes.concat()).unwrap();
+                assert_eq!(read.name(), Some(kept));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_content_is_refused() {
+        let cases: [&[u8]; 7] = [
+            b"",
+            b"\x01\x00",
+            b"\x02\x00\x00x",
+            b"\x01\x02\x00x",
+            b"\x01\x00\x01ax",
+            b"\x01\x01\x05abc",
+            b"\x01\x00\x00\xff",
+        ];
+        for case in cases {
+            assert!(Content::decode(case) == Err(ContentError), "{case:?}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The local API over a Unix socket, which the client's own user alone can reach: it has mode 0600,
+//! in the client's home of mode 0700.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+
+use crate::Agent;
+use crate::api::{
+    Failure, FailureCode, LINE_LIMIT, Line, Notice, Request, RequestLine, Response, VERSION,
+};
+
+/// Why the API is not served, or not reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// A daemon serves it already.
+    #[error("a daemon runs already for this client, at {0}")]
+    Taken(PathBuf),
+    /// The system refuses.
+    #[error("{path}: {source}")]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What answers is no daemon of this version.
+    #[error("what answers at {0} is not a daemon of this version; end it and start it again")]
+    Version(PathBuf),
+    /// The daemon has ended.
+    #[error("the daemon has ended")]
+    Ended,
+}
+
+/// Serves an agent at `path` until the future is dropped. A socket that a daemon has left behind is
+/// taken over.
+///
+/// # Errors
+/// A daemon serves there, or the socket cannot be made.
+pub async fn serve(agent: Agent, path: &Path) -> Result<(), SocketError> {
+    let io = |source| SocketError::Io { path: path.to_owned(), source };
+    let listener = bind(path).await?;
+    // Until this is done the home's mode keeps others out.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    let _unlink = Unlink(path.to_owned());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => {
+                let (stream, _) = accepted.map_err(io)?;
+                connections.spawn(converse(agent.clone(), stream));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).await.is_ok() {
+                return Err(SocketError::Taken(path.to_owned()));
+            }
+            std::fs::remove_file(path).and_then(|()| UnixListener::bind(path))
+        }
+        bound => bound,
+    }
+    .map_err(|source| SocketError::Io { path: path.to_owned(), source })
+}
+
+/// The socket goes with the daemon.
+struct Unlink(PathBuf);
+
+impl Drop for Unlink {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// One program: its requests one after the other, and notices in between once it has subscribed.
+async fn converse(agent: Agent, stream: UnixStream) {
+    let (reader, mut writer) = stream.into_split();
+    let (requests_in, mut requests) = mpsc::channel(1);
+    let mut reading = JoinSet::new();
+    reading.spawn(read_lines(BufReader::new(reader), requests_in));
+    let mut notices: Option<broadcast::Receiver<Notice>> = None;
+    let mut line = Line::Hello { version: VERSION };
+    loop {
+        if write_line(&mut writer, &line).await.is_err() {
+            return;
+        }
+        line = tokio::select! {
+            request = requests.recv() => match request {
+                Some(Ok(request)) => {
+                    if matches!(request.request, Request::Subscribe {}) {
+                        notices = Some(agent.notices());
+                    }
+                    answer(&agent, request).await
+                }
+                Some(Err(error)) => Line::Error { id: 0, error },
+                None => return,
+            },
+            notice = next_notice(&mut notices) => Line::Notice(notice),
+        };
+    }
+}
+
+async fn answer(agent: &Agent, RequestLine { id, request }: RequestLine) -> Line {
+    match agent.ask(request).await {
+        Ok(response) => Line::Response { id, response },
+        Err(error) => Line::Error { id, error },
+    }
+}
+
+async fn next_notice(notices: &mut Option<broadcast::Receiver<Notice>>) -> Notice {
+    match notices {
+        Some(receiver) => match receiver.recv().await {
+            Ok(notice) => notice,
+            Err(RecvError::Lagged(missed)) => Notice::Missed(missed),
+            Err(RecvError::Closed) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads requests, a line each. A line that is too long ends the conversation: what follows it
+/// cannot be told from its rest.
+async fn read_lines(
+    mut reader: BufReader<OwnedReadHalf>,
+    requests: mpsc::Sender<Result<RequestLine, Failure>>,
+) {
+    while let Ok(Some(line)) = read_line(&mut reader).await {
+        let request = serde_json::from_slice(&line).map_err(|error| {
+            let why = format!("not a request of version {VERSION}: {error}");
+            Failure::new(FailureCode::Request, &why)
+        });
+        if requests.send(request).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let limit = u64::try_from(LINE_LIMIT).unwrap_or(u64::MAX);
+    reader.take(limit).read_until(b'\n', &mut line).await?;
+    match line.pop() {
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
+        None => Ok(None),
+    }
+}
+
+async fn write_line(writer: &mut OwnedWriteHalf, line: &Line) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    writer.write_all(&bytes).await
+}
+
+/// A conversation with a daemon.
+pub struct Connection {
+    path: PathBuf,
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    /// Of the last request.
+    id: u64,
+    /// Notices that came before an answer; few, for answers come at once.
+    early: std::collections::VecDeque<Notice>,
+}
+
+impl Connection {
+    /// Reaches the daemon at `path`; none if none runs there.
+    ///
+    /// # Errors
+    /// What answers is no daemon of this version.
+    pub async fn open(path: &Path) -> Result<Option<Self>, SocketError> {
+        let Ok(stream) = UnixStream::connect(path).await else {
+            return Ok(None);
+        };
+        let (reader, writer) = stream.into_split();
+        let (path, early) = (path.to_owned(), std::collections::VecDeque::new());
+        let mut connection = Self { path, reader: BufReader::new(reader), writer, id: 0, early };
+        match connection.line().await? {
+            Line::Hello { version: VERSION } => Ok(Some(connection)),
+            _ => Err(SocketError::Version(connection.path)),
+        }
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// The daemon has ended; or, within, why it was not done.
+    pub async fn ask(
+        &mut self,
+        request: Request,
+    ) -> Result<Result<Response, Failure>, SocketError> {
+        self.id += 1;
+        let mut bytes = serde_json::to_vec(&RequestLine { id: self.id, request })
+            .map_err(|_| SocketError::Ended)?;
+        bytes.push(b'\n');
+        self.writer.write_all(&bytes).await.map_err(|_| SocketError::Ended)?;
+        loop {
+            match self.line().await? {
+                Line::Response { id, response } if id == self.id => return Ok(Ok(response)),
+                Line::Error { error, .. } => return Ok(Err(error)),
+                Line::Notice(notice) => self.early.push_back(notice),
+                _ => return Err(SocketError::Version(self.path.clone())),
+            }
+        }
+    }
+
+    /// What happens next, after [`Request::Subscribe`].
+    ///
+    /// # Errors
+    /// The daemon has ended.
+    pub async fn notice(&mut self) -> Result<Notice, SocketError> {
+        if let Some(notice) = self.early.pop_front() {
+            return Ok(notice);
+        }
+        match self.line().await? {
+            Line::Notice(notice) => Ok(notice),
+            _ => Err(SocketError::Version(self.path.clone())),
+        }
+    }
+
+    async fn line(&mut self) -> Result<Line, SocketError> {
+        let line = read_line(&mut self.reader).await.ok().flatten().ok_or(SocketError::Ended)?;
+        serde_json::from_slice(&line).map_err(|_| SocketError::Version(self.path.clone()))
+    }
+}
+
+/// Programs that converse at once; more wait.
+const CONNECTIONS: usize = 32;

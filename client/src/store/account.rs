@@ -1,0 +1,188 @@
+//! The client's own keys and places, and how they change: a new generation each day and when a
+//! contact is blocked, another mailbox when one is lost (`docs/delivery.md`).
+
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{IdentitySecret, PREKEY_SEED_LEN, PrekeySecret};
+use rohrpost_proto::courier::{Account, Contact, OwnMailbox};
+use rohrpost_proto::instruction::{MailboxKey, WriteKey};
+use rohrpost_proto::mailbox::TTL;
+use serde::{Deserialize, Serialize};
+
+use super::record::Hex;
+use crate::Profile;
+
+/// What the store holds of the client itself, but for its prekeys, which have a table of their own
+/// from which what is removed is really gone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountRecord {
+    version: u32,
+    entry: u32,
+    identity: Hex<32>,
+    /// Rises with every change of prekey, write keys or mailboxes.
+    pub(super) generation: u64,
+    /// When the generation began, in Unix seconds.
+    rolled: u64,
+    /// When the write keys of cards were made, in Unix seconds.
+    cards_made: u64,
+    mailboxes: Vec<MailboxRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MailboxRecord {
+    relay: u32,
+    key: Hex<32>,
+    write_key: Hex<32>,
+    /// Of the generation before.
+    write_key_before: Option<Hex<32>>,
+    /// On contact cards.
+    card_key: Hex<32>,
+    card_key_before: Option<Hex<32>>,
+}
+
+/// A prekey of a generation.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrekeyRecord {
+    pub(super) generation: u64,
+    /// In Unix seconds.
+    made: u64,
+    /// When the next one took its place, in Unix seconds.
+    pub(super) superseded: Option<u64>,
+    seed: Hex<PREKEY_SEED_LEN>,
+}
+
+impl AccountRecord {
+    pub(super) fn new(profile: &Profile, now: Duration) -> (Self, PrekeyRecord) {
+        let account = &profile.account;
+        let mailbox = |own: &OwnMailbox| {
+            let mut mailbox = MailboxRecord::new(own.relay);
+            mailbox.key = Hex(*own.key.to_seed());
+            mailbox.write_key = Hex(*own.write_key.expose());
+            mailbox
+        };
+        let record = Self {
+            version: 1,
+            entry: profile.entry.get(),
+            identity: Hex(*account.identity.to_seed()),
+            generation: 1,
+            rolled: now.as_secs(),
+            cards_made: now.as_secs(),
+            mailboxes: account.mailboxes.iter().map(mailbox).collect(),
+        };
+        let prekey = account.prekeys.first().expect("an account is made with a prekey");
+        (record, PrekeyRecord::of(prekey, 1, now))
+    }
+
+    /// Whether a day has passed.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        now.as_secs().saturating_sub(self.rolled) >= GENERATION.as_secs()
+    }
+
+    /// Begins the next generation: new write keys; the old ones are accepted for one more. With
+    /// `cut_off`, not even those are, nor any card that was handed out.
+    pub(super) fn roll(&mut self, now: Duration, cut_off: bool) -> PrekeyRecord {
+        self.generation += 1;
+        self.rolled = now.as_secs();
+        let new_cards =
+            cut_off || now.as_secs().saturating_sub(self.cards_made) >= CARD_KEYS.as_secs();
+        if new_cards {
+            self.cards_made = now.as_secs();
+        }
+        for mailbox in &mut self.mailboxes {
+            let before = std::mem::replace(&mut mailbox.write_key, random_write_key());
+            mailbox.write_key_before = (!cut_off).then_some(before);
+            if new_cards {
+                let before = std::mem::replace(&mut mailbox.card_key, random_write_key());
+                mailbox.card_key_before = (!cut_off).then_some(before);
+            }
+        }
+        PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.generation, now)
+    }
+
+    /// Another mailbox at `to` takes the place of the one at `from`; false if there is none.
+    pub(super) fn replace_mailbox(&mut self, from: NodeNumber, to: NodeNumber) -> bool {
+        let lost = self.mailboxes.iter_mut().find(|mailbox| mailbox.relay == from.get());
+        let Some(lost) = lost else {
+            return false;
+        };
+        *lost = MailboxRecord::new(to);
+        true
+    }
+
+    /// What the courier needs; `prekeys` newest first.
+    pub(super) fn profile(&self, prekeys: &[PrekeyRecord]) -> Profile {
+        let mailbox = |mailbox: &MailboxRecord| OwnMailbox {
+            relay: NodeNumber::new(mailbox.relay),
+            key: MailboxKey::from_seed(&mailbox.key.0),
+            write_key: WriteKey::new(mailbox.write_key.0),
+            also: [
+                &mailbox.write_key_before,
+                &Some(mailbox.card_key.clone()),
+                &mailbox.card_key_before,
+            ]
+            .into_iter()
+            .flatten()
+            .map(|key| WriteKey::new(key.0))
+            .collect(),
+        };
+        let account = Account {
+            identity: IdentitySecret::from_seed(&self.identity.0),
+            prekeys: prekeys.iter().map(|prekey| PrekeySecret::from_seed(&prekey.seed.0)).collect(),
+            mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+        };
+        Profile { entry: NodeNumber::new(self.entry), account }
+    }
+
+    /// What a card says: the newest prekey, and write keys for cards alone, so that contacts who
+    /// know a generation and strangers who know a card can be cut off apart from each other.
+    pub(super) fn on_card(&self, prekeys: &[PrekeyRecord]) -> Contact {
+        let mut contact = self.profile(prekeys).account.contact();
+        for (mailbox, own) in contact.mailboxes.iter_mut().zip(&self.mailboxes) {
+            mailbox.write_key = WriteKey::new(own.card_key.0);
+        }
+        contact
+    }
+}
+
+impl MailboxRecord {
+    fn new(relay: NodeNumber) -> Self {
+        let key = MailboxKey::generate(&mut rand::rng());
+        Self {
+            relay: relay.get(),
+            key: Hex(*key.to_seed()),
+            write_key: random_write_key(),
+            write_key_before: None,
+            card_key: random_write_key(),
+            card_key_before: None,
+        }
+    }
+}
+
+impl PrekeyRecord {
+    fn of(prekey: &PrekeySecret, generation: u64, now: Duration) -> Self {
+        Self { generation, made: now.as_secs(), superseded: None, seed: Hex(*prekey.to_seed()) }
+    }
+
+    /// Whether nothing that may still be opened was sealed to it: it was made two lives of an
+    /// envelope ago, and for one nobody was told to seal to it.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        let since = |then: u64| Duration::from_secs(now.as_secs().saturating_sub(then));
+        since(self.made) >= PREKEY_LIFE && self.superseded.is_some_and(|then| since(then) >= TTL)
+    }
+}
+
+fn random_write_key() -> Hex<32> {
+    Hex(*WriteKey::generate(&mut rand::rng()).expose())
+}
+
+/// A generation lasts for so long.
+pub(super) const GENERATION: Duration = Duration::from_secs(86_400);
+/// Write keys of cards are handed out for so long, and accepted for as long again; longer than a
+/// card's life.
+const CARD_KEYS: Duration = Duration::from_secs(7 * 86_400);
+/// Two lives of an envelope: who seizes a client opens nothing that is older.
+pub(super) const PREKEY_LIFE: Duration = Duration::from_secs(2 * TTL.as_secs());

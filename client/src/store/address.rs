@@ -1,0 +1,170 @@
+//! Generations of the own address, and those of contacts: who is told what.
+
+use std::time::Duration;
+
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{KeyId, Kind};
+
+use super::account::{AccountRecord, PREKEY_LIFE, PrekeyRecord};
+use super::record::{decode, encode};
+use super::{STATE, Store, StoreError, contacts, life, outbox};
+use crate::vault::{KeyedTable, ReadTx, WriteTx};
+use crate::{Address, Card, Network, Profile};
+
+impl Store {
+    /// Keys and places as a session needs them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn profile(&self) -> Result<Profile, StoreError> {
+        self.vault.read(|tx| Ok(account(tx)?.profile(&prekeys(tx)?)))
+    }
+
+    /// A card for others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn card(&self, network: &Network, now: Duration) -> Result<Card, StoreError> {
+        self.vault.read(|tx| {
+            let contact = account(tx)?.on_card(&prekeys(tx)?);
+            Ok(Card::new(network.roster.network_id, contact, now))
+        })
+    }
+
+    /// Begins a new generation if a day has passed, and has every contact told; prekeys whose time
+    /// is over are gone for good. True if there is something new for the session.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn roll(&self, now: Duration) -> Result<bool, StoreError> {
+        let due = self.vault.read(|tx| Ok::<_, StoreError>(account(tx)?.is_due(now)))?;
+        if due {
+            self.vault.write(|tx| roll(tx, now, false))?;
+        }
+        Ok(due)
+    }
+
+    /// A mailbox is lost for good: another one takes its place, and every contact is told.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn replace_mailbox(
+        &self,
+        from: NodeNumber,
+        to: NodeNumber,
+        now: Duration,
+    ) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let mut account = account(tx)?;
+            if account.replace_mailbox(from, to) {
+                account.generation += 1;
+                save(tx, &account)?;
+                tell_all(tx, now)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Puts a new client's keys into the store.
+pub(super) fn found(
+    tx: &mut WriteTx<'_>,
+    profile: &Profile,
+    now: Duration,
+) -> Result<(), StoreError> {
+    let (account, prekey) = AccountRecord::new(profile, now);
+    save(tx, &account)?;
+    put_prekey(tx, &prekey)
+}
+
+/// Begins a new generation and has every contact told.
+pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, cut_off: bool) -> Result<(), StoreError> {
+    let mut account = account(tx)?;
+    let new = account.roll(now, cut_off);
+    for mut old in prekeys(tx)? {
+        old.superseded.get_or_insert(now.as_secs());
+        if old.is_over(now) {
+            tx.remove(PREKEYS, &old.generation.to_be_bytes())?;
+        } else {
+            put_prekey(tx, &old)?;
+        }
+    }
+    put_prekey(tx, &new)?;
+    save(tx, &account)?;
+    tell_all(tx, now)
+}
+
+fn tell_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    for contact in contacts::contacts(tx)?.into_iter().filter(|contact| !contact.blocked) {
+        tell(tx, contact.key(), now)?;
+    }
+    Ok(())
+}
+
+/// Puts a message into the outbox that tells a contact the newest address. It is of use as long as
+/// its prekey is there.
+pub(super) fn tell(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
+    let account = account(tx)?;
+    let Some(known) = contacts::by_key(tx, to)? else {
+        return Ok(());
+    };
+    let contact = account.profile(&prekeys(tx)?).account.contact();
+    let (generation, counts_since) = (account.generation, known.counts_since);
+    let body = Address { generation, counts_since, contact }.encode();
+    let len = u64::try_from(body.len()).unwrap_or(0);
+    let expires = now + PREKEY_LIFE;
+    let draft = outbox::Draft { to, kind: Kind::Address, name: None, len, expires };
+    outbox::accept(tx, draft, &body, now).map(drop)
+}
+
+/// A contact has told its address: taken if it is newer, and its own. If it counts anew, so does
+/// this side: what waits for it gets new numbers.
+pub(super) fn take(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    address: Address,
+    now: Duration,
+) -> Result<Option<(Address, bool)>, StoreError> {
+    let Some(mut known) = contacts::by_key(tx, sender)? else {
+        return Ok(None);
+    };
+    let own = address.contact.identity.key_id() == sender;
+    if !own || address.generation <= known.address.generation {
+        return Ok(None);
+    }
+    let anew = known.counted_since != 0 && known.counted_since != address.counts_since;
+    known.counted_since = address.counts_since;
+    known.address = address.clone();
+    if anew {
+        let life = life(tx, now)?;
+        outbox::renumber(tx, &mut known, life)?;
+    }
+    contacts::put(tx, &known)?;
+    Ok(Some((address, anew)))
+}
+
+pub(super) fn account(tx: &ReadTx<'_>) -> Result<AccountRecord, StoreError> {
+    decode(&tx.get(STATE, ACCOUNT)?.ok_or(StoreError::Record)?)
+}
+
+fn save(tx: &mut WriteTx<'_>, account: &AccountRecord) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, ACCOUNT, &encode(account)?)?)
+}
+
+/// Newest first.
+fn prekeys(tx: &ReadTx<'_>) -> Result<Vec<PrekeyRecord>, StoreError> {
+    let mut prekeys: Vec<PrekeyRecord> = Vec::new();
+    for record in tx.iter(PREKEYS)? {
+        prekeys.push(decode(&record?.1)?);
+    }
+    prekeys.sort_by_key(|prekey| std::cmp::Reverse(prekey.generation));
+    Ok(prekeys)
+}
+
+fn put_prekey(tx: &mut WriteTx<'_>, prekey: &PrekeyRecord) -> Result<(), StoreError> {
+    Ok(tx.put(PREKEYS, &prekey.generation.to_be_bytes(), &encode(prekey)?)?)
+}
+
+const ACCOUNT: &[u8] = b"account";
+/// By generation.
+const PREKEYS: KeyedTable = KeyedTable::new("prekeys");

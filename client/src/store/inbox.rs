@@ -1,0 +1,398 @@
+//! The inbox: fragments of what is not complete, and messages that are.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::{Complete, Part};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::record::{Hex, decode, encode};
+use super::{Store, StoreError, address, contacts};
+use crate::session::Correspondent;
+use crate::vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
+use crate::{Address, Content};
+
+/// A message that has come.
+#[derive(Clone)]
+pub struct Incoming {
+    /// What the store calls it: one more than the message before.
+    pub number: u64,
+    /// Named so by its sender.
+    pub id: MessageId,
+    /// From whom.
+    pub from: KeyId,
+    /// What the user called that contact when it came.
+    pub name: String,
+    /// When it was written, by its sender's word, since the Unix epoch; to the minute.
+    pub written: Duration,
+    /// When it was complete, since the Unix epoch.
+    pub arrived: Duration,
+    /// A file's name.
+    pub file: Option<String>,
+    /// Bytes of text or file.
+    pub len: u64,
+    /// Whether it was read or acknowledged by its reader.
+    pub read: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IncomingRecord {
+    version: u32,
+    id: Hex<16>,
+    from: Hex<32>,
+    name: String,
+    written: u64,
+    arrived: u64,
+    file: Option<String>,
+    len: u64,
+    read: bool,
+}
+
+/// Of a fragment; its bytes follow the line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FragmentRecord {
+    sender: Hex<32>,
+    sequence: u64,
+    message: Hex<16>,
+    kind: u8,
+    index: u32,
+    count: u32,
+    minutes: u32,
+}
+
+impl Incoming {
+    fn record(&self) -> IncomingRecord {
+        IncomingRecord {
+            version: 1,
+            id: Hex(*self.id.as_bytes()),
+            from: Hex(*self.from.as_bytes()),
+            name: self.name.clone(),
+            written: self.written.as_secs(),
+            arrived: self.arrived.as_secs(),
+            file: self.file.clone(),
+            len: self.len,
+            read: self.read,
+        }
+    }
+
+    fn of(number: u64, record: IncomingRecord) -> Self {
+        Self {
+            number,
+            id: MessageId::new(record.id.0),
+            from: KeyId::new(record.from.0),
+            name: record.name,
+            written: Duration::from_secs(record.written),
+            arrived: Duration::from_secs(record.arrived),
+            file: record.file,
+            len: record.len,
+            read: record.read,
+        }
+    }
+}
+
+/// What a complete message was.
+pub enum Completed {
+    /// Something for the reader.
+    Message(Incoming),
+    /// A contact is reached in another way from now on.
+    Address {
+        /// How.
+        address: Box<Address>,
+        /// Whether it counts this client's messages anew, so that they have got other numbers.
+        anew: bool,
+    },
+}
+
+impl Store {
+    /// Keeps fragments that have come. When this returns, they are on the disk.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn keep<'l>(
+        &self,
+        letters: impl IntoIterator<Item = (KeyId, &'l Letter)>,
+    ) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            for (sender, letter) in letters {
+                let key = place(sender, letter.sequence, letter.fragment.index);
+                tx.put(FRAGMENTS, &key, &fragment(sender, letter)?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes note, in one step, of complete messages and of all that is over by them. A message that
+    /// came before, in another life of its sender, does not come again.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn complete(
+        &self,
+        sender: KeyId,
+        messages: &[Complete],
+        below: u64,
+        now: Duration,
+    ) -> Result<Vec<Completed>, StoreError> {
+        self.vault.write(|tx| {
+            let mut told = Vec::new();
+            for complete in messages {
+                told.extend(take(tx, sender, complete, now)?);
+            }
+            if let Some(mut contact) = contacts::by_key(tx, sender)? {
+                contact.below = below;
+                contacts::put(tx, &contact)?;
+            }
+            drop_fragments(tx, sender, below)?;
+            Ok(told)
+        })
+    }
+
+    /// The contacts as a session takes them, each with what is kept of its unfinished messages.
+    /// Blocked ones are not among them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
+        self.vault.read(|tx| {
+            let mut correspondents: Vec<_> = contacts::contacts(tx)?
+                .into_iter()
+                .filter(|known| !known.blocked)
+                .map(|known| {
+                    let (contact, below) = (known.address.contact, known.below);
+                    Correspondent { contact, below, parts: Vec::new() }
+                })
+                .collect();
+            for (sender, part) in parts(tx)? {
+                let mut all = correspondents.iter_mut();
+                let of = all.find(|other| other.contact.identity.key_id() == sender);
+                if let Some(of) = of {
+                    of.parts.push(part);
+                }
+            }
+            for of in &mut correspondents {
+                of.parts.sort_by_key(|part| (part.sequence, part.fragment.index));
+            }
+            Ok(correspondents)
+        })
+    }
+
+    /// The messages from this number on, oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn inbox(&self, from: u64) -> Result<Vec<Incoming>, StoreError> {
+        self.vault.read(|tx| inbox(tx, from))
+    }
+
+    /// What a message says.
+    ///
+    /// # Errors
+    /// There is none with this number.
+    pub fn read(&self, number: u64) -> Result<(Incoming, Content), StoreError> {
+        self.vault.read(|tx| {
+            let incoming = by_number(tx, number)?;
+            let body = tx.get(BODIES, &number.to_be_bytes())?.ok_or(StoreError::Record)?;
+            let content = Content::decode(&body).map_err(|_| StoreError::Record)?;
+            Ok((incoming, content))
+        })
+    }
+
+    /// The reader has messages: they may be forgotten when their time is over.
+    ///
+    /// # Errors
+    /// There is none with one of the numbers; then none is marked.
+    pub fn acknowledge(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            for number in numbers {
+                let incoming = Incoming { read: true, ..by_number(tx, *number)? };
+                tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Moves a complete message to where it belongs.
+fn take(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+    now: Duration,
+) -> Result<Option<Completed>, StoreError> {
+    let Some(Assembled { minutes, body }) = assemble(tx, sender, complete)? else {
+        return Ok(None);
+    };
+    match complete.kind {
+        Kind::Address => {
+            let address = Address::decode(&body).ok();
+            let newer =
+                address.map(|address| address::take(tx, sender, address, now)).transpose()?;
+            let newer = newer.flatten();
+            Ok(newer.map(|(address, anew)| Completed::Address { address: Box::new(address), anew }))
+        }
+        Kind::Content => {
+            if tx.get(SEEN, complete.message.as_bytes())?.is_some() {
+                return Ok(None);
+            }
+            let Ok(content) = Content::decode(&body) else {
+                return Ok(None);
+            };
+            tx.put(SEEN, complete.message.as_bytes(), &now.as_secs().to_be_bytes())?;
+            let name = contacts::by_key(tx, sender)?.map(|contact| contact.name);
+            let mut incoming = Incoming {
+                number: 0,
+                id: complete.message,
+                from: sender,
+                name: name.unwrap_or_default(),
+                written: Duration::from_secs(60) * minutes,
+                arrived: now,
+                file: content.name().map(str::to_owned),
+                len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
+                read: false,
+            };
+            incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
+            tx.put(BODIES, &incoming.number.to_be_bytes(), &body)?;
+            Ok(Some(Completed::Message(incoming)))
+        }
+        Kind::Void | Kind::Acknowledgement => Ok(None),
+    }
+}
+
+/// A complete message.
+struct Assembled {
+    /// When it was written, since the Unix epoch.
+    minutes: u32,
+    body: Zeroizing<Vec<u8>>,
+}
+
+/// All fragments of a message in their order; none if it was taken before.
+fn assemble(
+    tx: &ReadTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+) -> Result<Option<Assembled>, StoreError> {
+    let mut body = Zeroizing::new(Vec::new());
+    let (mut index, mut minutes) = (0, 0);
+    loop {
+        let key = place(sender, complete.sequence, index);
+        let Some(record) = tx.get(FRAGMENTS, &key)? else {
+            return if index == 0 { Ok(None) } else { Err(StoreError::Record) };
+        };
+        let (head, bytes) = split(&record)?;
+        if body.is_empty() {
+            minutes = head.minutes;
+            let whole = bytes.len().saturating_mul(usize::try_from(head.count).unwrap_or(0));
+            // Once and for all, so that no part of it is left behind in memory by growth.
+            body.reserve_exact(whole.min(rohrpost_proto::courier::MESSAGE_BYTES));
+        }
+        body.extend_from_slice(bytes);
+        index += 1;
+        if index >= head.count {
+            return Ok(Some(Assembled { minutes, body }));
+        }
+    }
+}
+
+/// Forgets the fragments of messages before this number.
+pub(super) fn drop_fragments(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    below: u64,
+) -> Result<(), StoreError> {
+    let over = |(of, part): &(KeyId, Part)| *of == sender && part.sequence < below;
+    for (_, part) in parts(tx)?.into_iter().filter(over) {
+        tx.remove(FRAGMENTS, &place(sender, part.sequence, part.fragment.index))?;
+    }
+    Ok(())
+}
+
+/// Forgets messages that were read and came before `limit`, and the ids of what came before `seen`.
+pub(super) fn prune(
+    tx: &mut WriteTx<'_>,
+    limit: Duration,
+    seen: Duration,
+) -> Result<(), StoreError> {
+    for old in inbox(tx, 0)?.into_iter().filter(|old| old.read && old.arrived < limit) {
+        tx.remove_entry(INBOX, old.number)?;
+        tx.remove(BODIES, &old.number.to_be_bytes())?;
+    }
+    let mut over = Vec::new();
+    for record in tx.iter(SEEN)? {
+        let (id, then) = record?;
+        let then = then.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        if Duration::from_secs(then) < seen {
+            over.push(id);
+        }
+    }
+    for id in over {
+        tx.remove(SEEN, &id)?;
+    }
+    Ok(())
+}
+
+fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
+    let mut parts = Vec::new();
+    for record in tx.iter(FRAGMENTS)? {
+        let (_, record) = record?;
+        let (head, _) = split(&record)?;
+        let part = Part {
+            sequence: head.sequence,
+            message: MessageId::new(head.message.0),
+            kind: Kind::from_byte(head.kind).ok_or(StoreError::Record)?,
+            fragment: Fragment { index: head.index, count: head.count },
+        };
+        parts.push((KeyId::new(head.sender.0), part));
+    }
+    Ok(parts)
+}
+
+fn fragment(sender: KeyId, letter: &Letter) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let mut record = encode(&FragmentRecord {
+        sender: Hex(*sender.as_bytes()),
+        sequence: letter.sequence,
+        message: Hex(*letter.message.as_bytes()),
+        kind: letter.kind.byte(),
+        index: letter.fragment.index,
+        count: letter.fragment.count,
+        minutes: letter.minutes,
+    })?;
+    record.push(b'\n');
+    record.extend_from_slice(&letter.body);
+    Ok(record)
+}
+
+fn split(record: &[u8]) -> Result<(FragmentRecord, &[u8]), StoreError> {
+    let end = record.iter().position(|byte| *byte == b'\n').ok_or(StoreError::Record)?;
+    Ok((decode(&record[..end])?, &record[end + 1..]))
+}
+
+fn place(sender: KeyId, sequence: u64, index: u32) -> [u8; 44] {
+    let mut key = [0; 44];
+    key[..32].copy_from_slice(sender.as_bytes());
+    key[32..40].copy_from_slice(&sequence.to_be_bytes());
+    key[40..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+fn inbox(tx: &ReadTx<'_>, from: u64) -> Result<Vec<Incoming>, StoreError> {
+    let mut inbox = Vec::new();
+    for record in tx.entries(INBOX, from)? {
+        let (number, record) = record?;
+        inbox.push(Incoming::of(number, decode(&record)?));
+    }
+    Ok(inbox)
+}
+
+fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
+    let record = tx.entry(INBOX, number)?.ok_or(StoreError::Number(number))?;
+    Ok(Incoming::of(number, decode(&record)?))
+}
+
+const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");
+const INBOX: OrderedTable = OrderedTable::new("inbox");
+const BODIES: KeyedTable = KeyedTable::new("inbox bodies");
+/// Ids of messages that came: `message id` to the Unix second.
+const SEEN: KeyedTable = KeyedTable::new("seen");

@@ -1,0 +1,333 @@
+//! The outbox: messages that were accepted, each with what has become of it.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
+use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
+use rohrpost_proto::time::Time;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::record::{Hex, decode, encode};
+use super::{KnownContact, Store, StoreError, contacts};
+use crate::Content;
+use crate::vault::{KeyedTable, ReadTx, WriteTx};
+
+/// What has become of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Fate {
+    /// Accepted; not all of it has left.
+    Queued,
+    /// All of it has left at least once.
+    Sent,
+    /// The recipient's client has it.
+    Delivered,
+    /// It was not acknowledged in its time, and is given up. It may have arrived.
+    Expired,
+    /// Given up: the contact's keys are unusable, or it was blocked or removed.
+    Undeliverable,
+}
+
+impl Fate {
+    /// Whether the courier still has to do with it.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Sent)
+    }
+}
+
+/// A message that was accepted.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Names it.
+    pub id: MessageId,
+    /// To whom.
+    pub to: KeyId,
+    /// Its number.
+    pub(super) sequence: u64,
+    /// Whether its reader is a person or program; an address is for the other client alone.
+    pub(super) kind: Kind,
+    /// A file's name.
+    pub name: Option<String>,
+    /// Bytes of text or file.
+    pub len: u64,
+    /// When it was accepted, since the Unix epoch.
+    pub accepted: Duration,
+    /// When it is given up, since the Unix epoch.
+    pub expires: Duration,
+    /// What has become of it.
+    pub fate: Fate,
+    /// Since when that is so.
+    pub since: Duration,
+    /// Whether it has expired and the other client has not taken note, which waits for its number.
+    pub(super) void: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutgoingRecord {
+    version: u32,
+    id: Hex<16>,
+    to: Hex<32>,
+    sequence: u64,
+    address: bool,
+    name: Option<String>,
+    len: u64,
+    accepted: u64,
+    expires: u64,
+    fate: Fate,
+    since: u64,
+    void: bool,
+}
+
+impl Outgoing {
+    /// Whether its sender wrote it, and not the client on its own account.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        self.kind == Kind::Content
+    }
+
+    /// Whether the courier has to do with it.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.fate.is_open() || self.void
+    }
+
+    fn record(&self) -> OutgoingRecord {
+        OutgoingRecord {
+            version: 1,
+            id: Hex(*self.id.as_bytes()),
+            to: Hex(*self.to.as_bytes()),
+            sequence: self.sequence,
+            address: self.kind == Kind::Address,
+            name: self.name.clone(),
+            len: self.len,
+            accepted: self.accepted.as_secs(),
+            expires: self.expires.as_secs(),
+            fate: self.fate,
+            since: self.since.as_secs(),
+            void: self.void,
+        }
+    }
+
+    fn of(record: OutgoingRecord) -> Self {
+        Self {
+            id: MessageId::new(record.id.0),
+            to: KeyId::new(record.to.0),
+            sequence: record.sequence,
+            kind: if record.address { Kind::Address } else { Kind::Content },
+            name: record.name,
+            len: record.len,
+            accepted: Duration::from_secs(record.accepted),
+            expires: Duration::from_secs(record.expires),
+            fate: record.fate,
+            since: Duration::from_secs(record.since),
+            void: record.void,
+        }
+    }
+}
+
+impl Store {
+    /// Takes a message for a contact. When this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// There is no such contact, it is blocked, or the message too long.
+    pub fn accept(
+        &self,
+        to: &str,
+        content: &Content,
+        life: Duration,
+        now: Duration,
+    ) -> Result<Outgoing, StoreError> {
+        let body = content.encode();
+        if body.len() > MESSAGE_BYTES {
+            let limit = MESSAGE_BYTES - (body.len() - content.bytes().len());
+            return Err(StoreError::TooLong { len: content.bytes().len(), limit });
+        }
+        self.vault.write(|tx| {
+            let contact = contacts::named(tx, to)?;
+            if contact.blocked {
+                return Err(StoreError::Blocked(contact.name));
+            }
+            let draft = Draft {
+                to: contact.key(),
+                kind: Kind::Content,
+                name: content.name().map(str::to_owned),
+                len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
+                expires: now + life,
+            };
+            accept(tx, draft, &body, now)
+        })
+    }
+
+    /// All messages that were accepted and are not forgotten, in the order of acceptance.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        self.vault.read(outbox)
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn outgoing(&self, id: MessageId) -> Result<Option<Outgoing>, StoreError> {
+        self.vault.read(|tx| by_id(tx, id))
+    }
+
+    /// One of them as the courier takes it; none if the courier has nothing to do with it any more.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.vault.read(|tx| {
+            let outgoing = by_id(tx, id)?.filter(Outgoing::is_waiting);
+            let body = tx.get(BODIES, id.as_bytes())?.unwrap_or_default();
+            Ok(outgoing.map(|outgoing| outgoing.message(body)))
+        })
+    }
+
+    /// Something has become of a message. What is over needs its body no more.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn settle(&self, id: MessageId, fate: Fate, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| settle(tx, id, fate, now))
+    }
+}
+
+impl Outgoing {
+    fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
+        Message {
+            id: self.id,
+            kind: if self.void { Kind::Void } else { self.kind },
+            sequence: self.sequence,
+            minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
+            expires: Time::from_micros(0) + self.expires,
+            body,
+        }
+    }
+}
+
+/// A message before it has an id and a number.
+pub(super) struct Draft {
+    pub(super) to: KeyId,
+    pub(super) kind: Kind,
+    pub(super) name: Option<String>,
+    pub(super) len: u64,
+    pub(super) expires: Duration,
+}
+
+pub(super) fn accept(
+    tx: &mut WriteTx<'_>,
+    draft: Draft,
+    body: &[u8],
+    now: Duration,
+) -> Result<Outgoing, StoreError> {
+    let mut contact = contacts::by_key(tx, draft.to)?.ok_or(StoreError::Record)?;
+    let outgoing = Outgoing {
+        id: MessageId::random(&mut rand::rng()),
+        to: draft.to,
+        sequence: contact.next,
+        kind: draft.kind,
+        name: draft.name,
+        len: draft.len,
+        accepted: now,
+        expires: draft.expires,
+        fate: Fate::Queued,
+        since: now,
+        void: false,
+    };
+    contact.next += 1;
+    contacts::put(tx, &contact)?;
+    tx.put(BODIES, outgoing.id.as_bytes(), body)?;
+    put(tx, &outgoing)?;
+    Ok(outgoing)
+}
+
+fn settle(
+    tx: &mut WriteTx<'_>,
+    id: MessageId,
+    fate: Fate,
+    now: Duration,
+) -> Result<(), StoreError> {
+    let Some(mut outgoing) = by_id(tx, id)?.filter(Outgoing::is_waiting) else {
+        return Ok(());
+    };
+    outgoing.void = fate == Fate::Expired;
+    if outgoing.fate.is_open() {
+        (outgoing.fate, outgoing.since) = (fate, now);
+    }
+    if !outgoing.fate.is_open() {
+        tx.remove(BODIES, id.as_bytes())?;
+    }
+    // What the client wrote on its own account is nobody's to look at.
+    if outgoing.is_content() || outgoing.is_waiting() {
+        return put(tx, &outgoing);
+    }
+    tx.remove(OUTBOX, id.as_bytes())?;
+    Ok(())
+}
+
+/// Gives up all that waits for a contact.
+pub(super) fn drop_all(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
+    for outgoing in outbox(tx)?.into_iter().filter(|outgoing| outgoing.to == to) {
+        settle(tx, outgoing.id, Fate::Undeliverable, now)?;
+    }
+    Ok(())
+}
+
+/// Forgets what was settled before `limit`.
+pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreError> {
+    let old = |outgoing: &Outgoing| !outgoing.is_waiting() && outgoing.since < limit;
+    for outgoing in outbox(tx)?.into_iter().filter(old) {
+        tx.remove(OUTBOX, outgoing.id.as_bytes())?;
+    }
+    Ok(())
+}
+
+pub(super) fn outbox(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
+    let mut outbox = Vec::new();
+    for record in tx.iter(OUTBOX)? {
+        outbox.push(Outgoing::of(decode(&record?.1)?));
+    }
+    outbox.sort_by_key(|outgoing| (outgoing.accepted, outgoing.to, outgoing.sequence));
+    Ok(outbox)
+}
+
+/// Numbers what waits for a contact anew, from the begin of a life on; what has expired needs no
+/// void then.
+pub(super) fn renumber(
+    tx: &mut WriteTx<'_>,
+    contact: &mut KnownContact,
+    life: u32,
+) -> Result<(), StoreError> {
+    contact.next = u64::from(life) << 32;
+    let to = contact.key();
+    for mut outgoing in outbox(tx)?.into_iter().filter(|one| one.to == to && one.is_waiting()) {
+        if outgoing.void {
+            settle(tx, outgoing.id, Fate::Delivered, outgoing.since)?;
+            continue;
+        }
+        outgoing.sequence = contact.next;
+        contact.next += 1;
+        put(tx, &outgoing)?;
+    }
+    contacts::put(tx, contact)
+}
+
+fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {
+    let record = tx.get(OUTBOX, id.as_bytes())?;
+    record.map(|record| Ok(Outgoing::of(decode(&record)?))).transpose()
+}
+
+fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
+    let record = encode(&outgoing.record())?;
+    Ok(tx.put(OUTBOX, outgoing.id.as_bytes(), &record)?)
+}
+
+const OUTBOX: KeyedTable = KeyedTable::new("outbox");
+const BODIES: KeyedTable = KeyedTable::new("outbox bodies");
