@@ -2,6 +2,7 @@
 
 mod process;
 mod refusals;
+mod walk;
 mod wire;
 
 use std::process::Command;
