@@ -394,7 +394,11 @@ impl<S: Suite> Driver<S> {
             Command::Keep { sender, sequence, fragment } => {
                 courier.keep(self.clock.now(), sender, sequence, fragment);
             }
-            Command::Contact(contact) => add(courier, *contact),
+            Command::Contact(contact) => {
+                let key = contact.contact.identity.key_id();
+                add(courier, *contact);
+                courier.recall(self.clock.now(), key);
+            }
             Command::Remove(key) => courier.remove_contact(key),
             Command::Renew(account) => courier.renew_account(*account),
         }

@@ -264,6 +264,15 @@ impl<S: Suite> Courier<S> {
         self.account = account;
     }
 
+    /// Lets what is under way to a contact for longer than a mailbox takes to hand it out leave again:
+    /// it was reached at an address that has changed since.
+    pub fn recall(&mut self, now: Time, to: KeyId) {
+        let reorder = self.patience.reorder();
+        if let Some(other) = self.correspondences.get_mut(&to) {
+            other.recall_older(now, reorder);
+        }
+    }
+
     /// Takes a message for a contact. It leaves in payload slots, in the order of posting; those for
     /// several contacts take turns.
     ///

@@ -197,6 +197,13 @@ impl Correspondence {
         }
     }
 
+    /// Lets what left so long ago leave again.
+    pub(super) fn recall_older(&mut self, now: Time, age: Duration) {
+        for parcel in &mut self.parcels {
+            parcel.recall(now, |flight| flight.sent + age < now);
+        }
+    }
+
     /// Gives up what has expired.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
         let expired = self.parcels.iter_mut().filter_map(|parcel| {

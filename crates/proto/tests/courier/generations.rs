@@ -1,0 +1,107 @@
+//! Stories of addresses that change: another mailbox, other write keys, a contact struck off.
+
+use std::time::Duration;
+
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::PrekeySecret;
+use rohrpost_proto::courier::{Account, Event};
+use rohrpost_proto::instruction::WriteKey;
+
+use crate::world::{START, World, account};
+use crate::{SECOND, alice_and_bob, arrivals, count};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Bob's account, as the world has made it.
+fn bobs() -> Account {
+    account(77, &[3, 4])
+}
+
+fn pulled(world: &World, courier: usize, relay: u32) -> usize {
+    let relay = NodeNumber::new(relay);
+    count(
+        world,
+        courier,
+        |event| matches!(event, Event::PullAnswered { relay: from, .. } if *from == relay),
+    )
+}
+
+#[test]
+fn another_mailbox_takes_the_place_of_a_lost_one() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 20);
+    let lost = pulled(&world, bob, 3);
+    assert!(lost > 5 && pulled(&world, bob, 2) == 0);
+    let mut renewed = bobs();
+    renewed.mailboxes[0] = account(78, &[2]).mailboxes.remove(0);
+    world.couriers[bob].renew_account(renewed);
+    let contact = world.couriers[bob].contact();
+    world.couriers[alice].add_contact(contact);
+    world.run(START + SECOND * 25);
+    let lost = pulled(&world, bob, 3);
+    for number in 0..6 {
+        world.post(alice, bob, &format!("letter {number}"));
+    }
+    world.run(START + MINUTE * 3);
+    assert_eq!(pulled(&world, bob, 3), lost, "the old mailbox is asked no more");
+    assert!(pulled(&world, bob, 2) > 20);
+    assert_eq!(arrivals(&world, bob).len(), 6);
+    let relays = world.events[alice].iter().filter_map(|(_, event)| match event {
+        Event::Sent { trip, .. } => trip.path.nodes().last().map(|relay| relay.get()),
+        _ => None,
+    });
+    assert!(relays.clone().any(|relay| relay == 2) && relays.clone().all(|relay| relay != 3));
+}
+
+/// Who knows the generation before is heard in the time that it is given, and not after.
+#[test]
+fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let mut rng = ChaCha20Rng::from_seed([31; 32]);
+    let roll = |mut account: Account, rng: &mut ChaCha20Rng, keep: bool| {
+        for mailbox in &mut account.mailboxes {
+            let new = WriteKey::generate(rng);
+            let old = std::mem::replace(&mut mailbox.write_key, new);
+            mailbox.also = if keep { vec![old] } else { Vec::new() };
+        }
+        account.prekeys.insert(0, PrekeySecret::generate(rng));
+        account
+    };
+    world.couriers[bob].renew_account(roll(bobs(), &mut rng, true));
+    world.run(START + SECOND * 20);
+    world.post(alice, bob, "by the old keys");
+    world.run(START + SECOND * 80);
+    assert_eq!(arrivals(&world, bob).len(), 1);
+    let cut_off = roll(bobs(), &mut rng, false);
+    world.couriers[bob].renew_account(cut_off);
+    world.run(START + SECOND * 90);
+    world.post(alice, bob, "too late");
+    world.run(START + SECOND * 150);
+    assert_eq!(arrivals(&world, bob).len(), 1, "the relays refuse it");
+    // Told of the new ones, alice sends it again at once.
+    let (contact, key) = (world.couriers[bob].contact(), world.key_id(bob));
+    world.couriers[alice].add_contact(contact);
+    world.couriers[alice].recall(START + SECOND * 150, key);
+    world.run(START + SECOND * 190);
+    assert_eq!(arrivals(&world, bob).len(), 2);
+}
+
+#[test]
+fn a_contact_that_is_struck_off_is_neither_written_to_nor_heard_nor_answered() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.post(bob, alice, "waits");
+    let key = world.key_id(alice);
+    world.couriers[bob].remove_contact(key);
+    world.post(alice, bob, "hello?");
+    world.run(START + MINUTE * 4);
+    assert!(arrivals(&world, bob).is_empty() && arrivals(&world, alice).is_empty());
+    assert_eq!(world.couriers[bob].outbox_len(), 0);
+    assert!(count(&world, bob, |event| matches!(event, Event::Dropped)) >= 1);
+    let sent = |event: &Event| matches!(event, Event::Sent { .. });
+    assert_eq!(count(&world, bob, sent), 0);
+    let delivered = |event: &Event| matches!(event, Event::Delivered { .. });
+    assert_eq!(count(&world, alice, delivered), 0);
+}
