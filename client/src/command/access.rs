@@ -112,13 +112,16 @@ impl Access {
     pub(crate) async fn close(self) {
         if let Self::Own { agent, network, reach, .. } = self {
             if reach == Reach::Online {
-                // The entry relay passes a cell on at its next tick, at most a slot later.
-                tokio::time::sleep(network.roster.traffic.slot * 2).await;
+                // The entry relay passes a cell on at its next tick, at most a slot later; a busy
+                // machine may take its time to hand it over.
+                tokio::time::sleep((network.roster.traffic.slot * 2).max(LAST_CELL)).await;
             }
             agent.end().await;
         }
     }
 }
 
+/// For the last cell to be on its way.
+const LAST_CELL: Duration = Duration::from_secs(1);
 /// Longer than anyone waits.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);

@@ -73,7 +73,7 @@ impl Walk {
     /// Waits until this many messages are in an inbox.
     fn await_inbox(&self, who: &str, count: usize) -> Vec<Value> {
         self.poll(|walk| {
-            let inbox = walk.run(who, &["inbox", "--all"]);
+            let inbox = walk.run(who, &["inbox", "--all", "--wait", "5"]);
             (inbox.len() >= count).then_some(inbox)
         })
     }
@@ -138,7 +138,7 @@ fn two_people_exchange_texts_and_files() {
 
     // Without a daemon, a message leaves and arrives all the same.
     walk.run("carol", &["send", "dave", "without a daemon"]);
-    let inbox = walk.run("dave", &["inbox", "--wait", "10"]);
+    let inbox = walk.await_inbox("dave", 1);
     assert_eq!(inbox[0]["text"], "without a daemon");
 
     let _carol = Walk::start(walk.command("carol", &["daemon"]), "ready");
