@@ -28,6 +28,8 @@ pub(super) struct Correspondence {
     pub(super) acknowledge: Option<Time>,
     /// When each of the contact's mailboxes may be written to again; as many as those.
     free: Vec<Time>,
+    /// When each of them is there again after its relay lost its memory; as many.
+    registered: Vec<Time>,
     /// The number after that of the last message.
     next: u64,
 }
@@ -63,6 +65,7 @@ impl Correspondence {
         let free = vec![Time::from_micros(0); contact.mailboxes.len()];
         Self {
             contact,
+            registered: free.clone(),
             reception: Reception::default(),
             parcels: VecDeque::new(),
             acknowledge: None,
@@ -74,6 +77,7 @@ impl Correspondence {
     /// The contact can be reached in another way from now on.
     pub(super) fn readdress(&mut self, contact: Contact) {
         self.free = vec![Time::from_micros(0); contact.mailboxes.len()];
+        self.registered = self.free.clone();
         self.contact = contact;
     }
 
@@ -130,15 +134,17 @@ impl Correspondence {
         let operator = |mailbox: &ContactMailbox| {
             view.roster().node(mailbox.relay).map(|node| node.operator.as_str())
         };
-        let rank = |mailbox: &ContactMailbox| {
+        let rank = |(at, mailbox): &(usize, &ContactMailbox)| {
             let own = entry.is_some() && operator(mailbox) == *entry;
-            (own, preferred.is_some_and(|preferred| !preferred(mailbox)))
+            let absent = self.registered[*at] > *now;
+            (own, absent, preferred.is_some_and(|preferred| !preferred(mailbox)))
         };
         let up = |(_, mailbox): &(usize, &ContactMailbox)| view.key(mailbox.relay).is_some();
         let live: Vec<_> = self.contact.mailboxes.iter().enumerate().filter(up).collect();
-        let best = live.iter().map(|(_, mailbox)| rank(mailbox)).min()?;
-        let best: Vec<_> = live.into_iter().filter(|(_, mailbox)| rank(mailbox) == best).collect();
-        let free: Vec<_> = best.into_iter().filter(|(at, _)| self.free[*at] <= *now).collect();
+        let best = live.iter().map(rank).min()?;
+        let best: Vec<_> = live.into_iter().filter(|mailbox| rank(mailbox) == best).collect();
+        let ready = |at: usize| self.free[at].max(self.registered[at]) <= *now;
+        let free: Vec<_> = best.into_iter().filter(|(at, _)| ready(*at)).collect();
         (!free.is_empty()).then(|| free[below(free.len(), rng)].0)
     }
 
@@ -188,9 +194,14 @@ impl Correspondence {
         events
     }
 
-    /// Lets what is lost with the memory of these nodes leave again: as soon as
-    /// its mailbox can be there again.
+    /// Lets what is lost with the memory of these nodes leave again. A mailbox that was at one of
+    /// them gets nothing before it can be there again.
     pub(super) fn recall(&mut self, now: Time, nodes: &BTreeSet<NodeNumber>, patience: Patience) {
+        for (mailbox, registered) in self.contact.mailboxes.iter().zip(&mut self.registered) {
+            if nodes.contains(&mailbox.relay) {
+                *registered = now + patience.registration;
+            }
+        }
         for parcel in &mut self.parcels {
             parcel.recall(now, |flight| flight.is_passing(now, nodes, patience.transit));
             parcel.recall(now + patience.registration, |flight| flight.ends_at(nodes));

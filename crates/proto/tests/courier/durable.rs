@@ -37,6 +37,15 @@ fn sent(world: &World, courier: usize) -> usize {
     count(world, courier, |event| matches!(event, Event::Sent { .. }))
 }
 
+/// Where what a courier has sent was to be kept, in that order.
+fn relays(world: &World, courier: usize) -> Vec<NodeNumber> {
+    let relay = |event: &Event| match event {
+        Event::Sent { trip, .. } => trip.path.nodes().into_iter().last(),
+        _ => None,
+    };
+    world.events[courier].iter().filter_map(|(_, event)| relay(event)).collect()
+}
+
 /// A message of `len` bytes that is told from others by `mark`.
 fn file(mark: u8, len: usize, sequence: u64) -> Message {
     let body: Vec<_> = (0..len).map(|at| u8::try_from(at % 251).unwrap() ^ mark).collect();
@@ -102,6 +111,26 @@ fn a_relay_that_loses_its_memory_costs_no_time_out() {
     assert_eq!((arrived, sent(&world, alice)), (1, 2));
     world.run(START + MINUTE * 8);
     assert!(delivered(&world, alice) == [message]);
+}
+
+/// A relay refuses what is for a mailbox that its owner has not pulled yet.
+#[test]
+fn nothing_leaves_for_a_mailbox_that_cannot_be_there_again() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.restart_relays(&[3]);
+    (0..6).for_each(|number| drop(world.post(alice, bob, &format!("letter {number}"))));
+    world.run(START + SECOND * 24);
+    let relays = relays(&world, alice);
+    assert!(relays.len() == 6 && relays.iter().all(|relay| relay.get() == 4), "{relays:?}");
+    world.restart_relays(&[3, 4]);
+    world.post(alice, bob, "later");
+    world.run(START + SECOND * 38);
+    let sent_before = sent(&world, alice);
+    world.run(START + SECOND * 75);
+    assert!(sent_before == 6 && sent(&world, alice) > 6, "{sent_before}");
+    let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert_eq!(arrived, 7);
 }
 
 #[test]
@@ -218,13 +247,7 @@ fn the_way_to_a_mailbox_changes_when_the_first_brings_no_answer() {
     world.leaky = true;
     world.post(alice, bob, "over the other");
     world.run(START + MINUTE * 20);
-    let relays: Vec<_> = world.events[alice]
-        .iter()
-        .filter_map(|(_, event)| match event {
-            Event::Sent { trip, .. } => trip.path.nodes().into_iter().last(),
-            _ => None,
-        })
-        .collect();
+    let relays = relays(&world, alice);
     assert!(relays.len() >= 3, "{} times in 20 minutes", relays.len());
     assert!(relays.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(relays.iter().all(|relay| [3, 4].map(NodeNumber::new).contains(relay)));
