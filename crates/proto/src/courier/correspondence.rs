@@ -177,7 +177,7 @@ impl Correspondence {
         &mut self,
         now: Time,
         receipt: &Receipt,
-        reorder: Duration,
+        patience: Patience,
     ) -> Vec<Event> {
         let newest = self.parcels.iter_mut().filter_map(|parcel| parcel.acknowledge(receipt)).max();
         let mut events = Vec::new();
@@ -188,8 +188,11 @@ impl Correspondence {
             !parcel.has_arrived()
         });
         if let Some(newest) = newest {
-            let lost = |flight: &super::parcel::Flight| flight.sent + reorder < newest;
-            self.parcels.iter_mut().for_each(|parcel| parcel.recall(now, lost));
+            let lost = |flight: &super::parcel::Flight| flight.sent + patience.reorder() < newest;
+            for parcel in &mut self.parcels {
+                parcel.recall(now, lost);
+                parcel.hasten(now, patience);
+            }
         }
         events
     }

@@ -95,7 +95,7 @@ impl<S: Suite> Courier<S> {
     /// Takes a letter from a contact.
     fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, letter: Letter) {
         let now = trip.at;
-        let reorder = self.patience.reorder();
+        let patience = self.patience;
         let Some(other) = self.correspondences.get_mut(&sender) else {
             self.events.push(Event::Dropped);
             return;
@@ -105,7 +105,7 @@ impl<S: Suite> Courier<S> {
                 self.events.push(Event::Dropped);
                 return;
             };
-            let events = other.acknowledged(now, &receipt, reorder);
+            let events = other.acknowledged(now, &receipt, patience);
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::fragments::Fragments;
 use super::receipt::Receipt;
+use crate::mailbox::SERVE_AGAIN;
 use crate::path::Path;
 use crate::roster::Traffic;
 use crate::time::Time;
@@ -52,6 +53,8 @@ pub(super) struct Flight {
     due: Time,
     /// How often it has left.
     times: u32,
+    /// How often in a row without a sign of life from the recipient.
+    unanswered: u32,
     /// The nodes of its way; the last one holds the mailbox.
     way: Vec<NodeNumber>,
 }
@@ -108,10 +111,17 @@ impl Parcel {
         patience: Patience,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> u32 {
-        let before = self.flights.get(&index).map_or(0, |flight| flight.times);
-        let way = path.nodes().into_iter().collect();
-        let due = now + patience.after(before, rng);
-        self.flights.insert(index, Flight { sent: now, due, times: before + 1, way });
+        let before = self.flights.get(&index);
+        let (before, unanswered) =
+            before.map_or((0, 0), |flight| (flight.times, flight.unanswered));
+        let flight = Flight {
+            sent: now,
+            due: now + patience.after(unanswered, rng),
+            times: before + 1,
+            unanswered: unanswered + 1,
+            way: path.nodes().into_iter().collect(),
+        };
+        self.flights.insert(index, flight);
         self.begin(index + 1);
         before
     }
@@ -162,6 +172,14 @@ impl Parcel {
         }
     }
 
+    /// The recipient is there: what waits for it waits no longer than at first.
+    pub(super) fn hasten(&mut self, now: Time, patience: Patience) {
+        for flight in self.flights.values_mut() {
+            flight.unanswered = 0;
+            flight.due = flight.due.min(now + patience.first);
+        }
+    }
+
     /// Gives the message up: a void goes in its place. True if it had not been given up before.
     pub(super) fn expire(&mut self, now: Time) -> bool {
         let over = self.message.kind != Kind::Void && self.message.expires <= now;
@@ -197,6 +215,8 @@ impl Flight {
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     first: Duration,
+    /// In which a mailbox serves an envelope twice.
+    served: Duration,
     /// The longest that a packet may be on its way to its mailbox.
     pub(super) transit: Duration,
     /// In which the owner of a mailbox pulls it at a relay that started anew: before that, the relay
@@ -205,24 +225,28 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Four mean delays of an acknowledgement, which one in fifty outlasts, and 40 answers of a
-    /// mailbox, in which an envelope is served twice.
+    /// Four mean delays of an acknowledgement, which one in fifty outlasts, the time in which an
+    /// envelope is served twice, and the longest way there and back.
     pub(super) fn new(traffic: &Traffic) -> Self {
         let transit = traffic.mix_delay * 24 + traffic.slot * 2;
-        let served = (traffic.answer_period() * 40).max(SERVED);
+        let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
         let registration = transit + traffic.slot * 2 * PULLS;
-        Self { first: traffic.ack_delay * 4 + served + transit * 2, transit, registration }
+        let first = traffic.ack_delay * 4 + served + transit * 2;
+        Self { first, served, transit, registration }
     }
 
     /// Of two fragments, the one that left so much earlier has come first or is lost: a mailbox may
     /// have served it a second time.
     pub(super) fn reorder(self) -> Duration {
-        SERVED + self.transit
+        self.served + self.transit
     }
 
-    /// Half as much again each time, with a quarter of jitter either way; at most [`LONGEST`].
-    fn after(self, times: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
-        let factor = 1.5_f64.powi(i32::try_from(times.min(30)).unwrap_or(30));
+    /// The same at first, for so many times chance may have lost the fragment or its
+    /// acknowledgement; then half as much again each time, as for a recipient that is away. A
+    /// quarter of jitter either way; at most [`LONGEST`].
+    fn after(self, unanswered: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
+        let growth = unanswered.saturating_sub(STEADY).min(30);
+        let factor = 1.5_f64.powi(i32::try_from(growth).unwrap_or(30));
         let jitter = rand::RngExt::random_range(rng, 0.75..1.25);
         let longest = LONGEST.max(self.first);
         self.first.mul_f64(factor).min(longest).mul_f64(jitter)
@@ -231,8 +255,12 @@ impl Patience {
 
 /// Of one message: 16 MiB.
 pub const MESSAGE_BYTES: usize = 16 << 20;
-/// A mailbox serves an envelope again after half a minute.
-const SERVED: Duration = Duration::from_secs(40);
+/// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at first
+/// and some pulls are lost.
+const QUEUE: u32 = 20;
+/// Time-outs before they grow. Where each of ten links loses one packet of twenty, two of five
+/// fragments or their acknowledgements are lost, and three in a hundred that often in a row.
+const STEADY: u32 = 3;
 /// Of so many pulls one in a million goes by without a certain one of two mailboxes.
 const PULLS: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(12 * 3600);

@@ -19,7 +19,7 @@ fn parcel(len: usize) -> Parcel {
 /// Lets a fragment leave without a view, over a path that no view will miss.
 fn leave(parcel: &mut Parcel, index: u32, sent: Time) {
     let due = sent + Duration::from_secs(60);
-    parcel.flights.insert(index, Flight { sent, due, times: 1, way: Vec::new() });
+    parcel.flights.insert(index, Flight { sent, due, times: 1, unanswered: 1, way: Vec::new() });
     parcel.fresh = parcel.fresh.max(index + 1);
 }
 
@@ -86,12 +86,26 @@ fn a_void_goes_in_place_of_what_has_expired() {
 fn time_outs_grow_and_have_a_limit() {
     let patience = Patience::new(&Traffic::default());
     let mut rng = ChaCha20Rng::from_seed([4; 32]);
-    for times in 0..40_u32 {
-        let expected = (patience.first.as_secs_f64() * 1.5_f64.powi(i32::try_from(times).unwrap()))
-            .min(LONGEST.as_secs_f64());
+    for times in 0..40_i32 {
+        // The fourth is as long as the first, the fifth half as long again.
+        let growth = 1.5_f64.powi((times - 3).max(0));
+        let expected = (patience.first.as_secs_f64() * growth).min(LONGEST.as_secs_f64());
         for _ in 0..50 {
-            let after = patience.after(times, &mut rng).as_secs_f64();
+            let after = patience.after(times.unsigned_abs(), &mut rng).as_secs_f64();
             assert!((0.75..1.25).contains(&(after / expected)), "{times}: {after} s");
         }
     }
+}
+
+#[test]
+fn a_sign_of_life_ends_long_time_outs() {
+    let patience = Patience::new(&Traffic::default());
+    let mut parcel = parcel(500);
+    for (index, due) in [(0, NOW + patience.first / 2), (1, NOW + LONGEST)] {
+        let flight = Flight { sent: NOW, due, times: 9, unanswered: 9, way: Vec::new() };
+        parcel.flights.insert(index, flight);
+    }
+    parcel.hasten(NOW, patience);
+    let left: Vec<_> = parcel.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
+    assert_eq!(left, [(patience.first / 2, 0), (patience.first, 0)]);
 }
