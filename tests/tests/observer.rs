@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
+use rohrpost_proto::roster::Traffic;
 use rohrpost_proto::time::Time;
-use rohrpost_tests::{Address, Conditions, Kind, Memory, NORTH, Record, Setup, Toy, World, seeds};
+use rohrpost_tests::{
+    Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, seeds,
+};
 
 /// Letters that the busy network carries.
 const LETTERS: u8 = 40;
+/// Number and length of the file.
+const FILE: u8 = 0;
+const FRAGMENTS: usize = 60;
 /// Longer than a session lives without cells.
 const CUT: Duration = Duration::from_secs(15);
 
@@ -33,16 +40,20 @@ fn run<S: Suite>(seed: u64, conditions: Conditions, letters: u8) -> World<S> {
 fn letters_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
     let silent = run::<S>(seed, conditions, 0);
     let busy = run::<S>(seed, conditions, LETTERS);
+    assert_equal_records(&silent, &busy, seed);
+    busy.arrived(0).len() + busy.arrived(1).len()
+}
+
+fn assert_equal_records<S: Suite>(silent: &World<S>, busy: &World<S>, seed: u64) {
     for kinds in [&[Kind::Cell][..], &[Kind::Answer][..]] {
         let (silent, busy) = (silent.observed(kinds), busy.observed(kinds));
         assert!(silent.lines().count() > 500, "the observer saw too little, seed {seed}");
         assert!(silent == busy, "the records of {kinds:?} differ, seed {seed}");
     }
-    assert!(entered(&silent) == entered(&busy), "the entries' sums differ, seed {seed}");
+    assert!(entered(silent) == entered(busy), "the entries' sums differ, seed {seed}");
     // Letters take other paths than the cover in their place: the runs are not one run twice.
     assert!(silent.observed(&[Kind::Transit]) != busy.observed(&[Kind::Transit]), "seed {seed}");
-    assert!(silent.arrived(0).is_empty() && silent.arrived(1).is_empty(), "seed {seed}");
-    busy.arrived(0).len() + busy.arrived(1).len()
+    assert_eq!((silent.tally.sent, silent.tally.arrived), (0, 0), "seed {seed}");
 }
 
 /// What the entry relays pass on: when, which relay, how long. To which mix depends on the path.
@@ -71,6 +82,55 @@ fn an_observer_cannot_tell_them_apart_by_what_is_lost() {
     for seed in seeds() {
         let arrived = letters_behind_equal_records::<Toy>(seed, lossy);
         assert!((20..=40).contains(&arrived), "{arrived} letters arrived, seed {seed}");
+    }
+}
+
+/// Four clients over five minutes. Every link loses one frame of fifty, and a relay that is the entry
+/// of one client and holds mailboxes of others starts anew. With mail, one client sends a file while
+/// three others exchange short messages with it and its recipient.
+fn transfer(seed: u64, with_mail: bool) -> World<Toy> {
+    let traffic = Traffic { ack_delay: Duration::from_secs(10), ..Traffic::default() };
+    let mut world = World::<Toy>::of(Setup {
+        conditions: Conditions { lost_per_million: 20_000, ..Conditions::CALM },
+        layout: Layout { traffic, ..Layout::default() },
+        ..Setup::new(seed)
+    });
+    let entries = [1, 2, 3, 4].map(NodeNumber::new);
+    let clients = entries.map(|entry| world.add_client(entry));
+    let pairs = [(0, 1), (1, 0), (2, 0), (3, 1)].map(|(a, b)| (clients[a], clients[b]));
+    pairs.iter().for_each(|(one, other)| world.introduce(*one, *other));
+    world.run_for(Duration::from_secs(30));
+    if with_mail {
+        world.post(clients[0], clients[1], FILE, &file());
+        for number in 1..16_u8 {
+            let (from, to) = pairs[1 + usize::from(number % 3)];
+            world.post(from, to, number, &[number; 300]);
+        }
+    }
+    world.run_for(Duration::from_secs(30));
+    world.kill(entries[2]);
+    world.run_for(Duration::from_secs(15));
+    world.start(entries[2]);
+    world.run_for(Duration::from_secs(225));
+    world
+}
+
+fn file() -> Vec<u8> {
+    (0..FRAGMENTS * letter_body_len::<Toy>()).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+/// Bulk, what leaves again, and acknowledgements take the place of cover and are nothing else to see.
+#[test]
+fn an_observer_cannot_tell_bulk_retransmission_and_acknowledgements() {
+    for seed in seeds() {
+        let (silent, busy) = (transfer(seed, false), transfer(seed, true));
+        assert_equal_records(&silent, &busy, seed);
+        let tally = busy.tally;
+        assert!(busy.inbox(1).contains(&(0, &file()[..])), "the file arrived, seed {seed}");
+        assert!(tally.sent_again >= 5, "{} left again, seed {seed}", tally.sent_again);
+        assert!(tally.delivered >= 8, "{} acknowledged, seed {seed}", tally.delivered);
+        let lost: u64 = silent.lost.values().sum();
+        assert!(lost > 1_000, "{lost} lost, seed {seed}");
     }
 }
 
