@@ -2,10 +2,11 @@
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rohrpost_client::Card;
 use rohrpost_fuzz::letter::{NETWORK, PARTIES};
-use rohrpost_fuzz::network::{TRUST, roster_text, sign};
+use rohrpost_fuzz::network::{NOW, TRUST, roster_text, sign};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Contact, ContactMailbox};
 use rohrpost_proto::instruction::{MailboxId, WriteKey};
@@ -36,7 +37,7 @@ fn card() -> Card {
         prekey: PARTIES.prekey.public().clone(),
         mailboxes: vec![mailbox(1), mailbox(2)],
     };
-    Card { network: NETWORK, contact }
+    Card::new(NETWORK, contact, Duration::from_secs(NOW))
 }
 
 const NODE: &str = r#"
