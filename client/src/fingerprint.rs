@@ -56,6 +56,9 @@ const PREFIX: usize = 4;
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn fingerprint(network: u8, identity: u8) -> Fingerprint {
@@ -76,6 +79,35 @@ mod tests {
         assert_eq!(fingerprint(1, 2).to_string(), words.join(" "));
         assert_ne!(fingerprint(1, 2), fingerprint(1, 3));
         assert_ne!(fingerprint(1, 2), fingerprint(2, 2));
+    }
+
+    /// Computed once by another implementation of BLAKE3.
+    #[test]
+    fn the_words_of_a_key_stay() {
+        assert_eq!(
+            fingerprint(0, 0).to_string(),
+            "rose boring come catch crucial vehicle medal eternal"
+        );
+        assert_eq!(
+            fingerprint(1, 2).to_string(),
+            "drip cluster bench cart still cricket position art"
+        );
+        assert_eq!(
+            fingerprint(2, 1).to_string(),
+            "peanut patrol season rail window blouse awake cool"
+        );
+    }
+
+    /// By the SHA-256 of BIP-39's own `english.txt`: were a word of the dependency another, people
+    /// with different releases would read each other different words.
+    #[test]
+    fn the_list_is_the_one_of_bip_39() {
+        let text: String =
+            Language::English.word_list().iter().flat_map(|word| [word, "\n"]).collect();
+        assert_eq!(
+            HEXLOWER.encode(&Sha256::digest(text)),
+            "2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda"
+        );
     }
 
     #[test]
