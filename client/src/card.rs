@@ -11,6 +11,7 @@ use rohrpost_packet::envelope::NetworkId;
 use rohrpost_proto::courier::Contact;
 
 use crate::address::{decode_contact, encode_contact};
+use crate::date::date;
 
 /// A contact of a network.
 pub struct Card {
@@ -26,7 +27,7 @@ impl Card {
     /// A card that holds from `now` on (since the Unix epoch) for [`CARD_LIFE`].
     #[must_use]
     pub fn new(network: NetworkId, contact: Contact, now: Duration) -> Self {
-        let hours = (now + CARD_LIFE).as_secs() / HOUR;
+        let hours = now.saturating_add(CARD_LIFE).as_secs() / HOUR;
         Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), contact }
     }
 
@@ -67,8 +68,7 @@ impl Card {
             return Err(CardError::Network);
         }
         if card.expires() <= now {
-            let days = (now - card.expires()).as_secs() / (24 * HOUR);
-            return Err(CardError::Expired { days });
+            return Err(CardError::Expired { on: date(card.expires()), today: date(now) });
         }
         Ok(card)
     }
@@ -90,7 +90,7 @@ impl Card {
     fn decode(bytes: &[u8]) -> Result<Self, CardError> {
         let (version, rest) = bytes.split_first().ok_or(CardError::Damaged)?;
         if *version != VERSION {
-            return Err(CardError::Version);
+            return Err(CardError::Version(*version));
         }
         let (network, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let (expires, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
@@ -116,17 +116,23 @@ pub enum CardError {
     /// Something was changed on the way.
     #[error("the card is damaged; ask for it again")]
     Damaged,
-    /// Made by a newer program.
-    #[error("the card has a version that this program does not know; get a newer rohrpost")]
-    Version,
+    /// Made by a newer program, or by one from before the first release.
+    #[error(
+        "the card has version {0}, this program reads version {VERSION}; whoever has the older rohrpost needs a newer one"
+    )]
+    Version(u8),
     /// Of another network.
     #[error("the card is of another network than --network")]
     Network,
     /// Its time is over.
-    #[error("the card expired {days} days ago; ask for a new one (a card holds for six days)")]
+    #[error(
+        "the card expired on {on} (UTC), and by this machine's clock it is {today}; ask for a new one (a card holds for six days)"
+    )]
     Expired {
-        /// Whole days since then.
-        days: u64,
+        /// The day on which it ended.
+        on: String,
+        /// The day on which it was read.
+        today: String,
     },
 }
 
@@ -194,8 +200,11 @@ mod tests {
         let parse = |now| Card::parse(&card.render(), &card.network, now).err();
         let hour = Duration::from_secs(HOUR);
         assert_eq!(parse(NOW + CARD_LIFE - hour), None);
-        assert_eq!(parse(NOW + CARD_LIFE), Some(CardError::Expired { days: 0 }));
-        assert_eq!(parse(NOW + CARD_LIFE + hour * 50), Some(CardError::Expired { days: 2 }));
+        let expired = |today: &str| {
+            Some(CardError::Expired { on: "2026-11-24".to_owned(), today: today.to_owned() })
+        };
+        assert_eq!(parse(NOW + CARD_LIFE), expired("2026-11-24"));
+        assert_eq!(parse(NOW + CARD_LIFE + hour * 50), expired("2026-11-26"));
     }
 
     #[test]
@@ -203,7 +212,7 @@ mod tests {
         let mut bytes = card().encode();
         for version in [0, 1, 3] {
             bytes[0] = version;
-            assert_eq!(Card::decode(&bytes).err(), Some(CardError::Version));
+            assert_eq!(Card::decode(&bytes).err(), Some(CardError::Version(version)));
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod api;
 mod card;
 mod clock;
 mod content;
+mod date;
 mod fingerprint;
 mod network;
 mod profile;
