@@ -1,6 +1,7 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
 mod mix;
+mod report;
 mod wire;
 
 use std::path::PathBuf;

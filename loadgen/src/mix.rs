@@ -17,7 +17,6 @@ mod peak;
 mod process;
 mod profile;
 mod recovery;
-mod report;
 mod scrape;
 mod stand;
 mod statistics;
@@ -33,8 +32,8 @@ use rohrpost_ops::output::tell;
 use rohrpost_packet::{Classic, Hybrid, Suite, WrapError};
 use rohrpost_proto::roster::SuiteName;
 
+use crate::report::{self, Report};
 pub(crate) use part::Part;
-use report::Report;
 
 /// Options of `rohrpost-loadgen mix`.
 #[derive(Args)]

@@ -5,40 +5,40 @@ use serde_json::{Map, Value, json};
 
 /// Lines for people, values for scripts, and the verdicts over both.
 #[derive(Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     lines: Vec<String>,
     values: Map<String, Value>,
     verdicts: Vec<Verdict>,
 }
 
 /// Whether a measured value keeps within its limit.
-pub(super) struct Verdict {
-    pub(super) what: String,
-    pub(super) measured: String,
-    pub(super) limit: String,
-    pub(super) holds: bool,
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) measured: String,
+    pub(crate) limit: String,
+    pub(crate) holds: bool,
 }
 
 impl Report {
-    pub(super) fn line(&mut self, line: String) {
+    pub(crate) fn line(&mut self, line: String) {
         self.lines.push(line);
     }
 
-    pub(super) fn value(&mut self, name: &str, value: Value) {
+    pub(crate) fn value(&mut self, name: &str, value: Value) {
         self.values.insert(name.to_owned(), value);
     }
 
-    pub(super) fn judge(&mut self, verdict: Verdict) {
+    pub(crate) fn judge(&mut self, verdict: Verdict) {
         self.verdicts.push(verdict);
     }
 
     /// Whether every verdict holds.
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.holds)
     }
 
     /// Prints it to standard output.
-    pub(super) fn show(&self, as_json: bool) {
+    pub(crate) fn show(&self, as_json: bool) {
         if as_json {
             let mut values = self.values.clone();
             values.insert("holds".into(), self.holds().into());
@@ -65,7 +65,7 @@ impl Verdict {
 }
 
 /// A rate or count with a thin space between thousands.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
     let (sign, digits) = digits.strip_prefix('-').map_or(("", &digits[..]), |rest| ("-", rest));
     let mut text = sign.to_owned();
