@@ -1,5 +1,6 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
+mod attack;
 mod mix;
 mod report;
 mod wire;
@@ -34,6 +35,8 @@ enum Command {
     /// real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong usage,
     /// 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
     Mix(mix::Options),
+    /// Attack the anonymity of the traffic law by statistics.
+    Attack(attack::Options),
     /// Run half a mix in this process, to measure the links alone.
     #[command(hide = true, subcommand)]
     MixPart(mix::Part),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
         Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Mix(options) => mix::run(&options),
+        Command::Attack(options) => attack::run(&options),
         Command::MixPart(part) => {
             localnet::die_with_parent();
             rohrpost_node::main(part.run())

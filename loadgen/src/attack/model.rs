@@ -1,0 +1,187 @@
+//! The network that is attacked: its traffic law (`docs/traffic.md`) with the rates, and what the
+//! attacker is told beyond it (`docs/anonymity.md`).
+
+use std::time::Duration;
+
+use rand::{CryptoRng, Rng, RngExt};
+use rohrpost_packet::HOPS;
+use rohrpost_proto::delay::exponential;
+use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::time::{Slot, Time};
+
+/// One setting of the attack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Model {
+    /// Slot, mix delay and answer period.
+    pub(super) traffic: Traffic,
+    /// Users among whom Alice is sought; Bob comes on top.
+    pub(super) users: usize,
+    /// Mean time between Alice's messages to Bob.
+    pub(super) spacing: Duration,
+    /// Mean time between the messages of every user, Bob included, to random others.
+    pub(super) mail: Duration,
+    /// Mean delay of an acknowledgement.
+    pub(super) acknowledgement: Duration,
+    /// Of how many of their two mailboxes each Alice and Bob use in writing to each other: 1 or 2.
+    pub(super) mailboxes: u32,
+    /// What the attacker is told of Bob's mailbox.
+    pub(super) knowledge: Knowledge,
+}
+
+/// What the colluding relays know of the envelopes in Bob's mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(super) enum Knowledge {
+    /// When each is stored and handed out: what relays see.
+    Times,
+    /// Besides, which of them are messages and not Bob's loops or acknowledgements to him.
+    Messages,
+}
+
+impl Knowledge {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Times => "times",
+            Self::Messages => "messages",
+        }
+    }
+}
+
+impl Model {
+    /// Three mixes.
+    pub(super) fn transit(&self, rng: &mut impl CryptoRng) -> Duration {
+        let micros = |_| u64::from(exponential(self.traffic.mix_delay, rng).micros());
+        Duration::from_micros((1..HOPS).map(micros).sum())
+    }
+
+    /// The wait before an acknowledgement is due.
+    pub(super) fn acknowledgement_delay(&self, rng: &mut impl CryptoRng) -> Duration {
+        // In parts: a delay of the packet format ends at 71 minutes, 27.6 means at 11 hours.
+        exponential(self.acknowledgement / PARTS, rng).duration() * PARTS
+    }
+
+    /// Share of a user's envelopes that pass through the mailboxes that matter.
+    pub(super) fn view(&self) -> f64 {
+        f64::from(self.mailboxes) / MAILBOXES
+    }
+
+    /// Loops per second that one user leaves in the mailboxes that matter.
+    pub(super) fn loop_rate(&self) -> f64 {
+        self.loop_chance() / self.loop_period().as_secs_f64()
+    }
+
+    /// The chance that an odd slot carries a loop to a mailbox that matters.
+    pub(super) fn loop_chance(&self) -> f64 {
+        LOOP * self.view()
+    }
+
+    /// From one odd slot to the next.
+    pub(super) fn loop_period(&self) -> Duration {
+        self.traffic.slot * 2
+    }
+
+    /// Messages per second of a user to random others, and so on average also to one user.
+    pub(super) fn mail_rate(&self) -> f64 {
+        1.0 / self.mail.as_secs_f64()
+    }
+
+    /// Alice's messages to Bob, per second.
+    pub(super) fn rate(&self) -> f64 {
+        1.0 / self.spacing.as_secs_f64()
+    }
+
+    /// Envelopes per second in a candidate's mailboxes that have nothing to do with Bob: loops, mail,
+    /// acknowledgements for own mail.
+    pub(super) fn background(&self) -> f64 {
+        self.loop_rate() + 2.0 * self.mail_rate() * self.view()
+    }
+
+    /// The share of Alice's messages among what the attacker takes for messages to Bob.
+    pub(super) fn share(&self) -> f64 {
+        let others = match self.knowledge {
+            Knowledge::Times => self.background(),
+            Knowledge::Messages => self.mail_rate() * self.view(),
+        };
+        self.rate() / (self.rate() + others)
+    }
+}
+
+/// A user's place on the grid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    slot: Duration,
+    /// A cell leaves so long after its slot's start.
+    phase: Duration,
+    /// The session's tick lies so long after each multiple of a slot.
+    tick: Duration,
+    /// From a slot's start to the tick that takes its cell along.
+    lag: Duration,
+}
+
+impl Place {
+    pub(super) fn draw(traffic: &Traffic, rng: &mut impl Rng) -> Self {
+        let slot = traffic.slot;
+        let phase = slot.mul_f64(rng.random_range(0.0..1.0));
+        let tick = traffic.phase() * rng.random_range(0..4);
+        let lag = if tick > phase { tick } else { tick + slot };
+        Self { slot, phase, tick, lag }
+    }
+
+    /// When a cell of this slot leaves the entry relay.
+    pub(super) fn departure(&self, slot: Slot) -> Time {
+        slot.start(self.slot) + self.lag
+    }
+
+    /// The session's next tick after `now`; whatever comes down to the user comes with one.
+    pub(super) fn next_tick(&self, now: Time) -> Time {
+        // One slot later and back, since time does not go below zero.
+        (now + self.slot - self.tick).next_multiple(self.slot) - self.slot + self.tick
+    }
+
+    /// The first payload slot whose cell leaves the client after `due`.
+    pub(super) fn payload_slot(&self, due: Time, rng: &mut impl Rng) -> Slot {
+        let mut slot = (due + self.slot - self.phase).slot(self.slot);
+        while slot.pulls() || rng.random_bool(LOOP) {
+            slot = slot.next();
+        }
+        slot
+    }
+
+    /// When the cell of a slot leaves the client.
+    pub(super) fn sends(&self, slot: Slot) -> Time {
+        slot.start(self.slot) + self.phase
+    }
+}
+
+/// The chance that an odd slot carries a loop (`docs/traffic.md`).
+const LOOP: f64 = 0.25;
+/// Mailboxes of each user.
+const MAILBOXES: f64 = 2.0;
+const PARTS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    #[test]
+    fn payload_leaves_in_odd_slots_after_it_is_due() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let traffic = Traffic::default();
+        let mut waits = Duration::ZERO;
+        for n in 0..4_000 {
+            let place = Place::draw(&traffic, &mut rng);
+            let due = Time::from_micros(5_000_000 + n * 12_345);
+            let slot = place.payload_slot(due, &mut rng);
+            assert!(!slot.pulls());
+            assert!(place.sends(slot) >= due);
+            let wait = place.departure(slot).since(place.sends(slot));
+            assert!(wait > Duration::ZERO && wait <= traffic.slot, "the tick comes within a slot");
+            assert_eq!(place.departure(slot), place.next_tick(place.sends(slot)));
+            waits += place.sends(slot).since(due);
+        }
+        // Half of two slots, and two slots more in one case of four, and so on: 0.25 + 0.5 / 3.
+        let mean = waits.as_secs_f64() / 4_000.0;
+        assert!((0.39..0.45).contains(&mean), "{mean}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Bob: what reaches his mailbox, when it is handed out, and his acknowledgements.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rohrpost_proto::time::Time;
+
+use super::model::{Knowledge, Model, Place};
+use super::stream::{Loops, Poisson};
+
+/// Alice's number among the users.
+pub(super) const ALICE: usize = 0;
+
+/// Bob's client and his mailbox, block by block.
+pub(super) struct Recipient {
+    place: Place,
+    loops: Loops,
+    from_alice: Poisson,
+    from_others: Poisson,
+    receipts: Poisson,
+    /// Envelopes on their way to the mailbox or in it, earliest first. Bounded by the rates: what
+    /// comes in a block and the seconds before.
+    coming: BinaryHeap<Reverse<(Time, Content)>>,
+    next_answer: Time,
+    /// For each sender, when the acknowledgement leaves that answers all that has come before.
+    leaving: HashMap<usize, Time>,
+}
+
+/// What is in an envelope.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Content {
+    Message { from: usize },
+    Loop,
+    Receipt,
+}
+
+/// What a block of time brings.
+#[derive(Default)]
+pub(super) struct Handed {
+    /// Answers that the attacker takes for messages.
+    pub(super) marks: Vec<Time>,
+    /// Acknowledgements by the user in whose mailbox they are stored, and when.
+    pub(super) acknowledgements: Vec<(Time, usize)>,
+    /// Messages of Alice handed out.
+    pub(super) messages: u32,
+}
+
+impl Recipient {
+    pub(super) fn new(model: &Model, rng: &mut StdRng) -> Self {
+        let place = Place::draw(&model.traffic, rng);
+        Self {
+            place,
+            loops: Loops::new(model, place, rng),
+            from_alice: Poisson::new(model.rate(), rng),
+            from_others: Poisson::new(model.mail_rate(), rng),
+            receipts: Poisson::new(model.mail_rate() * model.view(), rng),
+            coming: BinaryHeap::new(),
+            next_answer: Time::from_micros(0) + model.traffic.answer_period(),
+            leaving: HashMap::new(),
+        }
+    }
+
+    /// Everything up to `end`.
+    pub(super) fn advance(&mut self, model: &Model, end: Time, rng: &mut StdRng) -> Handed {
+        let mut handed = Handed::default();
+        self.arrive(model, end, &mut handed, rng);
+        // One envelope per common tick, the oldest first. A tick without a reply block would put an
+        // answer off by a whole period, which tells the attacker no less: he sees it all the same.
+        while self.next_answer < end {
+            let at = self.next_answer;
+            self.next_answer = at + model.traffic.answer_period();
+            if self.coming.peek().is_some_and(|Reverse((stored, _))| *stored <= at)
+                && let Some(Reverse((_, content))) = self.coming.pop()
+            {
+                self.hand_out(model, at, content, &mut handed, rng);
+            }
+        }
+        handed
+    }
+
+    /// Alice's messages come as a Poisson process however long each was on its way, and so do those
+    /// of all others together (displacement theorem).
+    fn arrive(&mut self, model: &Model, end: Time, handed: &mut Handed, rng: &mut StdRng) {
+        while let Some(at) = self.loops.next(model, end, rng) {
+            self.coming.push(Reverse((at, Content::Loop)));
+        }
+        while let Some(at) = self.from_alice.next(end, rng) {
+            self.coming.push(Reverse((at, Content::Message { from: ALICE })));
+        }
+        while let Some(at) = self.receipts.next(end, rng) {
+            self.coming.push(Reverse((at, Content::Receipt)));
+        }
+        while let Some(at) = self.from_others.next(end, rng) {
+            let from = rng.random_range(1..model.users);
+            if rng.random_bool(model.view()) {
+                self.coming.push(Reverse((at, Content::Message { from })));
+            } else {
+                let answered = at.next_multiple(model.traffic.answer_period());
+                self.receive(model, answered, from, handed, rng);
+            }
+        }
+    }
+
+    fn hand_out(
+        &mut self,
+        model: &Model,
+        at: Time,
+        content: Content,
+        handed: &mut Handed,
+        rng: &mut StdRng,
+    ) {
+        if let Content::Message { from } = content {
+            handed.messages += u32::from(from == ALICE);
+            handed.marks.push(at);
+            self.receive(model, at, from, handed, rng);
+        } else if model.knowledge == Knowledge::Times {
+            handed.marks.push(at);
+        }
+    }
+
+    /// A message handed out at `at`: unless an acknowledgement that is still to leave covers it, one
+    /// is drawn.
+    fn receive(
+        &mut self,
+        model: &Model,
+        at: Time,
+        from: usize,
+        handed: &mut Handed,
+        rng: &mut StdRng,
+    ) {
+        let received = self.place.next_tick(at + model.transit(rng));
+        if self.leaving.get(&from).is_some_and(|leaves| received <= *leaves) {
+            return;
+        }
+        let due = received + model.acknowledgement_delay(rng);
+        let slot = self.place.payload_slot(due, rng);
+        self.leaving.insert(from, self.place.sends(slot));
+        let stored = self.place.departure(slot) + model.transit(rng);
+        if from == ALICE || rng.random_bool(model.view()) {
+            handed.acknowledgements.push((stored, from));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The attack at a size that a test can bear, on fixed seeds.
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use rohrpost_proto::roster::Traffic;
+
+use super::model::{Knowledge, Model};
+use super::search::{Effort, Needed, needed};
+
+/// The worst case with a hundred users and a delay of 120 s.
+pub(super) fn model() -> Model {
+    Model {
+        traffic: Traffic::default(),
+        users: 100,
+        spacing: Duration::from_secs(1_800),
+        mail: Duration::from_secs(1_800),
+        acknowledgement: Duration::from_secs(120),
+        mailboxes: 1,
+        knowledge: Knowledge::Messages,
+    }
+}
+
+fn attack(model: Model, limit: u32) -> Needed {
+    needed(&model, Effort { trials: 10, seed: 1, limit }, &ProgressBar::hidden())
+}
+
+#[test]
+fn without_a_delay_a_few_messages_suffice() {
+    let found = attack(Model { acknowledgement: Duration::ZERO, ..model() }, 100);
+    assert!(matches!(found, Needed::Messages { count, .. } if count <= 20), "{found:?}");
+}
+
+#[test]
+fn with_the_default_delay_five_hundred_do_not() {
+    let found = attack(model(), 500);
+    assert!(matches!(found, Needed::More { .. }), "{found:?}");
+}
+
+/// Without Bob's acknowledgements there is nothing to find: they come after the end.
+#[test]
+fn who_is_not_acknowledged_is_not_named() {
+    let silent = Model { acknowledgement: Duration::from_secs(1_000_000), ..model() };
+    let found = attack(silent, 30);
+    assert!(matches!(found, Needed::More { .. }), "{found:?}");
+}
