@@ -34,4 +34,4 @@ pub use statistics::{
 };
 pub use toy::Toy;
 pub use trace::Passage;
-pub use world::{Bounds, ClientEvent, Setup, Tally, World, seeds};
+pub use world::{Bounds, ClientEvent, Setup, Tally, World, seeds, seeds_or};

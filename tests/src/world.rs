@@ -25,7 +25,7 @@ use rohrpost_proto::roster::Roster;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::TrustRoot;
 use rohrpost_proto::view::View;
-pub use setup::{Bounds, Setup, seeds};
+pub use setup::{Bounds, Setup, seeds, seeds_or};
 
 use crate::client::Client;
 use crate::link::Cut;
