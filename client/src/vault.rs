@@ -13,13 +13,19 @@
 //! second one guards against contents chosen to collide with its checksum, and ciphertext under
 //! random nonces cannot be chosen.
 //!
+//! redb never overwrites in place, so what was removed stays in its free pages. Tables that must not
+//! keep it are *erasable*: their keys come from an erasure key in the head as well, which is
+//! replaced whenever something of them is removed (`erasure`).
+//!
 //! Methods block on the disk; an asynchronous caller gives them a thread.
 
+mod erasure;
 mod error;
 mod file;
 mod header;
 mod keys;
 mod ledger;
+mod remnants;
 mod table;
 mod transaction;
 mod unlock;
@@ -28,10 +34,13 @@ mod unlock;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction,
+};
 
+use erasure::ErasureKey;
 use file::{BehindHead, Draft, VaultFile, private_directory};
 use header::Header;
 use keys::{Key, Keys};
@@ -49,6 +58,8 @@ pub struct Vault {
     file: Arc<VaultFile>,
     header: Header,
     keys: Keys,
+    /// Of the newest commit. Replaced together with it: whoever begins to read has both of one.
+    erasure: RwLock<Arc<ErasureKey>>,
     /// Held by the one write at a time, until its anchor is written: anchors come in order.
     writer: Mutex<()>,
 }
@@ -67,13 +78,16 @@ impl Vault {
         let header = Header::wrap(&keys.master, unlock, 0)?;
         file.write_header(&header)?;
         let database = database(&file, false)?;
-        let ledger = Ledger { commit: 1, ..Ledger::default() };
+        let erasure = ErasureKey::generate(1);
+        file.announce(&erasure, &keys)?;
+        file.settle(&erasure, &keys)?;
+        let ledger = Ledger { commit: 1, erasure: erasure.number, ..Ledger::default() };
         let transaction = database.begin_write().map_err(VaultError::store(path))?;
         ledger.save(&transaction, &keys, path)?;
         transaction.commit().map_err(VaultError::store(path))?;
         file.write_anchor(&keys.anchor, ledger.commit)?;
         draft.publish()?;
-        Ok(Self { database, file, header, keys, writer: Mutex::new(()) })
+        Ok(Self::of(database, file, header, keys, erasure))
     }
 
     /// Opens a vault and holds all that is in it against its checksums, its ledger and its anchor,
@@ -91,11 +105,31 @@ impl Vault {
         }
         let anchor = file.anchor(&keys.anchor)?;
         let database = database(&file, true)?;
-        let commit = Ledger::verify(&database, &keys, anchor, path)?.commit;
-        if commit > anchor {
-            file.write_anchor(&keys.anchor, commit)?;
+        let ledger = Ledger::anchored(&database, &keys, anchor, path)?;
+        let (erasure, settled) = erasure::choose(file.erasure_keys(&keys)?, ledger.erasure, path)?;
+        ledger.verify(&database, &keys, &erasure, path)?;
+        if ledger.commit > anchor {
+            file.write_anchor(&keys.anchor, ledger.commit)?;
         }
-        Ok(Self { database, file, header, keys, writer: Mutex::new(()) })
+        if !settled {
+            // Ends an erasure that was cut off, or mends the slot that decayed; once the commit
+            // that was read is on the disk for certain, for the other key is then lost.
+            file.sync()?;
+            file.announce(&erasure, &keys)?;
+            file.settle(&erasure, &keys)?;
+        }
+        Ok(Self::of(database, file, header, keys, erasure))
+    }
+
+    fn of(
+        database: Database,
+        file: Arc<VaultFile>,
+        header: Header,
+        keys: Keys,
+        erasure: ErasureKey,
+    ) -> Self {
+        let erasure = RwLock::new(Arc::new(erasure));
+        Self { database, file, header, keys, erasure, writer: Mutex::new(()) }
     }
 
     /// Reads from one commit's state, whatever is written meanwhile.
@@ -123,7 +157,7 @@ impl Vault {
         let _alone = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut transaction = WriteTx::begin(self)?;
         let done = work(&mut transaction)?;
-        if let Some(commit) = transaction.commit()? {
+        if let Some(commit) = transaction.commit(self)? {
             // The commit is on the disk; an error now would have the caller do it twice. Without
             // its anchor it is guarded by checksums alone, until the next.
             let _ = self.file.write_anchor(&self.keys.anchor, commit);
@@ -149,7 +183,9 @@ impl Vault {
     }
 
     /// Copies the newest commit's state to a new file, which opens like this vault. It appears under
-    /// its name when it is on the disk and was checked; until then it is `to.partial`.
+    /// its name when it is on the disk and was checked; until then it is `to.partial`. It has an
+    /// erasure key of its own: what this vault erases later is erased here whatever the copy's
+    /// fate, and stays in the copy.
     ///
     /// # Errors
     /// There is a file already, or it cannot be written.
@@ -158,7 +194,7 @@ impl Vault {
         let draft = Draft::begin(to)?;
         draft.file().write_header(&self.header)?;
         let copy = database(draft.file(), false)?;
-        let from = self.database.begin_read().map_err(VaultError::store(path))?;
+        let (from, erasure) = self.snapshot()?;
         let into = copy.begin_write().map_err(VaultError::store(to))?;
         for table in from.list_tables().map_err(VaultError::store(path))? {
             let definition = definition(table.name());
@@ -169,9 +205,15 @@ impl Vault {
                 target.insert(stored.value(), sealed.value()).map_err(VaultError::store(to))?;
             }
         }
+        let mut ledger = Ledger::load(&from, &self.keys, path)?;
+        let own = erasure::rekey(&into, &mut ledger, &self.keys, &erasure, to)?;
+        ledger.save(&into, &self.keys, to)?;
         into.commit().map_err(VaultError::store(to))?;
-        let commit = Ledger::verify(&copy, &self.keys, 0, to)?.commit;
-        draft.file().write_anchor(&self.keys.anchor, commit)?;
+        draft.file().announce(&own, &self.keys)?;
+        draft.file().settle(&own, &self.keys)?;
+        Ledger::anchored(&copy, &self.keys, ledger.commit, to)?;
+        ledger.verify(&copy, &self.keys, &own, to)?;
+        draft.file().write_anchor(&self.keys.anchor, ledger.commit)?;
         drop(copy);
         draft.publish()
     }
@@ -187,6 +229,34 @@ impl Vault {
     /// There is no vault, it is open, or it cannot be written.
     pub fn wipe(path: &Path) -> Result<(), VaultError> {
         VaultFile::open(path)?.wipe()
+    }
+
+    /// The newest commit's state, and the key of its erasable tables.
+    fn snapshot(&self) -> Result<(ReadTransaction, Arc<ErasureKey>), VaultError> {
+        let erasure = self.erasure.read().unwrap_or_else(PoisonError::into_inner);
+        let transaction = self.database.begin_read();
+        Ok((transaction.map_err(VaultError::store(self.file.path()))?, Arc::clone(&erasure)))
+    }
+
+    fn erasure_key(&self) -> Arc<ErasureKey> {
+        Arc::clone(&self.erasure.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Commits a state under a new erasure key, and overwrites the one before. At any point the disk
+    /// holds the key of the state that redb would open with.
+    fn commit_erasing(
+        &self,
+        transaction: WriteTransaction,
+        next: ErasureKey,
+    ) -> Result<(), VaultError> {
+        self.file.announce(&next, &self.keys)?;
+        let mut current = self.erasure.write().unwrap_or_else(PoisonError::into_inner);
+        transaction.commit().map_err(VaultError::store(self.file.path()))?;
+        *current = Arc::new(next);
+        // As with the anchor: the commit has taken place. What could not be overwritten now is, by
+        // the next erasure or when the vault is opened.
+        let _ = self.file.settle(&current, &self.keys);
+        Ok(())
     }
 }
 

@@ -5,7 +5,8 @@
 //! a copy of the header and an *anchor*: the number of a commit with its MAC, in turns. redb falls
 //! back to the commit before the newest when the newest does not verify, which is right after a
 //! power cut and wrong after a flipped byte; the anchor tells the two apart. It is written once the
-//! commit is on the disk, so it never names one that is not.
+//! commit is on the disk, so it never names one that is not. Behind it lies a copy of the erasure
+//! key (see `erasure`), which has to be outside redb: there nothing is ever overwritten in place.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use super::erasure::{ErasureKey, SLOT_LEN};
 use super::error::VaultError;
 use super::header::{HEADER_LEN, Header, MAGIC, Unreadable};
-use super::keys::Key;
+use super::keys::{Key, Keys};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
@@ -93,6 +95,39 @@ impl VaultFile {
         let number = commit.to_be_bytes();
         let anchor = [&number[..], key.hash(&[&number]).as_bytes()].concat();
         self.write((commit % PAGES) * PAGE_LEN + ANCHOR, &anchor)
+    }
+
+    /// What the two slots hold; none where one cannot be read.
+    pub(super) fn erasure_keys(&self, keys: &Keys) -> Result<[Option<ErasureKey>; 2], VaultError> {
+        let slot = |page: u64| {
+            let bytes: [u8; SLOT_LEN] = self.read(page * PAGE_LEN + SLOT)?;
+            Ok::<_, VaultError>(ErasureKey::unwrap(&bytes, keys))
+        };
+        Ok([slot(0)?, slot(1)?])
+    }
+
+    /// Puts an erasure key where the one before it may be overwritten, while the other slot still
+    /// holds that one; on the disk when this returns.
+    pub(super) fn announce(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
+        self.write_slot(erasure.number % PAGES, erasure, keys)
+    }
+
+    /// Overwrites what is left of the erasure key before this one; on the disk when this returns.
+    pub(super) fn settle(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
+        self.write_slot((erasure.number + 1) % PAGES, erasure, keys)
+    }
+
+    fn write_slot(&self, page: u64, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
+        self.write(page * PAGE_LEN + SLOT, &erasure.wrap(keys))?;
+        self.sync()
+    }
+
+    /// All bytes, as whoever seizes the file has them.
+    pub(super) fn image(&self) -> Result<Vec<u8>, VaultError> {
+        let len = self.disk.len().map_err(VaultError::io(&self.path))?;
+        let mut image = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        self.disk.read(0, &mut image).map_err(VaultError::io(&self.path))?;
+        Ok(image)
     }
 
     pub(super) fn sync(&self) -> Result<(), VaultError> {
@@ -273,7 +308,8 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// What precedes redb's file: two pages, each with a header at its begin and an anchor behind it.
+/// What precedes redb's file: two pages, each with a header at its begin, an anchor behind it, and
+/// the slot of an erasure key.
 pub(super) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
 const HEAD_BYTES: usize = 8192;
 const PAGES: u64 = 2;
@@ -281,7 +317,9 @@ const PAGE_LEN: u64 = 4096;
 /// In another sector than the header, so that to write it cannot tear the header.
 const ANCHOR: u64 = 512;
 const ANCHOR_LEN: usize = 8 + 32;
-const _: () = assert!(HEADER_LEN < 512 && HEAD_LEN == 8192);
+/// In a sector of its own for the same reason.
+const SLOT: u64 = 1024;
+const _: () = assert!(HEADER_LEN < 512 && SLOT_LEN < 512 && HEAD_LEN == 8192);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,9 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::erasure::ErasureKey;
+use super::table::is_erasable;
+
 /// 32 secret bytes for one purpose.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(super) struct Key(Box<[u8; 32]>);
@@ -72,6 +75,8 @@ pub(super) struct Keys {
     pub(super) ledger: Key,
     /// Authenticates the number of the newest commit.
     pub(super) anchor: Key,
+    /// Wraps the erasure key.
+    pub(super) slot: Key,
     names: Key,
 }
 
@@ -81,14 +86,22 @@ impl Keys {
         Self {
             ledger: derive("rohrpost vault 1 ledger"),
             anchor: derive("rohrpost vault 1 anchor"),
+            slot: derive("rohrpost vault 1 erasure slot"),
             names: derive("rohrpost vault 1 names of tables"),
             master,
         }
     }
 
-    /// The keys of the table with this label.
-    pub(super) fn table(&self, label: &[u8]) -> TableKeys {
-        let derive = |context| Key::derive(context, &[self.master.expose(), label]);
+    /// The keys of the table with this label. Those of an erasable table come from the erasure key
+    /// as well, but for its name: `root = derive_key(context, master key ‖ erasure key)` stands in
+    /// the master key's place.
+    pub(super) fn table(&self, label: &[u8], erasure: &ErasureKey) -> TableKeys {
+        let root = is_erasable(label).then(|| {
+            let parts: [&[u8]; 2] = [self.master.expose(), erasure.expose()];
+            Key::derive("rohrpost vault 1 erasable tables", &parts)
+        });
+        let root = root.as_ref().unwrap_or(&self.master);
+        let derive = |context| Key::derive(context, &[root.expose(), label]);
         TableKeys {
             name: HEXLOWER.encode(&self.names.hash(&[label]).as_bytes()[..16]),
             label: label.to_vec(),
@@ -125,6 +138,25 @@ impl TableKeys {
 
     pub(super) fn open(&self, stored: &[u8], sealed: &[u8]) -> Option<Record> {
         open(&self.values, &self.label, stored, sealed)
+    }
+
+    /// What stands behind these bytes if they are the begin of a sealed record of this table, by its
+    /// length fields alone: without its place the tag cannot be checked.
+    pub(super) fn guess(&self, sealed: &[u8]) -> Option<Record> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let cipher = self.values.cipher();
+        let decrypt = |bytes: &mut [u8]| {
+            // The cipher is its own inverse, and the tag of nonsense means nothing.
+            let nonce = XNonce::from(*nonce);
+            cipher.encrypt_inout_detached(&nonce, &[], bytes.into()).ok().map(drop)
+        };
+        let mut head = *rest.first_chunk::<FRAME_LEN>()?;
+        decrypt(&mut head)?;
+        let (key_len, value_len) = lengths(&head)?;
+        let len = FRAME_LEN.checked_add(key_len)?.checked_add(value_len)?;
+        let mut frame = Zeroizing::new(rest.get(..len)?.to_vec());
+        decrypt(&mut frame)?;
+        record(&frame)
     }
 
     /// `keyed_hash(prints, stored key ‖ nonce ‖ tag)`: names one version of one record, and nobody
@@ -187,13 +219,23 @@ pub(super) fn open(secret: &Key, label: &[u8], stored: &[u8], sealed: &[u8]) -> 
             &Tag::from(*tag),
         )
         .ok()?;
-    let (key_len, rest) = frame.split_first_chunk::<4>()?;
-    let (value_len, rest) = rest.split_first_chunk::<4>()?;
-    let key_len = usize::try_from(u32::from_be_bytes(*key_len)).ok()?;
-    let value_len = usize::try_from(u32::from_be_bytes(*value_len)).ok()?;
+    record(&frame)
+}
+
+fn record(frame: &[u8]) -> Option<Record> {
+    let (head, rest) = frame.split_first_chunk::<FRAME_LEN>()?;
+    let (key_len, value_len) = lengths(head)?;
     let (key, rest) = rest.split_at_checked(key_len)?;
     let (value, _) = rest.split_at_checked(value_len)?;
     Some(Record { key: Zeroizing::new(key.to_vec()), value: Zeroizing::new(value.to_vec()) })
+}
+
+/// Of key and value.
+fn lengths(head: &[u8; FRAME_LEN]) -> Option<(usize, usize)> {
+    let (key, value) = head.split_first_chunk::<4>()?;
+    let value = value.first_chunk::<4>()?;
+    let length = |bytes: &[u8; 4]| usize::try_from(u32::from_be_bytes(*bytes)).ok();
+    Some((length(key)?, length(value)?))
 }
 
 fn place(label: &[u8], stored: &[u8]) -> Vec<u8> {

@@ -12,6 +12,7 @@ use redb::{
     WriteTransaction,
 };
 
+use super::erasure::ErasureKey;
 use super::error::VaultError;
 use super::keys::{Fingerprint, Keys, TableKeys, open, seal};
 
@@ -20,6 +21,8 @@ use super::keys::{Fingerprint, Keys, TableKeys, open, seal};
 pub(super) struct Ledger {
     /// Rises by one with each.
     pub(super) commit: u64,
+    /// Number of the erasure key under which the erasable tables are encrypted.
+    pub(super) erasure: u64,
     /// By label. A table is here from its first record on, and in redb just as long.
     pub(super) tables: BTreeMap<Vec<u8>, Account>,
 }
@@ -86,8 +89,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Holds everything in the database against the ledger, and the ledger against the anchor.
-    pub(super) fn verify(
+    /// The ledger of a database that was just opened, held against the anchor.
+    pub(super) fn anchored(
         database: &Database,
         keys: &Keys,
         anchor: u64,
@@ -98,11 +101,23 @@ impl Ledger {
         if ledger.commit < anchor {
             return Err(VaultError::damaged(path, "its newest changes are missing"));
         }
+        Ok(ledger)
+    }
+
+    /// Holds everything in the database, which has no newer commit, against the ledger.
+    pub(super) fn verify(
+        &self,
+        database: &Database,
+        keys: &Keys,
+        erasure: &ErasureKey,
+        path: &Path,
+    ) -> Result<(), VaultError> {
+        let transaction = database.begin_read().map_err(VaultError::store(path))?;
         let tables = transaction.list_tables().map_err(VaultError::store(path))?;
         let mut names: BTreeSet<_> = tables.map(|table| table.name().to_owned()).collect();
         names.remove(LEDGER.name());
-        for (label, account) in &ledger.tables {
-            let table = keys.table(label);
+        for (label, account) in &self.tables {
+            let table = keys.table(label, erasure);
             let there = names.remove(&table.name);
             if !there || !adds_up(&transaction, &table, account, path)? {
                 return Err(VaultError::damaged(path, "records are missing or were exchanged"));
@@ -111,12 +126,13 @@ impl Ledger {
         if !names.is_empty() {
             return Err(VaultError::damaged(path, "it holds a table that no rohrpost made"));
         }
-        Ok(ledger)
+        Ok(())
     }
 
-    /// `commit u64 ‖ (len(label) u8 ‖ label ‖ count u64 ‖ next u64 ‖ sum 32)…`
+    /// `commit u64 ‖ erasure u64 ‖ (len(label) u8 ‖ label ‖ count u64 ‖ next u64 ‖ sum 32)…`
     fn encode(&self) -> Vec<u8> {
         let mut bytes = self.commit.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.erasure.to_be_bytes());
         for (label, account) in &self.tables {
             bytes.push(u8::try_from(label.len()).expect("tables bound the length of their names"));
             bytes.extend_from_slice(label);
@@ -128,7 +144,9 @@ impl Ledger {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (commit, mut rest) = bytes.split_first_chunk::<8>()?;
+        let (commit, rest) = bytes.split_first_chunk::<8>()?;
+        let (erasure, mut rest) = rest.split_first_chunk::<8>()?;
+        let (commit, erasure) = (u64::from_be_bytes(*commit), u64::from_be_bytes(*erasure));
         let mut tables = BTreeMap::new();
         while let Some((&len, after)) = rest.split_first() {
             let (label, after) = after.split_at_checked(usize::from(len))?;
@@ -139,7 +157,7 @@ impl Ledger {
             tables.insert(label.to_vec(), Account { count, next, sum: *sum });
             rest = after;
         }
-        Some(Self { commit: u64::from_be_bytes(*commit), tables })
+        Some(Self { commit, erasure, tables })
     }
 }
 

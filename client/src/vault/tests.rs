@@ -80,7 +80,7 @@ fn unlock(text: &str) -> Unlock {
 }
 
 fn keys_of(keys: &Keys, table: impl Into<Table>) -> TableKeys {
-    keys.table(&table.into().label())
+    keys.table(&table.into().label(), &ErasureKey::generate(1))
 }
 
 fn sealed(transaction: &WriteTransaction, table: &TableKeys, stored: &[u8]) -> Vec<u8> {

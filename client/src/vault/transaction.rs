@@ -2,22 +2,26 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 use std::vec;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use zeroize::Zeroizing;
 
 use super::Vault;
+use super::erasure::{self, ErasureKey};
 use super::error::VaultError;
 use super::keys::{Keys, Record, TableKeys};
 use super::ledger::{LEDGER, Ledger, definition};
-use super::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
+use super::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT, is_erasable};
 
 /// The vault as one commit left it, or in a [`WriteTx`] as its own changes so far have it.
 pub struct ReadTx<'v> {
     store: Store,
     ledger: Ledger,
     keys: &'v Keys,
+    /// Of this state.
+    erasure: Arc<ErasureKey>,
     path: &'v Path,
 }
 
@@ -29,9 +33,9 @@ enum Store {
 impl<'v> ReadTx<'v> {
     pub(super) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
         let (keys, path) = (&vault.keys, vault.file.path());
-        let transaction = vault.database.begin_read().map_err(VaultError::store(path))?;
+        let (transaction, erasure) = vault.snapshot()?;
         let ledger = Ledger::load(&transaction, keys, path)?;
-        Ok(Self { store: Store::Read(transaction), ledger, keys, path })
+        Ok(Self { store: Store::Read(transaction), ledger, keys, erasure, path })
     }
 
     /// The value under `key`.
@@ -86,7 +90,11 @@ impl<'v> ReadTx<'v> {
     /// them for writing would make them.
     fn known(&self, table: Table) -> Option<TableKeys> {
         let label = table.label();
-        self.ledger.tables.contains_key(&label).then(|| self.keys.table(&label))
+        self.ledger.tables.contains_key(&label).then(|| self.table(&label))
+    }
+
+    fn table(&self, label: &[u8]) -> TableKeys {
+        self.keys.table(label, &self.erasure)
     }
 
     fn record(&self, table: &TableKeys, stored: &[u8]) -> Result<Option<Record>, VaultError> {
@@ -104,7 +112,7 @@ impl<'v> ReadTx<'v> {
 
     /// The keys are listed at once, at 32 bytes each; the values are read one by one.
     fn records(&self, table: Table, from: &[u8]) -> Result<Records<'_>, VaultError> {
-        let table = self.keys.table(&table.label());
+        let table = self.table(&table.label());
         let mut waiting = Vec::new();
         if self.ledger.tables.contains_key(table.label()) {
             let definition = definition(&table.name);
@@ -125,6 +133,8 @@ pub struct WriteTx<'v> {
     changed: bool,
     /// A step began and did not end: the database may hold half of it.
     unfinished: bool,
+    /// A record of an erasable table was removed or replaced.
+    erases: bool,
 }
 
 impl<'v> WriteTx<'v> {
@@ -135,8 +145,9 @@ impl<'v> WriteTx<'v> {
             let store = transaction.open_table(LEDGER).map_err(VaultError::store(path))?;
             Ledger::read(&store, keys, path)?
         };
-        let view = ReadTx { store: Store::Write(Box::new(transaction)), ledger, keys, path };
-        Ok(Self { view, changed: false, unfinished: false })
+        let store = Store::Write(Box::new(transaction));
+        let view = ReadTx { store, ledger, keys, erasure: vault.erasure_key(), path };
+        Ok(Self { view, changed: false, unfinished: false, erases: false })
     }
 
     /// Puts a value under `key`, in place of the one that was there.
@@ -147,7 +158,7 @@ impl<'v> WriteTx<'v> {
         bounded("key", key, KEY_LIMIT)?;
         bounded("value", value, VALUE_LIMIT)?;
         let label = Table::from(table).label();
-        let table = self.view.keys.table(&label);
+        let table = self.view.table(&label);
         let stored = table.blind(key);
         let sealed = table.seal(&stored, key, value);
         self.store(&table, &stored, Some(&sealed)).map(|_| ())
@@ -169,7 +180,7 @@ impl<'v> WriteTx<'v> {
     pub fn append(&mut self, table: OrderedTable, value: &[u8]) -> Result<u64, VaultError> {
         bounded("value", value, VALUE_LIMIT)?;
         let label = Table::from(table).label();
-        let table = self.view.keys.table(&label);
+        let table = self.view.table(&label);
         let account = self.view.ledger.tables.entry(label).or_default();
         let number = account.next;
         account.next += 1;
@@ -208,8 +219,8 @@ impl<'v> WriteTx<'v> {
     }
 
     /// Commits, and says the commit's number; none if nothing was changed.
-    pub(super) fn commit(self) -> Result<Option<u64>, VaultError> {
-        let ReadTx { store, mut ledger, keys, path } = self.view;
+    pub(super) fn commit(self, vault: &Vault) -> Result<Option<u64>, VaultError> {
+        let ReadTx { store, mut ledger, keys, erasure, path } = self.view;
         if self.unfinished {
             return Err(VaultError::Unfinished(path.to_owned()));
         }
@@ -218,8 +229,14 @@ impl<'v> WriteTx<'v> {
             return Ok(None);
         }
         ledger.commit += 1;
-        ledger.save(&transaction, keys, path)?;
-        transaction.commit().map_err(VaultError::store(path))?;
+        if self.erases {
+            let next = erasure::rekey(&transaction, &mut ledger, keys, &erasure, path)?;
+            ledger.save(&transaction, keys, path)?;
+            vault.commit_erasing(*transaction, next)?;
+        } else {
+            ledger.save(&transaction, keys, path)?;
+            transaction.commit().map_err(VaultError::store(path))?;
+        }
         Ok(Some(ledger.commit))
     }
 
@@ -253,6 +270,7 @@ impl<'v> WriteTx<'v> {
             account.add(&table.fingerprint(stored, sealed).ok_or_else(short)?);
         }
         self.changed |= there || sealed.is_some();
+        self.erases |= there && is_erasable(table.label());
         self.unfinished = false;
         Ok(there)
     }

@@ -18,6 +18,8 @@ use super::{Folder, body, unlock};
 
 const LOG: OrderedTable = OrderedTable::new("log");
 const STATE: KeyedTable = KeyedTable::new("state");
+/// Every other transaction replaces its record, which is an erasure.
+const SECRET: KeyedTable = KeyedTable::erasable("secret");
 const VAULT: &str = "ROHRPOST_TEST_VAULT";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
@@ -97,6 +99,13 @@ fn check(path: &Path, round: u32) -> u64 {
         let state = tx.get(STATE, b"count")?;
         let state = state.map_or(0, |state| u64::from_be_bytes(state[..].try_into().unwrap()));
         assert_eq!(state, count, "round {round}: a transaction is torn");
+        let secret = tx.get(SECRET, b"even")?;
+        let even = count - count % 2;
+        let expected = (even > 0).then(|| body(even));
+        assert!(
+            secret.map(|secret| secret.to_vec()) == expected,
+            "round {round}: an erasure is torn"
+        );
         Ok::<_, VaultError>(count)
     });
     checked.unwrap()
@@ -111,6 +120,9 @@ fn write_until_killed(path: &Path) -> ! {
         let count = vault.write(|tx| {
             let count = tx.append(LOG, &body(tx.count(LOG)))? + 1;
             tx.put(STATE, b"count", &count.to_be_bytes())?;
+            if count.is_multiple_of(2) {
+                tx.put(SECRET, b"even", &body(count))?;
+            }
             Ok::<_, VaultError>(count)
         });
         say(&count.unwrap().to_string());
