@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rohrpost_proto::mailbox::TTL;
+use zeroize::Zeroizing;
 
-use crate::vault::{KeyedTable, ReadTx, Unlock, Vault, VaultError, WriteTx};
+use crate::vault::{KeyedTable, ReadTx, Table, Unlock, Vault, VaultError, WriteTx};
 use crate::{Network, Profile};
 
 pub use contacts::KnownContact;
@@ -152,6 +153,19 @@ impl Store {
             wiped => Ok(wiped?),
         }
     }
+
+    /// Everything that whoever seizes the file and what opens it can read in it, removed records
+    /// among the living ones; see [`Vault::danger_remnants`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or its header does not open.
+    pub fn danger_remnants(
+        home: &Path,
+        unlock: &Unlock,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
+        let tables: Vec<_> = tables().collect();
+        Ok(Vault::danger_remnants(&file(home), unlock, &tables)?)
+    }
 }
 
 /// Why the store does not do what was asked; each says what to do.
@@ -238,6 +252,13 @@ fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
     let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
     let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
     Ok(u64::from_be_bytes(bytes))
+}
+
+/// Where records are.
+fn tables() -> impl Iterator<Item = Table> {
+    let keyed = [STATE, address::PREKEYS, contacts::CONTACTS].into_iter();
+    let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES);
+    keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 
 fn make_home(home: &Path) -> Result<(), StoreError> {

@@ -37,11 +37,17 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn roll(&self, now: Duration) -> Result<bool, StoreError> {
-        let due = self.vault.read(|tx| Ok::<_, StoreError>(account(tx)?.is_due(now)))?;
+        let (due, over) = self.vault.read(|tx| {
+            let over = prekeys(tx)?.iter().any(|prekey| prekey.is_over(now));
+            Ok::<_, StoreError>((account(tx)?.is_due(now), over))
+        })?;
         if due {
             self.vault.write(|tx| roll(tx, now, false))?;
+        } else if over {
+            // Generations begin a little later each day, and a prekey's end does not wait for that.
+            self.vault.write(|tx| erase_prekeys(tx, now))?;
         }
-        Ok(due)
+        Ok(due || over)
     }
 
     /// A mailbox is lost for good: another one takes its place, and every contact is told.
@@ -81,17 +87,22 @@ pub(super) fn found(
 pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, cut_off: bool) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     let new = account.roll(now, cut_off);
-    for mut old in prekeys(tx)? {
-        old.superseded.get_or_insert(now.as_secs());
-        if old.is_over(now) {
-            tx.remove(PREKEYS, &old.generation.to_be_bytes())?;
-        } else {
-            put_prekey(tx, &old)?;
-        }
+    for mut old in prekeys(tx)?.into_iter().filter(|old| old.superseded.is_none()) {
+        old.superseded = Some(now.as_secs());
+        put_prekey(tx, &old)?;
     }
+    erase_prekeys(tx, now)?;
     put_prekey(tx, &new)?;
     save(tx, &account)?;
     tell_all(tx, now)
+}
+
+/// Removes those whose time is over, for good.
+fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
+        tx.remove(PREKEYS, &old.generation.to_be_bytes())?;
+    }
+    Ok(())
 }
 
 fn tell_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
@@ -166,5 +177,5 @@ fn put_prekey(tx: &mut WriteTx<'_>, prekey: &PrekeyRecord) -> Result<(), StoreEr
 }
 
 const ACCOUNT: &[u8] = b"account";
-/// By generation.
-const PREKEYS: KeyedTable = KeyedTable::new("prekeys");
+/// By generation. Erasable: whoever seizes the file later must not find the prekeys of before.
+pub(super) const PREKEYS: KeyedTable = KeyedTable::erasable("prekeys");

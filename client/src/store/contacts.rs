@@ -230,6 +230,6 @@ pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), St
     Ok(tx.put(CONTACTS, contact.key().as_bytes(), &record)?)
 }
 
-const CONTACTS: KeyedTable = KeyedTable::new("contacts");
+pub(super) const CONTACTS: KeyedTable = KeyedTable::new("contacts");
 /// Bytes of a contact's name.
 const NAME_LIMIT: usize = 64;

@@ -391,8 +391,9 @@ fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
     Ok(Incoming::of(number, decode(&record)?))
 }
 
+pub(super) const TABLES: [KeyedTable; 3] = [FRAGMENTS, BODIES, SEEN];
 const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");
-const INBOX: OrderedTable = OrderedTable::new("inbox");
+pub(super) const INBOX: OrderedTable = OrderedTable::new("inbox");
 const BODIES: KeyedTable = KeyedTable::new("inbox bodies");
 /// Ids of messages that came: `message id` to the Unix second.
 const SEEN: KeyedTable = KeyedTable::new("seen");

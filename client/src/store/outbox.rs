@@ -329,5 +329,6 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
     Ok(tx.put(OUTBOX, outgoing.id.as_bytes(), &record)?)
 }
 
+pub(super) const TABLES: [KeyedTable; 2] = [OUTBOX, BODIES];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
 const BODIES: KeyedTable = KeyedTable::new("outbox bodies");

@@ -1,0 +1,251 @@
+//! Generations: a new address each day, who is told, and who is cut off.
+
+use rohrpost_client::{Address, Completed, Content, Fate};
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{Kind, MessageId};
+use rohrpost_proto::courier::{Contact, Message, OwnMailbox};
+use rohrpost_proto::instruction::WriteKey;
+use rohrpost_proto::mailbox::TTL;
+use rohrpost_proto::time::Time;
+
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, carry};
+
+/// What each of a client's mailboxes accepts, the one that it tells its contacts first.
+fn accepted(client: &Client) -> Vec<Vec<[u8; 32]>> {
+    let keys = |own: &OwnMailbox| {
+        let keys = std::iter::once(&own.write_key).chain(&own.also);
+        keys.map(|key| *key.expose()).collect()
+    };
+    client.store.profile().unwrap().account.mailboxes.iter().map(keys).collect()
+}
+
+fn on_card(client: &Client) -> Vec<[u8; 32]> {
+    client.card(START).mailboxes.iter().map(|mailbox| *mailbox.write_key.expose()).collect()
+}
+
+/// The newest address that a client tells another.
+fn told(from: &Client, to: &Client) -> Option<Address> {
+    let waiting = from.waiting(to.key());
+    let newest = waiting.iter().rfind(|message| message.kind == Kind::Address)?;
+    Some(Address::decode(&newest.body).unwrap())
+}
+
+#[test]
+fn a_generation_lasts_a_day_and_every_contact_is_told_of_the_next() {
+    let folder = Folder::new("rolls");
+    let [alice, bob] = Client::pair(&folder);
+    let carol = Client::new(&folder, "carol");
+    alice.store.add_contact("carol", carol.card(START), START).unwrap();
+    carry(&alice, &carol, START);
+    let before = (accepted(&alice), alice.card(START));
+    assert!(!alice.store.roll(START + DAY - SECOND).unwrap());
+    assert!(accepted(&alice) == before.0 && told(&alice, &bob).is_none());
+
+    assert!(alice.store.roll(START + DAY).unwrap());
+    let alice = alice.reopen();
+    let [of_bob, of_carol] = [&bob, &carol].map(|to| {
+        assert_eq!(alice.waiting(to.key()).len(), 1);
+        told(&alice, to).unwrap()
+    });
+    assert_eq!((of_bob.generation, of_carol.generation), (2, 2));
+    let account = alice.store.profile().unwrap().account;
+    assert!(of_bob.contact.prekey == *account.prekeys[0].public());
+    assert!(of_bob.contact.prekey != before.1.prekey);
+    assert!(before.1.prekey == *account.prekeys[1].public());
+    let now = accepted(&alice);
+    for (at, mailbox) in of_bob.contact.mailboxes.iter().enumerate() {
+        assert_eq!(*mailbox.write_key.expose(), now[at][0]);
+        assert!(!before.0[at].contains(&now[at][0]) && now[at].contains(&before.0[at][0]));
+        assert!(mailbox.id == before.1.mailboxes[at].id);
+    }
+    assert!(!alice.store.roll(START + DAY * 2 - SECOND).unwrap());
+    assert!(alice.store.roll(START + DAY * 2).unwrap());
+    let later = accepted(&alice);
+    for at in 0..later.len() {
+        assert!(later[at].contains(&now[at][0]) && !later[at].contains(&before.0[at][0]));
+        // Cards live longer than a generation.
+        assert!(later[at].contains(before.1.mailboxes[at].write_key.expose()));
+    }
+}
+
+#[test]
+fn write_keys_of_cards_hold_for_as_long_as_a_card_may_be_used() {
+    let folder = Folder::new("card-keys");
+    let alice = Client::new(&folder, "alice");
+    let mut handed_out = Vec::new();
+    for day in 0..30 {
+        alice.store.roll(START + DAY * day).unwrap();
+        handed_out.push(on_card(&alice));
+        let accepted = accepted(&alice);
+        let recent = handed_out.iter().rev().take(7);
+        for (at, key) in recent.flat_map(|keys| keys.iter().enumerate()) {
+            assert!(accepted[at].contains(key), "day {day}");
+        }
+        assert!(accepted.iter().all(|keys| keys.len() <= 4), "a mailbox accepts four keys");
+    }
+    let accepted = accepted(&alice);
+    assert!(!accepted[0].contains(&handed_out[0][0]));
+}
+
+#[test]
+fn a_prekey_ends_when_its_time_is_over_though_no_generation_begins() {
+    let folder = Folder::new("ends");
+    let alice = Client::new(&folder, "alice");
+    let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();
+    let count = || alice.store.profile().unwrap().account.prekeys.len();
+    // A client whose house is kept an hour later each day.
+    (1..14).for_each(|day| assert!(alice.store.roll(START + (DAY + HOUR) * day).unwrap()));
+    let end = START + TTL * 2;
+    assert!(!alice.store.roll(end - SECOND).unwrap());
+    let before = count();
+    assert!(alice.store.roll(end).unwrap());
+    assert_eq!(count(), before - 1);
+    let left = alice.store.profile().unwrap().account.prekeys;
+    assert!(left.iter().all(|prekey| prekey.to_seed() != first));
+    assert!(!alice.store.roll(end).unwrap());
+}
+
+#[test]
+fn a_prekey_that_was_told_of_until_lately_stays_for_an_envelopes_life() {
+    let folder = Folder::new("off");
+    let alice = Client::new(&folder, "alice");
+    let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();
+    // The machine was off for a month; others may have sealed to the old prekey all the while.
+    let back = START + DAY * 30;
+    assert!(alice.store.roll(back).unwrap());
+    let has = || {
+        let prekeys = alice.store.profile().unwrap().account.prekeys;
+        prekeys.iter().any(|prekey| prekey.to_seed() == first)
+    };
+    for day in 1..7 {
+        alice.store.roll(back + DAY * day).unwrap();
+        assert!(has(), "day {day}");
+    }
+    alice.store.roll(back + TTL).unwrap();
+    assert!(!has());
+}
+
+#[test]
+fn a_contact_hears_of_the_next_generation_and_writes_there() {
+    let folder = Folder::new("hears");
+    let [alice, bob] = Client::pair(&folder);
+    alice.store.roll(START + DAY).unwrap();
+    let newest = told(&alice, &bob).unwrap();
+    let heard = carry(&alice, &bob, START + DAY);
+    let [Completed::Address { address, anew: false }] = &heard[..] else {
+        panic!("an address has come")
+    };
+    assert!(address.generation == 2 && same(&address.contact, &newest.contact));
+    let bob = bob.reopen();
+    assert!(same(&bob.store.contact("alice").unwrap().address.contact, &newest.contact));
+    assert!(same(&bob.store.correspondents().unwrap()[0].contact, &newest.contact));
+}
+
+/// A message of a contact that tells this address.
+fn telling(address: &Address, sequence: u64) -> Message {
+    Message {
+        id: MessageId::random(&mut rand::rng()),
+        kind: Kind::Address,
+        sequence,
+        minutes: 0,
+        expires: Time::from_micros(0) + START + DAY,
+        body: address.encode().into(),
+    }
+}
+
+#[test]
+fn an_older_address_and_that_of_somebody_else_are_not_taken() {
+    let folder = Folder::new("not-taken");
+    let [alice, bob] = Client::pair(&folder);
+    let eve = Client::new(&folder, "eve");
+    let known = bob.store.contact("alice").unwrap().address;
+    let next = bob.store.correspondents().unwrap()[0].below;
+    let marked = |generation, mark: u8| {
+        let mut address = Address { generation, ..known.clone() };
+        address.contact.mailboxes[0].write_key = WriteKey::new([mark; 32]);
+        address
+    };
+    let foreign = Address { generation: 9, contact: eve.card(START), ..known.clone() };
+    let not_an_address = Message { body: vec![1, 2, 3].into(), ..telling(&known, 0) };
+    let cases = [
+        (telling(&marked(5, 1), next), Some(1)),
+        (telling(&marked(5, 2), next + 1), Some(1)),
+        (telling(&marked(4, 3), next + 2), Some(1)),
+        (telling(&foreign, next + 3), Some(1)),
+        (Message { sequence: next + 4, ..not_an_address }, Some(1)),
+        (telling(&marked(6, 4), next + 5), Some(4)),
+    ];
+    for (message, expected) in cases {
+        let told = arrive(alice.key(), &message, &bob, START + HOUR);
+        let address = bob.store.contact("alice").unwrap().address;
+        let mark = address.contact.mailboxes[0].write_key.expose()[0];
+        assert_eq!(Some(mark), expected, "number {}", message.sequence);
+        let taken = [next, next + 5].contains(&message.sequence);
+        assert_eq!(told.len(), usize::from(taken));
+        assert!(address.contact.identity.key_id() == alice.key());
+    }
+}
+
+#[test]
+fn a_blocked_contact_is_cut_off_and_nobody_else() {
+    let folder = Folder::new("blocked");
+    let [alice, bob] = Client::pair(&folder);
+    let carol = Client::new(&folder, "carol");
+    alice.store.add_contact("carol", carol.card(START), START).unwrap();
+    carry(&alice, &carol, START);
+    alice.store.roll(START + DAY).unwrap();
+    carry(&alice, &bob, START + DAY);
+    carry(&alice, &carol, START + DAY);
+    let waiting = alice.store.accept("bob", &Content::text("x"), DAY, START + DAY).unwrap();
+    let (before, card) = (accepted(&alice), on_card(&alice));
+
+    let now = START + DAY + HOUR;
+    assert!(alice.store.block("bob", now).unwrap() == bob.key());
+    let alice = alice.reopen();
+    let after = accepted(&alice);
+    for at in 0..after.len() {
+        assert!(before[at].iter().all(|old| !after[at].contains(old)), "an old key is accepted");
+        assert!(!after[at].contains(&card[at]));
+        assert!(after[at].contains(&on_card(&alice)[at]));
+    }
+    assert!(alice.waiting(bob.key()).is_empty());
+    assert_eq!(alice.fate(waiting.id), Some(Fate::Undeliverable));
+    let newest = told(&alice, &carol).unwrap();
+    assert_eq!(newest.generation, 3);
+    assert!(after[0][0] == *newest.contact.mailboxes[0].write_key.expose());
+    let names = alice.store.contacts().unwrap();
+    let blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked;
+    assert!(blocked("bob") && !blocked("carol"));
+    alice.store.roll(now + DAY).unwrap();
+    assert!(alice.waiting(bob.key()).is_empty());
+    let sessions = alice.store.correspondents().unwrap();
+    assert!(sessions.len() == 1 && sessions[0].contact.identity.key_id() == carol.key());
+}
+
+#[test]
+fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
+    let folder = Folder::new("replaced");
+    let [alice, bob] = Client::pair(&folder);
+    let profile = alice.store.profile().unwrap();
+    let lost = profile.account.mailboxes[0].relay;
+    let spare = profile.spare_relay(&alice.network.roster).unwrap();
+    alice.store.replace_mailbox(lost, spare, START + HOUR).unwrap();
+    carry(&alice, &bob, START + HOUR);
+    let known = bob.store.contact("alice").unwrap().address;
+    let relays: Vec<_> = known.contact.mailboxes.iter().map(|mailbox| mailbox.relay).collect();
+    assert_eq!(relays, [spare, profile.account.mailboxes[1].relay]);
+    assert!(known.contact.mailboxes[0].id != profile.account.mailboxes[0].key.id());
+    assert!(known.contact.mailboxes[1].id == profile.account.mailboxes[1].key.id());
+    alice.store.replace_mailbox(NodeNumber::new(99), spare, START + HOUR).unwrap();
+    assert!(alice.waiting(bob.key()).is_empty(), "nothing was lost there, so nobody is told");
+}
+
+fn same(one: &Contact, other: &Contact) -> bool {
+    let mailboxes = |contact: &Contact| -> Vec<_> {
+        let all = contact.mailboxes.iter();
+        all.map(|it| (it.relay, *it.id.as_bytes(), *it.write_key.expose())).collect()
+    };
+    one.identity.key_id() == other.identity.key_id()
+        && one.prekey == other.prekey
+        && mailboxes(one) == mailboxes(other)
+}

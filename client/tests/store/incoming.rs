@@ -1,0 +1,117 @@
+//! What a client receives: fragments that last, messages that come once.
+
+use rohrpost_client::{Completed, Content, Correspondent, StoreError};
+use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_proto::courier::{Message, Part};
+
+use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, letters};
+
+/// A file of some fragments that waits at a client for another.
+fn file(from: &Client, name: &str, len: usize) -> Message {
+    let bytes: Vec<u8> = (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let content = Content::file(name, bytes.into());
+    let sent = from.store.accept("bob", &content, DAY, START).unwrap();
+    from.store.message(sent.id).unwrap().unwrap()
+}
+
+fn keep<'l>(at: &Client, sender: KeyId, letters: impl IntoIterator<Item = &'l Letter>) {
+    at.store.keep(letters.into_iter().map(|letter| (sender, letter))).unwrap();
+}
+
+/// What a session is told of a contact.
+fn resumed(client: &Client, sender: KeyId) -> Correspondent {
+    let all = client.store.correspondents().unwrap().into_iter();
+    all.into_iter().find(|other| other.contact.identity.key_id() == sender).unwrap()
+}
+
+fn parts(letters: &[Letter]) -> Vec<Part> {
+    letters.iter().map(Part::of).collect()
+}
+
+fn is_message(told: &[Completed], content: &Content, client: &Client) -> bool {
+    match told {
+        [Completed::Message(incoming)] => client.store.read(incoming.number).unwrap().1 == *content,
+        _ => false,
+    }
+}
+
+#[test]
+fn fragments_last_and_a_session_resumes_with_exactly_those() {
+    let folder = Folder::new("fragments");
+    let [alice, bob] = Client::pair(&folder);
+    let (first, second) = (file(&alice, "first", 5000), file(&alice, "second", 3000));
+    let sender = alice.key();
+    let below = resumed(&bob, sender).below;
+    assert_eq!(below, first.sequence);
+    let (mut of_first, of_second) = (letters(&first), letters(&second));
+    let last = of_first.pop().unwrap();
+    keep(&bob, sender, of_second[2..5].iter().rev());
+    keep(&bob, sender, &of_first);
+    keep(&bob, sender, &of_first[..1]);
+    let bob = bob.reopen();
+    let before = resumed(&bob, sender);
+    let expected = [parts(&of_first), parts(&of_second[2..5])].concat();
+    assert!(before.below == below && before.parts == expected);
+
+    keep(&bob, sender, [&last]);
+    let now = START + HOUR;
+    let told = bob.store.complete(sender, &[complete(&first)], first.sequence + 1, now).unwrap();
+    assert!(is_message(&told, &Content::decode(&first.body).unwrap(), &bob));
+    let bob = bob.reopen();
+    let after = resumed(&bob, sender);
+    assert!(after.below == first.sequence + 1 && after.parts == parts(&of_second[2..5]));
+    let [incoming] = &bob.store.inbox(0).unwrap()[..] else { panic!("one message has come") };
+    assert!(incoming.file.as_deref() == Some("first") && incoming.len == 5000);
+    assert!(incoming.name == "alice" && incoming.arrived == now && !incoming.read);
+    assert!(incoming.from == sender && incoming.id == first.id);
+}
+
+#[test]
+fn what_is_completed_a_second_time_is_not_told_again() {
+    let folder = Folder::new("twice");
+    let [alice, bob] = Client::pair(&folder);
+    let message = file(&alice, "file", 900);
+    assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);
+    // The process died before it heard of its commit: the courier says it again.
+    let below = message.sequence + 1;
+    let again = bob.store.complete(alice.key(), &[complete(&message)], below, START).unwrap();
+    assert!(again.is_empty());
+    assert_eq!(bob.store.inbox(0).unwrap().len(), 1);
+}
+
+#[test]
+fn a_message_that_came_in_another_life_does_not_come_again() {
+    let folder = Folder::new("life");
+    let [alice, bob] = Client::pair(&folder);
+    let mut message = file(&alice, "file", 900);
+    assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);
+    message.sequence = ((message.sequence >> 32) + 7) << 32;
+    assert!(arrive(alice.key(), &message, &bob, START + DAY).is_empty());
+    assert_eq!(resumed(&bob, alice.key()).below, message.sequence + 1);
+    // Its id is remembered for longer than its sender could still be trying.
+    bob.store.set_retention(DAY).unwrap();
+    bob.store.acknowledge(&[bob.store.inbox(0).unwrap()[0].number]).unwrap();
+    bob.store.prune(START + DAY * 50).unwrap();
+    message.sequence += 1;
+    assert!(arrive(alice.key(), &message, &bob, START + DAY * 50).is_empty());
+    assert!(bob.store.inbox(0).unwrap().is_empty());
+}
+
+#[test]
+fn messages_are_marked_together_or_not_at_all() {
+    let folder = Folder::new("marked");
+    let [alice, bob] = Client::pair(&folder);
+    for text in ["one", "two"] {
+        alice.store.accept("bob", &Content::text(text), DAY, START).unwrap();
+    }
+    carry(&alice, &bob, START);
+    let numbers: Vec<_> = bob.store.inbox(0).unwrap().iter().map(|one| one.number).collect();
+    let wrong = bob.store.acknowledge(&[numbers[0], 77]);
+    assert!(matches!(wrong, Err(StoreError::Number(77))));
+    let read = || bob.store.inbox(0).unwrap().iter().map(|one| one.read).collect::<Vec<_>>();
+    assert_eq!(read(), [false, false]);
+    bob.store.acknowledge(&numbers[..1]).unwrap();
+    assert_eq!(read(), [true, false]);
+    assert_eq!(bob.store.inbox(numbers[1]).unwrap().len(), 1);
+    assert!(bob.store.message(MessageId::new([7; 16])).unwrap().is_none());
+}

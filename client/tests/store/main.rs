@@ -1,0 +1,11 @@
+//! The store from outside: what it takes it keeps, whatever becomes of its process, its file and its
+//! contacts. All times are virtual.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod damage;
+mod forward_secrecy;
+mod generations;
+mod incoming;
+mod outgoing;
+mod power_cut;
+mod world;

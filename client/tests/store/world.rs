@@ -1,0 +1,211 @@
+//! Clients without a network: stores, and a hand that carries messages from one to the other as
+//! couriers would.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_client::{Completed, Cost, Fate, Network, Profile, Store, Unlock};
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
+use rohrpost_proto::courier::{Complete, Contact, Message};
+use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use zeroize::Zeroizing;
+
+/// A Monday in November 2026, since the Unix epoch.
+pub(crate) const START: Duration = Duration::from_secs(1_795_000_000);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+/// Bytes of a letter in these stories: short, so that few bytes are many fragments.
+pub(crate) const ROOM: usize = 400;
+const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
+
+/// A directory that goes with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// In memory where the system offers that: the stories flush often, and lose no power.
+    pub(crate) fn new(test: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::at(&parent, test)
+    }
+
+    pub(crate) fn on_disk(test: &str) -> Self {
+        Self::at(&std::env::temp_dir(), test)
+    }
+
+    fn at(parent: &Path, test: &str) -> Self {
+        let folder = Self(parent.join(format!("rohrpost-store-{test}-{}", std::process::id())));
+        fs::create_dir(&folder.0).unwrap();
+        folder
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A client: its home, and its store while that is open.
+pub(crate) struct Client {
+    pub(crate) home: PathBuf,
+    pub(crate) network: Network,
+    pub(crate) store: Store,
+}
+
+impl Client {
+    pub(crate) fn new(folder: &Folder, name: &str) -> Self {
+        let (home, network) = (folder.path(name), network());
+        let profile = Profile::create(&network.roster, Some("north")).unwrap();
+        let store = Store::create(&home, &unlock(), &network, &profile, START).unwrap();
+        Self { home, network, store }
+    }
+
+    /// Two who know each other by their cards, and have told each other so.
+    pub(crate) fn pair(folder: &Folder) -> [Self; 2] {
+        let pair = ["alice", "bob"].map(|name| Self::new(folder, name));
+        let [alice, bob] = &pair;
+        alice.store.add_contact("bob", bob.card(START), START).unwrap();
+        bob.store.add_contact("alice", alice.card(START), START).unwrap();
+        carry(alice, bob, START);
+        carry(bob, alice, START);
+        pair
+    }
+
+    /// Closes the store and opens it again.
+    pub(crate) fn reopen(self) -> Self {
+        let Self { home, network, store } = self;
+        drop(store);
+        let store = Store::open(&home, &unlock(), &network).unwrap();
+        Self { home, network, store }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.home.join("store.vault")
+    }
+
+    pub(crate) fn card(&self, now: Duration) -> Contact {
+        self.store.card(&self.network, now).unwrap().contact
+    }
+
+    pub(crate) fn key(&self) -> KeyId {
+        self.store.profile().unwrap().account.identity.public().key_id()
+    }
+
+    /// What its courier has to do with, in the order of numbers.
+    pub(crate) fn waiting(&self, to: KeyId) -> Vec<Message> {
+        let outbox = self.store.outbox().unwrap().into_iter().filter(|one| one.to == to);
+        let mut waiting: Vec<_> =
+            outbox.filter_map(|one| self.store.message(one.id).unwrap()).collect();
+        waiting.sort_by_key(|message| message.sequence);
+        waiting
+    }
+
+    /// The numbers of what waits for a contact.
+    pub(crate) fn numbers(&self, to: KeyId) -> Vec<u64> {
+        self.waiting(to).iter().map(|message| message.sequence).collect()
+    }
+
+    pub(crate) fn fate(&self, id: MessageId) -> Option<Fate> {
+        self.store.outgoing(id).unwrap().map(|one| one.fate)
+    }
+}
+
+/// Carries all that waits at one client for another, and acknowledges it.
+pub(crate) fn carry(from: &Client, to: &Client, now: Duration) -> Vec<Completed> {
+    let mut told = Vec::new();
+    for message in from.waiting(to.key()) {
+        let id = message.id;
+        told.extend(arrive(from.key(), &message, to, now));
+        from.store.settle(id, Fate::Delivered, now).unwrap();
+    }
+    told
+}
+
+/// A whole message comes to a client; all before it are over.
+pub(crate) fn arrive(
+    sender: KeyId,
+    message: &Message,
+    to: &Client,
+    now: Duration,
+) -> Vec<Completed> {
+    let letters = letters(message);
+    to.store.keep(letters.iter().map(|letter| (sender, letter))).unwrap();
+    to.store.complete(sender, &[complete(message)], message.sequence + 1, now).unwrap()
+}
+
+pub(crate) fn complete(message: &Message) -> Complete {
+    Complete { sequence: message.sequence, message: message.id, kind: message.kind }
+}
+
+/// Cuts a message as its sender's courier does.
+pub(crate) fn letters(message: &Message) -> Vec<Letter> {
+    let count = message.body.len().div_ceil(ROOM).max(1);
+    let part = |index: usize| {
+        let end = message.body.len().min((index + 1) * ROOM);
+        Zeroizing::new(message.body[index * ROOM..end].to_vec())
+    };
+    let number = |index: usize| u32::try_from(index).unwrap();
+    let letter = |index| Letter {
+        message: message.id,
+        kind: message.kind,
+        sequence: message.sequence,
+        fragment: Fragment { index: number(index), count: number(count) },
+        minutes: message.minutes,
+        certificate: None,
+        body: part(index),
+    };
+    (0..count).map(letter).collect()
+}
+
+pub(crate) fn unlock() -> Unlock {
+    Unlock::passphrase_at(Zeroizing::new("right".into()), Cost::danger_cheap())
+}
+
+/// The network of these stories.
+pub(crate) fn network() -> Network {
+    network_named("store")
+}
+
+/// Four relays (1 to 4) and two mixes in each layer, of four operators.
+pub(crate) fn network_named(name: &str) -> Network {
+    let agency_key = |index: usize| SigningKey::from_seed(&[u8::try_from(index).unwrap(); 32]);
+    let agency = |(index, name): (usize, &&str)| Agency {
+        name: (*name).into(),
+        key: agency_key(index).public(),
+    };
+    let agencies: Vec<_> = AGENCIES.iter().enumerate().map(agency).collect();
+    let trust = TrustRoot::new(name.into(), agencies, 3, JoinKey::new([9; 32])).unwrap();
+    let node = |number: u32, role, operator: usize| RosterNode {
+        number: NodeNumber::new(number),
+        name: format!("node-{number}"),
+        operator: AGENCIES[operator % 4].into(),
+        role,
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        identity: SigningKey::from_seed(&[u8::try_from(100 + number).unwrap(); 32]).public(),
+    };
+    let mut nodes: Vec<_> = (0..4).zip(1..).map(|(at, it)| node(it, Role::Relay, at)).collect();
+    for (layer, tens) in (1..4).enumerate() {
+        for (index, ones) in (1..3).enumerate() {
+            nodes.push(node(10 * tens + ones, Role::Mix { layer }, 2 * layer + index));
+        }
+    }
+    let traffic = Traffic::default();
+    let text = Roster::render(name, "2030-01-01", SuiteName::Classic, &traffic, &nodes);
+    let signed = AGENCIES.iter().enumerate();
+    let signatures: Vec<_> =
+        signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
+    let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
+    Network { trust, roster: Arc::new(roster) }
+}
