@@ -257,6 +257,10 @@ fn settle(
     let Some(mut outgoing) = by_id(tx, id)?.filter(Outgoing::is_waiting) else {
         return Ok(());
     };
+    if outgoing.void && fate.is_open() {
+        // Something left before it expired, and is told of only now.
+        return Ok(());
+    }
     outgoing.void = fate == Fate::Expired;
     if outgoing.fate.is_open() {
         (outgoing.fate, outgoing.since) = (fate, now);
