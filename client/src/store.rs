@@ -10,6 +10,7 @@
 mod account;
 mod address;
 mod contacts;
+mod fragments;
 mod inbox;
 mod outbox;
 mod record;
@@ -257,7 +258,7 @@ fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
 /// Where records are.
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [STATE, address::PREKEYS, contacts::CONTACTS].into_iter();
-    let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES);
+    let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 

@@ -185,6 +185,7 @@ impl Store {
             contact.blocked = true;
             put(tx, &contact)?;
             super::outbox::drop_all(tx, contact.key(), now)?;
+            super::fragments::drop_below(tx, contact.key(), u64::MAX)?;
             super::address::roll(tx, now, true)?;
             Ok(contact.key())
         })
@@ -199,7 +200,7 @@ impl Store {
         self.vault.write(|tx| {
             let key = named(tx, name)?.key();
             super::outbox::drop_all(tx, key, now)?;
-            super::inbox::drop_fragments(tx, key, u64::MAX)?;
+            super::fragments::drop_below(tx, key, u64::MAX)?;
             tx.remove(CONTACTS, key.as_bytes())?;
             Ok(key)
         })

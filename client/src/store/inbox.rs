@@ -1,12 +1,14 @@
-//! The inbox: fragments of what is not complete, and messages that are.
+//! The inbox: messages that have come.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
-use rohrpost_proto::courier::{Complete, Part};
+use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::Complete;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
+use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
 use super::{Store, StoreError, address, contacts};
 use crate::session::Correspondent;
@@ -48,19 +50,6 @@ struct IncomingRecord {
     file: Option<String>,
     len: u64,
     read: bool,
-}
-
-/// Of a fragment; its bytes follow the line.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FragmentRecord {
-    sender: Hex<32>,
-    sequence: u64,
-    message: Hex<16>,
-    kind: u8,
-    index: u32,
-    count: u32,
-    minutes: u32,
 }
 
 impl Incoming {
@@ -107,7 +96,8 @@ pub enum Completed {
 }
 
 impl Store {
-    /// Keeps fragments that have come. When this returns, they are on the disk.
+    /// Keeps fragments that have come. When this returns, they are on the disk. What comes from
+    /// someone who is no contact any more, or is blocked, is not kept.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -116,9 +106,14 @@ impl Store {
         letters: impl IntoIterator<Item = (KeyId, &'l Letter)>,
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
+            let mut welcome = BTreeMap::new();
             for (sender, letter) in letters {
-                let key = place(sender, letter.sequence, letter.fragment.index);
-                tx.put(FRAGMENTS, &key, &fragment(sender, letter)?)?;
+                if let Entry::Vacant(new) = welcome.entry(sender) {
+                    new.insert(contacts::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
+                }
+                if welcome[&sender] {
+                    fragments::keep(tx, sender, letter)?;
+                }
             }
             Ok(())
         })
@@ -145,7 +140,7 @@ impl Store {
                 contact.below = below;
                 contacts::put(tx, &contact)?;
             }
-            drop_fragments(tx, sender, below)?;
+            fragments::drop_below(tx, sender, below)?;
             Ok(told)
         })
     }
@@ -165,7 +160,7 @@ impl Store {
                     Correspondent { contact, below, parts: Vec::new() }
                 })
                 .collect();
-            for (sender, part) in parts(tx)? {
+            for (sender, part) in fragments::parts(tx)? {
                 let mut all = correspondents.iter_mut();
                 let of = all.find(|other| other.contact.identity.key_id() == sender);
                 if let Some(of) = of {
@@ -222,7 +217,7 @@ fn take(
     complete: &Complete,
     now: Duration,
 ) -> Result<Option<Completed>, StoreError> {
-    let Some(Assembled { minutes, body }) = assemble(tx, sender, complete)? else {
+    let Some(Assembled { minutes, body }) = fragments::assemble(tx, sender, complete)? else {
         return Ok(None);
     };
     match complete.kind {
@@ -261,54 +256,6 @@ fn take(
     }
 }
 
-/// A complete message.
-struct Assembled {
-    /// When it was written, since the Unix epoch.
-    minutes: u32,
-    body: Zeroizing<Vec<u8>>,
-}
-
-/// All fragments of a message in their order; none if it was taken before.
-fn assemble(
-    tx: &ReadTx<'_>,
-    sender: KeyId,
-    complete: &Complete,
-) -> Result<Option<Assembled>, StoreError> {
-    let mut body = Zeroizing::new(Vec::new());
-    let (mut index, mut minutes) = (0, 0);
-    loop {
-        let key = place(sender, complete.sequence, index);
-        let Some(record) = tx.get(FRAGMENTS, &key)? else {
-            return if index == 0 { Ok(None) } else { Err(StoreError::Record) };
-        };
-        let (head, bytes) = split(&record)?;
-        if body.is_empty() {
-            minutes = head.minutes;
-            let whole = bytes.len().saturating_mul(usize::try_from(head.count).unwrap_or(0));
-            // Once and for all, so that no part of it is left behind in memory by growth.
-            body.reserve_exact(whole.min(rohrpost_proto::courier::MESSAGE_BYTES));
-        }
-        body.extend_from_slice(bytes);
-        index += 1;
-        if index >= head.count {
-            return Ok(Some(Assembled { minutes, body }));
-        }
-    }
-}
-
-/// Forgets the fragments of messages before this number.
-pub(super) fn drop_fragments(
-    tx: &mut WriteTx<'_>,
-    sender: KeyId,
-    below: u64,
-) -> Result<(), StoreError> {
-    let over = |(of, part): &(KeyId, Part)| *of == sender && part.sequence < below;
-    for (_, part) in parts(tx)?.into_iter().filter(over) {
-        tx.remove(FRAGMENTS, &place(sender, part.sequence, part.fragment.index))?;
-    }
-    Ok(())
-}
-
 /// Forgets messages that were read and came before `limit`, and the ids of what came before `seen`.
 pub(super) fn prune(
     tx: &mut WriteTx<'_>,
@@ -333,50 +280,6 @@ pub(super) fn prune(
     Ok(())
 }
 
-fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
-    let mut parts = Vec::new();
-    for record in tx.iter(FRAGMENTS)? {
-        let (_, record) = record?;
-        let (head, _) = split(&record)?;
-        let part = Part {
-            sequence: head.sequence,
-            message: MessageId::new(head.message.0),
-            kind: Kind::from_byte(head.kind).ok_or(StoreError::Record)?,
-            fragment: Fragment { index: head.index, count: head.count },
-        };
-        parts.push((KeyId::new(head.sender.0), part));
-    }
-    Ok(parts)
-}
-
-fn fragment(sender: KeyId, letter: &Letter) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut record = encode(&FragmentRecord {
-        sender: Hex(*sender.as_bytes()),
-        sequence: letter.sequence,
-        message: Hex(*letter.message.as_bytes()),
-        kind: letter.kind.byte(),
-        index: letter.fragment.index,
-        count: letter.fragment.count,
-        minutes: letter.minutes,
-    })?;
-    record.push(b'\n');
-    record.extend_from_slice(&letter.body);
-    Ok(record)
-}
-
-fn split(record: &[u8]) -> Result<(FragmentRecord, &[u8]), StoreError> {
-    let end = record.iter().position(|byte| *byte == b'\n').ok_or(StoreError::Record)?;
-    Ok((decode(&record[..end])?, &record[end + 1..]))
-}
-
-fn place(sender: KeyId, sequence: u64, index: u32) -> [u8; 44] {
-    let mut key = [0; 44];
-    key[..32].copy_from_slice(sender.as_bytes());
-    key[32..40].copy_from_slice(&sequence.to_be_bytes());
-    key[40..].copy_from_slice(&index.to_be_bytes());
-    key
-}
-
 fn inbox(tx: &ReadTx<'_>, from: u64) -> Result<Vec<Incoming>, StoreError> {
     let mut inbox = Vec::new();
     for record in tx.entries(INBOX, from)? {
@@ -391,8 +294,7 @@ fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
     Ok(Incoming::of(number, decode(&record)?))
 }
 
-pub(super) const TABLES: [KeyedTable; 3] = [FRAGMENTS, BODIES, SEEN];
-const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");
+pub(super) const TABLES: [KeyedTable; 2] = [BODIES, SEEN];
 pub(super) const INBOX: OrderedTable = OrderedTable::new("inbox");
 const BODIES: KeyedTable = KeyedTable::new("inbox bodies");
 /// Ids of messages that came: `message id` to the Unix second.

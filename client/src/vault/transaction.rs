@@ -51,6 +51,21 @@ impl<'v> ReadTx<'v> {
         Ok(self.record(&table, &table.blind(key))?.map(|record| record.value))
     }
 
+    /// Whether there is a value under `key`; it is not read.
+    ///
+    /// # Errors
+    /// The file is damaged or cannot be read.
+    pub fn contains(&self, table: KeyedTable, key: &[u8]) -> Result<bool, VaultError> {
+        let Some(table) = self.known(table.into()) else { return Ok(false) };
+        let (stored, definition) = (table.blind(key), definition(&table.name));
+        let error = VaultError::store(self.path);
+        let there = match &self.store {
+            Store::Read(store) => has(&store.open_table(definition).map_err(error)?, &stored),
+            Store::Write(store) => has(&store.open_table(definition).map_err(error)?, &stored),
+        };
+        there.map_err(VaultError::store(self.path))
+    }
+
     /// The record with this number.
     ///
     /// # Errors
@@ -332,6 +347,13 @@ fn fetch(
     stored: &[u8],
 ) -> Result<Option<Vec<u8>>, redb::StorageError> {
     Ok(store.get(stored)?.map(|sealed| sealed.value().to_vec()))
+}
+
+fn has(
+    store: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    stored: &[u8],
+) -> Result<bool, redb::StorageError> {
+    Ok(store.get(stored)?.is_some())
 }
 
 fn list(

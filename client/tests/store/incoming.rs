@@ -1,7 +1,7 @@
 //! What a client receives: fragments that last, messages that come once.
 
 use rohrpost_client::{Completed, Content, Correspondent, StoreError};
-use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::{Message, Part};
 
 use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, letters};
@@ -95,6 +95,42 @@ fn a_message_that_came_in_another_life_does_not_come_again() {
     message.sequence += 1;
     assert!(arrive(alice.key(), &message, &bob, START + DAY * 50).is_empty());
     assert!(bob.store.inbox(0).unwrap().is_empty());
+}
+
+#[test]
+fn a_void_takes_the_place_of_the_fragments_that_came() {
+    let folder = Folder::new("void-comes");
+    let [alice, bob] = Client::pair(&folder);
+    let message = file(&alice, "file", 3000);
+    let sender = alice.key();
+    keep(&bob, sender, &letters(&message)[..4]);
+    let void = Message { kind: Kind::Void, body: Vec::new().into(), ..message };
+    let void_letters = letters(&void);
+    keep(&bob, sender, &void_letters);
+    let bob = bob.reopen();
+    assert!(resumed(&bob, sender).parts == parts(&void_letters));
+    let told = bob.store.complete(sender, &[complete(&void)], void.sequence + 1, START).unwrap();
+    assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
+    let after = resumed(&bob, sender);
+    assert!(after.parts.is_empty() && after.below == void.sequence + 1);
+}
+
+#[test]
+fn what_comes_from_nobody_known_is_not_kept() {
+    let folder = Folder::new("nobody");
+    let [alice, bob] = Client::pair(&folder);
+    let (message, sender) = (file(&alice, "file", 3000), alice.key());
+    bob.store.remove("alice", START).unwrap();
+    keep(&bob, sender, &letters(&message));
+    bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();
+    assert!(resumed(&bob, sender).parts.is_empty());
+    keep(&bob, sender, &letters(&message)[..3]);
+    bob.store.block("alice", START + DAY).unwrap();
+    keep(&bob, sender, &letters(&message));
+    let below = message.sequence + 1;
+    let told = bob.store.complete(sender, &[complete(&message)], below, START + DAY).unwrap();
+    assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
+    assert!(bob.store.correspondents().unwrap().is_empty());
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! Fragments of messages that are not complete, and one record for each message of which there are
+//! any: so what there is of a message is found, and forgotten, without reading what others have.
+
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
+use rohrpost_proto::courier::{Complete, MESSAGE_BYTES, Part};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::StoreError;
+use super::record::{Hex, decode, encode};
+use crate::vault::{KeyedTable, ReadTx, WriteTx};
+
+/// A message of which fragments are kept.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct OpenRecord {
+    version: u32,
+    sender: Hex<32>,
+    sequence: u64,
+    message: Hex<16>,
+    kind: u8,
+    count: u32,
+    minutes: u32,
+}
+
+/// A complete message.
+pub(super) struct Assembled {
+    /// When it was written, since the Unix epoch.
+    pub(super) minutes: u32,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl OpenRecord {
+    fn of(sender: KeyId, letter: &Letter) -> Self {
+        Self {
+            version: 1,
+            sender: Hex(*sender.as_bytes()),
+            sequence: letter.sequence,
+            message: Hex(*letter.message.as_bytes()),
+            kind: letter.kind.byte(),
+            count: letter.fragment.count,
+            minutes: letter.minutes,
+        }
+    }
+
+    fn sender(&self) -> KeyId {
+        KeyId::new(self.sender.0)
+    }
+
+    fn fragments(&self) -> impl Iterator<Item = (u32, [u8; 44])> {
+        let (sender, sequence) = (self.sender(), self.sequence);
+        (0..self.count).map(move |index| (index, place(sender, sequence, index)))
+    }
+
+    fn forget(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+        for (_, key) in self.fragments() {
+            tx.remove(FRAGMENTS, &key)?;
+        }
+        tx.remove(OPEN, &message(self.sender(), self.sequence))?;
+        Ok(())
+    }
+}
+
+/// Keeps a fragment. If it belongs to another message of that number than those before it, as a void
+/// does that takes an expired one's place, they are forgotten.
+pub(super) fn keep(tx: &mut WriteTx<'_>, sender: KeyId, letter: &Letter) -> Result<(), StoreError> {
+    let new = OpenRecord::of(sender, letter);
+    let known = open(tx, sender, letter.sequence)?;
+    if known.as_ref() != Some(&new) {
+        if let Some(other) = known {
+            other.forget(tx)?;
+        }
+        tx.put(OPEN, &message(sender, letter.sequence), &encode(&new)?)?;
+    }
+    Ok(tx.put(FRAGMENTS, &place(sender, letter.sequence, letter.fragment.index), &letter.body)?)
+}
+
+/// All fragments of a message in their order; none if it was taken before.
+pub(super) fn assemble(
+    tx: &ReadTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+) -> Result<Option<Assembled>, StoreError> {
+    let Some(open) = open(tx, sender, complete.sequence)? else {
+        return Ok(None);
+    };
+    let mut body = Zeroizing::new(Vec::new());
+    for (index, key) in open.fragments() {
+        let bytes = tx.get(FRAGMENTS, &key)?.ok_or(StoreError::Record)?;
+        if index == 0 {
+            let whole = bytes.len().saturating_mul(usize::try_from(open.count).unwrap_or(0));
+            // Once and for all, so that no part of it is left behind in memory by growth.
+            body.reserve_exact(whole.min(MESSAGE_BYTES));
+        }
+        body.extend_from_slice(&bytes);
+    }
+    Ok(Some(Assembled { minutes: open.minutes, body }))
+}
+
+/// Forgets the fragments of a contact's messages before this number.
+pub(super) fn drop_below(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    below: u64,
+) -> Result<(), StoreError> {
+    let over = |open: &OpenRecord| open.sender() == sender && open.sequence < below;
+    for open in all(tx)?.into_iter().filter(over) {
+        open.forget(tx)?;
+    }
+    Ok(())
+}
+
+/// What is kept of all messages.
+pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
+    let mut parts = Vec::new();
+    for open in all(tx)? {
+        for (index, key) in open.fragments() {
+            if tx.contains(FRAGMENTS, &key)? {
+                let part = Part {
+                    sequence: open.sequence,
+                    message: MessageId::new(open.message.0),
+                    kind: Kind::from_byte(open.kind).ok_or(StoreError::Record)?,
+                    fragment: Fragment { index, count: open.count },
+                };
+                parts.push((open.sender(), part));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// At most 512 of each contact, by the courier's bound.
+fn all(tx: &ReadTx<'_>) -> Result<Vec<OpenRecord>, StoreError> {
+    tx.iter(OPEN)?.map(|record| decode(&record?.1)).collect()
+}
+
+fn open(tx: &ReadTx<'_>, sender: KeyId, sequence: u64) -> Result<Option<OpenRecord>, StoreError> {
+    tx.get(OPEN, &message(sender, sequence))?.map(|record| decode(&record)).transpose()
+}
+
+fn message(sender: KeyId, sequence: u64) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(sender.as_bytes());
+    key[32..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+fn place(sender: KeyId, sequence: u64, index: u32) -> [u8; 44] {
+    let mut key = [0; 44];
+    key[..40].copy_from_slice(&message(sender, sequence));
+    key[40..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+pub(super) const TABLES: [KeyedTable; 2] = [OPEN, FRAGMENTS];
+/// By sender and number.
+const OPEN: KeyedTable = KeyedTable::new("open messages");
+/// By sender, number and index: bytes of the body.
+const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");
