@@ -116,7 +116,9 @@ fn transfer(seed: u64, with_mail: bool) -> World<Toy> {
 }
 
 fn file() -> Vec<u8> {
-    (0..FRAGMENTS * letter_body_len::<Toy>()).map(|at| u8::try_from(at % 251).unwrap()).collect()
+    (0..FRAGMENTS * letter_body_len::<Toy>())
+        .map(|at| u8::try_from(at % 251).expect("below 251"))
+        .collect()
 }
 
 /// Bulk, what leaves again, and acknowledgements take the place of cover and are nothing else to see.
