@@ -46,8 +46,7 @@ impl Store {
         now: Duration,
     ) -> Result<Self, StoreError> {
         make_home(home)?;
-        let vault = Vault::create(&file(home), unlock)?;
-        vault.write(|tx| {
+        let vault = Vault::create_with(&file(home), unlock, |tx| {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
             let life = life(tx, now)?;
             tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
@@ -73,10 +72,7 @@ impl Store {
             Err(VaultError::Missing(_)) => return Err(StoreError::Missing(home.to_owned())),
             opened => opened?,
         };
-        let own = vault.read(|tx| Ok::<_, StoreError>(tx.get(STATE, NETWORK)?))?;
-        if own.is_none_or(|own| *own != network.roster.network_id.as_bytes()) {
-            return Err(StoreError::Network(home.to_owned()));
-        }
+        vault.read(|tx| of_network(tx, network, home))?;
         Ok(Self { vault })
     }
 
@@ -130,10 +126,11 @@ impl Store {
         now: Duration,
     ) -> Result<Self, StoreError> {
         make_home(home)?;
-        Vault::open(backup, unlock)?.back_up(&file(home))?;
-        let store = Self::open(home, unlock, network)?;
-        store.vault.write(|tx| begin_life(tx, now))?;
-        Ok(store)
+        let vault = Vault::restore(backup, &file(home), unlock, |tx| {
+            of_network(tx, network, backup)?;
+            begin_life(tx, now)
+        })?;
+        Ok(Self { vault })
     }
 
     /// Locks the store by another passphrase or key file.
@@ -221,6 +218,12 @@ pub enum StoreError {
         /// Bytes that fit.
         limit: usize,
     },
+}
+
+fn of_network(tx: &ReadTx<'_>, network: &Network, path: &Path) -> Result<(), StoreError> {
+    let own = tx.get(STATE, NETWORK)?;
+    let same = own.is_some_and(|own| *own == network.roster.network_id.as_bytes());
+    if same { Ok(()) } else { Err(StoreError::Network(path.to_owned())) }
 }
 
 /// Begins a new life after an older copy of the store: numbers go on above all that were ever given,

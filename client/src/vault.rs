@@ -71,6 +71,25 @@ impl Vault {
     /// # Errors
     /// There is a file already, the directory is open to others, or it cannot be written.
     pub fn create(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        Self::create_with(path, unlock, |_| Ok(()))
+    }
+
+    /// The same, with what `work` puts into it: without that the vault does not appear.
+    ///
+    /// # Errors
+    /// What `work` returns, or why no vault can be made.
+    pub fn create_with<E: From<VaultError>>(
+        path: &Path,
+        unlock: &Unlock,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let (draft, vault) = Self::draft(path, unlock)?;
+        vault.write(work)?;
+        draft.publish()?;
+        Ok(vault)
+    }
+
+    fn draft(path: &Path, unlock: &Unlock) -> Result<(Draft, Self), VaultError> {
         private_directory(path)?;
         let draft = Draft::begin(path)?;
         let file = Arc::clone(draft.file());
@@ -86,8 +105,7 @@ impl Vault {
         ledger.save(&transaction, &keys, path)?;
         transaction.commit().map_err(VaultError::store(path))?;
         file.write_anchor(&keys.anchor, ledger.commit)?;
-        draft.publish()?;
-        Ok(Self::of(database, file, header, keys, erasure))
+        Ok((draft, Self::of(database, file, header, keys, erasure)))
     }
 
     /// Opens a vault and holds all that is in it against its checksums, its ledger and its anchor,
@@ -190,6 +208,33 @@ impl Vault {
     /// # Errors
     /// There is a file already, or it cannot be written.
     pub fn back_up(&self, to: &Path) -> Result<(), VaultError> {
+        let (draft, copy, _) = self.copy(to)?;
+        drop(copy);
+        draft.publish()
+    }
+
+    /// Makes a vault of a backup, with a first change to it: without that it does not appear. The
+    /// backup stays as it is.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the backup does not open or the vault cannot be made.
+    pub fn restore<E: From<VaultError>>(
+        backup: &Path,
+        to: &Path,
+        unlock: &Unlock,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        private_directory(to)?;
+        let source = Self::open(backup, unlock)?;
+        let (draft, database, erasure) = source.copy(to)?;
+        let Self { header, keys, .. } = source;
+        let vault = Self::of(database, Arc::clone(draft.file()), header, keys, erasure);
+        vault.write(work)?;
+        draft.publish()?;
+        Ok(vault)
+    }
+
+    fn copy(&self, to: &Path) -> Result<(Draft, Database, ErasureKey), VaultError> {
         let path = self.file.path();
         let draft = Draft::begin(to)?;
         draft.file().write_header(&self.header)?;
@@ -214,8 +259,7 @@ impl Vault {
         Ledger::anchored(&copy, &self.keys, ledger.commit, to)?;
         ledger.verify(&copy, &self.keys, &own, to)?;
         draft.file().write_anchor(&self.keys.anchor, ledger.commit)?;
-        drop(copy);
-        draft.publish()
+        Ok((draft, copy, own))
     }
 
     /// Destroys a vault that no process has open: overwrites its header with the wrapped master

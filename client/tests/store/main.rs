@@ -6,6 +6,7 @@ mod damage;
 mod forward_secrecy;
 mod generations;
 mod incoming;
+mod lives;
 mod outgoing;
 mod power_cut;
 mod world;

@@ -1,0 +1,103 @@
+//! Lives of a store: it goes on from a backup, contacts come and go, and its end.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rohrpost_client::{Content, Cost, Store, StoreError, Unlock, VaultError};
+use zeroize::Zeroizing;
+
+use super::world::{Client, DAY, Folder, HOUR, START, carry, network, network_named, unlock};
+
+fn restore(folder: &Folder, backup: &str, to: &str, now: Duration) -> Client {
+    let (home, network) = (folder.path(to), network());
+    let store = Store::restore(&folder.path(backup), &home, &unlock(), &network, now).unwrap();
+    Client { home, network, store }
+}
+
+#[test]
+fn what_waited_in_a_backup_arrives_once() {
+    let folder = Folder::new("waited");
+    let [alice, bob] = Client::pair(&folder);
+    alice.store.accept("bob", &Content::text("waits"), DAY * 7, START).unwrap();
+    alice.store.back_up(&folder.path("backup")).unwrap();
+    drop(alice);
+    let alice = restore(&folder, "backup", "first", START + HOUR);
+    carry(&alice, &bob, START + HOUR);
+    drop(alice);
+    let alice = restore(&folder, "backup", "second", START + HOUR * 2);
+    carry(&alice, &bob, START + HOUR * 2);
+    let inbox = bob.store.inbox(0).unwrap();
+    assert_eq!(inbox.len(), 1);
+    assert!(alice.waiting(bob.key()).is_empty());
+}
+
+#[test]
+fn a_restore_that_cannot_be_leaves_nothing() {
+    let folder = Folder::new("cannot");
+    let [alice, bob] = Client::pair(&folder);
+    let (backup, home) = (folder.path("backup"), folder.path("home"));
+    alice.store.back_up(&backup).unwrap();
+    let restore =
+        |home: &Path, unlock: &Unlock| Store::restore(&backup, home, unlock, &network(), START);
+    let wrong = Unlock::passphrase_at(Zeroizing::new("wrong".into()), Cost::danger_cheap());
+    let error = restore(&home, &wrong).err().unwrap();
+    assert!(matches!(error, StoreError::Vault(VaultError::WrongKey(_))), "{error}");
+    assert!(!Store::is_in(&home));
+    let taken = restore(&bob.home, &unlock()).err().unwrap();
+    assert!(matches!(taken, StoreError::Vault(VaultError::Exists(_))), "{taken}");
+    let other = network_named("other");
+    let error = Store::restore(&backup, &home, &unlock(), &other, START).err().unwrap();
+    assert!(matches!(error, StoreError::Network(_)), "{error}");
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+    drop(restore(&home, &unlock()).unwrap());
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 1);
+    let error = Store::open(&home, &unlock(), &other).err().unwrap();
+    assert!(matches!(error, StoreError::Network(_)), "{error}");
+}
+
+#[test]
+fn names_are_unique_and_contacts_too() {
+    let folder = Folder::new("names");
+    let [alice, bob] = Client::pair(&folder);
+    let carol = Client::new(&folder, "carol");
+    let add = |name: &str, card| alice.store.add_contact(name, card, START).err();
+    assert!(matches!(add("bob", carol.card(START)), Some(StoreError::NameTaken(_))));
+    assert!(matches!(add("robert", bob.card(START)), Some(StoreError::Known(_))));
+    for name in ["", "a b", "x/y", &"n".repeat(65)] {
+        assert!(matches!(add(name, carol.card(START)), Some(StoreError::Name(_))), "{name}");
+    }
+    alice.store.block("bob", START).unwrap();
+    assert!(matches!(add("robert", bob.card(START)), Some(StoreError::Blocked(_))));
+    alice.store.verify("bob").unwrap();
+    assert!(alice.store.contact("bob").unwrap().verified);
+    assert_eq!(alice.store.name_of(bob.key()).unwrap(), "bob");
+    assert_eq!(alice.store.name_of(carol.key()).unwrap(), "");
+}
+
+#[test]
+fn another_passphrase_takes_the_place_of_the_first() {
+    let folder = Folder::new("another");
+    let mut alice = Client::new(&folder, "alice");
+    let next = Unlock::passphrase_at(Zeroizing::new("next".into()), Cost::danger_cheap());
+    alice.store.change_unlock(&next).unwrap();
+    let Client { home, network, store } = alice;
+    let open = |unlock: &Unlock| Store::open(&home, unlock, &network).map(drop);
+    assert!(matches!(open(&next), Err(StoreError::Vault(VaultError::InUse(_)))));
+    drop(store);
+    assert!(matches!(open(&unlock()), Err(StoreError::Vault(VaultError::WrongKey(_)))));
+    open(&next).unwrap();
+}
+
+#[test]
+fn a_wiped_store_is_gone() {
+    let folder = Folder::new("wiped");
+    let Client { home, network, store } = Client::new(&folder, "alice");
+    assert!(Store::wipe(&home).is_err(), "it is open");
+    drop(store);
+    Store::wipe(&home).unwrap();
+    assert!(!Store::is_in(&home));
+    assert!(matches!(Store::open(&home, &unlock(), &network), Err(StoreError::Missing(_))));
+    assert!(matches!(Store::wipe(&home), Err(StoreError::Missing(_))));
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+}
