@@ -48,8 +48,7 @@ impl Store {
         make_home(home)?;
         let vault = Vault::create_with(&file(home), unlock, |tx| {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
-            let life = life(tx, now)?;
-            tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
+            next_life(tx, now)?;
             keep_for(tx, KEEP)?;
             address::found(tx, profile, now)
         })?;
@@ -229,23 +228,21 @@ fn of_network(tx: &ReadTx<'_>, network: &Network, path: &Path) -> Result<(), Sto
 /// Begins a new life after an older copy of the store: numbers go on above all that were ever given,
 /// and every contact hears that its messages are counted anew.
 fn begin_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
-    let life = life(tx, now)?;
-    tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
+    let life = next_life(tx, now)?;
     for mut contact in contacts::contacts(tx)? {
         contact.counts_since = life;
         outbox::renumber(tx, &mut contact, life)?;
-        if !contact.blocked {
-            address::tell(tx, contact.key(), now)?;
-        }
     }
-    Ok(())
+    address::begin_anew(tx, now)
 }
 
 /// A life that begins now: the Unix second, above that of the last one.
-fn life(tx: &ReadTx<'_>, now: Duration) -> Result<u32, StoreError> {
+fn next_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<u32, StoreError> {
     let before = if tx.get(STATE, LIFE)?.is_some() { number(tx, LIFE)? } else { 0 };
     let before = u32::try_from(before).map_err(|_| StoreError::Record)?;
-    Ok(u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(before.saturating_add(1)))
+    let life = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(before.saturating_add(1));
+    tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
+    Ok(life)
 }
 
 fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
@@ -279,7 +276,7 @@ fn file(home: &Path) -> PathBuf {
 
 const STATE: KeyedTable = KeyedTable::new("state");
 const NETWORK: &[u8] = b"network";
-/// The store's newest life: the upper half of numbers that it gives to messages.
+/// The newest life, of the store or of a contact in it: the upper half of numbers that it gives to messages.
 const LIFE: &[u8] = b"life";
 /// In seconds.
 const RETENTION: &[u8] = b"retention";

@@ -7,7 +7,7 @@ use rohrpost_packet::envelope::{KeyId, Kind};
 
 use super::account::{AccountRecord, PREKEY_LIFE, PrekeyRecord};
 use super::record::{decode, encode};
-use super::{STATE, Store, StoreError, contacts, life, outbox};
+use super::{STATE, Store, StoreError, contacts, next_life, outbox};
 use crate::vault::{KeyedTable, ReadTx, WriteTx};
 use crate::{Address, Card, Network, Profile};
 
@@ -97,6 +97,15 @@ pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, cut_off: bool) -> Result
     tell_all(tx, now)
 }
 
+/// Begins a generation after an older copy of the store. Its number is above all that the store has
+/// told since that copy: generations are far fewer than seconds.
+pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    let mut account = account(tx)?;
+    account.generation = account.generation.max(now.as_secs());
+    save(tx, &account)?;
+    roll(tx, now, false)
+}
+
 /// Removes those whose time is over, for good.
 fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
@@ -140,14 +149,17 @@ pub(super) fn take(
         return Ok(None);
     };
     let own = address.contact.identity.key_id() == sender;
-    if !own || address.generation <= known.address.generation {
+    // Who removes a contact and adds it again counts anew in the same generation.
+    let newer = (address.generation, address.counts_since)
+        > (known.address.generation, known.counted_since);
+    if !own || !newer {
         return Ok(None);
     }
     let anew = known.counted_since != 0 && known.counted_since != address.counts_since;
     known.counted_since = address.counts_since;
     known.address = address.clone();
     if anew {
-        let life = life(tx, now)?;
+        let life = next_life(tx, now)?;
         outbox::renumber(tx, &mut known, life)?;
     }
     contacts::put(tx, &known)?;

@@ -121,7 +121,7 @@ impl Store {
                 }
             }
             // Above all that it may have seen, if it was a contact before.
-            let life = super::life(tx, now)?;
+            let life = super::next_life(tx, now)?;
             let known = KnownContact {
                 name: name.to_owned(),
                 address: Address { generation: 0, counts_since: 0, contact: contact.clone() },

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rohrpost_client::{Content, Cost, Store, StoreError, Unlock, VaultError};
+use rohrpost_client::{Completed, Content, Cost, Fate, Store, StoreError, Unlock, VaultError};
+use rohrpost_packet::envelope::Kind;
 use zeroize::Zeroizing;
 
 use super::world::{Client, DAY, Folder, HOUR, START, carry, network, network_named, unlock};
@@ -13,6 +14,52 @@ fn restore(folder: &Folder, backup: &str, to: &str, now: Duration) -> Client {
     let (home, network) = (folder.path(to), network());
     let store = Store::restore(&folder.path(backup), &home, &unlock(), &network, now).unwrap();
     Client { home, network, store }
+}
+
+fn is_anew(told: &[Completed]) -> Vec<bool> {
+    let anew = |it: &Completed| match it {
+        Completed::Address { anew, .. } => Some(*anew),
+        Completed::Message(_) => None,
+    };
+    told.iter().filter_map(anew).collect()
+}
+
+#[test]
+fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
+    let folder = Folder::new("restored");
+    let [alice, bob] = Client::pair(&folder);
+    alice.store.accept("bob", &Content::text("waits"), DAY * 7, START).unwrap();
+    let void = alice.store.accept("bob", &Content::text("expired"), HOUR, START).unwrap();
+    alice.store.settle(void.id, Fate::Expired, START + HOUR).unwrap();
+    alice.store.back_up(&folder.path("backup")).unwrap();
+    // After the backup, numbers and generations go on and are then forgotten.
+    alice.store.roll(START + DAY).unwrap();
+    alice.store.accept("bob", &Content::text("forgotten"), DAY, START + DAY).unwrap();
+    let highest = *alice.numbers(bob.key()).last().unwrap();
+    carry(&alice, &bob, START + DAY);
+    drop(alice);
+    bob.store.accept("alice", &Content::text("for alice"), DAY * 7, START + DAY).unwrap();
+
+    let now = START + DAY * 2;
+    let alice = restore(&folder, "backup", "restored", now);
+    assert!(alice.numbers(bob.key()).iter().all(|number| *number > highest));
+    assert_eq!(alice.fate(void.id), Some(Fate::Expired));
+    assert!(alice.waiting(bob.key()).iter().all(|message| message.kind != Kind::Void));
+    let old = bob.numbers(alice.key());
+    let told = carry(&alice, &bob, now);
+    assert_eq!(is_anew(&told), [true], "the address is newer, and counts anew");
+    let messages = told.iter().filter(|it| matches!(it, Completed::Message(_))).count();
+    assert_eq!(messages, 0, "what waited in the backup was delivered after it");
+    let new = bob.numbers(alice.key());
+    assert!(new.len() == old.len() && new[0] > *old.last().unwrap());
+    assert!(new[0].trailing_zeros() >= 32, "a life begins with its first number");
+    assert_eq!(carry(&bob, &alice, now).len(), 1);
+    let newest = bob.store.contact("alice").unwrap().address.contact;
+    let own = alice.store.profile().unwrap().account;
+    assert!(newest.prekey == *own.prekeys[0].public());
+    // Only once.
+    alice.store.roll(now + DAY).unwrap();
+    assert_eq!(is_anew(&carry(&alice, &bob, now + DAY)), [false]);
 }
 
 #[test]
@@ -54,6 +101,41 @@ fn a_restore_that_cannot_be_leaves_nothing() {
     assert_eq!(fs::read_dir(&home).unwrap().count(), 1);
     let error = Store::open(&home, &unlock(), &other).err().unwrap();
     assert!(matches!(error, StoreError::Network(_)), "{error}");
+}
+
+#[test]
+fn a_removed_contact_comes_back_above_its_old_numbers() {
+    for pause in [Duration::ZERO, DAY] {
+        let folder = Folder::new(&format!("comes-back-{}", pause.as_secs()));
+        let [alice, bob] = Client::pair(&folder);
+        for text in ["one", "two"] {
+            alice.store.accept("bob", &Content::text(text), DAY, START).unwrap();
+            bob.store.accept("alice", &Content::text(text), DAY, START).unwrap();
+        }
+        carry(&alice, &bob, START);
+        carry(&bob, &alice, START);
+        let open = alice.store.accept("bob", &Content::text("open"), DAY, START).unwrap();
+        let highest = *alice.numbers(bob.key()).last().unwrap();
+        alice.store.remove("bob", START).unwrap();
+        assert_eq!(alice.fate(open.id), Some(Fate::Undeliverable));
+        assert!(matches!(alice.store.contact("bob"), Err(StoreError::Unknown(_))));
+        assert_eq!(alice.store.inbox(0).unwrap().len(), 2);
+
+        let now = START + pause;
+        alice.store.add_contact("robert", bob.card(now), now).unwrap();
+        alice.store.accept("robert", &Content::text("three"), DAY, now).unwrap();
+        assert!(alice.numbers(bob.key()).iter().all(|number| *number > highest));
+        let old = bob.store.accept("alice", &Content::text("back"), DAY, now).unwrap();
+        let before = bob.numbers(alice.key())[0];
+        // Though no new generation has begun.
+        let told = carry(&alice, &bob, now);
+        assert_eq!(is_anew(&told), [true]);
+        assert_eq!(told.len(), 2);
+        assert!(bob.numbers(alice.key())[0] > before);
+        assert!(bob.waiting(alice.key())[0].id == old.id);
+        let heard = carry(&bob, &alice, now);
+        assert_eq!(heard.len(), 1);
+    }
 }
 
 #[test]
