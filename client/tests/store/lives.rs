@@ -139,6 +139,18 @@ fn a_removed_contact_comes_back_above_its_old_numbers() {
 }
 
 #[test]
+fn nothing_is_numbered_anew_when_a_contact_is_heard_first() {
+    let folder = Folder::new("heard-first");
+    let [alice, bob] = ["alice", "bob"].map(|name| Client::new(&folder, name));
+    alice.store.add_contact("bob", bob.card(START), START).unwrap();
+    bob.store.add_contact("alice", alice.card(START), START).unwrap();
+    bob.store.accept("alice", &Content::text("one"), DAY, START).unwrap();
+    let numbers = bob.numbers(alice.key());
+    assert_eq!(is_anew(&carry(&alice, &bob, START + HOUR)), [false]);
+    assert_eq!(bob.numbers(alice.key()), numbers);
+}
+
+#[test]
 fn names_are_unique_and_contacts_too() {
     let folder = Folder::new("names");
     let [alice, bob] = Client::pair(&folder);
