@@ -4,7 +4,7 @@ use rohrpost_client::{Address, Completed, Content, Fate};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::{Contact, Message, OwnMailbox};
-use rohrpost_proto::instruction::WriteKey;
+use rohrpost_proto::instruction::{WRITE_KEYS, WriteKey};
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
 
@@ -81,7 +81,7 @@ fn write_keys_of_cards_hold_for_as_long_as_a_card_may_be_used() {
         for (at, key) in recent.flat_map(|keys| keys.iter().enumerate()) {
             assert!(accepted[at].contains(key), "day {day}");
         }
-        assert!(accepted.iter().all(|keys| keys.len() <= 4), "a mailbox accepts four keys");
+        assert!(accepted.iter().all(|keys| keys.len() <= WRITE_KEYS));
     }
     let accepted = accepted(&alice);
     assert!(!accepted[0].contains(&handed_out[0][0]));
