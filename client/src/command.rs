@@ -145,6 +145,9 @@ enum Command {
         file: PathBuf,
     },
     /// Move a client here from a backup. The one it was made from must not run any more.
+    ///
+    /// Contacts hear of it as soon as it is online. If the backup is older than about two days, it may
+    /// not reach those who have changed their locks since: get their cards again.
     Restore {
         /// The backup.
         file: PathBuf,
