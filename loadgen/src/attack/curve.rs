@@ -122,6 +122,8 @@ pub(super) struct Curve {
     /// Changes of the number of open epochs, from the block's start on.
     opening: Vec<f64>,
     open: f64,
+    /// Blocks, this one among them, into which the last mark reaches with its way.
+    reach: u32,
 }
 
 /// What a store counts at each step of a block, by each method.
@@ -150,11 +152,17 @@ impl Curve {
             pending: (0.0, Time::from_micros(0)),
             opening: vec![0.0; BLOCK_STEPS + kernel.epoch.1 + 1],
             open: 0.0,
+            reach: 0,
         }
     }
 
     /// The block that begins at `start`, with its marks in order.
     pub(super) fn advance(&mut self, kernel: &Kernel, start: Time, marks: &[Time]) -> Block {
+        if marks.is_empty() && self.rests(kernel) {
+            self.level *= kernel.decay.powf(STEP_COUNT);
+            return Block { weights: Vec::new(), quiet: true };
+        }
+        self.reach = if marks.is_empty() { self.reach.saturating_sub(1) } else { 2 };
         for mark in marks {
             let weight = self.weigh(kernel, *mark);
             let at = step(mark.since(start).as_secs_f64());
@@ -176,6 +184,12 @@ impl Curve {
         turn(&mut self.direct);
         turn(&mut self.opening);
         block
+    }
+
+    /// Whether nothing will count until the next mark.
+    fn rests(&self, kernel: &Kernel) -> bool {
+        let ratio = self.level / (STEP * kernel.background);
+        self.reach == 0 && self.open < 0.5 && ratio < kernel.floor
     }
 
     /// The weight of a mark.
@@ -211,6 +225,7 @@ const STEP: f64 = 0.05;
 /// Steps of a block. Longer than any way of a loop is (27.6 means at each mix), so that what leaves in
 /// a block is stored in it or in the next one.
 const BLOCK_STEPS: usize = 1_280;
+const STEP_COUNT: f64 = 1_280.0;
 /// Seconds of a block.
 pub(super) const BLOCK: u64 = 64;
 /// Of the ways one in a million takes longer than these 10 s.
