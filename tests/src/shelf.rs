@@ -120,6 +120,7 @@ impl Posted {
             sequence,
             minutes: 0,
             expires: self.expires,
+            left: None,
             body: Zeroizing::new(self.body.clone()),
         }
     }

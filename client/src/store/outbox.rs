@@ -207,6 +207,7 @@ impl Outgoing {
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + self.expires,
+            left: (self.fate == Fate::Sent).then(|| Time::from_micros(0) + self.since),
             body,
         }
     }

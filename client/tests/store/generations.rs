@@ -149,6 +149,7 @@ fn telling(address: &Address, sequence: u64) -> Message {
         sequence,
         minutes: 0,
         expires: Time::from_micros(0) + START + DAY,
+        left: None,
         body: address.encode().into(),
     }
 }

@@ -233,6 +233,7 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
         sequence: number,
         minutes: 0,
         expires: Time::from_micros(0),
+        left: None,
         body: text(number).encode(),
     };
     let letters = letters(&message);

@@ -295,7 +295,7 @@ impl<S: Suite> Courier<S> {
         if message.sequence < other.next_sequence() {
             return Err(PostError::Order);
         }
-        other.post(message, letter_body_len::<S>());
+        other.post(message, letter_body_len::<S>(), self.patience);
         Ok(())
     }
 

@@ -27,6 +27,7 @@ impl LetterId {
             sequence: self.number.into(),
             minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + unix + LIFE,
+            left: None,
             body: Zeroizing::new(self.text(due, len)),
         }
     }

@@ -179,6 +179,7 @@ fn numbered(sequence: u64, body: Vec<u8>) -> Message {
         sequence,
         minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
         expires: Time::from_micros(0) + unix + LIFE,
+        left: None,
         body: Zeroizing::new(body),
     }
 }

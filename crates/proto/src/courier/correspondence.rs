@@ -81,9 +81,9 @@ impl Correspondence {
         self.contact = contact;
     }
 
-    pub(super) fn post(&mut self, message: Message, room: usize) {
+    pub(super) fn post(&mut self, message: Message, room: usize, patience: Patience) {
         self.next = message.sequence + 1;
-        self.parcels.push_back(Parcel::new(message, room));
+        self.parcels.push_back(Parcel::new(message, room, patience));
     }
 
     pub(super) const fn next_sequence(&self) -> u64 {

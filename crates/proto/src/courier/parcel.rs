@@ -29,6 +29,9 @@ pub struct Message {
     pub minutes: u32,
     /// If it is not acknowledged by then, it is given up.
     pub expires: Time,
+    /// When all of it had left in a former run. It leaves again when its acknowledgement is overdue
+    /// since then, not at once; none if some of it has never left.
+    pub left: Option<Time>,
     /// At most [`MESSAGE_BYTES`].
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -60,11 +63,19 @@ pub(super) struct Flight {
 }
 
 impl Parcel {
-    pub(super) fn new(message: Message, room: usize) -> Self {
+    pub(super) fn new(message: Message, room: usize, patience: Patience) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
-        Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() }
+        let mut parcel = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
+        if let Some(sent) = parcel.message.left.filter(|_| count <= REMEMBERED) {
+            let due = sent + patience.first;
+            let flight =
+                |index| (index, Flight { sent, due, times: 1, unanswered: 0, way: Vec::new() });
+            parcel.flights = (0..count).map(flight).collect();
+            parcel.fresh = count;
+        }
+        parcel
     }
 
     pub(super) const fn message(&self) -> &Message {
@@ -261,6 +272,10 @@ const QUEUE: u32 = 20;
 /// Time-outs before they grow. Where each of ten links loses one packet of twenty, two of five
 /// fragments or their acknowledgements are lost, and three in a hundred that often in a row.
 const STEADY: u32 = 3;
+/// Fragments of a message that left in a former run and count as under way. A longer one leaves
+/// again from the start until an acknowledgement tells what is there, so that it does not hold up
+/// all that is new.
+const REMEMBERED: u32 = 64;
 /// Of so many pulls one in a million goes by without a certain one of two mailboxes.
 const PULLS: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(12 * 3600);

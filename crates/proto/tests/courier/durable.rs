@@ -255,3 +255,25 @@ fn the_way_to_a_mailbox_changes_when_the_first_brings_no_answer() {
     assert!(relays.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(relays.iter().all(|relay| [3, 4].map(NodeNumber::new).contains(relay)));
 }
+
+/// A sender that is started often, as by a person who writes now and then, does not send all that
+/// waits for its acknowledgement again each time.
+#[test]
+fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    world.leaky = true;
+    let mut before = message("before", 0);
+    before.left = Some(START);
+    world.couriers[alice].post(to, before).unwrap();
+    let mut longer = file(8, 100 * letter_body_len::<Classic>(), 1);
+    longer.left = Some(START);
+    world.run(START + SECOND * 40);
+    assert_eq!(sent(&world, alice), 0);
+    world.couriers[alice].post(to, longer).unwrap();
+    world.run(START + SECOND * 60);
+    assert!(sent(&world, alice) > 5, "a long file begins again");
+    world.leaky = false;
+    world.run(START + MINUTE * 7);
+    assert_eq!(completed(&world, bob).len(), 2, "what was lost left again in its time");
+}

@@ -415,6 +415,7 @@ pub(crate) fn message(text: &str, sequence: u64) -> Message {
         sequence,
         minutes: 29_916_666,
         expires: START + Duration::from_secs(3600),
+        left: None,
         body: Zeroizing::new(text.as_bytes().to_vec()),
     }
 }

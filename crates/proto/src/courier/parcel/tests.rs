@@ -11,9 +11,10 @@ fn parcel(len: usize) -> Parcel {
         sequence: 3,
         minutes: 5,
         expires: NOW + Duration::from_secs(1000),
+        left: None,
         body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
     };
-    Parcel::new(message, 100)
+    Parcel::new(message, 100, Patience::new(&Traffic::default()))
 }
 
 /// Lets a fragment leave without a view, over a path that no view will miss.
