@@ -21,9 +21,9 @@ pub(crate) struct Options {
     /// Mean delays of acknowledgements, in seconds, separated by commas.
     #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0,10,60,120", value_parser = value_parser!(u32).range(0..=3_600))]
     means: Vec<u32>,
-    /// Mean time between Alice's messages to Bob, in seconds. Messages closer together share an
-    /// acknowledgement, so each tells less; far apart each tells most.
-    #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = value_parser!(u32).range(1..=86_400))]
+    /// Mean time between Alice's messages to Bob, in seconds. Five minutes serve the attacker best at
+    /// the default mean: closer together messages share an acknowledgement.
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = value_parser!(u32).range(1..=86_400))]
     spacing: u32,
     /// Mean time between the messages of each user to random others, in seconds. They hide Alice: the
     /// less there is of them, the better for the attacker.
@@ -38,10 +38,10 @@ pub(crate) struct Options {
     /// `messages` [default: both].
     #[arg(long, value_enum)]
     knowledge: Option<Knowledge>,
-    /// Trials for each number. The share of successes has a standard error of 2.2 % with 100.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(2..=100_000))]
+    /// Trials for each number. The share of successes has a standard error of 2.8 % with 60.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u32).range(2..=100_000))]
     trials: u32,
-    /// Messages after which a trial is given up; where loops are unknown, a hundredth of it. What is
+    /// Messages after which a trial is given up; where loops are unknown, a twentieth of it. What is
     /// needed is then reckoned from the lead that Alice has, as a lower bound.
     #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
@@ -193,6 +193,6 @@ impl Needed {
 const DEFAULT_MEAN: u32 = 120;
 /// Messages that the attacker must need by default.
 const ENOUGH: u32 = 500;
-/// Without a delay the attack must work about as well as on Signal, where five suffice; else nothing
-/// would say that it is not the attack that fails.
-const FEW: u32 = 20;
+/// Without a delay the attack must work, a tenth of that at most; else nothing would say that it is not
+/// the attack that fails. On Signal five suffice.
+const FEW: u32 = ENOUGH / 10;

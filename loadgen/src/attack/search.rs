@@ -111,4 +111,4 @@ fn above(trials: &[Trial], model: &Model, played: u32) -> u32 {
 
 /// Share of trials in which Alice must be named.
 pub(super) const SUCCESS: f64 = 0.95;
-const TIMES_PART: u32 = 100;
+const TIMES_PART: u32 = 20;

@@ -13,7 +13,7 @@ pub(super) fn model() -> Model {
     Model {
         traffic: Traffic::default(),
         users: 100,
-        spacing: Duration::from_secs(1_800),
+        spacing: Duration::from_secs(300),
         mail: Duration::from_secs(1_800),
         acknowledgement: Duration::from_secs(120),
         mailboxes: 1,
@@ -28,7 +28,7 @@ fn attack(model: Model, limit: u32) -> Needed {
 #[test]
 fn without_a_delay_a_few_messages_suffice() {
     let found = attack(Model { acknowledgement: Duration::ZERO, ..model() }, 100);
-    assert!(matches!(found, Needed::Messages { count, .. } if count <= 20), "{found:?}");
+    assert!(matches!(found, Needed::Messages { count, .. } if count <= 50), "{found:?}");
 }
 
 #[test]
