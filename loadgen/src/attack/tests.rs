@@ -32,7 +32,6 @@ fn without_a_delay_a_few_messages_suffice() {
 }
 
 #[test]
-#[ignore = "minutes and 2 GiB: cargo test --release -p rohrpost-loadgen -- --ignored"]
 fn with_the_default_delay_five_hundred_do_not() {
     let found = attack(model(), 500);
     assert!(matches!(found, Needed::More { .. }), "{found:?}");
