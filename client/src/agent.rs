@@ -11,7 +11,7 @@ mod mail;
 mod progress;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Network;
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
+use crate::clock::unix_now as now;
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
 use health::Watch;
@@ -233,11 +234,6 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
         }
         _ => None,
     }
-}
-
-/// Since the Unix epoch, by the machine's clock.
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(60);

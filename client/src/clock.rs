@@ -1,8 +1,14 @@
-//! A client's document time: its own clock until the relay's ticks say better.
+//! The machine's clock, and a client's document time: its own clock until the relay's ticks say better.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rohrpost_proto::time::Time;
+
+/// Since the Unix epoch, by the machine's clock; nothing if that stands before it.
+#[must_use]
+pub fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Follows the monotonic clock, moved once per session to the relay's time.
 #[derive(Clone, Copy)]
@@ -13,8 +19,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { anchor: Time::from_micros(0) + unix, started: Instant::now() }
+        Self { anchor: Time::from_micros(0) + unix_now(), started: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> Time {

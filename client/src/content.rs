@@ -3,8 +3,6 @@
 //! `version u8 = 1 ‖ kind u8 (0 text, 1 file) ‖ length of the name u8 ‖ name ‖ text or file`. The name is that
 //! of the file alone, in UTF-8; a text has none.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
 
 /// A text or a file.
@@ -90,16 +88,6 @@ impl Content {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::File { bytes, .. } => bytes,
-        }
-    }
-}
-
-/// For people: what it is, without what it says.
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "text, {} bytes", text.len()),
-            Self::File { name, bytes } => write!(f, "file {name}, {} bytes", bytes.len()),
         }
     }
 }

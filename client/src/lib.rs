@@ -25,6 +25,7 @@ mod vault;
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
 pub use card::{CARD_LIFE, Card, CardError};
+pub use clock::unix_now;
 pub use content::{Content, ContentError, NAME_LIMIT};
 pub use fingerprint::Fingerprint;
 pub use network::{Network, NetworkError};

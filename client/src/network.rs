@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rohrpost_proto::roster::{self, NetworkFiles, Roster};
 use rohrpost_proto::trust::TrustRoot;
+
+use crate::clock::unix_now;
 
 /// A network that a client can use.
 pub struct Network {
@@ -28,7 +29,7 @@ impl Network {
         let (trust, roster) = (read("trust.toml")?, read("roster.toml")?);
         let signatures = read("roster.sig")?;
         let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = unix_now().as_secs();
         let (trust, roster) = files.open(now).map_err(|source| NetworkError::Files {
             directory: directory.to_owned(),
             source: Box::new(source),

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::{Agent, Profile, Store, Unlock, VaultError};
+use rohrpost_client::{Agent, Profile, Store, Unlock, VaultError, unix_now};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
@@ -200,11 +200,6 @@ pub(crate) fn wipe(place: &Place, yes: bool, output: &Output) -> Result<(), Comm
     Store::wipe(home)?;
     output.say(&json!({ "wiped": home }), "wiped; backups and key files are not touched");
     Ok(())
-}
-
-/// Since the Unix epoch.
-pub(crate) fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! The session's task: it keeps the grid, and waits for nobody.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Command, Correspondent, SessionError, SessionEvent};
 use crate::Profile;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_now};
 
 /// What the courier is made from, once the clock is set.
 pub(super) struct Founding {
@@ -289,8 +289,7 @@ async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
 
 /// How far the machine's clock is ahead of a relay's time, in milliseconds.
 fn ahead(relay: Time) -> i64 {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let own = Time::from_micros(0) + unix;
+    let own = Time::from_micros(0) + unix_now();
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     millis(own.since(relay)) - millis(relay.since(own))
 }

@@ -18,6 +18,7 @@
 
 mod account;
 mod correspondence;
+mod error;
 mod event;
 mod fragments;
 mod grid;
@@ -41,6 +42,7 @@ use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
+pub use error::PostError;
 pub use event::{Event, Trip};
 pub use parcel::{MESSAGE_BYTES, Message};
 pub use reception::{Complete, Part};
@@ -390,29 +392,6 @@ impl<S: Suite> Courier<S> {
             Vantage::Mix { .. } => Duration::ZERO,
         }
     }
-}
-
-/// Why a letter is not accepted. Always the caller's fault.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PostError {
-    /// No such contact.
-    #[error("no such contact; add its card first")]
-    Contact,
-    /// It is too long.
-    #[error("{len} bytes are too long: a message holds {limit}")]
-    TooLong {
-        /// Bytes given.
-        len: usize,
-        /// Bytes that fit.
-        limit: usize,
-    },
-    /// Too much waits.
-    #[error("the outbox is full; wait until some messages have arrived")]
-    Full,
-    /// Its number is not above that of the message before it.
-    #[error("a message was posted before that bears this number, or a higher one")]
-    Order,
 }
 
 /// Messages that a courier holds for all contacts together.
