@@ -166,8 +166,12 @@ fn two_people_exchange_texts_and_files() {
     }
     walk.await_delivery("carol", 3);
     walk.await_delivery("dave", 2);
+    the_example_answers(&walk);
+    a_store_is_exported_and_moved(&walk, dave);
+}
 
-    // The example of the local API answers once.
+/// The example of the local API answers what dave has not read, once.
+fn the_example_answers(walk: &Walk) {
     let python = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/examples/answer.py"))
         .arg(walk.scratch.path("dave").join("daemon.sock"))
@@ -175,13 +179,16 @@ fn two_people_exchange_texts_and_files() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("python3 is there");
-    // What was not read before is answered first.
     let output = python.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.starts_with("answered carol"), "{said}");
     let inbox = walk.await_inbox("carol", 3);
     assert_eq!(inbox[2]["text"], "You wrote: without a daemon");
+}
 
+fn a_store_is_exported_and_moved(walk: &Walk, dave: Running) {
+    let file = walk.scratch.path("file.bin");
+    let bytes = fs::read(file).expect("it was sent");
     let export = walk.scratch.path("export");
     walk.run("dave", &["export", path(&export)]);
     assert!(fs::read(export.join("2-file.bin")).expect("exported") == bytes);
