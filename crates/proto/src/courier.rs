@@ -59,7 +59,7 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use parcel::Patience;
+use parcel::{Patience, most_letters};
 use pending::Pending;
 use reception::Reception;
 
@@ -222,7 +222,8 @@ impl<S: Suite> Courier<S> {
         match self.correspondences.get_mut(&key) {
             Some(other) => other.readdress(contact),
             None => {
-                self.correspondences.insert(key, Correspondence::new(contact));
+                let other = Correspondence::new(contact, most_letters::<S>());
+                self.correspondences.insert(key, other);
             }
         }
     }
@@ -233,7 +234,7 @@ impl<S: Suite> Courier<S> {
         let Some(other) = self.correspondences.get_mut(&sender) else {
             return;
         };
-        let (reception, messages) = Reception::resume(below, parts);
+        let (reception, messages) = Reception::resume(most_letters::<S>(), below, parts);
         other.reception = reception;
         if !messages.is_empty() {
             let below = other.reception.below();

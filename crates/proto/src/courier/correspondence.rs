@@ -61,12 +61,13 @@ pub(super) struct Moment<'a, S: Suite> {
 }
 
 impl Correspondence {
-    pub(super) fn new(contact: Contact) -> Self {
+    /// With one whose messages have at most `most` letters.
+    pub(super) fn new(contact: Contact, most: u32) -> Self {
         let free = vec![Time::from_micros(0); contact.mailboxes.len()];
         Self {
             contact,
             registered: free.clone(),
-            reception: Reception::default(),
+            reception: Reception::new(most),
             parcels: VecDeque::new(),
             acknowledge: None,
             free,

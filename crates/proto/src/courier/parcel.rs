@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId, letter_body_len};
+use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::fragments::Fragments;
@@ -262,6 +262,11 @@ impl Patience {
         let longest = LONGEST.max(self.first);
         self.first.mul_f64(factor).min(longest).mul_f64(jitter)
     }
+}
+
+/// Letters of the largest message.
+pub(super) fn most_letters<S: Suite>() -> u32 {
+    u32::try_from(MESSAGE_BYTES.div_ceil(letter_body_len::<S>())).unwrap_or(u32::MAX)
 }
 
 /// Of one message: 16 MiB.

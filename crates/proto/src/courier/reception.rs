@@ -13,13 +13,14 @@ use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
 use super::fragments::Fragments;
 use super::receipt::Receipt;
 
-/// What has come from one correspondent. At most [`OPEN_MESSAGES`] messages are open, and of them at
-/// most [`OPEN_FRAGMENTS`] fragments have come beside those of the next message.
-#[derive(Default)]
+/// What has come from one correspondent. At most [`OPEN_MESSAGES`] messages are open, and of them no
+/// more fragments have come than [`OPEN_SIZE`] of the largest have, beside those of the next message.
 pub(super) struct Reception {
     /// Every message before this one is over.
     next: u64,
     open: BTreeMap<u64, Assembly>,
+    /// Fragments of the largest message.
+    most: u32,
 }
 
 /// A message of which something has come.
@@ -79,10 +80,15 @@ pub(super) enum Taken {
 }
 
 impl Reception {
+    /// Of a correspondent whose messages have at most so many fragments.
+    pub(super) const fn new(most: u32) -> Self {
+        Self { next: 0, open: BTreeMap::new(), most }
+    }
+
     /// What a former run of this client has kept: all messages before `below` are over, and of the
     /// later ones it has these parts. Gives the messages that are complete by that.
-    pub(super) fn resume(below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
-        let mut reception = Self { next: below, open: BTreeMap::new() };
+    pub(super) fn resume(most: u32, below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
+        let mut reception = Self { next: below, ..Self::new(most) };
         for part in parts {
             if reception.take(part) == Taken::New
                 && let Some(open) = reception.open.get_mut(&part.sequence)
@@ -112,7 +118,7 @@ impl Reception {
             return Taken::Known;
         }
         let start = self.next.max(life(sequence) << 32);
-        if sequence - start >= WINDOW || fragment.count > MOST_FRAGMENTS {
+        if sequence - start >= WINDOW || fragment.count > self.most {
             return Taken::Silent;
         }
         if let Some(open) = self.open.get(&sequence) {
@@ -124,7 +130,7 @@ impl Reception {
                 return Taken::Silent;
             }
         }
-        let full = self.fragments() >= OPEN_FRAGMENTS || self.open.len() >= OPEN_MESSAGES;
+        let full = self.fragments() >= OPEN_SIZE * self.most || self.open.len() >= OPEN_MESSAGES;
         if sequence != start && full {
             return Taken::Silent;
         }
@@ -186,8 +192,11 @@ impl Reception {
                 self.next += 1;
                 continue;
             }
-            let newer = self.open.range((life(self.next) + 1) << 32..);
-            let mut newer = newer.filter(|(_, open)| open.kept.held() > 0);
+            // The last life of all has none after it.
+            let Some(born) = (life(self.next) + 1).checked_mul(1 << 32) else {
+                return;
+            };
+            let mut newer = self.open.range(born..).filter(|(_, open)| open.kept.held() > 0);
             let Some(life) = newer.next().map(|(sequence, _)| life(*sequence)) else {
                 return;
             };
@@ -220,10 +229,8 @@ const fn life(sequence: u64) -> u64 {
 
 /// Messages of one correspondent that are open at once, on both sides.
 pub(super) const WINDOW: u64 = 256;
-/// Of one message: 16 MiB in the suite with the shortest letters.
-pub(super) const MOST_FRAGMENTS: u32 = 19_000;
-/// Three of the largest messages, 48 MiB of the owner's disk.
-const OPEN_FRAGMENTS: u32 = 3 * MOST_FRAGMENTS;
+/// In the largest messages: 48 MiB of the owner's disk.
+const OPEN_SIZE: u32 = 3;
 /// Those of two lives.
 const OPEN_MESSAGES: usize = 512;
 

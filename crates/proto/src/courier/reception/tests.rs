@@ -2,6 +2,9 @@ use zeroize::Zeroizing;
 
 use super::*;
 
+/// Letters of the largest message here.
+const MOST: u32 = 50;
+
 fn letter(sequence: u64, index: u32, count: u32) -> Letter {
     Letter {
         message: MessageId::new([u8::try_from(sequence & 0xff).unwrap(); 16]),
@@ -27,7 +30,7 @@ fn come(reception: &mut Reception, letter: &Letter) -> Vec<u64> {
 
 #[test]
 fn messages_are_told_of_in_their_order() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     assert_eq!(come(&mut reception, &letter(1, 0, 1)), []);
     assert_eq!(come(&mut reception, &letter(2, 1, 2)), []);
     assert_eq!(come(&mut reception, &letter(0, 0, 1)), [0, 1]);
@@ -37,7 +40,7 @@ fn messages_are_told_of_in_their_order() {
 
 #[test]
 fn what_is_not_kept_is_not_acknowledged() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     let first = letter(0, 0, 1);
     assert_eq!(reception.take(&Part::of(&first)), Taken::New);
     // Its owner could not keep it; perhaps now.
@@ -51,7 +54,7 @@ fn what_is_not_kept_is_not_acknowledged() {
 
 #[test]
 fn a_receipt_names_what_is_there() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     for (sequence, index, count) in [(1, 0, 1), (2, 0, 1), (4, 0, 9), (4, 1, 9), (4, 7, 9)] {
         come(&mut reception, &letter(sequence, index, count));
     }
@@ -63,7 +66,7 @@ fn a_receipt_names_what_is_there() {
 
 #[test]
 fn a_void_takes_the_place_of_what_has_expired() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     come(&mut reception, &letter(0, 1, 3));
     come(&mut reception, &letter(1, 0, 1));
     assert_eq!(come(&mut reception, &void(0)), [0, 1]);
@@ -76,16 +79,29 @@ fn a_void_takes_the_place_of_what_has_expired() {
 
 #[test]
 fn contradictions_and_what_is_too_far_ahead_find_no_room() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     come(&mut reception, &letter(0, 0, 3));
     assert_eq!(reception.take(&Part::of(&letter(0, 1, 4))), Taken::Silent);
     assert_eq!(reception.take(&Part::of(&letter(WINDOW, 0, 1))), Taken::Silent);
     assert_eq!(reception.take(&Part::of(&letter(WINDOW - 1, 0, 1))), Taken::New);
+    assert_eq!(reception.take(&Part::of(&letter(1, 0, MOST + 1))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&letter(1, 0, MOST))), Taken::New);
+}
+
+#[test]
+fn no_more_comes_than_a_few_of_the_largest_messages() {
+    let mut reception = Reception::new(MOST);
+    for (sequence, index) in (1..=3).flat_map(|of| (0..MOST).map(move |index| (of, index))) {
+        assert_eq!(reception.take(&Part::of(&letter(sequence, index, MOST))), Taken::New);
+    }
+    assert_eq!(reception.take(&Part::of(&letter(4, 0, MOST))), Taken::Silent);
+    // What all the others wait for always has room.
+    assert_eq!(reception.take(&Part::of(&letter(0, 0, MOST))), Taken::New);
 }
 
 #[test]
 fn a_new_life_ends_the_one_before() {
-    let mut reception = Reception::default();
+    let mut reception = Reception::new(MOST);
     let born = 7 << 32;
     come(&mut reception, &letter(1, 0, 1));
     come(&mut reception, &letter(2, 0, 2));
@@ -95,4 +111,18 @@ fn a_new_life_ends_the_one_before() {
     assert_eq!(come(&mut reception, &letter(born, 0, 1)), [born, born + 1]);
     assert_eq!(reception.take(&Part::of(&letter(2, 1, 2))), Taken::Known);
     assert_eq!(reception.receipt().below, born + 2);
+}
+
+/// No life comes after it; a search that wraps around finds its own messages, without end.
+#[test]
+fn the_last_life_of_all_is_received_like_any_other() {
+    let mut reception = Reception::new(MOST);
+    let born = u64::from(u32::MAX) << 32;
+    assert_eq!(come(&mut reception, &letter(born + 5, 0, 1)), []);
+    assert_eq!(reception.receipt().below, born);
+    assert_eq!(come(&mut reception, &letter(born, 0, 1)), [born]);
+    assert_eq!(reception.take(&Part::of(&letter(u64::MAX, 0, 1))), Taken::Silent);
+    let parts = [Part::of(&letter(born + 5, 0, 1))];
+    let (resumed, complete) = Reception::resume(MOST, born + 1, &parts);
+    assert!(complete.is_empty() && resumed.below() == born + 1);
 }
