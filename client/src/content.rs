@@ -32,7 +32,8 @@ impl Content {
     }
 
     /// A file under the last part of its name, shortened if it is too long, and made harmless: no
-    /// separators, no control characters, never empty or only dots.
+    /// separators, no characters that steer a terminal or turn the direction of writing, never
+    /// hidden, never empty.
     #[must_use]
     pub fn file(name: &str, bytes: Zeroizing<Vec<u8>>) -> Self {
         Self::File { name: harmless(name), bytes }
@@ -94,11 +95,15 @@ impl Content {
 
 fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut kept: String = last.chars().filter(|c| !c.is_control()).collect();
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let kept: String = last.chars().filter(|c| !steers(*c)).collect();
+    // A file that a shell or another program reads by itself has a name that begins with a dot.
+    let mut kept = kept.trim_start_matches(['.', ' ']).to_owned();
     while kept.len() > NAME_LIMIT {
         kept.pop();
     }
-    if kept.trim_matches(['.', ' ']).is_empty() { "file".to_owned() } else { kept }
+    if kept.is_empty() { "file".to_owned() } else { kept }
 }
 
 /// Bytes of a file's name.
@@ -128,6 +133,8 @@ mod tests {
             ("../../etc/passwd", "passwd"),
             ("C:\\boot.ini", "boot.ini"),
             ("..", "file"),
+            (".. .profile", "profile"),
+            ("cv\u{202e}fdp.sh", "cvfdp.sh"),
             ("", "file"),
             ("a/", "file"),
             ("\x1b[2Jx\n", "[2Jx"),

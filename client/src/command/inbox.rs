@@ -44,7 +44,7 @@ pub(crate) async fn run(
     let mut access = Access::open(place, reach).await?;
     let usual = if access.is_daemon() { 0 } else { 20 };
     let wait = Duration::from_secs(options.wait.unwrap_or(usual));
-    let by = Instant::now() + if options.follow { FOREVER } else { wait };
+    let by = Instant::now() + if options.follow { FOREVER } else { wait.min(FOREVER) };
     access.ask(Request::Subscribe {}).await?;
     let mut next = list(&mut access, 0, !options.all, output).await?;
     let spinner = output.spinner("listening");

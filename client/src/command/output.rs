@@ -82,9 +82,28 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// A Unix second, to the minute.
+/// A Unix second, to the minute; one that others have chosen may lie beyond the years that can be
+/// written, and counts as the last of them.
 pub(crate) fn when(seconds: u64) -> String {
-    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds));
+    let seconds = Duration::from_secs(seconds.min(YEAR_9999));
+    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);
     let minute = text.to_string().get(..16).unwrap_or_default().replace('T', " ");
     format!("{minute}Z")
+}
+
+/// The last second of the year 9999.
+const YEAR_9999: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_times_can_be_written() {
+        assert_eq!(when(0), "1970-01-01 00:00Z");
+        assert_eq!(when(1_795_000_059), "2026-11-18 11:07Z");
+        for far in [YEAR_9999, YEAR_9999 + 1, 60 * u64::from(u32::MAX), u64::MAX] {
+            assert_eq!(when(far), "9999-12-31 23:59Z");
+        }
+    }
 }

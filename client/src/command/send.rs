@@ -58,7 +58,7 @@ pub(crate) async fn run(
     } else {
         let until = if wait { Fate::Delivered } else { Fate::Sent };
         let usual = || if wait { FOREVER } else { limit(&accepted) };
-        let by = Instant::now() + patience.unwrap_or_else(usual);
+        let by = Instant::now() + patience.unwrap_or_else(usual).min(FOREVER);
         follow(&mut access, accepted, until, by, output).await?
     };
     access.close().await;

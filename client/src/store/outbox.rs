@@ -156,7 +156,7 @@ impl Store {
                 kind: Kind::Content,
                 name: content.name().map(str::to_owned),
                 len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
-                expires: now + life,
+                expires: now.saturating_add(life),
             };
             accept(tx, draft, &body, now)
         })

@@ -1,7 +1,10 @@
 //! What a client sends: accepted means committed, and each message has its number and its end.
 
+use std::time::Duration;
+
 use rohrpost_client::{Content, Fate, StoreError};
 use rohrpost_packet::envelope::Kind;
+use rohrpost_proto::time::Time;
 
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, carry};
 
@@ -54,6 +57,15 @@ fn too_long_blocked_and_unknown_is_refused() {
     alice.store.block("bob", START).unwrap();
     assert!(matches!(accept("bob", &text), Err(StoreError::Blocked(_))));
     assert!(alice.store.outbox().unwrap().iter().all(|one| !one.is_waiting()));
+}
+
+#[test]
+fn a_life_may_be_longer_than_time_can_be_counted() {
+    let folder = Folder::new("forever");
+    let [alice, bob] = Client::pair(&folder);
+    alice.store.accept("bob", &Content::text("x"), Duration::MAX, START).unwrap();
+    let waiting = alice.reopen().waiting(bob.key());
+    assert!(waiting.len() == 1 && waiting[0].expires > Time::from_micros(0) + DAY * 365_000);
 }
 
 #[test]
