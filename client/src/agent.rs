@@ -11,17 +11,18 @@ mod mail;
 mod progress;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rohrpost_packet::NodeNumber;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::Network;
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::clock::unix_now as now;
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
+use crate::{Network, Profile};
 use health::Watch;
 use progress::Progress;
 
@@ -73,7 +74,9 @@ impl Agent {
 
     fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
         let profile = store.profile()?;
-        let watch = Watch::new(&network, &profile);
+        let nodes = network.roster.nodes().count();
+        let mut watch = Watch::new(name(&network, profile.entry), nodes, Instant::now());
+        watch.follow(&mailboxes(&network, &profile), Instant::now());
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
         let (notices, _) = broadcast::channel(NOTICE_BOUND);
         let mut desk = Desk {
@@ -164,7 +167,7 @@ impl Desk {
             events.push(event);
         }
         for event in &events {
-            self.watch.hear(event);
+            self.watch.hear(event, Instant::now());
             if let Some(notice) = link_notice(event) {
                 self.online |= matches!(notice, Notice::Link { online: true, .. });
                 self.tell(notice);
@@ -197,7 +200,7 @@ impl Desk {
         let profile = tokio::task::block_in_place(|| self.store.profile());
         match profile {
             Ok(profile) => {
-                self.watch.replace(&self.network, &profile);
+                self.watch.follow(&mailboxes(&self.network, &profile), Instant::now());
                 self.session.renew(profile.account).await;
             }
             Err(error) => self.watch.store_trouble(&error),
@@ -209,7 +212,7 @@ impl Desk {
 
     /// A mailbox whose relay has been away for long while the other answers is given up.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
-        let Some(lost) = self.watch.lost_mailbox() else {
+        let Some(lost) = self.watch.lost_mailbox(Instant::now()) else {
             return Ok(false);
         };
         let profile = tokio::task::block_in_place(|| self.store.profile())?;
@@ -234,6 +237,17 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
         }
         _ => None,
     }
+}
+
+/// The relays of the mailboxes.
+fn mailboxes(network: &Network, profile: &Profile) -> Vec<(NodeNumber, String)> {
+    let mailboxes = profile.account.mailboxes.iter();
+    mailboxes.map(|own| (own.relay, name(network, own.relay))).collect()
+}
+
+fn name(network: &Network, number: NodeNumber) -> String {
+    let node = network.roster.node(number);
+    node.map_or_else(|| number.to_string(), |node| node.name.clone())
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! Answers to requests.
 
+use std::time::{Duration, Instant};
+
 use data_encoding::{BASE64, HEXLOWER};
 use rohrpost_packet::envelope::KeyId;
 use tokio::task::block_in_place;
@@ -33,7 +35,7 @@ impl Desk {
     /// What needs the store alone.
     fn look_up(&self, request: Request) -> Result<Response, Failure> {
         match request {
-            Request::Health {} => Ok(Response::Health(self.watch.health())),
+            Request::Health {} => Ok(Response::Health(self.watch.health(Instant::now()))),
             Request::Status {} => Ok(Response::Status(self.status()?)),
             Request::Inbox { from, unread } => {
                 let inbox = self.store.inbox(from)?.into_iter();
@@ -54,7 +56,7 @@ impl Desk {
             Request::Verify { name, words } => self.verify(&name, &words),
             Request::Keep { seconds } => {
                 if let Some(seconds) = seconds {
-                    self.store.set_retention(std::time::Duration::from_secs(seconds))?;
+                    self.store.set_retention(Duration::from_secs(seconds))?;
                 }
                 Ok(Response::Keep(self.store.retention()?.as_secs()))
             }
@@ -82,7 +84,7 @@ impl Desk {
                 return Err(Failure::new(FailureCode::Request, &why));
             }
         };
-        let life = expires_after.map_or(LIFE, std::time::Duration::from_secs);
+        let life = expires_after.map_or(LIFE, Duration::from_secs);
         let outgoing = block_in_place(|| self.store.accept(&to, &content, life, now()))?;
         self.progress.load(&self.store)?;
         self.post_waiting().await;
@@ -206,4 +208,4 @@ impl From<StoreError> for Failure {
 
 /// A message is given up after so long unless its sender says otherwise: as long as a mailbox holds
 /// an envelope.
-const LIFE: std::time::Duration = rohrpost_proto::mailbox::TTL;
+const LIFE: Duration = rohrpost_proto::mailbox::TTL;

@@ -1,4 +1,4 @@
-//! What the agent has seen of the network, and what of that a person should know.
+//! What the agent has seen of the network, and what of that a person should know. Time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,6 @@ use rohrpost_proto::courier::Event;
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
 use crate::store::StoreError;
-use crate::{Network, Profile};
 
 /// What has been seen so far. It stays on the client's own machine.
 pub(super) struct Watch {
@@ -38,11 +37,11 @@ struct Mailbox {
 }
 
 impl Watch {
-    pub(super) fn new(network: &Network, profile: &Profile) -> Self {
-        let now = Instant::now();
-        let mut watch = Self {
-            entry: name(network, profile.entry),
-            nodes: network.roster.nodes().count(),
+    /// Of a client that enters at a relay of this name, in a network of so many nodes.
+    pub(super) const fn new(entry: String, nodes: usize, now: Instant) -> Self {
+        Self {
+            entry,
+            nodes,
             started: now,
             online: false,
             trouble: None,
@@ -55,24 +54,21 @@ impl Watch {
             total: (0, 0),
             mailboxes: Vec::new(),
             store: None,
-        };
-        watch.replace(network, profile);
-        watch
+        }
     }
 
-    /// Mailboxes may have changed.
-    pub(super) fn replace(&mut self, network: &Network, profile: &Profile) {
-        let relays = || profile.account.mailboxes.iter().map(|own| own.relay);
-        self.mailboxes.retain(|mailbox| relays().any(|relay| relay == mailbox.number));
-        for number in relays() {
-            if self.mailboxes.iter().all(|mailbox| mailbox.number != number) {
-                let (relay, since) = (name(network, number), Instant::now());
-                self.mailboxes.push(Mailbox { number, relay, since, answered: None });
+    /// The mailboxes are those at these relays from now on.
+    pub(super) fn follow(&mut self, relays: &[(NodeNumber, String)], now: Instant) {
+        self.mailboxes.retain(|known| relays.iter().any(|(number, _)| *number == known.number));
+        for (number, relay) in relays {
+            if self.mailboxes.iter().all(|mailbox| mailbox.number != *number) {
+                let (number, relay) = (*number, relay.clone());
+                self.mailboxes.push(Mailbox { number, relay, since: now, answered: None });
             }
         }
     }
 
-    pub(super) fn hear(&mut self, event: &SessionEvent) {
+    pub(super) fn hear(&mut self, event: &SessionEvent, now: Instant) {
         match event {
             SessionEvent::Connected { clock_ahead } => {
                 (self.online, self.trouble) = (true, None);
@@ -82,17 +78,17 @@ impl Watch {
                 (self.online, self.trouble) = (false, Some(error.to_string()));
             }
             SessionEvent::View(up) => {
-                (self.nodes_up, self.document, self.stale) = (*up, Some(Instant::now()), false);
+                (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
             }
             SessionEvent::Stale => self.stale = true,
-            SessionEvent::Courier(event) => self.hear_courier(event),
+            SessionEvent::Courier(event) => self.hear_courier(event, now),
         }
     }
 
-    fn hear_courier(&mut self, event: &Event) {
-        if self.hour.elapsed() >= HOUR {
+    fn hear_courier(&mut self, event: &Event, now: Instant) {
+        if now.duration_since(self.hour) >= HOUR {
             self.loops = [(0, 0), self.loops[0]];
-            self.hour = Instant::now();
+            self.hour = now;
         }
         match event {
             Event::LoopSent => {
@@ -103,13 +99,15 @@ impl Watch {
                 self.loops[0].1 += 1;
                 self.total.1 += 1;
             }
-            Event::PullAnswered { relay, .. } => {
-                let mut all = self.mailboxes.iter_mut();
-                if let Some(mailbox) = all.find(|mailbox| mailbox.number == *relay) {
-                    mailbox.answered = Some(Instant::now());
-                }
-            }
+            Event::PullAnswered { relay, .. } => self.answered(*relay, now),
             _ => {}
+        }
+    }
+
+    fn answered(&mut self, relay: NodeNumber, now: Instant) {
+        let mut all = self.mailboxes.iter_mut();
+        if let Some(mailbox) = all.find(|mailbox| mailbox.number == relay) {
+            mailbox.answered = Some(now);
         }
     }
 
@@ -119,18 +117,21 @@ impl Watch {
     }
 
     /// The relay of a mailbox that has not answered for [`LOST`] while another did all the time.
-    pub(super) fn lost_mailbox(&self) -> Option<NodeNumber> {
-        let silent =
-            |mailbox: &&Mailbox| mailbox.answered.unwrap_or(mailbox.since).elapsed() >= LOST;
-        let alive = |mailbox: &Mailbox| {
-            mailbox.answered.is_some_and(|then| then.elapsed() < Duration::from_secs(60))
+    pub(super) fn lost_mailbox(&self, now: Instant) -> Option<NodeNumber> {
+        let answers = |mailbox: &Mailbox| {
+            mailbox.answered.is_some_and(|then| now.duration_since(then) < ANSWERS)
         };
-        let any_alive = self.mailboxes.iter().any(alive);
-        self.mailboxes.iter().find(silent).filter(|_| any_alive).map(|mailbox| mailbox.number)
+        let any_answers = self.mailboxes.iter().any(answers);
+        let lost = self.mailboxes.iter().find(|mailbox| mailbox.silent(now) >= LOST);
+        lost.filter(|_| any_answers).map(|mailbox| mailbox.number)
     }
 
-    pub(super) fn health(&self) -> Health {
-        let age = |then: Instant| then.elapsed().as_secs();
+    pub(super) fn health(&self, now: Instant) -> Health {
+        let age = |then: Instant| now.duration_since(then).as_secs();
+        let mailbox = |mailbox: &Mailbox| MailboxHealth {
+            relay: mailbox.relay.clone(),
+            answered: mailbox.answered.map(age),
+        };
         Health {
             online: self.online,
             entry: self.entry.clone(),
@@ -140,69 +141,84 @@ impl Watch {
             clock_ahead: self.clock_ahead,
             loops_sent: self.total.0,
             loops_lost: self.total.1,
-            mailboxes: self
-                .mailboxes
-                .iter()
-                .map(|mailbox| MailboxHealth {
-                    relay: mailbox.relay.clone(),
-                    answered: mailbox.answered.map(age),
-                })
-                .collect(),
-            problems: self.problems(),
+            mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+            problems: self.problems(now),
         }
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        problems.extend(self.store.clone());
-        if let Some(trouble) = self.trouble.as_ref().filter(|_| !self.online) {
-            problems.push(format!("no link to {}: {trouble}; it is tried again", self.entry));
+    fn problems(&self, now: Instant) -> Vec<String> {
+        let one = [
+            self.store.clone(),
+            self.link_problem(now),
+            self.document_problem(),
+            self.clock_problem(),
+            self.loops_problem(),
+        ];
+        let mailboxes = self.mailboxes.iter().filter(|_| self.online);
+        one.into_iter()
+            .flatten()
+            .chain(mailboxes.filter_map(|mailbox| mailbox.problem(now)))
+            .collect()
+    }
+
+    fn link_problem(&self, now: Instant) -> Option<String> {
+        if self.online {
+            let overdue = now.duration_since(self.started) >= FIRST_DOCUMENT;
+            return (self.document.is_none() && overdue).then(|| {
+                format!(
+                    "{} has sent no network document; nothing can leave until it does",
+                    self.entry
+                )
+            });
         }
-        if self.online && self.document.is_none() && self.started.elapsed() >= FIRST_DOCUMENT {
-            problems.push(format!(
-                "{} has sent no network document; nothing can leave until it does",
-                self.entry
-            ));
-        }
-        if self.stale {
-            problems.push(
-                "the network document is older than 120 s: nothing leaves and nothing is lost until \
-                 there is a newer one; ask the operators whether the relays reach each other"
-                    .to_owned(),
-            );
-        }
-        if let Some(off) = self.clock_ahead.filter(|off| off.abs() >= CLOCK_OFF_MS) {
-            let (minutes, way) = (off.abs() / 60_000, if off > 0 { "ahead" } else { "behind" });
-            problems.push(format!(
-                "this machine's clock is {minutes} minutes {way}; set it right, or the times of \
-                 messages are wrong"
-            ));
-        }
+        let trouble = self.trouble.as_ref()?;
+        Some(format!("no link to {}: {trouble}; it is tried again", self.entry))
+    }
+
+    fn document_problem(&self) -> Option<String> {
+        self.stale.then(|| {
+            "the network document is older than 120 s: nothing leaves and nothing is lost until \
+             there is a newer one; ask the operators whether the relays reach each other"
+                .to_owned()
+        })
+    }
+
+    fn clock_problem(&self) -> Option<String> {
+        let off = self.clock_ahead.filter(|off| off.abs() >= CLOCK_OFF_MS)?;
+        let (minutes, way) = (off.abs() / 60_000, if off > 0 { "ahead" } else { "behind" });
+        Some(format!(
+            "this machine's clock is {minutes} minutes {way}; set it right, or the times of \
+             messages are wrong"
+        ))
+    }
+
+    fn loops_problem(&self) -> Option<String> {
         let (sent, lost) = (self.loops[0].0 + self.loops[1].0, self.loops[0].1 + self.loops[1].1);
-        if lost >= LOOPS_LOST && lost * 10 >= sent {
-            problems.push(format!(
+        (lost >= LOOPS_LOST && lost * 10 >= sent).then(|| {
+            format!(
                 "{lost} of {sent} own loops did not come back: packets are being lost, or a node \
                  drops them; tell the operators"
-            ));
-        }
-        for mailbox in &self.mailboxes {
-            let silent = mailbox.answered.unwrap_or(mailbox.since).elapsed();
-            if self.online && silent >= SILENT {
-                problems.push(format!(
-                    "the mailbox at {} has not answered for {} minutes; mail comes over the other, \
-                     and after six hours a new one takes its place",
-                    mailbox.relay,
-                    silent.as_secs() / 60
-                ));
-            }
-        }
-        problems
+            )
+        })
     }
 }
 
-fn name(network: &Network, number: NodeNumber) -> String {
-    let node = network.roster.node(number);
-    node.map_or_else(|| number.to_string(), |node| node.name.clone())
+impl Mailbox {
+    fn silent(&self, now: Instant) -> Duration {
+        now.duration_since(self.answered.unwrap_or(self.since))
+    }
+
+    fn problem(&self, now: Instant) -> Option<String> {
+        let silent = self.silent(now);
+        (silent >= SILENT).then(|| {
+            format!(
+                "the mailbox at {} has not answered for {} minutes; mail comes over the other, and \
+                 after six hours a new one takes its place",
+                self.relay,
+                silent.as_secs() / 60
+            )
+        })
+    }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -212,6 +228,11 @@ const CLOCK_OFF_MS: i64 = 300_000;
 /// So many missing loops are no accident.
 const LOOPS_LOST: u64 = 10;
 const SILENT: Duration = Duration::from_secs(180);
+/// Some dozens of answers by the default rates.
+const ANSWERS: Duration = Duration::from_secs(60);
 /// A mailbox that does not answer for so long is given up. Longer than any maintenance; shorter than
 /// the time that messages wait.
 const LOST: Duration = Duration::from_secs(6 * 3600);
+
+#[cfg(test)]
+mod tests;

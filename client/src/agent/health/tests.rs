@@ -1,0 +1,128 @@
+use super::*;
+use crate::session::SessionError;
+
+const NORTH: NodeNumber = NodeNumber::new(1);
+const SOUTH: NodeNumber = NodeNumber::new(2);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A client that has just come online, with mailboxes at two relays.
+fn watch(now: Instant) -> Watch {
+    let mut watch = Watch::new("relay-east".to_owned(), 10, now);
+    watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())], now);
+    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    watch.hear(&SessionEvent::View(10), now);
+    watch
+}
+
+/// That there is one problem, and these words are in it.
+#[track_caller]
+fn assert_only(watch: &Watch, now: Instant, words: &str) {
+    let problems = watch.health(now).problems;
+    assert!(problems.len() == 1 && problems[0].contains(words), "{problems:?}");
+}
+
+#[track_caller]
+fn assert_well(watch: &Watch, now: Instant) {
+    let problems = watch.health(now).problems;
+    assert!(problems.is_empty(), "{problems:?}");
+}
+
+#[test]
+fn a_link_that_is_down_is_told_with_its_reason_until_it_is_up() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    assert_well(&watch, now);
+    watch.hear(&SessionEvent::Disconnected(SessionError::Lost), now);
+    assert_only(&watch, now, "no link to relay-east: the link to the entry relay was lost");
+    assert!(!watch.health(now).online);
+    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    assert_well(&watch, now);
+}
+
+#[test]
+fn a_relay_that_sends_no_document_is_told_of_after_half_a_minute() {
+    let now = Instant::now();
+    let mut watch = Watch::new("relay-east".to_owned(), 10, now);
+    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    assert_well(&watch, now + FIRST_DOCUMENT / 2);
+    let late = now + FIRST_DOCUMENT;
+    assert_only(&watch, late, "relay-east has sent no network document");
+    watch.hear(&SessionEvent::View(9), late);
+    assert_well(&watch, late);
+    let health = watch.health(late + MINUTE);
+    assert_eq!((health.nodes_up, health.nodes, health.document_age), (9, 10, Some(60)));
+}
+
+#[test]
+fn a_stale_document_is_told_of_until_there_is_a_newer_one() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    watch.hear(&SessionEvent::Stale, now);
+    assert_only(&watch, now, "older than 120 s");
+    watch.hear(&SessionEvent::View(10), now);
+    assert_well(&watch, now);
+}
+
+#[test]
+fn a_clock_that_is_five_minutes_off_is_told_of() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    let cases = [
+        (299_999, None),
+        (-299_999, None),
+        (420_000, Some("7 minutes ahead")),
+        (-300_000, Some("5 minutes behind")),
+    ];
+    for (clock_ahead, told) in cases {
+        watch.hear(&SessionEvent::Connected { clock_ahead }, now);
+        match told {
+            Some(words) => assert_only(&watch, now, words),
+            None => assert_well(&watch, now),
+        }
+        assert_eq!(watch.health(now).clock_ahead, Some(clock_ahead));
+    }
+}
+
+#[test]
+fn loops_that_stay_away_are_told_of_for_an_hour_or_two() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    let mut hear = |count, event: fn() -> Event, now| {
+        (0..count).for_each(|_| watch.hear(&SessionEvent::Courier(event()), now));
+        [NORTH, SOUTH].into_iter().for_each(|relay| watch.answered(relay, now));
+        watch.health(now).problems
+    };
+    assert!(hear(100, || Event::LoopSent, now).is_empty());
+    assert!(hear(9, || Event::LoopLost, now).is_empty());
+    let problems = hear(1, || Event::LoopLost, now);
+    assert!(problems.len() == 1 && problems[0].contains("10 of 100 own loops"), "{problems:?}");
+    // One in ten is much; one in a hundred is not.
+    assert!(hear(900, || Event::LoopSent, now).is_empty());
+    assert_eq!(hear(100, || Event::LoopLost, now).len(), 1);
+    // In the next hour they still count, in the one after not.
+    assert_eq!(hear(1, || Event::LoopSent, now + HOUR).len(), 1);
+    assert!(hear(1, || Event::LoopSent, now + 2 * HOUR).is_empty());
+    let health = watch.health(now);
+    assert_eq!((health.loops_sent, health.loops_lost), (1002, 110));
+}
+
+#[test]
+fn a_mailbox_that_is_silent_is_told_of_and_replaced_while_another_answers() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    let later = now + LOST;
+    watch.answered(SOUTH, later);
+    assert_only(&watch, later, "the mailbox at relay-north has not answered for 360 minutes");
+    assert_eq!(watch.lost_mailbox(later - MINUTE), None, "not before its time");
+    assert_eq!(watch.lost_mailbox(later), Some(NORTH));
+    // If none answers it is the client that is cut off.
+    assert_eq!(watch.lost_mailbox(later + ANSWERS), None);
+    watch.follow(
+        &[(SOUTH, "relay-south".to_owned()), (NodeNumber::new(3), "new".to_owned())],
+        later,
+    );
+    assert_eq!(watch.lost_mailbox(later), None);
+    assert_well(&watch, later);
+    let answered: Vec<_> = watch.health(later).mailboxes.iter().map(|own| own.answered).collect();
+    assert_eq!(answered, [Some(0), None]);
+}
