@@ -235,9 +235,10 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let (reception, messages) = Reception::resume(most_letters::<S>(), below, parts);
+        let before = below;
+        let below = reception.below();
         other.reception = reception;
-        if !messages.is_empty() {
-            let below = other.reception.below();
+        if below > before || !messages.is_empty() {
             self.events.push_mail(Event::Complete { sender, messages, below });
         }
     }
@@ -313,9 +314,10 @@ impl<S: Suite> Courier<S> {
         let Some(other) = self.correspondences.get_mut(&sender) else {
             return;
         };
+        let before = other.reception.below();
         let messages = other.reception.keep(sequence, fragment);
-        if !messages.is_empty() {
-            let below = other.reception.below();
+        let below = other.reception.below();
+        if below > before || !messages.is_empty() {
             self.events.push_mail(Event::Complete { sender, messages, below });
         }
         self.acknowledge_later(now, sender);

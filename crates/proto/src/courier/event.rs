@@ -74,7 +74,8 @@ pub enum Event {
         trip: Trip,
     },
     /// All fragments of these messages are kept, in the order of the contact's numbers. An address
-    /// does not wait for the messages before it, and may be told of again after a restart.
+    /// does not wait for the messages before it, and may be told of again after a restart. There are
+    /// none if the contact has begun a new life before it finished a message.
     ///
     /// The owner takes note of the messages and of `below` at once, in one step.
     Complete {

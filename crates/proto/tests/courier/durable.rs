@@ -277,3 +277,19 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     world.run(START + MINUTE * 7);
     assert_eq!(completed(&world, bob).len(), 2, "what was lost left again in its time");
 }
+
+/// What is kept of the life before can go at once, and is not asked for after a restart.
+#[test]
+fn a_new_life_is_told_of_with_its_first_fragment() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let (to, born) = (world.key_id(bob), 7 << 32);
+    let longer = file(1, 2 * letter_body_len::<Classic>(), born);
+    world.couriers[alice].post(to, longer).unwrap();
+    world.run(START + MINUTE * 3);
+    let told = |(_, event): &(_, Event)| match event {
+        Event::Complete { messages, below, .. } => Some((messages.len(), *below)),
+        _ => None,
+    };
+    let told: Vec<_> = world.events[bob].iter().filter_map(told).collect();
+    assert_eq!(told, [(0, born), (1, born + 1)]);
+}
