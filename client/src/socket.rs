@@ -137,7 +137,8 @@ async fn read_lines(
     mut reader: BufReader<OwnedReadHalf>,
     requests: mpsc::Sender<Result<RequestLine, Failure>>,
 ) {
-    while let Ok(Some(line)) = read_line(&mut reader).await {
+    let limit = u64::try_from(LINE_LIMIT).unwrap_or(u64::MAX);
+    while let Ok(Some(line)) = read_line(&mut reader, limit).await {
         let request = serde_json::from_slice(&line).map_err(|error| {
             let why = format!("not a request of version {VERSION}: {error}");
             Failure::new(FailureCode::Request, &why)
@@ -148,9 +149,11 @@ async fn read_lines(
     }
 }
 
-async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+    limit: u64,
+) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let limit = u64::try_from(LINE_LIMIT).unwrap_or(u64::MAX);
     reader.take(limit).read_until(b'\n', &mut line).await?;
     match line.pop() {
         Some(b'\n') => Ok(Some(line)),
@@ -197,7 +200,7 @@ impl Connection {
     /// Asks for something.
     ///
     /// # Errors
-    /// The daemon has ended; or, within, why it was not done.
+    /// The daemon has ended; or, within, why it was not done: also a request whose line is too long.
     pub async fn ask(
         &mut self,
         request: Request,
@@ -206,6 +209,10 @@ impl Connection {
         let mut bytes = serde_json::to_vec(&RequestLine { id: self.id, request })
             .map_err(|_| SocketError::Ended)?;
         bytes.push(b'\n');
+        if bytes.len() > LINE_LIMIT {
+            let why = "the request is too long to be written in JSON; send a long text as a file";
+            return Ok(Err(Failure::new(FailureCode::Refused, &why)));
+        }
         self.writer.write_all(&bytes).await.map_err(|_| SocketError::Ended)?;
         loop {
             match self.line().await? {
@@ -231,8 +238,11 @@ impl Connection {
         }
     }
 
+    /// Of any length: the daemon is one's own, and a text of control characters, six bytes each in
+    /// JSON, is longer than any request.
     async fn line(&mut self) -> Result<Line, SocketError> {
-        let line = read_line(&mut self.reader).await.ok().flatten().ok_or(SocketError::Ended)?;
+        let line = read_line(&mut self.reader, u64::MAX).await.ok().flatten();
+        let line = line.ok_or(SocketError::Ended)?;
         serde_json::from_slice(&line).map_err(|_| SocketError::Version(self.path.clone()))
     }
 }

@@ -86,20 +86,24 @@ async fn list(
     };
     for message in inbox {
         next = next.max(message.number + 1);
-        let Response::Message(body) = access.ask(Request::Read { number: message.number }).await?
-        else {
-            continue;
-        };
-        output.say(&full(&body, false), &line(&body));
+        let mut text = None;
+        // A file is told by its name; its bytes are not needed here.
+        if message.file.is_none()
+            && let Response::Message(body) =
+                access.ask(Request::Read { number: message.number }).await?
+        {
+            text = body.text;
+        }
+        output.say(&full(&message, text.as_deref()), &line(&message, text.as_deref()));
     }
     Ok(next)
 }
 
-fn line(body: &MessageBody) -> String {
-    let IncomingMessage { number, from, written, bytes, file, read, .. } = &body.message;
+fn line(message: &IncomingMessage, text: Option<&str>) -> String {
+    let IncomingMessage { number, from, written, bytes, file, read, .. } = message;
     let from = if from.is_empty() { "?" } else { from };
     let mark = if *read { ' ' } else { '*' };
-    let what = match (&body.text, file) {
+    let what = match (text, file) {
         (Some(text), _) => {
             let first = harmless(text.lines().next().unwrap_or_default());
             let short: String = first.chars().take(SHORT).collect();
@@ -114,14 +118,11 @@ fn line(body: &MessageBody) -> String {
     format!("{mark}{number}  {}  {from}: {what}", when(*written))
 }
 
-/// For scripts: what is known of a message, its text, and with `file` the file's bytes.
-fn full(body: &MessageBody, file: bool) -> Value {
-    let mut value = json!(body.message);
-    if let (Value::Object(fields), Some(text)) = (&mut value, &body.text) {
-        fields.insert("text".to_owned(), json!(text));
-    }
-    if let (Value::Object(fields), Some(held)) = (&mut value, body.file.as_ref().filter(|_| file)) {
-        fields.insert("base64".to_owned(), json!(held.base64));
+/// For scripts: what is known of a message, and its text.
+fn full(message: &IncomingMessage, text: Option<&str>) -> Value {
+    let mut value = json!(message);
+    if let Some(text) = text {
+        value["text"] = json!(text);
     }
     value
 }
@@ -147,7 +148,11 @@ pub(crate) async fn read(
 
 fn show(body: &MessageBody, to: Option<PathBuf>, output: &Output) -> Result<(), CommandError> {
     if output.is_json() && to.is_none() {
-        output.say(&full(body, true), "");
+        let mut value = full(&body.message, body.text.as_deref());
+        if let Some(file) = &body.file {
+            value["base64"] = json!(file.base64);
+        }
+        output.say(&value, "");
         return Ok(());
     }
     let bytes = match (&body.text, &body.file) {
@@ -197,7 +202,7 @@ pub(crate) async fn export(
                 let path = directory.join(format!("{}-{}", message.number, file.name));
                 write_new(&path, &BASE64.decode(file.base64.as_bytes()).unwrap_or_default())?;
             }
-            let _ = writeln!(lines, "{}", full(&body, false));
+            let _ = writeln!(lines, "{}", full(&body.message, body.text.as_deref()));
         }
         bar.inc(1);
     }

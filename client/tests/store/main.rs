@@ -1,5 +1,5 @@
 //! The store from outside: what it takes it keeps, whatever becomes of its process, its file and its
-//! contacts. All times are virtual.
+//! contacts; and the local API over it. All times are virtual.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
@@ -7,6 +7,8 @@ mod forward_secrecy;
 mod generations;
 mod incoming;
 mod lives;
+#[cfg(unix)]
+mod local_api;
 mod outgoing;
 mod power_cut;
 mod world;

@@ -1,0 +1,166 @@
+//! The local API over a socket, of a client without a link: what programs may send, and what comes
+//! back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rohrpost_client::api::{
+    FailureCode, LINE_LIMIT, Line, Request, Response, SendRequest, VERSION,
+};
+use rohrpost_client::{Agent, Connection, Content, SocketError, Store, serve};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+use super::world::{Client, DAY, Folder, START, arrive, network, unlock};
+
+/// A daemon of alice, who has bob as a contact.
+struct Daemon {
+    _folder: Folder,
+    socket: PathBuf,
+    agent: Agent,
+    serving: JoinHandle<Result<(), SocketError>>,
+}
+
+impl Daemon {
+    async fn start(test: &str, prepare: impl FnOnce(&Client, &Client)) -> Self {
+        let folder = Folder::new(test);
+        let [alice, bob] = Client::pair(&folder);
+        prepare(&alice, &bob);
+        let socket = folder.path("daemon.sock");
+        let Client { store, home, .. } = alice;
+        drop(store);
+        let network = Arc::new(network());
+        let store = Store::open(&home, &unlock(), &network).unwrap();
+        let agent = Agent::start_offline(network, store).unwrap();
+        let serving = tokio::spawn({
+            let (agent, socket) = (agent.clone(), socket.clone());
+            async move { serve(agent, &socket).await }
+        });
+        while !socket.exists() {
+            assert!(!serving.is_finished());
+            tokio::task::yield_now().await;
+        }
+        Self { _folder: folder, socket, agent, serving }
+    }
+
+    async fn connect(&self) -> Connection {
+        Connection::open(&self.socket).await.unwrap().unwrap()
+    }
+
+    /// A program that writes its own lines, after the greeting.
+    async fn program(&self) -> BufReader<UnixStream> {
+        let mut stream = BufReader::new(UnixStream::connect(&self.socket).await.unwrap());
+        let hello = next(&mut stream).await.unwrap();
+        assert!(matches!(hello, Line::Hello { version: VERSION }));
+        stream
+    }
+}
+
+async fn next(stream: &mut BufReader<UnixStream>) -> Option<Line> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+}
+
+fn text(text: &str, expires_after: Option<u64>) -> Request {
+    let (to, text) = ("bob".to_owned(), Some(text.to_owned()));
+    Request::Send(SendRequest { to, text, file: None, expires_after })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_and_the_conversation_goes_on() {
+    let daemon = Daemon::start("api-refused", |_, _| {}).await;
+    let mut program = daemon.program().await;
+    let lines = [
+        "",
+        "{}",
+        "\u{1}",
+        r#"{"id":1,"request":{"sing":{}}}"#,
+        r#"{"id":2,"request":{"status":{"x":1}}}"#,
+    ];
+    for line in lines {
+        program.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        let Some(Line::Error { id: 0, error }) = next(&mut program).await else {
+            panic!("{line} is no request");
+        };
+        assert!(error.code == FailureCode::Request && error.message.contains("version 1"));
+    }
+    program.write_all(b"{\"id\":7,\"request\":{\"contacts\":{}}}\n").await.unwrap();
+    let Some(Line::Response { id: 7, response: Response::Contacts(contacts) }) =
+        next(&mut program).await
+    else {
+        panic!("a request is answered");
+    };
+    assert!(contacts.len() == 1 && contacts[0].name == "bob");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_too_long_ends_the_conversation_alone() {
+    let daemon = Daemon::start("api-long", |_, _| {}).await;
+    let mut program = daemon.program().await;
+    // The daemon may hang up before all is written.
+    let _ = program.write_all(&vec![b'x'; LINE_LIMIT + 1]).await;
+    let mut line = String::new();
+    assert!(!matches!(program.read_line(&mut line).await, Ok(1..)));
+    let mut other = daemon.connect().await;
+    let refused = other.ask(text(&"\u{1}".repeat(LINE_LIMIT / 6), None)).await.unwrap();
+    assert!(refused.is_err_and(|failure| failure.code == FailureCode::Refused));
+    assert!(matches!(other.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+}
+
+/// A contact may write such a text: one byte of it is six in JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_whose_line_is_longer_than_any_request_can_be_read() {
+    let long = "\u{1}".repeat(LINE_LIMIT / 6 + 1);
+    let daemon = Daemon::start("api-text", |alice, bob| {
+        let content = Content::text(&long);
+        bob.store.accept("alice", &content, DAY, START).unwrap();
+        let waiting = bob.waiting(alice.key());
+        assert_eq!(arrive(bob.key(), &waiting[0], alice, START).len(), 1);
+    })
+    .await;
+    let mut connection = daemon.connect().await;
+    let Ok(Ok(Response::Inbox(inbox))) =
+        connection.ask(Request::Inbox { from: 0, unread: true }).await
+    else {
+        panic!("the inbox can be listed");
+    };
+    let number = inbox[0].number;
+    let Ok(Ok(Response::Message(body))) = connection.ask(Request::Read { number }).await else {
+        panic!("the message can be read");
+    };
+    assert!(body.text == Some(long));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_beyond_all_time_does_not_end_the_daemon() {
+    let daemon = Daemon::start("api-life", |_, _| {}).await;
+    let mut connection = daemon.connect().await;
+    let sent = connection.ask(text("x", Some(u64::MAX))).await.unwrap();
+    assert!(matches!(sent, Ok(Response::Accepted(message)) if message.expires > 1 << 40));
+    assert!(matches!(connection.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
+    let daemon = Daemon::start("api-socket", |_, _| {}).await;
+    drop(daemon.connect().await);
+    let mode = std::fs::metadata(&daemon.socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let second = serve(daemon.agent.clone(), &daemon.socket).await;
+    assert!(matches!(second, Err(SocketError::Taken(path)) if path == daemon.socket));
+    daemon.serving.abort();
+    assert!(daemon.serving.await.is_err_and(|error| error.is_cancelled()));
+    assert!(!daemon.socket.exists());
+    // One that was killed leaves its socket behind.
+    drop(std::os::unix::net::UnixListener::bind(&daemon.socket).unwrap());
+    assert!(Connection::open(&daemon.socket).await.unwrap().is_none());
+    let socket = daemon.socket.clone();
+    let serving = tokio::spawn(async move { serve(daemon.agent, &socket).await });
+    while !matches!(Connection::open(&daemon.socket).await, Ok(Some(_))) {
+        assert!(!serving.is_finished());
+        tokio::task::yield_now().await;
+    }
+}
