@@ -58,7 +58,19 @@ impl Place {
 }
 
 impl Access {
-    pub(crate) async fn open(place: &Place, reach: Reach) -> Result<Self, CommandError> {
+    /// Does something with a client, which is closed whatever comes of it.
+    pub(crate) async fn within<T>(
+        place: &Place,
+        reach: Reach,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut access = Self::open(place, reach).await?;
+        let result = work(&mut access).await;
+        access.close().await;
+        result
+    }
+
+    async fn open(place: &Place, reach: Reach) -> Result<Self, CommandError> {
         #[cfg(unix)]
         if let Some(connection) = Connection::open(&place.socket()?).await? {
             return Ok(Self::Daemon(connection));
@@ -109,7 +121,7 @@ impl Access {
     }
 
     /// Ends an own client; its last cell is passed on first.
-    pub(crate) async fn close(self) {
+    async fn close(self) {
         if let Self::Own { agent, network, reach, .. } = self {
             if reach == Reach::Online {
                 // The entry relay passes a cell on at its next tick, at most a slot later; a busy

@@ -11,9 +11,10 @@ use super::output::{Output, read_input};
 use super::{CommandError, Place};
 
 pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
-    if let Response::Card(card) = ask(place, Request::Card {}).await? {
-        output.say(&json!({ "card": card }), card.trim_end());
-    }
+    let Response::Card(card) = ask(place, Request::Card {}).await? else {
+        return Err(CommandError::Unexpected);
+    };
+    output.say(&json!({ "card": card }), card.trim_end());
     Ok(())
 }
 
@@ -22,9 +23,10 @@ pub(crate) async fn fingerprint(
     contact: Option<String>,
     output: &Output,
 ) -> Result<(), CommandError> {
-    if let Response::Fingerprint(words) = ask(place, Request::Fingerprint { contact }).await? {
-        output.say(&json!({ "fingerprint": words }), &words);
-    }
+    let Response::Fingerprint(words) = ask(place, Request::Fingerprint { contact }).await? else {
+        return Err(CommandError::Unexpected);
+    };
+    output.say(&json!({ "fingerprint": words }), &words);
     Ok(())
 }
 
@@ -35,17 +37,18 @@ pub(crate) async fn add(
     output: &Output,
 ) -> Result<(), CommandError> {
     let card = String::from_utf8_lossy(&read_input(card)?).into_owned();
-    let mut access = Access::open(place, Reach::Offline).await?;
-    access.ask(Request::Add { name: name.clone(), card }).await?;
-    let words = access.ask(Request::Fingerprint { contact: Some(name.clone()) }).await?;
-    access.close().await;
-    if let Response::Fingerprint(words) = words {
-        let text = format!(
-            "added {name}; let {name} read you these words by voice, then run `rohrpost … verify \
-             {name}`:\n  {words}"
-        );
-        output.say(&json!({ "added": name, "fingerprint": words }), &text);
-    }
+    let answer = Access::within(place, Reach::Offline, async |access| {
+        access.ask(Request::Add { name: name.clone(), card }).await?;
+        access.ask(Request::Fingerprint { contact: Some(name.clone()) }).await
+    });
+    let Response::Fingerprint(words) = answer.await? else {
+        return Err(CommandError::Unexpected);
+    };
+    let text = format!(
+        "added {name}; let {name} read you these words by voice, then run `rohrpost … verify \
+         {name}`:\n  {words}"
+    );
+    output.say(&json!({ "added": name, "fingerprint": words }), &text);
     Ok(())
 }
 
@@ -56,11 +59,7 @@ pub(crate) async fn verify(
     output: &Output,
 ) -> Result<(), CommandError> {
     let spoken = if words.is_empty() { ask_words(&name)? } else { words.join(" ") };
-    let mut access = Access::open(place, Reach::Offline).await?;
-    let request = Request::Verify { name: name.clone(), words: spoken };
-    let verified = access.ask(request).await;
-    access.close().await;
-    verified?;
+    ask(place, Request::Verify { name: name.clone(), words: spoken }).await?;
     output.say(&json!({ "verified": name }), &format!("{name} is verified"));
     Ok(())
 }
@@ -104,7 +103,7 @@ pub(crate) async fn remove(
 
 pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandError> {
     let Response::Contacts(contacts) = ask(place, Request::Contacts {}).await? else {
-        return Ok(());
+        return Err(CommandError::Unexpected);
     };
     for contact in contacts {
         let state = match (contact.blocked, contact.verified) {
@@ -120,8 +119,5 @@ pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandEr
 
 /// Asks for one thing that needs no network.
 async fn ask(place: &Place, request: Request) -> Result<Response, CommandError> {
-    let mut access = Access::open(place, Reach::Offline).await?;
-    let answer = access.ask(request).await;
-    access.close().await;
-    answer
+    Access::within(place, Reach::Offline, async |access| access.ask(request).await).await
 }

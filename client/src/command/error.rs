@@ -43,6 +43,8 @@ pub(crate) enum CommandError {
     NoAnswer(String),
     #[error("{0}")]
     Late(String),
+    #[error("the daemon answered something else; start it again, so that it is of this version")]
+    Unexpected,
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
 }
@@ -69,6 +71,7 @@ impl CommandError {
             Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => 64,
             Self::NoPassphrase => 77,
             Self::Runtime(_) => 71,
+            Self::Unexpected => 70,
         }
     }
 }

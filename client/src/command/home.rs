@@ -162,9 +162,8 @@ pub(crate) async fn back_up(
 ) -> Result<(), CommandError> {
     let path = std::path::absolute(file)
         .map_err(|source| CommandError::Output { path: file.to_owned(), source })?;
-    let mut access = Access::open(place, Reach::Offline).await?;
-    access.ask(Request::Backup { path: path.to_string_lossy().into_owned() }).await?;
-    access.close().await;
+    let request = Request::Backup { path: path.to_string_lossy().into_owned() };
+    Access::within(place, Reach::Offline, async |access| access.ask(request).await).await?;
     let text = format!("written to {}; it opens as this store does", file.display());
     output.say(&json!({ "backup": path }), &text);
     Ok(())

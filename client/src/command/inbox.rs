@@ -41,19 +41,36 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<(), CommandError> {
     let reach = if options.wait == Some(0) { Reach::Offline } else { Reach::Online };
-    let mut access = Access::open(place, reach).await?;
+    Access::within(place, reach, async |access| {
+        let offline = listen(access, &options, output).await?;
+        match offline.filter(|_| reach == Reach::Online) {
+            Some(trouble) => {
+                Err(CommandError::NoAnswer(format!("nothing could be received: {trouble}")))
+            }
+            None => Ok(()),
+        }
+    })
+    .await
+}
+
+/// Lists what is there and what comes; why there was never a link, if so.
+async fn listen(
+    access: &mut Access,
+    options: &Options,
+    output: &Output,
+) -> Result<Option<String>, CommandError> {
     let usual = if access.is_daemon() { 0 } else { 20 };
     let wait = Duration::from_secs(options.wait.unwrap_or(usual));
     let by = Instant::now() + if options.follow { FOREVER } else { wait.min(FOREVER) };
     access.ask(Request::Subscribe {}).await?;
-    let mut next = list(&mut access, 0, !options.all, output).await?;
+    let mut next = list(access, 0, !options.all, output).await?;
     let spinner = output.spinner("listening");
     let (mut connected, mut trouble) = (access.is_daemon(), None);
     loop {
         match access.notice(by).await? {
             Some(Notice::Arrived(_) | Notice::Missed(_)) => {
                 spinner.finish_and_clear();
-                next = list(&mut access, next, true, output).await?;
+                next = list(access, next, true, output).await?;
             }
             Some(Notice::Link { online, trouble: why }) => {
                 connected |= online;
@@ -64,13 +81,7 @@ pub(crate) async fn run(
         }
     }
     spinner.finish_and_clear();
-    access.close().await;
-    match trouble {
-        Some(trouble) if !connected && reach == Reach::Online => {
-            Err(CommandError::NoAnswer(format!("nothing could be received: {trouble}")))
-        }
-        _ => Ok(()),
-    }
+    Ok(trouble.filter(|_| !connected))
 }
 
 /// Lists messages from a number on; the number after the last.
@@ -82,7 +93,7 @@ async fn list(
 ) -> Result<u64, CommandError> {
     let mut next = from;
     let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
-        return Ok(next);
+        return Err(CommandError::Unexpected);
     };
     for message in inbox {
         next = next.max(message.number + 1);
@@ -133,17 +144,14 @@ pub(crate) async fn read(
     output: &Output,
 ) -> Result<(), CommandError> {
     let number = options.number;
-    let mut access = Access::open(place, Reach::Offline).await?;
-    let shown = match access.ask(Request::Read { number }).await {
-        Ok(Response::Message(body)) => show(&body, options.output, output),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if shown.is_ok() {
-        access.ask(Request::Acknowledge { numbers: vec![number] }).await?;
-    }
-    access.close().await;
-    shown
+    Access::within(place, Reach::Offline, async |access| {
+        let Response::Message(body) = access.ask(Request::Read { number }).await? else {
+            return Err(CommandError::Unexpected);
+        };
+        show(&body, options.output, output)?;
+        access.ask(Request::Acknowledge { numbers: vec![number] }).await.map(drop)
+    })
+    .await
 }
 
 fn show(body: &MessageBody, to: Option<PathBuf>, output: &Output) -> Result<(), CommandError> {
@@ -187,10 +195,24 @@ pub(crate) async fn export(
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory).map_err(failed)?;
-    let mut access = Access::open(place, Reach::Offline).await?;
+    let exported = Access::within(place, Reach::Offline, async |access| {
+        write_all(access, directory, output).await
+    });
+    let exported = exported.await?;
+    let text = format!("{exported} messages are in {}", directory.display());
+    output.say(&json!({ "exported": exported, "directory": directory }), &text);
+    Ok(())
+}
+
+/// Writes all messages; how many.
+async fn write_all(
+    access: &mut Access,
+    directory: &Path,
+    output: &Output,
+) -> Result<usize, CommandError> {
     let Response::Inbox(inbox) = access.ask(Request::Inbox { from: 0, unread: false }).await?
     else {
-        return Ok(());
+        return Err(CommandError::Unexpected);
     };
     let bar = output.progress(u64::try_from(inbox.len()).unwrap_or(u64::MAX));
     let mut lines = Vec::new();
@@ -206,12 +228,9 @@ pub(crate) async fn export(
         }
         bar.inc(1);
     }
-    access.close().await;
     write_new(&directory.join("messages.jsonl"), &lines)?;
     bar.finish_and_clear();
-    let text = format!("{} messages are in {}", inbox.len(), directory.display());
-    output.say(&json!({ "exported": inbox.len(), "directory": directory }), &text);
-    Ok(())
+    Ok(inbox.len())
 }
 
 /// A file that its user alone can read; none is overwritten.

@@ -48,22 +48,21 @@ pub(crate) async fn run(
     let (wait, queue, patience) = (options.wait, options.queue, options.patience);
     let request = Request::Send(request(options)?);
     let reach = if queue { Reach::Offline } else { Reach::Online };
-    let mut access = Access::open(place, reach).await?;
-    access.ask(Request::Subscribe {}).await?;
-    let Response::Accepted(accepted) = access.ask(request).await? else {
-        return Ok(());
-    };
-    let last = if queue || (access.is_daemon() && !wait) {
-        accepted
-    } else {
+    let last = Access::within(place, reach, async |access| {
+        access.ask(Request::Subscribe {}).await?;
+        let Response::Accepted(accepted) = access.ask(request).await? else {
+            return Err(CommandError::Unexpected);
+        };
+        if queue || (access.is_daemon() && !wait) {
+            return Ok(accepted);
+        }
         let until = if wait { Fate::Delivered } else { Fate::Sent };
         let usual = || if wait { FOREVER } else { limit(&accepted) };
         let by = Instant::now() + patience.unwrap_or_else(usual).min(FOREVER);
-        follow(&mut access, accepted, until, by, output).await?
-    };
-    access.close().await;
-    let text = describe(&last);
-    output.say(&json!(last), &text);
+        follow(access, accepted, until, by, output).await
+    });
+    let last = last.await?;
+    output.say(&json!(last), &describe(&last));
     Ok(())
 }
 

@@ -27,14 +27,16 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<(), CommandError> {
     let reach = if options.offline { Reach::Offline } else { Reach::Online };
-    let mut access = Access::open(place, reach).await?;
-    let daemon = access.is_daemon();
-    let looks = daemon || reach == Reach::Online;
-    let health = if looks { Some(look(&mut access, output).await?) } else { None };
-    let Response::Status(status) = access.ask(Request::Status {}).await? else {
-        return Ok(());
-    };
-    access.close().await;
+    let seen = Access::within(place, reach, async |access| {
+        let daemon = access.is_daemon();
+        let looks = daemon || reach == Reach::Online;
+        let health = if looks { Some(look(access, output).await?) } else { None };
+        match access.ask(Request::Status {}).await? {
+            Response::Status(status) => Ok((status, health, daemon)),
+            _ => Err(CommandError::Unexpected),
+        }
+    });
+    let (status, health, daemon) = seen.await?;
     let mut lines = describe(&status, options.all);
     lines.push(match &health {
         Some(health) => describe_health(health, daemon),
@@ -56,7 +58,7 @@ async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandErr
     let deadline = Instant::now() + LOOK;
     loop {
         let Response::Health(health) = access.ask(Request::Health {}).await? else {
-            return Err(CommandError::NoAnswer("the client says nothing of its health".into()));
+            return Err(CommandError::Unexpected);
         };
         let seen = health.online
             && health.document_age.is_some()
