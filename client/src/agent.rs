@@ -181,16 +181,13 @@ impl Desk {
     /// and what is over is forgotten.
     async fn keep_house(&mut self) {
         let now = now();
-        let rolled = tokio::task::block_in_place(|| {
-            let rolled = self.store.roll(now)?;
-            self.store.prune(now)?;
-            Ok::<_, StoreError>(rolled)
-        });
+        let rolled = tokio::task::block_in_place(|| self.store.roll(now));
+        let pruned = tokio::task::block_in_place(|| self.store.prune(now));
         let replaced = self.replace_lost_mailbox(now);
-        match (rolled, replaced) {
-            (Ok(rolled), Ok(replaced)) if rolled || replaced => self.renew().await,
-            (Err(error), _) | (_, Err(error)) => self.watch.store_trouble(&error),
-            _ => {}
+        let errors = [rolled.as_ref().err(), pruned.as_ref().err(), replaced.as_ref().err()];
+        errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
+        if matches!(rolled, Ok(true)) || matches!(replaced, Ok(true)) {
+            self.renew().await;
         }
         self.post_waiting().await;
     }

@@ -86,7 +86,7 @@ impl Desk {
         };
         let life = expires_after.map_or(LIFE, Duration::from_secs);
         let outgoing = block_in_place(|| self.store.accept(&to, &content, life, now()))?;
-        self.progress.load(&self.store)?;
+        self.progress.take_on(&outgoing);
         self.post_waiting().await;
         Ok(Response::Accepted(self.progress.describe(&outgoing, to)))
     }

@@ -105,6 +105,7 @@ impl Desk {
 
     fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
         block_in_place(|| self.store.settle(id, fate, now()))?;
+        self.progress.made_room();
         // After its expiry a message's void is still on its way.
         if fate != Fate::Expired {
             self.progress.over(id);
@@ -138,7 +139,7 @@ impl Desk {
                 Err(error) => return self.watch.store_trouble(&error),
             };
             match self.session.post(to, message).await {
-                Err(PostError::Full) => return,
+                Err(PostError::Full) => return self.progress.refused(),
                 Ok(()) => self.progress.posted(),
                 Err(_) => {
                     self.progress.posted();

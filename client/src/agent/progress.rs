@@ -22,6 +22,8 @@ pub(super) struct Progress {
     waiting: VecDeque<(KeyId, MessageId)>,
     /// Given to it.
     posted: HashSet<MessageId>,
+    /// Whether it took no more, and nothing has been over since.
+    full: bool,
     /// Letters that have left, of what is open.
     left: HashMap<MessageId, u32>,
 }
@@ -39,6 +41,7 @@ impl Progress {
                 .max(traffic.answer_period().as_secs_f64() * 0.75),
             waiting: VecDeque::new(),
             posted: HashSet::new(),
+            full: false,
             left: HashMap::new(),
         }
     }
@@ -54,9 +57,25 @@ impl Progress {
         Ok(())
     }
 
-    /// What the session is to be given next.
+    /// Takes on a message that was just accepted, the last of all.
+    pub(super) fn take_on(&mut self, new: &Outgoing) {
+        self.waiting.push_back((new.to, new.id));
+    }
+
+    /// What the session is to be given next, if it may have room.
     pub(super) fn next(&self) -> Option<(KeyId, MessageId)> {
-        self.waiting.front().copied()
+        self.waiting.front().filter(|_| !self.full).copied()
+    }
+
+    /// The session has no room: it is not asked again, each time with a whole message, before
+    /// something is over.
+    pub(super) const fn refused(&mut self) {
+        self.full = true;
+    }
+
+    /// The session may have room again.
+    pub(super) const fn made_room(&mut self) {
+        self.full = false;
     }
 
     /// The first of what waits was given to the session, or need not be.
@@ -73,6 +92,7 @@ impl Progress {
             self.posted.remove(&one.id);
             self.left.remove(&one.id);
         }
+        self.made_room();
         self.waiting.retain(|(key, _)| *key != to);
         self.load(store)
     }
