@@ -12,9 +12,10 @@ use rohrpost_packet::{Hybrid, Suite, TAG_LEN};
 use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
 
+use crate::network::ROSTER;
 use crate::rng;
 
-/// The network of all envelopes.
+/// The network of envelopes that no roster stands behind.
 pub const NETWORK: NetworkId = NetworkId::new([8; 32]);
 
 /// Who writes, who reads, and the prekey between them.
@@ -40,8 +41,11 @@ struct Seals {
     inner: [u8; 32],
 }
 
-/// One encapsulation serves all inputs.
-static SEALS: LazyLock<Seals> = LazyLock::new(|| {
+/// One encapsulation serves all inputs of a network.
+static SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&NETWORK));
+static ROSTER_SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&ROSTER.network_id));
+
+fn seals(network: &NetworkId) -> Seals {
     let (x25519, mlkem) = PARTIES.prekey.public().as_bytes().split_at(32);
     let x25519: [u8; 32] = x25519.try_into().expect("split at 32");
     let ephemeral = StaticSecret::from([33; 32]);
@@ -52,17 +56,17 @@ static SEALS: LazyLock<Seals> = LazyLock::new(|| {
         [PublicKey::from(&ephemeral).as_bytes(), &encapsulated.as_slice()[..]].concat();
     let shared = [&agreed.as_bytes()[..], &secret[..]].concat();
     let prekey = PARTIES.prekey.public().as_bytes();
-    let context = hash(&[NETWORK.as_bytes(), &ciphertext, prekey]);
+    let context = hash(&[network.as_bytes(), &ciphertext, prekey]);
     let outer: [u8; 64] = expand(&shared, &[b"rohrpost envelope outer v1", &context]);
     let identity = StaticSecret::from(*PARTIES.alice.to_seed());
     let agreed = identity.diffie_hellman(&PublicKey::from(x25519));
     let (alice, bob) = (PARTIES.alice.public().key_id(), PARTIES.bob.public().key_id());
     let context =
-        hash(&[alice.as_bytes(), bob.as_bytes(), NETWORK.as_bytes(), &ciphertext, prekey]);
+        hash(&[alice.as_bytes(), bob.as_bytes(), network.as_bytes(), &ciphertext, prekey]);
     let chain = [&outer[32..], agreed.as_bytes()].concat();
     let inner = expand(&chain, &[b"rohrpost envelope inner v1", &context]);
     Seals { ciphertext, outer: *outer.first_chunk().expect("64 bytes hold 32"), inner }
-});
+}
 
 /// Bytes of a letter in one envelope.
 #[must_use]
@@ -73,12 +77,22 @@ pub const fn letter_len<S: Suite>() -> usize {
 /// An envelope that opens and holds `letter`, filled up with zeros.
 #[must_use]
 pub fn seal<S: Suite>(letter: &[u8]) -> Envelope<S> {
-    let mut bytes = SEALS.ciphertext.clone();
+    seal_with(&SEALS, letter)
+}
+
+/// The same in the network of the roster.
+#[must_use]
+pub fn seal_in_roster<S: Suite>(letter: &[u8]) -> Envelope<S> {
+    seal_with(&ROSTER_SEALS, letter)
+}
+
+fn seal_with<S: Suite>(seals: &Seals, letter: &[u8]) -> Envelope<S> {
+    let mut bytes = seals.ciphertext.clone();
     let mut sealed = PARTIES.alice.public().key_id().as_bytes().to_vec();
     let mut inner = crate::sized(letter, letter_len::<S>());
-    append_tag(&SEALS.inner, &mut inner);
+    append_tag(&seals.inner, &mut inner);
     sealed.append(&mut inner);
-    append_tag(&SEALS.outer, &mut sealed);
+    append_tag(&seals.outer, &mut sealed);
     bytes.append(&mut sealed);
     Envelope::from_bytes(&bytes).expect("ciphertext, sender, letter and tags make an envelope")
 }

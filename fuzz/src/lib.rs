@@ -1,9 +1,11 @@
 //! What the fuzz targets share: a network of fixed keys, and seals made by hand so that arbitrary
 //! bytes get past the cryptography that would stop them.
 
+pub mod carrier;
 pub mod change;
 pub mod layer;
 pub mod letter;
+pub mod mail;
 pub mod network;
 pub mod path;
 // The suite of the simulations: no cryptography worth the name, so that sequences of operations

@@ -1,7 +1,7 @@
 //! A network of four agencies, two relays and six mixes with known keys.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic};
@@ -26,15 +26,22 @@ pub static TRUST: LazyLock<TrustRoot> = LazyLock::new(|| {
         key: agency_key(seed).public(),
     };
     let agencies = AGENCIES.iter().zip(1..).map(agency).collect();
-    TrustRoot::new(NAME.to_owned(), agencies, 3, JoinKey::new([1; 32]))
+    TrustRoot::new(NAME.to_owned(), agencies, 3, join_key())
         .expect("three of four is a safe threshold")
 });
 
 /// The roster, signed.
-pub static ROSTER: LazyLock<Roster> = LazyLock::new(|| {
+pub static ROSTER: LazyLock<Arc<Roster>> = LazyLock::new(|| {
     let text = roster_text();
-    Roster::verify(&text, &sign(&text), &TRUST, NOW).expect("the fixed roster is valid")
+    let roster = Roster::verify(&text, &sign(&text), &TRUST, NOW);
+    Arc::new(roster.expect("the fixed roster is valid"))
 });
+
+/// Who has it may use the network.
+#[must_use]
+pub fn join_key() -> JoinKey {
+    JoinKey::new([1; 32])
+}
 
 /// Text of the roster.
 #[must_use]

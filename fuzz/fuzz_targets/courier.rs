@@ -1,0 +1,544 @@
+//! Sequences of operations on a client's courier whose only contact writes what it likes, against a
+//! model.
+//!
+//! The model keeps what a client's store keeps. It checks that a message is told of once, whole and
+//! in order; that nothing is acknowledged that was not kept; that a message is delivered if and only
+//! if all of it was acknowledged, and expires in its time; and that no letter changes the grid.
+#![no_main]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rohrpost_fuzz::carrier::{Carrier, End};
+use rohrpost_fuzz::letter::{PARTIES, letter_len, seal_in_roster};
+use rohrpost_fuzz::mail::{PartChoice, ReceiptChoice, letter};
+use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
+use rohrpost_fuzz::rng;
+use rohrpost_fuzz::toy::Toy;
+use rohrpost_packet::envelope::{
+    Envelope, Fragment, IdentitySecret, KeyId, Kind, Letter, MessageId, PrekeySecret,
+};
+use rohrpost_packet::{NodeNumber, SessionId, Surb};
+use rohrpost_proto::courier::{
+    Account, Complete, Contact, Courier, Departure, Event, Message, OwnMailbox, Part, Vantage,
+};
+use rohrpost_proto::frame::UpCell;
+use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, Stay, WriteKey};
+use rohrpost_proto::time::Time;
+use zeroize::Zeroizing;
+
+#[derive(Arbitrary, Debug)]
+enum Operation {
+    /// The contact sends a fragment of a message, which the store can write or not.
+    Part(PartChoice, bool),
+    /// It sends an acknowledgement, cut short by so many bytes.
+    Receipt(ReceiptChoice, u8),
+    /// It sends any bytes of letter, which are no acknowledgement.
+    Letter(Vec<u8>),
+    /// A relay answers with garbage.
+    Garbage,
+    /// A relay hands out one of the client's own loops again.
+    Loop,
+    Post {
+        skip: u8,
+        len: u16,
+        seconds: u16,
+    },
+    Slots(u8),
+    Wait {
+        seconds: u16,
+    },
+    /// A node starts anew, which the client may hear of.
+    Restart {
+        node: u8,
+        told: bool,
+    },
+    Down(u8),
+    Blind,
+    Rejoin,
+    Recall,
+    Readdress,
+    Forget,
+    RestartClient,
+}
+
+fuzz_target!(|operations: Vec<Operation>| {
+    let mut world = World::new();
+    for operation in operations.iter().take(OPERATIONS) {
+        world.follow(operation);
+    }
+});
+
+struct World {
+    now: Time,
+    carrier: Carrier,
+    courier: Courier<Toy>,
+    /// Whether the client's session has been named.
+    named: bool,
+    blind: bool,
+    mail: VecDeque<Mail>,
+    own: VecDeque<Envelope<Toy>>,
+    kept: Kept,
+    posted: BTreeMap<u64, Posted>,
+    /// After the last number.
+    next: u64,
+    messages: u32,
+    slots: usize,
+}
+
+/// What waits in the client's mailbox.
+enum Mail {
+    Letter(Vec<u8>),
+    Receipt(ReceiptChoice, Vec<u8>),
+    Garbage,
+    Loop,
+}
+
+/// What the client's store has of the contact's messages.
+#[derive(Default)]
+struct Kept {
+    below: u64,
+    open: BTreeMap<u64, Open>,
+    told: BTreeSet<u64>,
+}
+
+struct Open {
+    message: MessageId,
+    kind: Kind,
+    count: u32,
+    indices: BTreeSet<u32>,
+}
+
+/// What the client's outbox has.
+struct Posted {
+    id: MessageId,
+    expires: Time,
+    void: bool,
+    len: usize,
+    acknowledged: BTreeSet<u32>,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Time::from_micros(NOW * 1_000_000);
+        let carrier = Carrier::default();
+        let mut courier = courier(now, 0);
+        courier.add_contact(alice());
+        courier.handle_view(now, carrier.view(now, None));
+        Self {
+            now,
+            carrier,
+            courier,
+            named: false,
+            blind: false,
+            mail: VecDeque::new(),
+            own: VecDeque::new(),
+            kept: Kept::default(),
+            posted: BTreeMap::new(),
+            next: 0,
+            messages: 0,
+            slots: 0,
+        }
+    }
+
+    fn follow(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Part(part, kept) => {
+                let body = if *kept { &b"x"[..] } else { LOST };
+                self.mail.push_back(Mail::Letter(letter(&part.part(), body)));
+            }
+            Operation::Receipt(receipt, cut) => {
+                let mut body = receipt.encode(ROOM);
+                body.truncate(body.len().saturating_sub(usize::from(cut % 16)));
+                self.mail.push_back(Mail::Receipt(receipt.clone(), body));
+            }
+            Operation::Letter(bytes) => {
+                let mut bytes = rohrpost_fuzz::sized(bytes, letter_len::<Toy>());
+                bytes[42] = bytes[42].min(2);
+                self.mail.push_back(Mail::Letter(bytes));
+            }
+            Operation::Garbage => self.mail.push_back(Mail::Garbage),
+            Operation::Loop => self.mail.push_back(Mail::Loop),
+            Operation::Post { skip, len, seconds } => self.post(*skip, *len, *seconds),
+            Operation::Slots(count) => (0..=count % 32).for_each(|_| self.slot()),
+            Operation::Wait { seconds } => {
+                self.now = self.now + Duration::from_secs(u64::from(*seconds));
+            }
+            Operation::Restart { node, told } => {
+                self.carrier.restart(number(*node));
+                if *told {
+                    self.see(None);
+                }
+            }
+            Operation::Down(node) => self.see(Some(number(*node))),
+            Operation::Blind => {
+                self.courier.withdraw_view();
+                self.blind = true;
+            }
+            Operation::Rejoin => {
+                self.courier.rejoin(SessionId::new([2; 16]));
+                self.named = false;
+            }
+            Operation::Recall => self.courier.recall(self.now, sender()),
+            Operation::Readdress => self.courier.add_contact(alice()),
+            Operation::Forget => self.forget(),
+            Operation::RestartClient => self.restart(),
+        }
+        self.hear();
+        assert_eq!(self.courier.outbox_len(), self.posted.len());
+    }
+
+    fn see(&mut self, down: Option<NodeNumber>) {
+        self.courier.handle_view(self.now, self.carrier.view(self.now, down));
+        self.blind = false;
+    }
+
+    fn post(&mut self, skip: u8, len: u16, seconds: u16) {
+        self.messages += 1;
+        let mut id = [0xff; 16];
+        id[..4].copy_from_slice(&self.messages.to_be_bytes());
+        let posted = Posted {
+            id: MessageId::new(id),
+            expires: self.now + Duration::from_secs(u64::from(seconds)),
+            void: false,
+            len: usize::from(len) % (4 * ROOM),
+            acknowledged: BTreeSet::new(),
+        };
+        let sequence = self.next + u64::from(skip % 4);
+        let taken = self.courier.post(sender(), posted.message(sequence));
+        assert!(taken.is_ok(), "an outbox has room for more");
+        self.next = sequence + 1;
+        self.posted.insert(sequence, posted);
+    }
+
+    /// The contact is struck off, and added again by its card.
+    fn forget(&mut self) {
+        self.courier.remove_contact(sender());
+        self.courier.add_contact(alice());
+        self.posted.clear();
+        self.kept = Kept::default();
+        self.next = 0;
+    }
+
+    fn restart(&mut self) {
+        self.messages += 1;
+        self.courier = courier(self.now, self.messages);
+        self.courier.add_contact(alice());
+        self.courier.resume(sender(), self.kept.below, &self.kept.parts());
+        for (sequence, posted) in &mut self.posted {
+            posted.acknowledged.clear();
+            assert!(self.courier.post(sender(), posted.message(*sequence)).is_ok());
+        }
+        self.named = false;
+        self.see(None);
+    }
+
+    /// One slot, in its time or late.
+    fn slot(&mut self) {
+        self.slots += 1;
+        if self.slots > SLOTS {
+            return;
+        }
+        self.now = self.now.max(self.courier.poll_timeout());
+        let departure = self.courier.handle_timeout(self.now);
+        let next = self.courier.poll_timeout();
+        assert!(next > self.now && next <= self.now + ROSTER.traffic.slot);
+        let Some(Departure::Cell(cell)) = departure else {
+            panic!("a client's slot has a cell");
+        };
+        // What has expired has left as a void already.
+        self.hear();
+        match cell {
+            UpCell::Hello(_) => assert!(!std::mem::replace(&mut self.named, true)),
+            UpCell::Idle => assert!(self.named && self.blind),
+            UpCell::Packet { first_hop, packet, .. } => {
+                assert!(self.named && !self.blind);
+                if let End::Relay(relay, instruction) = self.carrier.carry(first_hop, packet) {
+                    self.instruct(relay, instruction);
+                }
+            }
+        }
+        let over = |posted: &Posted| !posted.void && posted.expires <= self.now;
+        assert!(!self.posted.values().any(over), "a message outlived its time");
+    }
+
+    fn instruct(&mut self, relay: NodeNumber, instruction: Instruction<Toy>) {
+        match instruction {
+            Instruction::Discard => {}
+            Instruction::Pull(pull) => self.answer(pull.surb),
+            Instruction::Store(store) if store.mailbox == mailbox(BOB, BOB_RELAY).key.id() => {
+                assert!(relay == NodeNumber::new(BOB_RELAY));
+                self.own.push_back(store.envelope);
+                if self.own.len() > 4 {
+                    self.own.pop_front();
+                }
+            }
+            Instruction::Store(store) => {
+                let to = alice().mailboxes.into_iter().find(|known| known.id == store.mailbox);
+                assert!(to.is_some_and(|known| known.relay == relay));
+                self.check_letter(&store.envelope);
+            }
+        }
+    }
+
+    fn answer(&mut self, surb: Surb<Toy>) {
+        let mail = self.mail.pop_front();
+        let envelope: Option<Envelope<Toy>> = match &mail {
+            Some(Mail::Letter(bytes)) => Some(seal_in_roster(bytes)),
+            Some(Mail::Receipt(_, body)) => {
+                let part = Part {
+                    sequence: 0,
+                    message: MessageId::new([9; 16]),
+                    kind: Kind::Acknowledgement,
+                    fragment: Fragment::WHOLE,
+                };
+                Some(seal_in_roster(&letter(&part, body)))
+            }
+            Some(Mail::Loop) => self.own.front().map(|own| {
+                Envelope::from_bytes(own.as_bytes()).expect("it is a copy of an envelope")
+            }),
+            Some(Mail::Garbage) | None => None,
+        };
+        let envelope = envelope.map(|envelope| (EnvelopeId::of(&envelope), envelope));
+        let mut body = Answer { stay: Stay::new(self.now, self.now), envelope }.encode();
+        if matches!(mail, Some(Mail::Garbage)) {
+            body.fill(0x5a);
+        }
+        let to = surb.first_hop();
+        let packet = surb.reply(&body).expect("an answer fits");
+        // It may have been built for keys that are no more.
+        if let End::Session(id, payload) = self.carrier.carry(to, packet) {
+            if let Some(Mail::Receipt(receipt, body)) = &mail {
+                self.acknowledged(receipt, body);
+            }
+            self.courier.handle_reply(self.now, id, payload);
+        }
+        self.hear();
+        let over = |posted: &Posted| posted.is_acknowledged();
+        assert!(!self.posted.values().any(over), "all of a message came, and nobody was told");
+    }
+
+    /// Takes an acknowledgement into account, if it can be read at all.
+    fn acknowledged(&mut self, receipt: &ReceiptChoice, body: &[u8]) {
+        if body.len() == receipt.encode(ROOM).len() {
+            for (sequence, posted) in &mut self.posted {
+                let came = (0..posted.count()).filter(|index| receipt.covers(*sequence, *index));
+                posted.acknowledged.extend(came);
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some(event) = self.courier.poll_event() {
+            match event {
+                Event::Arrived { letter, sender: from, .. } => {
+                    assert!(from == sender());
+                    self.arrived(&letter);
+                }
+                Event::Complete { messages, below, .. } => self.kept.complete(&messages, below),
+                Event::Sent { message, fragment, .. } => {
+                    assert!(fragment < self.posted(message).1.count());
+                }
+                Event::Delivered { message } => {
+                    let (sequence, posted) = self.posted(message);
+                    assert!(posted.is_acknowledged(), "delivered, and nobody has said so");
+                    self.posted.remove(&sequence);
+                }
+                Event::Expired { message } => {
+                    let now = self.now;
+                    let (_, posted) = self.posted(message);
+                    assert!(posted.expires <= now && !posted.void);
+                    posted.void = true;
+                    posted.acknowledged.clear();
+                }
+                Event::Unsendable { .. } => panic!("the contact's keys are good"),
+                _ => {}
+            }
+        }
+    }
+
+    fn arrived(&mut self, letter: &Letter) {
+        assert!(letter.sequence >= self.kept.below, "of a message that is over");
+        if *letter.body != *LOST {
+            self.kept.keep(&Part::of(letter));
+            self.courier.keep(self.now, sender(), letter.sequence, letter.fragment.index);
+        }
+    }
+
+    fn posted(&mut self, message: MessageId) -> (u64, &mut Posted) {
+        let found = self.posted.iter_mut().find(|(_, posted)| posted.id == message);
+        let (sequence, posted) = found.expect("it was posted, and is not over");
+        (*sequence, posted)
+    }
+
+    /// What the contact gets: a fragment as it was posted, or what is kept of its own messages.
+    fn check_letter(&self, envelope: &Envelope<Toy>) {
+        let prekey = alice_prekey();
+        let opened = envelope.open(&[&prekey], &ROSTER.network_id).expect("sealed for the contact");
+        let letter = opened.letter(PARTIES.alice.public(), PARTIES.bob.public());
+        let letter = letter.expect("a courier writes valid letters");
+        if letter.kind == Kind::Acknowledgement {
+            return self.kept.check_receipt(&letter.body);
+        }
+        let posted = &self.posted[&letter.sequence];
+        assert!(posted.id == letter.message && posted.count() == letter.fragment.count);
+        assert_eq!(posted.void, letter.kind == Kind::Void);
+    }
+}
+
+impl Kept {
+    /// A fragment is on the disk; those of another message of its number are gone.
+    fn keep(&mut self, part: &Part) {
+        let Part { message, kind, fragment, .. } = *part;
+        let new = || Open { message, kind, count: fragment.count, indices: BTreeSet::new() };
+        let open = self.open.entry(part.sequence).or_insert_with(new);
+        if (open.message, open.kind, open.count) != (message, kind, fragment.count) {
+            *open = new();
+        }
+        open.indices.insert(fragment.index);
+    }
+
+    fn complete(&mut self, messages: &[Complete], below: u64) {
+        let mut last = None;
+        for complete in messages {
+            let open = &self.open[&complete.sequence];
+            assert!(open.is_whole() && open.message == complete.message);
+            assert!(open.kind == complete.kind);
+            if complete.kind != Kind::Address {
+                assert!(self.told.insert(complete.sequence), "told twice");
+                assert!(last.replace(complete.sequence) < Some(complete.sequence), "out of order");
+            }
+        }
+        assert!(below >= self.below);
+        self.below = below;
+        self.open.retain(|sequence, _| *sequence >= below);
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let parts = self.open.iter().flat_map(|(sequence, open)| {
+            let Open { message, kind, count, indices } = open;
+            indices.iter().map(|index| Part {
+                sequence: *sequence,
+                message: *message,
+                kind: *kind,
+                fragment: Fragment { index: *index, count: *count },
+            })
+        });
+        parts.collect()
+    }
+
+    /// By the layout of `docs/packet-format.md` §9.
+    fn check_receipt(&self, mut body: &[u8]) {
+        let [_, runs, partial, _] = take(&mut body);
+        assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
+        for _ in 0..runs {
+            let first = u64::from_be_bytes(take(&mut body));
+            let length = u16::from_be_bytes(take(&mut body));
+            assert!((first..first + u64::from(length)).all(|run| self.open[&run].is_whole()));
+        }
+        for _ in 0..partial {
+            let open = &self.open[&u64::from_be_bytes(take(&mut body))];
+            let [stretches] = take(&mut body);
+            for _ in 0..stretches {
+                let first = u32::from_be_bytes(take(&mut body));
+                let length = u32::from_be_bytes(take(&mut body));
+                assert!((first..first + length).all(|index| open.indices.contains(&index)));
+            }
+        }
+        assert!(body.is_empty());
+    }
+}
+
+impl Open {
+    fn is_whole(&self) -> bool {
+        u32::try_from(self.indices.len()) == Ok(self.count)
+    }
+}
+
+impl Posted {
+    fn count(&self) -> u32 {
+        let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
+        u32::try_from(count).expect("a few letters")
+    }
+
+    fn is_acknowledged(&self) -> bool {
+        (0..self.count()).all(|index| self.acknowledged.contains(&index))
+    }
+
+    fn message(&self, sequence: u64) -> Message {
+        Message {
+            id: self.id,
+            kind: if self.void { Kind::Void } else { Kind::Content },
+            sequence,
+            minutes: 0,
+            expires: self.expires,
+            left: None,
+            body: Zeroizing::new(vec![1; if self.void { 0 } else { self.len }]),
+        }
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (taken, after) = rest.split_first_chunk().expect("an acknowledgement is whole");
+    *rest = after;
+    *taken
+}
+
+/// The courier of bob, who is at relay 2 and enters at relay 1; each run has a seed of its own.
+fn courier(now: Time, run: u32) -> Courier<Toy> {
+    let account = Account {
+        identity: IdentitySecret::from_seed(&PARTIES.bob.to_seed()),
+        prekeys: vec![PrekeySecret::from_seed(&PARTIES.prekey.to_seed())],
+        mailboxes: vec![mailbox(BOB, BOB_RELAY)],
+    };
+    let entry = NodeNumber::new(1);
+    let vantage = Vantage::Client { entry, session: SessionId::new([1; 16]) };
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&run.to_be_bytes());
+    let phase = Duration::from_millis(40);
+    Courier::new(now, vantage, account, ROSTER.clone(), join_key(), seed, phase)
+}
+
+/// How the contact is reached: at both relays.
+fn alice() -> Contact {
+    let account = Account {
+        identity: IdentitySecret::from_seed(&PARTIES.alice.to_seed()),
+        prekeys: vec![alice_prekey()],
+        mailboxes: [1, 2].map(|relay| mailbox(ALICE, relay)).into(),
+    };
+    account.contact()
+}
+
+fn alice_prekey() -> PrekeySecret {
+    PrekeySecret::generate(&mut rng(36))
+}
+
+fn mailbox(owner: u8, relay: u32) -> OwnMailbox {
+    OwnMailbox {
+        relay: NodeNumber::new(relay),
+        key: MailboxKey::from_seed(&[owner + u8::try_from(relay).expect("two relays"); 32]),
+        write_key: WriteKey::new([owner; 32]),
+        also: Vec::new(),
+    }
+}
+
+fn sender() -> KeyId {
+    PARTIES.alice.public().key_id()
+}
+
+fn number(node: u8) -> NodeNumber {
+    NodeNumber::new(1 + u32::from(node) % NODES)
+}
+
+/// Bytes of text in a letter.
+const ROOM: usize = letter_len::<Toy>() - 44;
+/// A fragment that the client's store cannot write.
+const LOST: &[u8] = b"-";
+const ALICE: u8 = 40;
+const BOB: u8 = 50;
+const BOB_RELAY: u32 = 2;
+const OPERATIONS: usize = 96;
+/// Of a sequence: sealing and opening take time.
+const SLOTS: usize = 256;

@@ -1,0 +1,119 @@
+//! Letters that a contact can write: of any content, by the layout of `docs/packet-format.md` §9.
+
+use arbitrary::Arbitrary;
+use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
+use rohrpost_proto::courier::Part;
+
+/// A number of a message, near enough to others to meet them.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Number {
+    life: u8,
+    offset: u16,
+    far: bool,
+}
+
+/// A fragment of a message.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct PartChoice {
+    kind: u8,
+    number: Number,
+    message: u8,
+    index: u8,
+    count: u16,
+}
+
+/// What an acknowledgement says.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct ReceiptChoice {
+    below: Number,
+    runs: Vec<(Number, u16)>,
+    partial: Vec<(Number, Vec<(u8, u32)>)>,
+}
+
+impl Number {
+    /// Most are small; some are the last of their life, or of all.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        let life = if self.life > 250 { u32::MAX } else { u32::from(self.life % 4) };
+        let offset = u32::from(self.offset % 300);
+        let offset = if self.far { u32::MAX - offset } else { offset };
+        u64::from(life) << 32 | u64::from(offset)
+    }
+}
+
+impl PartChoice {
+    /// A part that no acknowledgement is.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        let count = u32::from(self.count % 2).max(u32::from(self.count) >> 12).max(1);
+        // One in some hundred claims to be as long as no message can be.
+        let count = if self.count == u16::MAX { u32::MAX } else { count };
+        let kind = [Kind::Content, Kind::Content, Kind::Address, Kind::Void];
+        Part {
+            sequence: self.number.get(),
+            message: MessageId::new([self.message % 4; 16]),
+            kind: kind[usize::from(self.kind % 4)],
+            fragment: Fragment { index: u32::from(self.index) % count, count },
+        }
+    }
+}
+
+impl ReceiptChoice {
+    /// As the body of an acknowledgement that has room for so much.
+    #[must_use]
+    pub fn encode(&self, room: usize) -> Vec<u8> {
+        let mut bytes = vec![1, 0, 0, 0];
+        bytes.extend_from_slice(&self.below.get().to_be_bytes());
+        for (first, length) in self.runs.iter().take(8) {
+            bytes.extend_from_slice(&first.get().to_be_bytes());
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes[1] += 1;
+        }
+        for (number, stretches) in self.partial.iter().take(8) {
+            let stretches = &stretches[..stretches.len().min(8)];
+            if bytes.len() + 9 + 8 * stretches.len() > room {
+                break;
+            }
+            bytes.extend_from_slice(&number.get().to_be_bytes());
+            bytes.push(u8::try_from(stretches.len()).expect("at most eight"));
+            for (first, length) in stretches {
+                bytes.extend_from_slice(&u32::from(*first).to_be_bytes());
+                bytes.extend_from_slice(&length.to_be_bytes());
+            }
+            bytes[2] += 1;
+        }
+        bytes
+    }
+
+    /// Whether it says that all fragments of a message have come, of which it has so many.
+    #[must_use]
+    pub fn covers(&self, sequence: u64, fragment: u32) -> bool {
+        let within = |(first, length): &(Number, u16)| {
+            sequence.checked_sub(first.get()).is_some_and(|behind| behind < u64::from(*length))
+        };
+        let stretch = |(first, length): &(u8, u32)| {
+            fragment.checked_sub(u32::from(*first)).is_some_and(|behind| behind < *length)
+        };
+        sequence < self.below.get()
+            || self.runs.iter().take(8).any(within)
+            || self.partial.iter().take(8).any(|(number, stretches)| {
+                number.get() == sequence && stretches.iter().take(8).any(stretch)
+            })
+    }
+}
+
+/// The bytes of a letter.
+#[must_use]
+pub fn letter(part: &Part, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![1, 0, 0, 0];
+    bytes.extend_from_slice(part.message.as_bytes());
+    bytes.extend_from_slice(&part.sequence.to_be_bytes());
+    bytes.extend_from_slice(&part.fragment.index.to_be_bytes());
+    bytes.extend_from_slice(&part.fragment.count.to_be_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    let len = u16::try_from(body.len()).expect("a letter is short");
+    bytes.extend_from_slice(&len.to_be_bytes());
+    bytes.extend_from_slice(&[part.kind.byte(), 0]);
+    bytes.extend_from_slice(body);
+    bytes
+}
