@@ -15,6 +15,7 @@ use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::letter::{PARTIES, letter_len, seal_in_roster};
 use rohrpost_fuzz::mail::{PartChoice, ReceiptChoice, letter};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
+use rohrpost_fuzz::owner::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
@@ -22,12 +23,11 @@ use rohrpost_packet::envelope::{
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
-    Account, Complete, Contact, Courier, Departure, Event, Message, OwnMailbox, Part, Vantage,
+    Account, Contact, Courier, Departure, Event, OwnMailbox, Part, Vantage,
 };
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, Stay, WriteKey};
 use rohrpost_proto::time::Time;
-use zeroize::Zeroizing;
 
 #[derive(Arbitrary, Debug)]
 enum Operation {
@@ -94,30 +94,6 @@ enum Mail {
     Receipt(ReceiptChoice, Vec<u8>),
     Garbage,
     Loop,
-}
-
-/// What the client's store has of the contact's messages.
-#[derive(Default)]
-struct Kept {
-    below: u64,
-    open: BTreeMap<u64, Open>,
-    told: BTreeSet<u64>,
-}
-
-struct Open {
-    message: MessageId,
-    kind: Kind,
-    count: u32,
-    indices: BTreeSet<u32>,
-}
-
-/// What the client's outbox has.
-struct Posted {
-    id: MessageId,
-    expires: Time,
-    void: bool,
-    len: usize,
-    acknowledged: BTreeSet<u32>,
 }
 
 impl World {
@@ -388,104 +364,6 @@ impl World {
     }
 }
 
-impl Kept {
-    /// A fragment is on the disk; those of another message of its number are gone.
-    fn keep(&mut self, part: &Part) {
-        let Part { message, kind, fragment, .. } = *part;
-        let new = || Open { message, kind, count: fragment.count, indices: BTreeSet::new() };
-        let open = self.open.entry(part.sequence).or_insert_with(new);
-        if (open.message, open.kind, open.count) != (message, kind, fragment.count) {
-            *open = new();
-        }
-        open.indices.insert(fragment.index);
-    }
-
-    fn complete(&mut self, messages: &[Complete], below: u64) {
-        let mut last = None;
-        for complete in messages {
-            let open = &self.open[&complete.sequence];
-            assert!(open.is_whole() && open.message == complete.message);
-            assert!(open.kind == complete.kind);
-            if complete.kind != Kind::Address {
-                assert!(self.told.insert(complete.sequence), "told twice");
-                assert!(last.replace(complete.sequence) < Some(complete.sequence), "out of order");
-            }
-        }
-        assert!(below >= self.below);
-        self.below = below;
-        self.open.retain(|sequence, _| *sequence >= below);
-    }
-
-    fn parts(&self) -> Vec<Part> {
-        let parts = self.open.iter().flat_map(|(sequence, open)| {
-            let Open { message, kind, count, indices } = open;
-            indices.iter().map(|index| Part {
-                sequence: *sequence,
-                message: *message,
-                kind: *kind,
-                fragment: Fragment { index: *index, count: *count },
-            })
-        });
-        parts.collect()
-    }
-
-    /// By the layout of `docs/packet-format.md` §9.
-    fn check_receipt(&self, mut body: &[u8]) {
-        let [_, runs, partial, _] = take(&mut body);
-        assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
-        for _ in 0..runs {
-            let first = u64::from_be_bytes(take(&mut body));
-            let length = u16::from_be_bytes(take(&mut body));
-            assert!((first..first + u64::from(length)).all(|run| self.open[&run].is_whole()));
-        }
-        for _ in 0..partial {
-            let open = &self.open[&u64::from_be_bytes(take(&mut body))];
-            let [stretches] = take(&mut body);
-            for _ in 0..stretches {
-                let first = u32::from_be_bytes(take(&mut body));
-                let length = u32::from_be_bytes(take(&mut body));
-                assert!((first..first + length).all(|index| open.indices.contains(&index)));
-            }
-        }
-        assert!(body.is_empty());
-    }
-}
-
-impl Open {
-    fn is_whole(&self) -> bool {
-        u32::try_from(self.indices.len()) == Ok(self.count)
-    }
-}
-
-impl Posted {
-    fn count(&self) -> u32 {
-        let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
-        u32::try_from(count).expect("a few letters")
-    }
-
-    fn is_acknowledged(&self) -> bool {
-        (0..self.count()).all(|index| self.acknowledged.contains(&index))
-    }
-
-    fn message(&self, sequence: u64) -> Message {
-        Message {
-            id: self.id,
-            kind: if self.void { Kind::Void } else { Kind::Content },
-            sequence,
-            minutes: 0,
-            expires: self.expires,
-            left: None,
-            body: Zeroizing::new(vec![1; if self.void { 0 } else { self.len }]),
-        }
-    }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let (taken, after) = rest.split_first_chunk().expect("an acknowledgement is whole");
-    *rest = after;
-    *taken
-}
-
 /// The courier of bob, who is at relay 2 and enters at relay 1; each run has a seed of its own.
 fn courier(now: Time, run: u32) -> Courier<Toy> {
     let account = Account {
@@ -532,8 +410,6 @@ fn number(node: u8) -> NodeNumber {
     NodeNumber::new(1 + u32::from(node) % NODES)
 }
 
-/// Bytes of text in a letter.
-const ROOM: usize = letter_len::<Toy>() - 44;
 /// A fragment that the client's store cannot write.
 const LOST: &[u8] = b"-";
 const ALICE: u8 = 40;

@@ -1,0 +1,152 @@
+//! What the owner of a courier keeps, as a model: the contact's messages as far as they have come, and
+//! the own ones until they are over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
+use rohrpost_proto::courier::{Complete, Message, Part};
+use rohrpost_proto::time::Time;
+use zeroize::Zeroizing;
+
+use crate::letter::letter_len;
+use crate::toy::Toy;
+
+/// What the client's store has of the contact's messages.
+#[derive(Default)]
+pub struct Kept {
+    /// All messages before this number are over.
+    pub below: u64,
+    open: BTreeMap<u64, Open>,
+    told: BTreeSet<u64>,
+}
+
+struct Open {
+    message: MessageId,
+    kind: Kind,
+    count: u32,
+    indices: BTreeSet<u32>,
+}
+
+/// What the client's outbox has.
+pub struct Posted {
+    /// Names it.
+    pub id: MessageId,
+    /// When it is given up.
+    pub expires: Time,
+    /// Whether that is so.
+    pub void: bool,
+    /// Bytes of its body.
+    pub len: usize,
+    /// Fragments that the contact says have come.
+    pub acknowledged: BTreeSet<u32>,
+}
+
+impl Kept {
+    /// A fragment is on the disk; those of another message of its number are gone.
+    pub fn keep(&mut self, part: &Part) {
+        let Part { message, kind, fragment, .. } = *part;
+        let new = || Open { message, kind, count: fragment.count, indices: BTreeSet::new() };
+        let open = self.open.entry(part.sequence).or_insert_with(new);
+        if (open.message, open.kind, open.count) != (message, kind, fragment.count) {
+            *open = new();
+        }
+        open.indices.insert(fragment.index);
+    }
+
+    /// Messages are told of: whole, once, in order.
+    pub fn complete(&mut self, messages: &[Complete], below: u64) {
+        let mut last = None;
+        for complete in messages {
+            let open = &self.open[&complete.sequence];
+            assert!(open.is_whole() && open.message == complete.message);
+            assert!(open.kind == complete.kind);
+            if complete.kind != Kind::Address {
+                assert!(self.told.insert(complete.sequence), "told twice");
+                assert!(last.replace(complete.sequence) < Some(complete.sequence), "out of order");
+            }
+        }
+        assert!(below >= self.below);
+        self.below = below;
+        self.open.retain(|sequence, _| *sequence >= below);
+    }
+
+    /// What a courier is told after a restart.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let parts = self.open.iter().flat_map(|(sequence, open)| {
+            let Open { message, kind, count, indices } = open;
+            indices.iter().map(|index| Part {
+                sequence: *sequence,
+                message: *message,
+                kind: *kind,
+                fragment: Fragment { index: *index, count: *count },
+            })
+        });
+        parts.collect()
+    }
+
+    /// An acknowledgement names nothing that is not kept; by the layout of `docs/packet-format.md` §9.
+    pub fn check_receipt(&self, mut body: &[u8]) {
+        let [_, runs, partial, _] = take(&mut body);
+        assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
+        for _ in 0..runs {
+            let first = u64::from_be_bytes(take(&mut body));
+            let length = u16::from_be_bytes(take(&mut body));
+            assert!((first..first + u64::from(length)).all(|run| self.open[&run].is_whole()));
+        }
+        for _ in 0..partial {
+            let open = &self.open[&u64::from_be_bytes(take(&mut body))];
+            let [stretches] = take(&mut body);
+            for _ in 0..stretches {
+                let first = u32::from_be_bytes(take(&mut body));
+                let length = u32::from_be_bytes(take(&mut body));
+                assert!((first..first + length).all(|index| open.indices.contains(&index)));
+            }
+        }
+        assert!(body.is_empty());
+    }
+}
+
+impl Open {
+    fn is_whole(&self) -> bool {
+        u32::try_from(self.indices.len()) == Ok(self.count)
+    }
+}
+
+impl Posted {
+    /// Its fragments.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
+        u32::try_from(count).expect("a few letters")
+    }
+
+    /// Whether all of it has come.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        (0..self.count()).all(|index| self.acknowledged.contains(&index))
+    }
+
+    /// As the courier takes it.
+    #[must_use]
+    pub fn message(&self, sequence: u64) -> Message {
+        Message {
+            id: self.id,
+            kind: if self.void { Kind::Void } else { Kind::Content },
+            sequence,
+            minutes: 0,
+            expires: self.expires,
+            left: None,
+            body: Zeroizing::new(vec![1; if self.void { 0 } else { self.len }]),
+        }
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (taken, after) = rest.split_first_chunk().expect("an acknowledgement is whole");
+    *rest = after;
+    *taken
+}
+
+/// Bytes of text in a letter.
+pub const ROOM: usize = letter_len::<Toy>() - 44;
