@@ -126,7 +126,7 @@ impl World {
                 self.mail.push_back(Mail::Letter(letter(&part.part(), body)));
             }
             Operation::Receipt(receipt, cut) => {
-                let mut body = receipt.encode(ROOM);
+                let mut body = receipt.encode();
                 body.truncate(body.len().saturating_sub(usize::from(cut % 16)));
                 self.mail.push_back(Mail::Receipt(receipt.clone(), body));
             }
@@ -298,7 +298,7 @@ impl World {
 
     /// Takes an acknowledgement into account, if it can be read at all.
     fn acknowledged(&mut self, receipt: &ReceiptChoice, body: &[u8]) {
-        if body.len() == receipt.encode(ROOM).len() {
+        if body.len() == receipt.encode().len() {
             for (sequence, posted) in &mut self.posted {
                 let came = (0..posted.count()).filter(|index| receipt.covers(*sequence, *index));
                 posted.acknowledged.extend(came);

@@ -59,9 +59,9 @@ impl PartChoice {
 }
 
 impl ReceiptChoice {
-    /// As the body of an acknowledgement that has room for so much.
+    /// As the body of an acknowledgement, at most 676 bytes.
     #[must_use]
-    pub fn encode(&self, room: usize) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![1, 0, 0, 0];
         bytes.extend_from_slice(&self.below.get().to_be_bytes());
         for (first, length) in self.runs.iter().take(8) {
@@ -71,9 +71,6 @@ impl ReceiptChoice {
         }
         for (number, stretches) in self.partial.iter().take(8) {
             let stretches = &stretches[..stretches.len().min(8)];
-            if bytes.len() + 9 + 8 * stretches.len() > room {
-                break;
-            }
             bytes.extend_from_slice(&number.get().to_be_bytes());
             bytes.push(u8::try_from(stretches.len()).expect("at most eight"));
             for (first, length) in stretches {
@@ -85,7 +82,8 @@ impl ReceiptChoice {
         bytes
     }
 
-    /// Whether it says that all fragments of a message have come, of which it has so many.
+    /// Whether it says that this fragment has come. Of what it says twice of a message's parts, the
+    /// first counts.
     #[must_use]
     pub fn covers(&self, sequence: u64, fragment: u32) -> bool {
         let within = |(first, length): &(Number, u16)| {
@@ -94,11 +92,11 @@ impl ReceiptChoice {
         let stretch = |(first, length): &(u8, u32)| {
             fragment.checked_sub(u32::from(*first)).is_some_and(|behind| behind < *length)
         };
+        let mut partial = self.partial.iter().take(8);
+        let part = partial.find(|(number, _)| number.get() == sequence);
         sequence < self.below.get()
             || self.runs.iter().take(8).any(within)
-            || self.partial.iter().take(8).any(|(number, stretches)| {
-                number.get() == sequence && stretches.iter().take(8).any(stretch)
-            })
+            || part.is_some_and(|(_, stretches)| stretches.iter().take(8).any(stretch))
     }
 }
 
