@@ -190,11 +190,6 @@ pub(crate) async fn export(
     directory: &Path,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let failed = |source| CommandError::Output { path: directory.to_owned(), source };
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(failed)?;
     let exported = Access::within(place, Reach::Offline, async |access| {
         write_all(access, directory, output).await
     });
@@ -214,6 +209,11 @@ async fn write_all(
     else {
         return Err(CommandError::Unexpected);
     };
+    let failed = |source| CommandError::Output { path: directory.to_owned(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(failed)?;
     let bar = output.progress(u64::try_from(inbox.len()).unwrap_or(u64::MAX));
     let mut lines = Vec::new();
     for message in &inbox {
