@@ -45,9 +45,11 @@ impl PartChoice {
     /// A part that no acknowledgement is.
     #[must_use]
     pub fn part(&self) -> Part {
-        let count = u32::from(self.count % 2).max(u32::from(self.count) >> 12).max(1);
-        // One in some hundred claims to be as long as no message can be.
-        let count = if self.count == u16::MAX { u32::MAX } else { count };
+        let count = match self.count {
+            // As long as no message can be.
+            u16::MAX => u32::MAX,
+            count => (u32::from(count) >> 12).max(1),
+        };
         let kind = [Kind::Content, Kind::Content, Kind::Address, Kind::Void];
         Part {
             sequence: self.number.get(),
