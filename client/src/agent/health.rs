@@ -1,4 +1,5 @@
-//! What the agent has seen of the network, and what of that a person should know. Time is an argument.
+//! What the agent has seen of the network, and what of that a person should know. Time is an
+//! argument.
 
 use std::time::{Duration, Instant};
 

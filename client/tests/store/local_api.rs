@@ -38,11 +38,17 @@ impl Daemon {
             let (agent, socket) = (agent.clone(), socket.clone());
             async move { serve(agent, &socket).await }
         });
-        while !socket.exists() {
+        let daemon = Self { _folder: folder, socket, agent, serving };
+        daemon.is_served(&daemon.serving).await;
+        daemon
+    }
+
+    /// A socket is there a moment before it takes a conversation.
+    async fn is_served<T>(&self, serving: &JoinHandle<T>) {
+        while !matches!(Connection::open(&self.socket).await, Ok(Some(_))) {
             assert!(!serving.is_finished());
             tokio::task::yield_now().await;
         }
-        Self { _folder: folder, socket, agent, serving }
     }
 
     async fn connect(&self) -> Connection {
@@ -94,6 +100,7 @@ async fn what_is_no_request_is_refused_and_the_conversation_goes_on() {
         panic!("a request is answered");
     };
     assert!(contacts.len() == 1 && contacts[0].name == "bob");
+    daemon.agent.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +115,7 @@ async fn a_line_that_is_too_long_ends_the_conversation_alone() {
     let refused = other.ask(text(&"\u{1}".repeat(LINE_LIMIT / 6), None)).await.unwrap();
     assert!(refused.is_err_and(|failure| failure.code == FailureCode::Refused));
     assert!(matches!(other.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+    daemon.agent.end().await;
 }
 
 /// A contact may write such a text: one byte of it is six in JSON.
@@ -132,6 +140,7 @@ async fn a_text_whose_line_is_longer_than_any_request_can_be_read() {
         panic!("the message can be read");
     };
     assert!(body.text == Some(long));
+    daemon.agent.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,6 +150,7 @@ async fn a_life_beyond_all_time_does_not_end_the_daemon() {
     let sent = connection.ask(text("x", Some(u64::MAX))).await.unwrap();
     assert!(matches!(sent, Ok(Response::Accepted(message)) if message.expires > 1 << 40));
     assert!(matches!(connection.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+    daemon.agent.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,15 +162,15 @@ async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
     let second = serve(daemon.agent.clone(), &daemon.socket).await;
     assert!(matches!(second, Err(SocketError::Taken(path)) if path == daemon.socket));
     daemon.serving.abort();
-    assert!(daemon.serving.await.is_err_and(|error| error.is_cancelled()));
+    while !daemon.serving.is_finished() {
+        tokio::task::yield_now().await;
+    }
     assert!(!daemon.socket.exists());
     // One that was killed leaves its socket behind.
     drop(std::os::unix::net::UnixListener::bind(&daemon.socket).unwrap());
     assert!(Connection::open(&daemon.socket).await.unwrap().is_none());
-    let socket = daemon.socket.clone();
-    let serving = tokio::spawn(async move { serve(daemon.agent, &socket).await });
-    while !matches!(Connection::open(&daemon.socket).await, Ok(Some(_))) {
-        assert!(!serving.is_finished());
-        tokio::task::yield_now().await;
-    }
+    let (agent, socket) = (daemon.agent.clone(), daemon.socket.clone());
+    let serving = tokio::spawn(async move { serve(agent, &socket).await });
+    daemon.is_served(&serving).await;
+    daemon.agent.end().await;
 }
