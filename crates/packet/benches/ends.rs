@@ -1,4 +1,5 @@
-//! What a client does with a message: `cargo bench -p rohrpost-packet -- 'wrap|surb|seal|open'`.
+//! Work that a client does for a message: `cargo bench -p rohrpost-packet --
+//! 'wrap|surb|seal|open'`.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
@@ -37,7 +38,7 @@ fn build<S: Suite>(criterion: &mut Criterion) {
     });
 }
 
-/// A full letter into an envelope and out of it, both seals.
+/// Seals a full fragment into an envelope and opens both seals.
 fn envelope<S: Suite>(criterion: &mut Criterion) {
     let mut rng = rng();
     let (alice, bob) = (IdentitySecret::generate(&mut rng), IdentitySecret::generate(&mut rng));

@@ -1,5 +1,5 @@
-//! What a node does with a packet, whole and by stage: `cargo bench -p rohrpost-packet -- unwrap`.
-//! `docs/benchmarks.md` says how to read it.
+//! Work that a node does for a packet, whole and by stage: `cargo bench -p rohrpost-packet --
+//! unwrap`. `docs/benchmarks.md` says how to read it.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
@@ -28,7 +28,7 @@ fn packet<S: Suite>(key: &HopSecretKey<S>) -> Packet<S> {
     wrap(0, &hops, &vec![7; S::BODY_LEN], &mut rng()).unwrap()
 }
 
-/// One hop from the packet off the link to the packet for the link.
+/// Measures one hop from the packet off the link to the packet for the link.
 fn unwrap<S: Suite>(criterion: &mut Criterion) {
     let key = node::<S>();
     let packet = packet(&key);

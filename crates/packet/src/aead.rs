@@ -17,7 +17,7 @@ pub(crate) fn seal(key: &[u8; 32], message: &mut [u8]) {
     tag.copy_from_slice(sealed.as_ref());
 }
 
-/// Opens what [`seal`] sealed. On success the last 16 bytes stay the tag; on failure all of
+/// Opens a message sealed by [`seal`]. On success the last 16 bytes stay the tag; on failure all of
 /// `message` is to be thrown away.
 #[must_use]
 pub(crate) fn open(key: &[u8; 32], message: &mut [u8]) -> bool {
@@ -38,7 +38,7 @@ mod tests {
 
     use super::*;
 
-    /// The lengths of all header layers, of an envelope, and those around a block of the cipher.
+    /// Lengths of all header layers and of an envelope, and lengths around a block of the cipher.
     const LENGTHS: [usize; 12] = [1, 15, 16, 17, 63, 64, 65, 48, 272, 2_096, 3_536, 6_352];
 
     fn message(len: usize) -> Vec<u8> {

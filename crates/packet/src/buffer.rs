@@ -1,8 +1,8 @@
-//! Buffers of one packet each, with room in front for the header of a frame: so a packet is received,
-//! opened, kept and sent on in one place in memory, without a copy.
+//! Buffers of one packet each, with room in front for the header of a frame: so a packet is
+//! received, opened, held and sent on in one place in memory, without a copy.
 //!
-//! A node takes all its buffers from a [`BufferPool`], made at the start: the number of packets in the
-//! process has that bound, wherever they wait. A buffer is wiped when it goes back.
+//! A node takes all its buffers from a [`BufferPool`], made at the start: the number of packets in
+//! the process has that bound, wherever they wait. A buffer is wiped when it goes back.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use zeroize::Zeroize;
 /// Bytes before the packet in a buffer: the header of a frame or cell.
 pub const HEADROOM: usize = 8;
 
-/// All buffers of a process that are not in use. Lock-free.
+/// All buffers of a process that are not in use. The pool is lock-free.
 pub struct BufferPool {
     free: ArrayQueue<Box<[u8]>>,
 }
 
 impl BufferPool {
-    /// `count` buffers (at least one) for packets of `packet_len` bytes: their whole memory is
-    /// taken, and touched, here.
+    /// Makes a pool of `count` buffers (at least one) for packets of `packet_len` bytes: their
+    /// whole memory is taken, and touched, here.
     #[must_use]
     pub fn new(count: usize, packet_len: usize) -> Arc<Self> {
         let free = ArrayQueue::new(count.max(1));
@@ -35,14 +35,14 @@ impl BufferPool {
         Arc::new(Self { free })
     }
 
-    /// A buffer of zeros; `None` if all are in use.
+    /// Takes a buffer of zeros; `None` if all are in use.
     #[must_use]
     pub fn take(self: &Arc<Self>) -> Option<Buffer> {
         let bytes = self.free.pop()?;
         Some(Buffer { bytes, home: Some(Arc::clone(self)) })
     }
 
-    /// Buffers that are free, of all.
+    /// Number of free buffers, and number of all buffers.
     #[must_use]
     pub fn fill(&self) -> (usize, usize) {
         (self.free.len(), self.free.capacity())
@@ -52,12 +52,12 @@ impl BufferPool {
 /// Room for one packet and the header before it.
 pub struct Buffer {
     bytes: Box<[u8]>,
-    /// Where it goes back to; none for what clients and tests build.
+    /// The pool that the buffer goes back to; none for a buffer that a client or a test builds.
     home: Option<Arc<BufferPool>>,
 }
 
 impl Buffer {
-    /// A buffer of its own, for a packet of `packet_len` bytes, all zero.
+    /// Makes a buffer that belongs to no pool, for a packet of `packet_len` bytes, all zero.
     #[must_use]
     pub fn unpooled(packet_len: usize) -> Self {
         vec![0; HEADROOM + packet_len].into_boxed_slice().into()
@@ -101,7 +101,7 @@ impl Drop for Buffer {
         if let Some(home) = self.home.take() {
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.zeroize();
-            // It came from there, so there is room.
+            // The buffer came from this pool, so there is room.
             let _ = home.free.push(bytes);
         }
     }

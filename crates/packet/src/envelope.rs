@@ -1,14 +1,15 @@
 //! Sealed envelopes: end-to-end secrecy with a hidden sender (`docs/packet-format.md` §9).
 //!
 //! ```text
-//! envelope = c ‖ AEAD(k_outer; sender key id ‖ AEAD(k_inner; letter) ‖ tag) ‖ tag
+//! envelope = c ‖ AEAD(k_outer; sender key id ‖ AEAD(k_inner; fragment) ‖ tag) ‖ tag
 //! k_outer ‖ chain = HKDF-SHA256(ss_x25519 ‖ ss_mlkem, label ‖ H(network ‖ c ‖ prekey))
 //! k_inner         = HKDF-SHA256(chain ‖ X25519(sender, prekey),
 //!                               label ‖ H(sender ‖ recipient ‖ network ‖ c ‖ prekey))
 //! ```
 //!
-//! Hybrid in both suites. Nothing outside but ciphertext: no label, key id or counter in clear.
-//! The recipient could have made every envelope it can open, so none proves anything to others.
+//! An envelope is hybrid in both suites. Nothing but ciphertext stands outside: no label, key id or
+//! counter is in clear. The recipient could have made every envelope it can open, so none proves
+//! anything to others.
 
 mod identity;
 mod letter;
@@ -27,25 +28,25 @@ pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret}
 
 use crate::{Hybrid, KemError, SharedSecret, Suite, TAG_LEN, aead};
 
-/// Names a network: hash of its name and its agencies' keys.
+/// Identifier of a network: the hash of its name and its agencies' keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NetworkId([u8; 32]);
 
 impl NetworkId {
-    /// From the hash.
+    /// Makes an identifier from the hash.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The hash.
+    /// The hash as it enters key derivation.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// Bytes of a letter's text in one envelope of suite `S`, without an agency certificate.
+/// Bytes of text in one envelope of suite `S` without an agency certificate.
 #[must_use]
 pub const fn letter_body_len<S: Suite>() -> usize {
     letter_len::<S>() - letter::HEADER_LEN
@@ -63,7 +64,7 @@ pub struct Envelope<S> {
 }
 
 impl<S: Suite> Envelope<S> {
-    /// From an instruction or an answer.
+    /// Reads an envelope from an instruction or an answer.
     ///
     /// # Errors
     /// The length is not the suite's.
@@ -74,7 +75,7 @@ impl<S: Suite> Envelope<S> {
         Ok(Self { bytes: bytes.into(), suite: PhantomData })
     }
 
-    /// As it stands in an instruction.
+    /// The envelope's bytes as they stand in an instruction.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -83,7 +84,7 @@ impl<S: Suite> Envelope<S> {
     /// Opens the outer seal with the first of `prekeys` that fits.
     ///
     /// # Errors
-    /// None fits: the envelope is meant for somebody else, or damaged.
+    /// No prekey fits: the envelope is meant for somebody else, or damaged.
     pub fn open<'a>(
         &'a self,
         prekeys: &[&'a PrekeySecret],
@@ -128,16 +129,17 @@ pub struct OuterOpened<'a> {
 }
 
 impl OuterOpened<'_> {
-    /// Who claims to have sent it. Look up that contact's public key and go on with it.
+    /// The claimed sender, not authenticated yet. Look up that contact's public key and go on with
+    /// it.
     #[must_use]
     pub const fn sender(&self) -> KeyId {
         self.sender
     }
 
-    /// Opens the inner seal: proof, to the recipient alone, that `sender` made it.
+    /// Opens the inner seal: proof, to the recipient alone, that `sender` made the envelope.
     ///
     /// # Errors
-    /// Not from this sender, or malformed inside.
+    /// The envelope is not from this sender, or is malformed inside.
     pub fn letter(
         mut self,
         recipient: &IdentityPublic,
@@ -162,10 +164,10 @@ impl OuterOpened<'_> {
     }
 }
 
-/// Seals `letter` from `sender` to the holder of `recipient` and `prekey`.
+/// Seals the fragment `letter` from `sender` to the holder of `recipient` and `prekey`.
 ///
 /// # Errors
-/// The letter does not fit one envelope, or a key is unusable.
+/// The fragment does not fit one envelope, or a key is unusable.
 pub fn seal<S: Suite>(
     sender: &IdentitySecret,
     recipient: &IdentityPublic,
@@ -224,7 +226,7 @@ fn outer_keys(
     keys
 }
 
-/// Everything that the inner key is bound to.
+/// Public values that the inner key is bound to.
 struct Parties<'a> {
     sender: KeyId,
     recipient: KeyId,
@@ -251,11 +253,11 @@ fn inner_key(chain: &[u8; 32], agreed: &[u8; 32], parties: &Parties<'_>) -> Zero
     key
 }
 
-/// Why an envelope could not be sealed. All are faults of the sender.
+/// Reason why an envelope could not be sealed; always a fault of the sender.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The letter does not fit.
+    /// The fragment does not fit one envelope.
     #[error(transparent)]
     Letter(#[from] LetterError),
     /// The recipient's prekey is unusable.
@@ -263,23 +265,23 @@ pub enum SealError {
     Prekey(#[from] KemError),
 }
 
-/// Why an envelope could not be opened. Always the fault of whoever sent it.
+/// Reason why an envelope could not be opened; always the fault of whoever sent it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Not the suite's length.
+    /// The envelope does not have the suite's length.
     #[error("not the length of an envelope")]
     Length,
-    /// No prekey fits.
+    /// No prekey of the recipient fits.
     #[error("sealed for somebody else, or damaged")]
     Recipient,
-    /// An agreement failed.
+    /// A key agreement or decapsulation failed.
     #[error("an agreement failed")]
     Agreement(#[from] KemError),
     /// The inner seal is not the named sender's.
     #[error("not from the sender that it names")]
     Sender,
-    /// The letter is malformed.
+    /// The fragment is malformed.
     #[error(transparent)]
     Letter(#[from] LetterError),
 }

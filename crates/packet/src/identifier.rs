@@ -7,7 +7,7 @@ use std::fmt;
 pub struct NodeNumber(u32);
 
 impl NodeNumber {
-    /// The node with this number.
+    /// Makes the node number.
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Self(number)
@@ -32,13 +32,13 @@ impl fmt::Display for NodeNumber {
 pub struct Generation(u32);
 
 impl Generation {
-    /// The generation made in this Unix second.
+    /// Makes the generation of a key that was made in this Unix second.
     #[must_use]
     pub const fn new(seconds: u32) -> Self {
         Self(seconds)
     }
 
-    /// The Unix second.
+    /// Unix second in which the key was made.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
@@ -57,44 +57,44 @@ impl Generation {
 pub struct ShortGeneration(u16);
 
 impl ShortGeneration {
-    /// From the wire.
+    /// Makes the short generation from the 16 bits on the wire.
     #[must_use]
     pub const fn new(bits: u16) -> Self {
         Self(bits)
     }
 
-    /// To the wire.
+    /// The 16 bits as they stand on the wire.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 }
 
-/// Names a client's session at its entry relay: 16 random bytes drawn by the client.
+/// Name of a client's session at its entry relay: 16 random bytes drawn by the client.
 ///
-/// Without `Debug`: a session never appears in a log.
+/// There is no `Debug`: a session never appears in a log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The absent session of routes that need none.
+    /// The absent session, in routes that need none.
     pub const NONE: Self = Self([0; 16]);
 
-    /// From the wire.
+    /// Reads the session from the wire.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// To the wire.
+    /// The session's bytes, for the wire.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// What a hop remembers of a packet to refuse it a second time: 16 bytes of the hop's key
-/// schedule, so that nobody else can compute it.
+/// Mark that a hop remembers of a packet, to refuse the packet a second time: 16 bytes of the hop's
+/// key schedule, so that nobody else can compute it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplayTag([u8; 16]);
 
@@ -110,19 +110,19 @@ impl ReplayTag {
     }
 }
 
-/// Tells the maker of a SURB which one a reply used: the replay tag of the SURB's last hop, known
-/// to that hop and to the maker alone.
+/// Mark by which the maker of a SURB tells which one a reply used: the replay tag of the SURB's
+/// last hop, known to that hop and to the maker alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplyId([u8; 16]);
 
 impl ReplyId {
-    /// From the wire.
+    /// Reads the identifier from the wire.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// To the wire.
+    /// The identifier's bytes, for the wire.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

@@ -1,9 +1,9 @@
 //! The two key encapsulations that the suites and the envelope combine.
 //!
-//! Both sides of X25519 and decapsulation of ML-KEM run on aws-lc-rs, which is the fastest and wipes
-//! its keys when freed. Encapsulation takes its randomness as an argument: an ephemeral X25519
-//! secret is made of it, and libcrux-ml-kem takes the randomness of FIPS 203 itself. X25519 is
-//! tested against x25519-dalek, the two forms of ML-KEM against each other.
+//! Both sides of X25519 and decapsulation of ML-KEM run on aws-lc-rs, which is the fastest and
+//! wipes its keys when freed. Encapsulation takes its randomness as an argument: an ephemeral
+//! X25519 secret is made of it, and libcrux-ml-kem takes the randomness of FIPS 203 itself. X25519
+//! is tested against x25519-dalek, the two forms of ML-KEM against each other.
 
 use aws_lc_rs::{agreement, kem};
 use libcrux_ml_kem::mlkem768;
@@ -33,7 +33,7 @@ impl X25519Secret {
         (Self(secret), public)
     }
 
-    /// `X25519(secret, public)` into `shared`; an all-zero result is refused (RFC 7748, 6.1).
+    /// Writes `X25519(secret, public)` to `shared`; an all-zero result is refused (RFC 7748, 6.1).
     pub(crate) fn agree(&self, public: &[u8], shared: &mut [u8]) -> Result<(), KemError> {
         let public = agreement::UnparsedPublicKey::new(&agreement::X25519, public);
         agreement::agree(&self.0, public, KemError::Agreement, |secret| {
@@ -85,7 +85,7 @@ impl MlKemSecret {
     }
 }
 
-/// Whether `public` is a valid encapsulation key (the modulus check of FIPS 203, section 7.2).
+/// Checks that `public` is a valid encapsulation key (the modulus check of FIPS 203, section 7.2).
 pub(crate) fn mlkem_public_is_valid(public: &[u8]) -> bool {
     <&[u8; MLKEM_PUBLIC_LEN]>::try_from(public)
         .is_ok_and(|public| mlkem768::validate_public_key(&public.into()))
@@ -147,7 +147,8 @@ mod tests {
         }
     }
 
-    /// aws-lc seals, libcrux opens: the other direction of the test above.
+    /// Seals with aws-lc and opens with libcrux: the other direction of
+    /// `aws_lc_opens_what_libcrux_sealed`.
     #[test]
     fn libcrux_opens_what_aws_lc_sealed() {
         let pair = mlkem768::generate_key_pair([9; MLKEM_SEED_LEN]);
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(opened, secret.as_ref());
     }
 
-    /// RFC 7748, section 6.1.
+    /// Holds X25519 against the vector of RFC 7748, section 6.1.
     #[test]
     fn x25519_matches_the_vector_of_rfc_7748() {
         let alice = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");

@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use crate::schedule::KeyContext;
 use crate::{Generation, Suite};
 
-/// A hop's secret packet key. Lives in memory only and is wiped when dropped.
+/// A hop's secret packet key. The key lives in memory only and is wiped when dropped.
 pub struct HopSecretKey<S: Suite> {
     secret: S::Secret,
     public: HopPublicKey<S>,
@@ -21,13 +21,13 @@ impl<S: Suite> HopSecretKey<S> {
         Self { secret, public: HopPublicKey::new(generation, public.into()) }
     }
 
-    /// The public half.
+    /// The public half of the key.
     #[must_use]
     pub const fn public(&self) -> &HopPublicKey<S> {
         &self.public
     }
 
-    /// The key's generation.
+    /// Generation of the key.
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.public.generation
@@ -53,7 +53,7 @@ impl<S: Suite> HopPublicKey<S> {
         Self { generation, bytes, context, suite: PhantomData }
     }
 
-    /// From a descriptor.
+    /// Reads the key from a descriptor.
     ///
     /// # Errors
     /// The bytes are no public key of the suite.
@@ -64,13 +64,13 @@ impl<S: Suite> HopPublicKey<S> {
         Ok(Self::new(generation, bytes.into()))
     }
 
-    /// `S::PUBLIC_KEY_LEN` bytes.
+    /// The key's `S::PUBLIC_KEY_LEN` bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The key's generation.
+    /// Generation of the key.
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation

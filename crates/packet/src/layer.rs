@@ -1,7 +1,9 @@
-//! A single layer around a packet: the inverse of what one hop does (`docs/packet-format.md` §3 to §6).
+//! A single layer around a packet: the inverse of what one hop does (`docs/packet-format.md` §3 to
+//! §6).
 //!
-//! For whoever needs a packet that is real to one hop only, at the price of one hop: load on a single
-//! mix, which cannot tell it from any other, for it opens its own layer and passes the rest on unseen.
+//! Such a packet is real to one hop only, and costs as much as one hop: it is load for a single
+//! mix. The mix cannot tell it from any other, for a mix opens its own layer and passes the rest on
+//! unseen.
 
 use std::slice;
 
@@ -12,8 +14,8 @@ use crate::{HOPS, Hop, Packet, ROUTE_LEN, Suite, WrapError};
 
 /// Wraps `inner`, as it is to leave the hop in `layer` (0 to 3), in that hop's layer.
 ///
-/// The hop's [`forward`](crate::Opened::forward) gives `inner` back byte for byte, but for the filler
-/// between its header and its payload, which leaves as zeros whatever it was.
+/// The hop's [`forward`](crate::Opened::forward) gives `inner` back byte for byte, but for the
+/// filler between its header and its payload, which leaves as zeros whatever it was.
 ///
 /// # Errors
 /// There is no such layer, or the hop's key is unusable.

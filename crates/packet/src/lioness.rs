@@ -7,7 +7,8 @@
 //! R ^= S(L ^ K1);  L ^= H(K2, R);  R ^= S(L ^ K3);  L ^= H(K4, R)
 //! ```
 //!
-//! Both choose their SIMD form at run time. A long R is hashed with zeros to fill it up.
+//! ChaCha20 and BLAKE3 choose their SIMD form at run time. A long R is hashed with zeros to fill it
+//! up.
 //!
 //! A changed bit anywhere changes every byte, so a tampered payload is garbage at the last hop.
 
@@ -15,7 +16,7 @@ use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// The four round keys; wiped when dropped.
+/// The four round keys of the permutation; wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Lioness {
     rounds: [[u8; 32]; 4],
@@ -42,7 +43,7 @@ impl Lioness {
         hash(k4, right, left);
     }
 
-    /// Undoes [`Self::encrypt`].
+    /// Inverts [`Self::encrypt`] on `block`, in place.
     pub(crate) fn decrypt(&self, block: &mut [u8]) {
         let [k1, k2, k3, k4] = &self.rounds;
         let (left, right) = halves(block);
@@ -57,14 +58,15 @@ fn halves(block: &mut [u8]) -> (&mut [u8; 32], &mut [u8]) {
     block.split_first_chunk_mut().expect("payloads are longer than 32 bytes")
 }
 
-/// `right ^= ChaCha20(left ^ key)`, nonce zero.
+/// Computes `right ^= ChaCha20(left ^ key)` with nonce zero.
 fn stream(key: &[u8; 32], left: &[u8; 32], right: &mut [u8]) {
     let mut mixed = Zeroizing::new(*key);
     xor(&mut mixed, left);
     ChaCha20::new((&*mixed).into(), &[0; 12].into()).apply_keystream(right);
 }
 
-/// `left ^= BLAKE3(key, right)`, where more than four chunks are padded with zeros to eight.
+/// Computes `left ^= BLAKE3(key, right)`, where more than four chunks are padded with zeros to
+/// eight.
 fn hash(key: &[u8; 32], right: &[u8], left: &mut [u8; 32]) {
     let hash = match right.len() {
         0..=FOUR_CHUNKS => blake3::keyed_hash(key, right),
@@ -73,6 +75,8 @@ fn hash(key: &[u8; 32], right: &[u8], left: &mut [u8; 32]) {
     xor(left, hash.as_bytes());
 }
 
+/// Hashes `right`, padded with zeros to eight whole chunks.
+///
 /// BLAKE3 takes eight whole chunks of 1024 bytes in one pass of its SIMD form, in less than half of
 /// the time that seven and a rest take in four passes. The copy holds no plaintext: what is hashed
 /// is under a layer of the stream before and after.
@@ -117,7 +121,7 @@ mod tests {
         }
     }
 
-    /// The definition, straight from the formula, against the form that is fast.
+    /// Holds the fast form against the definition, straight from the formula.
     #[test]
     fn the_hash_of_a_long_right_side_has_zeros_behind_it() {
         for (len, filled) in [(4_096, 4_096), (4_097, 8_192), (7_584, 8_192), (8_193, 16_384)] {

@@ -6,15 +6,15 @@ use rand_core::CryptoRng;
 
 use crate::{Buffer, HEADROOM, Suite};
 
-/// A packet of `S::PACKET_LEN` bytes: header of four layers, then payload. It lies in a [`Buffer`],
-/// behind the room for a frame's header.
+/// A packet of `S::PACKET_LEN` bytes: header of four layers, then payload. The packet lies in a
+/// [`Buffer`], behind the room for a frame's header.
 pub struct Packet<S> {
     buffer: Buffer,
     suite: PhantomData<S>,
 }
 
 impl<S: Suite> Packet<S> {
-    /// Copies a packet.
+    /// Copies a packet from its bytes.
     ///
     /// # Errors
     /// The length is not the suite's.

@@ -42,11 +42,12 @@ pub(crate) fn lay_out(payload: &mut [u8], body: &[u8]) {
     payload[PREFIX_LEN..PREFIX_LEN + body.len()].copy_from_slice(body);
 }
 
-/// What the last hop or the maker of a SURB reads: `S::BODY_LEN` bytes, wiped when dropped.
+/// Content of a payload, read by the last hop or by the maker of a SURB: `S::BODY_LEN` bytes, wiped
+/// when dropped.
 pub struct Body(Zeroizing<Vec<u8>>);
 
 impl Body {
-    /// Checks the zero prefix in constant time and takes what follows.
+    /// Checks the zero prefix in constant time and takes the body that follows.
     pub(crate) fn from_payload(payload: &[u8]) -> Result<Self, Garbage> {
         let (prefix, body) = payload.split_at(PREFIX_LEN);
         if !bool::from(prefix.ct_eq(&[0; PREFIX_LEN])) {
@@ -64,7 +65,7 @@ impl Deref for Body {
     }
 }
 
-/// The prefix is not zero: the payload was changed on the way, or never meant for this key.
+/// Failure of the prefix check: the payload was changed on the way, or never meant for this key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the payload is garbage")]
 pub struct Garbage;

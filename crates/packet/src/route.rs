@@ -1,43 +1,44 @@
-//! Routing instruction of a hop: 32 bytes inside the authenticated header (`docs/packet-format.md` §3).
+//! Routing instruction of a hop: 32 bytes inside the authenticated header (`docs/packet-format.md`
+//! §3).
 
 use std::time::Duration;
 
 use crate::{NodeNumber, ROUTE_LEN, SessionId, ShortGeneration};
 
-/// What a hop is to do with a packet.
+/// Act that a route asks of its hop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Keep it for the delay, then pass it on. Mixes only.
+    /// Hold the packet for the delay, then pass it on. Mixes only.
     Forward,
     /// The body holds an instruction for this relay. Last hop only.
     Deliver,
     /// Hand the payload down to a session. Last hop only.
     Reply,
-    /// A SURB that ends at this mix: its own loop has come back.
+    /// End a SURB at this mix: the mix's own loop has come back.
     Loop,
 }
 
-/// Time that a mix keeps a packet, in microseconds, drawn by whoever built it.
+/// Time that a mix holds a packet, in microseconds, drawn by whoever built the packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Delay(u32);
 
 impl Delay {
-    /// No delay, as at relays.
+    /// Zero delay, as at relays.
     pub const ZERO: Self = Self(0);
 
-    /// This many microseconds (at most 71 minutes fit).
+    /// Makes a delay of `micros` microseconds (at most 71 minutes fit).
     #[must_use]
     pub const fn from_micros(micros: u32) -> Self {
         Self(micros)
     }
 
-    /// Microseconds.
+    /// The delay in microseconds.
     #[must_use]
     pub const fn micros(self) -> u32 {
         self.0
     }
 
-    /// As a duration.
+    /// The delay as a duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_micros(self.0 as u64)
@@ -47,39 +48,39 @@ impl Delay {
 /// Instruction for one hop.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// What to do.
+    /// The act that is asked of the hop.
     pub command: Command,
-    /// How long to keep the packet before.
+    /// Time to hold the packet before the act.
     pub delay: Delay,
-    /// Where to send it; [`NodeNumber`] 0 where it goes nowhere.
+    /// The node that the packet goes to; [`NodeNumber`] 0 where it goes nowhere.
     pub next: NodeNumber,
     /// Generation of the next node's key, which the frame to it must name. The design leaves
     /// these bytes zero; without them a node would have to try each key of the next hop.
     pub next_generation: ShortGeneration,
-    /// Session of a reply, else [`SessionId::NONE`].
+    /// Session of a reply; [`SessionId::NONE`] in every other route.
     pub session: SessionId,
 }
 
 impl Route {
-    /// Pass on to `next` after `delay`.
+    /// Route that passes the packet on to `next` after `delay`.
     #[must_use]
     pub const fn forward(next: NodeNumber, next_generation: ShortGeneration, delay: Delay) -> Self {
         Self { command: Command::Forward, delay, next, next_generation, session: SessionId::NONE }
     }
 
-    /// The last relay of a packet down to a mailbox.
+    /// Route for the last relay of a packet down to a mailbox.
     #[must_use]
     pub const fn deliver() -> Self {
         Self::end(Command::Deliver, SessionId::NONE)
     }
 
-    /// The last relay of an answer up to `session`.
+    /// Route for the last relay of an answer up to `session`.
     #[must_use]
     pub const fn reply(session: SessionId) -> Self {
         Self::end(Command::Reply, session)
     }
 
-    /// The mix at which its own loop ends.
+    /// Route for the mix at which its own loop ends.
     #[must_use]
     pub const fn own_loop() -> Self {
         Self::end(Command::Loop, SessionId::NONE)
@@ -148,14 +149,14 @@ impl Command {
     }
 }
 
-/// Why an authenticated route is refused.
+/// Reason why an authenticated route is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// Not version 1.
+    /// The route is not of version 1.
     #[error("unknown route version")]
     Version,
-    /// Not one of the four commands.
+    /// The command is not one of the four.
     #[error("unknown route command")]
     Command,
     /// Reserved bytes are not zero.

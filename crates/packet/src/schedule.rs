@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! context = SHA-256(label ‖ suite ‖ generation ‖ public key ‖ layer ‖ ciphertext)
-//! k_header ‖ k_payload ‖ replay tag = HKDF-SHA256(ikm = ss_x25519 ‖ ss_mlkem, info = label ‖ context)
+//! k_header ‖ k_payload ‖ replay tag
+//!         = HKDF-SHA256(ikm = ss_x25519 ‖ ss_mlkem, info = label ‖ context)
 //! ```
 //!
 //! HKDF is RFC 5869. Both secrets enter side by side and every public value is bound, the shape of
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::payload::PayloadKey;
 use crate::{Generation, HopPublicKey, ReplayTag, SharedSecret, Suite, aead};
 
-/// The part of a hop's context that its key determines, hashed once: a node uses one key for every
+/// Part of a hop's context that its key determines, hashed once: a node uses one key for every
 /// packet of an epoch.
 #[derive(Clone)]
 pub(crate) struct KeyContext(Sha256);
@@ -31,7 +32,7 @@ impl KeyContext {
     }
 }
 
-/// What a hop derives from one encapsulation.
+/// Keys and replay tag that a hop derives from one encapsulation.
 pub(crate) struct HopKeys {
     pub(crate) header: HeaderKey,
     pub(crate) payload: PayloadKey,

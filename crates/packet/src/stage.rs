@@ -9,11 +9,11 @@ use crate::kem::{MLKEM_CIPHERTEXT_LEN, MlKemSecret, mlkem_encapsulate};
 use crate::schedule::{HopKeys, hop_keys};
 use crate::{HopPublicKey, HopSecretKey, KemError, SharedSecret, Suite};
 
-/// What a hop derives from one encapsulation.
+/// Keys that a hop derives from one encapsulation.
 pub struct Keys(HopKeys);
 
 impl Keys {
-    /// The key schedule.
+    /// Runs the key schedule of a hop.
     #[must_use]
     pub fn derive<S: Suite>(
         shared: &SharedSecret,
@@ -29,13 +29,13 @@ impl Keys {
         self.0.header.seal(layer);
     }
 
-    /// Opens a header layer.
+    /// Opens a header layer in place; `false` if its tag does not verify.
     #[must_use]
     pub fn open_header(&self, layer: &mut [u8]) -> bool {
         self.0.header.open(layer)
     }
 
-    /// Undoes a layer of the payload.
+    /// Takes one layer off the payload.
     pub fn decrypt_payload(&self, payload: &mut [u8]) {
         self.0.payload.cipher().decrypt(payload);
     }
@@ -44,7 +44,7 @@ impl Keys {
 /// Decapsulates with a hop's key.
 ///
 /// # Errors
-/// Those of [`Suite::decapsulate`].
+/// The same as of [`Suite::decapsulate`].
 pub fn decapsulate<S: Suite>(
     key: &HopSecretKey<S>,
     ciphertext: &[u8],
@@ -52,17 +52,17 @@ pub fn decapsulate<S: Suite>(
     S::decapsulate(key.secret(), ciphertext)
 }
 
-/// ML-KEM-768 without X25519.
+/// A key pair of ML-KEM-768 alone, without X25519.
 pub struct MlKem {
     secret: MlKemSecret,
     public: Vec<u8>,
 }
 
 impl MlKem {
-    /// Bytes of a ciphertext.
+    /// Bytes of an ML-KEM-768 ciphertext.
     pub const CIPHERTEXT_LEN: usize = MLKEM_CIPHERTEXT_LEN;
 
-    /// The key pair of this seed.
+    /// Makes the key pair of this seed.
     #[must_use]
     pub fn from_seed(seed: &[u8; 64]) -> Self {
         let (secret, public) = MlKemSecret::from_seed(seed);
@@ -72,7 +72,7 @@ impl MlKem {
     /// Writes an encapsulation and its secret.
     ///
     /// # Errors
-    /// None with a key of [`Self::from_seed`].
+    /// There are none with a key of [`Self::from_seed`].
     pub fn encapsulate(
         &self,
         ciphertext: &mut [u8],

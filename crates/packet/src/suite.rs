@@ -14,7 +14,7 @@ use crate::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
 pub struct SuiteId(u8);
 
 impl SuiteId {
-    /// A suite's number; 1 is hybrid, 2 is classic, 255 is reserved for tests.
+    /// Makes the number; 1 is hybrid, 2 is classic, 255 is reserved for tests.
     #[must_use]
     pub const fn new(id: u8) -> Self {
         Self(id)
@@ -27,10 +27,10 @@ impl SuiteId {
     }
 }
 
-/// One key encapsulation and the sizes of a network that uses it.
+/// A key encapsulation and the sizes of a network that uses it.
 ///
-/// A network has one suite, named in its roster; it is a type parameter, so nothing on the way
-/// of a packet branches on it.
+/// A network has one suite, named in its roster; it is a type parameter, so nothing on the way of a
+/// packet branches on it.
 pub trait Suite: Copy + Send + Sync + 'static {
     /// Number of the suite in the key schedule.
     const ID: SuiteId;
@@ -47,11 +47,11 @@ pub trait Suite: Copy + Send + Sync + 'static {
     const LAYER_LEN: usize = Self::CIPHERTEXT_LEN + ROUTE_LEN + TAG_LEN;
     /// Bytes of the whole header of four layers.
     const HEADER_LEN: usize = HOPS * Self::LAYER_LEN;
-    /// Bytes of the payload.
+    /// Bytes of the payload: the packet less its header.
     const PAYLOAD_LEN: usize = Self::PACKET_LEN - Self::HEADER_LEN;
     /// Bytes of a body: the payload less its zero prefix.
     const BODY_LEN: usize = Self::PAYLOAD_LEN - PREFIX_LEN;
-    /// Bytes of a sealed envelope.
+    /// Bytes of a sealed envelope: the body less the head of a store instruction.
     const ENVELOPE_LEN: usize = Self::BODY_LEN - STORE_HEADER_LEN;
 
     /// Secret key of a hop; wiped when dropped.
@@ -60,7 +60,7 @@ pub trait Suite: Copy + Send + Sync + 'static {
     /// Makes a key pair from `rng`.
     fn keypair(rng: &mut (impl CryptoRng + ?Sized)) -> (Self::Secret, Vec<u8>);
 
-    /// Whether these bytes are a public key of this suite.
+    /// Checks that these bytes are a public key of this suite.
     fn public_is_valid(public: &[u8]) -> bool;
 
     /// Writes an encapsulation to `ciphertext` (of `CIPHERTEXT_LEN` bytes), returns its secret.
@@ -73,7 +73,7 @@ pub trait Suite: Copy + Send + Sync + 'static {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<SharedSecret, KemError>;
 
-    /// The secret of an encapsulation.
+    /// Recovers the secret of an encapsulation.
     ///
     /// # Errors
     /// The encapsulation holds a point of small order. (ML-KEM rejects implicitly: a wrong
@@ -81,7 +81,8 @@ pub trait Suite: Copy + Send + Sync + 'static {
     fn decapsulate(secret: &Self::Secret, ciphertext: &[u8]) -> Result<SharedSecret, KemError>;
 }
 
-/// What an encapsulation agreed on: up to 64 bytes, wiped when dropped. Never a key itself.
+/// Secret that an encapsulation agreed on: up to 64 bytes, wiped when dropped. It is never a key
+/// itself.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct SharedSecret {
     bytes: [u8; 64],
@@ -89,10 +90,10 @@ pub struct SharedSecret {
 }
 
 impl SharedSecret {
-    /// A secret of `len` bytes that `fill` writes.
+    /// Makes a secret of `len` bytes that `fill` writes.
     ///
     /// # Errors
-    /// Those of `fill`.
+    /// The error that `fill` returns.
     pub fn fill<E>(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
         let mut secret = Self { bytes: [0; 64], len: len.min(64) };
         fill(&mut secret.bytes[..len.min(64)])?;
@@ -104,7 +105,7 @@ impl SharedSecret {
     }
 }
 
-/// Why an encapsulation failed.
+/// Reason why an encapsulation or decapsulation failed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum KemError {
@@ -119,11 +120,11 @@ pub enum KemError {
     Decapsulation,
 }
 
-/// X25519 and ML-KEM-768 together: secret while either holds. The default.
+/// X25519 and ML-KEM-768 together: secret while either holds. This suite is the default.
 #[derive(Clone, Copy)]
 pub struct Hybrid;
 
-/// Secret of a hybrid hop.
+/// Secret key of a hybrid hop.
 pub struct HybridSecret {
     x25519: X25519Secret,
     mlkem: MlKemSecret,
@@ -199,7 +200,7 @@ impl Suite for Hybrid {
 #[derive(Clone, Copy)]
 pub struct Classic;
 
-/// Secret of a classic hop.
+/// Secret key of a classic hop.
 pub struct ClassicSecret(X25519Secret);
 
 impl Suite for Classic {

@@ -15,7 +15,8 @@ use crate::{
 
 /// A reply block: first hop, header, and the key of the innermost payload layer.
 ///
-/// Without `Clone` or `Debug`, and used up by [`Surb::reply`]: a second use would be a replay.
+/// There is no `Clone` or `Debug`, and [`Surb::reply`] uses the block up: a second use would be a
+/// replay.
 pub struct Surb<S> {
     first_hop: NodeNumber,
     first_generation: ShortGeneration,
@@ -65,7 +66,7 @@ impl<S: Suite> Surb<S> {
         out[40..Self::ENCODED_LEN].copy_from_slice(&self.header);
     }
 
-    /// Reads a block.
+    /// Reads a block from the wire.
     ///
     /// # Errors
     /// The length or the reserved bytes are wrong.
@@ -90,7 +91,7 @@ impl<S: Suite> Surb<S> {
     }
 }
 
-/// What the maker of a SURB keeps to read the reply; wiped when dropped.
+/// Secrets that the maker of a SURB holds to read the reply; wiped when dropped.
 pub struct SurbOpener<S> {
     id: ReplyId,
     hops: Vec<PayloadKey>,
@@ -99,7 +100,7 @@ pub struct SurbOpener<S> {
 }
 
 impl<S: Suite> SurbOpener<S> {
-    /// What the last hop hands over beside the payload.
+    /// The identifier that the last hop hands over beside the payload.
     #[must_use]
     pub const fn id(&self) -> ReplyId {
         self.id
@@ -123,7 +124,7 @@ impl<S: Suite> SurbOpener<S> {
 
 /// Builds a reply block over `hops` (one to four, the first in layer 0).
 ///
-/// Fewer than four end at a mix: its own loop. The header is then padded with random bytes to
+/// Fewer than four end at a mix: the mix's own loop. The header is then padded with random bytes to
 /// four layers, so that no hop before can tell.
 ///
 /// # Errors
@@ -149,11 +150,11 @@ pub fn build_surb<S: Suite>(
     Ok((surb, SurbOpener { id, hops: payload_keys(keys), key, suite: PhantomData }))
 }
 
-/// Why a reply block is refused.
+/// Reason why a reply block is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum SurbError {
-    /// Not the suite's length.
+    /// The block does not have the suite's length.
     #[error("not the length of a reply block")]
     Length,
     /// Reserved bytes are not zero.

@@ -22,7 +22,7 @@ pub struct Opened<S: Suite> {
 /// Opens the header layer that belongs to the hop in `layer` (0 to 3).
 ///
 /// # Errors
-/// Why the packet is to be dropped.
+/// The reason why the packet is to be dropped.
 pub fn open_header<S: Suite>(
     mut packet: Packet<S>,
     layer: usize,
@@ -44,21 +44,21 @@ pub fn open_header<S: Suite>(
 }
 
 impl<S: Suite> Opened<S> {
-    /// What this hop is to do.
+    /// The instruction for this hop.
     #[must_use]
     pub const fn route(&self) -> &Route {
         &self.route
     }
 
-    /// What the hop remembers to refuse a second copy.
+    /// The mark by which this hop refuses a second copy.
     #[must_use]
     pub const fn tag(&self) -> &ReplayTag {
         &self.tag
     }
 
-    /// The packet for the next hop: inner layers moved to the front, and everything between them
-    /// and the payload zero, whatever came in. Copying what stood there would let two nodes pass
-    /// a mark through an honest one.
+    /// Makes the packet for the next hop: inner layers moved to the front, and everything between
+    /// them and the payload zero, whatever came in. Copying what stood there would let two nodes
+    /// pass a mark through an honest one.
     #[must_use]
     pub fn forward(mut self) -> Packet<S> {
         let inner = (HOPS - self.layer - 1) * S::LAYER_LEN;
@@ -70,7 +70,7 @@ impl<S: Suite> Opened<S> {
         self.packet
     }
 
-    /// The body, at the last hop of a packet down to a mailbox.
+    /// Opens the body, at the last hop of a packet down to a mailbox.
     ///
     /// # Errors
     /// The payload was changed on the way.
@@ -79,7 +79,8 @@ impl<S: Suite> Opened<S> {
         Body::from_payload(self.packet.payload())
     }
 
-    /// The payload of a reply for the maker of its SURB, at the last hop, who cannot read it.
+    /// The reply identifier and the payload for the maker of the SURB, at the last hop, which
+    /// cannot read the payload.
     #[must_use]
     pub fn reply(mut self) -> (ReplyId, Box<[u8]>) {
         self.payload.cipher().decrypt(self.packet.payload_mut());
@@ -87,11 +88,11 @@ impl<S: Suite> Opened<S> {
     }
 }
 
-/// Why a packet is dropped before its payload is touched. Always the fault of a peer.
+/// Reason why a packet is dropped before its payload is touched; always the fault of a peer.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum UnwrapError {
-    /// There is no such layer.
+    /// The path has no such layer.
     #[error("a path has four layers")]
     Layer,
     /// The encapsulation is unusable.

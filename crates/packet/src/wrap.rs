@@ -6,11 +6,11 @@ use crate::payload::{PayloadKey, lay_out};
 use crate::schedule::{HopKeys, hop_keys};
 use crate::{HOPS, HopPublicKey, KemError, Packet, ROUTE_LEN, Route, Suite, TAG_LEN};
 
-/// One hop of a path as its builder sees it.
+/// A hop of a path as the builder of the packet sees it.
 pub struct Hop<'a, S: Suite> {
     /// The hop's current public key.
     pub key: &'a HopPublicKey<S>,
-    /// The hop's instruction.
+    /// The instruction for the hop.
     pub route: Route,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn payload_keys(keys: Vec<HopKeys>) -> Vec<PayloadKey> {
     keys.into_iter().map(|keys| keys.payload).collect()
 }
 
-/// Why a packet could not be built. All are faults of the builder, none of a peer.
+/// Reason why a packet could not be built; always a fault of the builder, never of a peer.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WrapError {
@@ -87,9 +87,9 @@ pub enum WrapError {
     /// The body is longer than the suite's.
     #[error("a body of {len} bytes is longer than {limit}")]
     Body {
-        /// Bytes given.
+        /// Bytes of body that were given.
         len: usize,
-        /// Bytes that fit.
+        /// Bytes of body that fit.
         limit: usize,
     },
     /// A hop's key is unusable.

@@ -37,15 +37,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `run` allocates on this thread.
+/// Counts what `run` allocates on this thread.
 fn allocations<T>(run: impl FnOnce() -> T) -> (usize, T) {
     let before = ALLOCATIONS.get();
     let result = run();
     (ALLOCATIONS.get() - before, result)
 }
 
-/// From the bytes off the link to the bytes for the link, three hops allocate what their
-/// decapsulations allocate, and nothing else.
+/// Checks that three hops, from the bytes off the link to the bytes for the link, allocate what
+/// their decapsulations allocate, and nothing else.
 fn only_decapsulation_allocates<S: Suite>(per_decapsulation: usize) {
     let mut rng = ChaCha20Rng::from_seed([1; 32]);
     let key = HopSecretKey::<S>::generate(Generation::new(1), &mut rng);
@@ -73,7 +73,7 @@ fn a_classic_hop_allocates_only_in_aws_lc() {
     only_decapsulation_allocates::<Classic>(2);
 }
 
-/// And the secret of ML-KEM, which it wipes.
+/// aws-lc-rs also boxes the secret of ML-KEM, which it wipes.
 #[test]
 fn a_hybrid_hop_allocates_only_in_aws_lc() {
     only_decapsulation_allocates::<Hybrid>(3);

@@ -53,7 +53,7 @@ impl<S: Suite> Nodes<S> {
         open_header(packet, layer, &self.keys[layer])
     }
 
-    /// Through the layers from `first` to before `last`.
+    /// Carries the packet through the layers from `first` to before `last`.
     fn carry(&self, packet: Packet<S>, first: usize, last: usize) -> Packet<S> {
         (first..last).fold(packet, |packet, layer| self.open(packet, layer).unwrap().forward())
     }
@@ -63,7 +63,7 @@ fn body<S: Suite>(fill: u8) -> Vec<u8> {
     vec![fill; S::BODY_LEN]
 }
 
-/// From a client (layer 0) and from a mix of each layer (1 to 3).
+/// Sends a body from a client (layer 0) and from a mix of each layer (1 to 3).
 fn a_body_arrives_from_every_position<S: Suite>() {
     for first in 0..HOPS {
         let mut nodes = Nodes::<S>::new(1);
@@ -83,7 +83,7 @@ fn a_body_arrives_from_every_position_in_both_suites() {
     a_body_arrives_from_every_position::<Hybrid>();
 }
 
-/// To a session over four hops, and to mixes of each layer over one to three.
+/// Replies to a session over four hops, and to mixes of each layer over one to three.
 fn a_reply_comes_back_over_every_length<S: Suite>() {
     for len in 1..=HOPS {
         let mut nodes = Nodes::<S>::new(2);
@@ -112,7 +112,7 @@ fn a_reply_comes_back_over_every_length_in_both_suites() {
     a_reply_comes_back_over_every_length::<Hybrid>();
 }
 
-/// One packet opened with every byte of its header changed, at every layer.
+/// Opens a packet with every byte of its header changed, at every layer.
 fn every_changed_header_byte_is_refused<S: Suite>(step: usize) {
     for layer in 0..HOPS {
         let mut nodes = Nodes::<S>::new(3);
@@ -153,7 +153,7 @@ fn a_changed_payload_byte_is_garbage_at_the_end_in_both_suites() {
     a_changed_payload_byte_is_garbage_at_the_end::<Hybrid>();
 }
 
-/// What two nodes put between header and payload does not pass an honest one.
+/// Checks that a mark which two nodes put between header and payload does not pass an honest one.
 fn random_filler_comes_out_as_zeros<S: Suite>() {
     for layer in 0..HOPS - 1 {
         let mut nodes = Nodes::<S>::new(5);

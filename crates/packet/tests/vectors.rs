@@ -17,7 +17,7 @@ use rohrpost_packet::{
     Surb, build_surb, open_header, wrap,
 };
 
-/// Long values are given by their BLAKE3 hash.
+/// Writes one line; a value longer than 128 bytes is given by its BLAKE3 hash.
 fn line(text: &mut String, name: &str, bytes: &[u8]) {
     let value = if bytes.len() > 128 {
         format!("blake3:{}", blake3::hash(bytes).to_hex())

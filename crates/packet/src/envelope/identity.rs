@@ -16,7 +16,7 @@ pub struct IdentitySecret {
 }
 
 impl IdentitySecret {
-    /// Makes an identity.
+    /// Makes a fresh random identity.
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -24,20 +24,20 @@ impl IdentitySecret {
         Self::from_seed(&seed)
     }
 
-    /// The identity that a key file holds as 32 bytes.
+    /// Restores the identity from the 32 bytes that the client's encrypted vault stores.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let (secret, public) = X25519Secret::from_seed(seed);
         Self { secret, seed: Zeroizing::new(*seed), public: IdentityPublic(public) }
     }
 
-    /// The bytes for a key file.
+    /// The secret as 32 bytes, for the client's encrypted vault.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 32]> {
         self.seed.clone()
     }
 
-    /// The public half.
+    /// The public half of the identity.
     #[must_use]
     pub const fn public(&self) -> &IdentityPublic {
         &self.public
@@ -57,13 +57,13 @@ impl IdentitySecret {
 pub struct IdentityPublic([u8; X25519_LEN]);
 
 impl IdentityPublic {
-    /// From a contact card.
+    /// Reads the key from a contact card.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; X25519_LEN]) -> Self {
         Self(bytes)
     }
 
-    /// For a contact card.
+    /// The key's bytes, for a contact card.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; X25519_LEN] {
         &self.0
@@ -81,20 +81,20 @@ impl IdentityPublic {
 pub struct KeyId([u8; 32]);
 
 impl KeyId {
-    /// From storage.
+    /// Makes a key id from a stored hash.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The hash.
+    /// The hash as it stands in envelopes and in storage.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// Shows nothing: a key id relates a person to whatever is printed beside it.
+/// Prints nothing of the hash: a key id relates a person to whatever is printed beside it.
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyId(..)")

@@ -1,4 +1,4 @@
-//! The letter inside an envelope: header of 44 bytes, certificate, text, zero padding.
+//! The fragment inside an envelope: header of 44 bytes, certificate, text, zero padding.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 /// Bytes before certificate and text.
 pub(super) const HEADER_LEN: usize = 44;
 
-/// Identifies a message among all of its sender's and recipient's: 16 random bytes.
+/// Identifier of a message among all between its sender and recipient: 16 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId([u8; 16]);
 
 impl MessageId {
-    /// A fresh identifier.
+    /// Draws a fresh identifier.
     #[must_use]
     pub fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = [0; 16];
@@ -21,55 +21,56 @@ impl MessageId {
         Self(bytes)
     }
 
-    /// From storage.
+    /// Makes an identifier from its stored bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// For storage.
+    /// The identifier's bytes, for storage.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// The first four bytes, enough for a person to tell two messages apart.
+/// Prints the first four bytes, enough for a person to tell two messages apart.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Place of a letter in a message that needs more than one.
+/// Place of a fragment among all fragments of its message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fragment {
-    /// `0 <= index < count`.
+    /// Number of the fragment within its message: `0 <= index < count`.
     pub index: u32,
-    /// `1` for a message of one envelope.
+    /// Number of fragments in the message; `1` for a message of one envelope.
     pub count: u32,
 }
 
 impl Fragment {
-    /// The only letter of its message.
+    /// Place of the only fragment of a message.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 }
 
-/// What a message is for.
+/// Purpose of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// For the recipient's owner to read.
+    /// A message for the application of the recipient to read.
     Content,
-    /// How the sender can be reached from now on; for the recipient's client.
+    /// New ways to reach the sender, meant for the recipient's client.
     Address,
-    /// Takes the place of a message that has expired, so that later ones need not wait for it.
+    /// Tombstone: takes the place of a message that has expired, so that later ones need not wait
+    /// for it.
     Void,
-    /// What has come of the recipient's own messages; not acknowledged itself.
+    /// Report of which messages of the recipient have arrived; not acknowledged itself.
     Acknowledgement,
 }
 
 impl Kind {
-    /// For storage, and in a letter.
+    /// The kind's code in a fragment and in storage.
     #[must_use]
     pub const fn byte(self) -> u8 {
         match self {
@@ -80,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// From storage or a letter.
+    /// Reads the kind from its code in a fragment or in storage; `None` if the code is unknown.
     #[must_use]
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
@@ -93,26 +94,26 @@ impl Kind {
     }
 }
 
-/// What the sender tells the recipient.
+/// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
 pub struct Letter {
-    /// Identifies the message.
+    /// Identifier of the message.
     pub message: MessageId,
-    /// What the message is for.
+    /// Purpose of the message.
     pub kind: Kind,
     /// Position among the sender's messages to this recipient.
     pub sequence: u64,
-    /// Place in the message.
+    /// Place of this fragment in the message.
     pub fragment: Fragment,
-    /// When it was written, in minutes since the Unix epoch.
+    /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
-    /// The sender's certificate by its agency, if it shows one.
+    /// The sender's certificate by its agency, if the sender shows one.
     pub certificate: Option<Vec<u8>>,
-    /// The text; with the certificate at most the letter's room.
+    /// The text. Text and certificate together fill at most the room of one fragment.
     pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Letter {
-    /// Fills `out`, which is all zero and has the length of the suite's letters.
+    /// Fills `out`, which is all zero and has the length of the suite's fragments.
     pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), LetterError> {
         if self.fragment.index >= self.fragment.count {
             return Err(LetterError::Malformed);
@@ -174,19 +175,19 @@ impl Letter {
     }
 }
 
-/// Why a letter cannot be written or read.
+/// Reason why a fragment cannot be written or read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LetterError {
     /// Text and certificate together are longer than one envelope holds.
     #[error("{len} bytes do not fit one envelope, which holds {room}")]
     TooLong {
-        /// Bytes given.
+        /// Bytes of text and certificate that were given.
         len: usize,
-        /// Bytes that fit.
+        /// Bytes of text and certificate that fit.
         room: usize,
     },
-    /// Not version 1.
+    /// The fragment is not of version 1.
     #[error("unknown letter version")]
     Version,
     /// Lengths or places contradict each other.

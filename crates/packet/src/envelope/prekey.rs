@@ -1,4 +1,4 @@
-//! Prekeys: hybrid keys of one generation, erased by their owner when the generation is past.
+//! Prekeys: hybrid keys of one address version, erased by the recipient when the version is past.
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ pub struct PrekeySecret {
 }
 
 impl PrekeySecret {
-    /// Makes a prekey.
+    /// Makes a fresh random prekey.
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut seed = Zeroizing::new([0; PREKEY_SEED_LEN]);
@@ -28,20 +28,20 @@ impl PrekeySecret {
         Self::from_seed(&seed)
     }
 
-    /// The prekey that a key file holds.
+    /// Restores the prekey from the bytes that the client's encrypted vault stores.
     #[must_use]
     pub fn from_seed(seed: &[u8; PREKEY_SEED_LEN]) -> Self {
         let (hybrid, public) = HybridSecret::from_seed(seed);
         Self { hybrid, seed: Zeroizing::new(*seed), public: PrekeyPublic(public.into()) }
     }
 
-    /// The bytes for a key file.
+    /// The secret as [`PREKEY_SEED_LEN`] bytes, for the client's encrypted vault.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; PREKEY_SEED_LEN]> {
         self.seed.clone()
     }
 
-    /// The public half.
+    /// The public half of the prekey.
     #[must_use]
     pub const fn public(&self) -> &PrekeyPublic {
         &self.public
@@ -57,7 +57,7 @@ impl PrekeySecret {
 pub struct PrekeyPublic(Box<[u8]>);
 
 impl PrekeyPublic {
-    /// From a contact card.
+    /// Reads the prekey from a contact card.
     ///
     /// # Errors
     /// The bytes are no hybrid public key.
@@ -68,7 +68,7 @@ impl PrekeyPublic {
         Ok(Self(bytes.into()))
     }
 
-    /// For a contact card.
+    /// The prekey's bytes, for a contact card.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0
