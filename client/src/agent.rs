@@ -13,16 +13,16 @@ mod progress;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rohrpost_network::{Network, unix_now as now};
 use rohrpost_packet::NodeNumber;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
-use crate::clock::unix_now as now;
+use crate::profile::Profile;
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
-use crate::{Network, Profile};
 use health::Watch;
 use progress::Progress;
 
@@ -75,7 +75,7 @@ impl Agent {
     fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
         let profile = store.profile()?;
         let nodes = network.roster.nodes().count();
-        let mut watch = Watch::new(name(&network, profile.entry), nodes, Instant::now());
+        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, Instant::now());
         watch.follow(&mailboxes(&network, &profile), Instant::now());
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
         let (notices, _) = broadcast::channel(NOTICE_BOUND);
@@ -239,12 +239,7 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
 /// The relays of the mailboxes.
 fn mailboxes(network: &Network, profile: &Profile) -> Vec<(NodeNumber, String)> {
     let mailboxes = profile.account.mailboxes.iter();
-    mailboxes.map(|own| (own.relay, name(network, own.relay))).collect()
-}
-
-fn name(network: &Network, number: NodeNumber) -> String {
-    let node = network.roster.node(number);
-    node.map_or_else(|| number.to_string(), |node| node.name.clone())
+    mailboxes.map(|own| (own.relay, network.roster.name_of(own.relay))).collect()
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(60);

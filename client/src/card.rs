@@ -9,9 +9,9 @@ use std::time::Duration;
 use data_encoding::{BASE64, HEXLOWER};
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_proto::courier::Contact;
+use rohrpost_proto::time::calendar::date;
 
 use crate::address::{decode_contact, encode_contact};
-use crate::date::date;
 
 /// A contact of a network.
 pub struct Card {

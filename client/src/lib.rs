@@ -10,11 +10,8 @@ mod address;
 mod agent;
 pub mod api;
 mod card;
-mod clock;
 mod content;
-mod date;
 mod fingerprint;
-mod network;
 mod profile;
 mod session;
 #[cfg(unix)]
@@ -25,11 +22,10 @@ mod vault;
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
 pub use card::{CARD_LIFE, Card, CardError};
-pub use clock::unix_now;
 pub use content::{Content, ContentError, NAME_LIMIT};
 pub use fingerprint::Fingerprint;
-pub use network::{Network, NetworkError};
 pub use profile::{Profile, ProfileError};
+pub use rohrpost_network::{Network, NetworkError, unix_now};
 pub use rohrpost_transport::Segmentation;
 pub use session::{Correspondent, Session, SessionError, SessionEvent};
 #[cfg(unix)]

@@ -2,9 +2,7 @@
 
 use rand::seq::{IndexedRandom, SliceRandom};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
-use rohrpost_proto::courier::{Account, OwnMailbox};
-use rohrpost_proto::instruction::{MailboxKey, WriteKey};
+use rohrpost_proto::courier::Account;
 use rohrpost_proto::roster::{Roster, RosterNode};
 
 /// Keys and places of one client.
@@ -30,18 +28,7 @@ impl Profile {
             known: names(roster),
         })?;
         let relays = mailbox_relays(roster, entry);
-        let mailbox = |relay: NodeNumber| OwnMailbox {
-            relay,
-            key: MailboxKey::generate(&mut rand::rng()),
-            write_key: WriteKey::generate(&mut rand::rng()),
-            also: Vec::new(),
-        };
-        let account = Account {
-            identity: IdentitySecret::generate(rng),
-            prekeys: vec![PrekeySecret::generate(rng)],
-            mailboxes: relays.into_iter().map(mailbox).collect(),
-        };
-        Ok(Self { entry: entry.number, account })
+        Ok(Self { entry: entry.number, account: Account::generate(relays, rng) })
     }
 
     /// A relay for a mailbox in place of a lost one: of an operator that the client has nothing to

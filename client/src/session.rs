@@ -7,6 +7,7 @@ mod driver;
 
 use std::sync::Arc;
 
+use rohrpost_network::Network;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::courier::{Account, Contact, Event, Message, Part, PostError};
@@ -15,7 +16,7 @@ use rohrpost_transport::{ConnectError, PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use crate::{Network, Profile};
+use crate::profile::Profile;
 use driver::{Driver, Founding};
 
 /// A running client; its task ends when it is dropped.
@@ -130,11 +131,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
         let entry = roster.node(profile.entry).ok_or(SessionError::NoEntry)?;
-        let peer = PeerAddress {
-            number: entry.number,
-            identity: entry.identity,
-            addresses: entry.addresses.clone(),
-        };
+        let peer = PeerAddress::from(entry);
         let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
         let (outbox, events) = mpsc::channel(EVENT_BOUND);
         let join_key = network.trust.join_key().clone();

@@ -10,10 +10,8 @@ use std::time::Duration;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
-use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
 use rohrpost_packet::{NodeNumber, ReplyId, Suite};
-use rohrpost_proto::courier::{Account, Courier, Departure, Event, OwnMailbox, Vantage};
-use rohrpost_proto::instruction::{MailboxKey, WriteKey};
+use rohrpost_proto::courier::{Account, Courier, Departure, Event, Vantage};
 use rohrpost_proto::roster::{Roster, RosterNode};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::JoinKey;
@@ -102,17 +100,8 @@ impl<S: Suite> Cover<S> {
             self.roster.relays().filter(|relay| relay.operator != self.own.operator).collect();
         let any: Vec<_> = self.roster.relays().collect();
         let relays = if foreign.is_empty() { any } else { foreign };
-        let mailbox = |relay: &&RosterNode| OwnMailbox {
-            relay: relay.number,
-            key: MailboxKey::generate(&mut rand::rng()),
-            write_key: WriteKey::generate(&mut rand::rng()),
-            also: Vec::new(),
-        };
-        let account = Account {
-            identity: IdentitySecret::generate(rng),
-            prekeys: vec![PrekeySecret::generate(rng)],
-            mailboxes: relays.sample(rng, 2).map(mailbox).collect(),
-        };
+        let chosen: Vec<_> = relays.sample(rng, 2).map(|relay| relay.number).collect();
+        let account = Account::generate(chosen, rng);
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
         let phase = self.roster.traffic.slot.mul_f64(rng.random_range(0.0..1.0));

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Holds the layering: which package may depend on which, and what the pure crates never see.
 #
-#   packet <- proto <- transport <- node <- {relay, mixnode};  transport <- client
+#   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
+#   {transport, network} <- client
 #   {client, relay, mixnode} <- ops <- loadgen <- tests
 #
 # A new edge is added to `allowed` below, in the commit that needs it, with the reason.
@@ -29,13 +30,15 @@ declare -A allowed=(
   [packet]=""
   [proto]="packet"
   [transport]="packet proto"
-  [node]="packet proto transport"
-  [relay]="packet proto transport node"
-  [mixnode]="packet proto transport node"
-  [client]="packet proto transport"
-  [ops]="packet proto transport node client relay mixnode"
-  [loadgen]="packet proto transport node client relay mixnode ops"
-  [tests]="packet proto transport node client relay mixnode ops loadgen"
+  # Files and clock of a network, which nodes and clients read alike; links are none of its business.
+  [network]="packet proto"
+  [node]="packet proto transport network"
+  [relay]="packet proto transport network node"
+  [mixnode]="packet proto transport network node"
+  [client]="packet proto transport network"
+  [ops]="packet proto transport network node client relay mixnode"
+  [loadgen]="packet proto transport network node client relay mixnode ops"
+  [tests]="packet proto transport network node client relay mixnode ops loadgen"
 )
 
 while read -r from to; do
@@ -61,6 +64,7 @@ forbid() { # package, crates...
 }
 forbid packet tokio quinn rustls serde mio socket2
 forbid proto tokio quinn rustls mio socket2
+forbid network tokio quinn rustls mio socket2
 forbid transport ring openssl
 forbid client rohrpost_node metrics
 forbid ops ring openssl

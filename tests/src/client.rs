@@ -16,7 +16,7 @@ use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::TrustRoot;
 
 use crate::Skew;
-use crate::node::{account, courier, foreign_relays, rng, uniform};
+use crate::node::{courier, foreign_relays, rng, uniform};
 use crate::shelf::Shelf;
 
 /// A client, before and after its first link.
@@ -129,7 +129,7 @@ impl<S: Suite> Client<S> {
 fn keys((seed, index): (u64, usize), entry: NodeNumber, roster: &Roster) -> Account {
     let operator = &roster.node(entry).expect("the entry is in the roster").operator;
     let relays = foreign_relays(roster, operator, index);
-    account(&relays, &mut rng(seed, "keys of client", index))
+    Account::generate(relays, &mut rng(seed, "keys of client", index))
 }
 
 const PAUSE: Duration = Duration::from_secs(2);

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
 use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
-use rohrpost_proto::courier::{Account, Courier, OwnMailbox, Vantage};
+use rohrpost_proto::courier::{Account, Courier, Vantage};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::document::{Document, SignedDocument};
 use rohrpost_proto::entry::{Entry, SessionHandle};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
-use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
+use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::replay::Ingress;
@@ -227,7 +226,7 @@ fn cover<S: Suite>(
 ) -> Courier<S> {
     let number = own.number;
     let turn = usize::try_from(number.get()).unwrap_or(0);
-    let account = account(&foreign_relays(roster, &own.operator, turn), rng);
+    let account = Account::generate(foreign_relays(roster, &own.operator, turn), rng);
     courier(now, Vantage::Mix { number, layer }, account, roster, trust, rng)
 }
 
@@ -236,22 +235,6 @@ pub(crate) fn foreign_relays(roster: &Roster, operator: &str, turn: usize) -> [N
     let foreign = roster.relays().filter(|relay| relay.operator != operator);
     let relays: Vec<_> = foreign.map(|relay| relay.number).collect();
     [relays[turn % relays.len()], relays[(turn + 1) % relays.len()]]
-}
-
-pub(crate) fn account(relays: &[NodeNumber], rng: &mut ChaCha20Rng) -> Account {
-    Account {
-        identity: IdentitySecret::generate(rng),
-        prekeys: vec![PrekeySecret::generate(rng)],
-        mailboxes: relays
-            .iter()
-            .map(|relay| OwnMailbox {
-                relay: *relay,
-                key: MailboxKey::generate(rng),
-                write_key: WriteKey::generate(rng),
-                also: Vec::new(),
-            })
-            .collect(),
-    }
 }
 
 pub(crate) fn courier<S: Suite>(

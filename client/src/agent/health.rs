@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
+use rohrpost_proto::document::STALE_AFTER;
 
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
@@ -178,9 +179,11 @@ impl Watch {
 
     fn document_problem(&self) -> Option<String> {
         self.stale.then(|| {
-            "the network document is older than 120 s: nothing leaves and nothing is lost until \
-             there is a newer one; ask the operators whether the relays reach each other"
-                .to_owned()
+            format!(
+                "the network document is older than {} s: nothing leaves and nothing is lost \
+                 until there is a newer one; ask the operators whether the relays reach each other",
+                STALE_AFTER.as_secs()
+            )
         })
     }
 

@@ -101,10 +101,7 @@ pub(crate) async fn init(
     if let Some(keep) = keep {
         store.set_retention(keep)?;
     }
-    let name = |number| {
-        let node = network.roster.node(number);
-        node.map_or_else(|| format!("node {number}"), |node| node.name.clone())
-    };
+    let name = |number| network.roster.name_of(number);
     let entry = name(profile.entry);
     let mailboxes: Vec<_> = profile.account.mailboxes.iter().map(|own| name(own.relay)).collect();
     let agent = Agent::start(Arc::clone(&network), store)?;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
+use rohrpost_network::{Clock, unix_now};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Buffer, SessionId, Suite};
 use rohrpost_proto::courier::{Courier, Departure, PostError, Vantage};
-use rohrpost_proto::document::SignedDocument;
+use rohrpost_proto::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::frame::{ChunkAssembler, DownCell, frame_len};
 use rohrpost_proto::roster::Roster;
 use rohrpost_proto::time::Time;
@@ -20,7 +21,6 @@ use tokio::time::{sleep, timeout};
 
 use super::{Command, Correspondent, SessionError, SessionEvent};
 use crate::Profile;
-use crate::clock::{Clock, unix_now};
 
 /// What the courier is made from, once the clock is set.
 pub(super) struct Founding {
@@ -97,11 +97,11 @@ impl<S: Suite> Driver<S> {
         let session = random_session();
         match (&mut self.courier, self.founding.take()) {
             (None, Some(founding)) => {
-                self.clock.first_set(cell.time);
+                self.clock.set(cell.time);
                 self.courier = Some(self.found(founding, session));
             }
             (Some(courier), _) => {
-                self.clock.set(cell.time);
+                self.clock.advance(cell.time);
                 courier.rejoin(session);
             }
             (None, None) => return Err(SessionError::Lost),
@@ -202,7 +202,7 @@ impl<S: Suite> Driver<S> {
             return;
         };
         self.document = document.number;
-        self.fresh_until = Some(self.clock.now().max(document.start) + STALE);
+        self.fresh_until = Some(self.clock.now().max(document.start) + STALE_AFTER);
         let view = Arc::new(View::<S>::new(Arc::clone(&self.roster), &document));
         let _ = self.events.try_send(SessionEvent::View(view.len()));
         if let Some(courier) = &mut self.courier {
@@ -312,7 +312,5 @@ impl Drop for AbortOnDrop {
 const FIRST_CELL: Duration = Duration::from_secs(10);
 /// Between sessions, drawn from half to one and a half.
 const PAUSE: Duration = Duration::from_secs(2);
-/// A document that started so long ago is no ground to build on: keys in it may be gone.
-const STALE: Duration = Duration::from_secs(120);
 /// Cells that wait for the driver; it takes them as they come.
 const CELL_BOUND: usize = 8;

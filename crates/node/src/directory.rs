@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::control::ControlMessage;
 use rohrpost_proto::delay::longest;
@@ -17,7 +18,7 @@ use rohrpost_proto::view::View;
 use tokio::sync::watch;
 
 use crate::links::Readiness;
-use crate::{Clock, Event, Log, Metrics};
+use crate::{Event, Log, Metrics};
 
 /// Makes the packet keys of a node and announces them.
 pub(crate) struct Announcer<S: Suite> {

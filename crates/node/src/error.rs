@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rohrpost_proto::roster::NetworkError;
+use rohrpost_network::NetworkError;
 use rohrpost_transport::BindError;
 
 /// Each message says what to do.
@@ -28,13 +28,8 @@ pub enum NodeError {
         message: String,
     },
     /// Trust root, roster or signatures are wrong.
-    #[error("{path}: {source}")]
-    Network {
-        /// The directory or file.
-        path: PathBuf,
-        /// What is wrong.
-        source: Box<NetworkError>,
-    },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The key file holds no key.
     #[error("{0}: not an Ed25519 key in PKCS#8 PEM; make one with: rohrpost-ops keygen {0}")]
     KeyFile(PathBuf),
@@ -77,7 +72,7 @@ impl NodeError {
         match self {
             Self::Read { .. }
             | Self::Config { .. }
-            | Self::Network { .. }
+            | Self::Network(_)
             | Self::KeyFile(_)
             | Self::WrongKey(_) => 78,
             Self::Bind(_) | Self::Metrics { .. } => 69,

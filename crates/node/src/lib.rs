@@ -1,7 +1,6 @@
 //! What every node process does: configuration, key files, links, keys on the move, worker threads,
 //! metrics, shutdown. What a node does with packets is up to `rohrpost-relay` and `rohrpost-mixnode`.
 
-mod clock;
 mod config;
 mod directory;
 mod error;
@@ -16,7 +15,6 @@ mod process;
 mod usage;
 mod worker;
 
-pub use clock::Clock;
 pub use config::{Limits, NodeConfig};
 pub use directory::Follower;
 pub use error::NodeError;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rohrpost_network::Clock;
 use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::document::STALE_AFTER;
 use rohrpost_proto::frame::Outgoing;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::roster::RosterNode;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, Shed};
 
-use crate::{Clock, Event, Log, Metrics};
+use crate::{Event, Log, Metrics};
 
 /// Outboxes to all nodes of the next layer.
 pub struct Outboxes {
@@ -40,7 +42,7 @@ impl Outboxes {
     ) -> Self {
         let outbox = |node: &RosterNode| {
             let changed = readiness.watch(LinkSort::Packet, node.name.clone(), log, metrics);
-            let link = PacketOutbox::connect(endpoint, peer(node), bound, changed);
+            let link = PacketOutbox::connect(endpoint, PeerAddress::from(node), bound, changed);
             (node.number, Outbox { name: node.name.clone(), link, sent: AtomicU64::new(0) })
         };
         Self { links: successors.map(outbox).collect(), metrics: Arc::clone(metrics) }
@@ -116,10 +118,6 @@ impl Inflow {
     }
 }
 
-pub(crate) fn peer(node: &RosterNode) -> PeerAddress {
-    PeerAddress { number: node.number, identity: node.identity, addresses: node.addresses.clone() }
-}
-
 /// Whether the node can do its work: at first all links and a document; from then on a document and
 /// at least one packet link, for a single dead neighbour must not take the others down with it. A
 /// document older than two minutes is none.
@@ -158,7 +156,7 @@ impl Readiness {
     pub fn missing(&self) -> Option<String> {
         let packet = self.packet_up.load(Ordering::Relaxed);
         let control = self.control_up.load(Ordering::Relaxed);
-        let document = self.document_age().is_some_and(|age| age <= STALE);
+        let document = self.document_age().is_some_and(|age| age <= STALE_AFTER);
         let all = packet == self.packet_links && control == self.control_links;
         let enough = self.complete.load(Ordering::Relaxed) && packet > 0;
         if document && (all || enough) {
@@ -215,9 +213,6 @@ impl Readiness {
     }
 }
 
-/// A document older than this no longer tells which keys are held.
-const STALE: Duration = Duration::from_secs(120);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +230,7 @@ mod tests {
         assert!(!readiness.note_document(clock.now()), "not again");
         readiness.packet_up.store(1, Ordering::Relaxed);
         assert_eq!(readiness.missing(), None, "one dead neighbour");
-        readiness.note_document(clock.now() - STALE * 2);
+        readiness.note_document(clock.now() - STALE_AFTER * 2);
         assert!(readiness.missing().is_some(), "a stale document");
         readiness.note_document(clock.now());
         readiness.packet_up.store(0, Ordering::Relaxed);

@@ -2,7 +2,8 @@
 //! message, with times rounded to the minute. Nothing else is ever logged, at any level.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use rohrpost_network::unix_now;
 
 /// An event worth a line.
 pub enum Event<'a> {
@@ -68,8 +69,7 @@ impl Log {
 
     /// Writes a line; a closed standard error loses it.
     pub fn write(&self, event: &Event<'_>) {
-        let minutes =
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
+        let minutes = unix_now().as_secs() / 60;
         let (hour, minute) = (minutes / 60 % 24, minutes % 60);
         let text = event.text();
         let _ = writeln!(std::io::stderr(), "{hour:02}:{minute:02} {}: {text}", self.name);

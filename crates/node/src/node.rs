@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::control::MAX_CONTROL_LEN;
 use rohrpost_proto::frame::frame_len;
@@ -10,15 +11,16 @@ use rohrpost_proto::hop::Hop;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_proto::view::View;
 use rohrpost_transport::{
-    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER, Segmentation,
+    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, PeerAddress, REVISION, SOCKET_BUFFER,
+    Segmentation,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
-use crate::links::{LinkCounts, LinkSort, Outboxes, Readiness, peer};
-use crate::{Clock, Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
+use crate::links::{LinkCounts, LinkSort, Outboxes, Readiness};
+use crate::{Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {
@@ -100,7 +102,7 @@ impl<S: Suite> Node<S> {
             let (outgoing, incoming) = (descriptor.clone(), incoming_sender.clone());
             ControlDialer::connect(
                 &endpoint,
-                peer(relay),
+                PeerAddress::from(relay),
                 outgoing,
                 incoming,
                 MAX_CONTROL_LEN,

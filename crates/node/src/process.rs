@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rohrpost_proto::roster::{NetworkError, NetworkFiles, Role, Roster, RosterNode};
+use rohrpost_network::{FilePaths, Network};
+use rohrpost_proto::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::TrustRoot;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,7 +36,11 @@ pub struct Prepared {
 /// What is wrong, and what to do.
 pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
     let config = NodeConfig::read(path)?;
-    let (trust, roster) = read_network(&config)?;
+    let Network { trust, roster } = Network::read(FilePaths {
+        trust: &config.trust,
+        roster: &config.roster,
+        signatures: &config.signatures,
+    })?;
     let key = read_signing_key(&config.identity)?;
     let fail = |message| NodeError::Config { path: path.to_owned(), message };
     let node = roster.node(config.node).cloned().ok_or_else(|| {
@@ -54,7 +58,7 @@ pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
         )));
     }
     check_key(&config, &roster, &node, &key)?;
-    Ok(Prepared { config, trust, roster: Arc::new(roster), node, key: Arc::new(key) })
+    Ok(Prepared { config, trust, roster, node, key: Arc::new(key) })
 }
 
 fn check_key(
@@ -79,33 +83,6 @@ fn check_key(
         node.name,
         node.identity,
     )))
-}
-
-fn read_network(config: &NodeConfig) -> Result<(TrustRoot, Roster), NodeError> {
-    let read = |what, path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| NodeError::Read {
-            what,
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let trust = read("the trust root", &config.trust)?;
-    let roster = read("the roster", &config.roster)?;
-    // A roster without a file of signatures is an unsigned one, which says more.
-    let signatures = match std::fs::read_to_string(&config.signatures) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        _ => read("the signatures", &config.signatures)?,
-    };
-    let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    files.open(now).map_err(|source| {
-        let path = match source {
-            NetworkError::Trust(_) => &config.trust,
-            NetworkError::Signatures(_) => &config.signatures,
-            _ => &config.roster,
-        };
-        NodeError::Network { path: path.clone(), source: Box::new(source) }
-    })
 }
 
 /// Runs a node until it is told to stop (SIGTERM, SIGINT) or one of its tasks ends. SIGHUP is

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs::{read_dir, read_to_string};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use rohrpost_network::unix_now;
 
 /// Renders the `process_*` series; one that the system does not tell stands at zero.
 pub(crate) struct Usage {
@@ -13,8 +14,7 @@ pub(crate) struct Usage {
 impl Usage {
     /// Of a process that has just started.
     pub(crate) fn start() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: unix.as_secs() }
+        Self { started: unix_now().as_secs() }
     }
 
     /// The series now, in the text format.

@@ -5,10 +5,11 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
+use rohrpost_network::Clock;
 use rohrpost_proto::time::Time;
 use tokio::sync::oneshot;
 
-use crate::{Clock, NodeError, Tasks};
+use crate::{NodeError, Tasks};
 
 /// What a worker does.
 pub trait Work: Send + 'static {

@@ -3,6 +3,8 @@
 //! The encoding is final and holds any number of signatures. Until the agencies agree on one
 //! document, each relay makes its own and signs it alone.
 
+use std::time::Duration;
+
 use rohrpost_packet::NodeNumber;
 
 use crate::descriptor::SignedDescriptor;
@@ -10,6 +12,10 @@ use crate::roster::Roster;
 use crate::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
+
+/// The age from which a document is stale: keys in it may be gone, so no packets are built with it,
+/// and a node that has none newer is not ready.
+pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// What all parties of a network need to build packets.
 #[derive(Clone)]

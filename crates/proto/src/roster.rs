@@ -10,7 +10,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
 
-pub use network::{NetworkError, NetworkFiles};
+pub use network::{NetworkFiles, NetworkFilesError};
 
 pub use file::{RosterError, RosterSignature, parse_signatures, render_signatures};
 
@@ -189,6 +189,12 @@ impl Roster {
     #[must_use]
     pub fn node(&self, number: NodeNumber) -> Option<&RosterNode> {
         self.nodes.get(&number)
+    }
+
+    /// The name of the node with this number; the number itself if the roster has no such node.
+    #[must_use]
+    pub fn name_of(&self, number: NodeNumber) -> String {
+        self.node(number).map_or_else(|| number.to_string(), |node| node.name.clone())
     }
 
     /// The node with this identity.

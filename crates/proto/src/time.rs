@@ -1,5 +1,7 @@
 //! Document time: what all parties of a network count by.
 
+pub mod calendar;
+
 use std::ops::{Add, Sub};
 use std::time::Duration;
 

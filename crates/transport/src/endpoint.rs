@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quinn::{Connection, Incoming, TokioRuntime};
 use rohrpost_packet::NodeNumber;
+use rohrpost_proto::roster::RosterNode;
 use rohrpost_proto::signing::{IdentityKey, SigningKey};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -29,6 +30,12 @@ pub struct PeerAddress {
     pub identity: IdentityKey,
     /// Where it listens; tried in order.
     pub addresses: Vec<SocketAddr>,
+}
+
+impl From<&RosterNode> for PeerAddress {
+    fn from(node: &RosterNode) -> Self {
+        Self { number: node.number, identity: node.identity, addresses: node.addresses.clone() }
+    }
 }
 
 /// What an endpoint accepts.

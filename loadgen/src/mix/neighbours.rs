@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rohrpost_node::{Clock, read_signing_key};
+use rohrpost_network::Clock;
+use rohrpost_node::read_signing_key;
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::control::{ControlMessage, MAX_CONTROL_LEN};
 use rohrpost_proto::descriptor::DescriptorBook;
@@ -138,14 +139,11 @@ impl<S: Suite> Neighbours<S> {
 
     /// A packet link from every predecessor to this mix.
     pub(super) fn links_to(&self, mix: &RosterNode) -> Vec<PacketOutbox> {
-        let peer = || PeerAddress {
-            number: mix.number,
-            identity: mix.identity,
-            addresses: mix.addresses.clone(),
-        };
         self.predecessors
             .iter()
-            .map(|endpoint| PacketOutbox::connect(endpoint, peer(), OUTBOX_BOUND, |_| {}))
+            .map(|endpoint| {
+                PacketOutbox::connect(endpoint, PeerAddress::from(mix), OUTBOX_BOUND, |_| {})
+            })
             .collect()
     }
 

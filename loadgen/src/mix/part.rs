@@ -124,11 +124,8 @@ impl Place {
 
 fn successors(endpoint: &NodeEndpoint, prepared: &Prepared) -> Vec<PacketOutbox> {
     let bound = prepared.config.limits.queue_packets;
-    let link = |node: &RosterNode| {
-        let (number, identity) = (node.number, node.identity);
-        let peer = PeerAddress { number, identity, addresses: node.addresses.clone() };
-        PacketOutbox::connect(endpoint, peer, bound, |_| {})
-    };
+    let link =
+        |node: &RosterNode| PacketOutbox::connect(endpoint, PeerAddress::from(node), bound, |_| {});
     prepared.roster.successors(prepared.node.role).map(link).collect()
 }
 

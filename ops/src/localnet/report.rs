@@ -45,7 +45,8 @@ pub(super) fn json(
 }
 
 fn trip_json(network: &Network, trip: &Trip) -> Value {
-    let nodes: Vec<_> = trip.path.nodes().into_iter().map(|node| name(network, node)).collect();
+    let nodes: Vec<_> =
+        trip.path.nodes().into_iter().map(|node| network.roster.name_of(node)).collect();
     let delays: Vec<_> =
         trip.path.delays().into_iter().map(|delay| f64::from(delay.micros()) / 1e3).collect();
     json!({ "nodes": nodes, "delays_ms": delays })
@@ -57,7 +58,8 @@ pub(super) fn print(
     delivery: &Delivery,
     parties: &[(String, Value)],
 ) {
-    let (alice, bob) = (name(network, delivery.alice), name(network, delivery.bob));
+    let (alice, bob) =
+        (network.roster.name_of(delivery.alice), network.roster.name_of(delivery.bob));
     say(&format!(
         "The first message has arrived: {} bytes, byte for byte, suite {}.\n",
         delivery.received.len(),
@@ -74,7 +76,7 @@ pub(super) fn print(
         "  {:>6.2} s  later it reached bob, in an answer to one of his pulls",
         delivery.travelled.as_secs_f64()
     ));
-    let mailbox = delivery.sent.path.nodes().last().map(|node| name(network, *node));
+    let mailbox = delivery.sent.path.nodes().last().map(|node| network.roster.name_of(*node));
     say(&format!(
         "           {} -> {}\n           (bob enters through {bob})\n",
         mailbox.unwrap_or_default(),
@@ -146,14 +148,10 @@ pub(super) fn print_invitation(directory: &Path) {
 fn route(network: &Network, trip: &Trip) -> String {
     let hops = trip.path.nodes().into_iter().zip(trip.path.delays());
     let hop = |(node, delay): (NodeNumber, rohrpost_packet::Delay)| {
-        let name = name(network, node);
+        let name = network.roster.name_of(node);
         if delay.micros() == 0 { name } else { format!("{name} ({} ms)", delay.micros() / 1000) }
     };
     hops.map(hop).collect::<Vec<_>>().join(" -> ")
-}
-
-fn name(network: &Network, number: NodeNumber) -> String {
-    network.roster.node(number).map_or_else(|| number.to_string(), |node| node.name.clone())
 }
 
 fn number(value: &Value) -> u64 {

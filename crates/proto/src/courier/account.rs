@@ -1,5 +1,6 @@
 //! A courier's own keys, and what it knows of others.
 
+use rand_core::CryptoRng;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, PrekeySecret};
 
@@ -52,6 +53,15 @@ pub struct ContactMailbox {
 }
 
 impl OwnMailbox {
+    fn generate(relay: NodeNumber, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self {
+            relay,
+            key: MailboxKey::generate(rng),
+            write_key: WriteKey::generate(rng),
+            also: Vec::new(),
+        }
+    }
+
     /// All that the mailbox is to accept.
     pub(super) fn accepted(&self) -> [Option<&WriteKey>; WRITE_KEYS] {
         let mut keys = std::iter::once(&self.write_key).chain(&self.also);
@@ -60,6 +70,18 @@ impl OwnMailbox {
 }
 
 impl Account {
+    /// Makes a new account with one prekey and a mailbox at each of these relays.
+    pub fn generate(
+        relays: impl IntoIterator<Item = NodeNumber>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Self {
+        Self {
+            identity: IdentitySecret::generate(rng),
+            prekeys: vec![PrekeySecret::generate(rng)],
+            mailboxes: relays.into_iter().map(|relay| OwnMailbox::generate(relay, rng)).collect(),
+        }
+    }
+
     /// What others need to write to this account.
     ///
     /// # Panics

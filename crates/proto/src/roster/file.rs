@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{Directory, Role, Roster, RosterNode, SIGNATURE_LABEL, SuiteName, Traffic};
 use crate::signing::{IdentityKey, Signature};
+use crate::time::calendar::days_since_epoch;
 use crate::trust::{TrustRoot, quoted};
 
 /// One agency's signature over a roster.
@@ -304,22 +305,6 @@ struct RawSignature {
     signature: String,
 }
 
-/// Days from the Unix epoch to a date `YYYY-MM-DD` of the Gregorian calendar.
-fn days_since_epoch(date: &str) -> Option<u64> {
-    let mut parts = date.splitn(3, '-').map(str::parse::<u64>);
-    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years begin in March, so that the leap day is the last of its year.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    days.checked_sub(DAYS_TO_1970)
-}
-
-/// Days from 0000-03-01 to 1970-01-01.
-const DAYS_TO_1970: u64 = 719_468;
-
 /// What is wrong with a roster, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -407,18 +392,4 @@ pub enum RosterError {
         /// Who has not.
         missing: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_count_days_from_1970() {
-        assert_eq!(days_since_epoch("1970-01-01"), Some(0));
-        assert_eq!(days_since_epoch("2000-03-01"), Some(11_017));
-        assert_eq!(days_since_epoch("2026-11-23"), Some(20_780));
-        assert_eq!(days_since_epoch("2026-13-01"), None);
-        assert_eq!(days_since_epoch("soon"), None);
-    }
 }

@@ -18,9 +18,10 @@ impl NetworkFiles<'_> {
     ///
     /// # Errors
     /// Which file is wrong, and what to do.
-    pub fn open(&self, now_unix: u64) -> Result<(TrustRoot, Roster), NetworkError> {
+    pub fn open(&self, now_unix: u64) -> Result<(TrustRoot, Roster), NetworkFilesError> {
         let trust = TrustRoot::parse(self.trust)?;
-        let signatures = parse_signatures(self.signatures).map_err(NetworkError::Signatures)?;
+        let signatures =
+            parse_signatures(self.signatures).map_err(NetworkFilesError::Signatures)?;
         let roster = Roster::verify(self.roster, &signatures, &trust, now_unix)?;
         Ok((trust, roster))
     }
@@ -29,7 +30,7 @@ impl NetworkFiles<'_> {
 /// Which file of a network is wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NetworkError {
+pub enum NetworkFilesError {
     /// `trust.toml`.
     #[error("trust root: {0}")]
     Trust(#[from] TrustError),

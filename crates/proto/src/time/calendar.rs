@@ -1,11 +1,11 @@
-//! Days of the calendar, for what a person reads of an expiry.
+//! Days of the Gregorian calendar, as people read and write an expiry. Years begin in March here, so
+//! that the leap day is the last of its year.
 
 use std::time::Duration;
 
-/// The day in UTC, as `YYYY-MM-DD` of the Gregorian calendar, in which a time since the Unix epoch
-/// lies.
-pub(crate) fn date(unix: Duration) -> String {
-    // Years begin in March, so that the leap day is the last of its year.
+/// The day in UTC, as `YYYY-MM-DD`, in which a time since the Unix epoch lies.
+#[must_use]
+pub fn date(unix: Duration) -> String {
     let days = unix.as_secs() / DAY + DAYS_TO_1970;
     let (cycle, mut rest) = (days / CYCLE, days % CYCLE);
     // The last century of a cycle, and the last year of four, are a day longer: their last day
@@ -24,9 +24,22 @@ pub(crate) fn date(unix: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Days from the Unix epoch to a date `YYYY-MM-DD` from 1970 on; none if it is no date.
+#[must_use]
+pub fn days_since_epoch(date: &str) -> Option<u64> {
+    let mut parts = date.splitn(3, '-').map(str::parse::<u64>);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    days.checked_sub(DAYS_TO_1970)
+}
+
 /// Seconds of a day.
 const DAY: u64 = 86_400;
-/// Days of 400 years, of 100 whose last is none with a leap day, and of 4.
+/// Days of 400 years; of 100 whose last has no leap day, and of 4 below.
 const CYCLE: u64 = 146_097;
 const CENTURY: u64 = 36_524;
 const FOUR_YEARS: u64 = 1461;
@@ -57,6 +70,15 @@ mod tests {
                 _ => (year, month, day + 1),
             };
         }
+    }
+
+    #[test]
+    fn dates_count_days_from_1970() {
+        assert_eq!(days_since_epoch("1970-01-01"), Some(0));
+        assert_eq!(days_since_epoch("2000-03-01"), Some(11_017));
+        assert_eq!(days_since_epoch("2026-11-23"), Some(20_780));
+        assert_eq!(days_since_epoch("2026-13-01"), None);
+        assert_eq!(days_since_epoch("soon"), None);
     }
 
     #[test]

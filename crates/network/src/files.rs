@@ -1,0 +1,118 @@
+//! The files of a network: `trust.toml`, `roster.toml` and `roster.sig` (`docs/directory.md`).
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rohrpost_proto::roster::{NetworkFiles, NetworkFilesError, Roster};
+use rohrpost_proto::trust::TrustRoot;
+
+use crate::clock::unix_now;
+
+/// A network whose files have been read and checked.
+pub struct Network {
+    /// The agencies that make it up.
+    pub trust: TrustRoot,
+    /// Nodes and rates.
+    pub roster: Arc<Roster>,
+}
+
+impl Network {
+    /// Reads and checks the files of a network directory, signatures included.
+    ///
+    /// # Errors
+    /// A file is missing or wrong; the error names it and says what to do.
+    pub fn open(directory: &Path) -> Result<Self, NetworkError> {
+        let read = |name: &str| {
+            let path = directory.join(name);
+            std::fs::read_to_string(&path).map_err(|source| NetworkError::Read {
+                file: path.display().to_string(),
+                source,
+                remedy: DIRECTORY_REMEDY,
+            })
+        };
+        let (trust, roster) = (read("trust.toml")?, read("roster.toml")?);
+        let signatures = read("roster.sig")?;
+        let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
+        Self::check(&files, |_| format!("network directory {}", directory.display()))
+    }
+
+    /// Reads and checks files that a configuration names one by one. A roster without a file of
+    /// signatures is an unsigned one, which says more than a missing file.
+    ///
+    /// # Errors
+    /// A file is missing or wrong; the error names it and says what to do.
+    pub fn read(paths: FilePaths<'_>) -> Result<Self, NetworkError> {
+        let read = |what, path: &Path| {
+            std::fs::read_to_string(path).map_err(|source| NetworkError::Read {
+                file: format!("{what} {}", path.display()),
+                source,
+                remedy: "",
+            })
+        };
+        let trust = read("the trust root", paths.trust)?;
+        let roster = read("the roster", paths.roster)?;
+        let signatures = match std::fs::read_to_string(paths.signatures) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            _ => read("the signatures", paths.signatures)?,
+        };
+        let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
+        Self::check(&files, |error| {
+            let path = match error {
+                NetworkFilesError::Trust(_) => paths.trust,
+                NetworkFilesError::Signatures(_) => paths.signatures,
+                _ => paths.roster,
+            };
+            path.display().to_string()
+        })
+    }
+
+    /// Checks the texts by today's date; `file` gives the place of an error.
+    fn check(
+        files: &NetworkFiles<'_>,
+        file: impl FnOnce(&NetworkFilesError) -> String,
+    ) -> Result<Self, NetworkError> {
+        let (trust, roster) = files.open(unix_now().as_secs()).map_err(|source| {
+            NetworkError::Check { file: file(&source), source: Box::new(source) }
+        })?;
+        Ok(Self { trust, roster: Arc::new(roster) })
+    }
+}
+
+/// Paths of the files of a network, wherever they lie.
+#[derive(Clone, Copy)]
+pub struct FilePaths<'a> {
+    /// Path of `trust.toml`.
+    pub trust: &'a Path,
+    /// Path of `roster.toml`.
+    pub roster: &'a Path,
+    /// Path of `roster.sig`.
+    pub signatures: &'a Path,
+}
+
+/// The file for which a network cannot be used, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// A file cannot be read.
+    #[error("cannot read {file}: {source}{remedy}")]
+    Read {
+        /// The file's path, with its purpose where a configuration names it.
+        file: String,
+        /// The system's reason.
+        source: io::Error,
+        /// What to do, as the end of the sentence; empty where the path says it.
+        remedy: &'static str,
+    },
+    /// A file is wrong.
+    #[error("{file}: {source}")]
+    Check {
+        /// The network directory, or the file's path.
+        file: String,
+        /// The file that is wrong, and why.
+        source: Box<NetworkFilesError>,
+    },
+}
+
+const DIRECTORY_REMEDY: &str = "; --network takes the directory with trust.toml, roster.toml and \
+                                roster.sig that your agency gave you";
