@@ -1,0 +1,90 @@
+# The steps of the gate, one recipe each, written here and nowhere else: `.ci/run` calls them in
+# order and installs what they need. `just` lists them, `just STEP` runs one.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+    @just --list --unsorted
+
+# Formatting, as rustfmt.toml has it.
+fmt:
+    cargo fmt --all --check
+
+# Which package may depend on which, and what the pure ones never see.
+layers:
+    ops/check/layers.sh
+
+# Import circles between the modules of a package.
+circles:
+    python3 ops/check/circles.py
+
+# Doc comments that do not stand alone.
+comments:
+    python3 ops/check/comments.py
+
+# Dependencies that a manifest names and no line uses.
+unused:
+    cargo machete
+
+# Lints.
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Documentation of all items. A broken link fails.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+# All tests. A capture needs root: where it can be made it must be.
+test:
+    [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; cargo test --workspace --locked
+
+# Licences, sources and doubled versions of dependencies (deny.toml).
+policy:
+    cargo fetch --locked --quiet
+    cargo deny --offline check --hide-inclusion-graph licenses bans sources
+
+# The first message as a new user sends it. 800 bytes just fit classic, 6000 hybrid.
+first-message suite bytes:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    file=$(mktemp)
+    trap 'rm -f "$file"' EXIT
+    head -c {{ bytes }} /dev/urandom >"$file"
+    cargo localnet --once --suite {{ suite }} --message "$file" </dev/null
+
+# A mix is ended by force, and messages still arrive.
+outage:
+    ops/check/outage.sh
+
+# Daemons, a relay and a mix are killed in the middle of a file, which still arrives once.
+killed:
+    ops/check/killed.sh
+
+# Lints of the benchmarks against other packet formats.
+bench-peers:
+    cargo clippy --manifest-path bench-peers/Cargo.toml --locked -- -D warnings
+
+# Each fuzz target for so many seconds.
+fuzz seconds="30":
+    ops/check/fuzz.sh {{ seconds }}
+
+# Release builds of everything.
+release:
+    cargo build --workspace --release --locked
+
+# All tests in release builds, with many seeds.
+seeds count="50":
+    ROHRPOST_SEEDS={{ count }} cargo test --workspace --release --locked
+
+# The virtual network with its largest numbers of clients.
+volume:
+    cargo test --workspace --release --locked --test volume -- --ignored --nocapture
+
+# What colluding relays learn from acknowledgements.
+attack:
+    cargo run --release --locked --package rohrpost-adversary -- attack acknowledgements
+
+# The speed of a hop against other packet formats; a missed target fails.
+ratio:
+    cargo run --manifest-path bench-peers/Cargo.toml --release --locked -- --check
