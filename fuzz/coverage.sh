@@ -3,10 +3,10 @@
 #
 #   fuzz/coverage.sh [TARGET...]
 #
-# Runs each input of fuzz/corpus/TARGET (default: all targets) once, in a build that counts, and
-# prints the lines of each file that any of them reaches. Needs the component llvm-tools of the toolchain
-# (`rustup component add llvm-tools`), or its folder in LLVM_TOOLS: other versions of LLVM cannot
-# read the counts. Exit 0: printed. Exit 2: it could not be measured.
+# Runs each input of fuzz/corpus/TARGET.tar (default: all targets) once, in a build that counts, and
+# prints the lines of each file that any of them reaches. Needs the component llvm-tools of the
+# toolchain (`rustup component add llvm-tools`), or its folder in LLVM_TOOLS: other versions of LLVM
+# cannot read the counts. Exit 0: printed. Exit 2: it could not be measured.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -29,7 +29,8 @@ trap 'rm -rf "$scratch"' EXIT
 objects=()
 for target in "${targets[@]}"; do
   binary=target/coverage/$host/release/$target
-  LLVM_PROFILE_FILE=$scratch/$target.profraw "$binary" -runs=0 "corpus/$target" \
+  ./corpus.sh unpack "$target" "$scratch/corpus/$target"
+  LLVM_PROFILE_FILE=$scratch/$target.profraw "$binary" -runs=0 "$scratch/corpus/$target" \
     >"$scratch/log" 2>&1 || { tail -n 20 "$scratch/log" >&2; exit 2; }
   objects+=(-object "$binary")
 done

@@ -1,7 +1,7 @@
-//! Writes valid files of each kind into the corpus of `configuration`, from which the fuzzer starts:
-//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+//! Writes valid files of each kind, from which the fuzzer of `configuration` starts, into a directory:
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds -- DIRECTORY` (`docs/fuzzing.md`).
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rohrpost_client::Card;
@@ -13,7 +13,8 @@ use rohrpost_proto::instruction::{MailboxId, WriteKey};
 use rohrpost_proto::roster::render_signatures;
 
 fn main() -> std::io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/configuration");
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    let folder = folder.ok_or_else(|| std::io::Error::other("usage: seeds DIRECTORY"))?;
     std::fs::create_dir_all(&folder)?;
     let write = |name: &str, kind: char, text: &str| {
         std::fs::write(folder.join(name), format!("{kind}{text}"))

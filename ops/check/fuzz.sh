@@ -4,8 +4,8 @@
 #   ops/check/fuzz.sh [--keep] [SECONDS] [TARGET...]
 #
 # Each TARGET (default: all) is run for SECONDS (default 30), two at a time where there are two
-# cores. It starts from a copy of fuzz/corpus/TARGET; nothing in the tree changes, unless --keep
-# puts what was found back there, minimised. Input that fails is left in fuzz/artifacts/TARGET.
+# cores. It starts from what fuzz/corpus/TARGET.tar holds; nothing in the tree changes, unless --keep
+# packs what was found into it, minimised. Input that fails is left in fuzz/artifacts/TARGET.
 # Exit 0: no target failed. Exit 1: one did. Exit 2: they could not be built. Exit 64: usage.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -53,7 +53,8 @@ limits=(-timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 -max_len=8192 -len_c
 run() { # target
   local target=$1 options=()
   mkdir -p "$scratch/corpus/$target" "fuzz/artifacts/$target"
-  cp -r "fuzz/corpus/$target/." "$scratch/corpus/$target" 2>/dev/null || true
+  # A new target has no corpus yet.
+  [ ! -f "fuzz/corpus/$target.tar" ] || fuzz/corpus.sh unpack "$target" "$scratch/corpus/$target"
   [ -f "fuzz/dictionaries/$target.dict" ] && options+=("-dict=fuzz/dictionaries/$target.dict")
   local status=0
   "$binaries/$target" "${limits[@]}" "${options[@]}" -max_total_time="$seconds" \
@@ -69,8 +70,8 @@ minimise() { # target
   "$binaries/$target" "${limits[@]}" -set_cover_merge=1 -use_counters=0 \
     "$reduced" "$scratch/corpus/$target" >"$scratch/$target.merge" 2>&1 \
     || { echo "fuzz: $target: minimising failed; the corpus stays" >&2; return; }
-  rm -rf "fuzz/corpus/$target"
-  cp -r "$reduced" "fuzz/corpus/$target"
+  fuzz/corpus.sh pack "$target" "$reduced"
+  echo "fuzz: $target: kept $(find "$reduced" -type f | wc -l) inputs, $(cat "$reduced"/* | wc -c) bytes"
 }
 
 field() { # log, pattern with one group; its last match, 0 if there is none
@@ -113,7 +114,6 @@ echo "start, end: edges covered by the corpus and after the run, of all edges in
 
 if [ "$keep" = 1 ]; then
   for target in "${targets[@]}"; do minimise "$target"; done
-  echo "fuzz: kept $(find fuzz/corpus -type f | wc -l) inputs, $(du -sb fuzz/corpus | cut -f1) bytes"
 fi
 for target in "${failed[@]}"; do
   input=$(sed -n 's/.*Test unit written to //p' "$scratch/$target.log" | tail -n 1)
