@@ -5,12 +5,11 @@ mod mix;
 mod report;
 mod wire;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rohrpost_loadgen::run;
-use rohrpost_ops::{localnet, output};
+use rohrpost_localnet::{NodeCommand, die_with_parent, end};
 
 /// Loads a network of real nodes and measures what comes of it.
 ///
@@ -45,20 +44,6 @@ enum Command {
     Node(NodeCommand),
 }
 
-#[derive(Subcommand)]
-enum NodeCommand {
-    /// Run a relay.
-    Relay {
-        /// Its configuration.
-        file: PathBuf,
-    },
-    /// Run a mix node.
-    Mixnode {
-        /// Its configuration.
-        file: PathBuf,
-    },
-}
-
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
@@ -66,25 +51,9 @@ fn main() -> ExitCode {
         Command::Mix(options) => mix::run(&options),
         Command::Attack(options) => attack::run(&options),
         Command::MixPart(part) => {
-            localnet::die_with_parent();
+            die_with_parent();
             rohrpost_node::main(part.run())
         }
-        Command::Node(node) => {
-            localnet::die_with_parent();
-            rohrpost_node::main(match node {
-                NodeCommand::Relay { file } => rohrpost_relay::run(&file),
-                NodeCommand::Mixnode { file } => rohrpost_mixnode::run(&file),
-            })
-        }
-    }
-}
-
-fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::tell(&format!("error: {error}"));
-            ExitCode::from(code(&error))
-        }
+        Command::Node(node) => node.run(),
     }
 }

@@ -27,8 +27,8 @@ mod window;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use rohrpost_ops::localnet::SuiteChoice;
-use rohrpost_ops::output::tell;
+use rohrpost_localnet::SuiteChoice;
+use rohrpost_localnet::output::tell;
 use rohrpost_packet::{Classic, Hybrid, Suite, WrapError};
 use rohrpost_proto::roster::SuiteName;
 

@@ -1,6 +1,6 @@
 //! What a measurement says, to people and to scripts.
 
-use rohrpost_ops::output::say;
+use rohrpost_localnet::output::say;
 use serde_json::{Map, Value, json};
 
 /// Lines for people, values for scripts, and the verdicts over both.

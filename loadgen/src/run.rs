@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use rohrpost_ops::localnet::{LocalnetError, SuiteChoice};
-use rohrpost_ops::output::{say, tell};
+use rohrpost_localnet::output::{say, tell};
+use rohrpost_localnet::{LocalnetError, SuiteChoice};
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::{Roster, SuiteName};

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rohrpost_ops::localnet::capture::{Datagram, Legend};
-use rohrpost_ops::output::say;
+use rohrpost_localnet::capture::{Datagram, Legend};
+use rohrpost_localnet::output::say;
 
 use pcap::{PcapError, PcapReader};
 use report::Report;

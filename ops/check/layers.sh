@@ -3,7 +3,7 @@
 #
 #   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
 #   {transport, network} <- client
-#   {client, relay, mixnode} <- ops <- loadgen <- tests
+#   {client, relay, mixnode} <- localnet <- {ops, loadgen, tests}
 #
 # A new edge is added to `allowed` below, in the commit that needs it, with the reason.
 # Exit 0: the layering holds. Exit 1: each violation is printed. Exit 2: it could not be checked.
@@ -36,9 +36,10 @@ declare -A allowed=(
   [relay]="packet proto transport network node"
   [mixnode]="packet proto transport network node"
   [client]="packet proto transport network"
-  [ops]="packet proto transport network node client relay mixnode"
-  [loadgen]="packet proto transport network node client relay mixnode ops"
-  [tests]="packet proto transport network node client relay mixnode ops loadgen"
+  [localnet]="packet proto network node client relay mixnode"
+  [ops]="proto network node localnet"
+  [loadgen]="packet proto transport network node client localnet"
+  [tests]="packet proto"
 )
 
 while read -r from to; do

@@ -3,13 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rohrpost_client::{Network, NetworkError};
+use rohrpost_localnet::output::say;
+use rohrpost_network::{Network, NetworkError};
 use rohrpost_node::{NodeError, read_signing_key, write_signing_key};
 use rohrpost_proto::roster::{Role, Roster, RosterError, parse_signatures, render_signatures};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::{TrustError, TrustRoot};
-
-use crate::output::say;
 
 /// Makes an identity key and prints its public half.
 ///

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_ops::{ceremony, localnet, output};
+use rohrpost_localnet::{NodeCommand, end};
+use rohrpost_ops::ceremony;
 
 /// The operator's tool of Rohrpost.
 ///
@@ -21,7 +22,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start a whole network on this machine and send a first message through it.
-    Localnet(localnet::Options),
+    Localnet(rohrpost_localnet::Options),
     /// Make an identity key for a node or an agency.
     Keygen {
         /// Where to write it (PKCS#8 PEM, mode 0600); never overwritten.
@@ -57,23 +58,11 @@ enum RosterCommand {
     },
 }
 
-#[derive(Subcommand)]
-enum NodeCommand {
-    /// Run a relay.
-    Relay {
-        /// Its configuration.
-        file: PathBuf,
-    },
-    /// Run a mix node.
-    Mixnode {
-        /// Its configuration.
-        file: PathBuf,
-    },
-}
-
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Localnet(options) => end(localnet::run(&options), |error| error.exit_code()),
+        Command::Localnet(options) => {
+            end(rohrpost_localnet::run(&options), |error| error.exit_code())
+        }
         Command::Keygen { file } => end(ceremony::keygen(&file), |error| error.exit_code()),
         Command::Roster(RosterCommand::Sign { network, agency, key }) => {
             end(ceremony::sign(&network, &agency, &key), |error| error.exit_code())
@@ -81,22 +70,6 @@ fn main() -> ExitCode {
         Command::Roster(RosterCommand::Check { network }) => {
             end(ceremony::check(&network), |error| error.exit_code())
         }
-        Command::Node(node) => {
-            localnet::die_with_parent();
-            rohrpost_node::main(match node {
-                NodeCommand::Relay { file } => rohrpost_relay::run(&file),
-                NodeCommand::Mixnode { file } => rohrpost_mixnode::run(&file),
-            })
-        }
-    }
-}
-
-fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::tell(&format!("error: {error}"));
-            ExitCode::from(code(&error))
-        }
+        Command::Node(node) => node.run(),
     }
 }

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rohrpost_client::Network;
-use rohrpost_ops::localnet::{NodePlan, Plan, PlanOptions};
-use rohrpost_ops::output::tell;
+use rohrpost_localnet::output::tell;
+use rohrpost_localnet::{NodePlan, Plan, PlanOptions};
+use rohrpost_network::Network;
 use rohrpost_packet::Suite;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName};
 use rohrpost_transport::PacketOutbox;

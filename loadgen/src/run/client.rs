@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rohrpost_client::{Network, Profile, Session, SessionEvent};
+use rohrpost_client::{Profile, Session, SessionEvent};
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::{Contact, Event, Trip};

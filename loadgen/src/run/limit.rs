@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rohrpost_ops::output::{say, tell};
+use rohrpost_localnet::output::{say, tell};
 use serde_json::{Value, json};
 
 use super::report::{busiest, worst_lateness};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::{SeedableRng, rngs::StdRng};
-use rohrpost_ops::output::say;
+use rohrpost_localnet::output::say;
 use serde_json::{Value, json};
 
 use super::law::{Law, quantile};

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use rohrpost_ops::localnet;
-
 use super::usage::Usage;
 
 /// A node that is looked at.
@@ -36,7 +34,7 @@ impl Watched {
     /// Looks at the node; none if its metrics do not answer. CPU and memory of a child are taken from
     /// the system, which is exact; else from the metrics, which change once per their tick.
     pub(crate) async fn look(&self) -> Option<Look> {
-        let (ok, text) = localnet::get(self.metrics, "/metrics").await?;
+        let (ok, text) = rohrpost_localnet::get(self.metrics, "/metrics").await?;
         let mut look = Look::parse(&text);
         if let Some(usage) = self.pid.and_then(Usage::of) {
             look.usage = usage;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rohrpost_client::Network;
+use rohrpost_localnet::{LocalNetwork, NetworkDirectory, PlanOptions};
+use rohrpost_network::Network;
 use rohrpost_node::{Limits, NodeConfig};
-use rohrpost_ops::localnet::{LocalNetwork, NetworkDirectory, PlanOptions};
 use rohrpost_proto::roster::{Role, Traffic};
 
 use super::scrape::Watched;

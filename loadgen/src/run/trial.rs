@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{SeedableRng, rngs::StdRng};
-use rohrpost_client::{Network, Profile};
+use rohrpost_client::Profile;
+use rohrpost_network::Network;
 use rohrpost_proto::roster::SuiteName;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;

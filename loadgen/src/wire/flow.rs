@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rohrpost_ops::localnet::capture::{Datagram, Legend, LegendNode, QuicHeader};
+use rohrpost_localnet::capture::{Datagram, Legend, LegendNode, QuicHeader};
 
 use super::statistics::Sample;
 

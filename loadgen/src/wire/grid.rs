@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rohrpost_ops::localnet::capture::QuicHeader;
+use rohrpost_localnet::capture::QuicHeader;
 
 use super::flow::{Flow, Seen, USUAL_LEN};
 use super::statistics::Sample;

@@ -161,7 +161,7 @@ const MOST_KEPT: u32 = 262_144;
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_ops::localnet::capture::PcapWriter;
+    use rohrpost_localnet::capture::PcapWriter;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rohrpost_ops::localnet::capture::{Legend, QuicHeader};
-use rohrpost_ops::output::say;
+use rohrpost_localnet::capture::{Legend, QuicHeader};
+use rohrpost_localnet::output::say;
 use serde_json::{Value, json};
 
 use super::flow::{Exception, Flow, Kind, USUAL_LEN};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rohrpost_ops::localnet::{Plan, PlanOptions};
+use rohrpost_localnet::{Plan, PlanOptions};
 use rohrpost_proto::roster::{SuiteName, parse_signatures, render_signatures};
 
 use crate::process::{Scratch, node};

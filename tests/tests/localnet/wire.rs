@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Output;
 
-use rohrpost_ops::localnet::capture::{Legend, PcapWriter};
+use rohrpost_localnet::capture::{Legend, PcapWriter};
 use serde_json::Value;
 
 use crate::process::{Scratch, loadgen, localnet};

@@ -4,20 +4,22 @@
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rohrpost_client::Network;
+use rohrpost_network::Network;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::roster::{Role, SuiteName};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
-use super::message::LETTERS;
-use super::{LocalnetError, Plan, report};
+use crate::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
+use crate::error::LocalnetError;
+use crate::message::LETTERS;
 use crate::output::tell;
+use crate::plan::Plan;
+use crate::report;
 
 /// Watches one network.
-pub(super) struct Observer {
+pub(crate) struct Observer {
     capture: Capture,
     legend: Legend,
     letters_from: OnceLock<SystemTime>,
@@ -25,21 +27,21 @@ pub(super) struct Observer {
 
 impl Observer {
     /// Begins to watch the nodes of the roster.
-    pub(super) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
+    pub(crate) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
         let legend = legend(network);
         let capture = sniffer.start(legend.nodes.iter().map(|node| node.address).collect())?;
         Ok(Self { capture, legend, letters_from: OnceLock::new() })
     }
 
     /// From now on letters and cover alone take turns.
-    pub(super) fn letters_begin(&self) {
+    pub(crate) fn letters_begin(&self) {
         let _ = self.letters_from.set(SystemTime::now());
     }
 
     /// Asks the nodes, which still run, what their packet links have carried. A link on which half a
     /// frame is on its way just then is asked again; one that carries anything but whole frames stays
     /// as it is, and shows in the legend.
-    pub(super) async fn note_links(&mut self, plan: &Plan) {
+    pub(crate) async fn note_links(&mut self, plan: &Plan) {
         for _ in 0..ATTEMPTS {
             for link in links(&report::gather(plan).await) {
                 let known = self.legend.links.iter_mut();
@@ -58,7 +60,7 @@ impl Observer {
     }
 
     /// Ends the capture and writes the legend.
-    pub(super) fn finish(mut self) -> Result<(), LocalnetError> {
+    pub(crate) fn finish(mut self) -> Result<(), LocalnetError> {
         let path = self.capture.path().to_owned();
         let counts = self.capture.finish()?;
         self.legend.missed = counts.missed;

@@ -13,7 +13,7 @@ use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, rende
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
 
-use super::LocalnetError;
+use crate::error::LocalnetError;
 
 /// How a local network is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ const NODES: [(&str, &str, Role); 10] = [
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_client::Network;
+    use rohrpost_network::Network;
 
     use super::*;
 

@@ -5,18 +5,19 @@
 //! `node relay|mixnode FILE`; a program that uses this must have it, and call [`die_with_parent`]
 //! in it.
 //!
-//! [`die_with_parent`]: super::die_with_parent
+//! [`die_with_parent`]: crate::die_with_parent
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rohrpost_client::Network;
+use rohrpost_network::Network;
 use rohrpost_proto::roster::Role;
 use tokio::time::sleep;
 
-use super::child::{Children, get};
-use super::{LocalnetError, Plan, PlanOptions};
+use crate::child::{Children, get};
+use crate::error::LocalnetError;
+use crate::plan::{NodePlan, Plan, PlanOptions};
 
 /// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them first.
 pub struct LocalNetwork {
@@ -59,7 +60,7 @@ impl LocalNetwork {
     }
 
     /// The same; `before` is called when the files are there and no node runs yet.
-    pub(super) fn start_after<T>(
+    pub(crate) fn start_after<T>(
         directory: NetworkDirectory,
         options: &PlanOptions,
         verbose: bool,
@@ -127,7 +128,7 @@ impl LocalNetwork {
     }
 
     /// The network for clients, while its nodes are watched.
-    pub(super) const fn parts(&mut self) -> (&Network, &mut Children) {
+    pub(crate) const fn parts(&mut self) -> (&Network, &mut Children) {
         (&self.network, &mut self.children)
     }
 
@@ -152,7 +153,7 @@ impl LocalNetwork {
     /// Its nodes, relays first.
     #[must_use]
     pub fn nodes(&self) -> Vec<RunningNode> {
-        let running = |node: &super::NodePlan| RunningNode {
+        let running = |node: &NodePlan| RunningNode {
             name: node.name.clone(),
             role: node.role,
             pid: self.children.pid(&node.name),

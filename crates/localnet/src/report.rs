@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use rohrpost_client::Network;
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Trip;
 use rohrpost_proto::roster::Role;
 use serde_json::{Value, json};
 
-use super::child::get;
-use super::message::Delivery;
-use super::{NodePlan, Plan};
+use crate::child::get;
+use crate::message::Delivery;
 use crate::output::say;
+use crate::plan::{NodePlan, Plan};
 
 /// What a node says of itself at `/inspect`; nothing if it is built without that page.
-pub(super) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
+pub(crate) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
         if let Some((true, body)) = get(node.metrics, "/inspect").await {
@@ -24,7 +24,7 @@ pub(super) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     parties
 }
 
-pub(super) fn json(
+pub(crate) fn json(
     network: &Network,
     plan: &Plan,
     delivery: &Delivery,
@@ -52,7 +52,7 @@ fn trip_json(network: &Network, trip: &Trip) -> Value {
     json!({ "nodes": nodes, "delays_ms": delays })
 }
 
-pub(super) fn print(
+pub(crate) fn print(
     network: &Network,
     plan: &Plan,
     delivery: &Delivery,
@@ -130,7 +130,7 @@ fn mailboxes(list: &Value) -> String {
     format!("{}{more}", shown.join(" "))
 }
 
-pub(super) fn print_invitation(directory: &Path) {
+pub(crate) fn print_invitation(directory: &Path) {
     let directory = directory.display();
     say(&format!(
         "\nThe network is up until Ctrl-C. From a second terminal:\n  \

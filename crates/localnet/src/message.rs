@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rohrpost_client::{Network, Profile, Segmentation, Session, SessionEvent};
+use rohrpost_client::{Profile, Segmentation, Session, SessionEvent};
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::{Contact, Event, Message, Trip};
@@ -11,34 +12,34 @@ use rohrpost_proto::time::{Slot, Time};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::LocalnetError;
+use crate::error::LocalnetError;
 
 /// What alice and bob know of the message's way.
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     /// Bob's bytes; equal to alice's.
-    pub(super) received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
     /// Where alice enters.
-    pub(super) alice: NodeNumber,
+    pub(crate) alice: NodeNumber,
     /// Where bob enters.
-    pub(super) bob: NodeNumber,
+    pub(crate) bob: NodeNumber,
     /// To whom alice writes.
-    pub(super) bob_key: KeyId,
+    pub(crate) bob_key: KeyId,
     /// The slot that carried it.
-    pub(super) slot: Slot,
+    pub(crate) slot: Slot,
     /// Its way down.
-    pub(super) sent: Trip,
+    pub(crate) sent: Trip,
     /// The answer's way up.
-    pub(super) arrived: Trip,
+    pub(crate) arrived: Trip,
     /// Waiting for a payload slot.
-    pub(super) waited: Duration,
+    pub(crate) waited: Duration,
     /// From leaving alice to reaching bob.
-    pub(super) travelled: Duration,
+    pub(crate) travelled: Duration,
     /// Both clients, online until all is told: what the parties saw includes them.
-    pub(super) clients: (Session, Session),
+    pub(crate) clients: (Session, Session),
 }
 
 /// Sends `message` from alice of north to bob of east.
-pub(super) async fn deliver(
+pub(crate) async fn deliver(
     network: &Network,
     message: Vec<u8>,
     segmentation: Segmentation,
@@ -101,7 +102,7 @@ pub(super) async fn deliver(
 
 /// Keeps both clients online for `lifetime`: for one period of [`LETTERS`] alice writes to bob in
 /// every payload slot, in the next she sends cover alone, and so on.
-pub(super) async fn keep_online(delivery: Delivery, lifetime: Duration) {
+pub(crate) async fn keep_online(delivery: Delivery, lifetime: Duration) {
     let (mut alice, mut bob) = delivery.clients;
     let started = Instant::now();
     let mut often = interval(OFTEN);
@@ -189,6 +190,6 @@ const LIFE: Duration = Duration::from_secs(86_400);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.
-pub(super) const LETTERS: Duration = Duration::from_secs(10);
+pub(crate) const LETTERS: Duration = Duration::from_secs(10);
 /// Between letters: more often than payload slots come.
 const OFTEN: Duration = Duration::from_millis(200);

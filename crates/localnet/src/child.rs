@@ -18,11 +18,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{LocalnetError, NodePlan, Plan};
+use crate::error::LocalnetError;
 use crate::output::tell;
+use crate::plan::{NodePlan, Plan};
 
 /// All children.
-pub(super) struct Children {
+pub(crate) struct Children {
     /// By name; those that have ended are not there.
     running: Vec<(String, Pid)>,
     deaths: mpsc::Receiver<Death>,
@@ -32,7 +33,7 @@ pub(super) struct Children {
 }
 
 /// A child has ended.
-pub(super) struct Death {
+pub(crate) struct Death {
     pid: Option<Pid>,
     name: String,
     again: String,
@@ -47,7 +48,7 @@ pub fn die_with_parent() {
 }
 
 impl Children {
-    pub(super) fn spawn(plan: &Plan, verbose: bool) -> Result<Self, LocalnetError> {
+    pub(crate) fn spawn(plan: &Plan, verbose: bool) -> Result<Self, LocalnetError> {
         let program = std::env::current_exe().map_err(LocalnetError::System)?;
         let (sender, deaths) = mpsc::channel(plan.nodes.len());
         let shown = Arc::new(AtomicBool::new(verbose));
@@ -67,18 +68,18 @@ impl Children {
     }
 
     /// The process of the node with this name, while it runs.
-    pub(super) fn pid(&self, name: &str) -> Option<u32> {
+    pub(crate) fn pid(&self, name: &str) -> Option<u32> {
         let (_, pid) = self.running.iter().find(|(running, _)| running == name)?;
         u32::try_from(pid.as_raw_pid()).ok()
     }
 
     /// From now on what the nodes say is shown.
-    pub(super) fn show_lines(&self) {
+    pub(crate) fn show_lines(&self) {
         self.shown.store(true, Ordering::Relaxed);
     }
 
     /// The next child that ends.
-    pub(super) async fn next_death(&mut self) -> Death {
+    pub(crate) async fn next_death(&mut self) -> Death {
         match self.deaths.recv().await {
             Some(death) => {
                 self.running.retain(|(_, pid)| Some(*pid) != death.pid);
@@ -89,7 +90,7 @@ impl Children {
     }
 
     /// Ends all children: asked first, then made to.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.shown.store(false, Ordering::Relaxed);
         for (_, pid) in &self.running {
             let _ = kill_process(*pid, Signal::TERM);
@@ -106,7 +107,7 @@ impl Children {
 
 impl Death {
     /// What has happened and what to do.
-    pub(super) fn in_plain_words(&self) -> String {
+    pub(crate) fn in_plain_words(&self) -> String {
         let how = match self.status {
             Some(status) => match (status.signal(), status.code()) {
                 (Some(signal), _) => format!("was ended by signal {signal}"),

@@ -1,0 +1,158 @@
+//! `rohrpost-ops localnet`: a network started, a first message sent, and what was seen of it shown.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::capture::Sniffer;
+use crate::error::LocalnetError;
+use crate::observer::Observer;
+use crate::options::Options;
+use crate::output::{say, tell};
+use crate::plan::PlanOptions;
+use crate::running::{LocalNetwork, NetworkDirectory};
+use crate::{message, report};
+
+/// Runs the local network until it is done, fails, or is interrupted. Nothing is left behind.
+///
+/// # Errors
+/// Why it failed.
+pub fn run(options: &Options) -> Result<(), LocalnetError> {
+    let message = read_message(options)?;
+    let directory = match &options.dir {
+        Some(directory) => NetworkDirectory::at(directory.clone())?,
+        None => NetworkDirectory::temporary("localnet")?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(LocalnetError::System)?;
+    runtime.block_on(start(options, directory, message))
+}
+
+async fn start(
+    options: &Options,
+    directory: NetworkDirectory,
+    message: Vec<u8>,
+) -> Result<(), LocalnetError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
+    let sniffer = options.capture.as_deref().map(Sniffer::open).transpose()?;
+    let plan = PlanOptions {
+        port: options.port,
+        segmentation: options.segmentation(),
+        traffic: options.traffic(),
+        ..PlanOptions::new(options.suite.name())
+    };
+    let (mut local, mut observer) =
+        LocalNetwork::start_after(directory, &plan, options.verbose, |network| {
+            sniffer.map(|sniffer| Ok(Observer::start(sniffer, network)?)).transpose()
+        })?;
+    let result = tokio::select! {
+        result = live(options, &mut local, message, observer.as_ref()) => result,
+        _ = interrupt.recv() => Err(LocalnetError::Interrupted),
+        _ = terminate.recv() => Err(LocalnetError::Interrupted),
+    };
+    if let Some(observer) = &mut observer {
+        observer.note_links(local.plan()).await;
+    }
+    local.stop().await;
+    observer.map_or(Ok(()), Observer::finish)?;
+    match result {
+        // Ctrl-C is the way to end a network that stays up.
+        Err(LocalnetError::Interrupted) if !options.once && options.lifetime.is_none() => Ok(()),
+        result => result,
+    }
+}
+
+async fn live(
+    options: &Options,
+    local: &mut LocalNetwork,
+    message: Vec<u8>,
+    observer: Option<&Observer>,
+) -> Result<(), LocalnetError> {
+    let bar = progress(options, count(local.plan().nodes.len()));
+    bar.set_message("nodes ready");
+    local.until_ready(|ready| bar.set_position(count(ready))).await?;
+    bar.set_message("first message on its way");
+    let (network, children) = local.parts();
+    let delivery = tokio::select! {
+        delivery = message::deliver(network, message, options.segmentation()) => delivery?,
+        death = children.next_death() => return Err(death.into()),
+    };
+    bar.finish_and_clear();
+    if let Some(path) = &options.received {
+        std::fs::write(path, &delivery.received)
+            .map_err(|source| LocalnetError::File { path: path.clone(), source })?;
+    }
+    let parties = report::gather(local.plan()).await;
+    if options.json {
+        say(&report::json(local.network(), local.plan(), &delivery, &parties).to_string());
+    } else {
+        report::print(local.network(), local.plan(), &delivery, &parties);
+    }
+    if let Some(lifetime) = options.lifetime {
+        observer.iter().for_each(|observer| observer.letters_begin());
+        return tokio::select! {
+            () = message::keep_online(delivery, lifetime) => Ok(()),
+            error = local.next_death() => Err(error),
+        };
+    }
+    drop(delivery.clients);
+    if options.once {
+        return Ok(());
+    }
+    stay(local).await
+}
+
+/// Up until Ctrl-C; a child that dies is reported, and the network goes on without it.
+async fn stay(local: &mut LocalNetwork) -> Result<(), LocalnetError> {
+    report::print_invitation(local.directory());
+    local.show_lines();
+    loop {
+        let death = local.next_death().await;
+        tell(&death.to_string());
+    }
+}
+
+fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
+    let Some(path) = &options.message else {
+        return Ok(FIRST_MESSAGE.as_bytes().to_vec());
+    };
+    let bytes =
+        std::fs::read(path).map_err(|source| LocalnetError::File { path: path.clone(), source })?;
+    let limit = options.suite.letter_limit();
+    if bytes.len() > limit {
+        let (path, len) = (path.clone(), bytes.len());
+        return Err(LocalnetError::TooLong {
+            path,
+            len,
+            limit,
+            suite: options.suite.name().as_str(),
+        });
+    }
+    Ok(bytes)
+}
+
+fn progress(options: &Options, nodes: u64) -> ProgressBar {
+    if options.json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(nodes);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    if bar.is_hidden() {
+        tell(&format!("starting {nodes} nodes and two clients; this takes about 20 s"));
+    }
+    bar
+}
+
+fn count(nodes: usize) -> u64 {
+    u64::try_from(nodes).unwrap_or(u64::MAX)
+}
+
+const FIRST_MESSAGE: &str = "Dear bob, this came through the tube. alice";

@@ -1,0 +1,24 @@
+//! A whole network on this machine: four agencies, four relays, six mixes, each a process of its own,
+//! and a first message from alice to bob.
+
+pub mod capture;
+mod child;
+mod command;
+pub mod duration;
+mod error;
+mod message;
+mod node;
+mod observer;
+mod options;
+pub mod output;
+mod plan;
+mod report;
+mod running;
+
+pub use child::{die_with_parent, get};
+pub use command::run;
+pub use error::LocalnetError;
+pub use node::{NodeCommand, end};
+pub use options::{Options, SuiteChoice};
+pub use plan::{NodePlan, Plan, PlanOptions};
+pub use running::{LocalNetwork, NetworkDirectory, RunningNode};
