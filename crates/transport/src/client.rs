@@ -1,4 +1,4 @@
-//! A client's side: dials its relay, shows no key.
+//! A client's side: dials its relay and shows no key.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::tls::{LinkKind, client_config};
 /// bytes. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// It does not answer, or is not the relay of the roster.
+/// The relay does not answer, or what answers is not the relay of the roster.
 pub async fn connect(
     peer: &PeerAddress,
     cell_len: usize,
@@ -39,7 +39,7 @@ pub async fn connect(
     Err(last)
 }
 
-/// Any own address of the family of `peer`.
+/// An unbound address of this host, of the address family of `peer`.
 fn any(peer: &SocketAddr) -> SocketAddr {
     if peer.is_ipv4() {
         (Ipv4Addr::UNSPECIFIED, 0).into()
@@ -48,14 +48,14 @@ fn any(peer: &SocketAddr) -> SocketAddr {
     }
 }
 
-/// Why a relay cannot be reached.
+/// Reason why a relay cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// None of its addresses can be dialed from here.
+    /// The relay has no address that can be dialed from here.
     #[error("none of the relay's addresses can be dialed from this host")]
     Address,
-    /// Nothing came back.
+    /// Nothing came back from this address.
     #[error("no UDP answer from {0} within 10 s; is the relay up, and UDP let through?")]
     NoAnswer(SocketAddr),
     /// Something answered, but is not the relay of the roster, or closed the link.
@@ -63,5 +63,6 @@ pub enum ConnectError {
     Refused(SocketAddr),
 }
 
-/// For an answer of each address: a person waits for it, and a bad network may take three tries.
+/// Time to wait for an answer of each address: a person waits for it, and a bad network may take
+/// three tries.
 const PATIENCE: Duration = Duration::from_secs(10);

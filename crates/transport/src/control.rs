@@ -12,17 +12,18 @@ use crate::outbox::{Backoff, LinkChange};
 use crate::stream::{LinkError, read_exact};
 use crate::tls::LinkKind;
 
-/// What a side has to say; only the newest is sent.
+/// The newest message that a side has to send; older ones are skipped.
 type Newest = watch::Receiver<Option<Arc<[u8]>>>;
 
-/// Keeps a control link to a relay; its task ends when it is dropped.
+/// A control link that a node holds to a relay; the link's task ends when this is dropped.
 pub struct ControlDialer {
     task: AbortHandle,
 }
 
 impl ControlDialer {
-    /// Sends the newest of `outgoing` to `peer` at once and whenever it changes; puts what arrives
-    /// (at most `max_len` bytes each) into `incoming`. `changed` is called with the link's state.
+    /// Sends the newest of `outgoing` to `peer` at once and whenever it changes, and puts what
+    /// arrives (at most `max_len` bytes each) into `incoming`. `changed` is called with the link's
+    /// state.
     #[must_use]
     pub fn connect(
         endpoint: &NodeEndpoint,
@@ -141,5 +142,5 @@ async fn read_message(recv: &mut RecvStream, max_len: usize) -> Result<Vec<u8>, 
     Ok(message)
 }
 
-/// Allocated ahead of what has arrived.
+/// Bytes allocated ahead of what has arrived.
 const PART: usize = 4096;

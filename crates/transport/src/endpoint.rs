@@ -21,14 +21,14 @@ use crate::shape::{Segmentation, Shape};
 use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
-/// Whom a node dials.
+/// A node to dial, and how to reach it.
 #[derive(Clone, Debug)]
 pub struct PeerAddress {
-    /// The node's number.
+    /// The node's number in the roster.
     pub number: NodeNumber,
-    /// Its identity, to which the link is pinned.
+    /// The node's identity, to which the link is pinned.
     pub identity: IdentityKey,
-    /// Where it listens; tried in order.
+    /// The addresses at which the node listens; tried in order.
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -38,46 +38,46 @@ impl From<&RosterNode> for PeerAddress {
     }
 }
 
-/// What an endpoint accepts.
+/// Links and peers that an endpoint accepts.
 pub struct EndpointConfig {
     /// All nodes of the roster: they may open control links.
     pub peers: HashMap<IdentityKey, NodeNumber>,
     /// The nodes before this one: they may open packet links.
     pub predecessors: HashSet<NodeNumber>,
-    /// Whether clients and control links are served: relays only.
+    /// Serves clients and control links; true for relays only.
     pub relay: bool,
     /// Bytes of a frame or cell.
     pub frame_len: usize,
-    /// What frames and cells are received into.
+    /// Source of the buffers into which frames and cells are received.
     pub buffers: Buffers,
-    /// How datagrams are handed to the system.
+    /// The way in which datagrams are handed to the system.
     pub segmentation: Segmentation,
 }
 
 /// A link that a peer has opened.
 pub enum Accepted {
-    /// Frames from the node before.
+    /// A packet link from the node before.
     Packet {
-        /// The node.
+        /// The node that opened the link.
         from: NodeNumber,
-        /// Its frames.
+        /// The frames that the node sends.
         frames: FrameReceiver,
     },
     /// A node's control link.
     Control {
-        /// The node.
+        /// The node that opened the link.
         from: NodeNumber,
         /// The link, for [`crate::exchange`].
         link: ControlLink,
     },
-    /// A client.
+    /// The link of a client.
     Client(Box<ServedLink>),
 }
 
 /// A control link that has been accepted; [`crate::exchange`] runs it.
 pub struct ControlLink(pub(crate) Connection);
 
-/// The endpoint; its tasks end when it is dropped.
+/// A bound endpoint; its tasks end when it is dropped.
 pub struct NodeEndpoint {
     endpoint: quinn::Endpoint,
     key: Arc<SigningKey>,
@@ -128,12 +128,12 @@ impl NodeEndpoint {
         Ok(Self { endpoint, key, accepted, receive_buffer, refused, received, shape, acceptor })
     }
 
-    /// The next link that a peer has opened and may.
+    /// Waits for the next link that a peer has opened and is allowed to open.
     pub async fn accept(&self) -> Option<Accepted> {
         self.accepted.lock().await.recv().await
     }
 
-    /// Where the endpoint listens.
+    /// The address at which the endpoint listens.
     ///
     /// # Errors
     /// The socket is gone.
@@ -174,7 +174,7 @@ impl Drop for NodeEndpoint {
     }
 }
 
-/// One kind of link to one peer.
+/// A dialer of one kind of link to one peer.
 pub(crate) struct Dialer {
     endpoint: quinn::Endpoint,
     config: quinn::ClientConfig,
@@ -194,8 +194,8 @@ impl Dialer {
     }
 }
 
-/// A handshake that succeeds on this side may still be refused on the other; a link is up when its
-/// acceptor has said so, with one byte on a stream of its own.
+/// Waits until the acceptor has admitted the link, which it says with one byte on a stream of its
+/// own: a handshake that succeeds on this side may still be refused on the other.
 async fn admitted(connecting: quinn::Connecting) -> Result<Connection, LinkError> {
     let connection = connecting.await.map_err(|_| LinkError)?;
     let mut stream = connection.accept_uni().await.map_err(|_| LinkError)?;
@@ -282,23 +282,23 @@ async fn admit(
     }
 }
 
-/// Why an endpoint could not be bound. The fault of the configuration or the host.
+/// Reason why an endpoint could not be bound: a fault of the configuration or the host.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// Another program has the port.
+    /// The port is in use by another program.
     #[error(
         "UDP port {} of {} is in use by another program; stop it (`ss -lunp` names it) or choose \
          another port in `listen`",
         .0.port(), .0.ip()
     )]
     PortInUse(SocketAddr),
-    /// Anything else.
+    /// Binding failed for any other reason.
     #[error("cannot listen on {address}: {source}; check `listen`")]
     Listen {
-        /// The address.
+        /// The address that could not be bound.
         address: SocketAddr,
-        /// What the system says.
+        /// The error that the system gives.
         source: io::Error,
     },
 }
@@ -329,9 +329,9 @@ fn bind_socket(listen: SocketAddr) -> io::Result<UdpSocket> {
 const ADMITTED: u8 = 1;
 /// Socket buffers of a node, each way; `net.core.rmem_max` and `wmem_max` must allow it.
 pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
-/// Sent in no handshake: the server name is off.
+/// Server name that dialing requires; no handshake sends it, for the server name is off.
 pub(crate) const SERVER_NAME: &str = "rohrpost";
-/// Time for a handshake.
+/// Time limit for a handshake.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Handshakes at once; more are ignored, and their peers try again.
 const HANDSHAKES: usize = 256;

@@ -1,9 +1,9 @@
-//! Links of Rohrpost: QUIC by quinn, TLS 1.3 by rustls, nothing else says either name.
+//! Links of Rohrpost: QUIC by quinn, TLS 1.3 by rustls. No other crate uses either directly.
 //!
-//! Nodes authenticate each other by raw public keys (RFC 7250) from the roster; clients authenticate
-//! the relay and not themselves. Key exchange is X25519MLKEM768 and nothing else, so a handshake
-//! that succeeds was post-quantum. Off: early data, session tickets, address tokens, key log, spin
-//! bit, server name, MTU discovery. On: padding of every datagram to 1200 bytes.
+//! Nodes authenticate each other by raw public keys (RFC 7250) from the roster; clients
+//! authenticate the relay and not themselves. Key exchange is X25519MLKEM768 and nothing else, so a
+//! handshake that succeeds was post-quantum. Off: early data, session tickets, address tokens, key
+//! log, spin bit, server name, MTU discovery. On: padding of every datagram to 1200 bytes.
 //!
 //! No decisions of the protocol are made here: frames and cells are bytes of a fixed length,
 //! control messages bytes of a bounded one.
@@ -28,7 +28,7 @@ pub use shape::Segmentation;
 pub use stream::{Buffers, CellSender, ClientLink, FrameReceiver, LinkError};
 pub use tls::LINK_WINDOW;
 
-/// The revision that this was built from.
+/// Revision that this program was built from.
 pub const REVISION: &str = env!("ROHRPOST_REVISION");
 
 /// Version, revision and wire versions, as every program prints them for `--version`.

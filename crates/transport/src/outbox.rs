@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use crate::endpoint::{Dialer, NodeEndpoint, PeerAddress};
 use crate::tls::LinkKind;
 
-/// Sends frames to one node; its task ends when it is dropped.
+/// A sender of frames to one node; its task ends when it is dropped.
 pub struct PacketOutbox {
     frames: mpsc::Sender<Buffer>,
     up: Arc<AtomicBool>,
@@ -22,30 +22,30 @@ pub struct PacketOutbox {
     task: AbortHandle,
 }
 
-/// What has become of a link.
+/// Change in the state of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinkChange {
-    /// The peer has admitted it.
+    /// The peer has admitted the link.
     Up,
-    /// It is gone, and with it so many frames that had been taken but not handed to it.
+    /// The link is gone, and with it the frames that it had taken but not handed to QUIC.
     Down {
-        /// Frames lost.
+        /// Number of frames lost with the link.
         lost: usize,
     },
 }
 
-/// Why a frame was not taken.
+/// Reason why a frame was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shed {
-    /// The link is down; what it carried is the sender's to send again.
+    /// The link is down; to send the frame again is left to the sender.
     LinkDown,
-    /// The queue is full; the newest frame goes.
+    /// The queue is full; the newest frame is shed.
     Full,
 }
 
 impl PacketOutbox {
-    /// Keeps a packet link to `peer`, with a queue of `bound` frames. `changed` is called with the
-    /// link's state whenever it changes.
+    /// Maintains a packet link to `peer`, with a queue of `bound` frames. `changed` is called with
+    /// the link's state whenever it changes.
     #[must_use]
     pub fn connect(
         endpoint: &NodeEndpoint,
@@ -62,10 +62,10 @@ impl PacketOutbox {
         Self { frames, up, bytes, task }
     }
 
-    /// Queues a frame.
+    /// Queues a frame for sending.
     ///
     /// # Errors
-    /// Why it was shed.
+    /// The reason why the frame was shed.
     pub fn try_send(&self, frame: Buffer) -> Result<(), Shed> {
         if !self.is_up() {
             return Err(Shed::LinkDown);
@@ -73,7 +73,7 @@ impl PacketOutbox {
         self.frames.try_send(frame).map_err(|_| Shed::Full)
     }
 
-    /// Whether the link is up.
+    /// Tells whether the link is up.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
@@ -117,8 +117,8 @@ async fn keep(
     }
 }
 
-/// Writes all that is queued at once, for coalescing saves most of the cost of a frame, until the
-/// link is gone; tells how many frames it had taken and could not write. A frame's buffer is QUIC's
+/// Writes all that is queued at once, until the link is gone; tells how many frames it had taken
+/// and could not write. Coalescing saves most of the cost of a frame. A frame's buffer is QUIC's
 /// until the peer has acknowledged it, and goes back to its pool then.
 async fn carry(
     connection: &Connection,

@@ -1,8 +1,7 @@
 //! A client's link as its relay drives it: at the session's ticks, without a task or a timer of its
-//! own. What a tick does for a session is to take the cells that have come and to leave one; all
-//! else is QUIC's.
+//! own. A tick takes the cells that have come for a session and leaves one; all else is QUIC's.
 //!
-//! Streams are polled with a waker that does nothing: what is not there yet is there at the next
+//! Streams are polled with a waker that does nothing: what has not arrived yet is taken at the next
 //! tick, one slot later.
 
 use std::collections::VecDeque;
@@ -16,13 +15,13 @@ use rohrpost_packet::{Buffer, HEADROOM};
 
 use crate::stream::{Buffers, LinkError};
 
-/// A client's link, at its relay.
+/// A client's link at its relay, polled at the ticks of the session.
 pub struct ServedLink {
     connection: Connection,
     sender: SendStream,
     /// Cells that QUIC has not taken yet; at most [`BACKLOG`], the newest is shed.
     backlog: VecDeque<Bytes>,
-    /// `None` until the client's stream appears, with its first cell.
+    /// Stream of the client; `None` until it appears, with its first cell.
     receiver: Option<RecvStream>,
     /// Head of a cell that has begun to arrive, and how much of it is there.
     head: ([u8; HEADROOM], usize),
@@ -32,9 +31,9 @@ pub struct ServedLink {
     buffers: Buffers,
 }
 
-/// What a client has sent.
+/// Outcome of a cell that a client has sent.
 pub enum Arrival {
-    /// A cell.
+    /// A cell that has arrived whole.
     Cell(Buffer),
     /// A cell for which there was no buffer: it was read, and shed.
     Shed,
@@ -59,7 +58,7 @@ impl ServedLink {
         })
     }
 
-    /// The next cell that has arrived whole; `None` if none has.
+    /// Takes the next cell that has arrived whole; `None` if none has.
     ///
     /// # Errors
     /// The link is gone.
@@ -111,7 +110,7 @@ impl ServedLink {
         while let Some(chunk) = self.backlog.front_mut() {
             let chunks = std::slice::from_mut(chunk);
             match now(self.sender.write_chunks(chunks))? {
-                // Taken in part: the chunk is now what is left.
+                // QUIC took a part: the chunk is now what is left.
                 Some(written) if written.chunks == 0 => {}
                 Some(_) => drop(self.backlog.pop_front()),
                 None => break,
@@ -127,7 +126,7 @@ impl Drop for ServedLink {
     }
 }
 
-/// What a future gives at once.
+/// Polls `future` once; `None` if it is not ready.
 fn now<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<Option<T>, LinkError> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(value)) => Ok(Some(value)),
@@ -136,7 +135,7 @@ fn now<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<Option<T>, Li
     }
 }
 
-/// Reads on into `out` from `there`; tells whether it is full.
+/// Reads on into `out` from `there`; tells whether `out` is full.
 fn fill(stream: &mut RecvStream, out: &mut [u8], there: &mut usize) -> Result<bool, LinkError> {
     while *there < out.len() {
         let mut context = Context::from_waker(Waker::noop());
@@ -149,7 +148,7 @@ fn fill(stream: &mut RecvStream, out: &mut [u8], there: &mut usize) -> Result<bo
     Ok(true)
 }
 
-/// Reads on and forgets, up to `len`; tells whether it has got there.
+/// Reads on and forgets, up to `len` bytes; tells whether it has got there.
 fn skip(stream: &mut RecvStream, len: usize, there: &mut usize) -> Result<bool, LinkError> {
     while *there < len {
         match now(stream.read_chunk(len - *there, true))? {

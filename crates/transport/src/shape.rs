@@ -1,5 +1,4 @@
-//! What the datagrams of a link look like to an observer: their number and times
-//! (`docs/traffic.md`).
+//! Shape of a link's datagrams to an observer: their number and times (`docs/traffic.md`).
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,18 +7,18 @@ use std::time::Instant;
 use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
 use quinn::{AckFrequencyConfig, VarInt};
 
-/// How datagrams that leave together are handed to the system.
+/// The way in which datagrams that leave together are handed to the system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Segmentation {
-    /// As one, which the system cuts (GSO): a third of the cost. A capture on loopback shows them
-    /// uncut, as no real line would.
+    /// All in one buffer, which the system cuts (GSO): a third of the cost. A capture on loopback
+    /// shows them uncut, as no real line would.
     #[default]
     Offload,
-    /// Each by itself, as the line carries them.
+    /// Each datagram by itself, as the line carries them.
     Single,
 }
 
-/// What the datagrams of a link depend on.
+/// Settings of a link that decide the number and times of its datagrams.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) segmentation: Segmentation,
@@ -27,7 +26,7 @@ pub(crate) struct Shape {
     pub(crate) frame_len: usize,
 }
 
-/// What sets the pace of a sender.
+/// Pacemaker of a sender.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// The grid: cells go out whole, at their slot.
@@ -52,7 +51,7 @@ impl Shape {
         config
     }
 
-    /// Who decides when a datagram may go.
+    /// Congestion control that decides when a datagram may go.
     pub(crate) fn congestion(self, pace: Pace) -> Arc<dyn ControllerFactory + Send + Sync> {
         if pace == Pace::Grid {
             return Arc::new(Unhurried);
@@ -65,14 +64,15 @@ impl Shape {
     }
 }
 
-/// No window and no pacing on client links. The grid bounds their rate, to 53 kB/s in the hybrid
-/// suite, and flow control what is on its way; a window that follows losses and round trips would
-/// tear cells apart, and show an observer of one end what happens on the rest of the way.
+/// A controller with no window and no pacing, for client links. The grid bounds their rate, to 53
+/// kB/s in the hybrid suite, and flow control bounds what is on its way; a window that follows
+/// losses and round trips would tear cells apart, and show an observer of one end what happens on
+/// the rest of the way.
 ///
 /// The accepting side of a packet link has none either. It only acknowledges, and padding counts as
 /// bytes in flight (RFC 9000, section 13.2.7) until the peer acknowledges it, for which it has no
-/// reason of its own: ten such datagrams filled CUBIC's first window, a credit that was then due held
-/// back every acknowledgement behind it, and the link stood still until it idled out.
+/// reason of its own: ten such datagrams filled CUBIC's first window, a credit that was then due
+/// held back every acknowledgement behind it, and the link stood still until it idled out.
 #[derive(Clone, Copy)]
 struct Unhurried;
 
@@ -104,13 +104,13 @@ impl Controller for Unhurried {
     }
 }
 
-/// Every datagram has this length, but for those that `docs/traffic.md` lists.
+/// Length of every datagram, but for those that `docs/traffic.md` lists.
 pub(crate) const MTU: u16 = 1200;
 /// Bytes of a datagram that are not the stream's: short header 13, tag 16, stream frame 12.
 const OVERHEAD: usize = 41;
 /// Frames that a packet link may send before it has heard of the line.
 const FIRST_FRAMES: u64 = 10;
-/// QUIC's pacing ends above 2^32 - 1 bytes.
+/// A window so large that QUIC does not pace: its pacing ends above 2^32 - 1 bytes.
 const UNPACED: u64 = 1 << 32;
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quinn::{Connection, RecvStream, SendStream};
 use rohrpost_packet::{Buffer, BufferPool, HEADROOM};
 
-/// Where the buffers of arriving frames and cells come from.
+/// Source of the buffers for arriving frames and cells.
 #[derive(Clone)]
 pub enum Buffers {
-    /// From the pool of a node: its packets have one bound, and what finds no buffer is shed.
+    /// The pool of a node: its packets have one bound, and what finds no buffer is shed.
     Pool(Arc<BufferPool>),
-    /// Each is made as it is needed: for clients, who get one cell per slot.
+    /// The heap, as each buffer is needed: for clients, who get one cell per slot.
     Heap,
 }
 
 impl Buffers {
-    /// A buffer for a frame of `frame_len` bytes; `None` if the pool has none.
+    /// Takes a buffer for a frame of `frame_len` bytes; `None` if the pool has none.
     pub(crate) fn take(&self, frame_len: usize) -> Option<Buffer> {
         match self {
             Self::Pool(pool) => pool.take(),
@@ -25,18 +25,19 @@ impl Buffers {
     }
 }
 
-/// Receives frames or cells of one link.
+/// A receiver of the frames or cells of one link.
 pub struct FrameReceiver {
     source: Source,
     frame_len: usize,
     buffers: Buffers,
-    /// Where the stream's bytes are counted, if they are.
+    /// Counter of the stream's bytes; `None` if they are not counted.
     bytes: Option<Arc<AtomicU64>>,
-    /// Also keeps the link open for as long as its frames are wanted.
+    /// Connection that carries the frames; held, so that the link stays open while they are wanted.
     connection: Connection,
 }
 
-/// A peer's stream appears with its first frame, which may be a while after the handshake.
+/// State of a peer's stream, which appears with its first frame; that may be a while after the
+/// handshake.
 enum Source {
     Expected,
     Open(RecvStream),
@@ -52,8 +53,8 @@ impl FrameReceiver {
         Self { source: Source::Expected, frame_len, buffers, bytes, connection }
     }
 
-    /// The next frame; `None` if there was no buffer for it and it was shed. Not cancel-safe: a
-    /// frame half read is lost with the link.
+    /// Waits for the next frame; `None` if there was no buffer for it and it was shed. Not
+    /// cancel-safe: a frame half read is lost with the link.
     ///
     /// # Errors
     /// The link is gone.
@@ -100,13 +101,13 @@ async fn read_frame(
 
 /// A client's side of its link: cells up, cells down.
 pub struct ClientLink {
-    /// To the relay.
+    /// The sender of cells to the relay.
     pub sender: CellSender,
-    /// From the relay.
+    /// The receiver of cells from the relay.
     pub receiver: FrameReceiver,
 }
 
-/// Sends cells.
+/// A sender of cells to the relay.
 pub struct CellSender {
     stream: SendStream,
     connection: Connection,
@@ -122,7 +123,7 @@ impl ClientLink {
 }
 
 impl CellSender {
-    /// Sends a cell.
+    /// Sends a cell to the relay.
     ///
     /// # Errors
     /// The link is gone.
@@ -130,7 +131,7 @@ impl CellSender {
         self.stream.write_all(cell).await.map_err(|_| LinkError)
     }
 
-    /// Ends the link.
+    /// Ends the link to the relay.
     pub fn close(&self) {
         self.connection.close(0_u32.into(), b"");
     }
@@ -167,7 +168,7 @@ fn count(bytes: Option<&AtomicU64>, len: usize) {
     }
 }
 
-/// The link is gone. Why is not told: it would name an address.
+/// Loss of a link. The reason is not told: it would name an address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[error("the link is gone")]
 pub struct LinkError;

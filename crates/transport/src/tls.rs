@@ -1,4 +1,4 @@
-//! TLS 1.3 with raw public keys pinned to the roster, and QUIC's knobs.
+//! TLS 1.3 with raw public keys pinned to the roster, and the settings of QUIC.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 
 use crate::shape::{MTU, Pace, Segmentation, Shape};
 
-/// What a link carries, as its ALPN names it.
+/// Kind of a link by what it carries, as its ALPN names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LinkKind {
     Packet,
@@ -43,8 +43,8 @@ impl LinkKind {
     }
 }
 
-/// How a node answers: with its key, to peers that show a key or none; who may do what is decided
-/// after the handshake, by ALPN and roster.
+/// Configuration of a node that answers: with its key, to peers that show a key or none. The rights
+/// of a peer are decided after the handshake, by ALPN and roster.
 pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     let verifier = Arc::new(RawKeys { pinned: None, algorithms: algorithms() });
     let resolver = AlwaysResolvesServerRawPublicKeys::new(certified(key));
@@ -60,7 +60,7 @@ pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     let tls =
         QuicServerConfig::try_from(tls).expect("the provider has the suite of QUIC's Initial");
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    // What a node sends on links that others have opened are cells, and very little else.
+    // Links that others have opened carry cells from here, and very little else.
     config.transport_config(Arc::new(transport(shape, Pace::Grid)));
     config.validation_token.sent(0);
     config.max_incoming(MAX_INCOMING);
@@ -69,7 +69,7 @@ pub(crate) fn server_config(key: &SigningKey, shape: Shape) -> ServerConfig {
     config
 }
 
-/// How a node or client dials `peer`; `key` is `None` for clients.
+/// Configuration of a node or client that dials `peer`; `key` is `None` for clients.
 pub(crate) fn client_config(
     kind: LinkKind,
     peer: &IdentityKey,
@@ -101,7 +101,7 @@ pub(crate) fn client_config(
     config
 }
 
-/// The identity that a peer has shown, if it has shown one.
+/// The identity that a peer has shown; `None` if it has shown none.
 pub(crate) fn peer_identity(connection: &quinn::Connection) -> Option<IdentityKey> {
     let shown = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     let key = shown.first()?.strip_prefix(&SPKI_PREFIX[..])?;
@@ -158,7 +158,8 @@ fn spki(key: &IdentityKey) -> Vec<u8> {
     [&SPKI_PREFIX[..], key.as_bytes()].concat()
 }
 
-/// Accepts raw Ed25519 keys: the pinned one, or any, which then still has to be in the roster.
+/// Verifier of raw Ed25519 keys: accepts the pinned one, or any, which then still has to be in the
+/// roster.
 #[derive(Debug)]
 struct RawKeys {
     pinned: Option<Vec<u8>>,
@@ -292,13 +293,13 @@ impl ResolvesClientCert for Anonymous {
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// A peer that is gone is noticed after this.
+/// Time after which a peer that is gone is noticed.
 const IDLE_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Unread bytes of a link: 42 hybrid frames, half a second at 80 frames a second.
 const WINDOW: u32 = 512 * 1024;
-/// The same, for whoever counts a node's memory.
+/// Bound of a link's unread bytes as a `usize`, for the reckoning of a node's memory.
 pub const LINK_WINDOW: usize = 512 * 1024;
-/// Handshakes that may wait for the endpoint, and what each may buffer.
+/// Handshakes that may wait for the endpoint; each may buffer [`INCOMING_BUFFER`] bytes.
 const MAX_INCOMING: usize = 1024;
 const INCOMING_BUFFER: u64 = 8 * 1024;

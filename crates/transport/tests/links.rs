@@ -32,7 +32,7 @@ fn frame(filled: u8) -> Buffer {
     vec![filled; LEN].into_boxed_slice().into()
 }
 
-/// The next frame or cell, which had a buffer.
+/// Waits for the next frame or cell, which must have had a buffer.
 async fn received(frames: &mut FrameReceiver) -> Vec<u8> {
     within(frames.recv()).await.expect("the link is up").expect("there are buffers").to_vec()
 }
@@ -103,10 +103,12 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     assert_eq!(relay.received_bytes().collect::<Vec<_>>(), [(number(MIX), bytes)]);
 }
 
+/// Checks that a long flow in one direction keeps moving.
+///
 /// The side that only receives sends nothing but padded acknowledgements, credits and pings, which
-/// must not get into each other's way: 60 megabytes are 900 credits. Frames leave a few at a time, as
-/// from a mix, in changing numbers, so that credits meet every count of acknowledgements on the way.
-/// A stand costs seconds, until a ping ends it or the link idles out; the whole takes one.
+/// must not get into each other's way: 60 megabytes are 900 credits. Frames leave a few at a time,
+/// as from a mix, in changing numbers, so that credits meet every count of acknowledgements on the
+/// way. A stand costs seconds, until a ping ends it or the link idles out; the whole takes one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_flow_one_way_does_not_come_to_a_stand() {
     let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
@@ -185,7 +187,7 @@ async fn an_outbox_comes_back_after_its_peer() {
     assert_eq!(received(&mut frames).await, vec![7; LEN]);
 }
 
-/// The relay's side has no task: it is polled, as at the ticks of a session.
+/// Polls the relay's side of a link, which has no task, as the ticks of a session do.
 async fn polled(served: &mut ServedLink) -> Arrival {
     within(async {
         loop {
@@ -226,8 +228,8 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
     assert!(served.send(frame(5)).is_err(), "a link that is gone takes no cell");
 }
 
-/// A client that never reads fills QUIC's window; from then on its cells are shed, and no more than
-/// a few wait for it.
+/// Checks that the cells for a client that never reads are shed, once QUIC's window is full, and
+/// that no more than a few wait for it.
 #[tokio::test]
 async fn cells_for_a_client_that_does_not_read_are_shed() {
     let relay = endpoint(RELAY, any()).unwrap();
@@ -241,7 +243,8 @@ async fn cells_for_a_client_that_does_not_read_are_shed() {
     assert!(sent < most, "{sent} cells were taken");
 }
 
-/// What finds no buffer is read and shed; when buffers are free again the frames after it arrive.
+/// Checks that a frame without a buffer is read and shed, and that the frames after it arrive when
+/// buffers are free again.
 #[tokio::test]
 async fn frames_without_a_buffer_are_shed_and_the_link_goes_on() {
     let pool = BufferPool::new(1, LEN - HEADROOM);

@@ -62,7 +62,7 @@ impl Line {
     }
 }
 
-/// Twenty cells, of which nothing is acknowledged, leave all the same. A congestion window would hold
+/// Checks that twenty cells leave although none is acknowledged. A congestion window would hold
 /// back most of them; the few probes that QUIC sends for lost acknowledgements are not so many.
 #[tokio::test]
 async fn cells_leave_without_waiting_for_acknowledgements() {
