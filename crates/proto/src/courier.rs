@@ -1,20 +1,21 @@
-//! The courier: keeps the constant grid of a client, or of a mix's virtual client
+//! The courier: fills the constant grid of a client, or of a mix's virtual client
 //! (`docs/traffic.md`).
 //!
-//! Exactly one departure per slot. What a slot carries is decided before any queue is looked at:
-//! even slots pull one of the mailboxes, by a coin; odd slots carry payload with probability 3/4,
-//! else a loop. A payload slot carries the next letter, else drop cover to a random relay.
+//! Exactly one packet departs per slot. The load of a slot is decided before any queue is looked
+//! at: even slots pull one of the mailboxes, by a coin; odd slots carry payload with probability
+//! 3/4, else a loop. A payload slot carries the next fragment, else drop cover to a random relay.
 //!
-//! **Law of randomness.** Everything inside a slot is drawn from a generator of that slot, split off
-//! the courier's seed. So a letter shifts no draw of any other slot: with and without mail, all
-//! times, ends and lengths that an observer can record are the same.
+//! **Rule of randomness.** Everything inside a slot is drawn from a generator of that slot, split
+//! off the courier's seed. So a fragment shifts no draw of any other slot: with and without mail,
+//! all times, ends and lengths that an observer can record are the same.
 //!
-//! **Nothing is lost.** A message is cut into fragments. Each leaves sealed anew and over a path of its
-//! own, again and again, until the recipient's client has acknowledged it or the message's time is
-//! up: after a time-out, at once when the document shows that a node of the path has lost its keys,
-//! and at once when something that left much later has come before it. "At once" is a later payload
-//! slot like any other. Acknowledgements leave after a delay that is drawn before anyone knows what
-//! they will say, and tell all that is there. What a slot carries never depends on any of this.
+//! **Nothing is lost.** A message is cut into fragments. Each leaves sealed anew and over a path of
+//! its own, again and again, until the recipient's client has acknowledged it or the message's time
+//! is up: after a time-out, at once when the network document shows that a node of the path has
+//! lost its keys, and at once when a fragment that left much later has come before it. "At once" is
+//! a later payload slot like any other. Acknowledgements leave after a delay that is drawn before
+//! anyone knows what they will say, and tell all that is there. What a slot carries never depends
+//! on any of this.
 
 mod account;
 mod correspondence;
@@ -63,32 +64,32 @@ use parcel::{Patience, most_letters};
 use pending::Pending;
 use reception::Reception;
 
-/// Where a courier stands in the network.
+/// The place of a courier in the network.
 #[derive(Clone, Copy)]
 pub enum Vantage {
     /// A client: packets start in the first layer, answers end at its session.
     Client {
-        /// The entry relay.
+        /// The entry relay of the client.
         entry: NodeNumber,
         /// The session that the client has drawn.
         session: SessionId,
     },
     /// A virtual client of a mix: packets start in the pool of the mix, answers end at the mix.
     Mix {
-        /// The mix.
+        /// Number of the mix.
         number: NodeNumber,
-        /// Its layer, 0 to 2.
+        /// Layer of the mix, 0 to 2.
         layer: usize,
     },
 }
 
-/// What leaves in a slot.
+/// A cell or packet that leaves in a slot.
 pub enum Departure<S: Suite> {
     /// A client's cell for its entry relay.
     Cell(UpCell<S>),
     /// A virtual client's packet, to wait in the mix's own pool until `due`.
     Packet {
-        /// Slot time and the delay drawn for the own mix.
+        /// Slot time, plus the delay drawn for the own mix.
         due: Time,
         /// The packet and the node of the next layer.
         outgoing: Outgoing<S>,
@@ -98,26 +99,28 @@ pub enum Departure<S: Suite> {
 /// A client's sender and receiver, without sockets, clock or files.
 ///
 /// # For authors of clients
-/// Make it with the [`Account`] from the key file and a fresh seed, tell it the contacts, then:
+/// Make it with the [`Account`] from the client's encrypted vault and a fresh seed, tell it the
+/// contacts, then call:
 ///
-/// - [`Courier::handle_view`] for every document that was verified, [`Courier::withdraw_view`] when
-///   the last one has become too old; in between the client sends [`UpCell::Idle`] on the same grid;
-/// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; what it gives goes to
-///   the entry relay at once;
+/// - [`Courier::handle_view`] for every network document that was verified,
+///   [`Courier::withdraw_view`] when the last one has become too old; in between the client sends
+///   [`UpCell::Idle`] on the same grid;
+/// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; what it gives goes
+///   to the entry relay at once;
 /// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
-/// - [`Courier::keep`] for each [`Event::Arrived`], once its letter is where it lasts; until then its
-///   sender is not told that it came;
-/// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: who needs
-///   more keeps it until [`Event::Delivered`] or [`Event::Expired`], and posts it again after a
-///   restart, under the same id and number;
-/// - [`Courier::rejoin`] under a new session id when the link was lost. Until there is a link again,
-///   do not call [`Courier::handle_timeout`]: the missed slots are skipped, and no letter leaves
-///   into nothing.
+/// - [`Courier::keep`] for each [`Event::Arrived`], once the application has stored the fragment;
+///   until then its sender is not told that it came;
+/// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: an
+///   application that needs more stores the message until [`Event::Delivered`] or
+///   [`Event::Expired`], and posts it again after a restart, under the same id and number;
+/// - [`Courier::rejoin`] under a new session id when the link was lost. Until there is a link
+///   again, do not call [`Courier::handle_timeout`]: the missed slots are skipped, and no fragment
+///   leaves into nothing.
 ///
 /// Time must not go backwards. A driver that comes late finds the missed slots skipped: a burst
-/// would show that it was late. Whoever leaves events uncollected sends and receives no letters any
-/// more, and loses none.
+/// would show that it was late. An application that leaves events uncollected sends and receives no
+/// fragments any more, and loses none.
 ///
 /// A mix drives its virtual clients in the same way; their departures wait in its own pool, and it
 /// hands them the loops that come back ([`Courier::expects`] tells to which).
@@ -128,15 +131,15 @@ pub struct Courier<S: Suite> {
     join_key: JoinKey,
     grid: Grid,
     view: Option<Arc<View<S>>>,
-    /// Whether this session's first cell is still to be sent.
+    /// True while this session's first cell, which names it, is still to be sent.
     unnamed: bool,
-    /// In an order of their own, so that a run depends on its seed alone.
+    /// State per contact, in a fixed order, so that a run depends on its seed alone.
     correspondences: BTreeMap<KeyId, Correspondence>,
-    /// To whom a letter left last; the others come first now.
+    /// The contact for whom a fragment left last; the round robin goes on after it.
     last_turn: Option<KeyId>,
     patience: Patience,
     key_watch: KeyWatch,
-    /// Draws the delays of acknowledgements, apart from all slots.
+    /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
     pending: Pending<S>,
     inbox: Inbox,
@@ -145,10 +148,11 @@ pub struct Courier<S: Suite> {
 }
 
 impl<S: Suite> Courier<S> {
-    /// A courier that starts at the first slot after `now`. Its cells leave `phase` after the start
-    /// of each slot (less than a slot; random, so that clients do not crowd).
+    /// Makes a courier that starts at the first slot after `now`. Its cells leave `phase` after the
+    /// start of each slot (less than a slot; random, so that clients do not crowd).
     ///
-    /// The seed must be random, secret and never used before: who knows it can tell all that leaves.
+    /// The seed must be random, secret and never used before: who knows it can tell all that
+    /// leaves.
     ///
     /// # Panics
     /// If the account has no prekey or no mailbox.
@@ -189,7 +193,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// A newer view of the network.
+    /// Takes a newer view of the network.
     pub fn handle_view(&mut self, now: Time, view: Arc<View<S>>) {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
@@ -200,13 +204,15 @@ impl<S: Suite> Courier<S> {
         self.view = Some(view);
     }
 
-    /// The view is too old to build packets with. Letters wait until there is another.
+    /// Withdraws a view that is too old to build packets with. Fragments wait until there is
+    /// another.
     pub fn withdraw_view(&mut self) {
         self.view = None;
     }
 
-    /// The link to the entry relay was lost: go on under a new session, which the next slot names.
-    /// Answers to the old one are lost; their envelopes stay at the mailbox and are served again.
+    /// Goes on under a new session, which the next slot names, after the link to the entry relay
+    /// was lost. Answers to the old session are lost; their envelopes stay at the mailbox and are
+    /// served again.
     pub fn rejoin(&mut self, session: SessionId) {
         if let Vantage::Client { entry, .. } = self.vantage {
             self.vantage = Vantage::Client { entry, session };
@@ -215,8 +221,8 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Whom this courier can write to, and whose letters it accepts. A newer card replaces an older.
-    /// One's own card may be among them, for notes to oneself.
+    /// Adds a contact: this courier can write to it, and accepts what it sends. A newer card
+    /// replaces an older. One's own card may be among the contacts, for notes to oneself.
     pub fn add_contact(&mut self, contact: Contact) {
         let key = contact.identity.key_id();
         match self.correspondences.get_mut(&key) {
@@ -228,8 +234,8 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// What a former run has kept of a contact's messages: all before `below` are over; of later ones
-    /// these parts are there. To be told before anything arrives.
+    /// Restores what a former run has stored of a contact's messages: all before `below` are over;
+    /// of later ones these parts are there. To be called before anything arrives.
     pub fn resume(&mut self, sender: KeyId, below: u64, parts: &[Part]) {
         let Some(other) = self.correspondences.get_mut(&sender) else {
             return;
@@ -243,13 +249,13 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Strikes a contact off: nothing goes there any more, and nothing is taken from there.
+    /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.
     pub fn remove_contact(&mut self, key: KeyId) {
         self.correspondences.remove(&key);
     }
 
-    /// Goes on with other prekeys, write keys or mailboxes of the same client. As many mailboxes as
-    /// before; one with another key takes the place of the one that stood there.
+    /// Goes on with other prekeys, write keys or mailboxes of the same client. There must be as
+    /// many mailboxes as before; one with another key takes the place of the one that stood there.
     ///
     /// # Panics
     /// If the account has no prekey, or not as many mailboxes.
@@ -268,8 +274,8 @@ impl<S: Suite> Courier<S> {
         self.account = account;
     }
 
-    /// Lets what is under way to a contact for longer than a mailbox takes to hand it out leave again:
-    /// it was reached at an address that has changed since.
+    /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
+    /// out: the contact was reached at an address that has changed since.
     pub fn recall(&mut self, now: Time, to: KeyId) {
         let reorder = self.patience.reorder();
         if let Some(other) = self.correspondences.get_mut(&to) {
@@ -277,8 +283,8 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Takes a message for a contact. It leaves in payload slots, in the order of posting; those for
-    /// several contacts take turns.
+    /// Takes a message for a contact. It leaves in payload slots, in the order of posting; several
+    /// contacts are served in round robin.
     ///
     /// # Errors
     /// The contact is unknown, the message too long, or too much waits.
@@ -309,7 +315,7 @@ impl<S: Suite> Courier<S> {
         self.correspondences.get(&to).map_or(0, Correspondence::next_sequence)
     }
 
-    /// The owner has put a fragment where it lasts: its sender may hear that it has come.
+    /// Commits a fragment that the application has stored: its sender may hear that it has come.
     pub fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
         let Some(other) = self.correspondences.get_mut(&sender) else {
             return;
@@ -323,7 +329,7 @@ impl<S: Suite> Courier<S> {
         self.acknowledge_later(now, sender);
     }
 
-    /// Draws when the next acknowledgement is due, unless one is.
+    /// Draws the time of the next acknowledgement, unless one is due already.
     fn acknowledge_later(&mut self, now: Time, sender: KeyId) {
         if let Some(other) = self.correspondences.get_mut(&sender) {
             let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
@@ -331,7 +337,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// What leaves in the slot that is due. `None` if none is, and from a mix's virtual client that
+    /// Fills the slot that is due. `None` if no slot is due, and from a mix's virtual client that
     /// cannot build a packet.
     pub fn handle_timeout(&mut self, now: Time) -> Option<Departure<S>> {
         let due = self.grid.advance(now)?;
@@ -347,7 +353,7 @@ impl<S: Suite> Courier<S> {
         self.fill(now, due)
     }
 
-    /// A reply has come down to the session, or back to the mix.
+    /// Takes a reply that has come down to the session, or back to the mix.
     pub fn handle_reply(&mut self, now: Time, id: ReplyId, payload: Box<[u8]>) {
         if !self.events.has_room() {
             return;
@@ -358,37 +364,37 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// When the next cell leaves.
+    /// Time at which the next cell leaves.
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
         self.grid.poll_timeout()
     }
 
-    /// What has happened.
+    /// Takes the oldest event that waits for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
     }
 
-    /// Whether this reply answers one of this courier's pulls.
+    /// Tells whether this reply answers one of this courier's pulls.
     #[must_use]
     pub fn expects(&self, id: ReplyId) -> bool {
         self.pending.holds(id)
     }
 
-    /// Messages that are neither acknowledged nor given up.
+    /// Number of messages that are neither acknowledged nor given up.
     #[must_use]
     pub fn outbox_len(&self) -> usize {
         self.correspondences.values().map(|other| other.parcels.len()).sum()
     }
 
-    /// How others can write to this courier.
+    /// Contact card by which others can write to this courier.
     #[must_use]
     pub fn contact(&self) -> Contact {
         self.account.contact()
     }
 
-    /// How long an entry relay may hold a cell until its tick, each way: a slot for a client. A
-    /// virtual client has no entry relay.
+    /// Longest time that an entry relay may hold a cell until its tick, each way: a slot for a
+    /// client. A virtual client has no entry relay.
     fn entry_wait(&self) -> Duration {
         match self.vantage {
             Vantage::Client { .. } => self.roster.traffic.slot,
@@ -399,7 +405,7 @@ impl<S: Suite> Courier<S> {
 
 /// Messages that a courier holds for all contacts together.
 const POSTED: usize = 4096;
-/// Of text in them: two of the largest.
+/// Bytes of text in the messages of all contacts together: two of the largest messages.
 const POSTED_BYTES: usize = 2 * MESSAGE_BYTES;
 
 #[cfg(test)]

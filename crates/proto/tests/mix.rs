@@ -88,8 +88,9 @@ fn a_full_memory_accepts_nothing_new_and_forgets_nothing() {
     assert_eq!(set.fill(), (50, 50));
 }
 
-/// Of two links each may fill two thirds; what the other brings still finds room, and a replay is
-/// told from a lack of room even on a link that has used up its share.
+/// Checks that no link can fill the memory of all: of two links each may fill two thirds; what the
+/// other brings still finds room, and a replay is told from a lack of room even on a link that has
+/// used up its share.
 #[test]
 fn no_link_can_fill_the_memory_of_all() {
     let mut rng = rng(4);
@@ -109,7 +110,7 @@ fn no_link_can_fill_the_memory_of_all() {
     assert!((0..20).all(|_| hop.open(other, frame(&key, &mut rng)).is_ok()));
 }
 
-/// Key and memory die together, and the memory comes back empty for the next key.
+/// Checks that key and memory die together, and that the memory comes back empty for the next key.
 #[test]
 fn a_memory_that_comes_back_remembers_nothing() {
     let (memory, mut rng) = (ReplayMemory::new(1, 100), rng(5));

@@ -1,4 +1,4 @@
-//! A courier's own keys, and what it knows of others.
+//! A courier's own keys, and its knowledge of others.
 
 use rand_core::CryptoRng;
 use rohrpost_packet::NodeNumber;
@@ -6,14 +6,14 @@ use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, Pr
 
 use crate::instruction::{MailboxId, MailboxKey, WRITE_KEYS, WriteKey};
 
-/// The secrets of one client. A client keeps them in its key file by their `to_seed` and makes
-/// them again by `from_seed`; a virtual client makes new ones each time.
+/// The secrets of one client. A client stores them in its encrypted vault by their `to_seed` and
+/// restores them by `from_seed`; a virtual client makes new ones each time.
 pub struct Account {
-    /// Who it is.
+    /// The client's long-term identity.
     pub identity: IdentitySecret,
-    /// At least one, newest first; older ones open what was sealed before.
+    /// The prekeys, at least one, newest first; older ones open what was sealed before.
     pub prekeys: Vec<PrekeySecret>,
-    /// One or two, at relays of different operators; their keys are independent.
+    /// Mailboxes, one or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
 }
 
@@ -21,23 +21,23 @@ pub struct Account {
 pub struct OwnMailbox {
     /// The relay that holds it.
     pub relay: NodeNumber,
-    /// Its secret key.
+    /// The mailbox's secret key.
     pub key: MailboxKey,
-    /// What contacts store with, and the owner's loops.
+    /// The key with which contacts store, and the owner's loops too.
     pub write_key: WriteKey,
-    /// What is accepted beside it, of contacts that know no newer one; at most [`WRITE_KEYS`] less
-    /// one, more are left out.
+    /// Older write keys that the mailbox accepts too, of contacts that know no newer one; at most
+    /// [`WRITE_KEYS`] less one, more are left out.
     pub also: Vec<WriteKey>,
 }
 
-/// What one knows of a correspondent, from its contact card: it has at least one mailbox.
+/// Knowledge of a correspondent, from its contact card: it has at least one mailbox.
 #[derive(Clone)]
 pub struct Contact {
-    /// Who it is.
+    /// The correspondent's long-term identity.
     pub identity: IdentityPublic,
-    /// Seals envelopes to it.
+    /// The public prekey that seals envelopes to the correspondent.
     pub prekey: PrekeyPublic,
-    /// Where it can be reached; a sender uses any.
+    /// Mailboxes at which the correspondent can be reached; a sender uses any.
     pub mailboxes: Vec<ContactMailbox>,
 }
 
@@ -46,9 +46,9 @@ pub struct Contact {
 pub struct ContactMailbox {
     /// The relay that holds it.
     pub relay: NodeNumber,
-    /// Its name.
+    /// The mailbox's name at its relay.
     pub id: MailboxId,
-    /// What it accepts.
+    /// The write key that the mailbox accepts.
     pub write_key: WriteKey,
 }
 
@@ -62,7 +62,7 @@ impl OwnMailbox {
         }
     }
 
-    /// All that the mailbox is to accept.
+    /// The write keys that the mailbox is to accept.
     pub(super) fn accepted(&self) -> [Option<&WriteKey>; WRITE_KEYS] {
         let mut keys = std::iter::once(&self.write_key).chain(&self.also);
         std::array::from_fn(|_| keys.next())
@@ -82,7 +82,7 @@ impl Account {
         }
     }
 
-    /// What others need to write to this account.
+    /// Contact card that others need to write to this account.
     ///
     /// # Panics
     /// If the account has no prekey.

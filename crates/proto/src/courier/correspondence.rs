@@ -1,4 +1,4 @@
-//! One correspondent: what goes to it, what has come from it, and what it has yet to hear of that.
+//! State per correspondent: outgoing and incoming messages, and what it has yet to hear of those.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -22,37 +22,38 @@ use crate::view::View;
 pub(super) struct Correspondence {
     pub(super) contact: Contact,
     pub(super) reception: Reception,
-    /// In the order of their numbers. The courier bounds them over all correspondents.
+    /// Outgoing messages in the order of their numbers. The courier bounds them over all
+    /// correspondents.
     pub(super) parcels: VecDeque<Parcel>,
-    /// When the next acknowledgement is due, if there is something to acknowledge.
+    /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
     pub(super) acknowledge: Option<Time>,
-    /// When each of the contact's mailboxes may be written to again; as many as those.
+    /// Times at which each of the contact's mailboxes may be written to again.
     free: Vec<Time>,
-    /// When each of them is there again after its relay lost its memory; as many.
+    /// Times at which each mailbox is registered again after its relay lost its memory.
     registered: Vec<Time>,
     /// The number after that of the last message.
     next: u64,
 }
 
-/// What goes to a correspondent next, and to which of its mailboxes.
+/// The next task for a correspondent, and the mailbox for it.
 #[derive(Clone, Copy)]
 pub(super) struct Turn {
     pub(super) errand: Errand,
     pub(super) mailbox: usize,
 }
 
-/// What goes to a correspondent.
+/// A fragment or acknowledgement to send to a correspondent.
 #[derive(Clone, Copy)]
 pub(super) enum Errand {
     Acknowledgement,
-    /// Of the parcel at this place.
+    /// A fragment of the outgoing message at this place.
     Fragment {
         place: usize,
         index: u32,
     },
 }
 
-/// What decides about a turn.
+/// Circumstances that decide on the next task.
 pub(super) struct Moment<'a, S: Suite> {
     pub(super) now: Time,
     pub(super) view: &'a View<S>,
@@ -61,7 +62,7 @@ pub(super) struct Moment<'a, S: Suite> {
 }
 
 impl Correspondence {
-    /// With one whose messages have at most `most` letters.
+    /// State for a new contact whose messages have at most `most` fragments.
     pub(super) fn new(contact: Contact, most: u32) -> Self {
         let free = vec![Time::from_micros(0); contact.mailboxes.len()];
         Self {
@@ -75,7 +76,7 @@ impl Correspondence {
         }
     }
 
-    /// The contact can be reached in another way from now on.
+    /// Takes a newer card: the contact can be reached in another way from now on.
     pub(super) fn readdress(&mut self, contact: Contact) {
         self.free = vec![Time::from_micros(0); contact.mailboxes.len()];
         self.registered = self.free.clone();
@@ -91,8 +92,8 @@ impl Correspondence {
         self.next
     }
 
-    /// What goes there next, if something is due and a mailbox can take it. An acknowledgement goes
-    /// first, then what has to leave again, then what is new.
+    /// Chooses the next task, if something is due and a mailbox can take it. An acknowledgement
+    /// goes first, then what has to leave again, then what is new.
     pub(super) fn turn<S: Suite>(
         &self,
         moment: &Moment<'_, S>,
@@ -122,9 +123,9 @@ impl Correspondence {
         next(false).or_else(|| may_begin.then(|| next(true)).flatten())
     }
 
-    /// One of the contact's mailboxes that is up and may be written to: if possible one that is
-    /// `preferred`, and not at the operator through whose relay this client enters, who would see
-    /// both ends.
+    /// Chooses one of the contact's mailboxes that is up and may be written to: if possible one
+    /// that is `preferred`, and not at the operator through whose relay this client enters, who
+    /// would see both ends.
     fn mailbox<S: Suite>(
         &self,
         moment: &Moment<'_, S>,
@@ -149,9 +150,9 @@ impl Correspondence {
         (!free.is_empty()).then(|| free[below(free.len(), rng)].0)
     }
 
-    /// A letter has gone into a mailbox, which gets one per one and a half of its answers from here:
-    /// in between its owner's loops and others' letters are served. What was not used of that in
-    /// the last [`BURST`] letters' time may be made up for.
+    /// Notes that a fragment has gone into a mailbox, which gets one per one and a half of its
+    /// answers from here: in between its owner's loops and others' fragments are served. What was
+    /// not used of that in the last [`BURST`] fragments' time may be made up for.
     pub(super) fn used(&mut self, mailbox: usize, now: Time, answer_period: Duration) {
         let pace = answer_period + answer_period / 2;
         if let Some(free) = self.free.get_mut(mailbox) {
@@ -159,7 +160,7 @@ impl Correspondence {
         }
     }
 
-    /// The letter that acknowledges what has come.
+    /// Makes the acknowledgement of what has come.
     pub(super) fn acknowledgement(&self, room: usize, rng: &mut ChaCha20Rng) -> Letter {
         Letter {
             message: MessageId::random(rng),
@@ -198,8 +199,8 @@ impl Correspondence {
         events
     }
 
-    /// Lets what is lost with the memory of these nodes leave again. A mailbox that was at one of
-    /// them gets nothing before it can be there again.
+    /// Marks as lost, and lets leave again, what is lost with the memory of these nodes. A mailbox
+    /// that was at one of them gets nothing before it can be there again.
     pub(super) fn recall(&mut self, now: Time, nodes: &BTreeSet<NodeNumber>, patience: Patience) {
         for (mailbox, registered) in self.contact.mailboxes.iter().zip(&mut self.registered) {
             if nodes.contains(&mailbox.relay) {
@@ -212,14 +213,14 @@ impl Correspondence {
         }
     }
 
-    /// Lets what left so long ago leave again.
+    /// Marks as lost what left longer than `age` ago, so that it leaves again.
     pub(super) fn recall_older(&mut self, now: Time, age: Duration) {
         for parcel in &mut self.parcels {
             parcel.recall(now, |flight| flight.sent + age < now);
         }
     }
 
-    /// Gives up what has expired.
+    /// Gives up the messages that have expired.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
         let expired = self.parcels.iter_mut().filter_map(|parcel| {
             let message = parcel.message().id;
@@ -229,9 +230,9 @@ impl Correspondence {
     }
 }
 
-/// Payload slots come at random; with this the pace is kept on average. Four letters find room in a
-/// mailbox that is empty but for loops.
+/// Fragments that may go into a mailbox in one burst. Payload slots come at random; with this the
+/// pace is kept on average. Four fragments find room in a mailbox that is empty but for loops.
 const BURST: u32 = 4;
-/// Fragments under way to one correspondent: as many as two mailboxes hand out in the mean delay
-/// of an acknowledgement by the default rates.
+/// Fragments under way to one correspondent: as many as two mailboxes hand out in the mean delay of
+/// an acknowledgement by the default rates.
 const FLIGHTS: usize = 256;

@@ -1,24 +1,24 @@
-//! What a courier refuses.
+//! Reasons why a courier refuses a message.
 
-/// Why a letter is not accepted. Always the caller's fault.
+/// Reason why a message is not accepted; always the caller's fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PostError {
-    /// No such contact.
+    /// The contact is unknown.
     #[error("no such contact; add its card first")]
     Contact,
-    /// It is too long.
+    /// The message is too long.
     #[error("{len} bytes are too long: a message holds {limit}")]
     TooLong {
-        /// Bytes given.
+        /// Bytes of text that were given.
         len: usize,
-        /// Bytes that fit.
+        /// Bytes of text that fit.
         limit: usize,
     },
-    /// Too much waits.
+    /// No room is left for another message that waits.
     #[error("the outbox is full; wait until some messages have arrived")]
     Full,
-    /// Its number is not above that of the message before it.
+    /// The message's number is not above that of the message before it.
     #[error("a message was posted before that bears this number, or a higher one")]
     Order,
 }

@@ -1,4 +1,4 @@
-//! What a courier tells its owner. It stays on the client's own machine.
+//! Events that a courier tells its application. They stay on the client's own machine.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::time::{Slot, Time};
 pub struct Trip {
     /// Nodes and the delays drawn for them.
     pub path: Path,
-    /// When the packet left, or the answer came.
+    /// Time at which the packet left, or the answer came.
     pub at: Time,
 }
 
@@ -28,106 +28,107 @@ impl Trip {
     }
 }
 
-/// Something happened.
+/// An event in a courier, for its application.
 pub enum Event {
     /// A fragment of a message has left in a payload slot. Whether it arrives is not known by that.
     Sent {
-        /// The message.
+        /// Identifier of the message.
         message: MessageId,
         /// Index of the fragment.
         fragment: u32,
-        /// How often it had left before.
+        /// Number of times that the fragment had left before.
         again: u32,
         /// The slot that carried it.
         slot: Slot,
-        /// Its way to the mailbox.
+        /// The fragment's way to the mailbox.
         trip: Trip,
     },
     /// A message is given up: the contact's keys are unusable.
     Unsendable {
-        /// The message.
+        /// Identifier of the message.
         message: MessageId,
     },
-    /// The contact's client has acknowledged all of a message; or, after [`Event::Expired`], the void
-    /// in its place.
+    /// The contact's client has acknowledged all of a message; or, after [`Event::Expired`], the
+    /// tombstone in its place.
     Delivered {
-        /// The message.
+        /// Identifier of the message.
         message: MessageId,
     },
-    /// A message was not acknowledged in its time, and is given up. It may have arrived. A void goes
-    /// in its place until that is [`Event::Delivered`]; after a restart, the owner posts a message of
-    /// kind void under the same id and number.
+    /// A message was not acknowledged in its time, and is given up. It may have arrived. A
+    /// tombstone goes in its place until that is [`Event::Delivered`]; after a restart, the
+    /// application posts a tombstone under the same id and number.
     Expired {
-        /// The message.
+        /// Identifier of the message.
         message: MessageId,
     },
-    /// A fragment of a message has come, for the first time. Whoever has put it where it lasts tells so
-    /// by [`Courier::keep`](super::Courier::keep); only then is it acknowledged.
+    /// A fragment of a message has come, for the first time. Once the application has stored it, it
+    /// tells so by [`Courier::keep`](super::Courier::keep); only then is the fragment acknowledged.
     Arrived {
-        /// The letter.
+        /// The fragment that has come.
         letter: Box<Letter>,
-        /// From this contact.
+        /// The contact that sent the fragment.
         sender: KeyId,
-        /// The relay whose mailbox held it.
+        /// The relay whose mailbox held the fragment.
         relay: NodeNumber,
-        /// The answer's way.
+        /// The way of the answer that brought it.
         trip: Trip,
     },
-    /// All fragments of these messages are kept, in the order of the contact's numbers. An address
-    /// does not wait for the messages before it, and may be told of again after a restart. There are
-    /// none if the contact has begun a new life before it finished a message.
+    /// All fragments of these messages are stored, in the order of the contact's numbers. An
+    /// address does not wait for the messages before it, and may be told of again after a restart.
+    /// There are no messages if the contact has begun a new incarnation before it finished one.
     ///
-    /// The owner takes note of the messages and of `below` at once, in one step.
+    /// The application takes note of the messages and of `below` at once, in one step.
     Complete {
-        /// From this contact.
+        /// The contact that sent the messages.
         sender: KeyId,
-        /// The messages; a [`Kind::Void`](rohrpost_packet::envelope::Kind::Void) has nothing to say.
+        /// The messages; a tombstone ([`Kind::Void`](rohrpost_packet::envelope::Kind::Void)) has
+        /// nothing to say.
         messages: Vec<Complete>,
-        /// Every message before this number is over: what is kept of them can go.
+        /// Bound below which every message is over: what is stored of their fragments can go.
         below: u64,
     },
     /// An envelope has come from nobody among the contacts, or damaged; it was dropped.
     Dropped,
-    /// A loop has left that is expected back. Those before the first answer of their mailbox are
-    /// not, for it may not exist yet.
+    /// A loop has left that is expected back. Loops before the first answer of their mailbox are
+    /// not expected, for the mailbox may not exist yet.
     LoopSent,
     /// An own loop has come back.
     LoopReturned {
-        /// Since it left.
+        /// Time since the loop left.
         after: Duration,
-        /// Beyond the drawn delays and the ticks that it had to wait for at most; zero if it was
-        /// in time. Waiting behind other envelopes, or for a pull, counts as late.
+        /// Time beyond the drawn delays and the ticks that the loop had to wait for at most; zero
+        /// if it was in time. Waiting behind other envelopes, or for a pull, counts as late.
         lateness: Duration,
     },
     /// An own loop has not come back for twenty times its usual way.
     LoopLost,
     /// A mailbox has answered a pull.
     PullAnswered {
-        /// The relay that holds it.
+        /// The relay that holds the mailbox.
         relay: NodeNumber,
-        /// The pull's way.
+        /// The way of the pull.
         pull: Trip,
-        /// Between the two, by the word of the relay.
+        /// Lifetime of the pull at the mailbox, between the two ways, by the word of the relay.
         stay: Stay,
-        /// The answer's way.
+        /// The way of the answer.
         trip: Trip,
     },
-    /// A pull will not be answered any more, or was with garbage. Some always are lost: pulls and
-    /// answers are equally many on average, and a mailbox keeps no more than eight.
+    /// A pull will not be answered any more, or was answered with garbage. Some always are lost:
+    /// pulls and answers are equally many on average, and a mailbox holds no more than eight pulls.
     PullLost {
         /// The relay that holds the mailbox.
         relay: NodeNumber,
     },
     /// The driver came too late: so many slots have passed without a departure.
     Skipped {
-        /// How many.
+        /// Number of slots without a departure.
         slots: u64,
     },
 }
 
-/// Events that wait for the owner: of cover at most [`BOUND`], the newest is shed. Those of mail are
-/// not shed: without room for a letter nothing is sent or received, and of what was posted and what
-/// has come there is only so much.
+/// Events that wait for the application: of cover at most [`BOUND`], the newest is shed. Those of
+/// mail are not shed: without room for a fragment nothing is sent or received, and of what was
+/// posted and what has come there is only so much.
 pub(super) struct Events {
     waiting: VecDeque<Event>,
 }
@@ -137,7 +138,7 @@ impl Events {
         Self { waiting: VecDeque::new() }
     }
 
-    /// Whether a letter's events find room.
+    /// Tells whether the events of a fragment find room.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() + PER_LETTER <= BOUND
     }
@@ -148,7 +149,7 @@ impl Events {
         }
     }
 
-    /// An event of mail, which must not be lost.
+    /// Adds an event of mail, which must not be lost.
     pub(super) fn push_mail(&mut self, event: Event) {
         self.waiting.push_back(event);
     }
@@ -158,7 +159,7 @@ impl Events {
     }
 }
 
-/// Four minutes of a client's events by the default rates; at most 6 MiB when all are letters.
+/// Four minutes of a client's events by the default rates; at most 6 MiB when all carry fragments.
 const BOUND: usize = 1024;
-/// An answer, and the letter in it.
+/// Events that one fragment makes at most: an answer, and the fragment in it.
 const PER_LETTER: usize = 2;

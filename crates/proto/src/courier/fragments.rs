@@ -10,13 +10,13 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    /// None of `count`.
+    /// An empty set for a message of `count` fragments.
     pub(super) fn none(count: u32) -> Self {
         let words = count.div_ceil(u64::BITS);
         Self { words: vec![0; usize::try_from(words).unwrap_or(0)], count, held: 0 }
     }
 
-    /// Adds one; false if it was there or is none of this message.
+    /// Adds a fragment; false if it was there or is none of this message.
     pub(super) fn insert(&mut self, index: u32) -> bool {
         let Some((word, bit)) = self.place(index) else {
             return false;
@@ -43,7 +43,7 @@ impl Fragments {
         self.held == self.count
     }
 
-    /// The stretches that are held, in order: first index and length.
+    /// Ranges of held fragments, in order: first index and length.
     pub(super) fn stretches(&self) -> impl Iterator<Item = (u32, u32)> {
         let mut next = 0;
         std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! The grid: when cells leave, and the randomness of each slot.
+//! The grid: the times at which cells leave, and the randomness of each slot.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::time::{Slot, Time};
 
-/// One departure per slot, always `phase` after the slot's start.
+/// A grid of one departure per slot, always `phase` after the slot's start.
 pub(super) struct Grid {
-    /// Slot length T.
+    /// Length of a slot: T in `docs/traffic.md`.
     slot: Duration,
     phase: Duration,
     /// Invariant: no slot before this one is filled any more.
@@ -22,9 +22,9 @@ pub(super) struct Grid {
 /// A slot to be filled now.
 pub(super) struct DueSlot {
     pub(super) slot: Slot,
-    /// Slots before it that the driver has missed.
+    /// Slots before this one that the driver has missed.
     pub(super) skipped: u64,
-    /// All that the slot draws, comes from here.
+    /// Source of all that the slot draws.
     pub(super) rng: ChaCha20Rng,
 }
 
@@ -33,7 +33,7 @@ impl Grid {
         Self { slot, phase, next: now.slot(slot).next(), seed: Zeroizing::new(seed) }
     }
 
-    /// When the next cell leaves.
+    /// Time at which the next cell leaves.
     pub(super) fn poll_timeout(&self) -> Time {
         self.next.start(self.slot) + self.phase
     }
@@ -50,7 +50,8 @@ impl Grid {
         Some(DueSlot { slot, skipped, rng })
     }
 
-    /// `child = BLAKE3(seed; 1 ‖ slot)`, `seed' = BLAKE3(seed; 0)`, both keyed.
+    /// Derives the slot's generator: `child = BLAKE3(seed; 1 ‖ slot)`, `seed' = BLAKE3(seed; 0)`,
+    /// both keyed.
     fn generator(&mut self, slot: Slot) -> ChaCha20Rng {
         let mut input = [1; 9];
         input[1..].copy_from_slice(&slot.number().to_be_bytes());

@@ -1,4 +1,4 @@
-//! Receiving: answers, the envelopes in them, and what is acknowledged of them.
+//! Receiving: answers, the envelopes in them, and their acknowledgement at the mailbox.
 
 use std::collections::VecDeque;
 
@@ -12,14 +12,15 @@ use super::receipt::Receipt;
 use super::reception::{Part, Taken};
 use crate::instruction::{Answer, EnvelopeId, MAX_ACKS};
 
-/// What has come.
+/// Receiving state of the own mailboxes.
 pub(super) struct Inbox {
-    /// Envelopes to acknowledge, oldest first, per mailbox; at most [`MAX_ACKS`], the oldest leaves.
+    /// Envelopes to acknowledge, oldest first, per mailbox; at most [`MAX_ACKS`], the oldest
+    /// leaves.
     ///
     /// Each goes with every pull until eight newer ones have come, for any pull may be lost. One
     /// that leaves too early does no harm: its envelope is served and acknowledged again.
     acks: Vec<VecDeque<EnvelopeId>>,
-    /// Whether a mailbox has ever answered, so that it exists.
+    /// True for each mailbox that has ever answered, so that it exists.
     answered: Vec<bool>,
 }
 
@@ -28,17 +29,17 @@ impl Inbox {
         Self { acks: vec![VecDeque::new(); mailboxes], answered: vec![false; mailboxes] }
     }
 
-    /// What the next pull of a mailbox acknowledges.
+    /// Envelopes that the next pull of a mailbox acknowledges.
     pub(super) fn acks(&self, mailbox: usize) -> Vec<EnvelopeId> {
         self.acks.get(mailbox).map_or_else(Vec::new, |acks| acks.iter().copied().collect())
     }
 
-    /// Whether a mailbox has answered a pull.
+    /// Tells whether a mailbox has answered a pull.
     pub(super) fn has_answered(&self, mailbox: usize) -> bool {
         self.answered.get(mailbox).is_some_and(|answered| *answered)
     }
 
-    /// A mailbox has taken the place of another: what was known of that one is over.
+    /// Forgets a mailbox whose place another has taken.
     pub(super) fn replace(&mut self, mailbox: usize) {
         if let (Some(acks), Some(answered)) =
             (self.acks.get_mut(mailbox), self.answered.get_mut(mailbox))
@@ -92,7 +93,7 @@ impl<S: Suite> Courier<S> {
         self.admit(trip, relay, sender, letter);
     }
 
-    /// Takes a letter from a contact.
+    /// Takes a fragment from a contact.
     fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, letter: Letter) {
         let now = trip.at;
         let patience = self.patience;
@@ -136,8 +137,8 @@ impl<S: Suite> Courier<S> {
         Some((sender, opened.letter(own, identity).ok()?))
     }
 
-    /// Whether this letter from oneself is a loop: one that was expected, or one that is long given
-    /// up or served twice. Anything with a text in it is a note to oneself.
+    /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
+    /// long given up or served twice. Anything with a text in it is a note to oneself.
     fn loop_returned(&mut self, trip: &Trip, letter: &Letter) -> bool {
         let Some(flying) = self.loops.returned(letter.message) else {
             return letter.body.is_empty();

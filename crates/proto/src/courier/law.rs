@@ -1,24 +1,24 @@
-//! The law of slots: what a slot carries, decided without a look at any queue.
+//! The schedule of slots: what a slot carries, decided without a look at any queue.
 
 use rand_core::CryptoRng;
 
 use crate::path::below;
 use crate::time::Slot;
 
-/// What a slot carries.
+/// Load of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Load {
     /// Asks the own mailbox of this index for an answer.
     Pull(usize),
-    /// The next letter, or drop cover.
+    /// Sends the next fragment, or drop cover.
     Payload,
-    /// An envelope to oneself, into the own mailbox of this index.
+    /// Sends an envelope to oneself, into the own mailbox of this index.
     Loop(usize),
 }
 
 impl Load {
-    /// Even slots pull one of `mailboxes` (at least one) by a coin; odd slots carry payload with
-    /// probability 3/4, else a loop.
+    /// Draws the load of `slot`: even slots pull one of `mailboxes` (at least one) by a coin; odd
+    /// slots carry payload with probability 3/4, else a loop.
     pub(super) fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         if slot.pulls() {
             Self::Pull(below(mailboxes, rng))
@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Each count lies within five standard deviations of its law.
+    /// Checks that each count lies within five standard deviations of what the schedule says.
     #[test]
     fn loads_follow_the_law() {
         let mut rng = ChaCha20Rng::from_seed([8; 32]);

@@ -8,7 +8,7 @@ use rohrpost_packet::envelope::MessageId;
 use crate::roster::Traffic;
 use crate::time::Time;
 
-/// Oldest first; at most [`BOUND`], the oldest is given up as lost.
+/// Loops that have left, oldest first; at most [`BOUND`], the oldest is given up as lost.
 pub(super) struct Loops {
     flying: VecDeque<Flying>,
     patience: Duration,
@@ -17,9 +17,8 @@ pub(super) struct Loops {
 /// A loop that has left.
 pub(super) struct Flying {
     message: MessageId,
-    /// When it left.
     pub(super) sent: Time,
-    /// When it is at the mailbox at the latest, if every hop keeps to what was drawn.
+    /// Latest time at which the loop is at the mailbox, if every hop holds to what was drawn.
     pub(super) stored_by: Time,
 }
 
@@ -41,7 +40,7 @@ impl Loops {
         full
     }
 
-    /// The loop with this message, if it was still expected.
+    /// Takes the loop with this message, if it was still expected.
     pub(super) fn returned(&mut self, message: MessageId) -> Option<Flying> {
         let place = self.flying.iter().position(|flying| flying.message == message)?;
         self.flying.remove(place)
@@ -56,9 +55,9 @@ impl Loops {
     }
 }
 
-/// A loop's usual way is six mixes, two ticks of an entry, one common tick of the mailboxes and a
-/// slot more. After so many times that (59 s by the default rates) it is lost.
+/// Usual ways that a loop may take before it is lost (59 s by the default rates). A loop's usual
+/// way is six mixes, two ticks of an entry, one common tick of the mailboxes and a slot more.
 const PATIENCE: u32 = 20;
-/// By the default rates thirty are on their way when all are lost; the rest is for rosters with
-/// long delays. 40 bytes each.
+/// Loops on their way at most. By the default rates thirty are on their way when all are lost; the
+/// rest is for rosters with long delays. 40 bytes each.
 const BOUND: usize = 256;

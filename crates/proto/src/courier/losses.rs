@@ -1,8 +1,9 @@
-//! Which nodes have lost their memory, as the documents show it.
+//! Nodes that have lost their memory, as the network documents show it.
 //!
-//! A node that goes on changes its packet key once per epoch. One that started anew has a key that is
-//! younger: of less than an epoch after the one before, or after a time in which no document named
-//! it. An early change, when a replay set is nearly full, looks the same and costs a few copies.
+//! A node that goes on changes its packet key once per epoch. One that started anew has a key that
+//! is younger: of less than an epoch after the one before, or after a time in which no network
+//! document named it. An early change, when a replay set is nearly full, looks the same and costs a
+//! few copies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +19,12 @@ pub(super) struct KeyWatch {
 
 struct Known {
     generation: Generation,
-    /// Whether the node was in the last view.
+    /// True if the node was in the last view.
     present: bool,
 }
 
 impl KeyWatch {
-    /// The nodes that have lost all that they held since the view before.
+    /// Finds the nodes that have lost all that they held since the view before.
     pub(super) fn losses<S: Suite>(&mut self, view: &View<S>) -> BTreeSet<NodeNumber> {
         let epoch = view.roster().directory.epoch.as_secs();
         let mut lost = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! A message on its way: cut into fragments, each of which leaves again and again until the
+//! An outgoing message: cut into fragments, each of which leaves again and again until the
 //! recipient's client has acknowledged it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,49 +16,49 @@ use crate::path::Path;
 use crate::roster::Traffic;
 use crate::time::Time;
 
-/// A message for a contact, as its owner keeps it until it is delivered or has expired.
+/// A message for a contact. The application stores it until it is delivered or has expired.
 pub struct Message {
-    /// Names it for good.
+    /// Identifier of the message for good.
     pub id: MessageId,
     /// [`Kind::Content`] or [`Kind::Address`]; [`Kind::Void`] if it has expired in a former run.
     pub kind: Kind,
-    /// One more than that of the message to this contact before it. See
+    /// Number of the message, one more than that of the message to this contact before it. See
     /// [`Courier::next_sequence`](super::Courier::next_sequence).
     pub sequence: u64,
-    /// When it was written, in minutes since the Unix epoch.
+    /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
-    /// If it is not acknowledged by then, it is given up.
+    /// Time at which the message is given up if it is not acknowledged.
     pub expires: Time,
-    /// When all of it had left in a former run. It leaves again when its acknowledgement is overdue
-    /// since then, not at once; none if some of it has never left.
+    /// Time at which all of the message had left in a former run. It leaves again when its
+    /// acknowledgement is overdue since then, not at once; `None` if some of it has never left.
     pub left: Option<Time>,
-    /// At most [`MESSAGE_BYTES`].
+    /// The text, of at most [`MESSAGE_BYTES`].
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// A message and what of it is under way.
+/// A message, and which of its fragments are under way.
 pub(super) struct Parcel {
     message: Message,
-    /// Bytes of the body in each letter but the last.
+    /// Bytes of the body in each fragment but the last.
     room: usize,
-    /// Acknowledged.
+    /// Fragments that are acknowledged.
     arrived: Fragments,
     /// Fragments before this one have left at least once.
     fresh: u32,
-    /// Left and not acknowledged.
+    /// Fragments that have left and are not acknowledged.
     flights: BTreeMap<u32, Flight>,
 }
 
 /// A fragment that has left.
 pub(super) struct Flight {
     pub(super) sent: Time,
-    /// It leaves again then.
+    /// Time at which the fragment leaves again.
     due: Time,
-    /// How often it has left.
+    /// Number of times that the fragment has left.
     times: u32,
-    /// How often in a row without a sign of life from the recipient.
+    /// Number of times in a row that it has left without a sign of life from the recipient.
     unanswered: u32,
-    /// The nodes of its way; the last one holds the mailbox.
+    /// Nodes of the fragment's way; the last one holds the mailbox.
     way: Vec<NodeNumber>,
 }
 
@@ -86,7 +86,8 @@ impl Parcel {
         self.flights.len()
     }
 
-    /// The fragment that leaves next: one whose time is up, else a new one if one may begin.
+    /// Chooses the fragment that leaves next: one whose time is up, else a new one if one may
+    /// begin.
     pub(super) fn next(&self, now: Time, may_begin: bool) -> Option<u32> {
         let overdue = self.flights.iter().find(|(_, flight)| flight.due <= now);
         let fresh = (may_begin && self.fresh < self.arrived.count()).then_some(self.fresh);
@@ -113,7 +114,7 @@ impl Parcel {
         }
     }
 
-    /// Notes that a fragment has left; how often it had before.
+    /// Notes that a fragment has left; tells how often it had left before.
     pub(super) fn leave(
         &mut self,
         index: u32,
@@ -146,7 +147,7 @@ impl Parcel {
         }
     }
 
-    /// Takes note of what has come; when the newest of it had left.
+    /// Takes note of what has come; gives the time at which the newest of it had left.
     pub(super) fn acknowledge(&mut self, receipt: &Receipt) -> Option<Time> {
         let whole = receipt.has(self.message.sequence);
         let part = receipt.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
@@ -174,7 +175,7 @@ impl Parcel {
         self.arrived.is_complete()
     }
 
-    /// Lets fragments leave again at `due` that `lost` says are lost.
+    /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`.
     pub(super) fn recall(&mut self, due: Time, lost: impl Fn(&Flight) -> bool) {
         for flight in self.flights.values_mut() {
             if flight.due > due && lost(flight) {
@@ -183,7 +184,8 @@ impl Parcel {
         }
     }
 
-    /// The recipient is there: what waits for it waits no longer than at first.
+    /// Expedites what waits for the recipient, which has shown that it is there: nothing waits
+    /// longer than at first.
     pub(super) fn hasten(&mut self, now: Time, patience: Patience) {
         for flight in self.flights.values_mut() {
             flight.unanswered = 0;
@@ -191,7 +193,8 @@ impl Parcel {
         }
     }
 
-    /// Gives the message up: a void goes in its place. True if it had not been given up before.
+    /// Gives the message up: a tombstone goes in its place. True if it had not been given up
+    /// before.
     pub(super) fn expire(&mut self, now: Time) -> bool {
         let over = self.message.kind != Kind::Void && self.message.expires <= now;
         if over {
@@ -206,12 +209,12 @@ impl Parcel {
 }
 
 impl Flight {
-    /// Whether it was for a mailbox at one of these relays.
+    /// Tells whether the fragment was for a mailbox at one of these relays.
     pub(super) fn ends_at(&self, nodes: &BTreeSet<NodeNumber>) -> bool {
         self.way.last().is_some_and(|relay| nodes.contains(relay))
     }
 
-    /// Whether it goes over one of these mixes, and may still be on its way.
+    /// Tells whether the fragment goes over one of these mixes, and may still be on its way.
     pub(super) fn is_passing(
         &self,
         now: Time,
@@ -222,22 +225,22 @@ impl Flight {
     }
 }
 
-/// How long a fragment waits for its acknowledgement.
+/// Retransmit timer: how long a fragment waits for its acknowledgement.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     first: Duration,
-    /// In which a mailbox serves an envelope twice.
+    /// Time in which a mailbox serves an envelope twice.
     served: Duration,
     /// The longest that a packet may be on its way to its mailbox.
     pub(super) transit: Duration,
-    /// In which the owner of a mailbox pulls it at a relay that started anew: before that, the relay
-    /// refuses what is for it.
+    /// Time in which the owner of a mailbox pulls it at a relay that started anew: before that, the
+    /// relay refuses what is for the mailbox.
     pub(super) registration: Duration,
 }
 
 impl Patience {
-    /// Four mean delays of an acknowledgement, which one in fifty outlasts, the time in which an
-    /// envelope is served twice, and the longest way there and back.
+    /// Derives the timer from the rates: four mean delays of an acknowledgement, which one in fifty
+    /// outlasts, the time in which an envelope is served twice, and the longest way there and back.
     pub(super) fn new(traffic: &Traffic) -> Self {
         let transit = traffic.mix_delay * 24 + traffic.slot * 2;
         let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
@@ -246,15 +249,17 @@ impl Patience {
         Self { first, served, transit, registration }
     }
 
-    /// Of two fragments, the one that left so much earlier has come first or is lost: a mailbox may
-    /// have served it a second time.
+    /// Time by which one fragment must have left before another to be taken for lost when the other
+    /// has come: a mailbox may have served the earlier one a second time.
     pub(super) fn reorder(self) -> Duration {
         self.served + self.transit
     }
 
-    /// The same at first, for so many times chance may have lost the fragment or its
-    /// acknowledgement; then half as much again each time, as for a recipient that is away. A
-    /// quarter of jitter either way; at most [`LONGEST`].
+    /// Draws the wait for an acknowledgement after `unanswered` sendings.
+    ///
+    /// It stays the same at first, for so many times chance may have lost the fragment or its
+    /// acknowledgement; then it grows by half each time, as for a recipient that is away. There is
+    /// a quarter of jitter either way; the wait is at most [`LONGEST`].
     fn after(self, unanswered: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
         let growth = unanswered.saturating_sub(STEADY).min(30);
         let factor = 1.5_f64.powi(i32::try_from(growth).unwrap_or(30));
@@ -264,24 +269,24 @@ impl Patience {
     }
 }
 
-/// Letters of the largest message.
+/// Fragments of the largest message.
 pub(super) fn most_letters<S: Suite>() -> u32 {
     u32::try_from(MESSAGE_BYTES.div_ceil(letter_body_len::<S>())).unwrap_or(u32::MAX)
 }
 
-/// Of one message: 16 MiB.
+/// Bytes of one message at most: 16 MiB.
 pub const MESSAGE_BYTES: usize = 16 << 20;
-/// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at first
-/// and some pulls are lost.
+/// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at
+/// first and some pulls are lost.
 const QUEUE: u32 = 20;
 /// Time-outs before they grow. Where each of ten links loses one packet of twenty, two of five
 /// fragments or their acknowledgements are lost, and three in a hundred that often in a row.
 const STEADY: u32 = 3;
-/// Fragments of a message that left in a former run and count as under way. A longer one leaves
+/// Fragments of a message that left in a former run and count as under way. A longer message leaves
 /// again from the start until an acknowledgement tells what is there, so that it does not hold up
 /// all that is new.
 const REMEMBERED: u32 = 64;
-/// Of so many pulls one in a million goes by without a certain one of two mailboxes.
+/// Pulls of which one series in a million goes by without a certain one of two mailboxes.
 const PULLS: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 

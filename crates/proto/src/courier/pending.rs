@@ -1,4 +1,4 @@
-//! SURBs that have left: what the courier keeps to read their answers.
+//! SURBs that have left: what the courier retains to read their answers.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,19 +9,19 @@ use crate::mailbox::SURB_STOCK;
 use crate::path::Path;
 use crate::roster::Traffic;
 
-/// One SURB that a mailbox may answer with.
+/// A SURB that a mailbox may answer with.
 pub(super) struct PendingReply<S: Suite> {
     pub(super) opener: SurbOpener<S>,
     /// Index of the own mailbox.
     pub(super) mailbox: usize,
     pub(super) relay: NodeNumber,
-    /// The way of the pull that carried it.
+    /// Way of the pull that carried the SURB.
     pub(super) pull: Trip,
-    /// The way of the answer.
+    /// Way of the answer.
     pub(super) path: Path,
 }
 
-/// At most `bound`; the oldest leaves, as it does at the mailbox.
+/// SURBs that have left, at most `bound`; the oldest leaves, as it does at the mailbox.
 pub(super) struct Pending<S: Suite> {
     replies: HashMap<ReplyId, PendingReply<S>>,
     /// Invariant: exactly the keys of `replies`, oldest first.
@@ -30,8 +30,8 @@ pub(super) struct Pending<S: Suite> {
 }
 
 impl<S: Suite> Pending<S> {
-    /// Room for what the own mailboxes hold and for all that is on its way, with 24 mean delays as
-    /// the longest way over six mixes (one in a million takes longer).
+    /// An empty set, with room for what the own mailboxes hold and for all that is on its way, with
+    /// 24 mean delays as the longest way over six mixes (one in a million takes longer).
     pub(super) fn new(traffic: &Traffic, mailboxes: usize) -> Self {
         let way = (traffic.mix_delay * 24).as_micros() / (traffic.slot * 2).as_micros().max(1);
         let on_their_way = usize::try_from(way).unwrap_or(MOST);
@@ -42,7 +42,7 @@ impl<S: Suite> Pending<S> {
         }
     }
 
-    /// Keeps a reply; gives back the relay whose oldest one had to leave for it.
+    /// Adds a reply; gives back the relay whose oldest one had to leave for it.
     pub(super) fn insert(&mut self, reply: PendingReply<S>) -> Option<NodeNumber> {
         let oldest = (self.order.len() >= self.bound).then(|| self.order.pop_front()).flatten();
         let lost = oldest.and_then(|id| self.replies.remove(&id));
@@ -58,7 +58,7 @@ impl<S: Suite> Pending<S> {
         Some(reply)
     }
 
-    /// Answers of a mailbox that is no more.
+    /// Forgets the answers of a mailbox that is no more.
     pub(super) fn forget(&mut self, mailbox: usize) {
         self.replies.retain(|_, reply| reply.mailbox != mailbox);
         self.order.retain(|id| self.replies.contains_key(id));
@@ -74,7 +74,7 @@ impl<S: Suite> Pending<S> {
     }
 }
 
-/// Enough for the default rates with room for a burst; about 450 bytes each.
+/// Least bound: enough for the default rates with room for a burst; about 450 bytes each.
 const LEAST: usize = 64;
-/// About 1.8 MiB, for rosters with very long delays.
+/// Largest bound: about 1.8 MiB, for rosters with very long delays.
 const MOST: usize = 4096;

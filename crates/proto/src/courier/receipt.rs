@@ -1,29 +1,30 @@
-//! What an acknowledgement says: which of the other side's messages have come
-//! (`docs/packet-format.md` §9).
+//! An acknowledgement: which of the other side's messages have come (`docs/packet-format.md` §9).
 //!
 //! ```text
 //! version 1 ‖ runs u8 ‖ partial u8 ‖ 0 ‖ below u64
 //!   ‖ runs × (first u64 ‖ length u16)                         whole messages above `below`
-//!   ‖ partial × (sequence u64 ‖ stretches u8 ‖ stretches × (first u32 ‖ length u32))
+//!   ‖ partial × (sequence u64 ‖ ranges u8 ‖ ranges × (first u32 ‖ length u32))
 //! ```
 //!
-//! It says what is there, not what is new, so that any later one makes up for one that was lost.
+//! An acknowledgement says what is there, not what is new, so that any later one makes up for one
+//! that was lost.
 
 use crate::wire::{Malformed, Reader};
 
-/// What has come of one correspondent's messages.
+/// Record of which messages of one correspondent have come.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Receipt {
     /// Every message before this one has come, or has been given up by its sender.
     pub(super) below: u64,
     /// Runs of whole messages from there on: first, and how many.
     pub(super) runs: Vec<(u64, u16)>,
-    /// Messages of which some fragments have come: stretches of them, first and how many.
+    /// Messages of which some fragments have come: ranges of them, first and how many.
     pub(super) partial: Vec<(u64, Vec<(u32, u32)>)>,
 }
 
 impl Receipt {
-    /// At most `room` bytes, which must be some 40; what does not fit is left for the next one.
+    /// Encodes at most `room` bytes, which must be some 40; what does not fit is left for the next
+    /// one.
     pub(super) fn encode(&self, room: usize) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
         bytes.extend_from_slice(&self.below.to_be_bytes());
@@ -52,7 +53,8 @@ impl Receipt {
         bytes
     }
 
-    /// Reads the body of an acknowledgement. What it takes in memory is in proportion to its length.
+    /// Reads the body of an acknowledgement. The memory that it takes is in proportion to its
+    /// length.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         reader.expect(VERSION)?;
@@ -71,7 +73,7 @@ impl Receipt {
         Ok(Self { below, runs, partial })
     }
 
-    /// Whether the whole message of this number has come.
+    /// Tells whether the whole message of this number has come.
     pub(super) fn has(&self, sequence: u64) -> bool {
         let within = |(first, length): &(u64, u16)| {
             sequence.checked_sub(*first).is_some_and(|behind| behind < u64::from(*length))
@@ -84,7 +86,7 @@ const VERSION: u8 = 1;
 const RUN_LEN: usize = 10;
 const PARTIAL_LEN: usize = 9;
 const STRETCH_LEN: usize = 8;
-/// Of each list, as their counts are bytes.
+/// Entries of each list at most, as their counts are bytes.
 const MOST: usize = 255;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Receiving from one correspondent: fragments in any order, messages in theirs.
+//! Incoming messages of one correspondent: fragments in any order, messages in theirs.
 //!
-//! A fragment is handed to the owner once, acknowledged after the owner has kept it, and never asked
-//! for again. A message is complete when all of its fragments are kept, and is told of when those
-//! before it have been. A correspondent numbers its messages upwards; a *life* is the upper half of
-//! the number. One that goes on from an older copy of its store begins a new life, and what it had
-//! not finished before is over.
+//! A fragment is handed to the application once, acknowledged after the application has stored and
+//! committed it, and never asked for again. A message is complete when all of its fragments are
+//! committed, and is told of when those before it have been. A correspondent numbers its messages
+//! upwards; an *incarnation* is the upper half of the number. One that goes on from an older copy
+//! of its store begins a new incarnation, and what it had not finished before is over.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,12 @@ use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
 use super::fragments::Fragments;
 use super::receipt::Receipt;
 
-/// What has come from one correspondent. At most [`OPEN_MESSAGES`] messages are open, and of them no
-/// more fragments have come than [`OPEN_SIZE`] of the largest have, beside those of the next message.
+/// Reassembly of what has come from one correspondent.
+///
+/// At most [`OPEN_MESSAGES`] messages are open, and of them no more fragments have come than
+/// [`OPEN_SIZE`] of the largest have, beside those of the next message.
 pub(super) struct Reception {
-    /// Every message before this one is over.
+    /// Number of the next message: every message before it is over.
     next: u64,
     open: BTreeMap<u64, Assembly>,
     /// Fragments of the largest message.
@@ -27,11 +29,11 @@ pub(super) struct Reception {
 struct Assembly {
     message: MessageId,
     kind: Kind,
-    /// Handed to the owner.
+    /// Fragments handed to the application.
     came: Fragments,
-    /// Kept by it; a subset of `came`.
+    /// Fragments that the application has committed; a subset of `came`.
     kept: Fragments,
-    /// Whether the owner knows that it is complete.
+    /// True once the application knows that the message is complete.
     told: bool,
 }
 
@@ -40,27 +42,27 @@ struct Assembly {
 pub struct Part {
     /// Number of the message.
     pub sequence: u64,
-    /// The message.
+    /// Identifier of the message.
     pub message: MessageId,
-    /// What it is for.
+    /// Purpose of the message.
     pub kind: Kind,
-    /// Place in it.
+    /// Place of the fragment in the message.
     pub fragment: Fragment,
 }
 
-/// A message that is complete, in its turn.
+/// A message that is complete, and whose turn has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Complete {
     /// Number of the message.
     pub sequence: u64,
-    /// The message.
+    /// Identifier of the message.
     pub message: MessageId,
-    /// What it is for.
+    /// Purpose of the message.
     pub kind: Kind,
 }
 
 impl Part {
-    /// Of this letter.
+    /// The part that this fragment carries.
     #[must_use]
     pub const fn of(letter: &Letter) -> Self {
         let Letter { message, kind, sequence, fragment, .. } = letter;
@@ -68,25 +70,25 @@ impl Part {
     }
 }
 
-/// What to do with a letter.
+/// Outcome of an incoming fragment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Taken {
-    /// Hand it to the owner.
+    /// Hand the fragment to the application.
     New,
-    /// It is there; its sender has not heard so.
+    /// The fragment is there already; its sender has not heard so.
     Known,
-    /// It finds no room: no word of it.
+    /// The fragment finds no room: its sender gets no word of it.
     Silent,
 }
 
 impl Reception {
-    /// Of a correspondent whose messages have at most so many fragments.
+    /// An empty reassembly, for a correspondent whose messages have at most `most` fragments.
     pub(super) const fn new(most: u32) -> Self {
         Self { next: 0, open: BTreeMap::new(), most }
     }
 
-    /// What a former run of this client has kept: all messages before `below` are over, and of the
-    /// later ones it has these parts. Gives the messages that are complete by that.
+    /// Restores what a former run of this client has stored: all messages before `below` are over,
+    /// and of the later ones these parts are there. Gives the messages that are complete by that.
     pub(super) fn resume(most: u32, below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
         let mut reception = Self { next: below, ..Self::new(most) };
         for part in parts {
@@ -106,7 +108,7 @@ impl Reception {
         (reception, complete)
     }
 
-    /// Every message before this one is over.
+    /// Bound below which every message is over.
     pub(super) const fn below(&self) -> u64 {
         self.next
     }
@@ -148,14 +150,15 @@ impl Reception {
         Taken::New
     }
 
-    /// The owner has kept a fragment; what is complete by that, in order.
+    /// Commits a fragment that the application has stored; gives what is complete by that, in
+    /// order.
     pub(super) fn keep(&mut self, sequence: u64, index: u32) -> Vec<Complete> {
         let mut complete = Vec::new();
         if let Some(open) = self.open.get_mut(&sequence)
             && open.came.contains(index)
         {
             open.kept.insert(index);
-            // Where to write does not wait for what was written before.
+            // An address does not wait for the messages before it.
             if open.kind == Kind::Address {
                 complete.extend(open.tell(sequence));
             }
@@ -164,7 +167,7 @@ impl Reception {
         complete
     }
 
-    /// What to acknowledge.
+    /// Makes the acknowledgement of what has come.
     pub(super) fn receipt(&self) -> Receipt {
         let mut receipt = Receipt { below: self.next, ..Receipt::default() };
         for (sequence, open) in &self.open {
@@ -192,7 +195,7 @@ impl Reception {
                 self.next += 1;
                 continue;
             }
-            // The last life of all has none after it.
+            // The last incarnation of all has none after it.
             let Some(born) = (life(self.next) + 1).checked_mul(1 << 32) else {
                 return;
             };
@@ -214,7 +217,7 @@ impl Reception {
 }
 
 impl Assembly {
-    /// The message, if it is complete and the owner does not know.
+    /// The message, if it is complete and the application has not been told.
     fn tell(&mut self, sequence: u64) -> Option<Complete> {
         let new = self.kept.is_complete() && !self.told;
         self.told |= new;
@@ -222,16 +225,17 @@ impl Assembly {
     }
 }
 
-/// Rises when a correspondent goes on from an older copy of its store.
+/// Incarnation of a message's number: it rises when a correspondent goes on from an older copy of
+/// its store.
 const fn life(sequence: u64) -> u64 {
     sequence >> 32
 }
 
 /// Messages of one correspondent that are open at once, on both sides.
 pub(super) const WINDOW: u64 = 256;
-/// In the largest messages: 48 MiB of the owner's disk.
+/// Size of open messages, in the largest messages: 48 MiB of the application's disk.
 const OPEN_SIZE: u32 = 3;
-/// Those of two lives.
+/// Open messages at most: those of two incarnations.
 const OPEN_MESSAGES: usize = 512;
 
 #[cfg(test)]

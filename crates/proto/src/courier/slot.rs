@@ -1,8 +1,8 @@
 //! Filling a slot: from its load to the packet that leaves.
 //!
-//! A load that cannot be had (a mailbox's relay is down, no letter waits, a contact's key is
-//! unusable) is replaced by drop cover, so that the entry relay sees one kind of cell as long as any
-//! packet can be built at all.
+//! A load that cannot be had (a mailbox's relay is down, no fragment waits, a contact's key is
+//! unusable) is replaced by drop cover, so that the entry relay sees one kind of cell as long as
+//! any packet can be built at all.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ use crate::path::{Path, below};
 use crate::time::{Slot, Time};
 use crate::view::View;
 
-/// When a slot is filled: now, and the moment at which its packet begins its path.
+/// Time at which a slot is filled, and the moment at which its packet begins its path.
 #[derive(Clone, Copy)]
 struct Moment {
     slot: Slot,
     now: Time,
-    /// For a client now; for a mix after the delay in its own pool.
+    /// Start of the packet's path: now for a client, after the delay in its own pool for a mix.
     due: Time,
 }
 
@@ -40,11 +40,11 @@ struct Built<S: Suite> {
     packet: Packet<S>,
 }
 
-/// Why an envelope could not be sent.
+/// Reason why an envelope could not be sent.
 enum StoreError {
     /// The recipient's keys are unusable, for good.
     Seal,
-    /// No way at present.
+    /// There is no path at present.
     Path,
 }
 
@@ -72,7 +72,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// What a mix draws for its own pool; a client has none.
+    /// Draws the delay in a mix's own pool; zero for a client, which has none.
     fn own_delay(&self, rng: &mut ChaCha20Rng) -> Duration {
         match self.vantage {
             Vantage::Client { .. } => Duration::ZERO,
@@ -142,7 +142,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// What goes to the correspondents next: they take turns.
+    /// Sends what is next for the correspondents, who are served in round robin.
     fn next_letter(
         &mut self,
         view: &View<S>,
@@ -188,7 +188,7 @@ impl<S: Suite> Courier<S> {
         built
     }
 
-    /// The first correspondent after the last one for whom something is due.
+    /// Finds the first correspondent after the last one for whom something is due.
     fn next_turn(&self, view: &View<S>, now: Time, rng: &mut ChaCha20Rng) -> Option<(KeyId, Turn)> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
@@ -200,8 +200,9 @@ impl<S: Suite> Courier<S> {
         all.find_map(|(to, other)| Some((*to, other.turn(&moment, rng)?)))
     }
 
-    /// An envelope to an own mailbox, which only its owner can tell from others. It is expected back
-    /// if the mailbox is known to exist: before its first pull a relay drops whatever is for it.
+    /// Sends an envelope to an own mailbox, which only its owner can tell from others. It is
+    /// expected back if the mailbox is known to exist: before its first pull a relay drops whatever
+    /// is for it.
     fn own_loop(
         &mut self,
         view: &View<S>,
@@ -236,14 +237,14 @@ impl<S: Suite> Courier<S> {
         self.events.push(Event::LoopSent);
     }
 
-    /// A packet that a random relay discards.
+    /// Makes a packet that a random relay discards.
     fn drop_cover(&self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
         let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
         let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
         self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
     }
 
-    /// Seals a letter anew, for a mailbox, over a path of its own.
+    /// Seals a fragment anew, for a mailbox, over a path of its own.
     fn store(
         &self,
         view: &View<S>,

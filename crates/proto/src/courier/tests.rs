@@ -1,4 +1,4 @@
-//! What stories cannot reach from outside; the stories are in `tests/courier`.
+//! Tests of what stories cannot reach from outside; the stories are in `tests/courier`.
 
 use rohrpost_packet::envelope::MessageId;
 
@@ -15,7 +15,7 @@ fn loops_are_given_up_after_their_time_oldest_first() {
     }
     assert!(loops.returned(MessageId::new([1; 16])).is_some());
     assert!(loops.returned(MessageId::new([1; 16])).is_none());
-    // Patience is 59 s by the default rates.
+    // A loop may take 59 s by the default rates.
     assert_eq!(loops.expire(start + Duration::from_secs(59)), 0);
     assert_eq!(loops.expire(start + Duration::from_millis(62_500)), 3);
     assert_eq!(loops.expire(start + Duration::from_secs(100)), 6);

@@ -12,7 +12,7 @@ use crate::{SECOND, alice_and_bob, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Texts of the messages that a courier has told are complete, in that order.
+/// Messages that a courier has told are complete, in that order.
 fn completed(world: &World, courier: usize) -> Vec<MessageId> {
     let complete = |event: &Event| match event {
         Event::Complete { messages, .. } => messages
@@ -37,7 +37,7 @@ fn sent(world: &World, courier: usize) -> usize {
     count(world, courier, |event| matches!(event, Event::Sent { .. }))
 }
 
-/// Where what a courier has sent was to be kept, in that order.
+/// Relays at which what a courier has sent was to be stored, in that order.
 fn relays(world: &World, courier: usize) -> Vec<NodeNumber> {
     let relay = |event: &Event| match event {
         Event::Sent { trip, .. } => trip.path.nodes().into_iter().last(),
@@ -113,7 +113,8 @@ fn a_relay_that_loses_its_memory_costs_no_time_out() {
     assert!(delivered(&world, alice) == [message]);
 }
 
-/// A relay refuses what is for a mailbox that its owner has not pulled yet.
+/// Checks that nothing leaves for a mailbox that its owner has not pulled yet: a relay refuses what
+/// is for it.
 #[test]
 fn nothing_leaves_for_a_mailbox_that_cannot_be_there_again() {
     let (mut world, alice, bob) = alice_and_bob();
@@ -256,8 +257,8 @@ fn the_way_to_a_mailbox_changes_when_the_first_brings_no_answer() {
     assert!(relays.iter().all(|relay| [3, 4].map(NodeNumber::new).contains(relay)));
 }
 
-/// A sender that is started often, as by a person who writes now and then, does not send all that
-/// waits for its acknowledgement again each time.
+/// Checks that a sender who is started often, as by a person who writes now and then, does not send
+/// all that waits for its acknowledgement again each time.
 #[test]
 fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     let (mut world, alice, bob) = alice_and_bob();
@@ -278,7 +279,8 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     assert_eq!(completed(&world, bob).len(), 2, "what was lost left again in its time");
 }
 
-/// What is kept of the life before can go at once, and is not asked for after a restart.
+/// Checks that what is stored of the incarnation before can go at once, and is not asked for after
+/// a restart.
 #[test]
 fn a_new_life_is_told_of_with_its_first_fragment() {
     let (mut world, alice, bob) = alice_and_bob();

@@ -1,4 +1,4 @@
-//! Stories of addresses that change: another mailbox, other write keys, a contact struck off.
+//! Stories of addresses that change: another mailbox, other write keys, a contact that is removed.
 
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ fn another_mailbox_takes_the_place_of_a_lost_one() {
     assert!(relays.clone().any(|relay| relay == 2) && relays.clone().all(|relay| relay != 3));
 }
 
-/// Who knows the generation before is heard in the time that it is given, and not after.
+/// Checks that who knows the address version before is heard in the time that the version is given,
+/// and not after.
 #[test]
 fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     let (mut world, alice, bob) = alice_and_bob();
@@ -80,7 +81,7 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     world.post(alice, bob, "too late");
     world.run(START + SECOND * 150);
     assert_eq!(arrivals(&world, bob).len(), 1, "the relays refuse it");
-    // Told of the new ones, alice sends it again at once.
+    // Once alice knows of the new keys, she sends the message again at once.
     let (contact, key) = (world.couriers[bob].contact(), world.key_id(bob));
     world.couriers[alice].add_contact(contact);
     world.couriers[alice].recall(START + SECOND * 150, key);

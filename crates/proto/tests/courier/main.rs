@@ -18,7 +18,7 @@ use world::{Load, START, Sight, T, World, account, message};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Alice enters at relay 1, bob at relay 2; they know each other.
+/// Makes a world in which alice enters at relay 1, bob at relay 2, and they know each other.
 fn alice_and_bob() -> (World, usize, usize) {
     let mut world = World::new();
     let alice = world.client(3, 1, &[2, 3]);
@@ -105,7 +105,7 @@ fn loops_return_and_pulls_are_answered() {
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert_eq!(lost, 0);
     let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
-    // 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
+    // There are 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
     assert!((280..=360).contains(&answered), "{answered} answers");
 }
 
@@ -124,7 +124,7 @@ fn a_virtual_client_lives_like_a_client_in_every_layer() {
     }
 }
 
-/// Counts lie within five standard deviations of the law, here as relays see them.
+/// Checks that counts lie within five standard deviations of the schedule, here as relays see them.
 #[test]
 fn slots_carry_what_the_law_says() {
     let mut world = World::new();
@@ -186,7 +186,7 @@ fn a_stranger_is_dropped_and_acknowledged() {
     world.post(mallory, bob, "spam");
     world.run(START + SECOND * 75);
     assert!(arrivals(&world, bob).is_empty());
-    // Once: it is acknowledged, else it would be served again every 30 s.
+    // The envelope comes once: it is acknowledged, else it would be served again every 30 s.
     let dropped = count(&world, bob, |event| matches!(event, Event::Dropped));
     assert_eq!(dropped, 1);
 }
@@ -209,7 +209,7 @@ fn without_a_way_a_client_idles_and_a_mix_is_silent() {
     }
     world.run(START + SECOND * 10);
     assert!(loads(&world, alice).next().is_none() && loads(&world, mix).next().is_none());
-    // All the same one cell left in every slot, the first of them naming the session.
+    // All the same a cell left in every slot, the first of them naming the session.
     assert_eq!(world.sights.len(), 39);
     assert_eq!(world.departures[alice].len(), 39);
 }
@@ -251,7 +251,7 @@ fn loops_and_pulls_that_stay_away_are_given_up() {
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert!(lost > 5 && lost < sent, "{lost} of {sent} lost");
     let pulls = count(&world, alice, |event| matches!(event, Event::PullLost { .. }));
-    // 180 pulls stay away, the openers of the last 64 are kept.
+    // 180 pulls stay away, and the openers of the last 64 are retained.
     assert!((110..=130).contains(&pulls), "{pulls}");
 }
 

@@ -31,7 +31,7 @@ pub(crate) const T: Duration = Duration::from_millis(250);
 pub(crate) const RELAYS: [u32; 4] = [1, 2, 3, 4];
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 
-/// What an observer of all links, and the relays behind them, can record of a run.
+/// Record of a run, as an observer of all links, and the relays behind them, can make it.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Time,
@@ -44,25 +44,25 @@ pub(crate) enum Sight {
     Pull { client: usize, to: u32, len: usize },
     /// A client's cell in another slot.
     Other { client: usize, len: usize },
-    /// A mailbox's answer.
+    /// An answer of a mailbox.
     Answer { relay: u32, to: u32, len: usize },
 }
 
-/// What a courier did in a slot.
+/// Record of one slot of a courier.
 pub(crate) struct Left {
     pub(crate) slot: Slot,
-    /// `None` for a cell without a packet, or nothing from a mix.
+    /// Place where the packet ended; `None` for a cell without a packet, or nothing from a mix.
     pub(crate) end: Option<End>,
 }
 
-/// Where a packet ended.
+/// Place where a packet ended.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
     pub(crate) load: Load,
     pub(crate) relay: NodeNumber,
 }
 
-/// What reached the last hop of a packet.
+/// Load that reached the last hop of a packet.
 #[derive(PartialEq, Eq, Debug, Clone, Copy)]
 pub(crate) enum Load {
     Discard,
@@ -84,16 +84,16 @@ pub(crate) struct World {
     pub(crate) deaf: bool,
     /// Packets to mailboxes are lost while it is set.
     pub(crate) leaky: bool,
-    /// Of packets to mailboxes one in so many is lost; zero: none.
+    /// Loss on packets to mailboxes: one in so many is lost; zero means none.
     pub(crate) lost_every: u64,
-    /// Whether couriers are told at once that what arrives is kept.
+    /// Tells couriers at once that what arrives is stored.
     pub(crate) keeps: bool,
     flying: BTreeMap<(Time, u64), Arrival>,
     count: u64,
     stores: u64,
     next_tick: Time,
     now: Time,
-    /// What each courier was made from.
+    /// Seed, mailbox relays and attachment that each courier was made from.
     origins: Vec<(u8, Vec<u32>, Vantage)>,
     rng: ChaCha20Rng,
 }
@@ -163,7 +163,7 @@ impl World {
         Arc::new(View::new(Arc::clone(&self.roster), &document))
     }
 
-    /// Adds a client with the mailboxes at `relays`, a view of all nodes, and all drawn from `seed`.
+    /// Adds a client with the mailboxes at `relays` and a view of all nodes, all drawn from `seed`.
     pub(crate) fn client(&mut self, seed: u8, entry: u32, relays: &[u32]) -> usize {
         let session = SessionId::new([seed; 16]);
         let entry = NodeNumber::new(entry);
@@ -185,7 +185,7 @@ impl World {
         self.couriers.len() - 1
     }
 
-    /// A client comes back under a new session.
+    /// Brings a client back under a new session.
     pub(crate) fn rejoin(&mut self, client: usize, session: SessionId) {
         if let Vantage::Client { entry, .. } = self.vantages[client] {
             self.vantages[client] = Vantage::Client { entry, session };
@@ -212,7 +212,7 @@ impl World {
         id
     }
 
-    /// Relays start anew, with an empty memory and new keys; all clients hear of it.
+    /// Starts relays anew, with an empty memory and new keys; all clients hear of it.
     pub(crate) fn restart_relays(&mut self, relays: &[u32]) {
         for number in relays {
             let node = NodeNumber::new(*number);
@@ -229,7 +229,7 @@ impl World {
         self.couriers.iter_mut().for_each(|courier| courier.handle_view(now, Arc::clone(&view)));
     }
 
-    /// All couriers are made anew, with the same keys, and know nobody.
+    /// Makes all couriers anew, with the same keys; they know nobody.
     pub(crate) fn restart_clients(&mut self) {
         for index in 0..self.couriers.len() {
             let (seed, relays, vantage) = &self.origins[index];

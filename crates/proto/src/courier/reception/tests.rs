@@ -2,7 +2,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 
-/// Letters of the largest message here.
+/// Fragments of the largest message here.
 const MOST: u32 = 50;
 
 fn letter(sequence: u64, index: u32, count: u32) -> Letter {
@@ -21,7 +21,7 @@ fn void(sequence: u64) -> Letter {
     Letter { kind: Kind::Void, ..letter(sequence, 0, 1) }
 }
 
-/// Takes a letter and keeps it; the numbers of the messages that are complete by that.
+/// Takes a fragment and commits it; gives the numbers of the messages that are complete by that.
 fn come(reception: &mut Reception, letter: &Letter) -> Vec<u64> {
     assert_eq!(reception.take(&Part::of(letter)), Taken::New);
     let complete = reception.keep(letter.sequence, letter.fragment.index);
@@ -43,7 +43,7 @@ fn what_is_not_kept_is_not_acknowledged() {
     let mut reception = Reception::new(MOST);
     let first = letter(0, 0, 1);
     assert_eq!(reception.take(&Part::of(&first)), Taken::New);
-    // Its owner could not keep it; perhaps now.
+    // The application could not store it; perhaps now it can.
     assert_eq!(reception.take(&Part::of(&first)), Taken::New);
     assert_eq!(reception.receipt().below, 0);
     assert_eq!(reception.keep(0, 0).len(), 1);
@@ -71,7 +71,7 @@ fn a_void_takes_the_place_of_what_has_expired() {
     come(&mut reception, &letter(1, 0, 1));
     assert_eq!(come(&mut reception, &void(0)), [0, 1]);
     assert_eq!(reception.take(&Part::of(&letter(0, 2, 3))), Taken::Known);
-    // One that is complete stays what it is.
+    // A message that is complete stays what it is.
     come(&mut reception, &letter(3, 0, 1));
     assert_eq!(reception.take(&Part::of(&void(3))), Taken::Known);
     assert_eq!(come(&mut reception, &letter(2, 0, 1)), [2, 3]);
@@ -113,7 +113,8 @@ fn a_new_life_ends_the_one_before() {
     assert_eq!(reception.receipt().below, born + 2);
 }
 
-/// No life comes after it; a search that wraps around finds its own messages, without end.
+/// Checks the last incarnation: no other comes after it, and a search that wraps around finds its
+/// own messages, without end.
 #[test]
 fn the_last_life_of_all_is_received_like_any_other() {
     let mut reception = Reception::new(MOST);
