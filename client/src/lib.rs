@@ -2,7 +2,7 @@
 //!
 //! [`Network`] is the directory with trust root and roster, [`Profile`] the keys of one client,
 //! [`Card`] what it hands to others, and [`Session`] the link that keeps the constant grid.
-//! [`Store`] keeps what must not be lost, in an encrypted file ([`Vault`]). [`Agent`] joins store
+//! [`Store`] keeps what must not be lost, in an encrypted file (`rohrpost_vault`). [`Agent`] joins store
 //! and session to a client that runs, and answers the requests of [`api`], which [`serve`] takes from
 //! a socket and [`Connection`] asks there.
 
@@ -17,7 +17,6 @@ mod session;
 #[cfg(unix)]
 mod socket;
 mod store;
-mod vault;
 
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
@@ -27,11 +26,8 @@ pub use fingerprint::Fingerprint;
 pub use profile::{Profile, ProfileError};
 pub use rohrpost_network::{Network, NetworkError, unix_now};
 pub use rohrpost_transport::Segmentation;
+pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, Session, SessionError, SessionEvent};
 #[cfg(unix)]
 pub use socket::{Connection, SocketError, serve};
 pub use store::{Completed, Fate, Incoming, KnownContact, Outgoing, Store, StoreError};
-pub use vault::{
-    Cost, Entries, Iter, KEY_LIMIT, KeyedTable, OrderedTable, ReadTx, Table, Unlock, VALUE_LIMIT,
-    Vault, VaultError, WriteTx,
-};

@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rohrpost_proto::mailbox::TTL;
+use rohrpost_vault::{KeyedTable, ReadTx, Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
-use crate::vault::{KeyedTable, ReadTx, Table, Unlock, Vault, VaultError, WriteTx};
 use crate::{Network, Profile};
 
 pub use contacts::KnownContact;

@@ -2,7 +2,7 @@
 # Holds the layering: which package may depend on which, and what the pure crates never see.
 #
 #   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
-#   {transport, network} <- client
+#   {transport, network, vault} <- client
 #   {client, relay, mixnode} <- localnet <- {ops, loadgen, tests}
 #
 # A new edge is added to `allowed` below, in the commit that needs it, with the reason.
@@ -33,9 +33,10 @@ declare -A allowed=(
   # Files and clock of a network, which nodes and clients read alike; links are none of its business.
   [network]="packet proto"
   [node]="packet proto transport network"
+  [vault]=""
   [relay]="packet proto transport network node"
   [mixnode]="packet proto transport network node"
-  [client]="packet proto transport network"
+  [client]="packet proto transport network vault"
   [localnet]="packet proto network node client relay mixnode"
   [ops]="proto network node localnet"
   [loadgen]="packet proto transport network node client localnet"
@@ -67,6 +68,7 @@ forbid packet tokio quinn rustls serde mio socket2
 forbid proto tokio quinn rustls mio socket2
 forbid network tokio quinn rustls mio socket2
 forbid transport ring openssl
+forbid vault tokio quinn rustls mio socket2
 forbid client rohrpost_node metrics
 forbid ops ring openssl
 

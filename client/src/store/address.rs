@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind};
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::account::{AccountRecord, PREKEY_LIFE, PrekeyRecord};
 use super::record::{decode, encode};
 use super::{STATE, Store, StoreError, contacts, next_life, outbox};
-use crate::vault::{KeyedTable, ReadTx, WriteTx};
 use crate::{Address, Card, Network, Profile};
 
 impl Store {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Contact;
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use super::record::{decode, encode};
 use super::{Store, StoreError};
 use crate::Address;
-use crate::vault::{KeyedTable, ReadTx, WriteTx};
 
 /// A contact, as its user knows it.
 pub struct KnownContact {

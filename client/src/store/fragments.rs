@@ -3,12 +3,12 @@
 
 use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, MESSAGE_BYTES, Part};
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::record::{Hex, decode, encode};
-use crate::vault::{KeyedTable, ReadTx, WriteTx};
 
 /// A message of which fragments are kept.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::Complete;
+use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
 use super::{Store, StoreError, address, contacts};
 use crate::session::Correspondent;
-use crate::vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use crate::{Address, Content};
 
 /// A message that has come.

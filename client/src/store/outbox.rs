@@ -5,13 +5,13 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
 use rohrpost_proto::time::Time;
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::record::{Hex, decode, encode};
 use super::{KnownContact, Store, StoreError, contacts};
 use crate::Content;
-use crate::vault::{KeyedTable, ReadTx, WriteTx};
 
 /// What has become of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ impl KeyedTable {
     }
 
     /// Declares a table from which what is removed or replaced is gone for good when the
-    /// [`Vault::write`](super::Vault::write) returns: nobody can read it any more, not even who has
+    /// [`Vault::write`](crate::Vault::write) returns: nobody can read it any more, not even who has
     /// all bytes of the file and what opens it. For few and small records: each such write encrypts
     /// those of all erasable tables anew, and flushes twice more.
     #[must_use]
@@ -49,13 +49,13 @@ impl Table {
     }
 
     /// `kind u8 ‖ name`, from which the table's keys are derived.
-    pub(super) fn label(self) -> Vec<u8> {
+    pub(crate) fn label(self) -> Vec<u8> {
         [&[self.kind], self.name.as_bytes()].concat()
     }
 }
 
 /// Whether the table with this label is encrypted under the erasure key.
-pub(super) fn is_erasable(label: &[u8]) -> bool {
+pub(crate) fn is_erasable(label: &[u8]) -> bool {
     label.first() == Some(&ERASABLE)
 }
 

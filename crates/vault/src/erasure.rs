@@ -22,30 +22,30 @@ use rand::Rng;
 use redb::{ReadableTable, WriteTransaction};
 use zeroize::Zeroizing;
 
-use super::error::VaultError;
-use super::keys::{Key, Keys, NONCE_LEN, TAG_LEN, TableKeys};
-use super::ledger::{Account, Ledger, definition};
-use super::table::is_erasable;
+use crate::error::VaultError;
+use crate::keys::{Key, Keys, NONCE_LEN, TAG_LEN, TableKeys};
+use crate::ledger::{Account, Ledger, definition};
+use crate::table::is_erasable;
 
 /// Half of the secret behind the erasable tables, between two erasures.
-pub(super) struct ErasureKey {
+pub(crate) struct ErasureKey {
     /// Rises by one with each erasure.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     key: Key,
 }
 
 impl ErasureKey {
-    pub(super) fn generate(number: u64) -> Self {
+    pub(crate) fn generate(number: u64) -> Self {
         Self { number, key: Key::generate() }
     }
 
-    pub(super) fn expose(&self) -> &[u8; 32] {
+    pub(crate) fn expose(&self) -> &[u8; 32] {
         self.key.expose()
     }
 
     /// `number u64 ‖ nonce ‖ XChaCha20-Poly1305(slot key, nonce, number; erasure key) ‖ tag`, the
     /// nonce random.
-    pub(super) fn wrap(&self, keys: &Keys) -> [u8; SLOT_LEN] {
+    pub(crate) fn wrap(&self, keys: &Keys) -> [u8; SLOT_LEN] {
         let number = self.number.to_be_bytes();
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
@@ -64,7 +64,7 @@ impl ErasureKey {
     }
 
     /// Undoes [`ErasureKey::wrap`]; nothing if a byte is not what was written.
-    pub(super) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
+    pub(crate) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
         let (number, rest) = slot.split_first_chunk::<8>()?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
         let (wrapped, tag) = rest.split_first_chunk::<32>()?;
@@ -81,7 +81,7 @@ impl ErasureKey {
 }
 
 /// The key that a ledger names, and whether both slots hold it.
-pub(super) fn choose(
+pub(crate) fn choose(
     slots: [Option<ErasureKey>; 2],
     number: u64,
     path: &Path,
@@ -95,7 +95,7 @@ pub(super) fn choose(
 }
 
 /// Encrypts the records of all erasable tables under the next erasure key, and has the ledger say so.
-pub(super) fn rekey(
+pub(crate) fn rekey(
     transaction: &WriteTransaction,
     ledger: &mut Ledger,
     keys: &Keys,
@@ -139,4 +139,4 @@ fn rekey_table(
 const WRAPPED: usize = 8 + NONCE_LEN;
 const TAG: usize = WRAPPED + 32;
 /// Bytes of a slot.
-pub(super) const SLOT_LEN: usize = TAG + TAG_LEN;
+pub(crate) const SLOT_LEN: usize = TAG + TAG_LEN;

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use super::erasure::{ErasureKey, SLOT_LEN};
-use super::error::VaultError;
-use super::header::{HEADER_LEN, Header, MAGIC, Unreadable};
-use super::keys::{Key, Keys};
+use crate::erasure::{ErasureKey, SLOT_LEN};
+use crate::error::VaultError;
+use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
+use crate::keys::{Key, Keys};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
-pub(super) struct VaultFile {
+pub(crate) struct VaultFile {
     path: PathBuf,
     disk: FileBackend,
     /// Another handle to the same open file, to unlock it when this is dropped: the lock would
@@ -33,7 +33,7 @@ pub(super) struct VaultFile {
 
 impl VaultFile {
     /// Opens and locks a vault's file.
-    pub(super) fn open(path: &Path) -> Result<Self, VaultError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, VaultError> {
         let file = OpenOptions::new().read(true).write(true).open(path);
         Self::lock(file.map_err(VaultError::io(path))?, path)
     }
@@ -50,12 +50,12 @@ impl VaultFile {
     }
 
     /// For messages.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The header that counts, and whether both copies are the same.
-    pub(super) fn header(&self) -> Result<(Header, bool), VaultError> {
+    pub(crate) fn header(&self) -> Result<(Header, bool), VaultError> {
         let copy = |page: u64| Ok::<_, VaultError>(Header::decode(&self.read(page * PAGE_LEN)?));
         let chosen = Header::choose(copy(0)?, copy(1)?);
         chosen.map_err(|error| match error {
@@ -67,7 +67,7 @@ impl VaultFile {
     }
 
     /// Writes both copies, the second when the first is on the disk: one is whole at any time.
-    pub(super) fn write_header(&self, header: &Header) -> Result<(), VaultError> {
+    pub(crate) fn write_header(&self, header: &Header) -> Result<(), VaultError> {
         for page in 0..PAGES {
             self.write(page * PAGE_LEN, &header.encode())?;
             self.sync()?;
@@ -76,7 +76,7 @@ impl VaultFile {
     }
 
     /// The number of the newest commit that is known to be on the disk.
-    pub(super) fn anchor(&self, key: &Key) -> Result<u64, VaultError> {
+    pub(crate) fn anchor(&self, key: &Key) -> Result<u64, VaultError> {
         let mut newest = None;
         for page in 0..PAGES {
             let bytes: [u8; ANCHOR_LEN] = self.read(page * PAGE_LEN + ANCHOR)?;
@@ -91,14 +91,14 @@ impl VaultFile {
 
     /// Notes that this commit is on the disk. Not flushed: the next commit flushes it, and a
     /// crash of the process alone loses nothing that was written.
-    pub(super) fn write_anchor(&self, key: &Key, commit: u64) -> Result<(), VaultError> {
+    pub(crate) fn write_anchor(&self, key: &Key, commit: u64) -> Result<(), VaultError> {
         let number = commit.to_be_bytes();
         let anchor = [&number[..], key.hash(&[&number]).as_bytes()].concat();
         self.write((commit % PAGES) * PAGE_LEN + ANCHOR, &anchor)
     }
 
     /// What the two slots hold; none where one cannot be read.
-    pub(super) fn erasure_keys(&self, keys: &Keys) -> Result<[Option<ErasureKey>; 2], VaultError> {
+    pub(crate) fn erasure_keys(&self, keys: &Keys) -> Result<[Option<ErasureKey>; 2], VaultError> {
         let slot = |page: u64| {
             let bytes: [u8; SLOT_LEN] = self.read(page * PAGE_LEN + SLOT)?;
             Ok::<_, VaultError>(ErasureKey::unwrap(&bytes, keys))
@@ -108,12 +108,12 @@ impl VaultFile {
 
     /// Puts an erasure key where the one before it may be overwritten, while the other slot still
     /// holds that one; on the disk when this returns.
-    pub(super) fn announce(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
+    pub(crate) fn announce(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
         self.write_slot(erasure.number % PAGES, erasure, keys)
     }
 
     /// Overwrites what is left of the erasure key before this one; on the disk when this returns.
-    pub(super) fn settle(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
+    pub(crate) fn settle(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
         self.write_slot((erasure.number + 1) % PAGES, erasure, keys)
     }
 
@@ -123,20 +123,20 @@ impl VaultFile {
     }
 
     /// All bytes, as whoever seizes the file has them.
-    pub(super) fn image(&self) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn image(&self) -> Result<Vec<u8>, VaultError> {
         let len = self.disk.len().map_err(VaultError::io(&self.path))?;
         let mut image = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         self.disk.read(0, &mut image).map_err(VaultError::io(&self.path))?;
         Ok(image)
     }
 
-    pub(super) fn sync(&self) -> Result<(), VaultError> {
+    pub(crate) fn sync(&self) -> Result<(), VaultError> {
         self.disk.sync_data().map_err(VaultError::io(&self.path))
     }
 
     /// Overwrites the head, without which nothing opens the rest, then the rest, and removes the
     /// file. Refuses what is not a vault; a head of zeros is a vault whose wiping was interrupted.
-    pub(super) fn wipe(self) -> Result<(), VaultError> {
+    pub(crate) fn wipe(self) -> Result<(), VaultError> {
         let head: [u8; HEAD_BYTES] = self.read(0)?;
         let page = HEAD_BYTES / 2;
         if !head.starts_with(MAGIC) && !head[page..].starts_with(MAGIC) && head != [0; HEAD_BYTES] {
@@ -178,7 +178,7 @@ impl Drop for VaultFile {
 /// redb's view of the file: what lies behind the head. The file is locked already, so redb's own
 /// locks are left out.
 #[derive(Debug)]
-pub(super) struct BehindHead(pub(super) Arc<VaultFile>);
+pub(crate) struct BehindHead(pub(crate) Arc<VaultFile>);
 
 impl StorageBackend for BehindHead {
     fn len(&self) -> io::Result<u64> {
@@ -208,7 +208,7 @@ fn shifted(offset: u64) -> io::Result<u64> {
 }
 
 /// A file that gets its name once it is whole; removed if that does not come about.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     file: Arc<VaultFile>,
     draft: PathBuf,
     path: PathBuf,
@@ -217,7 +217,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Begins a file that will be called `path`, and is `path.partial` until then.
-    pub(super) fn begin(path: &Path) -> Result<Self, VaultError> {
+    pub(crate) fn begin(path: &Path) -> Result<Self, VaultError> {
         refuse_existing(path)?;
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
@@ -229,13 +229,13 @@ impl Draft {
         Ok(Self { file, draft, path: path.to_owned(), published: false })
     }
 
-    pub(super) const fn file(&self) -> &Arc<VaultFile> {
+    pub(crate) const fn file(&self) -> &Arc<VaultFile> {
         &self.file
     }
 
     /// Gives the file its name, on the disk. Between the look for an older file and the renaming a
     /// program other than rohrpost could still put one there; rohrpost would refuse the draft.
-    pub(super) fn publish(mut self) -> Result<(), VaultError> {
+    pub(crate) fn publish(mut self) -> Result<(), VaultError> {
         self.file.sync()?;
         refuse_existing(&self.path)?;
         fs::rename(&self.draft, &self.path).map_err(VaultError::io(&self.path))?;
@@ -254,14 +254,14 @@ impl Drop for Draft {
 }
 
 /// A new vault lies in a directory that others cannot enter: its length and times tell something.
-pub(super) fn private_directory(path: &Path) -> Result<(), VaultError> {
+pub(crate) fn private_directory(path: &Path) -> Result<(), VaultError> {
     let directory = directory(path);
     let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
     private(&metadata, directory, "700")
 }
 
 /// A new file, which on Unix its owner alone can read and write from its first moment on.
-pub(super) fn new_private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn new_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -270,7 +270,7 @@ pub(super) fn new_private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Refuses what users other than the owner can use in any way.
-pub(super) fn private(
+pub(crate) fn private(
     metadata: &fs::Metadata,
     path: &Path,
     mode: &'static str,
@@ -293,7 +293,7 @@ fn refuse_existing(path: &Path) -> Result<(), VaultError> {
 }
 
 /// Names are on the disk once their directory is.
-pub(super) fn sync_directory(path: &Path) -> Result<(), VaultError> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), VaultError> {
     #[cfg(unix)]
     File::open(directory(path)).and_then(|open| open.sync_all()).map_err(VaultError::io(path))?;
     #[cfg(not(unix))]
@@ -310,7 +310,7 @@ fn directory(path: &Path) -> &Path {
 
 /// What precedes redb's file: two pages, each with a header at its begin, an anchor behind it, and
 /// the slot of an erasure key.
-pub(super) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
+pub(crate) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
 const HEAD_BYTES: usize = 8192;
 const PAGES: u64 = 2;
 const PAGE_LEN: u64 = 4096;

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::error::VaultError;
-use super::file::VaultFile;
-use super::keys::Keys;
-use super::table::{Table, is_erasable};
-use super::{Unlock, Vault};
+use crate::error::VaultError;
+use crate::file::VaultFile;
+use crate::keys::Keys;
+use crate::table::{Table, is_erasable};
+use crate::{Unlock, Vault};
 
 impl Vault {
     /// Values of all records of these tables that can be read in the file by whoever has it and what

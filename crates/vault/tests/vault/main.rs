@@ -9,7 +9,7 @@ mod stories;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rohrpost_client::{Cost, Unlock, Vault};
+use rohrpost_vault::{Cost, Unlock, Vault};
 use zeroize::Zeroizing;
 
 /// A directory of mode 0700 that goes with the test.

@@ -10,27 +10,27 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::erasure::ErasureKey;
-use super::table::is_erasable;
+use crate::erasure::ErasureKey;
+use crate::table::is_erasable;
 
 /// 32 secret bytes for one purpose.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(super) struct Key(Box<[u8; 32]>);
+pub(crate) struct Key(Box<[u8; 32]>);
 
 impl Key {
-    pub(super) fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         let mut key = Self::zero();
         rand::rng().fill_bytes(&mut key.0[..]);
         key
     }
 
     /// A key whose bytes the caller writes.
-    pub(super) fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         Self(Box::new([0; 32]))
     }
 
     /// `BLAKE3 derive_key(context, material)`, the parts of the material one after the other.
-    pub(super) fn derive(context: &str, material: &[&[u8]]) -> Self {
+    pub(crate) fn derive(context: &str, material: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(context);
         for part in material {
             hasher.update(part);
@@ -44,7 +44,7 @@ impl Key {
     }
 
     /// `BLAKE3 keyed_hash(key, parts)`.
-    pub(super) fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in parts {
             hasher.update(part);
@@ -54,34 +54,34 @@ impl Key {
         hash
     }
 
-    pub(super) fn expose(&self) -> &[u8; 32] {
+    pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    pub(super) fn expose_mut(&mut self) -> &mut [u8; 32] {
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8; 32] {
         &mut self.0
     }
 
-    pub(super) fn cipher(&self) -> XChaCha20Poly1305 {
+    pub(crate) fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.0).into())
     }
 }
 
 /// Everything that an open vault computes with.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// Wrapped in the file's header.
-    pub(super) master: Key,
+    pub(crate) master: Key,
     /// Seals the ledger.
-    pub(super) ledger: Key,
+    pub(crate) ledger: Key,
     /// Authenticates the number of the newest commit.
-    pub(super) anchor: Key,
+    pub(crate) anchor: Key,
     /// Wraps the erasure key.
-    pub(super) slot: Key,
+    pub(crate) slot: Key,
     names: Key,
 }
 
 impl Keys {
-    pub(super) fn of(master: Key) -> Self {
+    pub(crate) fn of(master: Key) -> Self {
         let derive = |context| Key::derive(context, &[master.expose()]);
         Self {
             ledger: derive("rohrpost vault 1 ledger"),
@@ -95,7 +95,7 @@ impl Keys {
     /// The keys of the table with this label. Those of an erasable table come from the erasure key
     /// as well, but for its name: `root = derive_key(context, master key ‖ erasure key)` stands in
     /// the master key's place.
-    pub(super) fn table(&self, label: &[u8], erasure: &ErasureKey) -> TableKeys {
+    pub(crate) fn table(&self, label: &[u8], erasure: &ErasureKey) -> TableKeys {
         let root = is_erasable(label).then(|| {
             let parts: [&[u8]; 2] = [self.master.expose(), erasure.expose()];
             Key::derive("rohrpost vault 1 erasable tables", &parts)
@@ -113,9 +113,9 @@ impl Keys {
 }
 
 /// The keys of one table.
-pub(super) struct TableKeys {
+pub(crate) struct TableKeys {
     /// The table's name in the file: a keyed hash.
-    pub(super) name: String,
+    pub(crate) name: String,
     label: Vec<u8>,
     values: Key,
     blinding: Key,
@@ -123,26 +123,26 @@ pub(super) struct TableKeys {
 }
 
 impl TableKeys {
-    pub(super) fn label(&self) -> &[u8] {
+    pub(crate) fn label(&self) -> &[u8] {
         &self.label
     }
 
     /// The key under which the file keeps a record: `keyed_hash(blinding, key)`.
-    pub(super) fn blind(&self, key: &[u8]) -> [u8; 32] {
+    pub(crate) fn blind(&self, key: &[u8]) -> [u8; 32] {
         *self.blinding.hash(&[key]).as_bytes()
     }
 
-    pub(super) fn seal(&self, stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal(&self, stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
         seal(&self.values, &self.label, stored, key, value)
     }
 
-    pub(super) fn open(&self, stored: &[u8], sealed: &[u8]) -> Option<Record> {
+    pub(crate) fn open(&self, stored: &[u8], sealed: &[u8]) -> Option<Record> {
         open(&self.values, &self.label, stored, sealed)
     }
 
     /// What stands behind these bytes if they are the begin of a sealed record of this table, by its
     /// length fields alone: without its place the tag cannot be checked.
-    pub(super) fn guess(&self, sealed: &[u8]) -> Option<Record> {
+    pub(crate) fn guess(&self, sealed: &[u8]) -> Option<Record> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let cipher = self.values.cipher();
         let decrypt = |bytes: &mut [u8]| {
@@ -162,7 +162,7 @@ impl TableKeys {
     /// `keyed_hash(prints, stored key ‖ nonce ‖ tag)`: names one version of one record, and nobody
     /// without the key can compute it, so that no set of other versions can be found with the
     /// same sum.
-    pub(super) fn fingerprint(&self, stored: &[u8], sealed: &[u8]) -> Option<Fingerprint> {
+    pub(crate) fn fingerprint(&self, stored: &[u8], sealed: &[u8]) -> Option<Fingerprint> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let (_, tag) = rest.split_last_chunk::<TAG_LEN>()?;
         Some(Fingerprint(*self.prints.hash(&[stored, nonce, tag]).as_bytes()))
@@ -170,12 +170,12 @@ impl TableKeys {
 }
 
 /// One version of one record; see [`TableKeys::fingerprint`].
-pub(super) struct Fingerprint(pub(super) [u8; 32]);
+pub(crate) struct Fingerprint(pub(crate) [u8; 32]);
 
 /// What a sealed record holds.
-pub(super) struct Record {
-    pub(super) key: Zeroizing<Vec<u8>>,
-    pub(super) value: Zeroizing<Vec<u8>>,
+pub(crate) struct Record {
+    pub(crate) key: Zeroizing<Vec<u8>>,
+    pub(crate) value: Zeroizing<Vec<u8>>,
 }
 
 /// `nonce ‖ XChaCha20-Poly1305(key, nonce, len(label) u8 ‖ label ‖ stored key; frame) ‖ tag`
@@ -184,7 +184,7 @@ pub(super) struct Record {
 /// multiple of [`SIZE_CLASS`].
 ///
 /// The label and the stored key tie the record to its place: elsewhere it does not open.
-pub(super) fn seal(secret: &Key, label: &[u8], stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(secret: &Key, label: &[u8], stored: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
     let padded = (FRAME_LEN + key.len() + value.len()).next_multiple_of(SIZE_CLASS);
     // Encrypted where it stands, and never grown, so that no copy of the value stays behind.
     let mut sealed = Vec::with_capacity(NONCE_LEN + padded + TAG_LEN);
@@ -206,7 +206,7 @@ pub(super) fn seal(secret: &Key, label: &[u8], stored: &[u8], key: &[u8], value:
 }
 
 /// Undoes [`seal`]; nothing if a byte or the place is not what was sealed.
-pub(super) fn open(secret: &Key, label: &[u8], stored: &[u8], sealed: &[u8]) -> Option<Record> {
+pub(crate) fn open(secret: &Key, label: &[u8], stored: &[u8], sealed: &[u8]) -> Option<Record> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
     let (frame, tag) = rest.split_last_chunk::<TAG_LEN>()?;
     let mut frame = Zeroizing::new(frame.to_vec());
@@ -248,8 +248,8 @@ fn length(bytes: &[u8]) -> u32 {
 }
 
 /// Sealed records are these many bytes longer than a multiple of [`SIZE_CLASS`].
-pub(super) const NONCE_LEN: usize = 24;
-pub(super) const TAG_LEN: usize = 16;
+pub(crate) const NONCE_LEN: usize = 24;
+pub(crate) const TAG_LEN: usize = 16;
 const FRAME_LEN: usize = 8;
 /// What lengths in the file are rounded up to: one class for short texts and all bookkeeping.
 const SIZE_CLASS: usize = 256;

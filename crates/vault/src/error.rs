@@ -94,7 +94,7 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
             io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
@@ -104,13 +104,13 @@ impl VaultError {
         }
     }
 
-    pub(super) fn damaged(path: &Path, what: &'static str) -> Self {
+    pub(crate) fn damaged(path: &Path, what: &'static str) -> Self {
         Self::Damaged { path: path.to_owned(), what }
     }
 
     /// What redb says. It reports bytes that it did not write as corruption, as input that it
     /// cannot parse or find, or as a table of another type.
-    pub(super) fn store<E: Into<redb::Error>>(path: &Path) -> impl Fn(E) -> Self {
+    pub(crate) fn store<E: Into<redb::Error>>(path: &Path) -> impl Fn(E) -> Self {
         move |error| match error.into() {
             redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
                 Self::io(path)(source)

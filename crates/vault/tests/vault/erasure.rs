@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use rohrpost_client::{KeyedTable, Vault, VaultError};
+use rohrpost_vault::{KeyedTable, Vault, VaultError};
 
 use super::{Folder, unlock};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use rohrpost_client::{
+use rohrpost_vault::{
     KEY_LIMIT, KeyedTable, OrderedTable, ReadTx, Unlock, VALUE_LIMIT, Vault, VaultError,
 };
 use zeroize::Zeroizing;

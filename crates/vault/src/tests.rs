@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use redb::WriteTransaction;
 use zeroize::Zeroizing;
 
-use super::file::HEAD_LEN;
-use super::header::HEADER_LEN;
-use super::keys::TableKeys;
 use super::*;
+use crate::file::HEAD_LEN;
+use crate::header::HEADER_LEN;
+use crate::keys::TableKeys;
 
 const PEOPLE: KeyedTable = KeyedTable::new("people");
 const PLACES: KeyedTable = KeyedTable::new("places");

@@ -1,4 +1,4 @@
-//! What happens inside [`Vault::read`](super::Vault::read) and [`Vault::write`](super::Vault::write).
+//! What happens inside [`Vault::read`](crate::Vault::read) and [`Vault::write`](crate::Vault::write).
 
 use std::ops::Deref;
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::vec;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use zeroize::Zeroizing;
 
-use super::Vault;
-use super::erasure::{self, ErasureKey};
-use super::error::VaultError;
-use super::keys::{Keys, Record, TableKeys};
-use super::ledger::{LEDGER, Ledger, definition};
-use super::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT, is_erasable};
+use crate::Vault;
+use crate::erasure::{self, ErasureKey};
+use crate::error::VaultError;
+use crate::keys::{Keys, Record, TableKeys};
+use crate::ledger::{LEDGER, Ledger, definition};
+use crate::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT, is_erasable};
 
 /// The vault as one commit left it, or in a [`WriteTx`] as its own changes so far have it.
 pub struct ReadTx<'v> {
@@ -31,7 +31,7 @@ enum Store {
 }
 
 impl<'v> ReadTx<'v> {
-    pub(super) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
+    pub(crate) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
         let (keys, path) = (&vault.keys, vault.file.path());
         let (transaction, erasure) = vault.snapshot()?;
         let ledger = Ledger::load(&transaction, keys, path)?;
@@ -153,7 +153,7 @@ pub struct WriteTx<'v> {
 }
 
 impl<'v> WriteTx<'v> {
-    pub(super) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
+    pub(crate) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
         let (keys, path) = (&vault.keys, vault.file.path());
         let transaction = vault.database.begin_write().map_err(VaultError::store(path))?;
         let ledger = {
@@ -234,7 +234,7 @@ impl<'v> WriteTx<'v> {
     }
 
     /// Commits, and says the commit's number; none if nothing was changed.
-    pub(super) fn commit(self, vault: &Vault) -> Result<Option<u64>, VaultError> {
+    pub(crate) fn commit(self, vault: &Vault) -> Result<Option<u64>, VaultError> {
         let ReadTx { store, mut ledger, keys, erasure, path } = self.view;
         if self.unfinished {
             return Err(VaultError::Unfinished(path.to_owned()));

@@ -7,7 +7,7 @@ use std::path::Path;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::SeedableRng;
 use rand::RngExt;
-use rohrpost_client::{KeyedTable, OrderedTable, Vault, VaultError};
+use rohrpost_vault::{KeyedTable, OrderedTable, Vault, VaultError};
 
 use super::{Folder, body, unlock};
 

@@ -8,14 +8,14 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::VaultError;
-use super::file::{new_private_file, private, sync_directory};
-use super::keys::Key;
+use crate::error::VaultError;
+use crate::file::{new_private_file, private, sync_directory};
+use crate::keys::Key;
 
 /// A passphrase or the contents of a key file; wiped when dropped.
-pub struct Unlock(pub(super) Secret);
+pub struct Unlock(pub(crate) Secret);
 
-pub(super) enum Secret {
+pub(crate) enum Secret {
     Passphrase { text: Zeroizing<String>, cost: Cost },
     KeyFile { key: Key },
 }
@@ -67,9 +67,9 @@ impl Unlock {
 /// What each guess at a passphrase costs an attacker, by Argon2id (RFC 9106), and each opening you.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cost {
-    pub(super) memory_kib: u32,
-    pub(super) passes: u32,
-    pub(super) lanes: u32,
+    pub(crate) memory_kib: u32,
+    pub(crate) passes: u32,
+    pub(crate) lanes: u32,
 }
 
 impl Cost {
@@ -84,7 +84,7 @@ impl Cost {
     }
 
     /// At most 1 GiB, 64 passes and 16 lanes, so that a forged header cannot stall the machine.
-    pub(super) const fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
+    pub(crate) const fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
         let fits = lanes >= 1
             && lanes <= 16
             && passes >= 1
@@ -96,7 +96,7 @@ impl Cost {
 }
 
 /// `Argon2id(passphrase, salt; cost)`, 32 bytes.
-pub(super) fn stretch(text: &str, salt: &[u8; 32], cost: Cost) -> Result<Key, VaultError> {
+pub(crate) fn stretch(text: &str, salt: &[u8; 32], cost: Cost) -> Result<Key, VaultError> {
     let refused = || VaultError::Memory { mebibytes: cost.memory_kib / 1024 };
     let Cost { memory_kib, passes, lanes } = cost;
     let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| refused())?;

@@ -12,39 +12,39 @@ use redb::{
     WriteTransaction,
 };
 
-use super::erasure::ErasureKey;
-use super::error::VaultError;
-use super::keys::{Fingerprint, Keys, TableKeys, open, seal};
+use crate::erasure::ErasureKey;
+use crate::error::VaultError;
+use crate::keys::{Fingerprint, Keys, TableKeys, open, seal};
 
 /// What the vault holds after a commit.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// Rises by one with each.
-    pub(super) commit: u64,
+    pub(crate) commit: u64,
     /// Number of the erasure key under which the erasable tables are encrypted.
-    pub(super) erasure: u64,
+    pub(crate) erasure: u64,
     /// By label. A table is here from its first record on, and in redb just as long.
-    pub(super) tables: BTreeMap<Vec<u8>, Account>,
+    pub(crate) tables: BTreeMap<Vec<u8>, Account>,
 }
 
 /// What a table holds.
 #[derive(Default)]
-pub(super) struct Account {
-    pub(super) count: u64,
+pub(crate) struct Account {
+    pub(crate) count: u64,
     /// The next sequence number of an ordered table; never given twice.
-    pub(super) next: u64,
+    pub(crate) next: u64,
     /// XOR of all records' fingerprints.
     sum: [u8; 32],
 }
 
 impl Account {
-    pub(super) fn add(&mut self, print: &Fingerprint) {
+    pub(crate) fn add(&mut self, print: &Fingerprint) {
         self.count += 1;
         self.toggle(print);
     }
 
     /// The count is checked when the vault is opened, so a record that was found is in it.
-    pub(super) fn subtract(&mut self, print: &Fingerprint) {
+    pub(crate) fn subtract(&mut self, print: &Fingerprint) {
         self.count = self.count.saturating_sub(1);
         self.toggle(print);
     }
@@ -57,7 +57,7 @@ impl Account {
 }
 
 impl Ledger {
-    pub(super) fn load(
+    pub(crate) fn load(
         transaction: &ReadTransaction,
         keys: &Keys,
         path: &Path,
@@ -66,7 +66,7 @@ impl Ledger {
         Self::read(&store, keys, path)
     }
 
-    pub(super) fn read(
+    pub(crate) fn read(
         store: &impl ReadableTable<&'static [u8], &'static [u8]>,
         keys: &Keys,
         path: &Path,
@@ -77,7 +77,7 @@ impl Ledger {
         ledger.ok_or_else(|| VaultError::damaged(path, "its ledger does not open"))
     }
 
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         transaction: &WriteTransaction,
         keys: &Keys,
@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// The ledger of a database that was just opened, held against the anchor.
-    pub(super) fn anchored(
+    pub(crate) fn anchored(
         database: &Database,
         keys: &Keys,
         anchor: u64,
@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// Holds everything in the database, which has no newer commit, against the ledger.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         database: &Database,
         keys: &Keys,
@@ -180,11 +180,11 @@ fn adds_up(
 }
 
 /// How redb knows a table with this name.
-pub(super) const fn definition(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
+pub(crate) const fn definition(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
     TableDefinition::new(name)
 }
 
-pub(super) const LEDGER: TableDefinition<'static, &'static [u8], &'static [u8]> =
+pub(crate) const LEDGER: TableDefinition<'static, &'static [u8], &'static [u8]> =
     definition("ledger");
 /// No table's label is empty.
 const LABEL: &[u8] = b"";

@@ -12,16 +12,16 @@ use chacha20poly1305::{Tag, XNonce};
 use rand::Rng;
 use zeroize::Zeroizing;
 
-use super::error::VaultError;
-use super::keys::{Key, NONCE_LEN, TAG_LEN};
-use super::unlock::{Cost, Secret, Unlock, stretch};
+use crate::error::VaultError;
+use crate::keys::{Key, NONCE_LEN, TAG_LEN};
+use crate::unlock::{Cost, Secret, Unlock, stretch};
 
 /// Salt, cost and the wrapped master key: all that is needed besides the passphrase or key file.
 ///
 /// `wrapped = XChaCha20-Poly1305(KEK, nonce, bytes before the nonce; master key)`, where KEK is
 /// `Argon2id(passphrase, salt; cost)` or `derive_key(context, key file ‖ salt)`.
 #[derive(PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     generation: u64,
     /// None: a key file.
     cost: Option<Cost>,
@@ -32,7 +32,7 @@ pub(super) struct Header {
 
 /// Why a copy of the header cannot be used.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// Not what was written.
     Damaged,
     /// Written by a later program.
@@ -41,7 +41,7 @@ pub(super) enum Unreadable {
 
 impl Header {
     /// Wraps the master key anew, under fresh salt and nonce.
-    pub(super) fn wrap(master: &Key, unlock: &Unlock, generation: u64) -> Result<Self, VaultError> {
+    pub(crate) fn wrap(master: &Key, unlock: &Unlock, generation: u64) -> Result<Self, VaultError> {
         let cost = match &unlock.0 {
             Secret::Passphrase { cost, .. } => Some(*cost),
             Secret::KeyFile { .. } => None,
@@ -66,7 +66,7 @@ impl Header {
     }
 
     /// The master key.
-    pub(super) fn unwrap(&self, unlock: &Unlock, path: &Path) -> Result<Key, VaultError> {
+    pub(crate) fn unwrap(&self, unlock: &Unlock, path: &Path) -> Result<Key, VaultError> {
         match (&unlock.0, self.cost) {
             (Secret::KeyFile { .. }, Some(_)) => {
                 return Err(VaultError::PassphraseNeeded(path.to_owned()));
@@ -93,11 +93,11 @@ impl Header {
     }
 
     /// The generation that a change writes.
-    pub(super) const fn next_generation(&self) -> u64 {
+    pub(crate) const fn next_generation(&self) -> u64 {
         self.generation.saturating_add(1)
     }
 
-    pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
+    pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
         let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
         put(0, MAGIC);
@@ -120,7 +120,7 @@ impl Header {
         bytes
     }
 
-    pub(super) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, Unreadable> {
+    pub(crate) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, Unreadable> {
         let sum = blake3::hash(&bytes[..CHECKSUM]);
         if !bytes.starts_with(MAGIC) || sum.as_bytes()[..HEADER_LEN - CHECKSUM] != bytes[CHECKSUM..]
         {
@@ -150,7 +150,7 @@ impl Header {
     }
 
     /// Which of the two copies counts, and whether both are the same.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         first: Result<Self, Unreadable>,
         second: Result<Self, Unreadable>,
     ) -> Result<(Self, bool), Unreadable> {
@@ -186,9 +186,9 @@ fn array<const N: usize>(bytes: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
 }
 
 /// Begins each copy.
-pub(super) const MAGIC: &[u8; 16] = b"rohrpost vault\r\n";
+pub(crate) const MAGIC: &[u8; 16] = b"rohrpost vault\r\n";
 /// Half a sector, which disks write whole.
-pub(super) const HEADER_LEN: usize = 256;
+pub(crate) const HEADER_LEN: usize = 256;
 const FORMAT: u32 = 1;
 const VERSION: usize = 16;
 const GENERATION: usize = 20;
