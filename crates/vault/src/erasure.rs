@@ -16,69 +16,12 @@
 
 use std::path::Path;
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{Tag, XNonce};
-use rand::Rng;
 use redb::{ReadableTable, WriteTransaction};
-use zeroize::Zeroizing;
 
 use crate::error::VaultError;
-use crate::keys::{Key, Keys, NONCE_LEN, TAG_LEN, TableKeys};
+use crate::keys::{ErasureKey, Keys, TableKeys};
 use crate::ledger::{Account, Ledger, definition};
 use crate::table::is_erasable;
-
-/// Half of the secret behind the erasable tables, between two erasures.
-pub(crate) struct ErasureKey {
-    /// Rises by one with each erasure.
-    pub(crate) number: u64,
-    key: Key,
-}
-
-impl ErasureKey {
-    pub(crate) fn generate(number: u64) -> Self {
-        Self { number, key: Key::generate() }
-    }
-
-    pub(crate) fn expose(&self) -> &[u8; 32] {
-        self.key.expose()
-    }
-
-    /// `number u64 ‖ nonce ‖ XChaCha20-Poly1305(slot key, nonce, number; erasure key) ‖ tag`, the
-    /// nonce random.
-    pub(crate) fn wrap(&self, keys: &Keys) -> [u8; SLOT_LEN] {
-        let number = self.number.to_be_bytes();
-        let mut nonce = [0; NONCE_LEN];
-        rand::rng().fill_bytes(&mut nonce);
-        let mut wrapped = Zeroizing::new(*self.key.expose());
-        let tag = keys
-            .slot
-            .cipher()
-            .encrypt_inout_detached(&XNonce::from(nonce), &number, wrapped.as_mut_slice().into())
-            .expect("32 bytes are not too long for the cipher");
-        let mut slot = [0; SLOT_LEN];
-        slot[..8].copy_from_slice(&number);
-        slot[8..WRAPPED].copy_from_slice(&nonce);
-        slot[WRAPPED..TAG].copy_from_slice(&*wrapped);
-        slot[TAG..].copy_from_slice(&tag);
-        slot
-    }
-
-    /// Undoes [`ErasureKey::wrap`]; nothing if a byte is not what was written.
-    pub(crate) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
-        let (number, rest) = slot.split_first_chunk::<8>()?;
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
-        let (wrapped, tag) = rest.split_first_chunk::<32>()?;
-        let mut key = Key::zero();
-        *key.expose_mut() = *wrapped;
-        let opened = keys.slot.cipher().decrypt_inout_detached(
-            &XNonce::from(*nonce),
-            number,
-            key.expose_mut().as_mut_slice().into(),
-            &Tag::try_from(tag).ok()?,
-        );
-        opened.ok().map(|()| Self { number: u64::from_be_bytes(*number), key })
-    }
-}
 
 /// The key that a ledger names, and whether both slots hold it.
 pub(crate) fn choose(
@@ -135,8 +78,3 @@ fn rekey_table(
     }
     Ok(())
 }
-
-const WRAPPED: usize = 8 + NONCE_LEN;
-const TAG: usize = WRAPPED + 32;
-/// Bytes of a slot.
-pub(crate) const SLOT_LEN: usize = TAG + TAG_LEN;

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use crate::erasure::{ErasureKey, SLOT_LEN};
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
-use crate::keys::{Key, Keys};
+use crate::keys::{ErasureKey, Key, Keys, SLOT_LEN};
+use crate::private::{new_private_file, refuse_existing, sync_directory};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
@@ -250,61 +250,6 @@ impl Drop for Draft {
             // The error that led here is the one to report.
             let _ = fs::remove_file(&self.draft);
         }
-    }
-}
-
-/// A new vault lies in a directory that others cannot enter: its length and times tell something.
-pub(crate) fn private_directory(path: &Path) -> Result<(), VaultError> {
-    let directory = directory(path);
-    let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
-    private(&metadata, directory, "700")
-}
-
-/// A new file, which on Unix its owner alone can read and write from its first moment on.
-pub(crate) fn new_private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Refuses what users other than the owner can use in any way.
-pub(crate) fn private(
-    metadata: &fs::Metadata,
-    path: &Path,
-    mode: &'static str,
-) -> Result<(), VaultError> {
-    #[cfg(unix)]
-    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
-        return Err(VaultError::Exposed { path: path.to_owned(), mode });
-    }
-    #[cfg(not(unix))]
-    let _ = (metadata, path, mode);
-    Ok(())
-}
-
-fn refuse_existing(path: &Path) -> Result<(), VaultError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(VaultError::Exists(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(VaultError::io(path)(error)),
-    }
-}
-
-/// Names are on the disk once their directory is.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), VaultError> {
-    #[cfg(unix)]
-    File::open(directory(path)).and_then(|open| open.sync_all()).map_err(VaultError::io(path))?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

@@ -10,7 +10,6 @@ use data_encoding::HEXLOWER;
 use rand::Rng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::erasure::ErasureKey;
 use crate::table::is_erasable;
 
 /// 32 secret bytes for one purpose.
@@ -109,6 +108,59 @@ impl Keys {
             blinding: derive("rohrpost vault 1 record keys of a table"),
             prints: derive("rohrpost vault 1 fingerprints of a table"),
         }
+    }
+}
+
+/// Half of the secret behind the erasable tables, between two erasures.
+pub(crate) struct ErasureKey {
+    /// Rises by one with each erasure.
+    pub(crate) number: u64,
+    key: Key,
+}
+
+impl ErasureKey {
+    pub(crate) fn generate(number: u64) -> Self {
+        Self { number, key: Key::generate() }
+    }
+
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        self.key.expose()
+    }
+
+    /// `number u64 ‖ nonce ‖ XChaCha20-Poly1305(slot key, nonce, number; erasure key) ‖ tag`, the
+    /// nonce random.
+    pub(crate) fn wrap(&self, keys: &Keys) -> [u8; SLOT_LEN] {
+        let number = self.number.to_be_bytes();
+        let mut nonce = [0; NONCE_LEN];
+        rand::rng().fill_bytes(&mut nonce);
+        let mut wrapped = Zeroizing::new(*self.key.expose());
+        let tag = keys
+            .slot
+            .cipher()
+            .encrypt_inout_detached(&XNonce::from(nonce), &number, wrapped.as_mut_slice().into())
+            .expect("32 bytes are not too long for the cipher");
+        let mut slot = [0; SLOT_LEN];
+        slot[..8].copy_from_slice(&number);
+        slot[8..WRAPPED].copy_from_slice(&nonce);
+        slot[WRAPPED..SLOT_TAG].copy_from_slice(&*wrapped);
+        slot[SLOT_TAG..].copy_from_slice(&tag);
+        slot
+    }
+
+    /// Undoes [`ErasureKey::wrap`]; nothing if a byte is not what was written.
+    pub(crate) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
+        let (number, rest) = slot.split_first_chunk::<8>()?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let (wrapped, tag) = rest.split_first_chunk::<32>()?;
+        let mut key = Key::zero();
+        *key.expose_mut() = *wrapped;
+        let opened = keys.slot.cipher().decrypt_inout_detached(
+            &XNonce::from(*nonce),
+            number,
+            key.expose_mut().as_mut_slice().into(),
+            &Tag::try_from(tag).ok()?,
+        );
+        opened.ok().map(|()| Self { number: u64::from_be_bytes(*number), key })
     }
 }
 
@@ -253,3 +305,8 @@ pub(crate) const TAG_LEN: usize = 16;
 const FRAME_LEN: usize = 8;
 /// What lengths in the file are rounded up to: one class for short texts and all bookkeeping.
 const SIZE_CLASS: usize = 256;
+/// Where the wrapped key begins in a slot.
+const WRAPPED: usize = 8 + NONCE_LEN;
+const SLOT_TAG: usize = WRAPPED + 32;
+/// Bytes of a slot.
+pub(crate) const SLOT_LEN: usize = SLOT_TAG + TAG_LEN;

@@ -12,9 +12,8 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::erasure::ErasureKey;
 use crate::error::VaultError;
-use crate::keys::{Fingerprint, Keys, TableKeys, open, seal};
+use crate::keys::{ErasureKey, Fingerprint, Keys, TableKeys, open, seal};
 
 /// What the vault holds after a commit.
 #[derive(Default)]

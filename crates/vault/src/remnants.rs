@@ -8,7 +8,8 @@ use crate::error::VaultError;
 use crate::file::VaultFile;
 use crate::keys::Keys;
 use crate::table::{Table, is_erasable};
-use crate::{Unlock, Vault};
+use crate::unlock::Unlock;
+use crate::vault::Vault;
 
 impl Vault {
     /// Values of all records of these tables that can be read in the file by whoever has it and what

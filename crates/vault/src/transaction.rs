@@ -8,11 +8,11 @@ use std::vec;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use zeroize::Zeroizing;
 
-use crate::Vault;
-use crate::erasure::{self, ErasureKey};
+use crate::erasure;
 use crate::error::VaultError;
-use crate::keys::{Keys, Record, TableKeys};
+use crate::keys::{ErasureKey, Keys, Record, TableKeys};
 use crate::ledger::{LEDGER, Ledger, definition};
+use crate::open::Open;
 use crate::table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT, is_erasable};
 
 /// The vault as one commit left it, or in a [`WriteTx`] as its own changes so far have it.
@@ -31,9 +31,9 @@ enum Store {
 }
 
 impl<'v> ReadTx<'v> {
-    pub(crate) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
-        let (keys, path) = (&vault.keys, vault.file.path());
-        let (transaction, erasure) = vault.snapshot()?;
+    pub(crate) fn begin(open: &'v Open) -> Result<Self, VaultError> {
+        let (keys, path) = (&open.keys, open.path());
+        let (transaction, erasure) = open.snapshot()?;
         let ledger = Ledger::load(&transaction, keys, path)?;
         Ok(Self { store: Store::Read(transaction), ledger, keys, erasure, path })
     }
@@ -153,15 +153,15 @@ pub struct WriteTx<'v> {
 }
 
 impl<'v> WriteTx<'v> {
-    pub(crate) fn begin(vault: &'v Vault) -> Result<Self, VaultError> {
-        let (keys, path) = (&vault.keys, vault.file.path());
-        let transaction = vault.database.begin_write().map_err(VaultError::store(path))?;
+    pub(crate) fn begin(open: &'v Open) -> Result<Self, VaultError> {
+        let (keys, path) = (&open.keys, open.path());
+        let transaction = open.database.begin_write().map_err(VaultError::store(path))?;
         let ledger = {
             let store = transaction.open_table(LEDGER).map_err(VaultError::store(path))?;
             Ledger::read(&store, keys, path)?
         };
         let store = Store::Write(Box::new(transaction));
-        let view = ReadTx { store, ledger, keys, erasure: vault.erasure_key(), path };
+        let view = ReadTx { store, ledger, keys, erasure: open.erasure_key(), path };
         Ok(Self { view, changed: false, unfinished: false, erases: false })
     }
 
@@ -234,7 +234,7 @@ impl<'v> WriteTx<'v> {
     }
 
     /// Commits, and says the commit's number; none if nothing was changed.
-    pub(crate) fn commit(self, vault: &Vault) -> Result<Option<u64>, VaultError> {
+    pub(crate) fn commit(self, open: &Open) -> Result<Option<u64>, VaultError> {
         let ReadTx { store, mut ledger, keys, erasure, path } = self.view;
         if self.unfinished {
             return Err(VaultError::Unfinished(path.to_owned()));
@@ -247,7 +247,7 @@ impl<'v> WriteTx<'v> {
         if self.erases {
             let next = erasure::rekey(&transaction, &mut ledger, keys, &erasure, path)?;
             ledger.save(&transaction, keys, path)?;
-            vault.commit_erasing(*transaction, next)?;
+            open.commit_erasing(*transaction, next)?;
         } else {
             ledger.save(&transaction, keys, path)?;
             transaction.commit().map_err(VaultError::store(path))?;

@@ -9,8 +9,8 @@ use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::VaultError;
-use crate::file::{new_private_file, private, sync_directory};
 use crate::keys::Key;
+use crate::private::{new_private_file, private, sync_directory};
 
 /// A passphrase or the contents of a key file; wiped when dropped.
 pub struct Unlock(pub(crate) Secret);

@@ -11,6 +11,8 @@ use super::*;
 use crate::file::HEAD_LEN;
 use crate::header::HEADER_LEN;
 use crate::keys::TableKeys;
+use crate::table::{KeyedTable, OrderedTable, Table};
+use crate::unlock::Cost;
 
 const PEOPLE: KeyedTable = KeyedTable::new("people");
 const PLACES: KeyedTable = KeyedTable::new("places");
@@ -56,8 +58,8 @@ impl Scene {
     /// Commits what someone with the disk, and here even the keys, does to redb's tables.
     fn tamper(&self, work: impl FnOnce(&WriteTransaction, &Keys)) {
         let vault = self.open().unwrap();
-        let transaction = vault.database.begin_write().unwrap();
-        work(&transaction, &vault.keys);
+        let transaction = vault.open.database.begin_write().unwrap();
+        work(&transaction, &vault.open.keys);
         transaction.commit().unwrap();
     }
 

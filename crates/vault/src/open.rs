@@ -1,0 +1,78 @@
+//! An open vault from within: its database, its keys, and the erasure key of its newest commit.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::error::VaultError;
+use crate::file::{BehindHead, VaultFile};
+use crate::keys::{ErasureKey, Keys};
+
+/// What reading and writing need of an open vault.
+pub(crate) struct Open {
+    // Dropped in this order: redb writes its last page before the file, and its lock, goes.
+    pub(crate) database: Database,
+    pub(crate) file: Arc<VaultFile>,
+    pub(crate) keys: Keys,
+    /// Belongs to the newest commit, and is replaced together with it: whoever begins to read has
+    /// both of one.
+    erasure: RwLock<Arc<ErasureKey>>,
+}
+
+impl Open {
+    pub(crate) fn new(
+        database: Database,
+        file: Arc<VaultFile>,
+        keys: Keys,
+        erasure: ErasureKey,
+    ) -> Self {
+        Self { database, file, keys, erasure: RwLock::new(Arc::new(erasure)) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The newest commit's state, and the key of its erasable tables.
+    pub(crate) fn snapshot(&self) -> Result<(ReadTransaction, Arc<ErasureKey>), VaultError> {
+        let erasure = self.erasure.read().unwrap_or_else(PoisonError::into_inner);
+        let transaction = self.database.begin_read();
+        Ok((transaction.map_err(VaultError::store(self.path()))?, Arc::clone(&erasure)))
+    }
+
+    pub(crate) fn erasure_key(&self) -> Arc<ErasureKey> {
+        Arc::clone(&self.erasure.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Commits a state under a new erasure key, and overwrites the one before. At any point the disk
+    /// holds the key of the state that redb would open with.
+    pub(crate) fn commit_erasing(
+        &self,
+        transaction: WriteTransaction,
+        next: ErasureKey,
+    ) -> Result<(), VaultError> {
+        self.file.announce(&next, &self.keys)?;
+        let mut current = self.erasure.write().unwrap_or_else(PoisonError::into_inner);
+        transaction.commit().map_err(VaultError::store(self.path()))?;
+        *current = Arc::new(next);
+        // As with the anchor: the commit has taken place. What could not be overwritten now is, by
+        // the next erasure or when the vault is opened.
+        let _ = self.file.settle(&current, &self.keys);
+        Ok(())
+    }
+}
+
+/// Opens redb behind the head. `check` reads every page that is in use against its checksum, and has
+/// redb report what it cannot make sense of; without it redb trusts a file that was closed
+/// properly, and may panic.
+pub(crate) fn database(file: &Arc<VaultFile>, check: bool) -> Result<Database, VaultError> {
+    Database::builder()
+        .set_cache_size(CACHE)
+        .set_check_integrity_on_open(check)
+        .create_with_backend(BehindHead(Arc::clone(file)))
+        .map_err(VaultError::store(file.path()))
+}
+
+/// Pages that redb keeps in memory, encrypted records all of them.
+const CACHE: usize = 8 << 20;

@@ -1,0 +1,62 @@
+//! Files and directories that their owner alone can use, and names that are on the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use crate::error::VaultError;
+
+/// A new vault lies in a directory that others cannot enter: its length and times tell something.
+pub(crate) fn private_directory(path: &Path) -> Result<(), VaultError> {
+    let directory = directory(path);
+    let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
+    private(&metadata, directory, "700")
+}
+
+/// A new file, which on Unix its owner alone can read and write from its first moment on.
+pub(crate) fn new_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Refuses what users other than the owner can use in any way.
+pub(crate) fn private(
+    metadata: &fs::Metadata,
+    path: &Path,
+    mode: &'static str,
+) -> Result<(), VaultError> {
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Err(VaultError::Exposed { path: path.to_owned(), mode });
+    }
+    #[cfg(not(unix))]
+    let _ = (metadata, path, mode);
+    Ok(())
+}
+
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), VaultError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(VaultError::Exists(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(VaultError::io(path)(error)),
+    }
+}
+
+/// Names are on the disk once their directory is.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), VaultError> {
+    #[cfg(unix)]
+    File::open(directory(path)).and_then(|open| open.sync_all()).map_err(VaultError::io(path))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

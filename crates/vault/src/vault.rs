@@ -1,0 +1,234 @@
+//! A vault as its caller has it: made, opened, read, written, copied, destroyed.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::{Database, ReadableTable, TableHandle};
+
+use crate::erasure;
+use crate::error::VaultError;
+use crate::file::{Draft, VaultFile};
+use crate::header::Header;
+use crate::keys::{ErasureKey, Key, Keys};
+use crate::ledger::{Ledger, definition};
+use crate::open::{Open, database};
+use crate::private::private_directory;
+use crate::transaction::{ReadTx, WriteTx};
+use crate::unlock::Unlock;
+
+/// An open vault. No other process can open it while this lives.
+pub struct Vault {
+    open: Open,
+    header: Header,
+    /// Held by the one write at a time, until its anchor is written: anchors come in order.
+    writer: Mutex<()>,
+}
+
+impl Vault {
+    /// Makes a vault, mode 0600, in a directory of mode 0700 that exists. It appears under its name
+    /// when it is whole; until then it is `path.partial`.
+    ///
+    /// # Errors
+    /// There is a file already, the directory is open to others, or it cannot be written.
+    pub fn create(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        Self::create_with(path, unlock, |_| Ok(()))
+    }
+
+    /// The same, with what `work` puts into it: without that the vault does not appear.
+    ///
+    /// # Errors
+    /// What `work` returns, or why no vault can be made.
+    pub fn create_with<E: From<VaultError>>(
+        path: &Path,
+        unlock: &Unlock,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let (draft, vault) = Self::draft(path, unlock)?;
+        vault.write(work)?;
+        draft.publish()?;
+        Ok(vault)
+    }
+
+    fn draft(path: &Path, unlock: &Unlock) -> Result<(Draft, Self), VaultError> {
+        private_directory(path)?;
+        let draft = Draft::begin(path)?;
+        let file = Arc::clone(draft.file());
+        let keys = Keys::of(Key::generate());
+        let header = Header::wrap(&keys.master, unlock, 0)?;
+        file.write_header(&header)?;
+        let database = database(&file, false)?;
+        let erasure = ErasureKey::generate(1);
+        file.announce(&erasure, &keys)?;
+        file.settle(&erasure, &keys)?;
+        let ledger = Ledger { commit: 1, erasure: erasure.number, ..Ledger::default() };
+        let transaction = database.begin_write().map_err(VaultError::store(path))?;
+        ledger.save(&transaction, &keys, path)?;
+        transaction.commit().map_err(VaultError::store(path))?;
+        file.write_anchor(&keys.anchor, ledger.commit)?;
+        Ok((draft, Self::of(Open::new(database, file, keys, erasure), header)))
+    }
+
+    /// Opens a vault and holds all that is in it against its checksums, its ledger and its anchor,
+    /// for which the whole file is read. After a crash it is as the newest commit left it.
+    ///
+    /// # Errors
+    /// Why it does not open, and what to do.
+    pub fn open(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        let file = Arc::new(VaultFile::open(path)?);
+        let (header, same) = file.header()?;
+        let keys = Keys::of(header.unwrap(unlock, path)?);
+        if !same {
+            // Ends a change of passphrase that was cut off, or mends the copy that decayed.
+            file.write_header(&header)?;
+        }
+        let anchor = file.anchor(&keys.anchor)?;
+        let database = database(&file, true)?;
+        let ledger = Ledger::anchored(&database, &keys, anchor, path)?;
+        let (erasure, settled) = erasure::choose(file.erasure_keys(&keys)?, ledger.erasure, path)?;
+        ledger.verify(&database, &keys, &erasure, path)?;
+        if ledger.commit > anchor {
+            file.write_anchor(&keys.anchor, ledger.commit)?;
+        }
+        if !settled {
+            // Ends an erasure that was cut off, or mends the slot that decayed; once the commit
+            // that was read is on the disk for certain, for the other key is then lost.
+            file.sync()?;
+            file.announce(&erasure, &keys)?;
+            file.settle(&erasure, &keys)?;
+        }
+        Ok(Self::of(Open::new(database, file, keys, erasure), header))
+    }
+
+    const fn of(open: Open, header: Header) -> Self {
+        Self { open, header, writer: Mutex::new(()) }
+    }
+
+    /// Reads from one commit's state, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the state cannot be read.
+    pub fn read<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        work(&ReadTx::begin(&self.open)?)
+    }
+
+    /// One transaction: if `work` succeeds, all its changes are on the disk when this returns; if
+    /// it fails, none was made. Writes wait for each other, so `work` must not write again.
+    ///
+    /// # Errors
+    /// What `work` returns, or why nothing could be committed. After [`VaultError::Io`] from the
+    /// commit itself, opening the vault again tells whether it took place.
+    pub fn write<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // A panic of other work aborted its transaction and left nothing behind.
+        let _alone = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transaction = WriteTx::begin(&self.open)?;
+        let done = work(&mut transaction)?;
+        if let Some(commit) = transaction.commit(&self.open)? {
+            // The commit is on the disk; an error now would have the caller do it twice. Without
+            // its anchor it is guarded by checksums alone, until the next.
+            let _ = self.open.file.write_anchor(&self.open.keys.anchor, commit);
+        }
+        Ok(done)
+    }
+
+    /// Locks the vault by another passphrase or key file. The records stay as they are: only the
+    /// master key is wrapped anew, and the old wrapping overwritten. After a power cut within, one
+    /// of the two opens the vault.
+    ///
+    /// Backups keep what they were made with. Who has an old copy and its passphrase has the
+    /// master key; against them, only a new vault helps.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn change_unlock(&mut self, unlock: &Unlock) -> Result<(), VaultError> {
+        let generation = self.header.next_generation();
+        let header = Header::wrap(&self.open.keys.master, unlock, generation)?;
+        self.open.file.write_header(&header)?;
+        self.header = header;
+        Ok(())
+    }
+
+    /// Copies the newest commit's state to a new file, which opens like this vault. It appears under
+    /// its name when it is on the disk and was checked; until then it is `to.partial`. It has an
+    /// erasure key of its own: what this vault erases later is erased here whatever the copy's
+    /// fate, and stays in the copy.
+    ///
+    /// # Errors
+    /// There is a file already, or it cannot be written.
+    pub fn back_up(&self, to: &Path) -> Result<(), VaultError> {
+        let (draft, copy, _) = self.copy(to)?;
+        drop(copy);
+        draft.publish()
+    }
+
+    /// Makes a vault of a backup, with a first change to it: without that it does not appear. The
+    /// backup stays as it is.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the backup does not open or the vault cannot be made.
+    pub fn restore<E: From<VaultError>>(
+        backup: &Path,
+        to: &Path,
+        unlock: &Unlock,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        private_directory(to)?;
+        let source = Self::open(backup, unlock)?;
+        let (draft, database, erasure) = source.copy(to)?;
+        let Self { open: Open { keys, .. }, header, .. } = source;
+        let open = Open::new(database, Arc::clone(draft.file()), keys, erasure);
+        let vault = Self::of(open, header);
+        vault.write(work)?;
+        draft.publish()?;
+        Ok(vault)
+    }
+
+    fn copy(&self, to: &Path) -> Result<(Draft, Database, ErasureKey), VaultError> {
+        let path = self.open.file.path();
+        let draft = Draft::begin(to)?;
+        draft.file().write_header(&self.header)?;
+        let copy = database(draft.file(), false)?;
+        let (from, erasure) = self.open.snapshot()?;
+        let into = copy.begin_write().map_err(VaultError::store(to))?;
+        for table in from.list_tables().map_err(VaultError::store(path))? {
+            let definition = definition(table.name());
+            let source = from.open_table(definition).map_err(VaultError::store(path))?;
+            let mut target = into.open_table(definition).map_err(VaultError::store(to))?;
+            for record in source.iter().map_err(VaultError::store(path))? {
+                let (stored, sealed) = record.map_err(VaultError::store(path))?;
+                target.insert(stored.value(), sealed.value()).map_err(VaultError::store(to))?;
+            }
+        }
+        let mut ledger = Ledger::load(&from, &self.open.keys, path)?;
+        let own = erasure::rekey(&into, &mut ledger, &self.open.keys, &erasure, to)?;
+        ledger.save(&into, &self.open.keys, to)?;
+        into.commit().map_err(VaultError::store(to))?;
+        draft.file().announce(&own, &self.open.keys)?;
+        draft.file().settle(&own, &self.open.keys)?;
+        Ledger::anchored(&copy, &self.open.keys, ledger.commit, to)?;
+        ledger.verify(&copy, &self.open.keys, &own, to)?;
+        draft.file().write_anchor(&self.open.keys.anchor, ledger.commit)?;
+        Ok((draft, copy, own))
+    }
+
+    /// Destroys a vault that no process has open: overwrites its header with the wrapped master
+    /// key, then the rest, and removes the file. No passphrase is needed.
+    ///
+    /// On flash memory, and on file systems that copy on write or keep snapshots, the old blocks
+    /// may survive where no program can reach them, the wrapped key among them: there the
+    /// passphrase, or the key file's destruction, is what protects. Backups are not touched.
+    ///
+    /// # Errors
+    /// There is no vault, it is open, or it cannot be written.
+    pub fn wipe(path: &Path) -> Result<(), VaultError> {
+        VaultFile::open(path)?.wipe()
+    }
+}
+
+#[cfg(test)]
+mod tests;
