@@ -25,7 +25,7 @@ pub use content::{Content, ContentError, NAME_LIMIT};
 pub use fingerprint::Fingerprint;
 pub use profile::{Profile, ProfileError};
 pub use rohrpost_network::{Network, NetworkError, unix_now};
-pub use rohrpost_transport::Segmentation;
+pub use rohrpost_transport::{Segmentation, VERSION};
 pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, Session, SessionError, SessionEvent};
 #[cfg(unix)]

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-cargo build --quiet --locked --package rohrpost-ops --package rohrpost-client
+cargo build --quiet --locked --package rohrpost-ops --package rohrpost-cli
 target=${CARGO_TARGET_DIR:-target}/debug
 scratch=$(mktemp -d)
 network=$scratch/network

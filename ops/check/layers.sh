@@ -2,7 +2,7 @@
 # Holds the layering: which package may depend on which, and what the pure crates never see.
 #
 #   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
-#   {transport, network, vault} <- client
+#   {transport, network, vault} <- client <- cli
 #   {client, relay, mixnode} <- localnet <- {ops, loadgen, tests}
 #
 # A new edge is added to `allowed` below, in the commit that needs it, with the reason.
@@ -37,6 +37,7 @@ declare -A allowed=(
   [relay]="packet proto transport network node"
   [mixnode]="packet proto transport network node"
   [client]="packet proto transport network vault"
+  [cli]="client"
   [localnet]="packet proto network node client relay mixnode"
   [ops]="proto network node localnet"
   [loadgen]="packet proto transport network node client localnet"
@@ -69,7 +70,7 @@ forbid proto tokio quinn rustls mio socket2
 forbid network tokio quinn rustls mio socket2
 forbid transport ring openssl
 forbid vault tokio quinn rustls mio socket2
-forbid client rohrpost_node metrics
+forbid client rohrpost_node metrics clap clap_complete indicatif rpassword
 forbid ops ring openssl
 
 if [ "$failures" -gt 0 ]; then

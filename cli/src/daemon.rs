@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::output::Output;
-use super::{CommandError, Place};
+use crate::output::Output;
+use crate::{CommandError, Place};
 
 #[cfg(unix)]
 pub(crate) async fn run(

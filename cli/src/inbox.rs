@@ -9,9 +9,9 @@ use rohrpost_client::api::{IncomingMessage, MessageBody, Notice, Request, Respon
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::access::{Access, FOREVER, Reach};
-use super::output::{Output, harmless, when};
-use super::{CommandError, Place};
+use crate::access::{Access, FOREVER, Reach};
+use crate::output::{Output, harmless, when};
+use crate::{CommandError, Place};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

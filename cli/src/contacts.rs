@@ -6,9 +6,9 @@ use std::path::Path;
 use rohrpost_client::api::{Request, Response};
 use serde_json::json;
 
-use super::access::{Access, Reach};
-use super::output::{Output, read_input};
-use super::{CommandError, Place};
+use crate::access::{Access, Reach};
+use crate::output::{Output, read_input};
+use crate::{CommandError, Place};
 
 pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
     let Response::Card(card) = ask(place, Request::Card {}).await? else {

@@ -1,4 +1,4 @@
-//! What the command line offers. Output for people, or JSON lines with `--json`.
+//! `rohrpost`: the command for people. Output for people, or JSON lines with `--json`.
 
 mod access;
 mod contacts;
@@ -10,14 +10,26 @@ mod output;
 mod send;
 mod status;
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use error::CommandError;
+use error::CommandError;
 use output::Output;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(CommandError::exit_code(&error))
+        }
+    }
+}
 
 /// Send and receive messages without telling anyone on the way who writes to whom.
 ///
@@ -34,8 +46,8 @@ use output::Output;
 /// is damaged, 71 the system refuses, 73 a file cannot be written, 75 what was asked did not happen
 /// in time, 77 wrong passphrase or key, 78 the network's files are wrong.
 #[derive(Parser)]
-#[command(name = "rohrpost", version = rohrpost_transport::VERSION)]
-pub(crate) struct Arguments {
+#[command(name = "rohrpost", version = rohrpost_client::VERSION)]
+struct Arguments {
     #[command(flatten)]
     place: Place,
     #[command(subcommand)]
@@ -165,7 +177,7 @@ enum Command {
     },
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result<(), CommandError> {
+fn run(arguments: Arguments) -> Result<(), CommandError> {
     let Arguments { place, command } = arguments;
     let output = Output::new(place.json);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -7,9 +7,9 @@ use rohrpost_client::api::{Health, OutgoingMessage, Request, Response, Status};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::access::{Access, Reach};
-use super::output::{Output, when};
-use super::{CommandError, Place};
+use crate::access::{Access, Reach};
+use crate::output::{Output, when};
+use crate::{CommandError, Place};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

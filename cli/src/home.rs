@@ -12,9 +12,9 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use super::access::{Access, Reach};
-use super::output::Output;
-use super::{CommandError, Place};
+use crate::access::{Access, Reach};
+use crate::output::Output;
+use crate::{CommandError, Place};
 
 /// What a store is to be locked by: a key file, a passphrase in a file, or one that is asked for.
 pub(crate) struct Lock {

@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CommandError, Place, home};
+use crate::{CommandError, Place, home};
 
 /// Whether a client without a daemon goes online.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use rohrpost_client::api::{FileBody, Notice, OutgoingMessage, Request, Response,
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::access::{Access, FOREVER, Reach};
-use super::output::{Output, read_input};
-use super::{CommandError, Place};
+use crate::access::{Access, FOREVER, Reach};
+use crate::output::{Output, read_input};
+use crate::{CommandError, Place};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
