@@ -1,18 +1,18 @@
 //! How a command reaches its client: through the daemon if one runs, else by opening the store.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
 use rohrpost_client::Connection;
 use rohrpost_client::api::{Notice, Request, Response};
-use rohrpost_client::{Agent, Network, Store, StoreError};
+use rohrpost_client::{Agent, Network};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{CommandError, Place, home};
+use crate::error::CommandError;
+use crate::place::Place;
 
 /// Whether a client without a daemon goes online.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,30 +31,6 @@ pub(crate) enum Access {
         network: Arc<Network>,
         reach: Reach,
     },
-}
-
-impl Place {
-    pub(crate) fn network(&self) -> Result<Network, CommandError> {
-        Ok(Network::open(self.network.as_deref().ok_or(CommandError::NoNetwork)?)?)
-    }
-
-    pub(crate) fn home(&self) -> Result<&Path, CommandError> {
-        self.home.as_deref().ok_or(CommandError::NoHome)
-    }
-
-    pub(crate) fn socket(&self) -> Result<PathBuf, CommandError> {
-        Ok(self.home()?.join("daemon.sock"))
-    }
-
-    /// Opens the store, which no daemon may have open.
-    pub(crate) fn store(&self, network: &Network) -> Result<Store, CommandError> {
-        let home = self.home()?;
-        if !Store::is_in(home) {
-            return Err(StoreError::Missing(home.to_owned()).into());
-        }
-        let unlock = home::Lock::of(self).unlock("passphrase: ")?;
-        Ok(Store::open(home, &unlock, network)?)
-    }
 }
 
 impl Access {

@@ -7,8 +7,9 @@ use rohrpost_client::api::{Request, Response};
 use serde_json::json;
 
 use crate::access::{Access, Reach};
+use crate::error::CommandError;
 use crate::output::{Output, read_input};
-use crate::{CommandError, Place};
+use crate::place::Place;
 
 pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
     let Response::Card(card) = ask(place, Request::Card {}).await? else {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::CommandError;
 use crate::output::Output;
-use crate::{CommandError, Place};
+use crate::place::Place;
 
 #[cfg(unix)]
 pub(crate) async fn run(

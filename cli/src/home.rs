@@ -2,89 +2,20 @@
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::{Agent, Profile, Store, Unlock, VaultError, unix_now};
+use rohrpost_client::{Agent, Profile, Store, unix_now};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use zeroize::Zeroizing;
 
 use crate::access::{Access, Reach};
+use crate::error::CommandError;
+use crate::lock::Lock;
 use crate::output::Output;
-use crate::{CommandError, Place};
-
-/// What a store is to be locked by: a key file, a passphrase in a file, or one that is asked for.
-pub(crate) struct Lock {
-    pub(crate) key_file: Option<PathBuf>,
-    pub(crate) passphrase_file: Option<PathBuf>,
-}
-
-impl Lock {
-    pub(crate) fn of(place: &Place) -> Self {
-        let Place { key_file, passphrase_file, .. } = place;
-        Self { key_file: key_file.clone(), passphrase_file: passphrase_file.clone() }
-    }
-
-    /// To open a store.
-    pub(crate) fn unlock(&self, question: &str) -> Result<Unlock, CommandError> {
-        if let Some(path) = &self.key_file {
-            return Ok(Unlock::key_file(path).map_err(rohrpost_client::StoreError::from)?);
-        }
-        match self.passphrase()? {
-            Some(unlock) => Ok(unlock),
-            None => Ok(Unlock::passphrase(ask(question)?)),
-        }
-    }
-
-    /// For a new store, or a new lock: a key file is made if it is not there, a passphrase is asked
-    /// for twice.
-    pub(crate) fn make(&self) -> Result<Unlock, CommandError> {
-        if let Some(path) = &self.key_file {
-            let made = match Unlock::key_file(path) {
-                Err(VaultError::Missing(_)) => Unlock::make_key_file(path),
-                found => found,
-            };
-            return Ok(made.map_err(rohrpost_client::StoreError::from)?);
-        }
-        if let Some(unlock) = self.passphrase()? {
-            return Ok(unlock);
-        }
-        let first = ask("new passphrase: ")?;
-        if first.is_empty() {
-            let why = "an empty passphrase protects nothing; choose four or more random words";
-            return Err(CommandError::Usage(why.to_owned()));
-        }
-        if *first != *ask("the same again: ")? {
-            return Err(CommandError::Usage("the two differ; nothing was changed".to_owned()));
-        }
-        Ok(Unlock::passphrase(first))
-    }
-
-    fn passphrase(&self) -> Result<Option<Unlock>, CommandError> {
-        let Some(path) = &self.passphrase_file else {
-            return Ok(None);
-        };
-        let text = std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|source| CommandError::Input { path: path.clone(), source })?;
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            let why = format!("the first line of {} is empty", path.display());
-            return Err(CommandError::Usage(why));
-        }
-        Ok(Some(Unlock::passphrase(Zeroizing::new(line.to_owned()))))
-    }
-}
-
-fn ask(question: &str) -> Result<Zeroizing<String>, CommandError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::NoPassphrase);
-    }
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| CommandError::NoPassphrase)
-}
+use crate::place::Place;
 
 /// Makes a client, and stays online until each mailbox has answered once: then its relay knows it,
 /// and others can write.
@@ -96,7 +27,7 @@ pub(crate) async fn init(
 ) -> Result<(), CommandError> {
     let (network, home) = (Arc::new(place.network()?), place.home()?);
     let profile = Profile::create(&network.roster, agency)?;
-    let unlock = Lock::of(place).make()?;
+    let unlock = place.lock().make()?;
     let store = Store::create(home, &unlock, &network, &profile, unix_now())?;
     if let Some(keep) = keep {
         store.set_retention(keep)?;
@@ -168,7 +99,7 @@ pub(crate) async fn back_up(
 
 pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(), CommandError> {
     let network = place.network()?;
-    let unlock = Lock::of(place).unlock("passphrase of the backup: ")?;
+    let unlock = place.lock().unlock("passphrase of the backup: ")?;
     Store::restore(file, place.home()?, &unlock, &network, unix_now())?;
     let text = "restored; contacts hear of it as soon as it is online. Do not run the client that \
                 the backup is from any more";

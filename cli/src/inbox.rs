@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
+use crate::error::CommandError;
 use crate::output::{Output, harmless, when};
-use crate::{CommandError, Place};
+use crate::place::Place;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

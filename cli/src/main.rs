@@ -6,7 +6,9 @@ mod daemon;
 mod error;
 mod home;
 mod inbox;
+mod lock;
 mod output;
+mod place;
 mod send;
 mod status;
 
@@ -19,7 +21,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use error::CommandError;
+use lock::Lock;
 use output::Output;
+use place::Place;
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -52,26 +56,6 @@ struct Arguments {
     place: Place,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Place {
-    /// Directory with trust.toml, roster.toml and roster.sig, as your agency gave it to you.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_NETWORK", global = true)]
-    network: Option<PathBuf>,
-    /// Directory of this client: its encrypted store, and the daemon's socket.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_HOME", global = true)]
-    home: Option<PathBuf>,
-    /// Unlock the store by this key file instead of a passphrase; `init` makes it if it is not there.
-    #[arg(long, value_name = "FILE", env = "ROHRPOST_KEY_FILE", global = true)]
-    key_file: Option<PathBuf>,
-    /// Take the passphrase from the first line of this file instead of asking for it.
-    #[arg(long, value_name = "FILE", env = "ROHRPOST_PASSPHRASE_FILE", global = true)]
-    #[arg(conflicts_with = "key_file")]
-    passphrase_file: Option<PathBuf>,
-    /// JSON on standard output, one object a line.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -205,7 +189,7 @@ async fn obey(place: &Place, command: Command, output: &Output) -> Result<(), Co
         Command::Status(options) => status::run(place, options, output).await,
         Command::Daemon { keep } => daemon::run(place, keep, output).await,
         Command::Passphrase { new_key_file, new_passphrase_file } => {
-            let new = home::Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };
+            let new = Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };
             home::change_lock(place, &new, output)
         }
         Command::Backup { file } => home::back_up(place, &file, output).await,

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::CommandError;
+use crate::error::CommandError;
 
 pub(crate) struct Output {
     json: bool,

@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
+use crate::error::CommandError;
 use crate::output::{Output, read_input};
-use crate::{CommandError, Place};
+use crate::place::Place;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

@@ -8,8 +8,9 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::access::{Access, Reach};
+use crate::error::CommandError;
 use crate::output::{Output, when};
-use crate::{CommandError, Place};
+use crate::place::Place;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

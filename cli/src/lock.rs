@@ -1,0 +1,74 @@
+//! The lock of a store: what the user gives to open it, or to lock it anew.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use rohrpost_client::{StoreError, Unlock, VaultError};
+use zeroize::Zeroizing;
+
+use crate::error::CommandError;
+
+/// What a store is to be locked by: a key file, a passphrase in a file, or one that is asked for.
+pub(crate) struct Lock {
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl Lock {
+    /// To open a store.
+    pub(crate) fn unlock(&self, question: &str) -> Result<Unlock, CommandError> {
+        if let Some(path) = &self.key_file {
+            return Ok(Unlock::key_file(path).map_err(StoreError::from)?);
+        }
+        match self.passphrase()? {
+            Some(unlock) => Ok(unlock),
+            None => Ok(Unlock::passphrase(ask(question)?)),
+        }
+    }
+
+    /// For a new store, or a new lock: a key file is made if it is not there, a passphrase is asked
+    /// for twice.
+    pub(crate) fn make(&self) -> Result<Unlock, CommandError> {
+        if let Some(path) = &self.key_file {
+            let made = match Unlock::key_file(path) {
+                Err(VaultError::Missing(_)) => Unlock::make_key_file(path),
+                found => found,
+            };
+            return Ok(made.map_err(StoreError::from)?);
+        }
+        if let Some(unlock) = self.passphrase()? {
+            return Ok(unlock);
+        }
+        let first = ask("new passphrase: ")?;
+        if first.is_empty() {
+            let why = "an empty passphrase protects nothing; choose four or more random words";
+            return Err(CommandError::Usage(why.to_owned()));
+        }
+        if *first != *ask("the same again: ")? {
+            return Err(CommandError::Usage("the two differ; nothing was changed".to_owned()));
+        }
+        Ok(Unlock::passphrase(first))
+    }
+
+    fn passphrase(&self) -> Result<Option<Unlock>, CommandError> {
+        let Some(path) = &self.passphrase_file else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|source| CommandError::Input { path: path.clone(), source })?;
+        let line = text.lines().next().unwrap_or_default();
+        if line.is_empty() {
+            let why = format!("the first line of {} is empty", path.display());
+            return Err(CommandError::Usage(why));
+        }
+        Ok(Some(Unlock::passphrase(Zeroizing::new(line.to_owned()))))
+    }
+}
+
+fn ask(question: &str) -> Result<Zeroizing<String>, CommandError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CommandError::NoPassphrase);
+    }
+    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| CommandError::NoPassphrase)
+}
