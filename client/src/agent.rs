@@ -6,7 +6,9 @@
 //! is acknowledged; what is to be sent is on the disk before it is accepted.
 
 mod answer;
+mod desk;
 mod health;
+mod listing;
 mod mail;
 mod progress;
 
@@ -14,15 +16,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rohrpost_network::{Network, unix_now as now};
-use rohrpost_packet::NodeNumber;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
-use crate::profile::Profile;
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
+use desk::{Desk, mailboxes};
 use health::Watch;
 use progress::Progress;
 
@@ -120,18 +121,6 @@ impl Agent {
     }
 }
 
-/// What the agent's task owns.
-struct Desk {
-    network: Arc<Network>,
-    store: Store,
-    session: Session,
-    notices: broadcast::Sender<Notice>,
-    progress: Progress,
-    watch: Watch,
-    /// Whether there ever was a link: until then the session takes no messages.
-    online: bool,
-}
-
 impl Desk {
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut housekeeping = interval(HOUSEKEEPING);
@@ -192,21 +181,6 @@ impl Desk {
         self.post_waiting().await;
     }
 
-    /// The session goes on with the newest keys and mailboxes.
-    async fn renew(&mut self) {
-        let profile = tokio::task::block_in_place(|| self.store.profile());
-        match profile {
-            Ok(profile) => {
-                self.watch.follow(&mailboxes(&self.network, &profile), Instant::now());
-                self.session.renew(profile.account).await;
-            }
-            Err(error) => self.watch.store_trouble(&error),
-        }
-        if let Err(error) = self.progress.load(&self.store) {
-            self.watch.store_trouble(&error);
-        }
-    }
-
     /// A mailbox whose relay has been away for long while the other answers is given up.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
         let Some(lost) = self.watch.lost_mailbox(Instant::now()) else {
@@ -219,11 +193,6 @@ impl Desk {
         tokio::task::block_in_place(|| self.store.replace_mailbox(lost, spare, now))?;
         Ok(true)
     }
-
-    /// Nobody may be listening.
-    fn tell(&self, notice: Notice) {
-        let _ = self.notices.send(notice);
-    }
 }
 
 fn link_notice(event: &SessionEvent) -> Option<Notice> {
@@ -234,12 +203,6 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
         }
         _ => None,
     }
-}
-
-/// The relays of the mailboxes.
-fn mailboxes(network: &Network, profile: &Profile) -> Vec<(NodeNumber, String)> {
-    let mailboxes = profile.account.mailboxes.iter();
-    mailboxes.map(|own| (own.relay, network.roster.name_of(own.relay))).collect()
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(60);

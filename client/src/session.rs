@@ -3,21 +3,27 @@
 //! One task owns link, clock and courier. It waits for the relay's first cell, by which it sets its
 //! clock, then keeps the grid; when the link is lost it goes on with a new session after a pause.
 
+mod command;
 mod driver;
+mod event;
 
 use std::sync::Arc;
 
 use rohrpost_network::Network;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::courier::{Account, Contact, Event, Message, Part, PostError};
+use rohrpost_proto::courier::{Account, Message, PostError};
 use rohrpost_proto::roster::SuiteName;
-use rohrpost_transport::{ConnectError, PeerAddress, Segmentation};
+use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::profile::Profile;
+use command::Command;
 use driver::{Driver, Founding};
+
+pub use command::Correspondent;
+pub use event::{SessionError, SessionEvent};
 
 /// A running client; its task ends when it is dropped.
 pub struct Session {
@@ -26,63 +32,6 @@ pub struct Session {
     task: Option<AbortHandle>,
     /// Of a session without a task: nothing ever happens, and it does not end.
     _open: Option<mpsc::Sender<SessionEvent>>,
-}
-
-/// What a session tells its owner.
-pub enum SessionEvent {
-    /// The link to the entry relay is up and its clock is set.
-    Connected {
-        /// How far the machine's clock is ahead of the relay's, in milliseconds.
-        clock_ahead: i64,
-    },
-    /// The link was lost, or could not be made; it is tried again.
-    Disconnected(SessionError),
-    /// Keys have arrived: so many nodes are up.
-    View(usize),
-    /// The newest document is too old to build packets with; cells go on.
-    Stale,
-    /// Something happened in the courier.
-    Courier(Event),
-}
-
-/// Why there is no link. It is tried again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
-    /// The relay cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The link was lost.
-    #[error("the link to the entry relay was lost")]
-    Lost,
-    /// The profile's entry relay is not in the roster.
-    #[error("the entry relay is not in the roster any more; make a new client with init")]
-    NoEntry,
-}
-
-/// A contact, and what a former session has kept of its messages.
-pub struct Correspondent {
-    /// How it is reached.
-    pub contact: Contact,
-    /// All of its messages before this number are over.
-    pub below: u64,
-    /// What is kept of those after it.
-    pub parts: Vec<Part>,
-}
-
-impl From<Contact> for Correspondent {
-    /// One of whom nothing is kept.
-    fn from(contact: Contact) -> Self {
-        Self { contact, below: 0, parts: Vec::new() }
-    }
-}
-
-enum Command {
-    Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
-    Keep { sender: KeyId, sequence: u64, fragment: u32 },
-    Contact(Box<Correspondent>),
-    Remove(KeyId),
-    Renew(Box<Account>),
 }
 
 impl Session {

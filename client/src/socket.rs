@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 
-use crate::Agent;
+use crate::agent::Agent;
 use crate::api::{
     Failure, FailureCode, LINE_LIMIT, Line, Notice, Request, RequestLine, Response, VERSION,
 };

@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
+use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::KeyId;
 use tokio::task::block_in_place;
 use zeroize::Zeroizing;
 
-use super::{Desk, now};
+use super::desk::Desk;
+use super::listing::{body, incoming};
 use crate::api::{
-    ContactEntry, Failure, FailureCode, FileBody, IncomingMessage, MessageBody, Request, Response,
-    SendRequest, Status,
+    ContactEntry, Failure, FailureCode, FileBody, Request, Response, SendRequest, Status,
 };
-use crate::store::{Fate, Incoming, StoreError};
-use crate::{Card, Content, Fingerprint};
+use crate::card::Card;
+use crate::content::Content;
+use crate::fingerprint::Fingerprint;
+use crate::store::{Fate, StoreError};
 
 impl Desk {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
@@ -166,29 +169,6 @@ impl Desk {
         };
         Ok(Response::Fingerprint(Fingerprint::of(network, &identity).to_string()))
     }
-}
-
-pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
-    IncomingMessage {
-        number: incoming.number,
-        message: HEXLOWER.encode(incoming.id.as_bytes()),
-        from: incoming.name.clone(),
-        written: incoming.written.as_secs(),
-        arrived: incoming.arrived.as_secs(),
-        file: incoming.file.clone(),
-        bytes: incoming.len,
-        read: incoming.read,
-    }
-}
-
-fn body(message: &Incoming, content: &Content) -> MessageBody {
-    let (text, file) = match content {
-        Content::Text(text) => (Some(text.to_string()), None),
-        Content::File { name, bytes } => {
-            (None, Some(FileBody { name: name.clone(), base64: BASE64.encode(bytes) }))
-        }
-    };
-    MessageBody { message: incoming(message), text, file }
 }
 
 impl From<StoreError> for Failure {

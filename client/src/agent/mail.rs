@@ -1,10 +1,12 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
+use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, Event, PostError};
 use tokio::task::block_in_place;
 
-use super::{Desk, now};
+use super::desk::Desk;
+use super::listing::incoming as listed;
 use crate::api::Notice;
 use crate::session::SessionEvent;
 use crate::store::{Completed, Fate, StoreError};
@@ -66,7 +68,7 @@ impl Desk {
         for completed in told {
             match completed {
                 Completed::Message(incoming) => {
-                    self.tell(Notice::Arrived(super::answer::incoming(&incoming)));
+                    self.tell(Notice::Arrived(listed(&incoming)));
                 }
                 Completed::Address { address, anew } => {
                     if anew {

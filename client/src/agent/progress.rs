@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use data_encoding::HEXLOWER;
+use rohrpost_network::Network;
 use rohrpost_packet::envelope::{KeyId, MessageId, letter_body_len};
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::SuiteName;
 
-use crate::Network;
 use crate::api::OutgoingMessage;
 use crate::store::{Fate, Outgoing, Store, StoreError};
 

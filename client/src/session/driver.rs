@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Command, Correspondent, SessionError, SessionEvent};
-use crate::Profile;
+use super::command::{Command, Correspondent};
+use super::event::{SessionError, SessionEvent};
+use crate::profile::Profile;
 
 /// What the courier is made from, once the clock is set.
 pub(super) struct Founding {

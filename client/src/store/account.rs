@@ -11,7 +11,7 @@ use rohrpost_proto::mailbox::TTL;
 use serde::{Deserialize, Serialize};
 
 use super::record::Hex;
-use crate::Profile;
+use crate::profile::Profile;
 
 /// What the store holds of the client itself, but for its prekeys, which have a table of their own
 /// from which what is removed is really gone.

@@ -7,7 +7,7 @@ use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::StoreError;
+use super::error::StoreError;
 use super::record::{Hex, decode, encode};
 
 /// A message of which fragments are kept.

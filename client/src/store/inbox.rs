@@ -9,11 +9,14 @@ use rohrpost_proto::courier::Complete;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
+use super::file::Store;
 use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
-use super::{Store, StoreError, address, contacts};
+use super::{contact, generations};
+use crate::address::Address;
+use crate::content::Content;
 use crate::session::Correspondent;
-use crate::{Address, Content};
 
 /// A message that has come.
 #[derive(Clone)]
@@ -109,7 +112,7 @@ impl Store {
             let mut welcome = BTreeMap::new();
             for (sender, letter) in letters {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
-                    new.insert(contacts::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
+                    new.insert(contact::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
                 }
                 if welcome[&sender] {
                     fragments::keep(tx, sender, letter)?;
@@ -136,9 +139,9 @@ impl Store {
             for complete in messages {
                 told.extend(take(tx, sender, complete, now)?);
             }
-            if let Some(mut contact) = contacts::by_key(tx, sender)? {
+            if let Some(mut contact) = contact::by_key(tx, sender)? {
                 contact.below = below;
-                contacts::put(tx, &contact)?;
+                contact::put(tx, &contact)?;
             }
             fragments::drop_below(tx, sender, below)?;
             Ok(told)
@@ -152,7 +155,7 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let mut correspondents: Vec<_> = contacts::contacts(tx)?
+            let mut correspondents: Vec<_> = contact::contacts(tx)?
                 .into_iter()
                 .filter(|known| !known.blocked)
                 .map(|known| {
@@ -224,7 +227,7 @@ fn take(
         Kind::Address => {
             let address = Address::decode(&body).ok();
             let newer =
-                address.map(|address| address::take(tx, sender, address, now)).transpose()?;
+                address.map(|address| generations::take(tx, sender, address, now)).transpose()?;
             let newer = newer.flatten();
             Ok(newer.map(|(address, anew)| Completed::Address { address: Box::new(address), anew }))
         }
@@ -236,7 +239,7 @@ fn take(
                 return Ok(None);
             };
             tx.put(SEEN, complete.message.as_bytes(), &now.as_secs().to_be_bytes())?;
-            let name = contacts::by_key(tx, sender)?.map(|contact| contact.name);
+            let name = contact::by_key(tx, sender)?.map(|contact| contact.name);
             let mut incoming = Incoming {
                 number: 0,
                 id: complete.message,

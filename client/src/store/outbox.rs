@@ -9,9 +9,11 @@ use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::contact::{self, KnownContact};
+use super::error::StoreError;
+use super::file::Store;
 use super::record::{Hex, decode, encode};
-use super::{KnownContact, Store, StoreError, contacts};
-use crate::Content;
+use crate::content::Content;
 
 /// What has become of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -147,7 +149,7 @@ impl Store {
             return Err(StoreError::TooLong { len: content.bytes().len(), limit });
         }
         self.vault.write(|tx| {
-            let contact = contacts::named(tx, to)?;
+            let contact = contact::named(tx, to)?;
             if contact.blocked {
                 return Err(StoreError::Blocked(contact.name));
             }
@@ -228,7 +230,7 @@ pub(super) fn accept(
     body: &[u8],
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
-    let mut contact = contacts::by_key(tx, draft.to)?.ok_or(StoreError::Record)?;
+    let mut contact = contact::by_key(tx, draft.to)?.ok_or(StoreError::Record)?;
     let outgoing = Outgoing {
         id: MessageId::random(&mut rand::rng()),
         to: draft.to,
@@ -243,7 +245,7 @@ pub(super) fn accept(
         void: false,
     };
     contact.next += 1;
-    contacts::put(tx, &contact)?;
+    contact::put(tx, &contact)?;
     tx.put(BODIES, outgoing.id.as_bytes(), body)?;
     put(tx, &outgoing)?;
     Ok(outgoing)
@@ -321,7 +323,7 @@ pub(super) fn renumber(
         contact.next += 1;
         put(tx, &outgoing)?;
     }
-    contacts::put(tx, contact)
+    contact::put(tx, contact)
 }
 
 fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {

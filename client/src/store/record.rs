@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Bytes of a record, as hex in it; wiped when dropped.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::account::{AccountRecord, PREKEY_LIFE, PrekeyRecord};
+use super::error::StoreError;
+use super::file::Store;
 use super::record::{decode, encode};
-use super::{STATE, Store, StoreError, contacts, next_life, outbox};
-use crate::{Address, Card, Network, Profile};
+use super::state::{STATE, next_life};
+use super::{contact, outbox};
+use crate::address::Address;
+use crate::card::Card;
+use crate::profile::Profile;
 
 impl Store {
     /// Keys and places as a session needs them.
@@ -115,7 +121,7 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
 }
 
 fn tell_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
-    for contact in contacts::contacts(tx)?.into_iter().filter(|contact| !contact.blocked) {
+    for contact in contact::contacts(tx)?.into_iter().filter(|contact| !contact.blocked) {
         tell(tx, contact.key(), now)?;
     }
     Ok(())
@@ -125,7 +131,7 @@ fn tell_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 /// its prekey is there.
 pub(super) fn tell(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
     let account = account(tx)?;
-    let Some(known) = contacts::by_key(tx, to)? else {
+    let Some(known) = contact::by_key(tx, to)? else {
         return Ok(());
     };
     let contact = account.profile(&prekeys(tx)?).account.contact();
@@ -145,7 +151,7 @@ pub(super) fn take(
     address: Address,
     now: Duration,
 ) -> Result<Option<(Address, bool)>, StoreError> {
-    let Some(mut known) = contacts::by_key(tx, sender)? else {
+    let Some(mut known) = contact::by_key(tx, sender)? else {
         return Ok(None);
     };
     let own = address.contact.identity.key_id() == sender;
@@ -162,7 +168,7 @@ pub(super) fn take(
         let life = next_life(tx, now)?;
         outbox::renumber(tx, &mut known, life)?;
     }
-    contacts::put(tx, &known)?;
+    contact::put(tx, &known)?;
     Ok(Some((address, anew)))
 }
 

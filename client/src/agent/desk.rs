@@ -1,0 +1,55 @@
+//! What the agent's task has at hand: store, session, and what it has seen of both.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rohrpost_network::Network;
+use rohrpost_packet::NodeNumber;
+use tokio::sync::broadcast;
+
+use super::health::Watch;
+use super::progress::Progress;
+use crate::api::Notice;
+use crate::profile::Profile;
+use crate::session::Session;
+use crate::store::Store;
+
+/// What the agent's task owns.
+pub(super) struct Desk {
+    pub(super) network: Arc<Network>,
+    pub(super) store: Store,
+    pub(super) session: Session,
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) progress: Progress,
+    pub(super) watch: Watch,
+    /// Whether there ever was a link: until then the session takes no messages.
+    pub(super) online: bool,
+}
+
+impl Desk {
+    /// The session goes on with the newest keys and mailboxes.
+    pub(super) async fn renew(&mut self) {
+        let profile = tokio::task::block_in_place(|| self.store.profile());
+        match profile {
+            Ok(profile) => {
+                self.watch.follow(&mailboxes(&self.network, &profile), Instant::now());
+                self.session.renew(profile.account).await;
+            }
+            Err(error) => self.watch.store_trouble(&error),
+        }
+        if let Err(error) = self.progress.load(&self.store) {
+            self.watch.store_trouble(&error);
+        }
+    }
+
+    /// Nobody may be listening.
+    pub(super) fn tell(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+}
+
+/// The relays of the mailboxes.
+pub(super) fn mailboxes(network: &Network, profile: &Profile) -> Vec<(NodeNumber, String)> {
+    let mailboxes = profile.account.mailboxes.iter();
+    mailboxes.map(|own| (own.relay, network.roster.name_of(own.relay))).collect()
+}

@@ -1,0 +1,30 @@
+//! Messages of the inbox as the local API shows them.
+
+use data_encoding::{BASE64, HEXLOWER};
+
+use crate::api::{FileBody, IncomingMessage, MessageBody};
+use crate::content::Content;
+use crate::store::Incoming;
+
+pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
+    IncomingMessage {
+        number: incoming.number,
+        message: HEXLOWER.encode(incoming.id.as_bytes()),
+        from: incoming.name.clone(),
+        written: incoming.written.as_secs(),
+        arrived: incoming.arrived.as_secs(),
+        file: incoming.file.clone(),
+        bytes: incoming.len,
+        read: incoming.read,
+    }
+}
+
+pub(super) fn body(message: &Incoming, content: &Content) -> MessageBody {
+    let (text, file) = match content {
+        Content::Text(text) => (Some(text.to_string()), None),
+        Content::File { name, bytes } => {
+            (None, Some(FileBody { name: name.clone(), base64: BASE64.encode(bytes) }))
+        }
+    };
+    MessageBody { message: incoming(message), text, file }
+}

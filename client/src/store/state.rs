@@ -1,0 +1,45 @@
+//! The state of the store itself: its network, its newest life, and how long it keeps messages.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rohrpost_network::Network;
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
+
+use super::error::StoreError;
+
+pub(super) fn of_network(
+    tx: &ReadTx<'_>,
+    network: &Network,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let own = tx.get(STATE, NETWORK)?;
+    let same = own.is_some_and(|own| *own == network.roster.network_id.as_bytes());
+    if same { Ok(()) } else { Err(StoreError::Network(path.to_owned())) }
+}
+
+/// A life that begins now: the Unix second, above that of the last one.
+pub(super) fn next_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<u32, StoreError> {
+    let before = if tx.get(STATE, LIFE)?.is_some() { number(tx, LIFE)? } else { 0 };
+    let before = u32::try_from(before).map_err(|_| StoreError::Record)?;
+    let life = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(before.saturating_add(1));
+    tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
+    Ok(life)
+}
+
+pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
+}
+
+pub(super) fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
+    let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
+    let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+pub(super) const STATE: KeyedTable = KeyedTable::new("state");
+pub(super) const NETWORK: &[u8] = b"network";
+/// The newest life, of the store or of a contact in it: the upper half of numbers that it gives to messages.
+const LIFE: &[u8] = b"life";
+/// In seconds.
+pub(super) const RETENTION: &[u8] = b"retention";
