@@ -169,10 +169,10 @@ fn run(arguments: Arguments) -> Result<(), CommandError> {
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    runtime.block_on(obey(&place, command, &output))
+    runtime.block_on(execute(&place, command, &output))
 }
 
-async fn obey(place: &Place, command: Command, output: &Output) -> Result<(), CommandError> {
+async fn execute(place: &Place, command: Command, output: &Output) -> Result<(), CommandError> {
     match command {
         Command::Init { agency, keep } => home::init(place, agency.as_deref(), keep, output).await,
         Command::Card => contacts::card(place, output).await,

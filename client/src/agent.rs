@@ -6,11 +6,11 @@
 //! is acknowledged; what is to be sent is on the disk before it is accepted.
 
 mod answer;
-mod desk;
 mod health;
 mod listing;
 mod mail;
 mod progress;
+mod task;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,9 +23,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
-use desk::{Desk, mailboxes};
 use health::Watch;
 use progress::Progress;
+use task::{AgentTask, mailboxes};
 
 /// A running client. Clones ask the same one; it ends with the last of them, or by
 /// [`Agent::end`].
@@ -80,7 +80,7 @@ impl Agent {
         watch.follow(&mailboxes(&network, &profile), Instant::now());
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
         let (notices, _) = broadcast::channel(NOTICE_BOUND);
-        let mut desk = Desk {
+        let mut task = AgentTask {
             progress: Progress::new(&network),
             network,
             store,
@@ -89,8 +89,8 @@ impl Agent {
             watch,
             online: false,
         };
-        desk.progress.load(&desk.store)?;
-        drop(tokio::spawn(desk.run(inbox)) as JoinHandle<()>);
+        task.progress.load(&task.store)?;
+        drop(tokio::spawn(task.run(inbox)) as JoinHandle<()>);
         Ok(Self { orders, notices })
     }
 
@@ -121,14 +121,14 @@ impl Agent {
     }
 }
 
-impl Desk {
+impl AgentTask {
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        let mut housekeeping = interval(HOUSEKEEPING);
-        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut maintenance = interval(MAINTENANCE);
+        maintenance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.session.event() => match event {
-                    Some(event) => self.hear(event).await,
+                    Some(event) => self.handle_event(event).await,
                     None => return,
                 },
                 order = orders.recv() => match order {
@@ -142,13 +142,13 @@ impl Desk {
                     }
                     None => return,
                 },
-                _ = housekeeping.tick() => self.keep_house().await,
+                _ = maintenance.tick() => self.maintain().await,
             }
         }
     }
 
     /// Takes an event, and those that have come with it: their fragments go to the disk together.
-    async fn hear(&mut self, event: SessionEvent) {
+    async fn handle_event(&mut self, event: SessionEvent) {
         let mut events = vec![event];
         while events.len() < BATCH
             && let Some(event) = self.session.next_event()
@@ -156,10 +156,10 @@ impl Desk {
             events.push(event);
         }
         for event in &events {
-            self.watch.hear(event, Instant::now());
+            self.watch.handle_event(event, Instant::now());
             if let Some(notice) = link_notice(event) {
                 self.online |= matches!(notice, Notice::Link { online: true, .. });
-                self.tell(notice);
+                self.notify(notice);
             }
         }
         self.take_mail(events).await;
@@ -168,7 +168,7 @@ impl Desk {
 
     /// Once a minute: a new generation when it is time, another mailbox in place of a lost one,
     /// and what is over is forgotten.
-    async fn keep_house(&mut self) {
+    async fn maintain(&mut self) {
         let now = now();
         let rolled = tokio::task::block_in_place(|| self.store.roll(now));
         let pruned = tokio::task::block_in_place(|| self.store.prune(now));
@@ -205,7 +205,7 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
     }
 }
 
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const MAINTENANCE: Duration = Duration::from_secs(60);
 /// Events that are taken at once; of them fragments are one transaction.
 const BATCH: usize = 64;
 /// Requests that wait; who asks more waits longer.

@@ -8,8 +8,8 @@ use rohrpost_packet::envelope::KeyId;
 use tokio::task::block_in_place;
 use zeroize::Zeroizing;
 
-use super::desk::Desk;
 use super::listing::{body, incoming};
+use super::task::AgentTask;
 use crate::api::{
     ContactEntry, Failure, FailureCode, FileBody, Request, Response, SendRequest, Status,
 };
@@ -18,18 +18,18 @@ use crate::content::Content;
 use crate::fingerprint::Fingerprint;
 use crate::store::{Fate, StoreError};
 
-impl Desk {
+impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
         match request {
             Request::Send(send) => self.send(send).await,
             Request::Add { name, card } => self.add(&name, &card).await,
             Request::Block { name } => {
                 let key = block_in_place(|| self.store.block(&name, now()))?;
-                self.strike_off(key).await
+                self.remove_contact(key).await
             }
             Request::Remove { name } => {
                 let key = block_in_place(|| self.store.remove(&name, now()))?;
-                self.strike_off(key).await
+                self.remove_contact(key).await
             }
             request => block_in_place(|| self.look_up(request)),
         }
@@ -105,7 +105,7 @@ impl Desk {
         Ok(Response::Done {})
     }
 
-    async fn strike_off(&mut self, key: KeyId) -> Result<Response, Failure> {
+    async fn remove_contact(&mut self, key: KeyId) -> Result<Response, Failure> {
         self.session.remove_contact(key).await;
         self.progress.forget(&self.store, key)?;
         self.renew().await;

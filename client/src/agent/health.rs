@@ -70,7 +70,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn hear(&mut self, event: &SessionEvent, now: Instant) {
+    pub(super) fn handle_event(&mut self, event: &SessionEvent, now: Instant) {
         match event {
             SessionEvent::Connected { clock_ahead } => {
                 (self.online, self.trouble) = (true, None);
@@ -83,11 +83,11 @@ impl Watch {
                 (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
             }
             SessionEvent::Stale => self.stale = true,
-            SessionEvent::Courier(event) => self.hear_courier(event, now),
+            SessionEvent::Courier(event) => self.handle_courier_event(event, now),
         }
     }
 
-    fn hear_courier(&mut self, event: &Event, now: Instant) {
+    fn handle_courier_event(&mut self, event: &Event, now: Instant) {
         if now.duration_since(self.hour) >= HOUR {
             self.loops = [(0, 0), self.loops[0]];
             self.hour = now;

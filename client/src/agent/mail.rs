@@ -5,13 +5,13 @@ use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, Event, PostError};
 use tokio::task::block_in_place;
 
-use super::desk::Desk;
 use super::listing::incoming as listed;
+use super::task::AgentTask;
 use crate::api::Notice;
 use crate::session::SessionEvent;
 use crate::store::{Completed, Fate, StoreError};
 
-impl Desk {
+impl AgentTask {
     /// Takes what has happened to mail. What cannot be written is not acknowledged: its senders send
     /// it again.
     pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
@@ -68,7 +68,7 @@ impl Desk {
         for completed in told {
             match completed {
                 Completed::Message(incoming) => {
-                    self.tell(Notice::Arrived(listed(&incoming)));
+                    self.notify(Notice::Arrived(listed(&incoming)));
                 }
                 Completed::Address { address, anew } => {
                     if anew {
@@ -102,7 +102,7 @@ impl Desk {
         if left == self.progress.letters(&outgoing) && outgoing.fate == Fate::Queued {
             block_in_place(|| self.store.settle(id, Fate::Sent, now()))?;
         }
-        self.tell_outgoing(id)
+        self.notify_outgoing(id)
     }
 
     fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
@@ -112,17 +112,17 @@ impl Desk {
         if fate != Fate::Expired {
             self.progress.over(id);
         }
-        self.tell_outgoing(id)
+        self.notify_outgoing(id)
     }
 
-    fn tell_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
+    fn notify_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
         if self.notices.receiver_count() == 0 {
             return Ok(());
         }
         let outgoing = block_in_place(|| self.store.outgoing(id))?;
         if let Some(outgoing) = outgoing.filter(|outgoing| outgoing.is_content()) {
             let name = block_in_place(|| self.store.name_of(outgoing.to))?;
-            self.tell(Notice::Outgoing(self.progress.describe(&outgoing, name)));
+            self.notify(Notice::Outgoing(self.progress.describe(&outgoing, name)));
         }
         Ok(())
     }

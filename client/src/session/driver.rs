@@ -119,9 +119,9 @@ impl<S: Suite> Driver<S> {
         loop {
             tokio::select! {
                 output = &mut awaited => return output,
-                Some(command) = self.commands.recv() => self.obey(command),
+                Some(command) = self.commands.recv() => self.handle_command(command),
             }
-            self.tell();
+            self.notify();
         }
     }
 
@@ -160,9 +160,9 @@ impl<S: Suite> Driver<S> {
                     Some(cell) => self.take_cell(&cell, &mut assembler),
                     None => return SessionError::Lost,
                 },
-                Some(command) = self.commands.recv() => self.obey(command),
+                Some(command) = self.commands.recv() => self.handle_command(command),
             }
-            self.tell();
+            self.notify();
             let _ = &reader;
         }
     }
@@ -211,7 +211,7 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle_command(&mut self, command: Command) {
         let Some(courier) = &mut self.courier else {
             return self.prepare(command);
         };
@@ -261,7 +261,7 @@ impl<S: Suite> Driver<S> {
 
     /// Hands over what has happened, as far as the owner has room for it. The rest stays with the
     /// courier, which then holds letters back: the grid waits for nobody.
-    fn tell(&mut self) {
+    fn notify(&mut self) {
         while let Ok(room) = self.events.try_reserve() {
             let Some(event) = self.courier.as_mut().and_then(Courier::poll_event) else {
                 return;

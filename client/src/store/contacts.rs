@@ -56,7 +56,7 @@ impl Store {
                 counted_since: 0,
             };
             put(tx, &known)?;
-            generations::tell(tx, key, now)
+            generations::notify(tx, key, now)
         })
     }
 

@@ -71,7 +71,7 @@ impl Store {
             if account.replace_mailbox(from, to) {
                 account.generation += 1;
                 save(tx, &account)?;
-                tell_all(tx, now)?;
+                notify_all(tx, now)?;
             }
             Ok(())
         })
@@ -100,7 +100,7 @@ pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, cut_off: bool) -> Result
     erase_prekeys(tx, now)?;
     put_prekey(tx, &new)?;
     save(tx, &account)?;
-    tell_all(tx, now)
+    notify_all(tx, now)
 }
 
 /// Begins a generation after an older copy of the store. Its number is above all that the store has
@@ -120,16 +120,16 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn tell_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+fn notify_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     for contact in contact::contacts(tx)?.into_iter().filter(|contact| !contact.blocked) {
-        tell(tx, contact.key(), now)?;
+        notify(tx, contact.key(), now)?;
     }
     Ok(())
 }
 
 /// Puts a message into the outbox that tells a contact the newest address. It is of use as long as
 /// its prekey is there.
-pub(super) fn tell(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
+pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
     let account = account(tx)?;
     let Some(known) = contact::by_key(tx, to)? else {
         return Ok(());

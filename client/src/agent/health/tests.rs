@@ -9,8 +9,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn watch(now: Instant) -> Watch {
     let mut watch = Watch::new("relay-east".to_owned(), 10, now);
     watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())], now);
-    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
-    watch.hear(&SessionEvent::View(10), now);
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    watch.handle_event(&SessionEvent::View(10), now);
     watch
 }
 
@@ -32,10 +32,10 @@ fn a_link_that_is_down_is_told_with_its_reason_until_it_is_up() {
     let now = Instant::now();
     let mut watch = watch(now);
     assert_well(&watch, now);
-    watch.hear(&SessionEvent::Disconnected(SessionError::Lost), now);
+    watch.handle_event(&SessionEvent::Disconnected(SessionError::Lost), now);
     assert_only(&watch, now, "no link to relay-east: the link to the entry relay was lost");
     assert!(!watch.health(now).online);
-    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     assert_well(&watch, now);
 }
 
@@ -43,11 +43,11 @@ fn a_link_that_is_down_is_told_with_its_reason_until_it_is_up() {
 fn a_relay_that_sends_no_document_is_told_of_after_half_a_minute() {
     let now = Instant::now();
     let mut watch = Watch::new("relay-east".to_owned(), 10, now);
-    watch.hear(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     assert_well(&watch, now + FIRST_DOCUMENT / 2);
     let late = now + FIRST_DOCUMENT;
     assert_only(&watch, late, "relay-east has sent no network document");
-    watch.hear(&SessionEvent::View(9), late);
+    watch.handle_event(&SessionEvent::View(9), late);
     assert_well(&watch, late);
     let health = watch.health(late + MINUTE);
     assert_eq!((health.nodes_up, health.nodes, health.document_age), (9, 10, Some(60)));
@@ -57,9 +57,9 @@ fn a_relay_that_sends_no_document_is_told_of_after_half_a_minute() {
 fn a_stale_document_is_told_of_until_there_is_a_newer_one() {
     let now = Instant::now();
     let mut watch = watch(now);
-    watch.hear(&SessionEvent::Stale, now);
+    watch.handle_event(&SessionEvent::Stale, now);
     assert_only(&watch, now, "older than 120 s");
-    watch.hear(&SessionEvent::View(10), now);
+    watch.handle_event(&SessionEvent::View(10), now);
     assert_well(&watch, now);
 }
 
@@ -74,7 +74,7 @@ fn a_clock_that_is_five_minutes_off_is_told_of() {
         (-300_000, Some("5 minutes behind")),
     ];
     for (clock_ahead, told) in cases {
-        watch.hear(&SessionEvent::Connected { clock_ahead }, now);
+        watch.handle_event(&SessionEvent::Connected { clock_ahead }, now);
         match told {
             Some(words) => assert_only(&watch, now, words),
             None => assert_well(&watch, now),
@@ -87,21 +87,21 @@ fn a_clock_that_is_five_minutes_off_is_told_of() {
 fn loops_that_stay_away_are_told_of_for_an_hour_or_two() {
     let now = Instant::now();
     let mut watch = watch(now);
-    let mut hear = |count, event: fn() -> Event, now| {
-        (0..count).for_each(|_| watch.hear(&SessionEvent::Courier(event()), now));
+    let mut handle = |count, event: fn() -> Event, now| {
+        (0..count).for_each(|_| watch.handle_event(&SessionEvent::Courier(event()), now));
         [NORTH, SOUTH].into_iter().for_each(|relay| watch.answered(relay, now));
         watch.health(now).problems
     };
-    assert!(hear(100, || Event::LoopSent, now).is_empty());
-    assert!(hear(9, || Event::LoopLost, now).is_empty());
-    let problems = hear(1, || Event::LoopLost, now);
+    assert!(handle(100, || Event::LoopSent, now).is_empty());
+    assert!(handle(9, || Event::LoopLost, now).is_empty());
+    let problems = handle(1, || Event::LoopLost, now);
     assert!(problems.len() == 1 && problems[0].contains("10 of 100 own loops"), "{problems:?}");
     // One in ten is much; one in a hundred is not.
-    assert!(hear(900, || Event::LoopSent, now).is_empty());
-    assert_eq!(hear(100, || Event::LoopLost, now).len(), 1);
+    assert!(handle(900, || Event::LoopSent, now).is_empty());
+    assert_eq!(handle(100, || Event::LoopLost, now).len(), 1);
     // In the next hour they still count, in the one after not.
-    assert_eq!(hear(1, || Event::LoopSent, now + HOUR).len(), 1);
-    assert!(hear(1, || Event::LoopSent, now + 2 * HOUR).is_empty());
+    assert_eq!(handle(1, || Event::LoopSent, now + HOUR).len(), 1);
+    assert!(handle(1, || Event::LoopSent, now + 2 * HOUR).is_empty());
     let health = watch.health(now);
     assert_eq!((health.loops_sent, health.loops_lost), (1002, 110));
 }

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::store::Store;
 
 /// What the agent's task owns.
-pub(super) struct Desk {
+pub(super) struct AgentTask {
     pub(super) network: Arc<Network>,
     pub(super) store: Store,
     pub(super) session: Session,
@@ -26,7 +26,7 @@ pub(super) struct Desk {
     pub(super) online: bool,
 }
 
-impl Desk {
+impl AgentTask {
     /// The session goes on with the newest keys and mailboxes.
     pub(super) async fn renew(&mut self) {
         let profile = tokio::task::block_in_place(|| self.store.profile());
@@ -43,7 +43,7 @@ impl Desk {
     }
 
     /// Nobody may be listening.
-    pub(super) fn tell(&self, notice: Notice) {
+    pub(super) fn notify(&self, notice: Notice) {
         let _ = self.notices.send(notice);
     }
 }
