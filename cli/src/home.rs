@@ -107,9 +107,16 @@ pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(),
     Ok(())
 }
 
-pub(crate) fn wipe(place: &Place, yes: bool, output: &Output) -> Result<(), CommandError> {
+/// The user's consent to what cannot be undone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    Ask,
+    Given,
+}
+
+pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(), CommandError> {
     let home = place.home()?;
-    if !yes {
+    if consent == Consent::Ask {
         if !std::io::stdin().is_terminal() {
             let why = "this destroys all keys and messages; give --yes to say that you mean it";
             return Err(CommandError::Usage(why.to_owned()));

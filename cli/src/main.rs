@@ -21,6 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use error::CommandError;
+use home::Consent;
 use lock::Lock;
 use output::Output;
 use place::Place;
@@ -194,7 +195,10 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         }
         Command::Backup { file } => home::back_up(place, &file, output).await,
         Command::Restore { file } => home::restore(place, &file, output),
-        Command::Wipe { yes } => home::wipe(place, yes, output),
+        Command::Wipe { yes } => {
+            let consent = if yes { Consent::Given } else { Consent::Ask };
+            home::wipe(place, consent, output)
+        }
         Command::Completions { shell } => {
             let mut definition = Arguments::command();
             let mut script = Vec::new();

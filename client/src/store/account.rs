@@ -55,6 +55,16 @@ pub(super) struct PrekeyRecord {
     seed: Hex<PREKEY_SEED_LEN>,
 }
 
+/// What the write keys of the generation before are good for in the next one, and the cards that were
+/// handed out with them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OldKeys {
+    /// They are accepted for one more generation.
+    Accept,
+    /// Nobody can write with them any more: who knows them is cut off.
+    Refuse,
+}
+
 impl AccountRecord {
     pub(super) fn new(profile: &Profile, now: Duration) -> (Self, PrekeyRecord) {
         let account = &profile.account;
@@ -82,22 +92,23 @@ impl AccountRecord {
         now.as_secs().saturating_sub(self.rolled) >= GENERATION.as_secs()
     }
 
-    /// Begins the next generation: new write keys; the old ones are accepted for one more. With
-    /// `cut_off`, not even those are, nor any card that was handed out.
-    pub(super) fn roll(&mut self, now: Duration, cut_off: bool) -> PrekeyRecord {
+    /// Begins the next generation: new write keys, and new ones for cards when it is time or the old
+    /// ones are refused.
+    pub(super) fn roll(&mut self, now: Duration, old: OldKeys) -> PrekeyRecord {
+        let refused = old == OldKeys::Refuse;
         self.generation += 1;
         self.rolled = now.as_secs();
         let new_cards =
-            cut_off || now.as_secs().saturating_sub(self.cards_made) >= CARD_KEYS.as_secs();
+            refused || now.as_secs().saturating_sub(self.cards_made) >= CARD_KEYS.as_secs();
         if new_cards {
             self.cards_made = now.as_secs();
         }
         for mailbox in &mut self.mailboxes {
             let before = std::mem::replace(&mut mailbox.write_key, random_write_key());
-            mailbox.write_key_before = (!cut_off).then_some(before);
+            mailbox.write_key_before = (!refused).then_some(before);
             if new_cards {
                 let before = std::mem::replace(&mut mailbox.card_key, random_write_key());
-                mailbox.card_key_before = (!cut_off).then_some(before);
+                mailbox.card_key_before = (!refused).then_some(before);
             }
         }
         PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.generation, now)

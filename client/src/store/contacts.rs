@@ -5,6 +5,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Contact;
 
+use super::account::OldKeys;
 use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
 use super::error::StoreError;
 use super::file::Store;
@@ -108,7 +109,7 @@ impl Store {
             put(tx, &contact)?;
             outbox::drop_all(tx, contact.key(), now)?;
             fragments::drop_below(tx, contact.key(), u64::MAX)?;
-            generations::roll(tx, now, true)?;
+            generations::roll(tx, now, OldKeys::Refuse)?;
             Ok(contact.key())
         })
     }

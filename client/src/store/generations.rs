@@ -7,7 +7,7 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
-use super::account::{AccountRecord, PREKEY_LIFE, PrekeyRecord};
+use super::account::{AccountRecord, OldKeys, PREKEY_LIFE, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
@@ -48,7 +48,7 @@ impl Store {
             Ok::<_, StoreError>((account(tx)?.is_due(now), over))
         })?;
         if due {
-            self.vault.write(|tx| roll(tx, now, false))?;
+            self.vault.write(|tx| roll(tx, now, OldKeys::Accept))?;
         } else if over {
             // Generations begin a little later each day, and a prekey's end does not wait for that.
             self.vault.write(|tx| erase_prekeys(tx, now))?;
@@ -90,9 +90,9 @@ pub(super) fn found(
 }
 
 /// Begins a new generation and has every contact told.
-pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, cut_off: bool) -> Result<(), StoreError> {
+pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, old: OldKeys) -> Result<(), StoreError> {
     let mut account = account(tx)?;
-    let new = account.roll(now, cut_off);
+    let new = account.roll(now, old);
     for mut old in prekeys(tx)?.into_iter().filter(|old| old.superseded.is_none()) {
         old.superseded = Some(now.as_secs());
         put_prekey(tx, &old)?;
@@ -109,7 +109,7 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
     let mut account = account(tx)?;
     account.generation = account.generation.max(now.as_secs());
     save(tx, &account)?;
-    roll(tx, now, false)
+    roll(tx, now, OldKeys::Accept)
 }
 
 /// Removes those whose time is over, for good.

@@ -63,13 +63,21 @@ impl Open {
     }
 }
 
-/// Opens redb behind the head. `check` reads every page that is in use against its checksum, and has
-/// redb report what it cannot make sense of; without it redb trusts a file that was closed
-/// properly, and may panic.
-pub(crate) fn database(file: &Arc<VaultFile>, check: bool) -> Result<Database, VaultError> {
+/// How redb takes the pages of a file when it opens them.
+pub(crate) enum Pages {
+    /// Every page that is in use is read against its checksum, and redb reports what it cannot make
+    /// sense of.
+    Check,
+    /// redb trusts the file, and may panic if it is not as it was written: for a file of our own that
+    /// is just being made.
+    Trust,
+}
+
+/// Opens redb behind the head.
+pub(crate) fn database(file: &Arc<VaultFile>, pages: &Pages) -> Result<Database, VaultError> {
     Database::builder()
         .set_cache_size(CACHE)
-        .set_check_integrity_on_open(check)
+        .set_check_integrity_on_open(matches!(pages, Pages::Check))
         .create_with_backend(BehindHead(Arc::clone(file)))
         .map_err(VaultError::store(file.path()))
 }

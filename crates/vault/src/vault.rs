@@ -11,7 +11,7 @@ use crate::file::{Draft, VaultFile};
 use crate::header::Header;
 use crate::keys::{ErasureKey, Key, Keys};
 use crate::ledger::{Ledger, definition};
-use crate::open::{Open, database};
+use crate::open::{Open, Pages, database};
 use crate::private::private_directory;
 use crate::transaction::{ReadTx, WriteTx};
 use crate::unlock::Unlock;
@@ -56,7 +56,7 @@ impl Vault {
         let keys = Keys::of(Key::generate());
         let header = Header::wrap(&keys.master, unlock, 0)?;
         file.write_header(&header)?;
-        let database = database(&file, false)?;
+        let database = database(&file, &Pages::Trust)?;
         let erasure = ErasureKey::generate(1);
         file.announce(&erasure, &keys)?;
         file.settle(&erasure, &keys)?;
@@ -82,7 +82,7 @@ impl Vault {
             file.write_header(&header)?;
         }
         let anchor = file.anchor(&keys.anchor)?;
-        let database = database(&file, true)?;
+        let database = database(&file, &Pages::Check)?;
         let ledger = Ledger::anchored(&database, &keys, anchor, path)?;
         let (erasure, settled) = erasure::choose(file.erasure_keys(&keys)?, ledger.erasure, path)?;
         ledger.verify(&database, &keys, &erasure, path)?;
@@ -192,7 +192,7 @@ impl Vault {
         let path = self.open.file.path();
         let draft = Draft::begin(to)?;
         draft.file().write_header(&self.header)?;
-        let copy = database(draft.file(), false)?;
+        let copy = database(draft.file(), &Pages::Trust)?;
         let (from, erasure) = self.open.snapshot()?;
         let into = copy.begin_write().map_err(VaultError::store(to))?;
         for table in from.list_tables().map_err(VaultError::store(path))? {
