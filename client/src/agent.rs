@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use rohrpost_network::{Network, unix_now as now};
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::session::{Session, SessionError, SessionEvent};
@@ -33,6 +33,8 @@ use task::{AgentTask, mailboxes};
 pub struct Agent {
     orders: mpsc::Sender<Order>,
     notices: broadcast::Sender<Notice>,
+    /// The task, which ends with the last clone whatever it waits for.
+    _task: Arc<AbortOnDropHandle<()>>,
 }
 
 enum Order {
@@ -90,8 +92,8 @@ impl Agent {
             online: false,
         };
         task.progress.load(&task.store)?;
-        drop(tokio::spawn(task.run(inbox)) as JoinHandle<()>);
-        Ok(Self { orders, notices })
+        let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
+        Ok(Self { orders, notices, _task: Arc::new(task) })
     }
 
     /// Asks for something.

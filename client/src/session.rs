@@ -16,7 +16,7 @@ use rohrpost_proto::courier::{Account, Message, PostError};
 use rohrpost_proto::roster::SuiteName;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::profile::Profile;
 use command::Command;
@@ -29,7 +29,7 @@ pub use event::{SessionError, SessionEvent};
 pub struct Session {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<SessionEvent>,
-    task: Option<AbortHandle>,
+    _task: Option<AbortOnDropHandle<()>>,
     /// Of a session without a task: nothing ever happens, and it does not end.
     _open: Option<mpsc::Sender<SessionEvent>>,
 }
@@ -69,7 +69,7 @@ impl Session {
     pub fn offline() -> Self {
         let (commands, _) = mpsc::channel(COMMAND_BOUND);
         let (open, events) = mpsc::channel(EVENT_BOUND);
-        Self { commands, events, task: None, _open: Some(open) }
+        Self { commands, events, _task: None, _open: Some(open) }
     }
 
     fn spawn<S: Suite>(
@@ -86,8 +86,8 @@ impl Session {
         let join_key = network.trust.join_key().clone();
         let founding = Founding { profile, contacts, join_key };
         let driver = Driver::<S>::new(roster, peer, segmentation, founding, inbox, outbox);
-        let task = tokio::spawn(driver.run()).abort_handle();
-        Ok(Self { commands, events, task: Some(task), _open: None })
+        let task = AbortOnDropHandle::new(tokio::spawn(driver.run()));
+        Ok(Self { commands, events, _task: Some(task), _open: None })
     }
 
     /// Hands a message for a contact to the courier; it leaves in payload slots.
@@ -134,14 +134,6 @@ impl Session {
     /// The task runs as long as the session is there to give commands.
     async fn command(&self, command: Command) {
         let _ = self.commands.send(command).await;
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
     }
 }
 

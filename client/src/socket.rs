@@ -11,6 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::agent::Agent;
 use crate::api::{
@@ -56,7 +57,7 @@ pub async fn serve(agent: Agent, path: &Path) -> Result<(), SocketError> {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS => {
                 let (stream, _) = accepted.map_err(io)?;
-                connections.spawn(converse(agent.clone(), stream));
+                connections.spawn(Conversation::begin(agent.clone(), stream).run());
             }
             Some(_) = connections.join_next() => {}
         }
@@ -85,38 +86,53 @@ impl Drop for Unlink {
     }
 }
 
-/// One program: its requests one after the other, and notices in between once it has subscribed.
-async fn converse(agent: Agent, stream: UnixStream) {
-    let (reader, mut writer) = stream.into_split();
-    let (requests_in, mut requests) = mpsc::channel(1);
-    let mut reading = JoinSet::new();
-    reading.spawn(read_lines(BufReader::new(reader), requests_in));
-    let mut notices: Option<broadcast::Receiver<Notice>> = None;
-    let mut line = Line::Hello { version: VERSION };
-    loop {
-        if write_line(&mut writer, &line).await.is_err() {
-            return;
-        }
-        line = tokio::select! {
-            request = requests.recv() => match request {
-                Some(Ok(request)) => {
-                    if matches!(request.request, Request::Subscribe {}) {
-                        notices = Some(agent.notices());
-                    }
-                    answer(&agent, request).await
-                }
-                Some(Err(error)) => Line::Error { id: 0, error },
-                None => return,
-            },
-            notice = next_notice(&mut notices) => Line::Notice(notice),
-        };
-    }
+/// The daemon's side of a conversation with one program: its requests one after the other, and notices
+/// in between once it has subscribed.
+struct Conversation {
+    agent: Agent,
+    requests: mpsc::Receiver<Result<RequestLine, Failure>>,
+    notices: Option<broadcast::Receiver<Notice>>,
+    writer: OwnedWriteHalf,
+    /// Reads the requests; ends with the conversation.
+    _reading: AbortOnDropHandle<()>,
 }
 
-async fn answer(agent: &Agent, RequestLine { id, request }: RequestLine) -> Line {
-    match agent.ask(request).await {
-        Ok(response) => Line::Response { id, response },
-        Err(error) => Line::Error { id, error },
+impl Conversation {
+    fn begin(agent: Agent, stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        let (requests_in, requests) = mpsc::channel(1);
+        let reading = tokio::spawn(read_lines(BufReader::new(reader), requests_in));
+        let _reading = AbortOnDropHandle::new(reading);
+        Self { agent, requests, notices: None, writer, _reading }
+    }
+
+    /// Converses until the program hangs up.
+    async fn run(mut self) {
+        let mut line = Line::Hello { version: VERSION };
+        while write_line(&mut self.writer, &line).await.is_ok() {
+            let Some(next) = self.next_line().await else { return };
+            line = next;
+        }
+    }
+
+    async fn next_line(&mut self) -> Option<Line> {
+        tokio::select! {
+            request = self.requests.recv() => match request? {
+                Ok(request) => Some(self.answer(request).await),
+                Err(error) => Some(Line::Error { id: 0, error }),
+            },
+            notice = next_notice(&mut self.notices) => Some(Line::Notice(notice)),
+        }
+    }
+
+    async fn answer(&mut self, RequestLine { id, request }: RequestLine) -> Line {
+        if matches!(request, Request::Subscribe {}) {
+            self.notices = Some(self.agent.notices());
+        }
+        match self.agent.ask(request).await {
+            Ok(response) => Line::Response { id, response },
+            Err(error) => Line::Error { id, error },
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
 use rohrpost_transport::{CellSender, FrameReceiver, PeerAddress, Segmentation, connect};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::command::{Command, Correspondent};
 use super::event::{SessionError, SessionEvent};
@@ -142,7 +142,7 @@ impl<S: Suite> Driver<S> {
     /// Sends and receives until the link is lost.
     async fn keep_grid(&mut self, mut sender: CellSender, receiver: FrameReceiver) -> SessionError {
         let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
-        let reader = AbortOnDrop(tokio::spawn(read(receiver, cells_in)).abort_handle());
+        let _reader = AbortOnDropHandle::new(tokio::spawn(read(receiver, cells_in)));
         let mut assembler = ChunkAssembler::default();
         loop {
             let Some(due) = self.courier.as_ref().map(Courier::poll_timeout) else {
@@ -163,7 +163,6 @@ impl<S: Suite> Driver<S> {
                 Some(command) = self.commands.recv() => self.handle_command(command),
             }
             self.notify();
-            let _ = &reader;
         }
     }
 
@@ -299,14 +298,6 @@ fn random_session() -> SessionId {
     let mut session = [0; 16];
     rand::rng().fill_bytes(&mut session);
     SessionId::new(session)
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// The first cell comes within two slots of the relay's slowest grid, or the link is no good.
