@@ -6,6 +6,7 @@
 //! is acknowledged; what is to be sent is on the disk before it is accepted.
 
 mod answer;
+mod blocking;
 mod health;
 mod listing;
 mod mail;
@@ -23,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
+use blocking::BlockingStore;
 use health::Watch;
 use progress::Progress;
 use task::{AgentTask, mailboxes};
@@ -76,14 +78,17 @@ impl Agent {
     }
 
     fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
-        let profile = store.profile()?;
+        let store = BlockingStore::new(store);
+        let profile = store.with(Store::profile)?;
         let nodes = network.roster.nodes().count();
         let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, Instant::now());
         watch.follow(&mailboxes(&network, &profile), Instant::now());
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
         let (notices, _) = broadcast::channel(NOTICE_BOUND);
-        let mut task = AgentTask {
-            progress: Progress::new(&network),
+        let mut progress = Progress::new(&network);
+        progress.load(&store.with(Store::outbox)?);
+        let task = AgentTask {
+            progress,
             network,
             store,
             session,
@@ -91,7 +96,6 @@ impl Agent {
             watch,
             online: false,
         };
-        task.progress.load(&task.store)?;
         let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
         Ok(Self { orders, notices, _task: Arc::new(task) })
     }
@@ -172,8 +176,8 @@ impl AgentTask {
     /// and what is over is forgotten.
     async fn maintain(&mut self) {
         let now = now();
-        let rolled = tokio::task::block_in_place(|| self.store.roll(now));
-        let pruned = tokio::task::block_in_place(|| self.store.prune(now));
+        let rolled = self.store.with(|store| store.roll(now));
+        let pruned = self.store.with(|store| store.prune(now));
         let replaced = self.replace_lost_mailbox(now);
         let errors = [rolled.as_ref().err(), pruned.as_ref().err(), replaced.as_ref().err()];
         errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
@@ -188,11 +192,11 @@ impl AgentTask {
         let Some(lost) = self.watch.lost_mailbox(Instant::now()) else {
             return Ok(false);
         };
-        let profile = tokio::task::block_in_place(|| self.store.profile())?;
+        let profile = self.store.with(Store::profile)?;
         let Some(spare) = profile.spare_relay(&self.network.roster) else {
             return Ok(false);
         };
-        tokio::task::block_in_place(|| self.store.replace_mailbox(lost, spare, now))?;
+        self.store.with(|store| store.replace_mailbox(lost, spare, now))?;
         Ok(true)
     }
 }

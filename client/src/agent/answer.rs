@@ -1,11 +1,11 @@
 //! Answers to requests.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::KeyId;
-use tokio::task::block_in_place;
 use zeroize::Zeroizing;
 
 use super::listing::{body, incoming};
@@ -16,60 +16,62 @@ use crate::api::{
 use crate::card::Card;
 use crate::content::Content;
 use crate::fingerprint::Fingerprint;
-use crate::store::{Fate, StoreError};
+use crate::store::{Fate, KnownContact, Store, StoreError};
 
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
         match request {
-            Request::Send(send) => self.send(send).await,
-            Request::Add { name, card } => self.add(&name, &card).await,
-            Request::Block { name } => {
-                let key = block_in_place(|| self.store.block(&name, now()))?;
-                self.remove_contact(key).await
-            }
-            Request::Remove { name } => {
-                let key = block_in_place(|| self.store.remove(&name, now()))?;
-                self.remove_contact(key).await
-            }
-            request => block_in_place(|| self.look_up(request)),
-        }
-    }
-
-    /// What needs the store alone.
-    fn look_up(&self, request: Request) -> Result<Response, Failure> {
-        match request {
             Request::Health {} => Ok(Response::Health(self.watch.health(Instant::now()))),
             Request::Status {} => Ok(Response::Status(self.status()?)),
-            Request::Inbox { from, unread } => {
-                let inbox = self.store.inbox(from)?.into_iter();
-                let wanted = inbox.filter(|message| !(unread && message.read));
-                Ok(Response::Inbox(wanted.map(|message| incoming(&message)).collect()))
-            }
-            Request::Read { number } => {
-                let (message, content) = self.store.read(number)?;
-                Ok(Response::Message(body(&message, &content)))
-            }
+            Request::Send(send) => self.send(send).await,
+            Request::Inbox { from, unread } => self.inbox(from, unread),
+            Request::Read { number } => self.read(number),
             Request::Acknowledge { numbers } => {
-                self.store.acknowledge(&numbers)?;
+                self.store.with(|store| store.acknowledge(&numbers))?;
                 Ok(Response::Done {})
             }
             Request::Contacts {} => Ok(Response::Contacts(self.contacts()?)),
-            Request::Card {} => Ok(Response::Card(self.store.card(&self.network, now())?.render())),
-            Request::Fingerprint { contact } => self.fingerprint(contact.as_deref()),
-            Request::Verify { name, words } => self.verify(&name, &words),
-            Request::Keep { seconds } => {
-                if let Some(seconds) = seconds {
-                    self.store.set_retention(Duration::from_secs(seconds))?;
-                }
-                Ok(Response::Keep(self.store.retention()?.as_secs()))
+            Request::Card {} => {
+                let card = self.store.with(|store| store.card(&self.network, now()))?;
+                Ok(Response::Card(card.render()))
             }
+            Request::Fingerprint { contact } => self.fingerprint(contact.as_deref()),
+            Request::Add { name, card } => self.add(&name, &card).await,
+            Request::Verify { name, words } => self.verify(&name, &words),
+            Request::Block { name } => {
+                let key = self.store.with(|store| store.block(&name, now()))?;
+                self.remove_contact(key).await
+            }
+            Request::Remove { name } => {
+                let key = self.store.with(|store| store.remove(&name, now()))?;
+                self.remove_contact(key).await
+            }
+            Request::Keep { seconds } => self.keep(seconds.map(Duration::from_secs)),
             Request::Backup { path } => {
-                self.store.back_up(std::path::Path::new(&path))?;
+                self.store.with(|store| store.back_up(Path::new(&path)))?;
                 Ok(Response::Done {})
             }
-            // Who serves the socket subscribes; there is nothing to do here.
-            _ => Ok(Response::Done {}),
+            // The conversation that asks is subscribed by the socket; nothing is left to do.
+            Request::Subscribe {} => Ok(Response::Done {}),
         }
+    }
+
+    fn inbox(&self, from: u64, unread: bool) -> Result<Response, Failure> {
+        let inbox = self.store.with(|store| store.inbox(from))?.into_iter();
+        let wanted = inbox.filter(|message| !(unread && message.read));
+        Ok(Response::Inbox(wanted.map(|message| incoming(&message)).collect()))
+    }
+
+    fn read(&self, number: u64) -> Result<Response, Failure> {
+        let (message, content) = self.store.with(|store| store.read(number))?;
+        Ok(Response::Message(body(&message, &content)))
+    }
+
+    fn keep(&self, keep: Option<Duration>) -> Result<Response, Failure> {
+        if let Some(keep) = keep {
+            self.store.with(|store| store.set_retention(keep))?;
+        }
+        Ok(Response::Keep(self.store.with(Store::retention)?.as_secs()))
     }
 
     async fn send(&mut self, send: SendRequest) -> Result<Response, Failure> {
@@ -88,7 +90,7 @@ impl AgentTask {
             }
         };
         let life = expires_after.map_or(LIFE, Duration::from_secs);
-        let outgoing = block_in_place(|| self.store.accept(&to, &content, life, now()))?;
+        let outgoing = self.store.with(|store| store.accept(&to, &content, life, now()))?;
         self.progress.take_on(&outgoing);
         self.post_waiting().await;
         Ok(Response::Accepted(self.progress.describe(&outgoing, to)))
@@ -98,16 +100,16 @@ impl AgentTask {
         let card = Card::parse(card, &self.network.roster.network_id, now())
             .map_err(|error| Failure::new(FailureCode::Refused, &error))?;
         let contact = card.contact;
-        block_in_place(|| self.store.add_contact(name, contact.clone(), now()))?;
+        self.store.with(|store| store.add_contact(name, contact.clone(), now()))?;
         self.session.add_contact(contact.into()).await;
-        self.progress.load(&self.store)?;
+        self.progress.load(&self.store.with(Store::outbox)?);
         self.post_waiting().await;
         Ok(Response::Done {})
     }
 
     async fn remove_contact(&mut self, key: KeyId) -> Result<Response, Failure> {
         self.session.remove_contact(key).await;
-        self.progress.forget(&self.store, key)?;
+        self.progress.forget(&self.store.with(Store::outbox)?, key);
         self.renew().await;
         self.post_waiting().await;
         Ok(Response::Done {})
@@ -115,8 +117,8 @@ impl AgentTask {
 
     fn status(&self) -> Result<Status, StoreError> {
         let mut status = Status::default();
-        let names = self.store.contacts()?;
-        for outgoing in self.store.outbox()?.iter().filter(|outgoing| outgoing.is_content()) {
+        let names = self.store.with(Store::contacts)?;
+        for outgoing in self.store.with(Store::outbox)?.iter().filter(|one| one.is_content()) {
             let count = match outgoing.fate {
                 Fate::Queued => &mut status.queued,
                 Fate::Sent => &mut status.sent,
@@ -129,26 +131,27 @@ impl AgentTask {
             let name = name.map_or_else(String::new, |known| known.name.clone());
             status.messages.push(self.progress.describe(outgoing, name));
         }
-        let unread = self.store.inbox(0)?.iter().filter(|message| !message.read).count();
+        let unread = self.store.with(|store| store.inbox(0))?;
+        let unread = unread.iter().filter(|message| !message.read).count();
         status.unread = u64::try_from(unread).unwrap_or(u64::MAX);
         Ok(status)
     }
 
     fn contacts(&self) -> Result<Vec<ContactEntry>, StoreError> {
         let network = &self.network.roster.network_id;
-        let entry = |known: crate::store::KnownContact| ContactEntry {
+        let entry = |known: KnownContact| ContactEntry {
             fingerprint: Fingerprint::of(network, &known.address.contact.identity).to_string(),
             verified: known.verified,
             blocked: known.blocked,
             answers: known.address.generation > 0,
             name: known.name,
         };
-        Ok(self.store.contacts()?.into_iter().map(entry).collect())
+        Ok(self.store.with(Store::contacts)?.into_iter().map(entry).collect())
     }
 
     fn verify(&self, name: &str, words: &str) -> Result<Response, Failure> {
         let network = &self.network.roster.network_id;
-        let contact = self.store.contact(name)?;
+        let contact = self.store.with(|store| store.contact(name))?;
         if !Fingerprint::of(network, &contact.address.contact.identity).matches(words) {
             let why = format!(
                 "these are not the words of the card that you added for {name}: if you heard them \
@@ -157,15 +160,15 @@ impl AgentTask {
             );
             return Err(Failure::new(FailureCode::Refused, &why));
         }
-        self.store.verify(name)?;
+        self.store.with(|store| store.verify(name))?;
         Ok(Response::Done {})
     }
 
     fn fingerprint(&self, contact: Option<&str>) -> Result<Response, Failure> {
         let network = &self.network.roster.network_id;
         let identity = match contact {
-            Some(name) => self.store.contact(name)?.address.contact.identity,
-            None => self.store.profile()?.account.identity.public().clone(),
+            Some(name) => self.store.with(|store| store.contact(name))?.address.contact.identity,
+            None => self.store.with(Store::profile)?.account.identity.public().clone(),
         };
         Ok(Response::Fingerprint(Fingerprint::of(network, &identity).to_string()))
     }

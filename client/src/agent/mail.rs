@@ -3,13 +3,12 @@
 use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, Event, PostError};
-use tokio::task::block_in_place;
 
 use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::Notice;
 use crate::session::SessionEvent;
-use crate::store::{Completed, Fate, StoreError};
+use crate::store::{Completed, Fate, Store, StoreError};
 
 impl AgentTask {
     /// Takes what has happened to mail. What cannot be written is not acknowledged: its senders send
@@ -28,7 +27,7 @@ impl AgentTask {
         }
         if !arrived.is_empty() {
             let letters = arrived.iter().map(|(sender, letter)| (*sender, &**letter));
-            match block_in_place(|| self.store.keep(letters)) {
+            match self.store.with(|store| store.keep(letters)) {
                 Ok(()) => {
                     for (sender, letter) in &arrived {
                         let (sequence, index) = (letter.sequence, letter.fragment.index);
@@ -64,7 +63,7 @@ impl AgentTask {
         messages: &[Complete],
         below: u64,
     ) -> Result<(), StoreError> {
-        let told = block_in_place(|| self.store.complete(sender, messages, below, now()))?;
+        let told = self.store.with(|store| store.complete(sender, messages, below, now()))?;
         for completed in told {
             match completed {
                 Completed::Message(incoming) => {
@@ -84,29 +83,30 @@ impl AgentTask {
 
     /// A contact counts anew: the session forgets what was for it, and gets it under new numbers.
     async fn restart_contact(&mut self, key: KeyId) -> Result<(), StoreError> {
-        let mut all = block_in_place(|| self.store.correspondents())?.into_iter();
+        let mut all = self.store.with(Store::correspondents)?.into_iter();
         let found = all.find(|other| other.contact.identity.key_id() == key);
         self.session.remove_contact(key).await;
         if let Some(contact) = found {
             self.session.add_contact(contact).await;
         }
-        self.progress.forget(&self.store, key)
+        self.progress.forget(&self.store.with(Store::outbox)?, key);
+        Ok(())
     }
 
     /// A letter of a message has left for the first time.
     fn left(&mut self, id: MessageId) -> Result<(), StoreError> {
         let left = self.progress.leave(id);
-        let Some(outgoing) = block_in_place(|| self.store.outgoing(id))? else {
+        let Some(outgoing) = self.store.with(|store| store.outgoing(id))? else {
             return Ok(());
         };
         if left == self.progress.letters(&outgoing) && outgoing.fate == Fate::Queued {
-            block_in_place(|| self.store.settle(id, Fate::Sent, now()))?;
+            self.store.with(|store| store.settle(id, Fate::Sent, now()))?;
         }
         self.notify_outgoing(id)
     }
 
     fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
-        block_in_place(|| self.store.settle(id, fate, now()))?;
+        self.store.with(|store| store.settle(id, fate, now()))?;
         self.progress.made_room();
         // After its expiry a message's void is still on its way.
         if fate != Fate::Expired {
@@ -119,9 +119,9 @@ impl AgentTask {
         if self.notices.receiver_count() == 0 {
             return Ok(());
         }
-        let outgoing = block_in_place(|| self.store.outgoing(id))?;
+        let outgoing = self.store.with(|store| store.outgoing(id))?;
         if let Some(outgoing) = outgoing.filter(|outgoing| outgoing.is_content()) {
-            let name = block_in_place(|| self.store.name_of(outgoing.to))?;
+            let name = self.store.with(|store| store.name_of(outgoing.to))?;
             self.notify(Notice::Outgoing(self.progress.describe(&outgoing, name)));
         }
         Ok(())
@@ -132,7 +132,7 @@ impl AgentTask {
         while self.online
             && let Some((to, id)) = self.progress.next()
         {
-            let message = match block_in_place(|| self.store.message(id)) {
+            let message = match self.store.with(|store| store.message(id)) {
                 Ok(Some(message)) => message,
                 Ok(None) => {
                     self.progress.posted();

@@ -9,7 +9,7 @@ use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::SuiteName;
 
 use crate::api::OutgoingMessage;
-use crate::store::{Fate, Outgoing, Store, StoreError};
+use crate::store::{Fate, Outgoing};
 
 /// The outbox as the agent works through it.
 pub(super) struct Progress {
@@ -47,14 +47,12 @@ impl Progress {
     }
 
     /// Takes on what the outbox has and is not known.
-    pub(super) fn load(&mut self, store: &Store) -> Result<(), StoreError> {
-        let outbox = tokio::task::block_in_place(|| store.outbox())?;
+    pub(super) fn load(&mut self, outbox: &[Outgoing]) {
         let waits: HashSet<_> = self.waiting.iter().map(|(_, id)| *id).collect();
         let new = outbox.iter().filter(|one| {
             one.is_waiting() && !self.posted.contains(&one.id) && !waits.contains(&one.id)
         });
         self.waiting.extend(new.map(|one| (one.to, one.id)));
-        Ok(())
     }
 
     /// Takes on a message that was just accepted, the last of all.
@@ -85,16 +83,16 @@ impl Progress {
         }
     }
 
-    /// The session has forgotten all that was for a contact.
-    pub(super) fn forget(&mut self, store: &Store, to: KeyId) -> Result<(), StoreError> {
-        let outbox = tokio::task::block_in_place(|| store.outbox())?;
+    /// The session has forgotten all that was for a contact: what the outbox still has for it waits
+    /// again.
+    pub(super) fn forget(&mut self, outbox: &[Outgoing], to: KeyId) {
         for one in outbox.iter().filter(|one| one.to == to) {
             self.posted.remove(&one.id);
             self.left.remove(&one.id);
         }
         self.made_room();
         self.waiting.retain(|(key, _)| *key != to);
-        self.load(store)
+        self.load(outbox);
     }
 
     /// A letter has left for the first time; how many have.

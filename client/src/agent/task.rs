@@ -7,6 +7,7 @@ use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use tokio::sync::broadcast;
 
+use super::blocking::BlockingStore;
 use super::health::Watch;
 use super::progress::Progress;
 use crate::api::Notice;
@@ -17,7 +18,7 @@ use crate::store::Store;
 /// What the agent's task owns.
 pub(super) struct AgentTask {
     pub(super) network: Arc<Network>,
-    pub(super) store: Store,
+    pub(super) store: BlockingStore,
     pub(super) session: Session,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
@@ -29,16 +30,16 @@ pub(super) struct AgentTask {
 impl AgentTask {
     /// The session goes on with the newest keys and mailboxes.
     pub(super) async fn renew(&mut self) {
-        let profile = tokio::task::block_in_place(|| self.store.profile());
-        match profile {
+        match self.store.with(Store::profile) {
             Ok(profile) => {
                 self.watch.follow(&mailboxes(&self.network, &profile), Instant::now());
                 self.session.renew(profile.account).await;
             }
             Err(error) => self.watch.store_trouble(&error),
         }
-        if let Err(error) = self.progress.load(&self.store) {
-            self.watch.store_trouble(&error);
+        match self.store.with(Store::outbox) {
+            Ok(outbox) => self.progress.load(&outbox),
+            Err(error) => self.watch.store_trouble(&error),
         }
     }
 
