@@ -1,4 +1,4 @@
-//! What nodes tell relays and relays tell nodes, over control links.
+//! Messages between nodes and relays, over control links.
 
 use crate::descriptor::SignedDescriptor;
 use crate::document::SignedDocument;
@@ -9,7 +9,7 @@ use crate::wire::{Malformed, Reader};
 pub enum ControlMessage {
     /// Kind 1: a node announces its keys.
     Descriptor(SignedDescriptor),
-    /// Kind 2: a relay hands out its document.
+    /// Kind 2: a relay hands out its network document.
     Document(SignedDocument),
 }
 
@@ -24,10 +24,10 @@ impl ControlMessage {
         [&[kind], &body[..]].concat()
     }
 
-    /// Reads a message.
+    /// Reads a message off a control link.
     ///
     /// # Errors
-    /// Unknown or malformed.
+    /// The message is of an unknown kind or malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         match reader.u8()? {

@@ -27,14 +27,14 @@ pub fn longest(mean: Duration) -> Duration {
     mean.mul_f64(CAP_MEANS)
 }
 
-/// Uniform in (0, 1], from the 53 bits of a double's mantissa.
+/// Draws uniformly from (0, 1], with the 53 bits of a double's mantissa.
 fn uniform(rng: &mut (impl CryptoRng + ?Sized)) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     let numerator = ((rng.next_u64() >> 11) + 1) as f64;
     numerator / (1_u64 << 53) as f64
 }
 
-/// `-ln(1e-12)`.
+/// Cap of a delay in means: `-ln(1e-12)`.
 const CAP_MEANS: f64 = 27.631_021_115_928_547;
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    /// Kolmogorov-Smirnov at the 0.1 % level: D < 1.95 / sqrt(n).
+    /// Checks the draws by Kolmogorov-Smirnov at the 0.1 % level: D < 1.95 / sqrt(n).
     #[test]
     fn delays_follow_the_exponential_law() {
         let mut rng = ChaCha20Rng::from_seed([3; 32]);

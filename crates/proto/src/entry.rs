@@ -1,4 +1,5 @@
-//! Entry duty of a relay: holds clients' cells until a tick, and sends each session one cell a slot.
+//! Entry duty of a relay: holds clients' cells until a tick, and sends each session one cell a
+//! slot.
 //!
 //! A session ticks once per slot, at one of four phases drawn when it joins. At a tick the entry
 //! passes on what its sessions have sent, in random order, and sends each of them exactly one cell:
@@ -16,7 +17,7 @@ use crate::hop::Refusal;
 use crate::path::below;
 use crate::time::Time;
 
-/// The sessions of a relay.
+/// The sessions of clients at a relay, and their cells and replies.
 pub struct Entry<S: Suite> {
     slot: Duration,
     limit: usize,
@@ -26,7 +27,7 @@ pub struct Entry<S: Suite> {
     document: Vec<Chunk>,
 }
 
-/// Names a client link inside the process.
+/// Name of a client link inside the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHandle(u64);
 
@@ -35,23 +36,24 @@ struct Session<S: Suite> {
     name: Option<SessionId>,
     /// Cells since the last tick, oldest first; at most [`UP_BOUND`], the newest is shed.
     up: VecDeque<Outgoing<S>>,
-    /// Ticks that found no cell, at most [`OWED_BOUND`]: as many may leave later beside the tick's own.
+    /// Ticks that found no cell, at most [`OWED_BOUND`]: as many may leave later beside the tick's
+    /// own.
     owed: usize,
     /// Replies that wait; at most [`DOWN_BOUND`], the newest is shed.
     down: VecDeque<(ReplyId, Box<[u8]>)>,
 }
 
-/// What a tick gives.
+/// Packets and cells that leave at a tick.
 pub struct EntryTick<S: Suite> {
     /// Packets for the first layer, in random order.
     pub up: Vec<Outgoing<S>>,
-    /// One cell for each session of this phase.
+    /// Cells for the clients: one for each session of this phase.
     pub down: Vec<(SessionHandle, DownCell<S>)>,
 }
 
 impl<S: Suite> Entry<S> {
-    /// An entry for at most `limit` sessions (up to 110 KiB each hybrid while cells wait, 23 KiB
-    /// classic).
+    /// Makes an entry for at most `limit` sessions (up to 110 KiB each hybrid while cells wait, 23
+    /// KiB classic).
     #[must_use]
     pub fn new(slot: Duration, limit: usize) -> Self {
         Self {
@@ -64,7 +66,7 @@ impl<S: Suite> Entry<S> {
         }
     }
 
-    /// A client link has come up; its phase is drawn.
+    /// Adds the session of a client link that has come up; draws its phase.
     ///
     /// # Errors
     /// There are as many sessions as the relay takes.
@@ -80,10 +82,10 @@ impl<S: Suite> Entry<S> {
         Ok(handle)
     }
 
-    /// A cell has arrived.
+    /// Takes a cell that has arrived from a session.
     ///
     /// # Errors
-    /// Why it is dropped.
+    /// The reason why the cell is dropped.
     pub fn handle_cell(&mut self, from: SessionHandle, cell: UpCell<S>) -> Result<(), Refusal> {
         let session = self.sessions.get_mut(&from).ok_or(Refusal::Session)?;
         match cell {
@@ -105,7 +107,7 @@ impl<S: Suite> Entry<S> {
         }
     }
 
-    /// A reply has arrived for a session.
+    /// Takes a reply that has arrived for a session.
     ///
     /// # Errors
     /// The session is not here, or too many replies wait.
@@ -124,20 +126,20 @@ impl<S: Suite> Entry<S> {
         Ok(())
     }
 
-    /// A client link is gone.
+    /// Removes the session of a client link that is gone.
     pub fn leave(&mut self, handle: SessionHandle) {
         if let Some(name) = self.sessions.remove(&handle).and_then(|session| session.name) {
             self.names.remove(&name);
         }
     }
 
-    /// The document that all sessions get from now on, piece by piece.
+    /// Sets the network document that all sessions get from now on, piece by piece.
     pub fn set_document(&mut self, number: u64, bytes: &[u8]) {
         let number = u32::try_from(number & u64::from(u32::MAX)).expect("masked to 32 bits");
         self.document = chunks(number, bytes, chunk_len::<S>());
     }
 
-    /// The tick that was due at `at`, a multiple of a quarter slot.
+    /// Runs the tick that was due at `at`, a multiple of a quarter slot.
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
         let phase = self.phase_at(at);
         let chunk = self.chunk(at);
@@ -153,7 +155,7 @@ impl<S: Suite> Entry<S> {
         tick
     }
 
-    /// A session's phase, 0 to 3.
+    /// Phase of a session, 0 to 3.
     #[must_use]
     pub fn phase_of(&self, handle: SessionHandle) -> Option<u64> {
         self.sessions.get(&handle).map(|session| session.phase)
@@ -165,25 +167,25 @@ impl<S: Suite> Entry<S> {
         at.slot(self.slot / 4).number() % 4
     }
 
-    /// The next tick after `now`.
+    /// Time of the next tick after `now`.
     #[must_use]
     pub fn next_tick(&self, now: Time) -> Time {
         now.next_multiple(self.slot / 4)
     }
 
-    /// Sessions that are up.
+    /// Number of sessions that are up.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether none is up.
+    /// Tells whether there is no session.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
 
-    /// The piece of the document that belongs to this slot, the same for all.
+    /// The piece of the network document that belongs to this slot, the same for all.
     fn chunk(&self, at: Time) -> Option<Chunk> {
         let count = u64::try_from(self.document.len()).ok().filter(|count| *count > 0)?;
         let index = at.slot(self.slot).number() % count;
@@ -192,9 +194,9 @@ impl<S: Suite> Entry<S> {
 }
 
 impl<S: Suite> Session<S> {
-    /// The cells that leave at a tick: on average one per slot, however many were sent. One that
-    /// came after its tick leaves with the next one; would it wait in front of that, all cells after
-    /// it would leave a slot later than they need to, for as long as the session lasts.
+    /// Takes the cells that leave at a tick: on average one per slot, however many were sent. One
+    /// that came after its tick leaves with the next one; would it wait in front of that, all cells
+    /// after it would leave a slot later than they need to, for as long as the session lasts.
     fn leaving(&mut self) -> impl Iterator<Item = Outgoing<S>> {
         let due = 1 + self.owed;
         let leaving = self.up.len().min(due);
@@ -205,7 +207,7 @@ impl<S: Suite> Session<S> {
 
 /// Cells of one session between two ticks: one, and a few for jitter on the way.
 const UP_BOUND: usize = 4;
-/// With these a session that was held up passes on all that waits.
+/// Owed cells at most; with these a session that was held up passes on all that waits.
 const OWED_BOUND: usize = UP_BOUND - 1;
 /// Replies of one session: two mailboxes answer at the same tick, four ticks apart.
 const DOWN_BOUND: usize = 8;

@@ -1,4 +1,4 @@
-//! What stands on packet links and client links: an 8-byte header and a packet, one length always.
+//! Units of packet links and client links: an 8-byte header and a packet, one length always.
 
 mod chunk;
 
@@ -26,9 +26,9 @@ pub const fn frame_len<S: Suite>() -> usize {
 /// A packet on its way to a node, with the generation of the key it was built for:
 /// kind 1, 0, generation u16, 0 u32, packet.
 pub struct Frame<S: Suite> {
-    /// Selects the receiving node's key.
+    /// Short generation of the receiving node's key, which it selects.
     pub generation: ShortGeneration,
-    /// The packet.
+    /// The packet that the frame carries.
     pub packet: Packet<S>,
 }
 
@@ -42,7 +42,7 @@ impl<S: Suite> Frame<S> {
     /// Reads a frame off a link, in place.
     ///
     /// # Errors
-    /// Not a frame of this suite.
+    /// The bytes are no frame of this suite.
     pub fn decode(bytes: impl Into<Buffer>) -> Result<Self, Malformed> {
         let buffer = bytes.into();
         let mut reader = Reader::new(&buffer);
@@ -57,23 +57,23 @@ impl<S: Suite> Frame<S> {
 
 /// A frame and the node it goes to.
 pub struct Outgoing<S: Suite> {
-    /// The next node.
+    /// The node to which the frame goes.
     pub to: NodeNumber,
-    /// What it gets.
+    /// The frame for that node.
     pub frame: Frame<S>,
 }
 
-/// What a client sends, exactly once per slot.
+/// A cell from a client to its entry relay, sent exactly once per slot.
 pub enum UpCell<S: Suite> {
-    /// The first cell of a session: names it. The rest of the cell is random.
+    /// The first cell of a session, which names the session. The rest of the cell is random.
     Hello(SessionId),
     /// A packet for a mix of the first layer.
     Packet {
-        /// The mix.
+        /// The mix to which the packet goes.
         first_hop: NodeNumber,
-        /// Generation of its key.
+        /// Generation of the mix's key.
         generation: ShortGeneration,
-        /// The packet.
+        /// The packet for the mix.
         packet: Packet<S>,
     },
     /// Random bytes, while there is no list of keys to build a packet with.
@@ -81,7 +81,7 @@ pub enum UpCell<S: Suite> {
 }
 
 impl<S: Suite> UpCell<S> {
-    /// The cell as it stands on the link; `rng` fills what carries nothing.
+    /// Encodes the cell as it stands on the link; `rng` fills what carries nothing.
     #[must_use]
     pub fn encode(self, rng: &mut (impl CryptoRng + ?Sized)) -> Buffer {
         let none = ShortGeneration::new(0);
@@ -102,7 +102,7 @@ impl<S: Suite> UpCell<S> {
     /// Reads a cell off a client link, in place.
     ///
     /// # Errors
-    /// Not a cell of this suite.
+    /// The bytes are no cell of this suite.
     pub fn decode(bytes: impl Into<Buffer>) -> Result<Self, Malformed> {
         let buffer = bytes.into();
         let mut reader = Reader::new(&buffer);
@@ -121,20 +121,21 @@ impl<S: Suite> UpCell<S> {
     }
 }
 
-/// What a client gets, exactly once per slot: a reply or a dummy, and beside either a piece of the
-/// relay's document. Reply id 16, document time u64, chunk area `S::HEADER_LEN - 24`, payload.
+/// A cell from the entry relay to a client, sent exactly once per slot: a reply or a dummy, and
+/// beside either a piece of the relay's network document. Reply id 16, document time u64, chunk
+/// area `S::HEADER_LEN - 24`, payload.
 pub struct DownCell<S: Suite> {
-    /// The tick at which the relay sent it: what clients set their document time by.
+    /// The tick at which the relay sent the cell, by which clients set their document time.
     pub time: Time,
     /// The reply, if one waits.
     pub reply: Option<(ReplyId, Box<[u8]>)>,
-    /// A piece of the document, once the relay has one.
+    /// A piece of the network document, once the relay has one.
     pub chunk: Option<Chunk>,
     suite: PhantomData<S>,
 }
 
 impl<S: Suite> DownCell<S> {
-    /// A cell with these contents; the payload has `S::PAYLOAD_LEN` bytes.
+    /// Makes a cell with these contents; the payload has `S::PAYLOAD_LEN` bytes.
     #[must_use]
     pub const fn new(
         time: Time,
@@ -170,7 +171,7 @@ impl<S: Suite> DownCell<S> {
     /// Reads a cell off a client link.
     ///
     /// # Errors
-    /// Not a cell of this suite.
+    /// The bytes are no cell of this suite.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let kind = reader.u8()?;
@@ -192,7 +193,7 @@ impl<S: Suite> DownCell<S> {
     }
 }
 
-/// Bytes of a document that one down cell carries beside its payload.
+/// Bytes of a network document that one down cell carries beside its payload.
 #[must_use]
 pub const fn chunk_len<S: Suite>() -> usize {
     S::HEADER_LEN - ID_LEN - TIME_LEN - chunk::CHUNK_HEADER_LEN

@@ -1,7 +1,7 @@
-//! A hop: the packet keys of a node and what it must not accept twice.
+//! A hop: the packet keys of a node, and the memory of packets that it must not accept twice.
 //!
-//! Shared by all worker threads: opening a packet takes `&self`. Per generation there is one key
-//! and one replay memory; both are dropped together.
+//! All worker threads share it: opening a packet takes `&self`. Per generation there is one key and
+//! one replay memory; both are dropped together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,7 +22,7 @@ pub struct Hop<S: Suite> {
     position: usize,
     links: usize,
     replay_limit: usize,
-    /// Newest last; at most [`MAX_GENERATIONS`].
+    /// Keys of the node, newest last; at most [`MAX_GENERATIONS`].
     keys: RwLock<Vec<Arc<KeyEpoch<S>>>>,
     /// Memories without a key: all are made at the start, and come back wiped.
     spare: Spare,
@@ -32,17 +32,17 @@ type Spare = Arc<Mutex<Vec<ReplayMemory>>>;
 
 struct KeyEpoch<S: Suite> {
     secret: HopSecretKey<S>,
-    /// Taken when the epoch is dropped.
+    /// Replay memory of this key; `None` only once the epoch is dropped.
     memory: Option<ReplayMemory>,
     spare: Spare,
-    /// Document time in microseconds when it is dropped; [`NEVER`] for the newest.
+    /// Document time in microseconds at which the key is dropped; [`NEVER`] for the newest.
     retires: AtomicU64,
 }
 
 impl<S: Suite> Hop<S> {
-    /// A hop that opens header layer `position` (0 to 3), takes packets from `links` nodes, and
-    /// remembers up to `replay_limit` of them per key. The memory of all keys that it can hold at
-    /// once is taken here; [`Self::memory_len`] tells how much.
+    /// Makes a hop that opens header layer `position` (0 to 3), takes packets from `links` nodes,
+    /// and remembers up to `replay_limit` of them per key. The memory of all keys that it can hold
+    /// at once is taken here; [`Self::memory_len`] tells how much.
     #[must_use]
     pub fn new(position: usize, links: usize, replay_limit: usize) -> Self {
         let memories = (0..MAX_GENERATIONS).map(|_| ReplayMemory::new(links, replay_limit));
@@ -87,18 +87,18 @@ impl<S: Suite> Hop<S> {
     }
 
     /// Opens a frame's packet up to its payload, in the order of the design: generation,
-    /// decapsulation, header, replay. `from` is the link that it came over.
+    /// decapsulation, header, replay. `from` is the link that the frame came over.
     ///
     /// # Errors
-    /// Why it is dropped.
+    /// The reason why the packet is dropped.
     pub fn open(&self, from: Ingress, frame: Frame<S>) -> Result<Opened<S>, Refusal> {
         self.open_watched(from, frame, &mut ())
     }
 
-    /// The same, telling `probe` when each stage is over.
+    /// Opens a frame's packet like [`Self::open`], telling `probe` when each stage is over.
     ///
     /// # Errors
-    /// Why it is dropped.
+    /// The reason why the packet is dropped.
     pub fn open_watched(
         &self,
         from: Ingress,
@@ -122,7 +122,7 @@ impl<S: Suite> Hop<S> {
         }
     }
 
-    /// The newest key's public half.
+    /// Public half of the newest key.
     #[must_use]
     pub fn newest(&self) -> Option<HopPublicKey<S>> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,7 @@ impl<S: Suite> KeyEpoch<S> {
 }
 
 impl<S: Suite> Drop for KeyEpoch<S> {
-    /// Key and memory die together: what goes back is wiped.
+    /// Wipes the memory and gives it back: key and memory die together.
     fn drop(&mut self) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut memory) = self.memory.take().filter(|_| spare.len() < MAX_GENERATIONS) {
@@ -163,17 +163,17 @@ impl<S: Suite> Drop for KeyEpoch<S> {
 pub enum Stage {
     /// Decapsulation, key schedule, header.
     Header,
-    /// Replay test-and-set.
+    /// Replay test-and-set of the packet's tag.
     Replay,
     /// The payload's layer, and the new header.
     Payload,
-    /// Into the pool.
+    /// Entry of the packet into the pool.
     Pool,
 }
 
-/// Is told when a stage of a packet's way is over. `()` does nothing, at no cost.
+/// A listener that is told when a stage of a packet's way is over. `()` does nothing, at no cost.
 pub trait Probe {
-    /// `stage` is over.
+    /// Takes note that `stage` is over.
     fn done(&mut self, stage: Stage);
 }
 
@@ -181,10 +181,10 @@ impl Probe for () {
     fn done(&mut self, _: Stage) {}
 }
 
-/// Every reason for which a node drops a packet. Outside, all look the same: silence.
+/// Reason for which a node drops a packet. Outside, all look the same: silence.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a frame of this suite.
+    /// The bytes are no frame of this suite.
     #[error("malformed frame")]
     Frame,
     /// The node has no key of this generation.
@@ -199,13 +199,13 @@ pub enum Refusal {
     /// The authenticated route is malformed.
     #[error("malformed route")]
     Route,
-    /// Seen before.
+    /// The packet has been seen before.
     #[error("seen before")]
     Replay,
-    /// No room to remember it.
+    /// The replay memory has no room to remember the packet.
     #[error("the replay set is full")]
     ReplayFull,
-    /// A command that does not belong to this position.
+    /// The command does not belong to this position.
     #[error("not a command for this position")]
     Command,
     /// The next node is not in the next layer.
@@ -217,13 +217,14 @@ pub enum Refusal {
     /// The instruction is malformed.
     #[error("malformed instruction")]
     Instruction,
-    /// Unknown mailbox, full mailbox, wrong write key, pull without the right to it.
+    /// The mailbox is unknown or full, the write key wrong, or a pull is sent without the right to
+    /// it.
     #[error("refused")]
     Refused,
-    /// A reply for a session that is not here.
+    /// The session that a reply is for is not here.
     #[error("no such session")]
     Session,
-    /// A queue is full; the newest packet goes.
+    /// A queue is full; the newest packet is shed.
     #[error("a queue is full")]
     Overload,
     /// The link to the next node is down.
@@ -232,7 +233,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All reasons, so that each has its series from the start.
+    /// All the reasons, so that each has its series from the start.
     pub const ALL: [Self; 15] = [
         Self::Frame,
         Self::Generation,
@@ -251,7 +252,7 @@ impl Refusal {
         Self::LinkDown,
     ];
 
-    /// The label of the metric.
+    /// Label of the reason in the metric.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,5 @@
-//! What the last hop finds in a packet, and what an answer carries (`docs/packet-format.md` §10).
+//! Instructions to the last hop of a packet, and the answers of a mailbox (`docs/packet-format.md`
+//! §10).
 
 mod pull;
 
@@ -22,43 +23,44 @@ use crate::wire::{Malformed, Reader};
 pub struct MailboxKey(SigningKey);
 
 impl MailboxKey {
-    /// Makes a mailbox.
+    /// Makes a fresh random mailbox key.
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         Self(SigningKey::generate(rng))
     }
 
-    /// The mailbox that a key file holds.
+    /// Restores the mailbox key from the bytes that the client's encrypted vault stores.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_seed(seed))
     }
 
-    /// The bytes for a key file.
+    /// The secret as 32 bytes, for the client's encrypted vault.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 32]> {
         self.0.to_seed()
     }
 
-    /// The mailbox's name.
+    /// Name of the mailbox that belongs to this key.
     #[must_use]
     pub fn id(&self) -> MailboxId {
         MailboxId::of(&self.0.public())
     }
 }
 
-/// Names a mailbox: hash of its public key. A pseudonym; without `Debug`, never in a log.
+/// Name of a mailbox: the hash of its public key. It is a pseudonym; there is no `Debug`, so that
+/// it is never in a log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxId([u8; 32]);
 
 impl MailboxId {
-    /// From a contact card or the wire.
+    /// Reads the name from a contact card or the wire.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// For a contact card or the wire.
+    /// The name's bytes, for a contact card or the wire.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -69,12 +71,12 @@ impl MailboxId {
     }
 }
 
-/// Allows to store into a mailbox; the same for all its contacts and for its owner's loops.
+/// Permission to store into a mailbox; the same for all its contacts and for its owner's loops.
 #[derive(Clone)]
 pub struct WriteKey(Zeroizing<[u8; 32]>);
 
 impl WriteKey {
-    /// Makes a key.
+    /// Makes a fresh random write key.
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -82,31 +84,31 @@ impl WriteKey {
         Self(bytes)
     }
 
-    /// From a contact card or the wire.
+    /// Reads the key from a contact card or the wire.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// For a contact card or the wire.
+    /// The key's bytes, for a contact card or the wire.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Comparison in constant time.
+    /// Compares two keys in constant time.
     #[must_use]
     pub fn fits(&self, other: &Self) -> bool {
         self.0.ct_eq(other.expose()).into()
     }
 }
 
-/// Names an envelope between its relay and its owner: the first 16 bytes of its hash.
+/// Name of an envelope between its relay and its owner: the first 16 bytes of the envelope's hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EnvelopeId([u8; 16]);
 
 impl EnvelopeId {
-    /// Of these bytes of an envelope.
+    /// Derives the name of this envelope.
     #[must_use]
     pub fn of<S: Suite>(envelope: &Envelope<S>) -> Self {
         let mut id = [0; 16];
@@ -115,9 +117,9 @@ impl EnvelopeId {
     }
 }
 
-/// What a relay needs to check instructions.
+/// Context against which a relay checks instructions.
 pub struct RelayContext {
-    /// The network.
+    /// Identifier of the relay's network.
     pub network: NetworkId,
     /// The relay's own number.
     pub relay: NodeNumber,
@@ -129,24 +131,25 @@ pub struct RelayContext {
 pub enum Instruction<S: Suite> {
     /// Kind 0: drop cover, to be forgotten.
     Discard,
-    /// Kind 1: keep an envelope for a mailbox.
+    /// Kind 1: store an envelope for a mailbox.
     Store(Store<S>),
-    /// Kind 2: the owner asks for an answer.
+    /// Kind 2: the owner of a mailbox asks for an answer.
     Pull(Box<Pull<S>>),
 }
 
 /// An envelope for a mailbox.
 pub struct Store<S: Suite> {
-    /// Whose.
+    /// The mailbox to store into.
     pub mailbox: MailboxId,
-    /// Proof that the sender may.
+    /// Proof that the sender may store.
     pub write_key: WriteKey,
-    /// What to keep.
+    /// The envelope to store.
     pub envelope: Envelope<S>,
 }
 
 impl<S: Suite> Store<S> {
-    /// Kind 1, version 1, 2 zeros, mailbox 32, write key 32, 12 zeros, envelope: a whole body.
+    /// Encodes a whole body: kind 1, version 1, 2 zeros, mailbox 32, write key 32, 12 zeros,
+    /// envelope.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut body = Zeroizing::new(vec![0; STORE_HEADER_LEN]);
@@ -168,13 +171,13 @@ impl<S: Suite> Store<S> {
 }
 
 impl<S: Suite> Instruction<S> {
-    /// The body of drop cover.
+    /// Body of drop cover.
     pub const DISCARD: [u8; 2] = [DISCARD, VERSION];
 
     /// Reads a body and checks what can be checked without the mailboxes.
     ///
     /// # Errors
-    /// Malformed, or a pull without the right to it.
+    /// The body is malformed, or a pull is sent without the right to it.
     pub fn decode(body: &[u8], context: &RelayContext) -> Result<Self, InstructionError> {
         let mut reader = Reader::new(body);
         let kind = reader.u8()?;
@@ -189,27 +192,29 @@ impl<S: Suite> Instruction<S> {
     }
 }
 
-/// What an answer carries to the owner of a mailbox.
+/// An answer of a mailbox to its owner.
 pub struct Answer<S: Suite> {
-    /// How the SURB fared that the answer was made with.
+    /// Lifetime, at the mailbox, of the SURB that the answer was made with.
     pub stay: Stay,
-    /// An envelope, and the name by which to acknowledge it; none if nothing waits, or it was served
-    /// a moment ago.
+    /// An envelope, and the name by which to acknowledge it; `None` if nothing waits, or it was
+    /// served a moment ago.
     pub envelope: Option<(EnvelopeId, Envelope<S>)>,
 }
 
-/// A SURB's time at its mailbox, by the relay's word. With it the owner, who alone can read it, can
-/// tell which part of a round was drawn or waited for, and whether a hop held the packet for longer.
+/// Lifetime of a SURB at its mailbox, by the relay's word. With it the owner, who alone can read
+/// it, can tell which part of a round was drawn or waited for, and whether a hop held the packet
+/// for longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stay {
-    /// The common tick at which it was spent.
+    /// The common tick at which the SURB was spent.
     pub spent: Time,
-    /// From its arrival until then. On the wire in microseconds, at most 71 minutes.
+    /// Time from the SURB's arrival until it was spent. On the wire in microseconds, at most 71
+    /// minutes.
     pub waited: Duration,
 }
 
 impl Stay {
-    /// Spent at `spent`, having lain there since `arrived`.
+    /// Lifetime of a SURB that arrived at `arrived` and was spent at `spent`.
     #[must_use]
     pub const fn new(arrived: Time, spent: Time) -> Self {
         Self { spent, waited: spent.since(arrived) }
@@ -217,7 +222,8 @@ impl Stay {
 }
 
 impl<S: Suite> Answer<S> {
-    /// Kind 0 or 1, version 1, 2 zeros, tick u64, wait u32; with kind 1 envelope id 16, envelope.
+    /// Encodes the answer: kind 0 or 1, version 1, 2 zeros, tick u64, wait u32; with kind 1
+    /// envelope id 16, envelope.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let Stay { spent, waited } = self.stay;
@@ -235,7 +241,7 @@ impl<S: Suite> Answer<S> {
     /// Reads the body of a reply.
     ///
     /// # Errors
-    /// Malformed.
+    /// The body is malformed.
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
         let kind = reader.u8()?;
@@ -256,14 +262,14 @@ impl<S: Suite> Answer<S> {
     }
 }
 
-/// Why an instruction is dropped. Always the fault of whoever built the packet.
+/// Reason why an instruction is dropped; always the fault of whoever built the packet.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum InstructionError {
-    /// Not the layout of an instruction.
+    /// The body does not have the layout of an instruction.
     #[error("malformed instruction")]
     Malformed(#[from] Malformed),
-    /// A pull without the join key or the mailbox's signature.
+    /// A pull lacks the join key or the mailbox's signature.
     #[error("a pull without the right to it")]
     Unauthorized,
 }

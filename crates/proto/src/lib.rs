@@ -1,12 +1,13 @@
 //! State machines of Rohrpost without sockets, clocks, tasks or global randomness.
 //!
-//! Every machine takes the time and its randomness as arguments, so that the same code runs
-//! under QUIC, in virtual time in the tests, and in simulations.
+//! Every machine takes the time and its randomness as arguments, so that the same code runs under
+//! QUIC, in virtual time in the tests, and in simulations.
 //!
 //! - A packet's way: [`courier`] (client), [`entry`] (relay), [`hop`] and [`mix`] (mix node),
 //!   [`mailbox`] (relay), back over mixes and entry to the courier.
-//! - What goes over links: [`frame`] and [`control`]; inside packets: [`instruction`].
-//! - Who takes part: [`trust`], [`roster`], [`descriptor`], [`document`], [`view`], [`path`].
+//! - Contents of links: [`frame`] and [`control`]; contents of packets: [`instruction`].
+//! - Members of the network: [`trust`], [`roster`], [`descriptor`], [`document`], [`view`],
+//!   [`path`].
 #![forbid(unsafe_code)]
 
 pub mod control;

@@ -23,15 +23,15 @@ use slot::Mailbox;
 /// Bounds of a relay's mailboxes.
 #[derive(Clone, Copy, Debug)]
 pub struct MailboxLimits {
-    /// Mailboxes; a pull for one more is refused. Each holds up to eight SURBs (38 KiB hybrid,
-    /// 3 KiB classic).
+    /// Mailboxes at most; a pull for one more is refused. Each holds up to eight SURBs (38 KiB
+    /// hybrid, 3 KiB classic).
     pub mailboxes: usize,
     /// Envelopes in all mailboxes together (7.3 KiB each hybrid, 2.1 KiB classic).
     pub envelopes: usize,
 }
 
 impl Default for MailboxLimits {
-    /// 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full.
+    /// Sets 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full.
     fn default() -> Self {
         Self { mailboxes: 16_384, envelopes: 65_536 }
     }
@@ -45,32 +45,32 @@ pub struct Mailboxes<S: Suite> {
     limits: MailboxLimits,
 }
 
-/// What a relay can tell of one mailbox without knowing whose it is.
+/// Counters that a relay can show of one mailbox without knowing whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailboxCounts {
     /// First four bytes of the pseudonym, in hex.
     pub pseudonym: String,
-    /// Pulls since it was registered.
+    /// Pulls since the mailbox was registered.
     pub pulls: u64,
-    /// Answers since then.
+    /// Answers since the mailbox was registered.
     pub answers: u64,
-    /// Envelopes stored since then; its owner's loops are among them.
+    /// Envelopes stored since the mailbox was registered; its owner's loops are among them.
     pub stored: u64,
-    /// Envelopes held now.
+    /// Envelopes that the mailbox holds now.
     pub held: usize,
 }
 
 impl<S: Suite> Mailboxes<S> {
-    /// No mailboxes yet.
+    /// Makes a relay's mailboxes, of which there are none yet.
     #[must_use]
     pub fn new(limits: MailboxLimits) -> Self {
         Self { boxes: DashMap::new(), envelopes: AtomicUsize::new(0), limits }
     }
 
-    /// Follows an instruction.
+    /// Carries out an instruction.
     ///
     /// # Errors
-    /// [`Refusal::Refused`], whether the mailbox is unknown or full or the key wrong.
+    /// Always [`Refusal::Refused`], whether the mailbox is unknown or full or the key wrong.
     pub fn handle(&self, now: Time, instruction: Instruction<S>) -> Result<(), Refusal> {
         match instruction {
             Instruction::Discard => Ok(()),
@@ -85,7 +85,7 @@ impl<S: Suite> Mailboxes<S> {
             if !mailbox.admits(&store.write_key) {
                 return Err(Refusal::Refused);
             }
-            // Before room is made: a second copy must not cost another mailbox its mail.
+            // This comes before room is made: a second copy must not cost another mailbox its mail.
             if mailbox.holds(&store.envelope) {
                 return Ok(());
             }
@@ -101,7 +101,7 @@ impl<S: Suite> Mailboxes<S> {
     }
 
     /// Makes room at a full relay: the mailbox that has earned least gives up its newest envelope,
-    /// unless the one that asks has earned no more.
+    /// unless the mailbox that asks has earned no more.
     fn yield_one(&self, credit: u32) -> Result<(), Refusal> {
         let least = self
             .boxes
@@ -125,7 +125,7 @@ impl<S: Suite> Mailboxes<S> {
         Ok(())
     }
 
-    /// The answers of a common tick, in random order.
+    /// Makes the answers of a common tick, in random order.
     pub fn tick(&self, now: Time, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<Outgoing<S>> {
         let with_surb = self.boxes.iter().filter(|mailbox| mailbox.can_answer());
         let mut ids: Vec<_> = with_surb.map(|mailbox| *mailbox.key()).collect();
@@ -153,19 +153,19 @@ impl<S: Suite> Mailboxes<S> {
         });
     }
 
-    /// How many mailboxes there are.
+    /// Number of mailboxes that exist.
     #[must_use]
     pub fn len(&self) -> usize {
         self.boxes.len()
     }
 
-    /// Whether there are none.
+    /// Tells whether there are no mailboxes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.boxes.is_empty()
     }
 
-    /// What the relay sees of its mailboxes, by pseudonym.
+    /// Counters of each mailbox, as the relay sees them, by pseudonym.
     #[must_use]
     pub fn counts(&self) -> Vec<MailboxCounts> {
         let mut counts: Vec<_> =
@@ -179,11 +179,11 @@ impl<S: Suite> Mailboxes<S> {
     }
 }
 
-/// An envelope is kept for so long, and a mailbox after its last pull.
+/// Time that an envelope is retained, and a mailbox after its last pull.
 pub const TTL: Duration = Duration::from_secs(7 * 86_400);
-/// An envelope that was served and not acknowledged is served again after this.
+/// Time after which an envelope that was served and not acknowledged is served again.
 pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
-/// SURBs kept for a mailbox; the oldest leaves.
+/// SURBs held for a mailbox at most; the oldest leaves.
 pub const SURB_STOCK: usize = 8;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A mix: opens one layer, keeps the packet for its delay, passes it on.
+//! A mix: opens one layer, holds the packet for its delay, passes it on.
 //!
 //! The order of calls: [`Mix::handle_frame`] for each frame that arrives, [`Mix::poll_loop`] until
 //! it gives nothing; at [`Mix::poll_timeout`] and after each frame [`Mix::poll_transmit`] until it
-//! gives nothing. Time must not go backwards. Each worker of a node owns one; they share the [`Hop`].
+//! gives nothing. Time must not go backwards. Each worker of a node owns one; they share the
+//! [`Hop`].
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::replay::Ingress;
 use crate::roster::{Role, Roster};
 use crate::time::Time;
 
-/// One mix, or one worker's share of it.
+/// A whole mix, or one worker's share of it.
 pub struct Mix<S: Suite> {
     hop: Arc<Hop<S>>,
     successors: HashSet<NodeNumber>,
@@ -30,12 +31,12 @@ pub struct Mix<S: Suite> {
 pub struct MixDeparture<S: Suite> {
     /// The packet and its next node.
     pub outgoing: Outgoing<S>,
-    /// Time since it was due.
+    /// Time since the packet was due.
     pub lateness: Duration,
 }
 
 impl<S: Suite> Mix<S> {
-    /// A mix in `layer` that keeps at most `bound` packets.
+    /// Makes a mix in `layer` that holds at most `bound` packets.
     #[must_use]
     pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
         let successors = roster.successors(Role::Mix { layer });
@@ -46,7 +47,7 @@ impl<S: Suite> Mix<S> {
     /// Takes a frame off a packet link.
     ///
     /// # Errors
-    /// Why it is dropped.
+    /// The reason why the frame is dropped.
     pub fn handle_frame(
         &mut self,
         now: Time,
@@ -56,10 +57,10 @@ impl<S: Suite> Mix<S> {
         self.handle_watched(now, from, frame, &mut ())
     }
 
-    /// The same, telling `probe` when each stage is over.
+    /// Takes a frame like [`Self::handle_frame`], telling `probe` when each stage is over.
     ///
     /// # Errors
-    /// Why it is dropped.
+    /// The reason why the frame is dropped.
     pub fn handle_watched(
         &mut self,
         now: Time,
@@ -89,7 +90,7 @@ impl<S: Suite> Mix<S> {
         }
     }
 
-    /// Keeps a packet of an own virtual client until `due`, like any other.
+    /// Holds a packet of an own virtual client until `due`, like any other.
     ///
     /// # Errors
     /// The pool is full.
@@ -97,29 +98,29 @@ impl<S: Suite> Mix<S> {
         self.pool.insert(due, outgoing)
     }
 
-    /// The next packet that is due. A late one is still sent: dropping it would tell when.
+    /// Takes the next packet that is due. A late one is still sent: dropping it would tell when.
     pub fn poll_transmit(&mut self, now: Time) -> Option<MixDeparture<S>> {
         let (due, outgoing) = self.pool.pop(now)?;
         Some(MixDeparture { outgoing, lateness: now.since(due) })
     }
 
-    /// The next own loop that came back.
+    /// Takes the next own loop that came back.
     pub fn poll_loop(&mut self) -> Option<(ReplyId, Box<[u8]>)> {
         self.loops.pop_front()
     }
 
-    /// When [`Self::poll_transmit`] has something to give.
+    /// Time at which [`Self::poll_transmit`] has something to give.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.pool.next_due()
     }
 
-    /// Packets that wait.
+    /// Number of packets that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.pool.len()
     }
 }
 
-/// Loops kept until the driver asks; it asks after every frame.
+/// Loops held until the driver asks; it asks after every frame.
 const LOOP_BOUND: usize = 64;

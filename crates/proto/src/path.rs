@@ -9,14 +9,14 @@ use crate::delay::exponential;
 use crate::roster::RosterNode;
 use crate::view::View;
 
-/// Nodes of a path and the delay drawn for each; the last has none.
+/// Nodes of a path and the delay drawn for each; the last node has none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Path {
     hops: Vec<(NodeNumber, Delay)>,
 }
 
 impl Path {
-    /// Mixes from layer `first_layer` on, then `relay`: down to a mailbox, or up to an entry.
+    /// Draws mixes from layer `first_layer` on, then `relay`: down to a mailbox, or up to an entry.
     ///
     /// # Errors
     /// No node of a needed layer is up.
@@ -32,7 +32,8 @@ impl Path {
         Ok(Self::with_delays(view, mixes, relay.number, rng))
     }
 
-    /// A loop of the mix `number` in `layer`: mixes of the layers before, then itself.
+    /// Draws a loop of the mix `number` in `layer`: mixes of the layers before, then the mix
+    /// itself.
     ///
     /// # Errors
     /// No node of a needed layer is up.
@@ -62,7 +63,7 @@ impl Path {
         Self { hops }
     }
 
-    /// The first node.
+    /// First node of the path.
     ///
     /// # Panics
     /// Never: a path has at least its last node.
@@ -71,19 +72,19 @@ impl Path {
         self.hops.first().expect("a path has at least its last node").0
     }
 
-    /// The nodes in order.
+    /// Nodes of the path in order.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeNumber> {
         self.hops.iter().map(|(node, _)| *node).collect()
     }
 
-    /// The delays in order.
+    /// Delays of the nodes in order.
     #[must_use]
     pub fn delays(&self) -> Vec<Delay> {
         self.hops.iter().map(|(_, delay)| *delay).collect()
     }
 
-    /// The hops for the builder of a packet; the last does as `end` says.
+    /// Makes the hops for the builder of a packet; the last does as `end` says.
     ///
     /// # Errors
     /// A node is not up in this view.
@@ -108,7 +109,7 @@ impl Path {
     }
 }
 
-/// No node of a needed layer is up.
+/// Failure to draw a path: no node of a needed layer is up.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[error("no node of layer {} is up", position + 1)]
 pub struct NoPath {
@@ -144,7 +145,7 @@ fn draw_mixes<'a, S: Suite>(
     Ok(best.1)
 }
 
-/// Uniform below `bound` (at least 1).
+/// Draws uniformly below `bound` (at least 1).
 pub(crate) fn below(bound: usize, rng: &mut (impl CryptoRng + ?Sized)) -> usize {
     rand::RngExt::random_range(rng, 0..bound)
 }

@@ -21,7 +21,7 @@ fn payload() -> Box<[u8]> {
     vec![1; Classic::PAYLOAD_LEN].into()
 }
 
-/// The four ticks of the slot that begins at `slot` slots.
+/// Runs the four ticks of the slot that begins at `slot` slots.
 fn slot(entry: &mut Entry<Classic>, slot: u64, rng: &mut ChaCha20Rng) -> Vec<EntryTick<Classic>> {
     let quarter = u64::try_from(SLOT.as_micros() / 4).unwrap();
     let at = |phase: u64| Time::from_micros((slot * 4 + phase) * quarter);
@@ -47,7 +47,7 @@ fn each_session_gets_one_cell_and_gives_one_per_slot() {
     assert!(!order.is_sorted(), "cells of a tick leave in random order");
 }
 
-/// Packets that leave in a slot before which so many cells have come.
+/// Counts the packets that leave in a slot before which `cells` cells have come.
 fn leave(entry: &mut Entry<Classic>, from: SessionHandle, number: u64, cells: u32) -> usize {
     (0..cells).for_each(|to| entry.handle_cell(from, cell(to)).unwrap());
     slot(entry, number, &mut rng()).iter().map(|tick| tick.up.len()).sum()
@@ -70,7 +70,7 @@ fn a_session_that_sends_more_than_a_cell_per_slot_passes_on_no_more() {
     assert_eq!(leave(&mut entry, handle, 1, 3), 1);
     assert_eq!(leave(&mut entry, handle, 2, 2), 1);
     assert_eq!(leave(&mut entry, handle, 3, 0), 1);
-    // Ten silent slots are worth no more than the session may keep waiting.
+    // Ten silent slots are worth no more than what the session may have waiting.
     assert!((4..16).map(|number| leave(&mut entry, handle, number, 0)).sum::<usize>() == 2);
     assert_eq!(leave(&mut entry, handle, 16, 4), 4);
     assert_eq!(leave(&mut entry, handle, 17, 4), 1);

@@ -1,5 +1,5 @@
-//! The relay's document on its way to clients: a piece in every down cell, round and round, so that
-//! all clients get it at the same fixed rate and no reply waits for it.
+//! The relay's network document on its way to clients: a piece in every down cell, round and round,
+//! so that all clients get it at the same fixed rate and no reply waits for it.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::wire::{Malformed, Reader};
 /// Bytes before a chunk's data: document number u32, index u16, count u16, length u16.
 pub(super) const CHUNK_HEADER_LEN: usize = 10;
 
-/// Longest document that a client puts together: 512 KiB, about 390 hybrid nodes.
+/// Longest network document that a client puts together: 512 KiB, about 390 hybrid nodes.
 pub const MAX_DOCUMENT_LEN: usize = 512 * 1024;
 
-/// A piece of a document.
+/// A piece of a network document.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chunk {
-    /// Which document, modulo 2³².
+    /// Number of the network document, modulo 2³².
     pub document: u32,
-    /// `0 <= index < count`.
+    /// Place of the piece in the document: `0 <= index < count`.
     pub index: u16,
-    /// Pieces of the document.
+    /// Number of pieces in the document.
     pub count: u16,
-    /// The bytes.
+    /// The bytes of this piece.
     pub data: Box<[u8]>,
 }
 
@@ -49,7 +49,8 @@ impl Chunk {
     }
 }
 
-/// Cuts a document into chunks of at most `len` bytes; none if it is too long for clients.
+/// Cuts a network document into chunks of at most `len` bytes; there are none if it is too long for
+/// clients.
 #[must_use]
 pub fn chunks(document: u32, bytes: &[u8], len: usize) -> Vec<Chunk> {
     let count = bytes.len().div_ceil(len);
@@ -60,9 +61,9 @@ pub fn chunks(document: u32, bytes: &[u8], len: usize) -> Vec<Chunk> {
     (0..count).zip(bytes.chunks(len)).map(cut).collect()
 }
 
-/// Puts the pieces of the newest document together.
+/// A buffer that puts the pieces of the newest network document together.
 ///
-/// Holds what has arrived, at most [`MAX_DOCUMENT_LEN`] bytes; nothing is allocated for a count
+/// It holds what has arrived, at most [`MAX_DOCUMENT_LEN`] bytes; nothing is allocated for a count
 /// that is only claimed.
 #[derive(Default)]
 pub struct ChunkAssembler {
@@ -73,7 +74,7 @@ pub struct ChunkAssembler {
 }
 
 impl ChunkAssembler {
-    /// Takes a piece; gives the document when it is complete, once.
+    /// Takes a piece; gives the network document when it is complete, once.
     pub fn take(&mut self, chunk: Chunk) -> Option<Vec<u8>> {
         if self.document != Some(chunk.document) || self.count != chunk.count {
             self.pieces.clear();

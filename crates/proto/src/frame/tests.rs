@@ -57,7 +57,8 @@ fn a_reply_and_a_chunk_share_a_down_cell() {
     assert!(DownCell::<Classic>::decode(&dummy).unwrap().reply.is_none());
 }
 
-/// A client's next slot began before the present: it sent without pause.
+/// Checks that a time which cannot be reckoned with is refused: a client's next slot began before
+/// the present, and it sent without pause.
 #[test]
 fn a_time_that_cannot_be_reckoned_with_is_refused() {
     let cell = |time| DownCell::<Classic>::new(time, None, None).encode();
@@ -98,7 +99,9 @@ fn an_assembler_holds_no_more_than_the_longest_document() {
 
 proptest! {
     #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), frame_len::<Classic>())) {
+    fn random_bytes_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), frame_len::<Classic>()),
+    ) {
         let _ = Frame::<Classic>::decode(&bytes[..]);
         let _ = UpCell::<Classic>::decode(&bytes[..]);
         let _ = DownCell::<Classic>::decode(&bytes);

@@ -1,4 +1,4 @@
-//! Pulls: the owner of a mailbox leaves one SURB and takes note of what it has got.
+//! Pulls: the owner of a mailbox leaves one SURB and acknowledges what it has got.
 
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{NodeNumber, Suite, Surb};
@@ -13,43 +13,44 @@ use crate::wire::{Malformed, Reader};
 
 /// Acknowledgements that one pull carries.
 pub const MAX_ACKS: usize = 8;
-/// Write keys that a mailbox accepts at once: of the current generation and the one before, of the
-/// contact cards handed out now and of those handed out before.
+/// Write keys that a mailbox accepts at once: of the current address version and the one before, of
+/// the contact cards handed out now and of those handed out before.
 pub const WRITE_KEYS: usize = 4;
 
 /// A pull that its relay has checked.
 pub struct Pull<S: Suite> {
-    /// Whose.
+    /// The mailbox that is pulled.
     pub mailbox: MailboxId,
-    /// The write keys that hold.
+    /// The write keys that the mailbox accepts from now on.
     pub write_keys: [Option<WriteKey>; WRITE_KEYS],
     /// Envelopes that the owner has; at most [`MAX_ACKS`].
     pub acks: Vec<EnvelopeId>,
-    /// For one answer.
+    /// The SURB for one answer.
     pub surb: Surb<S>,
 }
 
-/// What the owner puts into a pull.
+/// Contents of a pull, as the owner of a mailbox makes it.
 pub struct PullRequest<'a, S: Suite> {
     /// The mailbox's key, which signs.
     pub key: &'a MailboxKey,
-    /// The network.
+    /// Identifier of the network.
     pub network: &'a NetworkId,
     /// The relay that holds the mailbox.
     pub relay: NodeNumber,
     /// The network's join key.
     pub join_key: &'a JoinKey,
-    /// The write keys that hold.
+    /// The write keys that the mailbox is to accept.
     pub write_keys: [Option<&'a WriteKey>; WRITE_KEYS],
-    /// At most [`MAX_ACKS`]; more are left out.
+    /// Envelopes that the owner has; at most [`MAX_ACKS`], more are left out.
     pub acks: &'a [EnvelopeId],
-    /// For one answer.
+    /// The SURB for one answer.
     pub surb: &'a Surb<S>,
 }
 
 impl<S: Suite> PullRequest<'_, S> {
-    /// Kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 4 × 32 (zero: none),
-    /// count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB, signature 64.
+    /// Encodes a whole body: kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 4
+    /// × 32 (zero: none), count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB,
+    /// signature 64.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let public = self.key.0.public();
@@ -121,7 +122,7 @@ fn join_proof(key: &JoinKey, public: &IdentityKey, relay: NodeNumber) -> [u8; 16
     proof
 }
 
-/// Network, relay and all of the body before the signature.
+/// Text that the mailbox signs: network, relay and all of the body before the signature.
 fn signed_part(network: &NetworkId, relay: NodeNumber, body: &[u8]) -> Vec<u8> {
     [network.as_bytes(), &relay.get().to_be_bytes()[..], body].concat()
 }

@@ -4,7 +4,7 @@ use rohrpost_packet::Classic;
 
 use super::*;
 
-/// 1.5 s between a pull's arrival and the tick that spends its SURB.
+/// Lifetime of 1.5 s between a pull's arrival and the tick that spends its SURB.
 const STAY: Stay = Stay {
     spent: Time::from_micros(0x0102_0304_0506_0708),
     waited: Duration::from_micros(0x0016_e360),
@@ -14,7 +14,7 @@ fn envelope() -> Envelope<Classic> {
     Envelope::from_bytes(&[7; Classic::ENVELOPE_LEN]).unwrap()
 }
 
-/// As the owner gets it: padded with zeros.
+/// The answer's body as the owner gets it: padded with zeros.
 fn body(answer: &Answer<Classic>) -> Vec<u8> {
     let mut body = answer.encode();
     assert!(body.len() <= Classic::BODY_LEN);

@@ -11,9 +11,9 @@ use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WRITE_KEYS, 
 use crate::time::Time;
 
 pub(super) struct Mailbox<S: Suite> {
-    /// Oldest first; at most [`SURB_STOCK`].
+    /// SURBs, oldest first; at most [`SURB_STOCK`].
     surbs: VecDeque<Held<S>>,
-    /// Oldest first; at most [`Mailbox::room`].
+    /// Envelopes, oldest first; at most [`Mailbox::room`].
     envelopes: VecDeque<Stored<S>>,
     write_keys: [Option<WriteKey>; WRITE_KEYS],
     last_pull: Time,
@@ -67,19 +67,19 @@ impl<S: Suite> Mailbox<S> {
         before - self.envelopes.len()
     }
 
-    /// Whether the key fits and there is room; both are looked at in any case.
+    /// Tells whether the key fits and there is room; both are looked at in any case.
     pub(super) fn admits(&self, key: &WriteKey) -> bool {
         let fits = self.write_keys.iter().flatten().fold(false, |fits, held| fits | held.fits(key));
         fits & (self.envelopes.len() < self.room())
     }
 
-    /// Whether an envelope is here already.
+    /// Tells whether an envelope is here already.
     pub(super) fn holds(&self, envelope: &Envelope<S>) -> bool {
         let id = EnvelopeId::of(envelope);
         self.envelopes.iter().any(|stored| stored.id == id)
     }
 
-    /// Keeps an envelope that is not here.
+    /// Stores an envelope that is not here yet.
     pub(super) fn keep(&mut self, now: Time, envelope: Envelope<S>) {
         let id = EnvelopeId::of(&envelope);
         self.stored += 1;
@@ -142,7 +142,7 @@ impl<S: Suite> Mailbox<S> {
         }
     }
 
-    /// Envelopes that fit: a few from the start, then one per hundred pulls.
+    /// Number of envelopes that fit: a few from the start, then one per hundred pulls.
     fn room(&self) -> usize {
         FIRST_ROOM + usize::try_from(self.credit / PULLS_PER_ROOM).unwrap_or(0)
     }
@@ -151,6 +151,6 @@ impl<S: Suite> Mailbox<S> {
 /// Room before anything is earned, so that first mail need not wait.
 const FIRST_ROOM: usize = 16;
 const PULLS_PER_ROOM: u32 = 100;
-/// With [`FIRST_ROOM`], room for 128 envelopes.
+/// Largest credit: with [`FIRST_ROOM`], room for 128 envelopes.
 const MAX_CREDIT: u32 = 112 * PULLS_PER_ROOM;
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);

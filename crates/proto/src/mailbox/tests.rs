@@ -23,7 +23,7 @@ struct Stage {
     hop: HopSecretKey<Classic>,
     rng: ChaCha20Rng,
     now: Time,
-    /// What the answers told of their reply blocks.
+    /// Lifetimes of reply blocks, as the answers told them.
     stays: Vec<Stay>,
 }
 
@@ -77,7 +77,8 @@ impl Stage {
         self.mailboxes.handle(self.now, instruction)
     }
 
-    /// The answers of the next common tick, opened; the first byte of an envelope, or none.
+    /// Runs the next common tick and opens its answers; gives the first byte of each envelope, or
+    /// none.
     fn answer(&mut self, openers: &mut Vec<SurbOpener<Classic>>) -> Vec<Option<(EnvelopeId, u8)>> {
         self.now = self.now + Duration::from_secs(1);
         let answers = self.mailboxes.tick(self.now, &mut self.rng);

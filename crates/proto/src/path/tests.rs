@@ -54,7 +54,7 @@ fn roster() -> Arc<Roster> {
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }
 
-/// A view in which all nodes are up but those in `down`.
+/// Makes a view in which all nodes are up but those in `down`.
 fn view(down: &[u32]) -> View<Classic> {
     let roster = roster();
     let up = (1..=8).filter(|number| !down.contains(number));
