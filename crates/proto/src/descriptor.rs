@@ -12,11 +12,11 @@ use crate::wire::{Malformed, Reader};
 /// A node's announcement of its newest packet key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// The node.
+    /// The node that announces its key.
     pub node: NodeNumber,
     /// Generation of the key.
     pub generation: Generation,
-    /// When it was announced, by the node's clock; rises with every announcement.
+    /// Time of the announcement, by the node's clock; rises with every announcement.
     pub issued: Time,
     /// Suite of the key.
     pub suite: SuiteId,
@@ -45,7 +45,7 @@ impl SignedDescriptor {
         &self.descriptor
     }
 
-    /// Whether its node is in the roster and signed it.
+    /// Tells whether the node is in the roster and has signed the announcement.
     #[must_use]
     pub fn verify(&self, roster: &Roster) -> bool {
         roster.node(self.descriptor.node).is_some_and(|node| {
@@ -53,16 +53,17 @@ impl SignedDescriptor {
         })
     }
 
-    /// Version 1, suite u8, key length u16, node u32, generation u32, issued u64, key, signature.
+    /// Encodes the descriptor: version 1, suite u8, key length u16, node u32, generation u32,
+    /// issued u64, key, signature.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         [&self.descriptor.encode()[..], self.signature.as_bytes()].concat()
     }
 
-    /// Reads a descriptor.
+    /// Reads a descriptor from the wire.
     ///
     /// # Errors
-    /// Malformed; whether it is true is up to [`Self::verify`].
+    /// The bytes are malformed; whether the announcement is true is up to [`Self::verify`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         reader.expect(VERSION)?;
@@ -95,7 +96,7 @@ impl Descriptor {
     }
 }
 
-/// What a relay knows of the nodes: at most one descriptor for each node of the roster.
+/// Announcements that a relay knows: at most one descriptor for each node of the roster.
 #[derive(Default)]
 pub struct DescriptorBook {
     heard: BTreeMap<NodeNumber, (Time, SignedDescriptor)>,
@@ -105,7 +106,7 @@ impl DescriptorBook {
     /// Takes a node's announcement that arrived on the node's own link.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// The reason why the announcement is not taken.
     pub fn insert(
         &mut self,
         now: Time,
@@ -143,20 +144,20 @@ impl DescriptorBook {
     }
 }
 
-/// Why a relay does not take an announcement. Always the peer's fault.
+/// Reason why a relay does not take an announcement; always the peer's fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum DescriptorRefusal {
-    /// It names another node than the link's.
+    /// The announcement names another node than the link's.
     #[error("a descriptor of another node")]
     Node,
-    /// It is of another suite than the network's.
+    /// The announcement is of another suite than the network's.
     #[error("a descriptor of another suite")]
     Suite,
-    /// Its node did not sign it.
+    /// The node did not sign the announcement.
     #[error("a descriptor with a wrong signature")]
     Signature,
-    /// A newer one is known.
+    /// A newer announcement is known.
     #[error("an old descriptor")]
     Older,
 }

@@ -1,7 +1,7 @@
 //! The network document: the roster's hash and the current descriptors (`docs/directory.md`).
 //!
 //! The encoding is final and holds any number of signatures. Until the agencies agree on one
-//! document, each relay makes its own and signs it alone.
+//! network document, each relay makes its own and signs it alone.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
 
-/// The age from which a document is stale: keys in it may be gone, so no packets are built with it,
-/// and a node that has none newer is not ready.
+/// Age from which a network document is stale: keys in it may be gone, so no packets are built with
+/// it, and a node that has none newer is not ready.
 pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
-/// What all parties of a network need to build packets.
+/// Network document: the keys that all parties of a network need to build packets.
 #[derive(Clone)]
 pub struct Document {
-    /// Version of the roster it goes with.
+    /// Version of the roster that the document belongs to.
     pub roster_version: u32,
-    /// Hash of that roster.
+    /// Hash of the roster that the document belongs to.
     pub roster_hash: [u8; 32],
-    /// Number of the document; rises.
+    /// Number of the document, which rises with every document.
     pub number: u64,
-    /// When it starts to hold.
+    /// Time from which the document holds.
     pub start: Time,
-    /// The maker's clock when it was made; clients set theirs by it.
+    /// Time of making, by the maker's clock; clients set theirs by it.
     pub made: Time,
     /// The nodes that are up, by number.
     pub descriptors: Vec<SignedDescriptor>,
 }
 
-/// A document and who signed it.
+/// A network document and who signed it.
 #[derive(Clone)]
 pub struct SignedDocument {
     document: Document,
@@ -42,18 +42,18 @@ pub struct SignedDocument {
 }
 
 impl SignedDocument {
-    /// Signs a document as one relay.
+    /// Signs a network document as one relay.
     #[must_use]
     pub fn sign(document: Document, relay: NodeNumber, key: &SigningKey) -> Self {
         let signature = key.sign(LABEL, &document.encode());
         Self { document, signatures: vec![(relay, signature)] }
     }
 
-    /// The document, if `relay` signed it and every descriptor in it is its node's own, each node
-    /// once.
+    /// Gives the network document, if `relay` signed it and every descriptor in it is its node's
+    /// own, each node once.
     ///
     /// # Errors
-    /// Why it is not to be trusted.
+    /// The reason why the document is not to be trusted.
     pub fn verify(self, roster: &Roster, relay: NodeNumber) -> Result<Document, DocumentRefusal> {
         let bytes = self.document.encode();
         let signed = self.signatures.iter().find(|(signer, _)| *signer == relay);
@@ -83,7 +83,7 @@ impl SignedDocument {
         self.document.number
     }
 
-    /// The document, then count u16 and for each signature: relay u32, signature 64.
+    /// Encodes the document, then count u16 and for each signature: relay u32, signature 64.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.document.encode();
@@ -95,10 +95,10 @@ impl SignedDocument {
         bytes
     }
 
-    /// Reads a document.
+    /// Reads a network document from the wire.
     ///
     /// # Errors
-    /// Malformed; whether it is true is up to [`Self::verify`].
+    /// The bytes are malformed; whether the document is true is up to [`Self::verify`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let document = Document::decode(&mut reader)?;
@@ -112,8 +112,9 @@ impl SignedDocument {
 }
 
 impl Document {
-    /// Version 1, 3 zeros, roster version u32, roster hash 32, number u64, start u64, made u64,
-    /// count u16, and for each descriptor: length u16, descriptor.
+    /// Encodes the document without signatures: version 1, 3 zeros, roster version u32, roster hash
+    /// 32, number u64, start u64, made u64, count u16, and for each descriptor: length u16,
+    /// descriptor.
     fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
         bytes.extend_from_slice(&self.roster_version.to_be_bytes());
@@ -151,14 +152,14 @@ fn count(len: usize) -> [u8; 2] {
     u16::try_from(len).expect("rosters and descriptors are under 64 Ki").to_be_bytes()
 }
 
-/// Why a document is not used. Always the maker's fault.
+/// Reason why a network document is not used; always the maker's fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
 pub enum DocumentRefusal {
-    /// Not signed by the relay that served it.
+    /// The document is not signed by the relay that served it.
     #[error("the document is not signed by the relay that served it")]
     Signer,
-    /// It goes with another roster.
+    /// The document belongs to another roster.
     #[error("the document goes with another roster")]
     Roster,
     /// A descriptor in it is forged, repeated or out of order.

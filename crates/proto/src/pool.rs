@@ -17,15 +17,16 @@ use crate::time::Time;
 
 /// Packets by the tick at which they are due. Bounded; the newest is shed.
 pub struct Pool<S: Suite> {
-    /// First entry of each slot's list. A slot holds what is due in its tick of any turn.
+    /// First entry of each slot's list. A slot holds what is due in its tick of any turn of the
+    /// wheel.
     slots: Box<[Option<Place>]>,
-    /// One bit for each slot that has entries.
+    /// Bitmap of the slots that have entries, one bit each.
     occupied: [u64; SLOTS / 64],
     /// Every entry that the pool can hold, in use or free.
     entries: Vec<Entry<S>>,
     /// First of the free entries.
     free: Option<Place>,
-    /// Those of the ticks that have passed, next one last.
+    /// Packets of the ticks that have passed, next one last.
     ready: Vec<Waiting<S>>,
     bound: usize,
     waiting: usize,
@@ -44,7 +45,7 @@ struct Entry<S: Suite> {
 
 struct Waiting<S: Suite> {
     due: Time,
-    /// Breaks ties, so that runs with one seed are alike.
+    /// Order of arrival; breaks ties, so that runs with one seed are alike.
     order: u64,
     outgoing: Outgoing<S>,
 }
@@ -57,7 +58,7 @@ impl<S: Suite> Pool<S> {
             + SLOTS * size_of::<Option<Place>>()
     }
 
-    /// A pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
+    /// Makes a pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
     #[must_use]
     pub fn new(bound: usize) -> Self {
         Self {
@@ -73,7 +74,7 @@ impl<S: Suite> Pool<S> {
         }
     }
 
-    /// Keeps a packet until `due`.
+    /// Holds a packet until `due`.
     ///
     /// # Errors
     /// The pool is full.
@@ -86,7 +87,8 @@ impl<S: Suite> Pool<S> {
         let packet = Waiting { due, order: self.inserted, outgoing };
         let tick = tick_of(due);
         if tick <= self.passed {
-            // Due in a tick that was looked at already: it leaves at once, in its place.
+            // The packet is due in a tick that was looked at already: it leaves at once, in its
+            // place.
             let at = self.ready.partition_point(|other| other.rank() > packet.rank());
             self.ready.insert(at, packet);
         } else {
@@ -95,7 +97,7 @@ impl<S: Suite> Pool<S> {
         Ok(())
     }
 
-    /// The next packet that is due, and when it was.
+    /// Takes the next packet that is due, with the time at which it was due.
     pub fn pop(&mut self, now: Time) -> Option<(Time, Outgoing<S>)> {
         let tick = now.micros() / TICK_MICROS;
         if tick > self.passed && self.ready.is_empty() {
@@ -106,8 +108,9 @@ impl<S: Suite> Pool<S> {
         Some((packet.due, packet.outgoing))
     }
 
-    /// When [`Self::pop`] is to be called next: the first tick that may have something due. Packets
-    /// of a later turn of the wheel may wake it early, at most once per turn (two seconds).
+    /// Time at which [`Self::pop`] is to be called next: the first tick that may have something
+    /// due. Packets of a later turn of the wheel may wake it early, at most once per turn (two
+    /// seconds).
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
         if let Some(packet) = self.ready.last() {
@@ -119,13 +122,13 @@ impl<S: Suite> Pool<S> {
         Some(Time::from_micros((self.passed + 1 + ahead) * TICK_MICROS))
     }
 
-    /// Packets that wait.
+    /// Number of packets that wait.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.waiting
     }
 
-    /// Whether none waits.
+    /// Tells whether no packet waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.waiting == 0

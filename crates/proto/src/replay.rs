@@ -15,15 +15,15 @@ use rohrpost_packet::ReplayTag;
 pub struct Ingress(usize);
 
 impl Ingress {
-    /// The link of the `place`-th node before this one.
+    /// Makes the link of the `place`-th node before this one.
     #[must_use]
     pub const fn new(place: usize) -> Self {
         Self(place)
     }
 }
 
-/// What a node remembers under one key: split by tag, so that workers rarely wait for each other,
-/// and with a quota for each link, so that no neighbour can fill it for all others.
+/// Memory of a node under one key: split by tag, so that workers rarely wait for each other, and
+/// with a quota for each link, so that no neighbour can fill it for all others.
 pub struct ReplayMemory {
     shards: Box<[Mutex<ReplaySet>]>,
     /// Tags that each link has brought; at most `quota`, give or take a packet for each worker.
@@ -32,7 +32,7 @@ pub struct ReplayMemory {
 }
 
 impl ReplayMemory {
-    /// A memory for `limit` tags from `links` links. A link may fill `2 / (links + 1)` of it:
+    /// Makes a memory for `limit` tags from `links` links. A link may fill `2 / (links + 1)` of it:
     /// everything if it is alone, two thirds of two, never much more than twice its even share.
     #[must_use]
     pub fn new(links: usize, limit: usize) -> Self {
@@ -44,7 +44,7 @@ impl ReplayMemory {
         }
     }
 
-    /// Bytes of a memory for so many tags and links.
+    /// Bytes of a memory for `limit` tags from `links` links.
     #[must_use]
     pub fn len_for(links: usize, limit: usize) -> usize {
         SHARDS * places(limit.div_ceil(SHARDS)) * size_of::<u64>() + links * size_of::<usize>()
@@ -65,7 +65,7 @@ impl ReplayMemory {
         verdict
     }
 
-    /// Tags held, of the limit.
+    /// Number of tags held, and their limit.
     #[must_use]
     pub fn fill(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(held, limit), shard| {
@@ -83,30 +83,30 @@ impl ReplayMemory {
     }
 }
 
-/// Open addressing with linear probing over a fixed table.
+/// A set of tags, by open addressing with linear probing over a fixed table.
 pub struct ReplaySet {
-    /// Zero marks a free place. Invariant: `held <= limit < slots.len()`.
+    /// Fingerprints; zero marks a free place. Invariant: `held <= limit < slots.len()`.
     slots: Box<[u64]>,
     held: usize,
     limit: usize,
 }
 
-/// Whether a packet is new.
+/// Outcome of looking a packet's tag up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Seen for the first time, and remembered.
+    /// The packet is seen for the first time, and remembered.
     Fresh,
-    /// Seen before.
+    /// The packet has been seen before.
     Replayed,
-    /// New, but there is no room to remember it: it must be dropped.
+    /// The packet is new, but there is no room to remember it: it must be dropped.
     Full,
 }
 
 impl ReplaySet {
-    /// A set for `limit` tags: 8 bytes for each of at least `limit / 0.75` places.
+    /// Makes a set for `limit` tags: 8 bytes for each of at least `limit / 0.75` places.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        // Written before it is wiped: a page counts as taken once it has been touched.
+        // The table is written before it is wiped: a page counts as taken once it has been touched.
         let slots = black_box(vec![u64::MAX; places(limit)]);
         let mut set = Self { slots: slots.into(), held: 0, limit };
         set.wipe();
@@ -128,7 +128,7 @@ impl ReplaySet {
         Verdict::Fresh
     }
 
-    /// Whether `tag` was seen, without remembering it: a new one finds no room.
+    /// Tells whether `tag` was seen, without remembering it: a new one finds no room.
     #[must_use]
     pub fn test(&self, tag: &ReplayTag) -> Verdict {
         let fingerprint = fingerprint(tag);
@@ -141,7 +141,7 @@ impl ReplaySet {
         self.held = 0;
     }
 
-    /// Where a fingerprint is, or would be.
+    /// The place where a fingerprint is, or would be.
     fn place_of(&self, fingerprint: u64) -> usize {
         let mask = self.slots.len() - 1;
         let mut place = usize::try_from(fingerprint & u64::try_from(mask).unwrap_or(u64::MAX))
@@ -152,7 +152,7 @@ impl ReplaySet {
         place
     }
 
-    /// Tags held, of the limit.
+    /// Number of tags held, and their limit.
     #[must_use]
     pub const fn fill(&self) -> (usize, usize) {
         (self.held, self.limit)

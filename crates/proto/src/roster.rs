@@ -20,11 +20,11 @@ use crate::trust::TrustRoot;
 
 /// A verified roster. All rates of the network come from here; no client can lower its cover.
 pub struct Roster {
-    /// The network's name.
+    /// Name of the network.
     pub network: String,
     /// Hash of the network's name and agencies.
     pub network_id: NetworkId,
-    /// Rises with every roster.
+    /// Version of the roster, which rises with every roster.
     pub version: u32,
     /// Hash of the file's bytes.
     pub hash: [u8; 32],
@@ -32,7 +32,7 @@ pub struct Roster {
     pub expires: String,
     /// The suite of every packet.
     pub suite: SuiteName,
-    /// Rates and delays.
+    /// Rates and delays of the network's traffic.
     pub traffic: Traffic,
     /// Periods of the directory.
     pub directory: Directory,
@@ -42,9 +42,9 @@ pub struct Roster {
 /// The suites that a roster can name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SuiteName {
-    /// X25519 and ML-KEM-768.
+    /// The suite of X25519 and ML-KEM-768.
     Hybrid,
-    /// X25519 alone.
+    /// The suite of X25519 alone.
     Classic,
 }
 
@@ -84,13 +84,13 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// Mailboxes answer at the multiples of this: 4 T.
+    /// Period at whose multiples mailboxes answer: 4 T.
     #[must_use]
     pub fn answer_period(&self) -> Duration {
         self.slot * 4
     }
 
-    /// A relay's sessions tick at one of four phases of the slot.
+    /// Time between two of the four phases of the slot at which a relay's sessions tick.
     #[must_use]
     pub fn phase(&self) -> Duration {
         self.slot / 4
@@ -100,13 +100,13 @@ impl Traffic {
 /// Periods of the directory (`docs/directory.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Directory {
-    /// Life of a packet key.
+    /// Time for which a packet key is the newest.
     pub epoch: Duration,
-    /// A relay makes a document at the multiples of this.
+    /// Period at whose multiples a relay makes a network document.
     pub document_interval: Duration,
-    /// A node not heard of for so long leaves the documents.
+    /// Age of a node's last announcement from which the node leaves the network documents.
     pub descriptor_max_age: Duration,
-    /// A node announces its keys this often.
+    /// Period in which a node announces its keys.
     pub descriptor_interval: Duration,
 }
 
@@ -121,15 +121,15 @@ impl Default for Directory {
     }
 }
 
-/// Where a node stands.
+/// Position of a node in the paths of packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// A mix in layer 0, 1 or 2 (1 to 3 for people).
     Mix {
-        /// `0 <= layer < 3`.
+        /// Number of the layer: `0 <= layer < 3`.
         layer: usize,
     },
-    /// Entry and mailbox.
+    /// A relay: entry and mailbox.
     Relay,
 }
 
@@ -147,17 +147,17 @@ impl Role {
 /// A node of the roster.
 #[derive(Clone, Debug)]
 pub struct RosterNode {
-    /// Unique and never reused.
+    /// Number of the node, unique and never reused.
     pub number: NodeNumber,
-    /// Unique; shown in logs and metrics.
+    /// Name of the node, unique; shown in logs and metrics.
     pub name: String,
-    /// The agency that runs it.
+    /// The agency that runs the node.
     pub operator: String,
-    /// Relay, or mix of a layer.
+    /// Role of the node: relay, or mix of a layer.
     pub role: Role,
-    /// Where it listens, most preferred first.
+    /// Addresses at which the node listens, most preferred first.
     pub addresses: Vec<SocketAddr>,
-    /// Its identity on links and under descriptors.
+    /// Identity of the node on links and under descriptors.
     pub identity: IdentityKey,
 }
 
@@ -165,7 +165,7 @@ impl Roster {
     /// Reads a roster and checks its signatures, threshold, expiry and rules.
     ///
     /// # Errors
-    /// What is wrong, with line or names, and what to do.
+    /// The fault in the roster, with line or names, and what to do.
     pub fn verify(
         text: &str,
         signatures: &[RosterSignature],
@@ -213,7 +213,7 @@ impl Roster {
         self.nodes.values().filter(move |node| node.role.position() == position)
     }
 
-    /// The relays.
+    /// The relays of the network.
     pub fn relays(&self) -> impl Iterator<Item = &RosterNode> {
         self.at(HOPS - 1)
     }

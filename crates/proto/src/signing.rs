@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_LEN: usize = 64;
 
-/// Secret signing key. Without `Debug` or `Clone`; wiped when dropped.
+/// Secret signing key, wiped when dropped. There is no `Debug` or `Clone`.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
     seed: Zeroizing<[u8; 32]>,
 }
 
 impl SigningKey {
-    /// Makes a key.
+    /// Makes a fresh random key.
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -27,7 +27,7 @@ impl SigningKey {
         Self::from_seed(&seed)
     }
 
-    /// The key of a seed (RFC 8032, section 5.1.5).
+    /// Makes the key of a seed (RFC 8032, section 5.1.5).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed)
@@ -35,7 +35,7 @@ impl SigningKey {
         Self { pair, seed: Zeroizing::new(*seed) }
     }
 
-    /// From PKCS#8 (RFC 8410), as key files hold it.
+    /// Reads a key from PKCS#8 (RFC 8410), as the key files of nodes and agencies hold it.
     ///
     /// # Errors
     /// The bytes are no Ed25519 key.
@@ -48,7 +48,7 @@ impl SigningKey {
         Ok(Self { pair, seed })
     }
 
-    /// To PKCS#8 version 1 (RFC 8410).
+    /// Writes the key as PKCS#8 version 1 (RFC 8410).
     #[must_use]
     pub fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
         let mut der = Zeroizing::new(Vec::with_capacity(PKCS8_PREFIX.len() + 32));
@@ -57,13 +57,13 @@ impl SigningKey {
         der
     }
 
-    /// The seed, for a client's key file.
+    /// The key's seed, for the encrypted vault of a client.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 32]> {
         self.seed.clone()
     }
 
-    /// The public half.
+    /// The public half of the key.
     #[must_use]
     pub fn public(&self) -> IdentityKey {
         let mut key = [0; 32];
@@ -85,19 +85,19 @@ impl SigningKey {
 pub struct IdentityKey([u8; 32]);
 
 impl IdentityKey {
-    /// From 32 bytes; a key that is no point fails at the first signature.
+    /// Makes a key from 32 bytes; one that is no point fails at the first signature.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// The key's 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Whether `signature` over `label ‖ message` is this key's.
+    /// Tells whether `signature` over `label ‖ message` is this key's.
     #[must_use]
     pub fn verify(&self, label: &[u8], message: &[u8], signature: &Signature) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0)
@@ -126,13 +126,13 @@ impl FromStr for IdentityKey {
 pub struct Signature([u8; SIGNATURE_LEN]);
 
 impl Signature {
-    /// From the wire.
+    /// Reads the signature from the wire.
     #[must_use]
     pub const fn new(bytes: [u8; SIGNATURE_LEN]) -> Self {
         Self(bytes)
     }
 
-    /// To the wire.
+    /// The signature's bytes, for the wire.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; SIGNATURE_LEN] {
         &self.0
@@ -154,7 +154,7 @@ impl FromStr for Signature {
     }
 }
 
-/// Not an Ed25519 key or signature.
+/// Failure to read an Ed25519 key or signature.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not an Ed25519 key or signature")]
 #[non_exhaustive]
@@ -169,7 +169,7 @@ const PKCS8_PREFIX: [u8; 16] = [
 mod tests {
     use super::*;
 
-    /// RFC 8032, section 7.1, test 2.
+    /// Checks signatures against RFC 8032, section 7.1, test 2.
     #[test]
     fn signatures_match_the_vector_of_rfc_8032() {
         let seed = HEXLOWER_PERMISSIVE

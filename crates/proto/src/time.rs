@@ -1,4 +1,4 @@
-//! Document time: what all parties of a network count by.
+//! Document time, by which all parties of a network count.
 
 pub mod calendar;
 
@@ -19,7 +19,7 @@ impl Time {
     /// reckoned from it, slots and periods, stays within 64 bits.
     pub const LATEST: Self = Self(1 << 53);
 
-    /// From microseconds since the Unix epoch.
+    /// Makes a time from microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
@@ -58,31 +58,31 @@ impl Time {
 }
 
 impl Slot {
-    /// The slot with this number.
+    /// Makes the slot with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Number of the slot.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// When it begins, for slots of length `slot`.
+    /// Time at which the slot begins, for slots of length `slot`.
     #[must_use]
     pub fn start(self, slot: Duration) -> Time {
         Time(self.0 * micros(slot))
     }
 
-    /// The slot after.
+    /// The slot after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// Even slots pull, odd slots carry payload or a loop.
+    /// Tells whether the slot pulls: even slots pull, odd slots carry payload or a loop.
     #[must_use]
     pub const fn pulls(self) -> bool {
         self.0.is_multiple_of(2)
@@ -105,7 +105,7 @@ impl Sub<Duration> for Time {
     }
 }
 
-/// A period in microseconds, at least one.
+/// The period in microseconds, at least one.
 fn micros(period: Duration) -> u64 {
     u64::try_from(period.as_micros()).unwrap_or(u64::MAX).max(1)
 }

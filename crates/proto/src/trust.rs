@@ -1,4 +1,4 @@
-//! The trust root: which agencies make up a network, delivered to everyone by hand.
+//! The trust root: the agencies that make up a network, delivered to everyone by hand.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::signing::IdentityKey;
 
-/// `trust.toml`, checked.
+/// Contents of `trust.toml`, checked.
 pub struct TrustRoot {
     network: String,
     agencies: Vec<Agency>,
@@ -18,21 +18,21 @@ pub struct TrustRoot {
     join_key: JoinKey,
 }
 
-/// One agency and the key it signs rosters with.
+/// An agency and the key it signs rosters with.
 #[derive(Clone)]
 pub struct Agency {
-    /// Its name, unique.
+    /// Name of the agency, unique.
     pub name: String,
-    /// Its signing key, unique.
+    /// Key with which the agency signs, unique.
     pub key: IdentityKey,
 }
 
-/// Keeps strangers from using mailboxes; known to all of a network's clients and relays.
+/// Key that keeps strangers from using mailboxes; known to all of a network's clients and relays.
 #[derive(Clone)]
 pub struct JoinKey(Zeroizing<[u8; 32]>);
 
 impl JoinKey {
-    /// From 32 random bytes.
+    /// Makes a key from 32 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -44,7 +44,7 @@ impl JoinKey {
 }
 
 impl TrustRoot {
-    /// A trust root of these parts.
+    /// Makes a trust root of these parts.
     ///
     /// # Errors
     /// The agencies or the threshold do not make a safe network.
@@ -66,10 +66,10 @@ impl TrustRoot {
         Ok(Self { network, agencies, threshold, join_key })
     }
 
-    /// Reads `trust.toml`.
+    /// Reads the text of `trust.toml`.
     ///
     /// # Errors
-    /// What is wrong, with its line, and what to do.
+    /// The fault in the text, with its line, and what to do.
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let raw: RawTrust = toml::from_str(text).map_err(Box::new)?;
         let key = HEXLOWER_PERMISSIVE.decode(raw.join_key.as_bytes()).ok();
@@ -108,7 +108,7 @@ impl TrustRoot {
         text
     }
 
-    /// The network's name.
+    /// Name of the network.
     #[must_use]
     pub fn network(&self) -> &str {
         &self.network
@@ -126,13 +126,13 @@ impl TrustRoot {
         NetworkId::new(*hasher.finalize().as_bytes())
     }
 
-    /// The agencies.
+    /// The agencies of the network.
     #[must_use]
     pub fn agencies(&self) -> &[Agency] {
         &self.agencies
     }
 
-    /// How many agencies must sign.
+    /// Number of agencies that must sign.
     #[must_use]
     pub const fn threshold(&self) -> usize {
         self.threshold
@@ -144,7 +144,7 @@ impl TrustRoot {
         &self.join_key
     }
 
-    /// How many silent and how many lying agencies the choice of threshold survives: with n
+    /// Numbers of silent and of lying agencies that the choice of threshold survives: with n
     /// agencies, `n - k` may be silent; two sets of k share `2k - n`, one of which must be honest.
     #[must_use]
     pub const fn survives(&self) -> (usize, usize) {
@@ -174,11 +174,11 @@ struct RawAgency {
     key: String,
 }
 
-/// What is wrong with a trust root.
+/// Fault in a trust root; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// Not the TOML of a trust root.
+    /// The text is not the TOML of a trust root.
     #[error("{0}")]
     Syntax(#[from] Box<toml::de::Error>),
     /// An agency's key is malformed.
@@ -196,9 +196,9 @@ pub enum TrustError {
          {least} and {agencies}, so that two sets of signers always share an honest agency"
     )]
     Threshold {
-        /// Given.
+        /// Threshold that was given.
         threshold: usize,
-        /// How many there are.
+        /// Number of agencies in the trust root.
         agencies: usize,
         /// The least that is safe.
         least: usize,

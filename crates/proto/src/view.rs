@@ -1,4 +1,4 @@
-//! A view: the roster and the usable keys of one document, from which paths are drawn.
+//! A view: the roster and the usable keys of one network document, from which paths are drawn.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 use crate::document::Document;
 use crate::roster::{Roster, RosterNode};
 
-/// What a builder of packets knows of the network.
+/// State of the network as a builder of packets knows it.
 pub struct View<S: Suite> {
     roster: Arc<Roster>,
     number: u64,
@@ -16,7 +16,8 @@ pub struct View<S: Suite> {
 }
 
 impl<S: Suite> View<S> {
-    /// The view that a verified document gives; nodes with unusable keys are left out.
+    /// Makes the view that a verified network document gives; nodes with unusable keys are left
+    /// out.
     #[must_use]
     pub fn new(roster: Arc<Roster>, document: &Document) -> Self {
         let usable = document.descriptors.iter().filter_map(|signed| {
@@ -29,25 +30,25 @@ impl<S: Suite> View<S> {
         Self { number: document.number, keys, roster }
     }
 
-    /// The roster.
+    /// The roster of the view.
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// Number of the document.
+    /// Number of the network document.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many nodes are up.
+    /// Number of nodes that are up.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether no node is up.
+    /// Tells whether no node is up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()

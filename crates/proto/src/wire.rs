@@ -6,7 +6,7 @@
 #[non_exhaustive]
 pub struct Malformed;
 
-/// What is left to read.
+/// Bytes that are left to read.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -42,17 +42,17 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// The next `N` bytes must be zero.
+    /// Reads `N` bytes, which must be zero.
     pub(crate) fn zeros<const N: usize>(&mut self) -> Result<(), Malformed> {
         if self.array::<N>()? == [0; N] { Ok(()) } else { Err(Malformed) }
     }
 
-    /// The next byte must be `expected`.
+    /// Reads a byte, which must be `expected`.
     pub(crate) fn expect(&mut self, expected: u8) -> Result<(), Malformed> {
         if self.u8()? == expected { Ok(()) } else { Err(Malformed) }
     }
 
-    /// Nothing may be left.
+    /// Ends the reading; nothing may be left.
     pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }

@@ -1,4 +1,4 @@
-//! One mailbox: its SURBs, its envelopes, the room that its owner has earned.
+//! A single mailbox: its SURBs, its envelopes, the room that its owner has earned.
 
 use std::collections::VecDeque;
 

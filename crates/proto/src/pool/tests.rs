@@ -16,7 +16,7 @@ fn outgoing(number: u32) -> Outgoing<Classic> {
     Outgoing { to: NodeNumber::new(number), frame }
 }
 
-/// What the pool should do: everything that is due up to the current tick, by due time and order.
+/// Model of the pool: gives everything that is due up to the current tick, by due time and order.
 #[derive(Default)]
 struct Model(Vec<(Time, u32)>);
 
@@ -39,7 +39,7 @@ fn the_wheel_gives_what_a_sorted_list_gives() {
             match rng.random_range(0..10) {
                 0..5 => {
                     number += 1;
-                    // Most within a turn of the wheel, some in the past, some turns ahead.
+                    // Most are due within a turn of the wheel, some in the past, some turns ahead.
                     let ahead = [0, 700, 90_000, 1_900_000, 9_000_000][rng.random_range(0..5)];
                     let due = now + Duration::from_micros(rng.random_range(0..=ahead));
                     let due = due - Duration::from_micros(if number % 7 == 0 { 2_000 } else { 0 });

@@ -12,12 +12,12 @@ use crate::signing::{IdentityKey, Signature};
 use crate::time::calendar::days_since_epoch;
 use crate::trust::{TrustRoot, quoted};
 
-/// One agency's signature over a roster.
+/// Signature of one agency over a roster.
 #[derive(Clone)]
 pub struct RosterSignature {
-    /// Who signed.
+    /// Name of the agency that signed.
     pub agency: String,
-    /// Over label and exact bytes of the file.
+    /// Signature over label and exact bytes of the file.
     pub signature: Signature,
 }
 
@@ -126,10 +126,10 @@ impl Roster {
     }
 }
 
-/// Reads `roster.sig`.
+/// Reads the signatures in `roster.sig`.
 ///
 /// # Errors
-/// Not the TOML of signatures.
+/// The text is not the TOML of signatures.
 pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError> {
     let raw: RawSignatures = toml::from_str(text).map_err(Box::new)?;
     let signature = |raw: RawSignature| {
@@ -140,7 +140,7 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
     raw.signature.into_iter().map(signature).collect()
 }
 
-/// Writes `roster.sig`.
+/// Writes the signatures as `roster.sig`.
 #[must_use]
 pub fn render_signatures(signatures: &[RosterSignature]) -> String {
     let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
@@ -305,68 +305,68 @@ struct RawSignature {
     signature: String,
 }
 
-/// What is wrong with a roster, and what to do.
+/// Fault in a roster; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RosterError {
-    /// Not the TOML of a roster.
+    /// The text is not the TOML of a roster.
     #[error("{0}")]
     Syntax(#[from] Box<toml::de::Error>),
-    /// Made for another network.
+    /// The roster was made for another network.
     #[error(
         "the roster is of network {roster}, the trust root of {trust}; use files that belong together"
     )]
     Network {
-        /// Named by the roster.
+        /// Network that the roster names.
         roster: String,
-        /// Named by the trust root.
+        /// Network that the trust root names.
         trust: String,
     },
-    /// No such suite.
+    /// The suite does not exist.
     #[error("unknown suite {0}; use \"hybrid\" or \"classic\"")]
     Suite(String),
     /// A value is out of range.
     #[error("{name} = {value} is out of range; it must lie between {least} and {most}")]
     Range {
-        /// The key.
+        /// Name of the key in the file.
         name: &'static str,
-        /// Given.
+        /// Value that was given.
         value: u64,
-        /// Least.
+        /// Least value that is allowed.
         least: u64,
-        /// Most.
+        /// Largest value that is allowed.
         most: u64,
     },
-    /// Role and layer do not fit.
+    /// The role and the layer of a node do not fit.
     #[error("node {0}: role must be \"relay\" without layer, or \"mix\" with layer 1, 2 or 3")]
     Role(String),
-    /// Run by nobody of the trust root.
+    /// A node is run by nobody of the trust root.
     #[error("node {node}: operator {operator} is no agency of the trust root")]
     Operator {
-        /// The node.
+        /// Name of the node.
         node: String,
-        /// Its operator.
+        /// Name of the node's operator.
         operator: String,
     },
-    /// Malformed identity.
+    /// The identity of a node is malformed.
     #[error("node {0}: identity is not 64 hex digits; copy it from its `rohrpost-ops keygen`")]
     Identity(String),
-    /// No address, or number 0.
+    /// A node has no address, or number 0.
     #[error("node {0}: it needs at least one address, and a number above 0")]
     Address(String),
     /// A number, name or identity stands twice.
     #[error("two nodes share a number, a name or an identity; each needs its own")]
     Repeated,
-    /// No mix in a layer.
+    /// A layer has no mix.
     #[error("layer {0} has no mix; every layer needs at least one")]
     EmptyLayer(usize),
-    /// No relay.
+    /// The roster has no relay.
     #[error("there is no relay; clients need at least one")]
     NoRelay,
-    /// Not a date.
+    /// The expiry is not a date.
     #[error("expires = \"{0}\" is no date; write YYYY-MM-DD")]
     Date(String),
-    /// Past its day.
+    /// The roster is past its last day.
     #[error("the roster expired on {0}; get the newer one from any agency")]
     Expired(String),
     /// A signature does not verify.
@@ -374,22 +374,22 @@ pub enum RosterError {
         "the signature of {0} does not fit this roster; it was changed after signing, or signed with another key: have {0} sign again (rohrpost-ops roster sign)"
     )]
     Signature(String),
-    /// Signed by a stranger.
+    /// A signature is by nobody of the trust root.
     #[error("{0} signed, but is no agency of the trust root; remove its signature from roster.sig")]
     UnknownSigner(String),
-    /// Too few agencies signed.
+    /// Fewer agencies than the threshold have signed.
     #[error(
         "only {signed} of the {threshold} agencies that must sign have signed ({names}); \
          ask {missing} to run: rohrpost-ops roster sign"
     )]
     UnderSigned {
-        /// How many signed.
+        /// Number of agencies that have signed.
         signed: usize,
-        /// Who signed.
+        /// Names of the agencies that have signed.
         names: String,
-        /// How many must.
+        /// Number of agencies that must sign.
         threshold: usize,
-        /// Who has not.
+        /// Names of the agencies that have not signed.
         missing: String,
     },
 }

@@ -5,19 +5,19 @@ use crate::trust::{TrustError, TrustRoot};
 
 /// Texts of the files that describe a network.
 pub struct NetworkFiles<'a> {
-    /// `trust.toml`.
+    /// Text of `trust.toml`, the trust root.
     pub trust: &'a str,
-    /// `roster.toml`.
+    /// Text of `roster.toml`, the roster.
     pub roster: &'a str,
-    /// `roster.sig`; empty if there is none.
+    /// Text of `roster.sig`; empty if there is none.
     pub signatures: &'a str,
 }
 
 impl NetworkFiles<'_> {
-    /// Checks them: the roster holds today and enough agencies of the trust root signed it.
+    /// Checks the files: the roster holds today and enough agencies of the trust root signed it.
     ///
     /// # Errors
-    /// Which file is wrong, and what to do.
+    /// The file that is wrong, and what to do.
     pub fn open(&self, now_unix: u64) -> Result<(TrustRoot, Roster), NetworkFilesError> {
         let trust = TrustRoot::parse(self.trust)?;
         let signatures =
@@ -27,17 +27,17 @@ impl NetworkFiles<'_> {
     }
 }
 
-/// Which file of a network is wrong.
+/// Fault in one of a network's files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkFilesError {
-    /// `trust.toml`.
+    /// The file `trust.toml` is wrong.
     #[error("trust root: {0}")]
     Trust(#[from] TrustError),
-    /// `roster.toml`, or that it is not signed enough.
+    /// The file `roster.toml` is wrong, or not signed enough.
     #[error("roster: {0}")]
     Roster(#[from] RosterError),
-    /// `roster.sig`.
+    /// The file `roster.sig` is wrong.
     #[error("signatures: {0}")]
     Signatures(#[source] RosterError),
 }

@@ -107,7 +107,8 @@ fn rules_are_checked_and_explained() {
     }
 }
 
-/// Counted in the text, tables were overlooked that are not written as `[[node]]`.
+/// Checks that a number which stands twice is refused also in tables that are not written as
+/// `[[node]]`: counted in the text, those were overlooked.
 #[test]
 fn a_number_that_stands_twice_is_refused_however_it_is_written() {
     let good = text(&nodes());

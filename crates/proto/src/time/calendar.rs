@@ -1,5 +1,5 @@
-//! Days of the Gregorian calendar, as people read and write an expiry. Years begin in March here, so
-//! that the leap day is the last of its year.
+//! Days of the Gregorian calendar, as people read and write an expiry. Years begin in March here,
+//! so that the leap day is the last of its year.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub fn date(unix: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// Days from the Unix epoch to a date `YYYY-MM-DD` from 1970 on; none if it is no date.
+/// Days from the Unix epoch to a date `YYYY-MM-DD` from 1970 on; `None` if it is no date.
 #[must_use]
 pub fn days_since_epoch(date: &str) -> Option<u64> {
     let mut parts = date.splitn(3, '-').map(str::parse::<u64>);
