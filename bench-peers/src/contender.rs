@@ -1,4 +1,4 @@
-//! One packet format doing one job, ready to be timed.
+//! A packet format doing a job, ready to be timed.
 
 pub(crate) mod outfox;
 pub(crate) mod rohrpost;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 /// Bytes of the message that every 2 KiB packet carries in the check before the measurement.
 pub(crate) const MESSAGE_LEN: usize = 2_000;
 
-/// What is timed.
+/// Work that is timed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// One hop opens its layer of a packet and makes the packet for the next hop.
+    /// Opens a hop's layer of a packet and makes the packet for the next hop.
     Unwrap,
-    /// A sender builds a packet.
+    /// Builds a packet at the sender.
     Build,
 }
 
@@ -31,14 +31,15 @@ impl Job {
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) job: Job,
-    /// What one call does, for the table.
+    /// Note on one call, for the table.
     pub(crate) note: &'static str,
     pub(crate) packet_len: usize,
     sample: Box<dyn FnMut(usize) -> Duration>,
 }
 
 impl Contender {
-    /// `prepare` makes one input, outside the time; `run` does the job with it, inside.
+    /// Makes a contender: `prepare` makes one input, outside the time; `run` does the job with it,
+    /// inside.
     fn new<I: 'static, O>(
         (name, job, note): (&'static str, Job, &'static str),
         packet_len: usize,
@@ -56,17 +57,17 @@ impl Contender {
         Self { name, job, note, packet_len, sample: Box::new(sample) }
     }
 
-    /// The time that `calls` calls take together.
+    /// Measures the time that `calls` calls take together.
     pub(crate) fn sample(&mut self, calls: usize) -> Duration {
         (self.sample)(calls)
     }
 }
 
-/// A contender did not do its job, so its time would mean nothing.
+/// Failure of a contender to do its job, so that its time would mean nothing.
 #[derive(Debug)]
 pub(crate) struct Broken(pub(crate) &'static str, pub(crate) String);
 
-/// A message that differs in every place.
+/// Makes a message that differs in every place.
 pub(crate) fn message() -> Vec<u8> {
     (0..=250).cycle().take(MESSAGE_LEN).collect()
 }

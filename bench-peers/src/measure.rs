@@ -41,7 +41,7 @@ pub(crate) fn measure(
     contenders.iter().zip(times).map(|(contender, times)| summary(contender, times)).collect()
 }
 
-/// How many calls make a sample. The first quarter of it also warms caches and clock.
+/// Finds how many calls make a sample. The first quarter of it also warms caches and clock.
 fn calls(contender: &mut Contender, sample: Duration) -> usize {
     let warm = (0..8).map(|_| per_call(contender, 8)).min().expect("there are eight samples");
     let calls = sample.as_nanos() / warm.as_nanos().max(1);

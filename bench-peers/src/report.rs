@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::contender::Job;
 use crate::measure::Timing;
 
-/// How many times as fast as sphinx-packet's `process` an unwrap is.
+/// Ratio of speeds: how many times as fast as sphinx-packet's `process` an unwrap is.
 pub(crate) struct Ratio {
     pub(crate) suite: &'static str,
     pub(crate) target: f64,
@@ -41,7 +41,7 @@ pub(crate) fn ratios(timings: &[Timing]) -> Vec<Ratio> {
         .into()
 }
 
-/// For people.
+/// Writes the table for people.
 pub(crate) fn table(
     mut out: impl Write,
     rounds: usize,
@@ -77,7 +77,7 @@ pub(crate) fn table(
     Ok(())
 }
 
-/// For scripts.
+/// Makes the object for scripts.
 pub(crate) fn object(rounds: usize, timings: &[Timing], ratios: &[Ratio]) -> Value {
     let timing = |timing: &Timing| {
         json!({

@@ -10,7 +10,7 @@ use super::{Broken, Contender, Job, message};
 const NAME: &str = "nym-outfox 1.21.6";
 const PAYLOAD_LEN: usize = 2_048;
 
-/// Decoding at the first of four hops, and building for four.
+/// Times decoding at the first of four hops, and building for four.
 pub(crate) fn contenders() -> Result<Vec<Contender>, Broken> {
     let sender = Sender::new();
     let packet = sender.build(&message()).map_err(|error| Broken(NAME, error))?;
@@ -59,7 +59,7 @@ impl Sender {
             .map_err(|error| error.to_string())
     }
 
-    /// Through all hops; the message has to come out.
+    /// Carries the packet through all hops; the message has to come out.
     fn carry(&self, mut packet: OutfoxPacket) -> Result<(), String> {
         for secret in &self.secrets {
             packet.decode_next_layer(secret).map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use super::{Broken, Contender, Job, message};
 
 const DELAY: Delay = Delay::from_micros(250_000);
 
-/// Unwrapping and building in both suites.
+/// Times unwrapping and building in both suites.
 pub(crate) fn contenders() -> Result<Vec<Contender>, Broken> {
     let mut all = suite::<Classic>("rohrpost classic")?;
     all.extend(suite::<Hybrid>("rohrpost hybrid")?);
@@ -61,7 +61,7 @@ fn build<S: Suite>(
     wrap(0, &hops, message, rng).map_err(|error| error.to_string())
 }
 
-/// Through all hops; the message has to come out.
+/// Carries the packet through all hops; the message has to come out.
 fn carry<S: Suite>(mut packet: Packet<S>, keys: &[HopSecretKey<S>]) -> Result<(), String> {
     for (layer, key) in keys.iter().enumerate().take(HOPS - 1) {
         let opened = open_header(packet, layer, key).map_err(|error| error.to_string())?;

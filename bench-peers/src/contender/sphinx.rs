@@ -15,7 +15,7 @@ use super::{Broken, Contender, Job, message};
 const NAME: &str = "sphinx-packet 0.8.0";
 const PAYLOAD_LEN: usize = 2_048;
 
-/// Processing at the first of five hops, and building for five.
+/// Times processing at the first of five hops, and building for five.
 pub(crate) fn contenders() -> Result<Vec<Contender>, Broken> {
     let sender = Sender::new();
     let packet = sender.build(&message()).map_err(|error| Broken(NAME, error))?;
@@ -66,7 +66,7 @@ impl Sender {
             .map_err(|error| error.to_string())
     }
 
-    /// Through all hops; the message has to come out.
+    /// Carries the packet through all hops; the message has to come out.
     fn carry(&self, mut packet: SphinxPacket) -> Result<(), String> {
         for secret in &self.secrets {
             let processed = packet.process(secret).map_err(|error| error.to_string())?;
