@@ -1,5 +1,6 @@
-//! Writes valid files of each kind, from which the fuzzer of `configuration` starts, into a directory:
-//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds -- DIRECTORY` (`docs/fuzzing.md`).
+//! Writes valid files of each kind, from which the fuzzer of `configuration` starts, into a
+//! directory: `cargo run --manifest-path fuzz/Cargo.toml --example seeds -- DIRECTORY`
+//! (`docs/fuzzing.md`).
 
 use std::path::PathBuf;
 use std::time::Duration;

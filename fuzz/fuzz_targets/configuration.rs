@@ -1,8 +1,8 @@
-//! What people write: node configuration, trust root, roster, signatures, contact cards.
+//! Files that people write: node configuration, trust root, roster, signatures, contact cards.
 //!
 //! The first byte chooses the file, the rest is its text, so that corpus files can be read and
-//! written by hand: `n` node.toml, `t` trust.toml, `r` roster.toml, `s` roster.sig, `c` card,
-//! `b` bytes inside a card's armour.
+//! written by hand: `n` node.toml, `t` trust.toml, `r` roster.toml, `s` roster.sig, `c` card, `b`
+//! bytes inside a card's armour.
 #![no_main]
 
 use std::path::Path;
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What is accepted lies within its bounds.
+/// Checks that a node configuration that is accepted lies within its bounds.
 fn node(text: &str) {
     let Ok(config) = NodeConfig::parse(text, Path::new("folder")) else { return };
     assert!(config.metrics.ip().is_loopback());
@@ -52,7 +52,7 @@ fn node(text: &str) {
     assert!(sizes.iter().all(|size| (1..=1_000_000_000).contains(size)));
 }
 
-/// A safe threshold, and what is written reads back.
+/// Checks that an accepted trust root has a safe threshold, and that what is written reads back.
 fn trust(text: &str) {
     let Ok(trust) = TrustRoot::parse(text) else { return };
     let (n, k) = (trust.agencies().len(), trust.threshold());
@@ -65,8 +65,8 @@ fn trust(text: &str) {
     assert_eq!(one, other);
 }
 
-/// Signed by enough agencies, so that only its rules stand in the way; all that the text holds is
-/// in the roster, once, and what is written reads back.
+/// Checks a roster signed by enough agencies, so that only its rules stand in the way; all that the
+/// text holds is in the roster, once, and what is written reads back.
 fn roster(text: &str) {
     let unsigned = Roster::verify(text, &[], &TRUST, NOW);
     assert!(unsigned.is_err(), "an unsigned roster was taken");
@@ -87,7 +87,7 @@ fn roster(text: &str) {
     }
 }
 
-/// Signatures read back, and none that a text can hold makes a roster.
+/// Checks that signatures read back, and that none that a text can hold makes a roster.
 fn signatures(text: &str) {
     let Ok(signatures) = parse_signatures(text) else { return };
     let again = render_signatures(&signatures);

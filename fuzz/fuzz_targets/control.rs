@@ -1,4 +1,4 @@
-//! What nodes and relays tell each other: descriptors, documents, signatures.
+//! Messages that nodes and relays exchange: descriptors, network documents, signatures.
 #![no_main]
 
 use std::sync::Arc;
@@ -63,7 +63,7 @@ fuzz_target!(|case: Case<'_>| match case {
     Case::Key(bytes) => pkcs8(bytes),
 });
 
-/// A control message has one form, and what is in it is authentic to nobody.
+/// Checks that a control message has one form, and that what is in it is authentic to nobody.
 fn decode(bytes: &[u8]) -> Option<ControlMessage> {
     let message = ControlMessage::decode(bytes).ok()?;
     assert_eq!(message.encode(), bytes, "one form");
@@ -91,12 +91,12 @@ impl DescriptorChoice<'_> {
     }
 }
 
-/// Mostly a node of the roster.
+/// Chooses a node, mostly one of the roster.
 const fn node(choice: u8) -> u32 {
     (choice % 10) as u32
 }
 
-/// A descriptor is believed if and only if its own node signed what arrived.
+/// Checks that a descriptor is believed if and only if its own node signed what arrived.
 fn descriptor(choice: &DescriptorChoice<'_>, changes: &[Change]) {
     let signed = ControlMessage::Descriptor(choice.sign());
     let whole = signed.encode();
@@ -107,8 +107,8 @@ fn descriptor(choice: &DescriptorChoice<'_>, changes: &[Change]) {
     assert_eq!(arrived.verify(&ROSTER), choice.genuine() && !changed);
 }
 
-/// A document is believed if and only if its relay signed it for this roster, with genuine
-/// descriptors in order.
+/// Checks that a network document is believed if and only if its relay signed it for this roster,
+/// with genuine descriptors in order.
 fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
     let descriptors = &choice.descriptors[..choice.descriptors.len().min(12)];
     let relay = NodeNumber::new(node(choice.relay));
@@ -137,7 +137,7 @@ fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
     }
 }
 
-/// Keys that are none of the suite's are left out.
+/// Checks that keys which are none of the suite's are left out.
 fn view(document: &Document) {
     let text = roster_text();
     let roster = Roster::verify(&text, &sign(&text), &TRUST, NOW).expect("the fixed roster");
@@ -150,7 +150,7 @@ fn view(document: &Document) {
     assert_eq!(view.len(), usable.count());
 }
 
-/// A relay's book holds one descriptor per node, and only newer ones replace it.
+/// Checks that a relay's book holds one descriptor per node, and that only newer ones replace it.
 fn book(announcements: &[Announcement<'_>]) {
     let mut book = DescriptorBook::default();
     let mut held: Vec<Option<(Time, u32, u64)>> = vec![None; 10];
@@ -184,7 +184,7 @@ fn book(announcements: &[Announcement<'_>]) {
     }
 }
 
-/// Neither keys nor signatures that are no points make trouble.
+/// Checks that neither keys nor signatures that are no points make trouble.
 fn forged(key: [u8; 32], signature: [u8; 32], message: &[u8]) {
     let signature = Signature::new([key, signature].concat().try_into().expect("twice 32"));
     let key = IdentityKey::new(key);
@@ -194,7 +194,7 @@ fn forged(key: [u8; 32], signature: [u8; 32], message: &[u8]) {
     assert_eq!(signature.to_string().parse(), Ok(signature));
 }
 
-/// A key file that is read gives the same key back.
+/// Checks that a key file that is read gives the same key back.
 fn pkcs8(bytes: &[u8]) {
     if let Ok(key) = SigningKey::from_pkcs8(bytes) {
         let again = SigningKey::from_pkcs8(&key.to_pkcs8()).expect("just written");

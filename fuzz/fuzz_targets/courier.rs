@@ -1,9 +1,10 @@
 //! Sequences of operations on a client's courier whose only contact writes what it likes, against a
 //! model.
 //!
-//! The model keeps what a client's store keeps. It checks that a message is told of once, whole and
-//! in order; that nothing is acknowledged that was not kept; that a message is delivered if and only
-//! if all of it was acknowledged, and expires in its time; and that no letter changes the grid.
+//! The model stores what a client's store holds. It checks that a message is told of once, whole
+//! and in order; that nothing is acknowledged that was not stored; that a message is delivered if
+//! and only if all of it was acknowledged, and expires in its time; and that no fragment changes
+//! the grid.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,9 +34,9 @@ use rohrpost_proto::time::Time;
 enum Operation {
     /// The contact sends a fragment of a message, which the store can write or not.
     Part(PartChoice, bool),
-    /// It sends an acknowledgement, cut short by so many bytes.
+    /// The contact sends an acknowledgement, cut short by so many bytes.
     Receipt(ReceiptChoice, u8),
-    /// It sends any bytes of letter, which are no acknowledgement.
+    /// The contact sends any bytes of fragment, which are no acknowledgement.
     Letter(Vec<u8>),
     /// A relay answers with garbage.
     Garbage,
@@ -75,20 +76,20 @@ struct World {
     now: Time,
     carrier: Carrier,
     courier: Courier<Toy>,
-    /// Whether the client's session has been named.
+    /// True once the client's session has been named.
     named: bool,
     blind: bool,
     mail: VecDeque<Mail>,
     own: VecDeque<Envelope<Toy>>,
     kept: Kept,
     posted: BTreeMap<u64, Posted>,
-    /// After the last number.
+    /// The number after that of the last message.
     next: u64,
     messages: u32,
     slots: usize,
 }
 
-/// What waits in the client's mailbox.
+/// Content of an envelope that waits in the client's mailbox.
 enum Mail {
     Letter(Vec<u8>),
     Receipt(ReceiptChoice, Vec<u8>),
@@ -189,7 +190,7 @@ impl World {
         self.posted.insert(sequence, posted);
     }
 
-    /// The contact is struck off, and added again by its card.
+    /// Removes the contact and adds it again by its card.
     fn forget(&mut self) {
         self.courier.remove_contact(sender());
         self.courier.add_contact(alice());
@@ -211,7 +212,7 @@ impl World {
         self.see(None);
     }
 
-    /// One slot, in its time or late.
+    /// Runs one slot, in its time or late.
     fn slot(&mut self) {
         self.slots += 1;
         if self.slots > SLOTS {
@@ -224,7 +225,7 @@ impl World {
         let Some(Departure::Cell(cell)) = departure else {
             panic!("a client's slot has a cell");
         };
-        // What has expired has left as a void already.
+        // A message that has expired has left as a tombstone already.
         self.hear();
         match cell {
             UpCell::Hello(_) => assert!(!std::mem::replace(&mut self.named, true)),
@@ -284,7 +285,7 @@ impl World {
         }
         let to = surb.first_hop();
         let packet = surb.reply(&body).expect("an answer fits");
-        // It may have been built for keys that are no more.
+        // The reply may have been built for keys that are no more.
         if let End::Session(id, payload) = self.carrier.carry(to, packet) {
             if let Some(Mail::Receipt(receipt, body)) = &mail {
                 self.acknowledged(receipt, body);
@@ -349,7 +350,8 @@ impl World {
         (*sequence, posted)
     }
 
-    /// What the contact gets: a fragment as it was posted, or what is kept of its own messages.
+    /// Checks that the contact gets a fragment as it was posted, or an acknowledgement of what is
+    /// stored of its own messages.
     fn check_letter(&self, envelope: &Envelope<Toy>) {
         let prekey = alice_prekey();
         let opened = envelope.open(&[&prekey], &ROSTER.network_id).expect("sealed for the contact");
@@ -364,7 +366,8 @@ impl World {
     }
 }
 
-/// The courier of bob, who is at relay 2 and enters at relay 1; each run has a seed of its own.
+/// Makes the courier of bob, who is at relay 2 and enters at relay 1; each run has a seed of its
+/// own.
 fn courier(now: Time, run: u32) -> Courier<Toy> {
     let account = Account {
         identity: IdentitySecret::from_seed(&PARTIES.bob.to_seed()),
@@ -379,7 +382,7 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
     Courier::new(now, vantage, account, ROSTER.clone(), join_key(), seed, phase)
 }
 
-/// How the contact is reached: at both relays.
+/// Card of the contact, who is reached at both relays.
 fn alice() -> Contact {
     let account = Account {
         identity: IdentitySecret::from_seed(&PARTIES.alice.to_seed()),
@@ -416,5 +419,5 @@ const ALICE: u8 = 40;
 const BOB: u8 = 50;
 const BOB_RELAY: u32 = 2;
 const OPERATIONS: usize = 96;
-/// Of a sequence: sealing and opening take time.
+/// Slots of a sequence at most: sealing and opening take time.
 const SLOTS: usize = 256;

@@ -1,4 +1,4 @@
-//! Frames and cells off a link, and the pieces of documents that cells carry.
+//! Frames and cells off a link, and the pieces of network documents that cells carry.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -58,13 +58,13 @@ impl Bytes<'_> {
     }
 }
 
-/// Long data from short input; at most `most` bytes.
+/// Makes long data from short input; at most `most` bytes.
 fn repeated(bytes: &[u8], times: u16, most: usize) -> Vec<u8> {
     let len = (bytes.len() * usize::from(times)).min(most);
     bytes.iter().copied().cycle().take(len).collect()
 }
 
-/// A frame has one form.
+/// Checks that a frame has one form.
 fn frame<S: Suite>(bytes: &[u8]) {
     let lawful =
         bytes.len() == frame_len::<S>() && bytes[..2] == [1, 0] && bytes[4..HEADER_LEN] == [0; 4];
@@ -74,7 +74,7 @@ fn frame<S: Suite>(bytes: &[u8]) {
     }
 }
 
-/// A cell with a packet has one form; the others keep what they name.
+/// Checks that a cell with a packet has one form, and that the others retain what they name.
 fn up<S: Suite>(bytes: &[u8]) {
     let Ok(cell) = UpCell::<S>::decode(bytes) else { return };
     let same = match &cell {
@@ -89,7 +89,8 @@ fn up<S: Suite>(bytes: &[u8]) {
     assert_eq!(again[..same], bytes[..same]);
 }
 
-/// What a cell holds survives writing and reading, and its time can be reckoned with.
+/// Checks that the contents of a cell survive writing and reading, and that its time can be
+/// reckoned with.
 fn down<S: Suite>(bytes: &[u8]) {
     let Ok(cell) = DownCell::<S>::decode(bytes) else { return };
     assert_eq!(bytes.len(), frame_len::<S>());
@@ -104,7 +105,7 @@ fn down<S: Suite>(bytes: &[u8]) {
     assert_eq!(*twin.encode(), *again);
 }
 
-/// What a client does with a relay's time: the next slot lies ahead, and not far.
+/// Reckons with a relay's time as a client does: the next slot lies ahead, and not far.
 fn reckon(time: Time) {
     let slot = Duration::from_millis(250);
     let next = time.slot(slot).next().start(slot);
@@ -112,7 +113,7 @@ fn reckon(time: Time) {
     assert_eq!(time.next_multiple(slot), next);
 }
 
-/// A document cut into pieces comes together in any order, once.
+/// Checks that a network document cut into pieces comes together in any order, once.
 fn document(number: u32, bytes: &[u8], piece: u16, order: &[u16]) {
     let len = usize::from(piece).max(1);
     let pieces = chunks(number, bytes, len);
@@ -130,7 +131,7 @@ fn document(number: u32, bytes: &[u8], piece: u16, order: &[u16]) {
     assert_eq!(whole[0], bytes);
 }
 
-/// Pieces that need not belong together, against a model that keeps what was taken.
+/// Holds pieces that need not belong together against a model that stores what was taken.
 fn assemble(pieces: &[Piece<'_>]) {
     let mut assembler = ChunkAssembler::default();
     let mut held: BTreeMap<u16, Vec<u8>> = BTreeMap::new();

@@ -1,8 +1,8 @@
 //! Sequences of operations on a relay's mailboxes, against a model.
 //!
-//! The model keeps queues of numbers. It checks who is refused, every bound, the time to live, that
-//! each answer spends the oldest reply block of its mailbox, which envelope it carries, and, with
-//! a twin that never gets mail, that neither number nor receivers of answers depend on mail.
+//! The model holds queues of numbers. It checks who is refused, every bound, the time to live, that
+//! each answer spends the oldest reply block of its mailbox, which envelope it carries, and, with a
+//! twin that never gets mail, that neither number nor receivers of answers depend on mail.
 #![no_main]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -56,7 +56,7 @@ enum Operation {
     Hours(u8),
 }
 
-/// One mailbox, as numbers.
+/// Model of a mailbox, as numbers.
 struct Slot {
     /// Serial numbers of reply blocks and when they came, oldest first.
     surbs: VecDeque<(u32, Time)>,
@@ -67,7 +67,7 @@ struct Slot {
     credit: usize,
 }
 
-/// One envelope.
+/// Model of an envelope.
 struct Kept {
     mark: u8,
     since: Time,
@@ -78,7 +78,7 @@ struct World {
     now: Time,
     limits: MailboxLimits,
     mailboxes: Mailboxes<Toy>,
-    /// Gets every pull and no mail.
+    /// Twin of the mailboxes that gets every pull and no mail.
     twin: Mailboxes<Toy>,
     slots: BTreeMap<u8, Slot>,
     serial: u32,
@@ -289,7 +289,7 @@ fn write_key(key: u8) -> WriteKey {
     WriteKey::new([key + 1; 32])
 }
 
-/// Content that names its mailbox.
+/// Makes an envelope whose content names its mailbox.
 fn envelope(owner: u8, mark: u8) -> Envelope<Toy> {
     let mut bytes = vec![mark; Toy::ENVELOPE_LEN];
     bytes[0] = owner;
@@ -307,7 +307,7 @@ fn pull(owner: u8, keys: [Option<u8>; 2], acks: &[u8], serial: u32) -> Pull<Toy>
     }
 }
 
-/// Opened by its owner, who alone can.
+/// Opens an answer as its owner, who alone can.
 fn read(owner: u8, packet: Packet<Toy>) -> Answer<Toy> {
     let opened = open_header(packet, 0, &HOP).expect("made from the owner's reply block");
     let (id, mut payload) = opened.reply();
@@ -329,7 +329,7 @@ fn surb(owner: u8) -> (Surb<Toy>, SurbOpener<Toy>) {
     build_surb(NodeNumber::new(0), &hops, &mut rng(80 + owner)).expect("one hop with a valid key")
 }
 
-/// As long as an answer can say: 32 bits of microseconds.
+/// Cuts a wait to the longest that an answer can say: 32 bits of microseconds.
 fn short(waited: Duration) -> Duration {
     waited.min(Duration::from_micros(u64::from(u32::MAX)))
 }

@@ -49,7 +49,8 @@ enum Operation {
         packet: u8,
         link: u8,
     },
-    /// The same with one byte changed: in the frame's header, the packet's, or the payload.
+    /// A packet that was sent before, with one byte changed: in the frame's header, the packet's,
+    /// or the payload.
     Mutate {
         packet: u8,
         place: u16,
@@ -81,7 +82,7 @@ enum Kind {
     Reply,
 }
 
-/// A packet that was made: its frame, its key, whether it was opened under it.
+/// A packet that was made: its frame, its key, whether it was opened under that key.
 struct Made {
     frame: Box<[u8]>,
     key: usize,
@@ -90,7 +91,7 @@ struct Made {
     opened: bool,
 }
 
-/// A key that was made. Its index names it.
+/// A key that was made, named by its index.
 struct Key {
     public: HopPublicKey<Toy>,
     retires: Option<Time>,
@@ -104,7 +105,7 @@ struct World {
     bound: usize,
     replay_limit: usize,
     now: Time,
-    /// As many as may wait, and one that arrives.
+    /// Buffers for as many packets as may wait, and one that arrives.
     buffers: Arc<BufferPool>,
     hop: Arc<Hop<Toy>>,
     mix: Mix<Toy>,
@@ -192,10 +193,10 @@ impl World {
     fn check(&self) {
         assert!(self.mix.waiting() <= self.bound);
         assert_eq!(self.mix.waiting(), self.pool.len());
-        // No buffer is lost, and none is kept for what was refused.
+        // No buffer is lost, and none is held for what was refused.
         let pooled = self.pool.iter().filter(|(.., mark)| *mark != OWN_MARK).count();
         assert_eq!(self.buffers.fill().0, self.bound + 1 - pooled);
-        // It may wake the driver early, never late.
+        // The timeout may wake the driver early, never late.
         let timeout = self.mix.poll_timeout();
         assert_eq!(timeout.is_some(), !self.pool.is_empty());
         assert!(timeout <= self.pool.first().map(|(due, ..)| tick_after(*due)));
@@ -236,7 +237,7 @@ impl World {
                 Route::forward(NodeNumber::new(to(second)), next, Delay::from_micros(delay))
             }
             Kind::Stray { next: node } => {
-                // Never a successor: those are nodes 1 to 8, or one of the own layer.
+                // The node is never a successor: those are nodes 1 to 8, or one of the own layer.
                 let node = NodeNumber::new(9 + u32::from(node));
                 Route::forward(node, next, Delay::ZERO)
             }
@@ -256,7 +257,7 @@ impl World {
         self.again(self.made.len() - 1, link, None);
     }
 
-    /// A packet that was made arrives, perhaps once more, perhaps changed.
+    /// Sends a packet that was made, perhaps once more, perhaps changed.
     fn again(&mut self, packet: usize, link: usize, change: Option<(usize, u8)>) {
         if self.made.is_empty() {
             return;
@@ -304,7 +305,7 @@ impl World {
         assert_eq!(result, self.expect(kind, mark));
     }
 
-    /// What becomes of a packet that is opened for the first time.
+    /// Outcome of a packet that is opened for the first time.
     fn expect(&mut self, kind: Kind, mark: u16) -> Result<(), Refusal> {
         match kind {
             Kind::Stray { .. } => Err(Refusal::Next),
@@ -339,7 +340,7 @@ impl World {
         assert_eq!(result, self.keep(due, OWN_MARK));
     }
 
-    /// The next packet that is due, if the model has one; false if there was none.
+    /// Polls the next packet that is due, if the model has one; false if there was none.
     fn poll(&mut self) -> bool {
         let due = self.pool.first().copied().filter(|(due, ..)| tick_after(*due) <= self.now);
         let departure = self.mix.poll_transmit(self.now);
@@ -359,12 +360,13 @@ impl World {
     }
 }
 
-/// Packets leave with the first tick at or after the moment they are due.
+/// Tick at which a packet leaves: the first at or after the moment it is due.
 fn tick_after(due: Time) -> Time {
     (due - Duration::from_micros(1)).next_multiple(TICK)
 }
 
-/// Enough for every pair of operations to meet; more only makes a run slow.
+/// Operations of a sequence at most: enough for every pair of operations to meet; more only makes a
+/// run slow.
 const OPERATIONS: usize = 96;
 const LOOP_BOUND: usize = 64;
 const MAX_GENERATIONS: usize = 3;

@@ -1,4 +1,4 @@
-//! Sealed envelopes, letters, reply blocks, instructions and answers: what comes out of a packet.
+//! Sealed envelopes, fragments, reply blocks, instructions and answers: what comes out of a packet.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -44,7 +44,7 @@ struct LetterChoice<'a> {
     minutes: u32,
     certificate: Option<&'a [u8]>,
     body: &'a [u8],
-    /// Repeats the body, so that long ones need no long input.
+    /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
     kind: u8,
 }
@@ -75,7 +75,7 @@ static HYBRID: LazyLock<Envelope<Hybrid>> = LazyLock::new(|| letter::seal(LETTER
 static CLASSIC: LazyLock<Envelope<Classic>> = LazyLock::new(|| letter::seal(LETTER));
 static HOPS_OF_REPLIES: LazyLock<[HopSecretKey<Toy>; HOPS]> = LazyLock::new(path::keys);
 
-/// Nobody seals an envelope without the recipient's prekey.
+/// Checks that nobody seals an envelope without the recipient's prekey.
 fn raw<S: Suite>(bytes: &[u8]) {
     let exact = Envelope::<S>::from_bytes(bytes);
     assert_eq!(exact.is_ok(), bytes.len() == S::ENVELOPE_LEN);
@@ -97,7 +97,8 @@ fn changed<S: Suite>(whole: &Envelope<S>, changes: &[Change]) {
     assert_eq!(open(&envelope).err(), refused.then_some(OpenError::Recipient));
 }
 
-/// What is read out of a letter is what the specification says, and fits into it again.
+/// Checks that what is read out of a fragment is what the specification says, and fits into it
+/// again.
 fn letter_bytes<S: Suite>(bytes: &[u8]) {
     let letter = match open(&letter::seal::<S>(bytes)) {
         Ok(letter) => letter,
@@ -129,7 +130,7 @@ fn same(one: &Letter, other: &Letter) {
     assert!(one.certificate == other.certificate && one.body == other.body);
 }
 
-/// A letter is sealed if and only if it fits, and comes back as it was.
+/// Checks that a fragment is sealed if and only if it fits, and comes back as it was.
 fn sealed<S: Suite>(choice: &LetterChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
     let certificate = choice.certificate.map(<[u8]>::to_vec);
@@ -172,7 +173,7 @@ fn surb_bytes(exact: bool, bytes: &[u8]) {
     }
 }
 
-/// A reply over one to four hops, its payload changed before hop `at` and cut at the end.
+/// Opens a reply over one to four hops, its payload changed before hop `at` and cut at the end.
 fn reply(hops: u8, at: u8, cut: u8, changes: &[Change], body: &[u8]) {
     let len = 1 + usize::from(hops) % HOPS;
     let route = |layer: usize| match layer + 1 {
@@ -245,7 +246,8 @@ static PULL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     request.encode()
 });
 
-/// Every byte of a pull is under its signature; another kind makes another instruction of it.
+/// Checks that every byte of a pull is under its signature; another kind makes another instruction
+/// of it.
 fn pull(changes: &[Change]) {
     let mut bytes = PULL.clone();
     apply(&mut bytes, changes);
@@ -261,7 +263,8 @@ fn answer<S: Suite>(whole: bool, bytes: &[u8]) {
     }
 }
 
-/// Version 1, no certificate, the only fragment, a text of two bytes.
+/// A fragment of version 1, without certificate, the only one of its message, with a text of two
+/// bytes.
 const LETTER: &[u8] = &[
     1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
     0, 0, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0, b'h', b'i',

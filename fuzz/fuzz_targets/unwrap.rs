@@ -74,7 +74,7 @@ fn stage<S: Suite>() -> Stage<S> {
     Stage { keys, samples }
 }
 
-/// Nobody makes a header that verifies without the key.
+/// Checks that nobody makes a header that verifies without the key.
 fn raw<S: Suite>(keys: &[HopSecretKey<S>; HOPS], layer: u8, bytes: &[u8]) {
     let exact = Packet::<S>::from_bytes(bytes);
     assert_eq!(exact.is_ok(), bytes.len() == S::PACKET_LEN);
@@ -93,7 +93,7 @@ fn changed<S: Suite>(stage: &Stage<S>, sample: u8, changes: &[Change]) {
     check(&stage.keys, sample, changes, BODY);
 }
 
-/// A header opens if and only if it is as it was made; a payload likewise at the end.
+/// Checks that a header opens if and only if it is as it was made; a payload likewise at the end.
 fn check<S: Suite>(
     keys: &[HopSecretKey<S>; HOPS],
     sample: &Sample,
@@ -140,7 +140,7 @@ fn end<S: Suite>(opened: Opened<S>, payload_differs: bool, body: &[u8]) {
     }
 }
 
-/// Nothing that came in stands between the inner layers and the payload.
+/// Checks that nothing that came in stands between the inner layers and the payload.
 fn forward<S: Suite>(opened: Opened<S>, layer: usize) -> Packet<S> {
     let packet = opened.forward();
     let inner = (HOPS - layer - 1) * S::LAYER_LEN;
@@ -148,7 +148,7 @@ fn forward<S: Suite>(opened: Opened<S>, layer: usize) -> Packet<S> {
     packet
 }
 
-/// Any route behind a valid seal: taken if and only if it is well-formed.
+/// Checks that any route behind a valid seal is taken if and only if it is well-formed.
 fn sealed(layer: usize, route: &[u8; ROUTE_LEN], payload: &[u8]) {
     let packet = layer::packet(layer, route, payload);
     let opened = open_header(packet, layer, &layer::HOP_KEYS[layer]);

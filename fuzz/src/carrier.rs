@@ -16,18 +16,18 @@ use crate::network::{NODES, ROSTER, join_key, node_key};
 use crate::rng;
 use crate::toy::Toy;
 
-/// The nodes' keys.
+/// Nodes of the network, with the keys that they have now.
 pub struct Carrier {
     keys: BTreeMap<NodeNumber, HopSecretKey<Toy>>,
 }
 
-/// Where a packet ended.
+/// Place at which a packet ended.
 pub enum End {
-    /// At a relay.
+    /// The packet ended at a relay, with this instruction.
     Relay(NodeNumber, Instruction<Toy>),
-    /// At the session that it answers.
+    /// The packet ended at the session that it answers.
     Session(ReplyId, Box<[u8]>),
-    /// At a node whose key has changed since.
+    /// The packet ended at a node whose key has changed since.
     Nowhere,
 }
 
@@ -43,14 +43,14 @@ impl Default for Carrier {
 }
 
 impl Carrier {
-    /// A node starts anew: another key.
+    /// Starts a node anew: it gets another key.
     pub fn restart(&mut self, node: NodeNumber) {
         let Some(key) = self.keys.get_mut(&node) else { return };
         let generation = Generation::new(key.generation().get() + 60);
         *key = HopSecretKey::generate(generation, &mut rng(89));
     }
 
-    /// The network without a node, as a document of `now` has it.
+    /// The network without a node, as a network document of `now` has it.
     #[must_use]
     pub fn view(&self, now: Time, down: Option<NodeNumber>) -> Arc<View<Toy>> {
         let up = self.keys.iter().filter(|(number, _)| Some(**number) != down);
@@ -75,7 +75,7 @@ impl Carrier {
         Arc::new(View::new(Arc::clone(&ROSTER), &document))
     }
 
-    /// Opens layer after layer.
+    /// Opens layer after layer until the packet ends.
     #[must_use]
     pub fn carry(&self, mut to: NodeNumber, mut packet: Packet<Toy>) -> End {
         loop {

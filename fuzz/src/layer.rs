@@ -22,7 +22,8 @@ struct Layer {
 
 static LAYERS: LazyLock<[Layer; HOPS]> = LazyLock::new(|| std::array::from_fn(layer_keys));
 
-/// One encapsulation per layer serves all inputs: the hop under test keeps no memory here.
+/// Seals of each layer: one encapsulation serves all inputs, for the hop under test has no memory
+/// here.
 fn layer_keys(layer: usize) -> Layer {
     let public = HOP_KEYS[layer].public();
     let secret = StaticSecret::from([40 + u8::try_from(layer).expect("four layers"); 32]);

@@ -1,5 +1,5 @@
-//! An envelope sealed by the specification (`docs/packet-format.md` §9) around any bytes of letter:
-//! the packet crate can only write valid ones.
+//! An envelope sealed by the specification (`docs/packet-format.md` §9) around any bytes of
+//! fragment: the packet crate can only write valid ones.
 
 use std::sync::LazyLock;
 
@@ -18,13 +18,13 @@ use crate::rng;
 /// The network of envelopes that no roster stands behind.
 pub const NETWORK: NetworkId = NetworkId::new([8; 32]);
 
-/// Who writes, who reads, and the prekey between them.
+/// Keys of the two parties, and the prekey between them.
 pub struct Parties {
-    /// The sender.
+    /// Identity of the sender, alice.
     pub alice: IdentitySecret,
-    /// The recipient.
+    /// Identity of the recipient, bob.
     pub bob: IdentitySecret,
-    /// The recipient's prekey.
+    /// Prekey of the recipient, bob.
     pub prekey: PrekeySecret,
 }
 
@@ -41,7 +41,7 @@ struct Seals {
     inner: [u8; 32],
 }
 
-/// One encapsulation serves all inputs of a network.
+/// Seals in [`NETWORK`]: one encapsulation serves all inputs of a network.
 static SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&NETWORK));
 static ROSTER_SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&ROSTER.network_id));
 
@@ -68,19 +68,19 @@ fn seals(network: &NetworkId) -> Seals {
     Seals { ciphertext, outer: *outer.first_chunk().expect("64 bytes hold 32"), inner }
 }
 
-/// Bytes of a letter in one envelope.
+/// Bytes of a fragment in one envelope.
 #[must_use]
 pub const fn letter_len<S: Suite>() -> usize {
     S::ENVELOPE_LEN - Hybrid::CIPHERTEXT_LEN - 32 - 2 * TAG_LEN
 }
 
-/// An envelope that opens and holds `letter`, filled up with zeros.
+/// Seals an envelope that opens and holds `letter`, filled up with zeros, in [`NETWORK`].
 #[must_use]
 pub fn seal<S: Suite>(letter: &[u8]) -> Envelope<S> {
     seal_with(&SEALS, letter)
 }
 
-/// The same in the network of the roster.
+/// Seals an envelope that opens and holds `letter`, in the network of the roster.
 #[must_use]
 pub fn seal_in_roster<S: Suite>(letter: &[u8]) -> Envelope<S> {
     seal_with(&ROSTER_SEALS, letter)

@@ -1,5 +1,5 @@
-//! What the fuzz targets share: a network of fixed keys, and seals made by hand so that arbitrary
-//! bytes get past the cryptography that would stop them.
+//! Ground that the fuzz targets share: a network of fixed keys, and seals made by hand so that
+//! arbitrary bytes get past the cryptography that would stop them.
 
 pub mod carrier;
 pub mod change;
@@ -17,7 +17,7 @@ pub mod toy;
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// The generator of everything fixed; each purpose has its own.
+/// Generator of everything fixed; each purpose has its own.
 #[must_use]
 pub fn rng(purpose: u8) -> ChaCha20Rng {
     ChaCha20Rng::from_seed([purpose; 32])
@@ -26,13 +26,13 @@ pub fn rng(purpose: u8) -> ChaCha20Rng {
 /// The suites that a target can draw.
 #[derive(arbitrary::Arbitrary, Clone, Copy, Debug)]
 pub enum SuiteChoice {
-    /// X25519 and ML-KEM-768.
+    /// The suite of X25519 and ML-KEM-768.
     Hybrid,
-    /// X25519 alone.
+    /// The suite of X25519 alone.
     Classic,
 }
 
-/// `bytes` cut or filled up with zeros to `len`.
+/// Cuts `bytes`, or fills it up with zeros, to `len`.
 #[must_use]
 pub fn sized(bytes: &[u8], len: usize) -> Vec<u8> {
     let mut sized = bytes[..bytes.len().min(len)].to_vec();

@@ -1,4 +1,4 @@
-//! Letters that a contact can write: of any content, by the layout of `docs/packet-format.md` §9.
+//! Fragments that a contact can write: of any content, by the layout of `docs/packet-format.md` §9.
 
 use arbitrary::Arbitrary;
 use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
@@ -22,7 +22,7 @@ pub struct PartChoice {
     count: u16,
 }
 
-/// What an acknowledgement says.
+/// Contents of an acknowledgement.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct ReceiptChoice {
     below: Number,
@@ -31,7 +31,8 @@ pub struct ReceiptChoice {
 }
 
 impl Number {
-    /// Most are small; some are the last of their life, or of all.
+    /// The number of the message. Most are small; some are the last of their incarnation, or of
+    /// all.
     #[must_use]
     pub fn get(self) -> u64 {
         let life = if self.life > 250 { u32::MAX } else { u32::from(self.life % 4) };
@@ -42,11 +43,11 @@ impl Number {
 }
 
 impl PartChoice {
-    /// A part that no acknowledgement is.
+    /// The part of a message, never an acknowledgement.
     #[must_use]
     pub fn part(&self) -> Part {
         let count = match self.count {
-            // As long as no message can be.
+            // This is as long as no message can be.
             u16::MAX => u32::MAX,
             count => (u32::from(count) >> 12).max(1),
         };
@@ -61,7 +62,7 @@ impl PartChoice {
 }
 
 impl ReceiptChoice {
-    /// As the body of an acknowledgement, at most 676 bytes.
+    /// Encodes the body of an acknowledgement, at most 676 bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![1, 0, 0, 0];
@@ -84,8 +85,8 @@ impl ReceiptChoice {
         bytes
     }
 
-    /// Whether it says that this fragment has come. Of what it says twice of a message's parts, the
-    /// first counts.
+    /// Tells whether the acknowledgement says that this fragment has come. Where it names a
+    /// message's parts twice, the first time counts.
     #[must_use]
     pub fn covers(&self, sequence: u64, fragment: u32) -> bool {
         let within = |(first, length): &(Number, u16)| {
@@ -102,7 +103,7 @@ impl ReceiptChoice {
     }
 }
 
-/// The bytes of a letter.
+/// Encodes a fragment of a message.
 #[must_use]
 pub fn letter(part: &Part, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1, 0, 0, 0];

@@ -8,7 +8,7 @@ use rohrpost_proto::roster::{Role, Roster, RosterNode, RosterSignature, SuiteNam
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
 
-/// Its name.
+/// Name of the network.
 pub const NAME: &str = "fuzz";
 /// The agencies; agency i has the key of seed i.
 pub const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
@@ -16,10 +16,10 @@ pub const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 pub const NODES: u32 = 8;
 /// The second at which rosters are read; they hold until [`EXPIRES`].
 pub const NOW: u64 = 1_795_000_000;
-/// First day after.
+/// First day on which rosters do not hold any more.
 pub const EXPIRES: &str = "2099-01-01";
 
-/// The trust root.
+/// The trust root of all four agencies.
 pub static TRUST: LazyLock<TrustRoot> = LazyLock::new(|| {
     let agency = |(name, seed): (&&str, u8)| Agency {
         name: (*name).to_owned(),
@@ -30,14 +30,14 @@ pub static TRUST: LazyLock<TrustRoot> = LazyLock::new(|| {
         .expect("three of four is a safe threshold")
 });
 
-/// The roster, signed.
+/// The roster of [`NODES`] nodes, signed.
 pub static ROSTER: LazyLock<Arc<Roster>> = LazyLock::new(|| {
     let text = roster_text();
     let roster = Roster::verify(&text, &sign(&text), &TRUST, NOW);
     Arc::new(roster.expect("the fixed roster is valid"))
 });
 
-/// Who has it may use the network.
+/// The join key, whose holders may use the network.
 #[must_use]
 pub fn join_key() -> JoinKey {
     JoinKey::new([1; 32])

@@ -1,5 +1,5 @@
-//! What the owner of a courier keeps, as a model: the contact's messages as far as they have come, and
-//! the own ones until they are over.
+//! Model of the application around a courier: what it stores of the contact's messages as far as
+//! they have come, and of its own ones until they are over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use crate::letter::letter_len;
 use crate::toy::Toy;
 
-/// What the client's store has of the contact's messages.
+/// Model of the client's store: what it has of the contact's messages.
 #[derive(Default)]
 pub struct Kept {
-    /// All messages before this number are over.
+    /// Bound below which all messages are over.
     pub below: u64,
     open: BTreeMap<u64, Open>,
     told: BTreeSet<u64>,
@@ -27,22 +27,22 @@ struct Open {
     indices: BTreeSet<u32>,
 }
 
-/// What the client's outbox has.
+/// Model of an entry in the client's outbox.
 pub struct Posted {
-    /// Names it.
+    /// Identifier of the message.
     pub id: MessageId,
-    /// When it is given up.
+    /// Time at which the message is given up.
     pub expires: Time,
-    /// Whether that is so.
+    /// True once the message is given up, and a tombstone goes in its place.
     pub void: bool,
-    /// Bytes of its body.
+    /// Bytes of the message's body.
     pub len: usize,
     /// Fragments that the contact says have come.
     pub acknowledged: BTreeSet<u32>,
 }
 
 impl Kept {
-    /// A fragment is on the disk; those of another message of its number are gone.
+    /// Stores a fragment on the disk; those of another message of its number are gone.
     pub fn keep(&mut self, part: &Part) {
         let Part { message, kind, fragment, .. } = *part;
         let new = || Open { message, kind, count: fragment.count, indices: BTreeSet::new() };
@@ -53,7 +53,7 @@ impl Kept {
         open.indices.insert(fragment.index);
     }
 
-    /// Messages are told of: whole, once, in order.
+    /// Takes messages that the courier tells of: whole, once, in order.
     pub fn complete(&mut self, messages: &[Complete], below: u64) {
         let mut last = None;
         for complete in messages {
@@ -70,7 +70,7 @@ impl Kept {
         self.open.retain(|sequence, _| *sequence >= below);
     }
 
-    /// What a courier is told after a restart.
+    /// Parts that a courier is told of after a restart.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
         let parts = self.open.iter().flat_map(|(sequence, open)| {
@@ -85,7 +85,8 @@ impl Kept {
         parts.collect()
     }
 
-    /// An acknowledgement names nothing that is not kept; by the layout of `docs/packet-format.md` §9.
+    /// Checks that an acknowledgement names nothing that is not stored; by the layout of
+    /// `docs/packet-format.md` §9.
     pub fn check_receipt(&self, mut body: &[u8]) {
         let [_, runs, partial, _] = take(&mut body);
         assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
@@ -114,20 +115,20 @@ impl Open {
 }
 
 impl Posted {
-    /// Its fragments.
+    /// Number of the message's fragments.
     #[must_use]
     pub fn count(&self) -> u32 {
         let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
         u32::try_from(count).expect("a few letters")
     }
 
-    /// Whether all of it has come.
+    /// Tells whether all of the message has come.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
         (0..self.count()).all(|index| self.acknowledged.contains(&index))
     }
 
-    /// As the courier takes it.
+    /// The message as the courier takes it.
     #[must_use]
     pub fn message(&self, sequence: u64) -> Message {
         Message {
@@ -148,5 +149,5 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     *taken
 }
 
-/// Bytes of text in a letter.
+/// Bytes of text in a fragment.
 pub const ROOM: usize = letter_len::<Toy>() - 44;

@@ -42,7 +42,7 @@ enum CommandChoice {
 }
 
 impl RouteChoice {
-    /// As the packet crate has it.
+    /// The route as the packet crate has it.
     #[must_use]
     pub const fn route(&self) -> Route {
         let command = match self.command {
