@@ -119,7 +119,8 @@ fn card(text: &str) {
     assert_eq!(again.render(), written);
 }
 
-/// Version, count of mailboxes and what follows, behind the right network, expiry, keys and checksum.
+/// Reads a card of any version, count of mailboxes and what follows, behind the right network,
+/// expiry, keys and checksum.
 fn armour(bytes: &[u8]) {
     let [version, flags, rest @ ..] = bytes else { return };
     let mut inside = vec![*version];

@@ -12,7 +12,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::path;
 
-/// The hops that these packets are for.
+/// Keys of the hops that the packets are for.
 pub static HOP_KEYS: LazyLock<[HopSecretKey<Classic>; HOPS]> = LazyLock::new(path::keys);
 
 struct Layer {

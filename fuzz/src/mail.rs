@@ -12,7 +12,7 @@ pub struct Number {
     far: bool,
 }
 
-/// A fragment of a message.
+/// Choice of a fragment of a message.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct PartChoice {
     kind: u8,

@@ -23,7 +23,7 @@ fn path<S: Suite>(key: &HopSecretKey<S>, end: Route) -> [Hop<'_, S>; 4] {
     [forward, forward, forward, end].map(|route| Hop { key: key.public(), route })
 }
 
-/// Four layers around a full body, and a reply block.
+/// Measures four layers around a full body, and a reply block.
 fn build<S: Suite>(criterion: &mut Criterion) {
     let mut rng = rng();
     let key = HopSecretKey::<S>::generate(Generation::new(1), &mut rng);

@@ -66,7 +66,7 @@ fn ml_kem(criterion: &mut Criterion) {
     });
 }
 
-/// Key schedule, header and payload of the first hop, from its agreed secret on.
+/// Measures key schedule, header and payload of the first hop, from its agreed secret on.
 fn symmetric<S: Suite>(criterion: &mut Criterion) {
     let key = node::<S>();
     let mut ciphertext = vec![0; S::CIPHERTEXT_LEN];

@@ -44,7 +44,8 @@ impl X25519Secret {
     }
 }
 
-/// Ephemeral X25519: writes the ephemeral public key to `ciphertext`, the result to `shared`.
+/// Encapsulates by ephemeral X25519: writes the ephemeral public key to `ciphertext`, the result to
+/// `shared`.
 pub(crate) fn x25519_encapsulate(
     public: &[u8],
     ciphertext: &mut [u8],
@@ -128,7 +129,8 @@ mod tests {
         }
     }
 
-    /// Public keys, encapsulation and decapsulation of X25519 are those of x25519-dalek.
+    /// Checks that public keys, encapsulation and decapsulation of X25519 are those of
+    /// x25519-dalek.
     #[test]
     fn aws_lc_agrees_with_dalek() {
         let mut rng = ChaCha20Rng::from_seed([8; 32]);

@@ -81,7 +81,7 @@ impl<S: Suite> HopPublicKey<S> {
     }
 }
 
-/// The bytes are no public key of the suite.
+/// Failure to read a public key: the bytes are none of the suite.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a public key of the suite {suite}")]
 pub struct KeyError {

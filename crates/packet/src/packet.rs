@@ -79,7 +79,7 @@ impl<S: Suite> Packet<S> {
     }
 }
 
-/// The bytes have another length than a packet of the suite.
+/// Failure to read a packet: the bytes have another length than the suite's packets.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not the length of a packet")]
 pub struct WrongLength;

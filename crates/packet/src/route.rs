@@ -10,7 +10,7 @@ use crate::{NodeNumber, ROUTE_LEN, SessionId, ShortGeneration};
 pub enum Command {
     /// Hold the packet for the delay, then pass it on. Mixes only.
     Forward,
-    /// The body holds an instruction for this relay. Last hop only.
+    /// Carry out the instruction to this relay that the body holds. Last hop only.
     Deliver,
     /// Hand the payload down to a session. Last hop only.
     Reply,

@@ -35,7 +35,7 @@ impl<S: Suite> Surb<S> {
         self.first_hop
     }
 
-    /// Generation of that mix's key.
+    /// Generation of the key of the mix to which the reply goes.
     #[must_use]
     pub const fn first_generation(&self) -> ShortGeneration {
         self.first_generation

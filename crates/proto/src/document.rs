@@ -162,7 +162,7 @@ pub enum DocumentRefusal {
     /// The document belongs to another roster.
     #[error("the document goes with another roster")]
     Roster,
-    /// A descriptor in it is forged, repeated or out of order.
+    /// A descriptor in the document is forged, repeated or out of order.
     #[error("a descriptor in the document is not genuine")]
     Descriptor,
 }

@@ -56,7 +56,7 @@ impl<S: Suite> Hop<S> {
         MAX_GENERATIONS * ReplayMemory::len_for(links, replay_limit)
     }
 
-    /// Makes the key of `generation`; the ones before are dropped at `retires`.
+    /// Makes the key of `generation`; the keys before it are dropped at `retires`.
     pub fn rotate(
         &self,
         generation: Generation,

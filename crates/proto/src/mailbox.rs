@@ -40,7 +40,7 @@ impl Default for MailboxLimits {
 /// All mailboxes of a relay; shared by its worker threads.
 pub struct Mailboxes<S: Suite> {
     boxes: DashMap<MailboxId, Mailbox<S>>,
-    /// Invariant: the sum of envelopes over `boxes`, at most `limits.envelopes`.
+    /// Number of envelopes. Invariant: the sum over `boxes`, at most `limits.envelopes`.
     envelopes: AtomicUsize,
     limits: MailboxLimits,
 }

@@ -49,7 +49,7 @@ pub enum SuiteName {
 }
 
 impl SuiteName {
-    /// The name in the roster.
+    /// Name of the suite in the roster.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -218,12 +218,14 @@ impl Roster {
         self.at(HOPS - 1)
     }
 
-    /// The nodes to which this one opens packet links: the next layer; for a relay the first.
+    /// The nodes to which a node of this role opens packet links: the next layer; for a relay the
+    /// first.
     pub fn successors(&self, role: Role) -> impl Iterator<Item = &RosterNode> {
         self.at((role.position() + 1) % HOPS)
     }
 
-    /// The nodes from which this one takes packets: the layer before; for the first the relays.
+    /// The nodes from which a node of this role takes packets: the layer before; for the first the
+    /// relays.
     pub fn predecessors(&self, role: Role) -> impl Iterator<Item = &RosterNode> {
         self.at((role.position() + HOPS - 1) % HOPS)
     }

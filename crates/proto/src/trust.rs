@@ -138,7 +138,7 @@ impl TrustRoot {
         self.threshold
     }
 
-    /// The key that keeps strangers out.
+    /// Key that keeps strangers from using mailboxes.
     #[must_use]
     pub const fn join_key(&self) -> &JoinKey {
         &self.join_key
@@ -200,7 +200,7 @@ pub enum TrustError {
         threshold: usize,
         /// Number of agencies in the trust root.
         agencies: usize,
-        /// The least that is safe.
+        /// Least threshold that is safe.
         least: usize,
     },
 }

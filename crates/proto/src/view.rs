@@ -54,7 +54,7 @@ impl<S: Suite> View<S> {
         self.keys.is_empty()
     }
 
-    /// A node's key, if it is up.
+    /// Packet key of a node; `None` if the node is not up.
     #[must_use]
     pub fn key(&self, node: NodeNumber) -> Option<&HopPublicKey<S>> {
         self.keys.get(&node)

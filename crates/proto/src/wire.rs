@@ -1,6 +1,7 @@
 //! Reading fixed layouts without panics: each step takes what it needs or gives up.
 
-/// The input ended early or holds a value that its place does not allow.
+/// Failure to read a fixed layout: the input ended early or holds a value that its place does not
+/// allow.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[error("malformed message")]
 #[non_exhaustive]

@@ -74,7 +74,8 @@ impl FrameReceiver {
     }
 }
 
-/// Takes a buffer only once a frame has begun to arrive, so that idle links hold none.
+/// Reads a frame. Takes a buffer only once the frame has begun to arrive, so that idle links hold
+/// none.
 async fn read_frame(
     stream: &mut RecvStream,
     frame_len: usize,

@@ -137,7 +137,7 @@ fn transport(shape: Shape, pace: Pace) -> TransportConfig {
     config
 }
 
-/// aws-lc with one key exchange: a peer without ML-KEM cannot finish a handshake.
+/// Cryptography by aws-lc with one key exchange: a peer without ML-KEM cannot finish a handshake.
 fn provider() -> Arc<CryptoProvider> {
     let kx_groups = vec![kx_group::X25519MLKEM768];
     Arc::new(CryptoProvider { kx_groups, ..default_provider() })

@@ -100,7 +100,7 @@ pub struct Letter {
     pub message: MessageId,
     /// Purpose of the message.
     pub kind: Kind,
-    /// Position among the sender's messages to this recipient.
+    /// Position of the message among the sender's messages to this recipient.
     pub sequence: u64,
     /// Place of this fragment in the message.
     pub fragment: Fragment,

@@ -19,7 +19,7 @@ pub struct Account {
 
 /// A mailbox of one's own.
 pub struct OwnMailbox {
-    /// The relay that holds it.
+    /// The relay that holds the mailbox.
     pub relay: NodeNumber,
     /// The mailbox's secret key.
     pub key: MailboxKey,
@@ -44,7 +44,7 @@ pub struct Contact {
 /// A mailbox of a correspondent.
 #[derive(Clone)]
 pub struct ContactMailbox {
-    /// The relay that holds it.
+    /// The relay that holds the mailbox.
     pub relay: NodeNumber,
     /// The mailbox's name at its relay.
     pub id: MailboxId,

@@ -14,7 +14,7 @@ use crate::time::{Slot, Time};
 /// A way through the network and when it began or ended.
 #[derive(Clone, Debug)]
 pub struct Trip {
-    /// Nodes and the delays drawn for them.
+    /// Nodes of the way, and the delays drawn for them.
     pub path: Path,
     /// Time at which the packet left, or the answer came.
     pub at: Time,
@@ -38,7 +38,7 @@ pub enum Event {
         fragment: u32,
         /// Number of times that the fragment had left before.
         again: u32,
-        /// The slot that carried it.
+        /// The slot that carried the fragment.
         slot: Slot,
         /// The fragment's way to the mailbox.
         trip: Trip,

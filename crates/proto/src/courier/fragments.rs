@@ -1,11 +1,12 @@
 //! A set of the fragments of one message.
 
-/// Indices below `count`, as bits; one bit each, so at most 2.5 KiB for the largest message.
+/// A set of indices below `count`, as bits; one bit each, so at most 2.5 KiB for the largest
+/// message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fragments {
     words: Vec<u64>,
     count: u32,
-    /// Invariant: bits set in `words`; at most `count`.
+    /// Number of fragments held. Invariant: bits set in `words`; at most `count`.
     held: u32,
 }
 

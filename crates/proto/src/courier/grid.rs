@@ -12,10 +12,11 @@ pub(super) struct Grid {
     /// Length of a slot: T in `docs/traffic.md`.
     slot: Duration,
     phase: Duration,
-    /// Invariant: no slot before this one is filled any more.
+    /// Next slot to fill. Invariant: no slot before this one is filled any more.
     next: Slot,
-    /// Replaced by its own hash at every slot, so that who seizes a running process cannot build
-    /// the packets of past slots again and recognize them in a recording.
+    /// Seed of all slots from here on, replaced by its own hash at every slot, so that who seizes a
+    /// running process cannot build the packets of past slots again and recognize them in a
+    /// recording.
     seed: Zeroizing<[u8; 32]>,
 }
 
@@ -38,7 +39,7 @@ impl Grid {
         self.next.start(self.slot) + self.phase
     }
 
-    /// The newest slot that is due at `now`, if one is; the missed ones before it stay empty.
+    /// Takes the newest slot that is due at `now`, if one is; the missed ones before it stay empty.
     pub(super) fn advance(&mut self, now: Time) -> Option<DueSlot> {
         if now < self.poll_timeout() {
             return None;

@@ -20,7 +20,8 @@ use crate::time::Time;
 pub struct Message {
     /// Identifier of the message for good.
     pub id: MessageId,
-    /// [`Kind::Content`] or [`Kind::Address`]; [`Kind::Void`] if it has expired in a former run.
+    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`]; [`Kind::Void`] if it has
+    /// expired in a former run.
     pub kind: Kind,
     /// Number of the message, one more than that of the message to this contact before it. See
     /// [`Courier::next_sequence`](super::Courier::next_sequence).

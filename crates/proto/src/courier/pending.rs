@@ -24,7 +24,7 @@ pub(super) struct PendingReply<S: Suite> {
 /// SURBs that have left, at most `bound`; the oldest leaves, as it does at the mailbox.
 pub(super) struct Pending<S: Suite> {
     replies: HashMap<ReplyId, PendingReply<S>>,
-    /// Invariant: exactly the keys of `replies`, oldest first.
+    /// Ids by age, oldest first. Invariant: exactly the keys of `replies`.
     order: VecDeque<ReplyId>,
     bound: usize,
 }

@@ -14,9 +14,9 @@ use crate::wire::{Malformed, Reader};
 /// Record of which messages of one correspondent have come.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Receipt {
-    /// Every message before this one has come, or has been given up by its sender.
+    /// Bound below which every message has come, or has been given up by its sender.
     pub(super) below: u64,
-    /// Runs of whole messages from there on: first, and how many.
+    /// Runs of whole messages from `below` on: first, and how many.
     pub(super) runs: Vec<(u64, u16)>,
     /// Messages of which some fragments have come: ranges of them, first and how many.
     pub(super) partial: Vec<(u64, Vec<(u32, u32)>)>,

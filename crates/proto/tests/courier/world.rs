@@ -80,9 +80,9 @@ pub(crate) struct World {
     pub(crate) sights: Vec<Seen>,
     /// Departures of each courier, in the order of slots.
     pub(crate) departures: Vec<Vec<Left>>,
-    /// Replies are thrown away while it is set.
+    /// Throws replies away while it is set.
     pub(crate) deaf: bool,
-    /// Packets to mailboxes are lost while it is set.
+    /// Loses packets to mailboxes while it is set.
     pub(crate) leaky: bool,
     /// Loss on packets to mailboxes: one in so many is lost; zero means none.
     pub(crate) lost_every: u64,
