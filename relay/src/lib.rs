@@ -2,7 +2,7 @@
 
 mod answers;
 mod directory;
-mod mailboxes;
+mod opener;
 mod session;
 
 use std::path::Path;
@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use answers::Answers;
 use directory::Gatherer;
-use mailboxes::{Opener, Sealed};
+use opener::{Opener, Sealed};
 use session::{SessionCounts, Sessions};
 
 /// Runs the relay that a configuration describes, until SIGTERM or SIGINT.

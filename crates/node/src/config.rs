@@ -8,7 +8,7 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_transport::Segmentation;
 use serde::Deserialize;
 
-use crate::NodeError;
+use crate::error::NodeError;
 
 /// A checked configuration; all paths are absolute or relative to the working directory.
 pub struct NodeConfig {

@@ -17,8 +17,9 @@ use rohrpost_proto::time::Time;
 use rohrpost_proto::view::View;
 use tokio::sync::watch;
 
-use crate::links::Readiness;
-use crate::{Event, Log, Metrics};
+use crate::log::{Event, Log};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 
 /// Makes the packet keys of a node and announces them.
 pub(crate) struct Announcer<S: Suite> {

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use rohrpost_proto::signing::SigningKey;
 use zeroize::Zeroizing;
 
-use crate::NodeError;
+use crate::error::NodeError;
 
 /// Reads a key.
 ///

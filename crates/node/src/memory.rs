@@ -9,7 +9,7 @@ use rohrpost_proto::pool::Pool;
 use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_transport::LINK_WINDOW;
 
-use crate::Limits;
+use crate::config::Limits;
 
 /// What a node may take at most, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

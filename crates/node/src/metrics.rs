@@ -9,7 +9,7 @@ use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rohrpost_proto::hop::Refusal;
 
-use crate::NodeError;
+use crate::error::NodeError;
 use crate::usage::Usage;
 
 /// All series of a node process. Values are rendered once per tick.

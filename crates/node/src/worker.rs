@@ -9,7 +9,8 @@ use rohrpost_network::Clock;
 use rohrpost_proto::time::Time;
 use tokio::sync::oneshot;
 
-use crate::{NodeError, Tasks};
+use crate::error::NodeError;
+use crate::process::Tasks;
 
 /// What a worker does.
 pub trait Work: Send + 'static {

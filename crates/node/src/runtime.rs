@@ -19,8 +19,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
-use crate::links::{LinkCounts, LinkSort, Outboxes, Readiness};
-use crate::{Event, Log, Memory, Metrics, NodeError, Page, Pages, Prepared, Tasks, http};
+use crate::error::NodeError;
+use crate::http::{self, Page, Pages};
+use crate::links::{LinkCounts, Outboxes};
+use crate::log::{Event, Log};
+use crate::memory::Memory;
+use crate::metrics::Metrics;
+use crate::prepared::Prepared;
+use crate::process::Tasks;
+use crate::readiness::{LinkSort, Readiness};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {

@@ -1,0 +1,134 @@
+//! Readiness of a node: which of its links are up, and whether it has a fresh document.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rohrpost_network::Clock;
+use rohrpost_proto::document::STALE_AFTER;
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::time::Time;
+use rohrpost_transport::LinkChange;
+
+use crate::log::{Event, Log};
+use crate::metrics::Metrics;
+
+/// Whether the node can do its work: at first all links and a document; from then on a document and
+/// at least one packet link, for a single dead neighbour must not take the others down with it. A
+/// document older than two minutes is none.
+pub struct Readiness {
+    clock: Clock,
+    packet_links: usize,
+    control_links: usize,
+    packet_up: AtomicUsize,
+    control_up: AtomicUsize,
+    /// Start of the newest document in document time; 0 before the first.
+    document: AtomicU64,
+    complete: AtomicBool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum LinkSort {
+    Packet,
+    Control,
+}
+
+impl Readiness {
+    pub(crate) const fn new(clock: Clock, packet_links: usize, control_links: usize) -> Self {
+        Self {
+            clock,
+            packet_links,
+            control_links,
+            packet_up: AtomicUsize::new(0),
+            control_up: AtomicUsize::new(0),
+            document: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+        }
+    }
+
+    /// What is missing, in words; nothing when ready.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let packet = self.packet_up.load(Ordering::Relaxed);
+        let control = self.control_up.load(Ordering::Relaxed);
+        let document = self.document_age().is_some_and(|age| age <= STALE_AFTER);
+        let all = packet == self.packet_links && control == self.control_links;
+        let enough = self.complete.load(Ordering::Relaxed) && packet > 0;
+        if document && (all || enough) {
+            return None;
+        }
+        Some(format!(
+            "waiting: {packet} of {} packet links, {control} of {} control links, {} document",
+            self.packet_links,
+            self.control_links,
+            if document { "a" } else { "no fresh" },
+        ))
+    }
+
+    /// Age of the newest document.
+    pub(crate) fn document_age(&self) -> Option<Duration> {
+        let start = self.document.load(Ordering::Relaxed);
+        (start > 0).then(|| self.clock.now().since(Time::from_micros(start)))
+    }
+
+    /// Takes note of a document; tells whether the node has just become ready for the first time.
+    pub(crate) fn note_document(&self, start: Time) -> bool {
+        self.document.store(start.micros(), Ordering::Relaxed);
+        self.missing().is_none() && !self.complete.swap(true, Ordering::Relaxed)
+    }
+
+    /// What a link calls when its state changes.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        sort: LinkSort,
+        node: String,
+        log: &Log,
+        metrics: &Arc<Metrics>,
+    ) -> impl Fn(LinkChange) + Send + Sync + 'static {
+        let (this, log, metrics) = (Arc::clone(self), log.clone(), Arc::clone(metrics));
+        move |change| {
+            let (kind, count, gauge) = match sort {
+                LinkSort::Packet => ("packet", &this.packet_up, &metrics.packet_links),
+                LinkSort::Control => ("control", &this.control_up, &metrics.control_links),
+            };
+            match change {
+                LinkChange::Up => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    gauge.increment(1.0);
+                    log.write(&Event::LinkUp { kind, node: &node });
+                }
+                LinkChange::Down { lost } => {
+                    count.fetch_sub(1, Ordering::Relaxed);
+                    gauge.decrement(1.0);
+                    log.write(&Event::LinkDown { kind, node: &node });
+                    (0..lost).for_each(|_| metrics.drop_packet(Refusal::LinkDown));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_asks_for_all_links_once_and_for_a_fresh_document_always() {
+        let clock = Clock::start();
+        let readiness = Readiness::new(clock, 2, 1);
+        let missing = readiness.missing().unwrap();
+        assert!(missing.contains("0 of 2 packet links"), "{missing}");
+        assert!(missing.contains("no fresh document"), "{missing}");
+        readiness.packet_up.store(2, Ordering::Relaxed);
+        readiness.control_up.store(1, Ordering::Relaxed);
+        assert!(readiness.note_document(clock.now()), "the first time");
+        assert!(!readiness.note_document(clock.now()), "not again");
+        readiness.packet_up.store(1, Ordering::Relaxed);
+        assert_eq!(readiness.missing(), None, "one dead neighbour");
+        readiness.note_document(clock.now() - STALE_AFTER * 2);
+        assert!(readiness.missing().is_some(), "a stale document");
+        readiness.note_document(clock.now());
+        readiness.packet_up.store(0, Ordering::Relaxed);
+        assert!(readiness.missing().is_some(), "no packet link at all");
+    }
+}
