@@ -10,22 +10,14 @@ use std::time::Duration;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
-use rohrpost_packet::{NodeNumber, ReplyId, Suite};
+use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Courier, Departure, Event, Vantage};
 use rohrpost_proto::roster::{Roster, RosterNode};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
 
-use crate::mixer::MixJob;
-
-/// What the cover is given.
-pub(crate) enum CoverJob<S: Suite> {
-    /// A newer view.
-    View(Arc<View<S>>),
-    /// An answer to one of its pulls.
-    Reply(ReplyId, Box<[u8]>),
-}
+use crate::job::{CoverJob, MixJob};
 
 /// The virtual clients of a mix.
 pub(crate) struct Cover<S: Suite> {

@@ -1,6 +1,7 @@
 //! A mix node: unwraps, delays, forwards, and keeps its own cover.
 
 mod cover;
+mod job;
 mod mixer;
 mod stages;
 
@@ -19,8 +20,9 @@ use rohrpost_transport::{Accepted, FrameReceiver};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use cover::{Cover, CoverJob};
-use mixer::{MixJob, Mixer};
+use cover::Cover;
+use job::{CoverJob, MixJob};
+use mixer::Mixer;
 use stages::StageTotals;
 
 /// Runs the mix that a configuration describes, until SIGTERM or SIGINT.

@@ -4,22 +4,14 @@ use std::sync::Arc;
 
 use rohrpost_node::{Handle, Metrics, Node, Outboxes, Work};
 use rohrpost_packet::{Buffer, Suite};
-use rohrpost_proto::frame::{Frame, Outgoing};
+use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
-use crate::cover::CoverJob;
+use crate::job::{CoverJob, MixJob};
 use crate::stages::{StageClock, StageTotals};
-
-/// What a mixer is given.
-pub(crate) enum MixJob<S: Suite> {
-    /// A frame off a link.
-    Frame(Ingress, Buffer),
-    /// A packet of the mix's own cover, to leave at the time drawn for it.
-    Own(Time, Outgoing<S>),
-}
 
 /// One worker's share of the mix.
 pub(crate) struct Mixer<S: Suite> {

@@ -1,0 +1,26 @@
+//! The jobs that mixers and cover give each other; each of the two threads only knows the other's
+//! queue.
+
+use std::sync::Arc;
+
+use rohrpost_packet::{Buffer, ReplyId, Suite};
+use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::replay::Ingress;
+use rohrpost_proto::time::Time;
+use rohrpost_proto::view::View;
+
+/// A job of a mixer.
+pub(crate) enum MixJob<S: Suite> {
+    /// A frame off a link.
+    Frame(Ingress, Buffer),
+    /// A packet of the mix's own cover, to leave at the time drawn for it.
+    Own(Time, Outgoing<S>),
+}
+
+/// A job of the cover's thread.
+pub(crate) enum CoverJob<S: Suite> {
+    /// A newer view.
+    View(Arc<View<S>>),
+    /// An answer to a pull of one of the virtual clients.
+    Reply(ReplyId, Box<[u8]>),
+}
