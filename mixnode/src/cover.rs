@@ -36,12 +36,7 @@ pub(crate) struct Cover<S: Suite> {
 }
 
 impl<S: Suite> Cover<S> {
-    pub(crate) fn new(
-        node: &Node<S>,
-        layer: usize,
-        mixers: Vec<Handle<MixJob<S>>>,
-        inflow: Arc<Inflow>,
-    ) -> Self {
+    pub(crate) fn new(node: &Node<S>, layer: usize, mixers: Vec<Handle<MixJob<S>>>) -> Self {
         let number: NodeNumber = node.prepared.node.number;
         Self {
             vantage: Vantage::Mix { number, layer },
@@ -52,7 +47,7 @@ impl<S: Suite> Cover<S> {
             turn: 0,
             clients: Vec::new(),
             view: None,
-            inflow,
+            inflow: Arc::clone(&node.inflow),
             before: BTreeMap::new(),
             adjust: node.clock.now() + ADJUST,
             metrics: Arc::clone(&node.metrics),

@@ -8,7 +8,7 @@ use rohrpost_node::{Metrics, Node, Outboxes, Work};
 use rohrpost_packet::Suite;
 use rohrpost_proto::time::Time;
 
-use crate::Shared;
+use crate::state::Shared;
 
 /// Answers mailboxes at the common ticks, and forgets what is too old.
 pub(crate) struct Answers<S: Suite> {

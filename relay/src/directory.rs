@@ -1,8 +1,8 @@
 //! The directory's duty: gathers descriptors and makes the document, on a fixed schedule.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use rohrpost_node::{Follower, Node};
+use rohrpost_node::{Follower, Handle, Node};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::control::ControlMessage;
 use rohrpost_proto::descriptor::DescriptorBook;
@@ -12,6 +12,47 @@ use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
 
+use crate::state::Shared;
+
+/// The task that takes descriptors and keeps the directory's time, as long as the node runs.
+pub(crate) struct Directory<S: Suite> {
+    pub(crate) node: Node<S>,
+    pub(crate) gatherer: Gatherer<S>,
+    pub(crate) shared: Arc<Shared<S>>,
+    /// Keeps the thread of the answers; it is given no jobs.
+    pub(crate) _answers: Handle<()>,
+}
+
+impl<S: Suite> Directory<S> {
+    /// Gathers and publishes until there are no more control links, and gives the name of what
+    /// failed.
+    pub(crate) async fn run(mut self) -> &'static str {
+        loop {
+            let due = self.node.clock.until(self.gatherer.due());
+            tokio::select! {
+                message = self.node.incoming.recv() => match message {
+                    Some((from, message)) => {
+                        self.gatherer.hear(self.node.clock.now(), from, &message);
+                    }
+                    None => return "control links",
+                },
+                () = tokio::time::sleep(due) => self.publish(),
+            }
+        }
+    }
+
+    /// Makes the document that is due, and gives it to the entry for the clients.
+    fn publish(&mut self) {
+        let own = self.node.descriptor.borrow().clone();
+        let published = self.gatherer.publish(self.node.clock.now(), own.as_deref());
+        if let Some((number, bytes)) = published {
+            let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            entry.set_document(number, &bytes);
+        }
+    }
+}
+
+/// Gathers the descriptors of all nodes and makes documents of them.
 pub(crate) struct Gatherer<S: Suite> {
     number: NodeNumber,
     key: Arc<SigningKey>,

@@ -10,7 +10,7 @@ use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
-use crate::Shared;
+use crate::state::Shared;
 
 /// A frame off a packet link.
 pub(crate) struct Sealed {

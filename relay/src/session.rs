@@ -4,7 +4,7 @@
 //! No address is kept or logged, and no time of a session.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{Arrival, LinkError, ServedLink};
 
-use crate::Shared;
+use crate::state::Shared;
 
 /// Sends each session its cell at its tick, and passes on what the sessions have sent.
 pub(crate) struct Sessions<S: Suite> {
@@ -36,14 +36,6 @@ struct Live {
     phase: u64,
     /// Ticks in a row at which no cell had come.
     silent: u32,
-}
-
-/// Sums over all sessions since the start.
-#[derive(Default)]
-pub(crate) struct SessionCounts {
-    pub(crate) sessions: AtomicUsize,
-    pub(crate) cells_up: AtomicU64,
-    pub(crate) cells_down: AtomicU64,
 }
 
 impl<S: Suite> Sessions<S> {

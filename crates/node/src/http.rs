@@ -9,25 +9,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// An answer: status line, content type, body.
-pub struct Page {
+pub(crate) struct Page {
     /// 200 or 503.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// MIME type.
-    pub content: &'static str,
+    pub(crate) content: &'static str,
     /// The text.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl Page {
     /// Plain text.
-    #[must_use]
-    pub const fn text(ok: bool, body: String) -> Self {
+    pub(crate) const fn text(ok: bool, body: String) -> Self {
         Self { ok, content: "text/plain; charset=utf-8", body }
     }
 }
 
 /// Gives the page of a path, or none.
-pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+pub(crate) type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 
 /// Serves pages until the listener fails; one request at a time is enough for a scraper.
 pub(crate) async fn serve(listener: TcpListener, pages: Pages) {

@@ -10,9 +10,8 @@ use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::roster::RosterNode;
 use rohrpost_transport::{NodeEndpoint, PacketOutbox, PeerAddress, Shed};
 
-use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::readiness::{LinkSort, Readiness};
+use crate::readiness::{LinkSort, LinkWatch};
 
 /// Outboxes to all nodes of the next layer.
 pub struct Outboxes {
@@ -30,20 +29,19 @@ struct Outbox {
 pub type LinkCounts = BTreeMap<String, u64>;
 
 impl Outboxes {
+    /// Dials each of `successors` with a queue of `bound` packets.
     pub(crate) fn connect<'a>(
         endpoint: &NodeEndpoint,
         successors: impl Iterator<Item = &'a RosterNode>,
         bound: usize,
-        readiness: &Arc<Readiness>,
-        metrics: &Arc<Metrics>,
-        log: &Log,
+        watch: &LinkWatch,
     ) -> Self {
         let outbox = |node: &RosterNode| {
-            let changed = readiness.watch(LinkSort::Packet, node.name.clone(), log, metrics);
+            let changed = watch.link(LinkSort::Packet, node.name.clone());
             let link = PacketOutbox::connect(endpoint, PeerAddress::from(node), bound, changed);
             (node.number, Outbox { name: node.name.clone(), link, sent: AtomicU64::new(0) })
         };
-        Self { links: successors.map(outbox).collect(), metrics: Arc::clone(metrics) }
+        Self { links: successors.map(outbox).collect(), metrics: Arc::clone(&watch.metrics) }
     }
 
     /// Queues a packet for its next node; what cannot be sent is dropped and counted.

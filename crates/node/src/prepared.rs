@@ -26,11 +26,37 @@ pub struct Prepared {
     pub key: Arc<SigningKey>,
 }
 
-/// Reads and checks all files of a node that is to be a relay, or a mix.
+/// The duty that a program is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// Entry, mailboxes and directory: `rohrpost-relay`.
+    Relay,
+    /// A mix of any layer: `rohrpost-mixnode`.
+    Mix,
+}
+
+impl Duty {
+    const fn of(role: Role) -> Self {
+        match role {
+            Role::Relay => Self::Relay,
+            Role::Mix { .. } => Self::Mix,
+        }
+    }
+
+    /// A node of this duty in a word, and the program that runs it.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Relay => ("relay", "rohrpost-relay"),
+            Self::Mix => ("mix", "rohrpost-mixnode"),
+        }
+    }
+}
+
+/// Reads and checks all files of a node whose role in the roster is this duty's.
 ///
 /// # Errors
-/// What is wrong, and what to do.
-pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
+/// A file is missing or wrong; the error names it and says what to do.
+pub fn prepare(path: &Path, duty: Duty) -> Result<Prepared, NodeError> {
     let config = NodeConfig::read(path)?;
     let Network { trust, roster } = Network::read(FilePaths {
         trust: &config.trust,
@@ -45,9 +71,8 @@ pub fn prepare(path: &Path, relay: bool) -> Result<Prepared, NodeError> {
             config.node
         ))
     })?;
-    if matches!(node.role, Role::Relay) != relay {
-        let (is, program) =
-            if relay { ("mix", "rohrpost-mixnode") } else { ("relay", "rohrpost-relay") };
+    if Duty::of(node.role) != duty {
+        let (is, program) = Duty::of(node.role).names();
         return Err(fail(format!(
             "node {} ({}) is a {is}; start it with {program}",
             node.number, node.name

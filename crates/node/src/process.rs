@@ -1,15 +1,41 @@
 //! A node as a process: its runtime, its tasks, its end.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use rohrpost_packet::{Classic, Hybrid, Suite};
+use rohrpost_proto::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::error::NodeError;
 use crate::log::{Event, Log};
+use crate::prepared::{Duty, Prepared, prepare};
 
 /// The tasks of a node; each gives its name when it ends, which it must not.
 pub type Tasks = JoinSet<&'static str>;
+
+/// A program that runs nodes of one duty, of whichever suite the roster names.
+pub trait Program {
+    /// The duty of the nodes that the program runs.
+    const DUTY: Duty;
+
+    /// Starts a node of suite `S` whose role is the program's duty.
+    fn start<S: Suite>(prepared: Prepared) -> impl Future<Output = Result<Tasks, NodeError>>;
+}
+
+/// Runs the node that a configuration describes, until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The node cannot start; the error says what to do. Or one of its tasks ended.
+pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
+    let prepared = prepare(configuration, P::DUTY)?;
+    let log = Log::new(prepared.node.name.clone());
+    match prepared.roster.suite {
+        SuiteName::Hybrid => supervise(&log, || P::start::<Hybrid>(prepared)),
+        SuiteName::Classic => supervise(&log, || P::start::<Classic>(prepared)),
+    }
+}
 
 /// Runs a node until it is told to stop (SIGTERM, SIGINT) or one of its tasks ends. SIGHUP is
 /// ignored: a running node reads no files.

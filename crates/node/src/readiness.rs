@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 /// Whether the node can do its work: at first all links and a document; from then on a document and
 /// at least one packet link, for a single dead neighbour must not take the others down with it. A
 /// document older than two minutes is none.
-pub struct Readiness {
+pub(crate) struct Readiness {
     clock: Clock,
     packet_links: usize,
     control_links: usize,
@@ -27,6 +27,7 @@ pub struct Readiness {
     complete: AtomicBool,
 }
 
+/// Sorts of links that a node dials.
 #[derive(Clone, Copy)]
 pub(crate) enum LinkSort {
     Packet,
@@ -47,8 +48,7 @@ impl Readiness {
     }
 
     /// What is missing, in words; nothing when ready.
-    #[must_use]
-    pub fn missing(&self) -> Option<String> {
+    pub(crate) fn missing(&self) -> Option<String> {
         let packet = self.packet_up.load(Ordering::Relaxed);
         let control = self.control_up.load(Ordering::Relaxed);
         let document = self.document_age().is_some_and(|age| age <= STALE_AFTER);
@@ -76,20 +76,28 @@ impl Readiness {
         self.document.store(start.micros(), Ordering::Relaxed);
         self.missing().is_none() && !self.complete.swap(true, Ordering::Relaxed)
     }
+}
 
-    /// What a link calls when its state changes.
-    pub(crate) fn watch(
-        self: &Arc<Self>,
+/// Tells readiness, log and metrics of each change of a dialed link.
+#[derive(Clone)]
+pub(crate) struct LinkWatch {
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) log: Log,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl LinkWatch {
+    /// The function that a link to the node of this name calls when its state changes.
+    pub(crate) fn link(
+        &self,
         sort: LinkSort,
         node: String,
-        log: &Log,
-        metrics: &Arc<Metrics>,
     ) -> impl Fn(LinkChange) + Send + Sync + 'static {
-        let (this, log, metrics) = (Arc::clone(self), log.clone(), Arc::clone(metrics));
+        let Self { readiness, log, metrics } = self.clone();
         move |change| {
             let (kind, count, gauge) = match sort {
-                LinkSort::Packet => ("packet", &this.packet_up, &metrics.packet_links),
-                LinkSort::Control => ("control", &this.control_up, &metrics.control_links),
+                LinkSort::Packet => ("packet", &readiness.packet_up, &metrics.packet_links),
+                LinkSort::Control => ("control", &readiness.control_up, &metrics.control_links),
             };
             match change {
                 LinkChange::Up => {

@@ -1,70 +1,67 @@
-//! The parts that relays and mixes share once they run.
+//! A running node: the parts that relays and mixes share. It binds, then dials, then announces its
+//! keys; what becomes of packets is up to the duty's own crate.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::control::MAX_CONTROL_LEN;
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
-use rohrpost_proto::roster::{Role, Roster};
+use rohrpost_proto::roster::{Role, RosterNode};
 use rohrpost_proto::view::View;
 use rohrpost_transport::{
-    Buffers, ControlDialer, EndpointConfig, NodeEndpoint, PeerAddress, REVISION, SOCKET_BUFFER,
-    Segmentation,
+    Buffers, ControlChannels, ControlDialer, EndpointConfig, NodeEndpoint, PeerAddress, REVISION,
+    SOCKET_BUFFER,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::directory::{Announcer, Follower};
 use crate::error::NodeError;
 use crate::http::{self, Page, Pages};
-use crate::links::{LinkCounts, Outboxes};
+use crate::links::{Inflow, LinkCounts, Outboxes};
 use crate::log::{Event, Log};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::prepared::Prepared;
 use crate::process::Tasks;
-use crate::readiness::{LinkSort, Readiness};
+use crate::readiness::{LinkSort, LinkWatch, Readiness};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {
-    /// What it was prepared from.
+    /// Configuration, roster, key and roster entry that the node was started with.
     pub prepared: Prepared,
-    /// Document time.
+    /// The node's document time.
     pub clock: Clock,
-    /// Its log.
+    /// The node's log.
     pub log: Log,
-    /// Its metrics.
+    /// The node's metrics.
     pub metrics: Arc<Metrics>,
-    /// Its packet keys.
+    /// The node's packet keys and replay memory.
     pub hop: Arc<Hop<S>>,
-    /// Its endpoint.
-    pub endpoint: Arc<NodeEndpoint>,
     /// Links to the next layer.
     pub outboxes: Arc<Outboxes>,
+    /// Counters of the packets that come in.
+    pub inflow: Arc<Inflow>,
     /// Buffers of all packets in the process.
     pub buffers: Arc<BufferPool>,
     /// The newest view.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
     /// Control messages that have arrived, with the link's node; at most 64.
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
-    /// For links that are accepted.
-    pub incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     /// The node's own newest descriptor, as a control message.
     pub descriptor: watch::Receiver<Option<Arc<[u8]>>>,
-    /// What `/inspect` shows; set by the duty. Served only with the feature `danger-inspect`.
-    pub inspect: Arc<OnceLock<Inspect>>,
+    pub(crate) endpoint: Arc<NodeEndpoint>,
+    /// Where accepted control links put what arrives.
+    pub(crate) incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     readiness: Arc<Readiness>,
-    /// Until [`Self::serve`] takes it.
+    /// Present until [`Self::serve`] takes it.
     listener: Option<TcpListener>,
     _control: Vec<ControlDialer>,
 }
-
-/// What the node holds, as counts and own-side identifiers.
-pub type Inspect = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 impl<S: Suite> Node<S> {
     /// Binds, dials, and begins to announce.
@@ -72,93 +69,65 @@ impl<S: Suite> Node<S> {
     /// # Errors
     /// An address cannot be bound.
     pub async fn start(prepared: Prepared, tasks: &mut Tasks) -> Result<Self, NodeError> {
-        let (config, roster) = (&prepared.config, &prepared.roster);
-        let address = config.metrics;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| NodeError::Metrics { address, source })?;
-        let role = prepared.node.role;
-        let memory = Memory::plan::<S>(roster, role, &config.limits);
-        let buffers = BufferPool::new(memory.buffers, S::PACKET_LEN);
-        let endpoint = NodeEndpoint::bind(
-            config.listen,
-            Arc::clone(&prepared.key),
-            endpoint_config::<S>(roster, role, &buffers, config.segmentation),
-        )?;
-        let log = Log::new(prepared.node.name.clone());
-        let clock = Clock::start();
-        let metrics = Arc::new(Metrics::install(config.metrics_tick, REVISION)?);
-        let relays: Vec<_> =
-            roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
-        let readiness =
-            Arc::new(Readiness::new(clock, roster.successors(role).count(), relays.len()));
-        let bound = config.limits.queue_packets;
-        let outboxes = Outboxes::connect(
-            &endpoint,
-            roster.successors(role),
-            bound,
-            &readiness,
-            &metrics,
-            &log,
-        );
-        let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
+        let bound = Bound::bind::<S>(&prepared).await?;
         let (descriptor_sender, descriptor) = watch::channel(None);
-        let dial = |relay| {
-            let relay: &rohrpost_proto::roster::RosterNode = relay;
-            let changed = readiness.watch(LinkSort::Control, relay.name.clone(), &log, &metrics);
-            let (outgoing, incoming) = (descriptor.clone(), incoming_sender.clone());
-            ControlDialer::connect(
-                &endpoint,
-                PeerAddress::from(relay),
-                outgoing,
-                incoming,
-                MAX_CONTROL_LEN,
-                changed,
-            )
+        let dialed = Dialed::dial(&prepared, &bound, &descriptor);
+        let (roster, node) = (&prepared.roster, &prepared.node);
+        let links = roster.predecessors(node.role).count();
+        let replay_tags = prepared.config.limits.replay_tags;
+        let node = Self {
+            hop: Arc::new(Hop::new(node.role.position(), links, replay_tags)),
+            inflow: Arc::new(Inflow::new(roster.predecessors(node.role))),
+            prepared,
+            clock: bound.clock,
+            log: bound.log,
+            metrics: bound.metrics,
+            endpoint: Arc::new(bound.endpoint),
+            outboxes: Arc::new(dialed.outboxes),
+            buffers: bound.buffers,
+            view: watch::channel(None).0,
+            incoming: dialed.incoming,
+            incoming_sender: dialed.incoming_sender,
+            descriptor,
+            readiness: dialed.readiness,
+            listener: Some(bound.listener),
+            _control: dialed.control,
         };
-        let control = relays.into_iter().map(dial).collect();
-        let links = roster.predecessors(role).count();
-        let hop = Arc::new(Hop::new(role.position(), links, config.limits.replay_tags));
+        node.announce(descriptor_sender, tasks);
+        node.report(bound.memory);
+        Ok(node)
+    }
+
+    /// Announces the node's keys from now on.
+    fn announce(&self, descriptor: watch::Sender<Option<Arc<[u8]>>>, tasks: &mut Tasks) {
         let announcer = Announcer {
-            number: prepared.node.number,
-            key: Arc::clone(&prepared.key),
-            hop: Arc::clone(&hop),
-            roster: Arc::clone(roster),
-            clock,
-            log: log.clone(),
-            descriptor: descriptor_sender,
+            number: self.prepared.node.number,
+            key: Arc::clone(&self.prepared.key),
+            hop: Arc::clone(&self.hop),
+            roster: Arc::clone(&self.prepared.roster),
+            clock: self.clock,
+            log: self.log.clone(),
+            descriptor,
         };
         tasks.spawn(async {
             announcer.run().await;
             "announcer"
         });
-        let listen = endpoint.local_addr().unwrap_or(config.listen);
-        log.write(&Event::Started { listen, metrics: listener.local_addr().unwrap_or(address) });
-        metrics.memory_ceiling.set(bytes(memory.ceiling));
-        log.write(&Event::Memory { ceiling: memory.ceiling, packets: memory.buffers });
-        let (granted, wanted) = (endpoint.receive_buffer(), SOCKET_BUFFER);
+    }
+
+    /// Logs the addresses that were bound and the memory that the node may take.
+    fn report(&self, memory: Memory) {
+        let config = &self.prepared.config;
+        let listen = self.endpoint.local_addr().unwrap_or(config.listen);
+        let metrics = self.listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let metrics = metrics.unwrap_or(config.metrics);
+        self.log.write(&Event::Started { listen, metrics });
+        self.metrics.memory_ceiling.set(bytes(memory.ceiling));
+        self.log.write(&Event::Memory { ceiling: memory.ceiling, packets: memory.buffers });
+        let (granted, wanted) = (self.endpoint.receive_buffer(), SOCKET_BUFFER);
         if granted < wanted {
-            log.write(&Event::SmallBuffer { granted, wanted });
+            self.log.write(&Event::SmallBuffer { granted, wanted });
         }
-        let node = Self {
-            clock,
-            log,
-            metrics,
-            hop,
-            endpoint: Arc::new(endpoint),
-            outboxes: Arc::new(outboxes),
-            buffers,
-            view: watch::channel(None).0,
-            incoming,
-            incoming_sender,
-            descriptor,
-            inspect: Arc::new(OnceLock::new()),
-            listener: Some(listener),
-            readiness,
-            _control: control,
-            prepared,
-        };
-        Ok(node)
     }
 
     /// Follows documents from now on.
@@ -176,22 +145,16 @@ impl<S: Suite> Node<S> {
         }
     }
 
-    /// Serves metrics and health from now on. To be called once, when `inspect` is set: whoever
-    /// asks earlier waits, and gets no half of an answer.
-    pub fn serve(&mut self, tasks: &mut Tasks) {
+    /// Serves metrics and health from now on, to be called once; whoever asks earlier waits. What
+    /// `inspect` gives, as counts and own-side identifiers, is served only with the feature
+    /// `danger-inspect`.
+    pub fn serve(
+        &mut self,
+        inspect: impl Fn() -> Value + Send + Sync + 'static,
+        tasks: &mut Tasks,
+    ) {
         let Some(listener) = self.listener.take() else { return };
-        let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
-        let inspect = self.inspection();
-        let pages: Pages = Arc::new(move |path| match path {
-            "/metrics" => Some(Page { ok: true, content: EXPOSITION, body: metrics.text() }),
-            "/livez" => Some(Page::text(true, "alive\n".into())),
-            "/readyz" => Some(match readiness.missing() {
-                None => Page::text(true, "ready\n".into()),
-                Some(missing) => Page::text(false, format!("{missing}\n")),
-            }),
-            "/inspect" => inspect(),
-            _ => None,
-        });
+        let pages = self.pages(inspect);
         tasks.spawn(async {
             http::serve(listener, pages).await;
             "metrics server"
@@ -214,36 +177,132 @@ impl<S: Suite> Node<S> {
         });
     }
 
+    fn pages(&self, inspect: impl Fn() -> Value + Send + Sync + 'static) -> Pages {
+        let (metrics, readiness) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness));
+        let inspection = self.inspection(inspect);
+        Arc::new(move |path| match path {
+            "/metrics" => Some(Page { ok: true, content: EXPOSITION, body: metrics.text() }),
+            "/livez" => Some(Page::text(true, "alive\n".into())),
+            "/readyz" => Some(match readiness.missing() {
+                None => Page::text(true, "ready\n".into()),
+                Some(missing) => Page::text(false, format!("{missing}\n")),
+            }),
+            "/inspect" => cfg!(feature = "danger-inspect").then(&inspection),
+            _ => None,
+        })
+    }
+
     /// The page that only builds with `danger-inspect` have: what the duty shows, and the bytes of
     /// each packet link.
-    fn inspection(&self) -> impl Fn() -> Option<Page> + Send + Sync + 'static {
-        let (inspect, endpoint) = (Arc::clone(&self.inspect), Arc::clone(&self.endpoint));
+    fn inspection(
+        &self,
+        inspect: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> impl Fn() -> Page + Send + Sync + 'static {
+        let endpoint = Arc::clone(&self.endpoint);
         let (outboxes, roster) = (Arc::clone(&self.outboxes), Arc::clone(&self.prepared.roster));
         move || {
-            let mut counts = inspect.get().filter(|_| cfg!(feature = "danger-inspect"))?();
+            let mut counts = inspect();
             let from = endpoint.received_bytes().filter_map(|(number, bytes)| {
                 roster.node(number).map(|node| (node.name.clone(), bytes))
             });
             counts["bytes_from"] = json!(from.collect::<LinkCounts>());
             counts["bytes_to"] = json!(outboxes.sent_bytes());
-            Some(Page { ok: true, content: "application/json", body: format!("{counts}\n") })
+            Page { ok: true, content: "application/json", body: format!("{counts}\n") }
         }
     }
 }
 
-fn endpoint_config<S: Suite>(
-    roster: &Roster,
-    role: Role,
-    buffers: &Arc<BufferPool>,
-    segmentation: Segmentation,
-) -> EndpointConfig {
+/// The first step of a start: both addresses are bound, nothing is dialed.
+struct Bound {
+    listener: TcpListener,
+    endpoint: NodeEndpoint,
+    buffers: Arc<BufferPool>,
+    memory: Memory,
+    clock: Clock,
+    log: Log,
+    metrics: Arc<Metrics>,
+}
+
+impl Bound {
+    async fn bind<S: Suite>(prepared: &Prepared) -> Result<Self, NodeError> {
+        let config = &prepared.config;
+        let address = config.metrics;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| NodeError::Metrics { address, source })?;
+        let memory = Memory::plan::<S>(&prepared.roster, prepared.node.role, &config.limits);
+        let buffers = BufferPool::new(memory.buffers, S::PACKET_LEN);
+        let endpoint = NodeEndpoint::bind(
+            config.listen,
+            Arc::clone(&prepared.key),
+            endpoint_config::<S>(prepared, &buffers),
+        )?;
+        Ok(Self {
+            listener,
+            endpoint,
+            buffers,
+            memory,
+            clock: Clock::start(),
+            log: Log::new(prepared.node.name.clone()),
+            metrics: Arc::new(Metrics::install(config.metrics_tick, REVISION)?),
+        })
+    }
+}
+
+fn endpoint_config<S: Suite>(prepared: &Prepared, buffers: &Arc<BufferPool>) -> EndpointConfig {
+    let (roster, role) = (&prepared.roster, prepared.node.role);
     EndpointConfig {
         peers: roster.nodes().map(|node| (node.identity, node.number)).collect::<HashMap<_, _>>(),
         predecessors: roster.predecessors(role).map(|node| node.number).collect(),
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
         buffers: Buffers::Pool(Arc::clone(buffers)),
-        segmentation,
+        segmentation: prepared.config.segmentation,
+    }
+}
+
+/// The second step of a start: packet links to the next layer and control links to all other relays
+/// are dialed, again and again until they are up.
+struct Dialed {
+    readiness: Arc<Readiness>,
+    outboxes: Outboxes,
+    control: Vec<ControlDialer>,
+    incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
+    incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+}
+
+impl Dialed {
+    fn dial(
+        prepared: &Prepared,
+        bound: &Bound,
+        descriptor: &watch::Receiver<Option<Arc<[u8]>>>,
+    ) -> Self {
+        let (roster, role) = (&prepared.roster, prepared.node.role);
+        let relays: Vec<_> =
+            roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
+        let watch = LinkWatch {
+            readiness: Arc::new(Readiness::new(
+                bound.clock,
+                roster.successors(role).count(),
+                relays.len(),
+            )),
+            log: bound.log.clone(),
+            metrics: Arc::clone(&bound.metrics),
+        };
+        let queue = prepared.config.limits.queue_packets;
+        let outboxes = Outboxes::connect(&bound.endpoint, roster.successors(role), queue, &watch);
+        let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
+        let dial = |relay: &RosterNode| {
+            let changed = watch.link(LinkSort::Control, relay.name.clone());
+            let channels = ControlChannels {
+                outgoing: descriptor.clone(),
+                incoming: incoming_sender.clone(),
+                max_len: MAX_CONTROL_LEN,
+            };
+            ControlDialer::connect(&bound.endpoint, PeerAddress::from(relay), channels, changed)
+        };
+        let control = relays.into_iter().map(dial).collect();
+        Self { readiness: watch.readiness, outboxes, control, incoming, incoming_sender }
     }
 }
 

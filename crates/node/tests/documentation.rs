@@ -13,7 +13,8 @@ const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/mailbox.rs", &["Mailboxes"]),
     ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Held", "Stored"]),
     ("crates/proto/src/descriptor.rs", &["DescriptorBook"]),
-    ("relay/src/session.rs", &["Sessions", "Live", "SessionCounts"]),
+    ("relay/src/session.rs", &["Sessions", "Live"]),
+    ("relay/src/state.rs", &["SessionCounts"]),
 ];
 
 fn read(path: &str) -> String {

@@ -15,27 +15,35 @@ use crate::tls::LinkKind;
 /// The newest message that a side has to send; older ones are skipped.
 type Newest = watch::Receiver<Option<Arc<[u8]>>>;
 
+/// Both ends of a control link on this side, and its bound.
+#[derive(Clone)]
+pub struct ControlChannels {
+    /// The message to send: the newest at once, and again whenever it changes.
+    pub outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+    /// The queue for messages that arrive, each with the number of the node that sent it.
+    pub incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+    /// Bytes that a message may have; a longer one ends the link.
+    pub max_len: usize,
+}
+
 /// A control link that a node holds to a relay; the link's task ends when this is dropped.
 pub struct ControlDialer {
     task: AbortHandle,
 }
 
 impl ControlDialer {
-    /// Sends the newest of `outgoing` to `peer` at once and whenever it changes, and puts what
-    /// arrives (at most `max_len` bytes each) into `incoming`. `changed` is called with the link's
-    /// state.
+    /// Maintains a control link to `peer` over these channels. `changed` is called with the link's
+    /// state whenever it changes.
     #[must_use]
     pub fn connect(
         endpoint: &NodeEndpoint,
         peer: PeerAddress,
-        outgoing: watch::Receiver<Option<Arc<[u8]>>>,
-        incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
-        max_len: usize,
+        channels: ControlChannels,
         changed: impl Fn(LinkChange) + Send + Sync + 'static,
     ) -> Self {
         let number = peer.number;
         let dialer = endpoint.dialer(LinkKind::Control, peer);
-        let task = tokio::spawn(keep(dialer, number, outgoing, incoming, max_len, changed));
+        let task = tokio::spawn(keep(dialer, number, channels, changed));
         Self { task: task.abort_handle() }
     }
 }
@@ -49,9 +57,7 @@ impl Drop for ControlDialer {
 async fn keep(
     dialer: Dialer,
     peer: NodeNumber,
-    outgoing: Newest,
-    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
-    max_len: usize,
+    channels: ControlChannels,
     changed: impl Fn(LinkChange),
 ) {
     let mut backoff = Backoff::new();
@@ -60,7 +66,7 @@ async fn keep(
             if let Ok((send, recv)) = connection.open_bi().await {
                 backoff = Backoff::new();
                 changed(LinkChange::Up);
-                let _ = run(send, recv, peer, outgoing.clone(), incoming.clone(), max_len).await;
+                let _ = run(send, recv, peer, channels.clone()).await;
                 changed(LinkChange::Down { lost: 0 });
             }
             connection.close(0_u32.into(), b"");
@@ -73,17 +79,15 @@ async fn keep(
 /// [`ControlDialer`].
 ///
 /// # Errors
-/// The link is gone, or the peer sent a message longer than `max_len`.
+/// The link is gone, or the peer sent a message longer than the bound.
 pub async fn exchange(
     link: ControlLink,
     peer: NodeNumber,
-    outgoing: watch::Receiver<Option<Arc<[u8]>>>,
-    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
-    max_len: usize,
+    channels: ControlChannels,
 ) -> Result<(), LinkError> {
     let connection: Connection = link.0;
     let (send, recv) = connection.accept_bi().await.map_err(|_| LinkError)?;
-    let result = run(send, recv, peer, outgoing, incoming, max_len).await;
+    let result = run(send, recv, peer, channels).await;
     connection.close(0_u32.into(), b"");
     result
 }
@@ -92,10 +96,9 @@ async fn run(
     send: SendStream,
     recv: RecvStream,
     peer: NodeNumber,
-    outgoing: Newest,
-    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
-    max_len: usize,
+    channels: ControlChannels,
 ) -> Result<(), LinkError> {
+    let ControlChannels { outgoing, incoming, max_len } = channels;
     tokio::select! {
         result = write_newest(send, outgoing) => result,
         result = read_all(recv, peer, incoming, max_len) => result,

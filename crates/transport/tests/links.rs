@@ -8,9 +8,9 @@ use std::time::Duration;
 use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
-    Accepted, Arrival, BindError, Buffers, ConnectError, ControlDialer, EndpointConfig,
-    FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox, PeerAddress, Segmentation,
-    ServedLink, connect, exchange,
+    Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
+    EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox,
+    PeerAddress, Segmentation, ServedLink, connect, exchange,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -61,6 +61,14 @@ fn endpoint_with(
 
 fn any() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
+}
+
+/// Channels whose messages have at most 6000 bytes.
+fn channels(
+    outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+) -> ControlChannels {
+    ControlChannels { outgoing, incoming, max_len: 6000 }
 }
 
 fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
@@ -278,14 +286,14 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
         let _ = states_in.try_send(up);
     };
     let peer = address(&relay, RELAY);
-    let _dialer = ControlDialer::connect(&mix, peer, mix_says, to_mix, 6000, changed);
+    let _dialer = ControlDialer::connect(&mix, peer, channels(mix_says, to_mix), changed);
     let Some(Accepted::Control { from, link }) = within(relay.accept()).await else {
         panic!("no control link")
     };
     assert_eq!(from, number(MIX));
     let (_from_relay, relay_says) = watch::channel(message(10));
     let (to_relay, mut relay_hears) = mpsc::channel(8);
-    let run = tokio::spawn(exchange(link, from, relay_says, to_relay, 6000));
+    let run = tokio::spawn(exchange(link, from, channels(relay_says, to_relay)));
     assert_eq!(within(relay_hears.recv()).await.unwrap().1.len(), 5000);
     assert_eq!(within(mix_hears.recv()).await.unwrap(), (number(RELAY), vec![3; 10]));
     from_mix.send(message(6001)).unwrap();

@@ -19,8 +19,8 @@ use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_transport::{
-    Accepted, Buffers, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox, PeerAddress,
-    Segmentation, exchange,
+    Accepted, Buffers, ControlChannels, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox,
+    PeerAddress, Segmentation, exchange,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -201,7 +201,9 @@ async fn accept_control(
 ) {
     while let Some(accepted) = endpoint.accept().await {
         if let Accepted::Control { from, link } = accepted {
-            tokio::spawn(exchange(link, from, newest.clone(), heard.clone(), MAX_CONTROL_LEN));
+            let (outgoing, incoming) = (newest.clone(), heard.clone());
+            let channels = ControlChannels { outgoing, incoming, max_len: MAX_CONTROL_LEN };
+            tokio::spawn(exchange(link, from, channels));
         }
     }
 }

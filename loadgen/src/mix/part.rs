@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use rand::{Rng, RngExt};
-use rohrpost_node::{Log, NodeError, Prepared, Tasks, prepare, supervise};
+use rohrpost_node::{Duty, Log, NodeError, Prepared, Tasks, prepare, supervise};
 use rohrpost_packet::{Buffer, BufferPool, Classic, Hybrid, Suite};
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::roster::{RosterNode, SuiteName};
@@ -70,7 +70,7 @@ impl Part {
     /// It cannot start.
     pub(crate) fn run(self) -> Result<(), NodeError> {
         let (Self::Receive { place } | Self::Pass { place } | Self::Send { place, .. }) = &self;
-        let prepared = prepare(&place.file, false)?;
+        let prepared = prepare(&place.file, Duty::Mix)?;
         let log = Log::new(prepared.node.name.clone());
         match prepared.roster.suite {
             SuiteName::Hybrid => supervise(&log, || async { self.start::<Hybrid>(&prepared) }),

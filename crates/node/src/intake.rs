@@ -1,0 +1,154 @@
+//! The intake of a node: accepts links, admits those that its role serves, and hands the frames of
+//! each packet link to the workers in turn. A frame that finds its worker's queue full is dropped and
+//! counted.
+
+use std::sync::Arc;
+
+use rohrpost_packet::{Buffer, NodeNumber, Suite};
+use rohrpost_proto::control::MAX_CONTROL_LEN;
+use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::replay::Ingress;
+use rohrpost_proto::roster::{Role, Roster};
+use rohrpost_transport::{
+    Accepted, ControlChannels, ControlLink, FrameReceiver, NodeEndpoint, ServedLink, exchange,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::links::Inflow;
+use crate::metrics::Metrics;
+use crate::runtime::Node;
+use crate::worker::Handle;
+
+/// Links that a node admits.
+pub enum Admission {
+    /// Packet links alone: a mix.
+    Packets,
+    /// Packet links, control links and clients: a relay.
+    All {
+        /// The newest document as a control message, for control links.
+        documents: watch::Receiver<Option<Arc<[u8]>>>,
+        /// The worker that takes the links of clients.
+        clients: Handle<Box<ServedLink>>,
+    },
+}
+
+/// The task that takes links, as long as the node runs.
+pub struct Intake<J> {
+    endpoint: Arc<NodeEndpoint>,
+    roster: Arc<Roster>,
+    role: Role,
+    admission: Admission,
+    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+    lane: Lane<J>,
+    links: JoinSet<()>,
+}
+
+impl<J: Send + 'static> Intake<J> {
+    /// The intake of a node whose workers take each frame as the job that `job` makes of it.
+    #[must_use]
+    pub fn new<S: Suite>(
+        node: &Node<S>,
+        workers: Vec<Handle<J>>,
+        job: fn(Ingress, Buffer) -> J,
+        admission: Admission,
+    ) -> Self {
+        Self {
+            endpoint: Arc::clone(&node.endpoint),
+            roster: Arc::clone(&node.prepared.roster),
+            role: node.prepared.node.role,
+            admission,
+            incoming: node.incoming_sender.clone(),
+            lane: Lane {
+                workers,
+                job,
+                inflow: Arc::clone(&node.inflow),
+                metrics: Arc::clone(&node.metrics),
+            },
+            links: JoinSet::new(),
+        }
+    }
+
+    /// Takes links until the endpoint or the task of a link fails, and gives the name of that.
+    pub async fn run(mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                accepted = self.endpoint.accept() => match accepted {
+                    Some(accepted) => self.admit(accepted),
+                    None => return "endpoint",
+                },
+                Some(ended) = self.links.join_next() => if ended.is_err() { return "link" },
+            }
+        }
+    }
+
+    fn admit(&mut self, accepted: Accepted) {
+        match (accepted, &self.admission) {
+            (Accepted::Packet { from, frames }, _) => self.admit_packets(from, frames),
+            (Accepted::Control { from, link }, Admission::All { documents, .. }) => {
+                self.admit_control(from, link, documents.clone());
+            }
+            (Accepted::Client(link), Admission::All { clients, .. }) => {
+                if clients.try_send(link).is_err() {
+                    self.lane.metrics.drop_packet(Refusal::Overload);
+                }
+            }
+            (Accepted::Control { .. } | Accepted::Client(_), Admission::Packets) => {}
+        }
+    }
+
+    fn admit_packets(&mut self, from: NodeNumber, frames: FrameReceiver) {
+        if let Some(ingress) = self.roster.ingress(self.role, from) {
+            self.links.spawn(self.lane.clone().read(from, ingress, frames));
+        }
+    }
+
+    fn admit_control(
+        &mut self,
+        from: NodeNumber,
+        link: ControlLink,
+        outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+    ) {
+        let incoming = self.incoming.clone();
+        let channels = ControlChannels { outgoing, incoming, max_len: MAX_CONTROL_LEN };
+        self.links.spawn(async move {
+            let _ = exchange(link, from, channels).await;
+        });
+    }
+}
+
+/// The way of frames from one link to the workers.
+struct Lane<J> {
+    workers: Vec<Handle<J>>,
+    job: fn(Ingress, Buffer) -> J,
+    inflow: Arc<Inflow>,
+    metrics: Arc<Metrics>,
+}
+
+impl<J> Clone for Lane<J> {
+    fn clone(&self) -> Self {
+        Self {
+            workers: self.workers.clone(),
+            job: self.job,
+            inflow: Arc::clone(&self.inflow),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}
+
+impl<J> Lane<J> {
+    /// Hands the frames of one link to the workers in turn, until the link is gone.
+    async fn read(self, from: NodeNumber, ingress: Ingress, mut frames: FrameReceiver) {
+        let mut turn = self.workers.iter().cycle();
+        while let Ok(frame) = frames.recv().await {
+            self.metrics.received.increment(1);
+            self.inflow.count(from);
+            let job = frame.map(|frame| (self.job)(ingress, frame));
+            let taken =
+                job.zip(turn.next()).is_some_and(|(job, worker)| worker.try_send(job).is_ok());
+            if !taken {
+                self.metrics.drop_packet(Refusal::Overload);
+            }
+        }
+    }
+}

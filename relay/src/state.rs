@@ -1,0 +1,41 @@
+//! State that the threads and tasks of a relay share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use rohrpost_node::{Metrics, Node};
+use rohrpost_packet::Suite;
+use rohrpost_proto::entry::Entry;
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
+
+/// Entry, mailboxes and counters of one relay.
+pub(crate) struct Shared<S: Suite> {
+    pub(crate) entry: Mutex<Entry<S>>,
+    pub(crate) mailboxes: Mailboxes<S>,
+    pub(crate) counts: SessionCounts,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Sums over all sessions since the start.
+#[derive(Default)]
+pub(crate) struct SessionCounts {
+    pub(crate) sessions: AtomicUsize,
+    pub(crate) cells_up: AtomicU64,
+    pub(crate) cells_down: AtomicU64,
+}
+
+impl<S: Suite> Shared<S> {
+    /// The empty state of a relay that has just started.
+    pub(crate) fn new(node: &Node<S>) -> Self {
+        let limits = node.prepared.config.limits;
+        Self {
+            entry: Mutex::new(Entry::new(node.prepared.roster.traffic.slot, limits.sessions)),
+            mailboxes: Mailboxes::new(MailboxLimits {
+                mailboxes: limits.mailboxes,
+                envelopes: limits.envelopes,
+            }),
+            counts: SessionCounts::default(),
+            metrics: Arc::clone(&node.metrics),
+        }
+    }
+}
