@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ends a mix of a running local network with SIGKILL and checks what the operator and the users see:
-# localnet says so in plain words, the metrics show it, and letters sent a minute later arrive.
+# localnet says so in plain words, the metrics show it, and messages sent a minute later arrive.
 #
 # Takes about two minutes. Exit 0: all of it holds. Exit 1: says what does not.
 set -euo pipefail
@@ -41,11 +41,11 @@ sleep 20
 metrics=$(grep -m 1 -o 'http://[^ ]*/metrics' "$scratch/log")
 nodes=$(curl -s "$metrics" | awk '$1 == "rohrpost_document_nodes" { print $2 }')
 [ "$nodes" = 9 ] || fail "the metrics show $nodes nodes in the document, not 9"
-for letter in one two three four five; do rohrpost carol send dave "$letter" >/dev/null; done
+for message in one two three four five; do rohrpost carol send dave "$message" >/dev/null; done
 arrived=$(rohrpost dave inbox --wait 20 --json)
-for letter in one two three four five; do
-  grep -q "\"text\":\"$letter\"" <<<"$arrived" || fail "the letter '$letter' did not arrive"
+for message in one two three four five; do
+  grep -q "\"text\":\"$message\"" <<<"$arrived" || fail "the message '$message' did not arrive"
 done
 grep -m 1 'was ended by signal 9' "$scratch/log"
 grep -m 1 'has left the document' "$scratch/log"
-echo "outage: $metrics shows $nodes nodes; five of five letters sent a minute later arrived"
+echo "outage: $metrics shows $nodes nodes; five of five messages sent a minute later arrived"
