@@ -5,14 +5,17 @@
 
 mod command;
 mod driver;
+mod error;
 mod event;
+mod founding;
+mod link;
 
 use std::sync::Arc;
 
-use rohrpost_network::Network;
+use rohrpost_network::{Clock, Network};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::courier::{Account, Message, PostError};
+use rohrpost_proto::courier::{Account, Message};
 use rohrpost_proto::roster::SuiteName;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
@@ -20,10 +23,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::profile::Profile;
 use command::Command;
-use driver::{Driver, Founding};
+use founding::Founding;
+use link::Linker;
 
 pub use command::Correspondent;
-pub use event::{SessionError, SessionEvent};
+pub use error::{PostError, SessionError};
+pub use event::SessionEvent;
 
 /// A running client; its task ends when it is dropped.
 pub struct Session {
@@ -85,19 +90,26 @@ impl Session {
         let (outbox, events) = mpsc::channel(EVENT_BOUND);
         let join_key = network.trust.join_key().clone();
         let founding = Founding { profile, contacts, join_key };
-        let driver = Driver::<S>::new(roster, peer, segmentation, founding, inbox, outbox);
-        let task = AbortOnDropHandle::new(tokio::spawn(driver.run()));
+        let linker = Linker {
+            roster,
+            peer,
+            segmentation,
+            clock: Clock::start(),
+            commands: inbox,
+            events: outbox,
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(driver::run::<S>(linker, founding)));
         Ok(Self { commands, events, _task: Some(task), _open: None })
     }
 
     /// Hands a message for a contact to the courier; it leaves in payload slots.
     ///
     /// # Errors
-    /// The courier does not take it; before the first link it takes none ([`PostError::Full`]).
+    /// The courier refuses the message, or there has been no link yet.
     pub async fn post(&self, to: KeyId, message: Message) -> Result<(), PostError> {
         let (sender, answer) = oneshot::channel();
         self.command(Command::Post(to, Box::new(message), sender)).await;
-        answer.await.map_err(|_| PostError::Full)?
+        answer.await.map_err(|_| PostError::NotConnected)?
     }
 
     /// What has come in an [`Event::Arrived`] is where it lasts: its sender may be told.

@@ -2,12 +2,12 @@
 
 use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
-use rohrpost_proto::courier::{Complete, Event, PostError};
+use rohrpost_proto::courier::{self, Complete, Event};
 
 use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::Notice;
-use crate::session::SessionEvent;
+use crate::session::{PostError, SessionEvent};
 use crate::store::{Completed, Fate, Store, StoreError};
 
 impl AgentTask {
@@ -141,7 +141,9 @@ impl AgentTask {
                 Err(error) => return self.watch.store_trouble(&error),
             };
             match self.session.post(to, message).await {
-                Err(PostError::Full) => return self.progress.refused(),
+                Err(PostError::NotConnected | PostError::Refused(courier::PostError::Full)) => {
+                    return self.progress.refused();
+                }
                 Ok(()) => self.progress.posted(),
                 Err(_) => {
                     self.progress.posted();

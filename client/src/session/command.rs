@@ -1,8 +1,12 @@
 //! What a session is told.
 
+use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::KeyId;
-use rohrpost_proto::courier::{Account, Contact, Message, Part, PostError};
+use rohrpost_proto::courier::{Account, Contact, Courier, Event, Message, Part};
+use rohrpost_proto::time::Time;
 use tokio::sync::oneshot;
+
+use super::error::PostError;
 
 /// A contact, and what a former session has kept of its messages.
 pub struct Correspondent {
@@ -12,6 +16,17 @@ pub struct Correspondent {
     pub below: u64,
     /// What is kept of those after it.
     pub parts: Vec<Part>,
+}
+
+impl Correspondent {
+    pub(super) fn key(&self) -> KeyId {
+        self.contact.identity.key_id()
+    }
+
+    /// Whether nothing is kept of its messages.
+    pub(super) fn is_new(&self) -> bool {
+        self.below == 0 && self.parts.is_empty()
+    }
 }
 
 impl From<Contact> for Correspondent {
@@ -27,4 +42,70 @@ pub(super) enum Command {
     Contact(Box<Correspondent>),
     Remove(KeyId),
     Renew(Box<Account>),
+}
+
+impl Command {
+    /// Does to `client` what is commanded, and answers.
+    pub(super) fn execute(self, client: &mut impl Client, now: Time) {
+        match self {
+            Self::Post(to, message, answer) => {
+                let _ = answer.send(client.post(to, *message));
+            }
+            Self::Keep { sender, sequence, fragment } => {
+                client.keep(now, sender, sequence, fragment);
+            }
+            Self::Contact(contact) => client.add_contact(now, *contact),
+            Self::Remove(key) => client.remove_contact(key),
+            Self::Renew(account) => client.renew(*account),
+        }
+    }
+}
+
+/// The state of a client that commands act on: a courier, and before the first link what the courier
+/// will be made from.
+pub(super) trait Client {
+    fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
+    fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32);
+    fn add_contact(&mut self, now: Time, contact: Correspondent);
+    fn remove_contact(&mut self, key: KeyId);
+    fn renew(&mut self, account: Account);
+    fn poll_event(&mut self) -> Option<Event>;
+}
+
+impl<S: Suite> Client for Courier<S> {
+    fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
+        Ok(Self::post(self, to, message)?)
+    }
+
+    fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
+        Self::keep(self, now, sender, sequence, fragment);
+    }
+
+    fn add_contact(&mut self, now: Time, contact: Correspondent) {
+        let key = contact.key();
+        introduce(self, contact);
+        self.recall(now, key);
+    }
+
+    fn remove_contact(&mut self, key: KeyId) {
+        Self::remove_contact(self, key);
+    }
+
+    fn renew(&mut self, account: Account) {
+        self.renew_account(account);
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        Self::poll_event(self)
+    }
+}
+
+/// Adds a contact to a courier, with what is kept of its messages.
+pub(super) fn introduce<S: Suite>(courier: &mut Courier<S>, contact: Correspondent) {
+    let (key, new) = (contact.key(), contact.is_new());
+    let Correspondent { contact, below, parts } = contact;
+    courier.add_contact(contact);
+    if !new {
+        courier.resume(key, below, &parts);
+    }
 }

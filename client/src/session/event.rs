@@ -1,7 +1,8 @@
 //! What a session tells.
 
 use rohrpost_proto::courier::Event;
-use rohrpost_transport::ConnectError;
+
+use super::error::SessionError;
 
 /// What a session tells its owner.
 pub enum SessionEvent {
@@ -18,19 +19,4 @@ pub enum SessionEvent {
     Stale,
     /// Something happened in the courier.
     Courier(Event),
-}
-
-/// Why there is no link. It is tried again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
-    /// The relay cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The link was lost.
-    #[error("the link to the entry relay was lost")]
-    Lost,
-    /// The profile's entry relay is not in the roster.
-    #[error("the entry relay is not in the roster any more; make a new client with init")]
-    NoEntry,
 }

@@ -1,0 +1,31 @@
+//! Why a session has no link, or does not take a message.
+
+use rohrpost_proto::courier;
+use rohrpost_transport::ConnectError;
+
+/// Why there is no link. It is tried again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The relay cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The link was lost.
+    #[error("the link to the entry relay was lost")]
+    Lost,
+    /// The profile's entry relay is not in the roster.
+    #[error("the entry relay is not in the roster any more; make a new client with init")]
+    NoEntry,
+}
+
+/// Why a session does not take a message.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostError {
+    /// There has been no link yet, or there will be none.
+    #[error("the client has not been online yet; hand the message over once it is connected")]
+    NotConnected,
+    /// The courier refuses.
+    #[error(transparent)]
+    Refused(#[from] courier::PostError),
+}

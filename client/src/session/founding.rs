@@ -1,0 +1,73 @@
+//! A client before its first link: what its courier will be made from, once the clock is set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::{SessionId, Suite};
+use rohrpost_proto::courier::{Account, Courier, Event, Message, Vantage};
+use rohrpost_proto::roster::Roster;
+use rohrpost_proto::time::Time;
+use rohrpost_proto::trust::JoinKey;
+
+use super::command::{Client, Correspondent, introduce};
+use super::error::PostError;
+use crate::profile::Profile;
+
+/// What a courier is made from. Commands change it; it takes no messages.
+pub(super) struct Founding {
+    pub(super) profile: Profile,
+    pub(super) contacts: Vec<Correspondent>,
+    pub(super) join_key: JoinKey,
+}
+
+impl Founding {
+    /// Makes the courier of a session that begins now.
+    pub(super) fn found<S: Suite>(
+        self,
+        roster: &Arc<Roster>,
+        session: SessionId,
+        now: Time,
+    ) -> Courier<S> {
+        let Self { profile, contacts, join_key } = self;
+        let vantage = Vantage::Client { entry: profile.entry, session };
+        let mut seed = [0; 32];
+        rand::rng().fill_bytes(&mut seed);
+        let phase: Duration = roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
+        let roster = Arc::clone(roster);
+        let mut courier =
+            Courier::new(now, vantage, profile.account, roster, join_key, seed, phase);
+        contacts.into_iter().for_each(|contact| introduce(&mut courier, contact));
+        courier
+    }
+}
+
+impl Client for Founding {
+    fn post(&mut self, _to: KeyId, _message: Message) -> Result<(), PostError> {
+        Err(PostError::NotConnected)
+    }
+
+    /// Nothing has arrived yet.
+    fn keep(&mut self, _now: Time, _sender: KeyId, _sequence: u64, _fragment: u32) {}
+
+    fn add_contact(&mut self, _now: Time, new: Correspondent) {
+        match self.contacts.iter_mut().find(|known| known.key() == new.key()) {
+            Some(known) if new.is_new() => known.contact = new.contact,
+            Some(known) => *known = new,
+            None => self.contacts.push(new),
+        }
+    }
+
+    fn remove_contact(&mut self, key: KeyId) {
+        self.contacts.retain(|known| known.key() != key);
+    }
+
+    fn renew(&mut self, account: Account) {
+        self.profile.account = account;
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        None
+    }
+}
