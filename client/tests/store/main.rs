@@ -11,4 +11,5 @@ mod lives;
 mod local_api;
 mod outgoing;
 mod power_cut;
+mod session;
 mod world;
