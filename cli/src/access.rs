@@ -1,4 +1,4 @@
-//! How a command reaches its client: through the daemon if one runs, else by opening the store.
+//! Access of a command to its client: through the daemon if one runs, else by opening the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::CommandError;
 use crate::place::Place;
 
-/// Whether a client without a daemon goes online.
+/// Reach of a client without a daemon: it goes online, or stays offline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     Online,
     Offline,
 }
 
-/// A client to ask.
+/// A client that can be asked.
 pub(crate) enum Access {
     #[cfg(unix)]
     Daemon(Connection),
@@ -34,7 +34,7 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Does something with a client, which is closed whatever comes of it.
+    /// Works with a client, which is closed whatever comes of the work.
     pub(crate) async fn within<T>(
         place: &Place,
         reach: Reach,
@@ -69,7 +69,7 @@ impl Access {
         }
     }
 
-    /// What happens next, within a time. A daemon tells after [`Request::Subscribe`].
+    /// The next notice, if one comes in time. A daemon gives notices after [`Request::Subscribe`].
     pub(crate) async fn notice(&mut self, by: Instant) -> Result<Option<Notice>, CommandError> {
         match self {
             #[cfg(unix)]
@@ -109,7 +109,7 @@ impl Access {
     }
 }
 
-/// For the last cell to be on its way.
+/// Time for the last cell to be on its way.
 const LAST_CELL: Duration = Duration::from_secs(1);
-/// Longer than anyone waits.
+/// A time that is longer than anyone waits.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);

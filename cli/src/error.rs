@@ -1,4 +1,4 @@
-//! Why a command fails, and its exit code.
+//! Errors of the command, with their exit codes.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use rohrpost_client::{
     AgentError, CardError, NetworkError, ProfileError, SessionError, StoreError, VaultError,
 };
 
-/// Why a command fails; each says what to do.
+/// Reason why a command fails; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// After sysexits.h.
+    /// The exit code, after sysexits.h.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,

@@ -1,4 +1,4 @@
-//! What has arrived: listed, read, exported.
+//! Messages that have arrived: listed, read, exported.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub(crate) async fn run(
     .await
 }
 
-/// Lists what is there and what comes; why there was never a link, if so.
+/// Lists what is there and what comes. Returns the reason if there was never a link.
 async fn listen(
     access: &mut Access,
     options: &Options,
@@ -85,7 +85,7 @@ async fn listen(
     Ok(trouble.filter(|_| !connected))
 }
 
-/// Lists messages from a number on; the number after the last.
+/// Lists messages from a number on, and returns the number after the last.
 async fn list(
     access: &mut Access,
     from: u64,
@@ -130,7 +130,7 @@ fn line(message: &IncomingMessage, text: Option<&str>) -> String {
     format!("{mark}{number}  {}  {from}: {what}", when(*written))
 }
 
-/// For scripts: what is known of a message, and its text.
+/// JSON for scripts: what is known of a message, and its text.
 fn full(message: &IncomingMessage, text: Option<&str>) -> Value {
     let mut value = json!(message);
     if let Some(text) = text {
@@ -200,7 +200,7 @@ pub(crate) async fn export(
     Ok(())
 }
 
-/// Writes all messages; how many.
+/// Writes all messages, and returns their number.
 async fn write_all(
     access: &mut Access,
     directory: &Path,
@@ -234,7 +234,7 @@ async fn write_all(
     Ok(inbox.len())
 }
 
-/// A file that its user alone can read; none is overwritten.
+/// Writes a file that its user alone can read; none is overwritten.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

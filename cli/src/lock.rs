@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 
 use crate::error::CommandError;
 
-/// What a store is to be locked by: a key file, a passphrase in a file, or one that is asked for.
+/// Lock of a store: a key file, a passphrase in a file, or one that is asked for.
 pub(crate) struct Lock {
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 impl Lock {
-    /// To open a store.
+    /// Unlocks a store that exists.
     pub(crate) fn unlock(&self, question: &str) -> Result<Unlock, CommandError> {
         if let Some(path) = &self.key_file {
             return Ok(Unlock::key_file(path).map_err(StoreError::from)?);
@@ -26,8 +26,8 @@ impl Lock {
         }
     }
 
-    /// For a new store, or a new lock: a key file is made if it is not there, a passphrase is asked
-    /// for twice.
+    /// Makes a lock for a new store, or a new one: a key file is made if it is not there, a passphrase
+    /// is asked for twice.
     pub(crate) fn make(&self) -> Result<Unlock, CommandError> {
         if let Some(path) = &self.key_file {
             let made = match Unlock::key_file(path) {

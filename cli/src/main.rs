@@ -79,7 +79,7 @@ enum Command {
     },
     /// Add a contact from its card.
     Add {
-        /// What you call the contact.
+        /// The name by which you call the contact.
         name: String,
         /// The card's file, or - for standard input.
         card: PathBuf,
@@ -119,7 +119,7 @@ enum Command {
         /// A directory that does not exist.
         directory: PathBuf,
     },
-    /// What is queued, sent, delivered, expired; and whether the network is well.
+    /// Show what is queued, sent, delivered, expired, and whether the network is well.
     Status(status::Options),
     /// Stay online, keep the grid, and serve the local API at HOME/daemon.sock until Ctrl-C.
     Daemon {
@@ -129,10 +129,10 @@ enum Command {
     },
     /// Lock the store by another passphrase or key file.
     Passphrase {
-        /// By this key file, which is made if it is not there.
+        /// Lock it by this key file, which is made if it is not there.
         #[arg(long, value_name = "FILE")]
         new_key_file: Option<PathBuf>,
-        /// By the passphrase in the first line of this file.
+        /// Lock it by the passphrase in the first line of this file.
         #[arg(long, value_name = "FILE", conflicts_with = "new_key_file")]
         new_passphrase_file: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! What the command says: results on standard output, progress on standard error.
+//! Output of the command: results on standard output, progress on standard error.
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
@@ -18,19 +18,19 @@ impl Output {
         Self { json }
     }
 
-    /// A result. A closed standard output loses it.
+    /// Prints a result. A closed standard output loses it.
     pub(crate) fn say(&self, json: &Value, text: &str) {
         let mut out = std::io::stdout();
         let _ = if self.json { writeln!(out, "{json}") } else { writeln!(out, "{text}") };
         let _ = out.flush();
     }
 
-    /// A word for who runs the command, beside its results.
+    /// Prints a remark for whoever runs the command, beside its results.
     pub(crate) fn note(&self, text: &str) {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
-    /// Bytes as they are.
+    /// Prints bytes as they are.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         let mut out = std::io::stdout();
         let _ = out.write_all(bytes);
@@ -66,7 +66,7 @@ impl Output {
     }
 }
 
-/// All of a file, or of standard input.
+/// All bytes of a file, or of standard input.
 pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, CommandError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -77,13 +77,13 @@ pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, CommandError> {
     bytes.map_err(|source| CommandError::Input { path: path.to_owned(), source })
 }
 
-/// What others wrote, without what could steer a terminal.
+/// Text that others wrote, without what could steer a terminal.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// A Unix second, to the minute; one that others have chosen may lie beyond the years that can be
-/// written, and counts as the last of them.
+/// Text of a Unix second, to the minute. A time that others have chosen may lie beyond the years that
+/// can be written, and counts as the last of them.
 pub(crate) fn when(seconds: u64) -> String {
     let seconds = Duration::from_secs(seconds.min(YEAR_9999));
     let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);

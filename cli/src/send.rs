@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Send a file; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
-    /// What the recipient sees as the file's name [default: the last part of FILE].
+    /// The file's name as the recipient sees it [default: the last part of FILE].
     #[arg(long, value_name = "NAME", requires = "file")]
     file_name: Option<String>,
     /// Give it up after so long, as in 12h or 30d [default: 7days].
@@ -156,7 +156,7 @@ fn describe(message: &OutgoingMessage) -> String {
     }
 }
 
-/// Twice what the grid needs, and a minute for the link.
+/// Usual time to wait: twice what the grid needs, and a minute for the link.
 fn limit(message: &OutgoingMessage) -> Duration {
     Duration::from_secs(60 + 2 * message.estimate)
 }

@@ -1,4 +1,4 @@
-//! What has become of messages, and whether the network is well.
+//! Status of messages and of the network.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     /// List every message, also those that are delivered.
     #[arg(long)]
     all: bool,
-    /// Without a daemon, do not go online to look at the network.
+    /// Do not go online to look at the network if no daemon runs.
     #[arg(long)]
     offline: bool,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Until all is seen that there is to see, or a link has had its time.
+/// Looks at the network until all is seen that there is to see, or a link has had its time.
 async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandError> {
     let spinner = output.spinner("looking at the network");
     let deadline = Instant::now() + LOOK;
@@ -120,5 +120,5 @@ fn describe_health(health: &Health, daemon: bool) -> String {
     text
 }
 
-/// A little more than a link has for its answer.
+/// Time to look: a little more than a link has for its answer.
 const LOOK: Duration = Duration::from_secs(12);

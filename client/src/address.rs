@@ -1,7 +1,7 @@
-//! An address: how a client is reached, in one of its generations. Its card carries it without the
-//! generation, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
+//! An address: how a client is reached, in one of its versions. Its card carries the address without
+//! the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: version u8 = 1 ‖ generation u64 ‖ counts since u32 ‖ contact. Contact: identity 32 ‖ prekey 1216 ‖
+//! Address: format u8 = 1 ‖ address version u64 ‖ counts since u32 ‖ contact. Contact: identity 32 ‖ prekey 1216 ‖
 //! count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
 use rohrpost_packet::NodeNumber;
@@ -9,25 +9,26 @@ use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic}
 use rohrpost_proto::courier::{Contact, ContactMailbox};
 use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
-/// A generation of a client's address.
+/// One version of a client's address.
 #[derive(Clone)]
 pub struct Address {
-    /// Rises; a newer one replaces an older.
+    /// Number of the address version, which rises: a newer one replaces an older.
     pub generation: u64,
-    /// Since when the client counts the messages of whom it tells this. If that changes, it does
-    /// not know any more what came before, and they are to be numbered anew.
+    /// Incarnation since which the client counts the messages of the contact that hears this. If it
+    /// changes, the client does not know any more what came before, and the contact's messages are to
+    /// be numbered anew.
     pub counts_since: u32,
-    /// How it is reached.
+    /// Keys and mailboxes by which the client is reached.
     pub contact: Contact,
 }
 
-/// Not the layout of an address.
+/// The bytes have not the layout of an address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not an address")]
 pub struct AddressError;
 
 impl Address {
-    /// As the body of a message.
+    /// Encodes the body of a message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
@@ -40,7 +41,7 @@ impl Address {
     /// Reads the body of a message.
     ///
     /// # Errors
-    /// Not of this version or layout.
+    /// The bytes are not of this format.
     pub fn decode(bytes: &[u8]) -> Result<Self, AddressError> {
         let mut rest = bytes;
         if take(&mut rest)? != [VERSION] {

@@ -29,7 +29,7 @@ use health::Watch;
 use progress::Progress;
 use task::{AgentTask, mailboxes};
 
-/// A running client. Clones ask the same one; it ends with the last of them, or by
+/// A running client. Clones ask the same client, which ends with the last of them, or by
 /// [`Agent::end`].
 #[derive(Clone)]
 pub struct Agent {
@@ -44,14 +44,14 @@ enum Order {
     End(oneshot::Sender<()>),
 }
 
-/// Why an agent cannot start.
+/// Reason why an agent cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The store.
+    /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The session.
+    /// The session cannot start.
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -68,8 +68,8 @@ impl Agent {
         Self::with(network, store, session)
     }
 
-    /// The same without a link to the network: what is asked of it is answered from the store, what
-    /// it accepts waits there. Must be called within a tokio runtime of several threads.
+    /// Starts a client without a link to the network: requests are answered from the store, and what
+    /// is accepted waits there. Must be called within a tokio runtime of several threads.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -100,10 +100,10 @@ impl Agent {
         Ok(Self { orders, notices, _task: Arc::new(task) })
     }
 
-    /// Asks for something.
+    /// Asks for something, and waits for the answer.
     ///
     /// # Errors
-    /// Why it was not done.
+    /// The request was not done; the failure says why.
     pub async fn ask(&self, request: Request) -> Result<Response, Failure> {
         let ending = || Failure::new(FailureCode::Ending, &"the client is ending; try again");
         let (sender, answer) = oneshot::channel();
@@ -112,7 +112,7 @@ impl Agent {
         answer.await.map_err(|_| ending())?
     }
 
-    /// What happens from now on. Who reads too slowly misses some.
+    /// Notices of what happens from now on. A reader that is too slow misses some.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
@@ -172,8 +172,8 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// Once a minute: a new generation when it is time, another mailbox in place of a lost one,
-    /// and what is over is forgotten.
+    /// Does what is due once a minute: begins a new address version when it is time, puts another
+    /// mailbox in place of a lost one, and forgets what is over.
     async fn maintain(&mut self) {
         let now = now();
         let rolled = self.store.with(|store| store.roll(now));
@@ -187,7 +187,7 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// A mailbox whose relay has been away for long while the other answers is given up.
+    /// Gives up a mailbox whose relay has been away for long while the other answers.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
         let Some(lost) = self.watch.lost_mailbox(Instant::now()) else {
             return Ok(false);
@@ -212,9 +212,9 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
 }
 
 const MAINTENANCE: Duration = Duration::from_secs(60);
-/// Events that are taken at once; of them fragments are one transaction.
+/// Events that are taken at once; the fragments among them are one transaction.
 const BATCH: usize = 64;
-/// Requests that wait; who asks more waits longer.
+/// Requests that can wait; whoever asks more waits longer.
 const ORDER_BOUND: usize = 16;
-/// Notices that a slow reader can be behind.
+/// Notices by which a slow reader can be behind.
 const NOTICE_BOUND: usize = 256;

@@ -189,6 +189,6 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// A message is given up after so long unless its sender says otherwise: as long as a mailbox holds
+/// Time after which a message is given up unless its sender says otherwise: as long as a mailbox holds
 /// an envelope.
 const LIFE: Duration = rohrpost_proto::mailbox::TTL;

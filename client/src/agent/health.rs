@@ -1,5 +1,5 @@
-//! What the agent has seen of the network, and what of that a person should know. Time is an
-//! argument.
+//! Health of the client's network: what the agent has seen of it, and what of that a person should
+//! know. Time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
 use crate::store::StoreError;
 
-/// What has been seen so far. It stays on the client's own machine.
+/// Observations so far, which stay on the client's own machine.
 pub(super) struct Watch {
     entry: String,
     nodes: usize,
@@ -22,7 +22,7 @@ pub(super) struct Watch {
     document: Option<Instant>,
     stale: bool,
     clock_ahead: Option<i64>,
-    /// Since the last hour began, and in the hour before: sent and lost.
+    /// Loops that were sent and lost, since the last hour began and in the hour before.
     loops: [(u64, u64); 2],
     hour: Instant,
     total: (u64, u64),
@@ -33,13 +33,13 @@ pub(super) struct Watch {
 struct Mailbox {
     number: NodeNumber,
     relay: String,
-    /// Since when it is watched.
+    /// Begin of the watch over this mailbox.
     since: Instant,
     answered: Option<Instant>,
 }
 
 impl Watch {
-    /// Of a client that enters at a relay of this name, in a network of so many nodes.
+    /// Begins to watch for a client that enters at a relay of this name, in a network of so many nodes.
     pub(super) const fn new(entry: String, nodes: usize, now: Instant) -> Self {
         Self {
             entry,
@@ -59,7 +59,7 @@ impl Watch {
         }
     }
 
-    /// The mailboxes are those at these relays from now on.
+    /// Watches the mailboxes at these relays from now on.
     pub(super) fn follow(&mut self, relays: &[(NodeNumber, String)], now: Instant) {
         self.mailboxes.retain(|known| relays.iter().any(|(number, _)| *number == known.number));
         for (number, relay) in relays {
@@ -113,7 +113,7 @@ impl Watch {
         }
     }
 
-    /// The store could not be read or written; said until the client is started again.
+    /// Notes that the store could not be read or written: a problem until the client is started again.
     pub(super) fn store_trouble(&mut self, error: &StoreError) {
         self.store = Some(error.to_string());
     }
@@ -227,14 +227,14 @@ impl Mailbox {
 
 const HOUR: Duration = Duration::from_secs(3600);
 const FIRST_DOCUMENT: Duration = Duration::from_secs(30);
-/// Five minutes, as clients' clocks may be off by that.
+/// Milliseconds by which a clock is off: five minutes, as clients' clocks may be off by that.
 const CLOCK_OFF_MS: i64 = 300_000;
-/// So many missing loops are no accident.
+/// Lost loops that are no accident any more.
 const LOOPS_LOST: u64 = 10;
 const SILENT: Duration = Duration::from_secs(180);
-/// Some dozens of answers by the default rates.
+/// A mailbox answers if it has done so within this time: some dozens of answers by the default rates.
 const ANSWERS: Duration = Duration::from_secs(60);
-/// A mailbox that does not answer for so long is given up. Longer than any maintenance; shorter than
+/// Time without an answer after which a mailbox is given up. Longer than any maintenance; shorter than
 /// the time that messages wait.
 const LOST: Duration = Duration::from_secs(6 * 3600);
 

@@ -11,8 +11,8 @@ use crate::session::{PostError, SessionEvent};
 use crate::store::{Completed, Fate, Store, StoreError};
 
 impl AgentTask {
-    /// Takes what has happened to mail. What cannot be written is not acknowledged: its senders send
-    /// it again.
+    /// Takes the events of mail. What cannot be written is not acknowledged: its senders send it
+    /// again.
     pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
         let mut arrived: Vec<(KeyId, Box<Letter>)> = Vec::new();
         let mut later = Vec::new();
@@ -81,7 +81,8 @@ impl AgentTask {
         Ok(())
     }
 
-    /// A contact counts anew: the session forgets what was for it, and gets it under new numbers.
+    /// Begins anew with a contact that counts anew: the session forgets what was for it, and gets it
+    /// under new numbers.
     async fn restart_contact(&mut self, key: KeyId) -> Result<(), StoreError> {
         let mut all = self.store.with(Store::correspondents)?.into_iter();
         let found = all.find(|other| other.contact.identity.key_id() == key);
@@ -93,7 +94,7 @@ impl AgentTask {
         Ok(())
     }
 
-    /// A letter of a message has left for the first time.
+    /// Takes note that a fragment of a message has left for the first time.
     fn left(&mut self, id: MessageId) -> Result<(), StoreError> {
         let left = self.progress.leave(id);
         let Some(outgoing) = self.store.with(|store| store.outgoing(id))? else {

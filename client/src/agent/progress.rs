@@ -1,4 +1,4 @@
-//! What of each message has left, and which of them the session has been given.
+//! Progress of each message: the fragments of it that have left, and whether the session has it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -13,18 +13,19 @@ use crate::store::{Fate, Outgoing};
 
 /// The outbox as the agent works through it.
 pub(super) struct Progress {
-    /// Bytes of a letter.
+    /// Bytes of a fragment.
     room: u64,
-    /// Seconds for a letter on average: until the next payload slot (8/3 slots), or until one of the
+    /// Seconds for a fragment on average: until the next payload slot (8/3 slots), or until one of the
     /// contact's two mailboxes takes another (3/4 of their answers' period), whatever is longer.
     pace: f64,
-    /// Not given to the session yet, in the order of acceptance. As many as the outbox has.
+    /// Messages that the session was not given yet, in the order of acceptance. As many as the outbox
+    /// has.
     waiting: VecDeque<(KeyId, MessageId)>,
-    /// Given to it.
+    /// Messages that the session was given.
     posted: HashSet<MessageId>,
-    /// Whether it took no more, and nothing has been over since.
+    /// True if the session took no more, and nothing has been over since.
     full: bool,
-    /// Letters that have left, of what is open.
+    /// Fragments that have left, of each message that is open.
     left: HashMap<MessageId, u32>,
 }
 
@@ -60,31 +61,31 @@ impl Progress {
         self.waiting.push_back((new.to, new.id));
     }
 
-    /// What the session is to be given next, if it may have room.
+    /// The message that the session is to be given next, if it may have room.
     pub(super) fn next(&self) -> Option<(KeyId, MessageId)> {
         self.waiting.front().filter(|_| !self.full).copied()
     }
 
-    /// The session has no room: it is not asked again, each time with a whole message, before
-    /// something is over.
+    /// Notes that the session has no room: it is not asked again, each time with a whole message,
+    /// before something is over.
     pub(super) const fn refused(&mut self) {
         self.full = true;
     }
 
-    /// The session may have room again.
+    /// Notes that the session may have room again.
     pub(super) const fn made_room(&mut self) {
         self.full = false;
     }
 
-    /// The first of what waits was given to the session, or need not be.
+    /// Notes that the first waiting message was given to the session, or need not be.
     pub(super) fn posted(&mut self) {
         if let Some((_, id)) = self.waiting.pop_front() {
             self.posted.insert(id);
         }
     }
 
-    /// The session has forgotten all that was for a contact: what the outbox still has for it waits
-    /// again.
+    /// Notes that the session has forgotten all that was for a contact: what the outbox still has for
+    /// it waits again.
     pub(super) fn forget(&mut self, outbox: &[Outgoing], to: KeyId) {
         for one in outbox.iter().filter(|one| one.to == to) {
             self.posted.remove(&one.id);
@@ -95,20 +96,20 @@ impl Progress {
         self.load(outbox);
     }
 
-    /// A letter has left for the first time; how many have.
+    /// Counts a fragment that has left for the first time, and returns how many have.
     pub(super) fn leave(&mut self, id: MessageId) -> u32 {
         let left = self.left.entry(id).or_default();
         *left += 1;
         *left
     }
 
-    /// A message is over.
+    /// Forgets a message that is over.
     pub(super) fn over(&mut self, id: MessageId) {
         self.left.remove(&id);
         self.posted.remove(&id);
     }
 
-    /// Letters of a message with so many bytes of text or file; its head takes three bytes and its
+    /// Fragments that a message takes by its bytes of text or file; its head takes three bytes and its
     /// name.
     pub(super) fn letters(&self, outgoing: &Outgoing) -> u32 {
         let name = outgoing.name.as_ref().map_or(0, String::len);

@@ -1,4 +1,4 @@
-//! What the agent's task has at hand: store, session, and what it has seen of both.
+//! State of the agent's task: store, session, and what it has seen of both.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::profile::Profile;
 use crate::session::Session;
 use crate::store::Store;
 
-/// What the agent's task owns.
+/// State that the agent's task owns.
 pub(super) struct AgentTask {
     pub(super) network: Arc<Network>,
     pub(super) store: BlockingStore,
@@ -23,12 +23,12 @@ pub(super) struct AgentTask {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
     pub(super) watch: Watch,
-    /// Whether there ever was a link: until then the session takes no messages.
+    /// True once there was a link: until then the session takes no messages.
     pub(super) online: bool,
 }
 
 impl AgentTask {
-    /// The session goes on with the newest keys and mailboxes.
+    /// Has the session go on with the newest keys and mailboxes.
     pub(super) async fn renew(&mut self) {
         match self.store.with(Store::profile) {
             Ok(profile) => {
@@ -43,13 +43,13 @@ impl AgentTask {
         }
     }
 
-    /// Nobody may be listening.
+    /// Notifies whoever listens, which may be nobody.
     pub(super) fn notify(&self, notice: Notice) {
         let _ = self.notices.send(notice);
     }
 }
 
-/// The relays of the mailboxes.
+/// Numbers and names of the relays that hold the mailboxes.
 pub(super) fn mailboxes(network: &Network, profile: &Profile) -> Vec<(NodeNumber, String)> {
     let mailboxes = profile.account.mailboxes.iter();
     mailboxes.map(|own| (own.relay, network.roster.name_of(own.relay))).collect()

@@ -1,9 +1,9 @@
-//! Why a vault does not open, or does not do what it is asked; each message says what to do.
+//! Errors of a vault that does not open or does not do what it is asked; each message says what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong with a vault.
+/// Reason why a vault does not open, or does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
@@ -25,34 +25,34 @@ pub enum VaultError {
          try again, then restore the file from a backup"
     )]
     WrongKey(PathBuf),
-    /// A key file was given.
+    /// A key file was given for a vault that a passphrase locks.
     #[error("{0} is locked by a passphrase, not by a key file; give the passphrase")]
     PassphraseNeeded(PathBuf),
-    /// A passphrase was given.
+    /// A passphrase was given for a vault that a key file locks.
     #[error("{0} is locked by a key file, not by a passphrase; name the key file")]
     KeyFileNeeded(PathBuf),
-    /// Written by a later program.
+    /// The file was written by a later program.
     #[error("{path} has format {version}, which this program does not know; get a newer rohrpost")]
     Newer {
-        /// The vault.
+        /// The vault's file.
         path: PathBuf,
-        /// Its format.
+        /// The format that its header names.
         version: u32,
     },
     /// Something in the file is not as it was written.
     #[error("{path} is damaged, or not a vault: {what}; restore it from a backup")]
     Damaged {
-        /// The vault.
+        /// The vault's file.
         path: PathBuf,
-        /// What does not fit.
+        /// The part that does not fit.
         what: &'static str,
     },
     /// A key file or the directory of a new vault is open to other users of the machine.
     #[error("other users of this machine can use {path}; run: chmod {mode} {path}")]
     Exposed {
-        /// The file or directory.
+        /// The file or directory that others can use.
         path: PathBuf,
-        /// The mode that it needs.
+        /// The mode that the path needs.
         mode: &'static str,
     },
     /// The file belongs to somebody else, or its mode forbids to read or write it.
@@ -67,11 +67,11 @@ pub enum VaultError {
     /// A key or value beyond the limit.
     #[error("a record's {what} has {len} bytes, and {limit} is the most; cut it into several")]
     TooLong {
-        /// Key or value.
+        /// The part of the record: its key or its value.
         what: &'static str,
-        /// Its length.
+        /// Bytes that were given.
         len: usize,
-        /// The most.
+        /// Bytes that are the most.
         limit: usize,
     },
     /// A step of a transaction failed, and the transaction was to be committed all the same.
@@ -80,15 +80,15 @@ pub enum VaultError {
     /// The machine does not give the memory that the passphrase costs.
     #[error("the passphrase needs {mebibytes} MiB of free memory; close other programs")]
     Memory {
-        /// How much.
+        /// Memory that the passphrase costs, in MiB.
         mebibytes: u32,
     },
     /// The system refuses; its message says why.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// The file that the system was asked for.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
 }
@@ -108,8 +108,8 @@ impl VaultError {
         Self::Damaged { path: path.to_owned(), what }
     }
 
-    /// What redb says. It reports bytes that it did not write as corruption, as input that it
-    /// cannot parse or find, or as a table of another type.
+    /// Error for what redb says. Bytes that redb did not write are reported as corruption, as input
+    /// that cannot be parsed or found, or as a table of another type.
     pub(crate) fn store<E: Into<redb::Error>>(path: &Path) -> impl Fn(E) -> Self {
         move |error| match error.into() {
             redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {

@@ -49,12 +49,12 @@ impl VaultFile {
         Ok(Self { path: path.to_owned(), disk, locked })
     }
 
-    /// For messages.
+    /// The path under which messages name the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The header that counts, and whether both copies are the same.
+    /// The header that counts, with true if both copies are the same.
     pub(crate) fn header(&self) -> Result<(Header, bool), VaultError> {
         let copy = |page: u64| Ok::<_, VaultError>(Header::decode(&self.read(page * PAGE_LEN)?));
         let chosen = Header::choose(copy(0)?, copy(1)?);
@@ -97,7 +97,7 @@ impl VaultFile {
         self.write((commit % PAGES) * PAGE_LEN + ANCHOR, &anchor)
     }
 
-    /// What the two slots hold; none where one cannot be read.
+    /// The erasure keys in the two slots; none where a slot cannot be read.
     pub(crate) fn erasure_keys(&self, keys: &Keys) -> Result<[Option<ErasureKey>; 2], VaultError> {
         let slot = |page: u64| {
             let bytes: [u8; SLOT_LEN] = self.read(page * PAGE_LEN + SLOT)?;
@@ -122,7 +122,7 @@ impl VaultFile {
         self.sync()
     }
 
-    /// All bytes, as whoever seizes the file has them.
+    /// All bytes of the file, as whoever seizes it has them.
     pub(crate) fn image(&self) -> Result<Vec<u8>, VaultError> {
         let len = self.disk.len().map_err(VaultError::io(&self.path))?;
         let mut image = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
@@ -202,7 +202,7 @@ impl StorageBackend for BehindHead {
     }
 }
 
-/// A damaged page can name any offset.
+/// Place in the file of redb's offset, which in a damaged page can be any number.
 fn shifted(offset: u64) -> io::Result<u64> {
     offset.checked_add(HEAD_LEN).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
@@ -253,16 +253,16 @@ impl Drop for Draft {
     }
 }
 
-/// What precedes redb's file: two pages, each with a header at its begin, an anchor behind it, and
-/// the slot of an erasure key.
+/// Bytes that precede redb's file: two pages, each with a header at its begin, an anchor behind it,
+/// and the slot of an erasure key.
 pub(crate) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
 const HEAD_BYTES: usize = 8192;
 const PAGES: u64 = 2;
 const PAGE_LEN: u64 = 4096;
-/// In another sector than the header, so that to write it cannot tear the header.
+/// Place of the anchor: in another sector than the header, which a write to it cannot tear.
 const ANCHOR: u64 = 512;
 const ANCHOR_LEN: usize = 8 + 32;
-/// In a sector of its own for the same reason.
+/// Place of the erasure key's slot: in a sector of its own for the same reason.
 const SLOT: u64 = 1024;
 const _: () = assert!(HEADER_LEN < 512 && SLOT_LEN < 512 && HEAD_LEN == 8192);
 

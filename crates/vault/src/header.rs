@@ -23,19 +23,19 @@ use crate::unlock::{Cost, Secret, Unlock, stretch};
 #[derive(PartialEq, Eq)]
 pub(crate) struct Header {
     generation: u64,
-    /// None: a key file.
+    /// None for a key file.
     cost: Option<Cost>,
     salt: [u8; 32],
     nonce: [u8; NONCE_LEN],
     wrapped: [u8; 32 + TAG_LEN],
 }
 
-/// Why a copy of the header cannot be used.
+/// Reason why a copy of the header cannot be used.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Unreadable {
-    /// Not what was written.
+    /// The bytes are not what was written.
     Damaged,
-    /// Written by a later program.
+    /// A later program has written the copy.
     Newer(u32),
 }
 
@@ -149,7 +149,7 @@ impl Header {
         })
     }
 
-    /// Which of the two copies counts, and whether both are the same.
+    /// The copy that counts, with true if both are the same.
     pub(crate) fn choose(
         first: Result<Self, Unreadable>,
         second: Result<Self, Unreadable>,
@@ -185,9 +185,9 @@ fn array<const N: usize>(bytes: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
     part
 }
 
-/// Begins each copy.
+/// First bytes of each copy.
 pub(crate) const MAGIC: &[u8; 16] = b"rohrpost vault\r\n";
-/// Half a sector, which disks write whole.
+/// Bytes of a header: half a sector, and disks write a sector whole.
 pub(crate) const HEADER_LEN: usize = 256;
 const FORMAT: u32 = 1;
 const VERSION: usize = 16;

@@ -68,13 +68,13 @@ impl Key {
 
 /// Everything that an open vault computes with.
 pub(crate) struct Keys {
-    /// Wrapped in the file's header.
+    /// The key that the file's header wraps.
     pub(crate) master: Key,
-    /// Seals the ledger.
+    /// The key that seals the ledger.
     pub(crate) ledger: Key,
-    /// Authenticates the number of the newest commit.
+    /// The key that authenticates the number of the newest commit.
     pub(crate) anchor: Key,
-    /// Wraps the erasure key.
+    /// The key that wraps the erasure key.
     pub(crate) slot: Key,
     names: Key,
 }
@@ -113,7 +113,7 @@ impl Keys {
 
 /// Half of the secret behind the erasable tables, between two erasures.
 pub(crate) struct ErasureKey {
-    /// Rises by one with each erasure.
+    /// Number that rises by one with each erasure.
     pub(crate) number: u64,
     key: Key,
 }
@@ -147,7 +147,7 @@ impl ErasureKey {
         slot
     }
 
-    /// Undoes [`ErasureKey::wrap`]; nothing if a byte is not what was written.
+    /// Undoes [`ErasureKey::wrap`]; none if a byte is not what was written.
     pub(crate) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
         let (number, rest) = slot.split_first_chunk::<8>()?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
@@ -192,8 +192,8 @@ impl TableKeys {
         open(&self.values, &self.label, stored, sealed)
     }
 
-    /// What stands behind these bytes if they are the begin of a sealed record of this table, by its
-    /// length fields alone: without its place the tag cannot be checked.
+    /// The record that begins here, if these bytes are the begin of a sealed record of this table. The
+    /// length fields alone tell: without the record's place the tag cannot be checked.
     pub(crate) fn guess(&self, sealed: &[u8]) -> Option<Record> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let cipher = self.values.cipher();
@@ -221,10 +221,10 @@ impl TableKeys {
     }
 }
 
-/// One version of one record; see [`TableKeys::fingerprint`].
+/// Name of one version of one record; see [`TableKeys::fingerprint`].
 pub(crate) struct Fingerprint(pub(crate) [u8; 32]);
 
-/// What a sealed record holds.
+/// Contents of a sealed record.
 pub(crate) struct Record {
     pub(crate) key: Zeroizing<Vec<u8>>,
     pub(crate) value: Zeroizing<Vec<u8>>,
@@ -257,7 +257,7 @@ pub(crate) fn seal(secret: &Key, label: &[u8], stored: &[u8], key: &[u8], value:
     sealed
 }
 
-/// Undoes [`seal`]; nothing if a byte or the place is not what was sealed.
+/// Undoes [`seal`]; none if a byte or the place is not what was sealed.
 pub(crate) fn open(secret: &Key, label: &[u8], stored: &[u8], sealed: &[u8]) -> Option<Record> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
     let (frame, tag) = rest.split_last_chunk::<TAG_LEN>()?;
@@ -282,7 +282,7 @@ fn record(frame: &[u8]) -> Option<Record> {
     Some(Record { key: Zeroizing::new(key.to_vec()), value: Zeroizing::new(value.to_vec()) })
 }
 
-/// Of key and value.
+/// Lengths of key and value.
 fn lengths(head: &[u8; FRAME_LEN]) -> Option<(usize, usize)> {
     let (key, value) = head.split_first_chunk::<4>()?;
     let value = value.first_chunk::<4>()?;
@@ -299,14 +299,15 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("keys and values are bounded far below 4 GiB")
 }
 
-/// Sealed records are these many bytes longer than a multiple of [`SIZE_CLASS`].
+/// Bytes of a nonce. A sealed record is longer than a multiple of [`SIZE_CLASS`] by these and the tag.
 pub(crate) const NONCE_LEN: usize = 24;
 pub(crate) const TAG_LEN: usize = 16;
 const FRAME_LEN: usize = 8;
-/// What lengths in the file are rounded up to: one class for short texts and all bookkeeping.
+/// Lengths in the file are rounded up to multiples of this: one class for short texts and all
+/// bookkeeping.
 const SIZE_CLASS: usize = 256;
-/// Where the wrapped key begins in a slot.
+/// Place in a slot at which the wrapped key begins.
 const WRAPPED: usize = 8 + NONCE_LEN;
 const SLOT_TAG: usize = WRAPPED + 32;
-/// Bytes of a slot.
+/// Bytes of an erasure key's slot.
 pub(crate) const SLOT_LEN: usize = SLOT_TAG + TAG_LEN;

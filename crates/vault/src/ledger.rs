@@ -15,18 +15,18 @@ use redb::{
 use crate::error::VaultError;
 use crate::keys::{ErasureKey, Fingerprint, Keys, TableKeys, open, seal};
 
-/// What the vault holds after a commit.
+/// Account of all that the vault holds after a commit.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// Rises by one with each.
+    /// Number of the commit, which rises by one with each.
     pub(crate) commit: u64,
     /// Number of the erasure key under which the erasable tables are encrypted.
     pub(crate) erasure: u64,
-    /// By label. A table is here from its first record on, and in redb just as long.
+    /// Tables by label. A table is here from its first record on, and in redb just as long.
     pub(crate) tables: BTreeMap<Vec<u8>, Account>,
 }
 
-/// What a table holds.
+/// Account of a table's records.
 #[derive(Default)]
 pub(crate) struct Account {
     pub(crate) count: u64,
@@ -42,7 +42,8 @@ impl Account {
         self.toggle(print);
     }
 
-    /// The count is checked when the vault is opened, so a record that was found is in it.
+    /// Takes a record off the account. The count is checked when the vault is opened, so a record that
+    /// was found is in it.
     pub(crate) fn subtract(&mut self, print: &Fingerprint) {
         self.count = self.count.saturating_sub(1);
         self.toggle(print);
@@ -178,13 +179,13 @@ fn adds_up(
     Ok(found.count == expected.count && found.sum == expected.sum)
 }
 
-/// How redb knows a table with this name.
+/// The redb definition of a table with this name.
 pub(crate) const fn definition(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
     TableDefinition::new(name)
 }
 
 pub(crate) const LEDGER: TableDefinition<'static, &'static [u8], &'static [u8]> =
     definition("ledger");
-/// No table's label is empty.
+/// The ledger's label: no table's is empty.
 const LABEL: &[u8] = b"";
 const LEDGER_KEY: &[u8] = b"ledger";

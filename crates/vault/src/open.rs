@@ -9,14 +9,14 @@ use crate::error::VaultError;
 use crate::file::{BehindHead, VaultFile};
 use crate::keys::{ErasureKey, Keys};
 
-/// What reading and writing need of an open vault.
+/// The parts of an open vault that reading and writing need.
 pub(crate) struct Open {
     // Dropped in this order: redb writes its last page before the file, and its lock, goes.
     pub(crate) database: Database,
     pub(crate) file: Arc<VaultFile>,
     pub(crate) keys: Keys,
-    /// Belongs to the newest commit, and is replaced together with it: whoever begins to read has
-    /// both of one.
+    /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has both
+    /// of one commit.
     erasure: RwLock<Arc<ErasureKey>>,
 }
 
@@ -63,13 +63,13 @@ impl Open {
     }
 }
 
-/// How redb takes the pages of a file when it opens them.
+/// Treatment of a file's pages when redb opens it.
 pub(crate) enum Pages {
     /// Every page that is in use is read against its checksum, and redb reports what it cannot make
     /// sense of.
     Check,
-    /// redb trusts the file, and may panic if it is not as it was written: for a file of our own that
-    /// is just being made.
+    /// No page is read: redb trusts the file, and may panic if it is not as it was written. Right for
+    /// a file of our own that is just being made.
     Trust,
 }
 
@@ -82,5 +82,5 @@ pub(crate) fn database(file: &Arc<VaultFile>, pages: &Pages) -> Result<Database,
         .map_err(VaultError::store(file.path()))
 }
 
-/// Pages that redb keeps in memory, encrypted records all of them.
+/// Bytes of pages that redb keeps in memory, encrypted records all of them.
 const CACHE: usize = 8 << 20;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::VaultError;
 
-/// A new vault lies in a directory that others cannot enter: its length and times tell something.
+/// Refuses a directory that others can enter: a vault's length and times tell something.
 pub(crate) fn private_directory(path: &Path) -> Result<(), VaultError> {
     let directory = directory(path);
     let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
@@ -45,7 +45,7 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<(), VaultError> {
     }
 }
 
-/// Names are on the disk once their directory is.
+/// Flushes a file's directory, with which its name is on the disk.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), VaultError> {
     #[cfg(unix)]
     File::open(directory(path)).and_then(|open| open.sync_all()).map_err(VaultError::io(path))?;

@@ -1,4 +1,4 @@
-//! What a seized file still tells: for tests of erasure, and for whoever doubts it.
+//! Remnants in a seized file: for tests of erasure, and for whoever doubts it.
 
 use std::path::Path;
 

@@ -54,7 +54,7 @@ impl Table {
     }
 }
 
-/// Whether the table with this label is encrypted under the erasure key.
+/// True if the table with this label is encrypted under the erasure key.
 pub(crate) fn is_erasable(label: &[u8]) -> bool {
     label.first() == Some(&ERASABLE)
 }
@@ -78,5 +78,5 @@ pub const VALUE_LIMIT: usize = 32 << 20;
 const NAME_LIMIT: usize = 64;
 const KEYED: u8 = 1;
 const ORDERED: u8 = 2;
-/// Keyed, too.
+/// Kind of keyed tables that are erasable.
 const ERASABLE: u8 = 3;

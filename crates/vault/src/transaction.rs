@@ -1,4 +1,5 @@
-//! What happens inside [`Vault::read`](crate::Vault::read) and [`Vault::write`](crate::Vault::write).
+//! Transactions: the inside of [`Vault::read`](crate::Vault::read) and
+//! [`Vault::write`](crate::Vault::write).
 
 use std::ops::Deref;
 use std::path::Path;
@@ -20,7 +21,7 @@ pub struct ReadTx<'v> {
     store: Store,
     ledger: Ledger,
     keys: &'v Keys,
-    /// Of this state.
+    /// Erasure key of this state.
     erasure: Arc<ErasureKey>,
     path: &'v Path,
 }
@@ -51,7 +52,7 @@ impl<'v> ReadTx<'v> {
         Ok(self.record(&table, &table.blind(key))?.map(|record| record.value))
     }
 
-    /// Whether there is a value under `key`; it is not read.
+    /// True if there is a value under `key`, which is not read.
     ///
     /// # Errors
     /// The file is damaged or cannot be read.
@@ -95,7 +96,7 @@ impl<'v> ReadTx<'v> {
         self.records(table.into(), &from.to_be_bytes()).map(Entries)
     }
 
-    /// How many records a table has; costs nothing.
+    /// The number of records that a table has; costs nothing.
     #[must_use]
     pub fn count(&self, table: impl Into<Table>) -> u64 {
         self.ledger.tables.get(&table.into().label()).map_or(0, |account| account.count)
@@ -125,7 +126,8 @@ impl<'v> ReadTx<'v> {
         record.map(Some)
     }
 
-    /// The keys are listed at once, at 32 bytes each; the values are read one by one.
+    /// Iterates over a table. The keys are listed at once, at 32 bytes each; the values are read one by
+    /// one.
     fn records(&self, table: Table, from: &[u8]) -> Result<Records<'_>, VaultError> {
         let table = self.table(&table.label());
         let mut waiting = Vec::new();
@@ -188,7 +190,7 @@ impl<'v> WriteTx<'v> {
         self.store(&table, &table.blind(key), None)
     }
 
-    /// Appends a value and says its number, which no record of the table had before.
+    /// Appends a value and returns its number, which no record of the table had before.
     ///
     /// # Errors
     /// The value is too long, or the file is damaged or cannot be written.
@@ -233,7 +235,7 @@ impl<'v> WriteTx<'v> {
         self.store(&table, &number.to_be_bytes(), None)
     }
 
-    /// Commits, and says the commit's number; none if nothing was changed.
+    /// Commits, and returns the commit's number; none if nothing was changed.
     pub(crate) fn commit(self, open: &Open) -> Result<Option<u64>, VaultError> {
         let ReadTx { store, mut ledger, keys, erasure, path } = self.view;
         if self.unfinished {

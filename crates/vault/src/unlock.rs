@@ -1,4 +1,4 @@
-//! What opens a vault: a passphrase or a key file. Implements docs/store.md, "Unlocking".
+//! The unlocking of a vault by a passphrase or a key file. Implements docs/store.md, "Unlocking".
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,14 +21,14 @@ pub(crate) enum Secret {
 }
 
 impl Unlock {
-    /// A passphrase; a vault made with it is guarded at [`Cost::DEFAULT`].
+    /// Unlocks by a passphrase; a vault made with it is guarded at [`Cost::DEFAULT`].
     #[must_use]
     pub fn passphrase(text: Zeroizing<String>) -> Self {
         Self::passphrase_at(text, Cost::DEFAULT)
     }
 
-    /// A passphrase with another cost for a vault that is made or relocked with it. To open a vault
-    /// takes what its header says.
+    /// Unlocks by a passphrase, with another cost for a vault that is made or relocked with it. To
+    /// open a vault takes the cost that its header says.
     #[must_use]
     pub fn passphrase_at(text: Zeroizing<String>, cost: Cost) -> Self {
         Self(Secret::Passphrase { text, cost })
@@ -37,7 +37,7 @@ impl Unlock {
     /// Reads a key file.
     ///
     /// # Errors
-    /// It is not there, other users can read it, or it holds no key.
+    /// The key file is not there, other users can read it, or it holds no key.
     pub fn key_file(path: &Path) -> Result<Self, VaultError> {
         let file = File::open(path).map_err(VaultError::io(path))?;
         let mut text = Zeroizing::new(vec![0; KEY_FILE_LEN]);
@@ -64,7 +64,7 @@ impl Unlock {
     }
 }
 
-/// What each guess at a passphrase costs an attacker, by Argon2id (RFC 9106), and each opening you.
+/// Cost by Argon2id (RFC 9106) of each guess at a passphrase, and of each opening of the vault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cost {
     pub(crate) memory_kib: u32,
@@ -77,13 +77,13 @@ impl Cost {
     /// lanes are computed one after the other: a fraction of a second.
     pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 
-    /// For tests: no hindrance to anyone who guesses.
+    /// A cost for tests, which is no hindrance to anyone who guesses.
     #[must_use]
     pub const fn danger_cheap() -> Self {
         Self { memory_kib: 8, passes: 1, lanes: 1 }
     }
 
-    /// At most 1 GiB, 64 passes and 16 lanes, so that a forged header cannot stall the machine.
+    /// A cost of at most 1 GiB, 64 passes and 16 lanes: a forged header cannot stall the machine.
     pub(crate) const fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
         let fits = lanes >= 1
             && lanes <= 16
@@ -110,7 +110,7 @@ pub(crate) fn stretch(text: &str, salt: &[u8; 32], cost: Cost) -> Result<Key, Va
     hashed.map_err(|_| refused()).map(|()| key)
 }
 
-/// Fills `text` from the file and says how far; a longer file is no key file.
+/// Fills `text` from the file and returns how far; a longer file is no key file.
 fn read_private(mut file: &File, path: &Path, text: &mut [u8]) -> Result<usize, VaultError> {
     let metadata = file.metadata().map_err(VaultError::io(path))?;
     private(&metadata, path, "600")?;
@@ -140,7 +140,7 @@ fn parse(text: &str) -> Option<Key> {
 
 const KEY_FILE_COMMENT: &str = "# Key file of a rohrpost vault. Whoever has it can read the vault; \
                                 without it nobody can. Keep a copy elsewhere.";
-/// Comments have room.
+/// Bytes of the longest key file: comments have room.
 const KEY_FILE_LEN: usize = 4096;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::unlock::Unlock;
 pub struct Vault {
     open: Open,
     header: Header,
-    /// Held by the one write at a time, until its anchor is written: anchors come in order.
+    /// Lock of the one write at a time, held until its anchor is written: anchors come in order.
     writer: Mutex<()>,
 }
 
@@ -29,15 +29,16 @@ impl Vault {
     /// when it is whole; until then it is `path.partial`.
     ///
     /// # Errors
-    /// There is a file already, the directory is open to others, or it cannot be written.
+    /// There is a file already, the directory is open to others, or the vault cannot be written.
     pub fn create(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         Self::create_with(path, unlock, |_| Ok(()))
     }
 
-    /// The same, with what `work` puts into it: without that the vault does not appear.
+    /// Makes a vault as [`Vault::create`] does, with what `work` puts into it: without that the vault
+    /// does not appear.
     ///
     /// # Errors
-    /// What `work` returns, or why no vault can be made.
+    /// The error that `work` returns, or the reason why no vault can be made.
     pub fn create_with<E: From<VaultError>>(
         path: &Path,
         unlock: &Unlock,
@@ -72,7 +73,7 @@ impl Vault {
     /// for which the whole file is read. After a crash it is as the newest commit left it.
     ///
     /// # Errors
-    /// Why it does not open, and what to do.
+    /// The vault does not open; the error says why, and what to do.
     pub fn open(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         let file = Arc::new(VaultFile::open(path)?);
         let (header, same) = file.header()?;
@@ -106,7 +107,7 @@ impl Vault {
     /// Reads from one commit's state, whatever is written meanwhile.
     ///
     /// # Errors
-    /// What `work` returns, or why the state cannot be read.
+    /// The error that `work` returns, or the reason why the state cannot be read.
     pub fn read<T, E: From<VaultError>>(
         &self,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
@@ -114,12 +115,12 @@ impl Vault {
         work(&ReadTx::begin(&self.open)?)
     }
 
-    /// One transaction: if `work` succeeds, all its changes are on the disk when this returns; if
+    /// Makes one transaction: if `work` succeeds, all its changes are on the disk when this returns; if
     /// it fails, none was made. Writes wait for each other, so `work` must not write again.
     ///
     /// # Errors
-    /// What `work` returns, or why nothing could be committed. After [`VaultError::Io`] from the
-    /// commit itself, opening the vault again tells whether it took place.
+    /// The error that `work` returns, or the reason why nothing could be committed. After
+    /// [`VaultError::Io`] from the commit itself, opening the vault again tells whether it took place.
     pub fn write<T, E: From<VaultError>>(
         &self,
         work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
@@ -159,7 +160,7 @@ impl Vault {
     /// fate, and stays in the copy.
     ///
     /// # Errors
-    /// There is a file already, or it cannot be written.
+    /// There is a file already, or the copy cannot be written.
     pub fn back_up(&self, to: &Path) -> Result<(), VaultError> {
         let (draft, copy, _) = self.copy(to)?;
         drop(copy);
@@ -170,7 +171,8 @@ impl Vault {
     /// backup stays as it is.
     ///
     /// # Errors
-    /// What `work` returns, or why the backup does not open or the vault cannot be made.
+    /// The error that `work` returns, or the reason why the backup does not open or the vault cannot
+    /// be made.
     pub fn restore<E: From<VaultError>>(
         backup: &Path,
         to: &Path,
@@ -224,7 +226,7 @@ impl Vault {
     /// passphrase, or the key file's destruction, is what protects. Backups are not touched.
     ///
     /// # Errors
-    /// There is no vault, it is open, or it cannot be written.
+    /// There is no vault, or it is open, or the file cannot be written.
     pub fn wipe(path: &Path) -> Result<(), VaultError> {
         VaultFile::open(path)?.wipe()
     }

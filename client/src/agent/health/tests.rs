@@ -14,7 +14,7 @@ fn watch(now: Instant) -> Watch {
     watch
 }
 
-/// That there is one problem, and these words are in it.
+/// Asserts that there is one problem, and these words are in it.
 #[track_caller]
 fn assert_only(watch: &Watch, now: Instant, words: &str) {
     let problems = watch.health(now).problems;

@@ -1,4 +1,4 @@
-//! What the outside of a vault cannot do to it: changes with right checksums, from beneath.
+//! Changes from beneath, with right checksums, which the outside of a vault cannot make.
 
 use std::fs;
 use std::path::PathBuf;

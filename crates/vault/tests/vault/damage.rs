@@ -34,8 +34,8 @@ impl Contents {
     }
 }
 
-/// Some commits, with records that were replaced and removed, so that both of redb's commit slots
-/// and some free pages are in use. The newest commit changes what a fall-back would show.
+/// Makes commits, with records that were replaced and removed, so that both of redb's commit slots and
+/// some free pages are in use. The newest commit changes what a fall-back would show.
 fn populate(vault: &Vault) {
     for round in 0..12_u64 {
         let written = vault.write(|tx| {
@@ -75,7 +75,7 @@ impl Specimen {
     }
 }
 
-/// How many of the images were refused, and how many opened as if nothing had happened.
+/// Count of the images that were refused, and of those that opened as if nothing had happened.
 #[derive(Default, Debug)]
 struct Tally {
     refused: usize,
@@ -83,7 +83,8 @@ struct Tally {
 }
 
 impl Tally {
-    /// What opens must hold what it held, take a change, and hold both when it is opened again.
+    /// Tries to open an image. If it opens, it must hold what it held, take a change, and hold both
+    /// when it is opened again.
     fn try_image(&mut self, path: &Path, image: &[u8], original: &Contents, what: &str) {
         fs::write(path, image).unwrap();
         let open = || Vault::open(path, &unlock("right"));

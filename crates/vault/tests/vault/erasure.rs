@@ -41,7 +41,7 @@ fn numbers(vault: &Vault, table: KeyedTable) -> Vec<u64> {
     read.unwrap()
 }
 
-/// Which numbers of a table whoever has these bytes and the passphrase can read the values of.
+/// Numbers of a table whose values can be read by whoever has these bytes and the passphrase.
 fn remnants(folder: &Folder, image: &[u8], table: KeyedTable) -> Vec<u64> {
     let path = folder.path("seized");
     fs::write(&path, image).unwrap();

@@ -20,8 +20,8 @@ impl Folder {
         Self::at(&std::env::temp_dir(), test)
     }
 
-    /// In memory where the system offers that: for tests that open a vault a thousand times and for
-    /// which a flush to the disk means nothing but its time.
+    /// A folder in memory where the system offers that: for tests that open a vault a thousand times
+    /// and for which a flush to the disk means nothing but its time.
     fn in_memory(test: &str) -> Self {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { Self::at(memory, test) } else { Self::new(test) }
@@ -61,7 +61,7 @@ fn set_mode(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
-/// Bytes that a number stands for, of a length that varies.
+/// Bytes for which a number stands, of a length that varies.
 fn body(number: u64) -> Vec<u8> {
     let len = number.wrapping_mul(0x9e37_79b9) % 3000;
     let mut body = vec![0; usize::try_from(len).unwrap()];

@@ -1,4 +1,4 @@
-//! What a vault keeps, and what it refuses.
+//! Stories of a vault: it keeps what it took, and refuses what it must not take.
 
 use std::collections::BTreeMap;
 use std::fs;
