@@ -26,8 +26,8 @@ impl Lock {
         }
     }
 
-    /// Makes a lock for a new store, or a new one: a key file is made if it is not there, a passphrase
-    /// is asked for twice.
+    /// Makes a lock for a new store, or a new one: a key file is made if it is not there, a
+    /// passphrase is asked for twice.
     pub(crate) fn make(&self) -> Result<Unlock, CommandError> {
         if let Some(path) = &self.key_file {
             let made = match Unlock::key_file(path) {

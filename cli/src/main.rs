@@ -41,15 +41,15 @@ fn main() -> ExitCode {
 /// A first exchange: `init` on both sides, hand each other the `card`, `add` it, compare the
 /// `fingerprint` by voice and `verify` it; then `send` and `inbox`.
 ///
-/// Everything is kept in one encrypted file in --home. What `send` has accepted is on the disk: it is
-/// sent again until the other client has it, or reported as expired. While a command or the
+/// Everything is kept in one encrypted file in --home. What `send` has accepted is on the disk: it
+/// is sent again until the other client has it, or reported as expired. While a command or the
 /// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
 /// only in that time, so let the daemon run. The other commands then go through it.
 ///
-/// Exit codes: 0 done, 64 wrong usage, 65 a card, message or name is refused, 66 there is no client,
-/// contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70 the store
-/// is damaged, 71 the system refuses, 73 a file cannot be written, 75 what was asked did not happen
-/// in time, 77 wrong passphrase or key, 78 the network's files are wrong.
+/// Exit codes: 0 done, 64 wrong usage, 65 a card, message or name is refused, 66 there is no
+/// client, contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70
+/// the store is damaged, 71 the system refuses, 73 a file cannot be written, 75 what was asked did
+/// not happen in time, 77 wrong passphrase or key, 78 the network's files are wrong.
 #[derive(Parser)]
 #[command(name = "rohrpost", version = rohrpost_client::VERSION)]
 struct Arguments {
@@ -143,8 +143,8 @@ enum Command {
     },
     /// Move a client here from a backup. The one it was made from must not run any more.
     ///
-    /// Contacts hear of it as soon as it is online. If the backup is older than about two days, it may
-    /// not reach those who have changed their locks since: get their cards again.
+    /// Contacts hear of it as soon as it is online. If the backup is older than about two days, it
+    /// may not reach those who have changed their locks since: get their cards again.
     Restore {
         /// The backup.
         file: PathBuf,

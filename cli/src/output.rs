@@ -82,8 +82,8 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Text of a Unix second, to the minute. A time that others have chosen may lie beyond the years that
-/// can be written, and counts as the last of them.
+/// Text of a Unix second, to the minute. A time that others have chosen may lie beyond the years
+/// that can be written, and counts as the last of them.
 pub(crate) fn when(seconds: u64) -> String {
     let seconds = Duration::from_secs(seconds.min(YEAR_9999));
     let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);

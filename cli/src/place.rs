@@ -15,7 +15,8 @@ pub(crate) struct Place {
     /// Directory of this client: its encrypted store, and the daemon's socket.
     #[arg(long, value_name = "DIR", env = "ROHRPOST_HOME", global = true)]
     home: Option<PathBuf>,
-    /// Unlock the store by this key file instead of a passphrase; `init` makes it if it is not there.
+    /// Unlock the store by this key file instead of a passphrase; `init` makes it if it is not
+    /// there.
     #[arg(long, value_name = "FILE", env = "ROHRPOST_KEY_FILE", global = true)]
     key_file: Option<PathBuf>,
     /// Take the passphrase from the first line of this file instead of asking for it.

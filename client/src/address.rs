@@ -1,22 +1,22 @@
-//! An address: how a client is reached, in one of its versions. Its card carries the address without
-//! the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
+//! An address: how a client is reached, in one of its versions. Its card carries the address
+//! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 1 ‖ address version u64 ‖ counts since u32 ‖ contact. Contact: identity 32 ‖ prekey 1216 ‖
-//! count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
+//! Address: format u8 = 1 ‖ address version u64 ‖ counts since u32 ‖ contact. Contact: identity 32
+//! ‖ prekey 1216 ‖ count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic};
 use rohrpost_proto::courier::{Contact, ContactMailbox};
 use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
-/// One version of a client's address.
+/// Address of a client, in a version of it.
 #[derive(Clone)]
 pub struct Address {
     /// Number of the address version, which rises: a newer one replaces an older.
     pub generation: u64,
     /// Incarnation since which the client counts the messages of the contact that hears this. If it
-    /// changes, the client does not know any more what came before, and the contact's messages are to
-    /// be numbered anew.
+    /// changes, the client does not know any more what came before, and the contact's messages are
+    /// to be numbered anew.
     pub counts_since: u32,
     /// Keys and mailboxes by which the client is reached.
     pub contact: Contact,

@@ -1,9 +1,9 @@
 //! The agent: a client that runs. It joins the session, which keeps the grid, to the store, which
 //! keeps the mail, and answers requests of the local API.
 //!
-//! One task owns the session; the store's work blocks on the disk and is done on a thread that waits
-//! for nothing else, so that the grid never waits for the disk. What comes is on the disk before it
-//! is acknowledged; what is to be sent is on the disk before it is accepted.
+//! One task owns the session; the store's work blocks on the disk and is done on a thread that
+//! waits for nothing else, so that the grid never waits for the disk. What comes is on the disk
+//! before it is acknowledged; what is to be sent is on the disk before it is accepted.
 
 mod answer;
 mod blocking;
@@ -68,8 +68,8 @@ impl Agent {
         Self::with(network, store, session)
     }
 
-    /// Starts a client without a link to the network: requests are answered from the store, and what
-    /// is accepted waits there. Must be called within a tokio runtime of several threads.
+    /// Starts a client without a link to the network: requests are answered from the store, and
+    /// what is accepted waits there. Must be called within a tokio runtime of several threads.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -1,81 +1,81 @@
-//! The local API: what a program or the command line asks of a running client, as JSON lines over a
-//! Unix socket (`docs/local-api.md`).
+//! The local API: requests of a program or the command line to a running client, as JSON lines over
+//! a Unix socket (`docs/local-api.md`).
 //!
-//! A request is `{"id": 1, "request": {"KIND": {…}}}` on a line of its own; the answer bears the same
-//! id and either `response` or `error`. Between answers come notices, once they were asked for. The
-//! types here are that format; the command line uses them without a socket, too.
+//! A request is `{"id": 1, "request": {"KIND": {…}}}` on a line of its own; the answer bears the
+//! same id and either `response` or `error`. Between answers come notices, once they were asked
+//! for. The types here are that format; the command line uses them without a socket as well.
 
 use serde::{Deserialize, Serialize};
 
 use crate::store::Fate;
 
-/// What can be asked.
+/// Something that can be asked of a client.
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Request {
-    /// How the network and the link are.
+    /// Asks how the network and the link are.
     Health {},
-    /// What waits, and what has become of what was sent.
+    /// Asks for the messages that wait, and the status of those that were sent.
     Status {},
-    /// Takes a message; with the answer, it is on the disk.
+    /// Sends a message; with the answer, the message is on the disk.
     Send(SendRequest),
     /// Lists messages that have come.
     Inbox {
-        /// From this number on.
+        /// Number of the first message to list.
         #[serde(default)]
         from: u64,
-        /// Only those that were not acknowledged.
+        /// True to list only messages that were not acknowledged.
         #[serde(default)]
         unread: bool,
     },
-    /// What a message says.
+    /// Reads a message.
     Read {
-        /// Its number.
+        /// The message's number.
         number: u64,
     },
-    /// The reader has these messages.
+    /// Says that the reader has messages.
     Acknowledge {
-        /// Their numbers.
+        /// The messages' numbers.
         numbers: Vec<u64>,
     },
     /// Lists contacts.
     Contacts {},
-    /// The own card, or words.
+    /// Asks for the own contact card.
     Card {},
-    /// Words to compare by voice.
+    /// Asks for the words of a fingerprint, to compare by voice.
     Fingerprint {
-        /// Of this contact; of the client itself if none is named.
+        /// The contact; the client itself if none is named.
         #[serde(default)]
         contact: Option<String>,
     },
     /// Adds a contact.
     Add {
-        /// What the user calls it.
+        /// The name by which the user calls the contact.
         name: String,
-        /// Its card, as text.
+        /// The contact's card, as text.
         card: String,
     },
-    /// A contact has read its words by voice; they are compared.
+    /// Compares the words that a contact has read by voice.
     Verify {
-        /// The contact.
+        /// Name of the contact that is meant.
         name: String,
-        /// What it said.
+        /// The words that the contact said.
         words: String,
     },
-    /// Nothing goes to a contact any more, and nothing is taken from it.
+    /// Blocks a contact: nothing goes to it any more, and nothing is taken from it.
     Block {
-        /// The contact.
+        /// Name of the contact that is meant.
         name: String,
     },
-    /// Forgets a contact.
+    /// Removes a contact.
     Remove {
-        /// The contact.
+        /// Name of the contact that is meant.
         name: String,
     },
-    /// How long messages are kept.
+    /// Sets or asks for the time for which messages stay.
     Keep {
-        /// In seconds, from now on; as before if not given.
+        /// Seconds, from now on; as before if not given.
         #[serde(default)]
         seconds: Option<u64>,
     },
@@ -84,7 +84,7 @@ pub enum Request {
         /// An absolute path on the client's machine.
         path: String,
     },
-    /// Tells what happens from now on.
+    /// Asks for notices from now on.
     Subscribe {},
 }
 
@@ -92,15 +92,15 @@ pub enum Request {
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
-    /// The contact's name.
+    /// Name of the contact that gets the message.
     pub to: String,
-    /// A text.
+    /// The text, if the message is one.
     #[serde(default)]
     pub text: Option<String>,
-    /// A file.
+    /// The file, if the message is one.
     #[serde(default)]
     pub file: Option<FileBody>,
-    /// It is given up after so many seconds; a week if not given.
+    /// Seconds after which the message is given up; a week if not given.
     #[serde(default)]
     pub expires_after: Option<u64>,
 }
@@ -109,36 +109,36 @@ pub struct SendRequest {
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct FileBody {
-    /// Without directories.
+    /// The file's name, without directories.
     pub name: String,
-    /// All of it, in base64.
+    /// All bytes of the file, in base64.
     pub base64: String,
 }
 
-/// What is answered.
+/// Answer to a request.
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Response {
-    /// To `health`.
+    /// Response to `health`.
     Health(Health),
-    /// To `status`.
+    /// Response to `status`.
     Status(Status),
-    /// To `send`.
+    /// Response to `send`: the message that was accepted.
     Accepted(OutgoingMessage),
-    /// To `inbox`.
+    /// Response to `inbox`.
     Inbox(Vec<IncomingMessage>),
-    /// To `read`.
+    /// Response to `read`.
     Message(MessageBody),
-    /// To `contacts`.
+    /// Response to `contacts`.
     Contacts(Vec<ContactEntry>),
-    /// To `card`: the text to hand to others.
+    /// Response to `card`: the text to hand to others.
     Card(String),
-    /// To `fingerprint`: eight words.
+    /// Response to `fingerprint`: eight words.
     Fingerprint(String),
-    /// To `keep`: seconds.
+    /// Response to `keep`: seconds.
     Keep(u64),
-    /// To what has nothing more to say.
+    /// Response to a request that asks for nothing more.
     Done {},
 }
 
@@ -146,53 +146,53 @@ pub enum Response {
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct Health {
-    /// Whether the link to the entry relay is up.
+    /// True if the link to the entry relay is up.
     pub online: bool,
     /// Name of the entry relay.
     pub entry: String,
-    /// Nodes that the newest document names.
+    /// Nodes that the newest network document names.
     pub nodes_up: usize,
     /// Nodes in the roster.
     pub nodes: usize,
-    /// Age of the newest document, in seconds.
+    /// Age of the newest network document, in seconds.
     pub document_age: Option<u64>,
-    /// How far the machine's clock is ahead of the network's, in milliseconds.
+    /// Milliseconds by which the machine's clock is ahead of the network's.
     pub clock_ahead: Option<i64>,
     /// Own loops that left and are due back, since the start.
     pub loops_sent: u64,
     /// Own loops that were given up.
     pub loops_lost: u64,
-    /// Own mailboxes.
+    /// The client's own mailboxes.
     pub mailboxes: Vec<MailboxHealth>,
-    /// What is wrong, and what to do, in words; empty if all is well.
+    /// Problems in words, each with what to do; empty if all is well.
     pub problems: Vec<String>,
 }
 
-/// An own mailbox.
+/// A mailbox of the client.
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct MailboxHealth {
-    /// Name of the relay that holds it.
+    /// Name of the relay that holds the mailbox.
     pub relay: String,
-    /// When it answered last, seconds ago.
+    /// Seconds since the mailbox answered last.
     pub answered: Option<u64>,
 }
 
-/// Messages by what has become of them.
+/// Messages by their status.
 #[derive(Serialize, Deserialize, Clone, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// Accepted, and not all of it has left.
+    /// Messages that were accepted, and not all of which has left.
     pub queued: u64,
-    /// All of it has left, and the other client has not said that it came.
+    /// Messages that have left, and which the other client has not acknowledged.
     pub sent: u64,
-    /// The other client has it.
+    /// Messages that the other client has.
     pub delivered: u64,
-    /// Given up.
+    /// Messages that were given up because their time was over.
     pub expired: u64,
-    /// Given up: the contact was blocked or removed, or its keys are unusable.
+    /// Messages that were given up: the contact was blocked or removed, or its keys are unusable.
     pub undeliverable: u64,
-    /// Have come and were not acknowledged by their reader.
+    /// Messages that have come and were not acknowledged by their reader.
     pub unread: u64,
     /// The messages in the outbox, oldest first.
     pub messages: Vec<OutgoingMessage>,
@@ -202,28 +202,28 @@ pub struct Status {
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct OutgoingMessage {
-    /// Names it, 32 hex digits.
+    /// Id that names the message, 32 hex digits.
     pub message: String,
-    /// The contact's name; empty if it was removed.
+    /// The contact's name; empty if the contact was removed.
     pub to: String,
-    /// A file's name.
+    /// Name of the file, if the message is one.
     pub file: Option<String>,
-    /// Of text or file.
+    /// Bytes of text or file.
     pub bytes: u64,
-    /// Unix seconds.
+    /// Time of acceptance, in Unix seconds.
     pub accepted: u64,
-    /// Unix seconds.
+    /// Time at which the message is given up, in Unix seconds.
     pub expires: u64,
-    /// What has become of it.
+    /// Status of the message.
     pub fate: Fate,
-    /// Unix seconds; since when that is so.
+    /// Time since which the message has this status, in Unix seconds.
     pub since: u64,
-    /// Letters of it that have left at least once since the client started.
+    /// Fragments of the message that have left at least once since the client started.
     pub left: u32,
-    /// Letters that it needs.
+    /// Fragments that the message takes.
     pub letters: u32,
-    /// Seconds that the grid needs for the letters of it that have not left, if nothing else waits
-    /// and nothing is lost.
+    /// Seconds that the grid needs for the fragments that have not left, if nothing else waits and
+    /// nothing is lost.
     pub estimate: u64,
 }
 
@@ -231,80 +231,80 @@ pub struct OutgoingMessage {
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct IncomingMessage {
-    /// What `read` and `acknowledge` call it.
+    /// Number of the message for `read` and `acknowledge`.
     pub number: u64,
-    /// Named so by its sender, 32 hex digits.
+    /// Id that the sender gave to the message, 32 hex digits.
     pub message: String,
-    /// The contact's name when it came.
+    /// The contact's name when the message came.
     pub from: String,
-    /// Unix seconds, by its sender's word; to the minute.
+    /// Time of writing by the sender's word, in Unix seconds; to the minute.
     pub written: u64,
-    /// Unix seconds.
+    /// Time at which the message was complete, in Unix seconds.
     pub arrived: u64,
-    /// A file's name.
+    /// Name of the file, if the message is one.
     pub file: Option<String>,
-    /// Of text or file.
+    /// Bytes of text or file.
     pub bytes: u64,
-    /// Whether it was acknowledged by its reader.
+    /// True if the reader has acknowledged the message.
     pub read: bool,
 }
 
-/// A message and what it says.
+/// A message with its content.
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct MessageBody {
-    /// The message.
+    /// The message without its content.
     pub message: IncomingMessage,
-    /// Its text, if it is one.
+    /// The text, if the message is one.
     pub text: Option<String>,
-    /// Its file, if it is one.
+    /// The file, if the message is one.
     pub file: Option<FileBody>,
 }
 
-/// A contact.
+/// A contact of the client.
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct ContactEntry {
-    /// What the user calls it.
+    /// The name by which the user calls the contact.
     pub name: String,
-    /// Its words.
+    /// The words of the contact's fingerprint.
     pub fingerprint: String,
-    /// Whether they were compared.
+    /// True if the words were compared.
     pub verified: bool,
-    /// Whether it is blocked.
+    /// True if the contact is blocked.
     pub blocked: bool,
-    /// Whether it has told its newest address, so that it has this client's card.
+    /// True if the contact has told its newest address, so that it has this client's card.
     pub answers: bool,
 }
 
-/// What happens, for those who have asked to be told.
+/// Something that happens, for those who have subscribed.
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Notice {
-    /// A message has come.
+    /// A message has come, and is complete.
     Arrived(IncomingMessage),
-    /// Something has become of a message that was sent, or more of it has left.
+    /// A message that was sent has another status, or more of it has left.
     Outgoing(OutgoingMessage),
     /// The link came up, or went down; then why.
     Link {
-        /// Whether it is up.
+        /// True if the link is up.
         online: bool,
-        /// Why not.
+        /// The reason why the link is not up.
         trouble: Option<String>,
     },
-    /// So many notices were lost because they were not read in time; ask anew for what counts.
+    /// Notices were lost, this many, because they were not read in time; ask anew for what counts.
     Missed(u64),
 }
 
-/// Why something was not done.
+/// Reason why a request was not done.
 #[derive(Serialize, Deserialize, Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct Failure {
-    /// For programs.
+    /// The kind of failure, for programs.
     pub code: FailureCode,
-    /// For people: what is wrong and what to do.
+    /// Text for people: what is wrong and what to do.
     pub message: String,
 }
 
@@ -313,11 +313,11 @@ pub struct Failure {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureCode {
-    /// Not a request of this version.
+    /// The line is not a request of this version.
     Request,
     /// There is no such contact or message.
     Unknown,
-    /// What was given cannot be taken: a name, a card, a message that is too long.
+    /// A name, a card or a message that was given cannot be taken.
     Refused,
     /// The client's store cannot be read or written.
     Store,
@@ -326,7 +326,7 @@ pub enum FailureCode {
 }
 
 impl Failure {
-    /// A failure of this kind, with the words of an error.
+    /// Makes a failure of this kind, with the words of an error.
     #[must_use]
     pub fn new(code: FailureCode, why: &dyn std::fmt::Display) -> Self {
         Self { code, message: why.to_string() }
@@ -337,9 +337,9 @@ impl Failure {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestLine {
-    /// Comes back with the answer.
+    /// Id that comes back with the answer.
     pub id: u64,
-    /// What is asked.
+    /// The request that the line makes.
     pub request: Request,
 }
 
@@ -348,30 +348,31 @@ pub struct RequestLine {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Line {
-    /// The first line: the version of this format.
+    /// The first line, which names the version of this format.
     Hello {
-        /// [`VERSION`].
+        /// The daemon's [`VERSION`].
         version: u32,
     },
-    /// An answer.
+    /// The answer to a request.
     Response {
-        /// Of the request.
+        /// Id of the request.
         id: u64,
-        /// What is answered.
+        /// The answer itself.
         response: Response,
     },
-    /// A refusal.
+    /// A request that was not done.
     Error {
-        /// Of the request; zero if it could not be read.
+        /// Id of the request; zero if the line could not be read.
         id: u64,
-        /// Why.
+        /// The reason why the request was not done.
         error: Failure,
     },
     /// Something that has happened.
     Notice(Notice),
 }
 
-/// Of the local API. A newer one may add kinds and fields; programs pass over what they do not know.
+/// Version of the local API. A newer one may add kinds and fields; programs pass over what they do
+/// not know.
 pub const VERSION: u32 = 1;
-/// Bytes of a request's line: the largest message, in base64.
+/// Bytes of the longest line of a request: the largest message, in base64.
 pub const LINE_LIMIT: usize = 24 << 20;

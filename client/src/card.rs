@@ -15,16 +15,16 @@ use crate::address::{decode_contact, encode_contact};
 
 /// A contact of a network.
 pub struct Card {
-    /// Where the contact can be reached.
+    /// The network in which the contact can be reached.
     pub network: NetworkId,
-    /// When it ends, in hours since the Unix epoch.
+    /// End of the card, in hours since the Unix epoch.
     expires: u32,
-    /// Its keys and mailboxes.
+    /// Keys and mailboxes of the contact.
     pub contact: Contact,
 }
 
 impl Card {
-    /// A card that holds from `now` on (since the Unix epoch) for [`CARD_LIFE`].
+    /// Makes a card that holds from `now` on (since the Unix epoch) for [`CARD_LIFE`].
     #[must_use]
     pub fn new(network: NetworkId, contact: Contact, now: Duration) -> Self {
         let hours = now.saturating_add(CARD_LIFE).as_secs() / HOUR;
@@ -52,7 +52,7 @@ impl Card {
     /// and after it is passed over.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The card is refused; the error says why.
     pub fn parse(text: &str, expected: &NetworkId, now: Duration) -> Result<Self, CardError> {
         let start = text.find(BEGIN).ok_or(CardError::Frame)? + BEGIN.len();
         let len = text[start..].find(END).ok_or(CardError::Frame)?;
@@ -73,7 +73,7 @@ impl Card {
         Ok(card)
     }
 
-    /// When it ends, since the Unix epoch.
+    /// End of the card, since the Unix epoch.
     #[must_use]
     pub const fn expires(&self) -> Duration {
         Duration::from_secs(self.expires as u64 * HOUR)
@@ -106,25 +106,25 @@ fn checksum(bytes: &[u8]) -> String {
     HEXLOWER.encode(&blake3::hash(bytes).as_bytes()[..4])
 }
 
-/// Why a card is refused.
+/// Reason why a card is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CardError {
-    /// Begin or end is missing.
+    /// The begin or end of the card is missing.
     #[error("not a contact card; it begins with {BEGIN} and ends with {END}")]
     Frame,
     /// Something was changed on the way.
     #[error("the card is damaged; ask for it again")]
     Damaged,
-    /// Made by a newer program, or by one from before the first release.
+    /// The card was made by a newer program, or by one from before the first release.
     #[error(
         "the card has version {0}, this program reads version {VERSION}; whoever has the older rohrpost needs a newer one"
     )]
     Version(u8),
-    /// Of another network.
+    /// The card is of another network.
     #[error("the card is of another network than --network")]
     Network,
-    /// Its time is over.
+    /// The card's time is over.
     #[error(
         "the card expired on {on} (UTC), and by this machine's clock it is {today}; ask for a new one (a card holds for six days)"
     )]
@@ -140,8 +140,8 @@ const BEGIN: &str = "-----BEGIN ROHRPOST CARD-----";
 const END: &str = "-----END ROHRPOST CARD-----";
 const LINE: usize = 64;
 const VERSION: u8 = 2;
-/// A card's prekey is one day old at most, and erased when it is fourteen: six days to be read, one
-/// more week in which an envelope waits.
+/// Time for which a card holds. A card's prekey is one day old at most, and erased when it is
+/// fourteen: six days to be read, one more week in which an envelope waits.
 pub const CARD_LIFE: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
 

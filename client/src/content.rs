@@ -1,45 +1,45 @@
-//! What a message carries for its reader: a text, or a file with its name.
+//! Content of a message for its reader: a text, or a file with its name.
 //!
-//! `version u8 = 1 ‖ kind u8 (0 text, 1 file) ‖ length of the name u8 ‖ name ‖ text or file`. The name is that
-//! of the file alone, in UTF-8; a text has none.
+//! `version u8 = 1 ‖ kind u8 (0 text, 1 file) ‖ length of the name u8 ‖ name ‖ text or file`. The
+//! name is that of the file alone, in UTF-8; a text has none.
 
 use zeroize::Zeroizing;
 
 /// A text or a file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Something to read.
+    /// A text to read.
     Text(Zeroizing<String>),
-    /// A file.
+    /// A file to save.
     File {
-        /// Without directories; at most [`NAME_LIMIT`] bytes.
+        /// Name without directories; at most [`NAME_LIMIT`] bytes.
         name: String,
-        /// All of it.
+        /// All bytes of the file.
         bytes: Zeroizing<Vec<u8>>,
     },
 }
 
-/// Why bytes are no content: another version, or not of this layout.
+/// The bytes are no content: of another version, or not of this layout.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a message of a kind that this program does not know; get a newer rohrpost")]
 pub struct ContentError;
 
 impl Content {
-    /// A text.
+    /// Content that is a text.
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Text(Zeroizing::new(text.to_owned()))
     }
 
-    /// A file under the last part of its name, shortened if it is too long, and made harmless: no
-    /// separators, no characters that steer a terminal or turn the direction of writing, never
-    /// hidden, never empty.
+    /// Content that is a file, under the last part of its name, shortened if it is too long, and
+    /// made harmless: no separators, no characters that steer a terminal or turn the direction of
+    /// writing, never hidden, never empty.
     #[must_use]
     pub fn file(name: &str, bytes: Zeroizing<Vec<u8>>) -> Self {
         Self::File { name: harmless(name), bytes }
     }
 
-    /// As the body of a message.
+    /// Encodes the body of a message.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let (kind, name, bytes) = match self {
@@ -57,7 +57,7 @@ impl Content {
     /// Reads the body of a message. A file's name is made harmless again: its sender chose it.
     ///
     /// # Errors
-    /// Not of this version or layout.
+    /// The body is of another version, or not of this layout.
     pub fn decode(body: &[u8]) -> Result<Self, ContentError> {
         let ([version, kind, len], rest) = body.split_first_chunk().ok_or(ContentError)?;
         let (name, bytes) = rest.split_at_checked(usize::from(*len)).ok_or(ContentError)?;
@@ -74,7 +74,7 @@ impl Content {
         }
     }
 
-    /// The file's name.
+    /// The file's name; none for a text.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -83,7 +83,7 @@ impl Content {
         }
     }
 
-    /// Text or file, as bytes.
+    /// The bytes of the text or file.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match self {
@@ -106,7 +106,7 @@ fn harmless(name: &str) -> String {
     if kept.is_empty() { "file".to_owned() } else { kept }
 }
 
-/// Bytes of a file's name.
+/// Bytes of the longest name of a file.
 pub const NAME_LIMIT: usize = 255;
 const VERSION: u8 = 1;
 const TEXT: u8 = 0;

@@ -1,8 +1,8 @@
 //! Fingerprints: words by which two people make sure, by voice, that a card is the other's.
 //!
-//! `fingerprint = first 88 bits of BLAKE3-derive("rohrpost fingerprint v1", network id ‖ identity)`, shown as
-//! eight words of the BIP-39 English list, 11 bits each. Against an attacker who wants an identity
-//! with the words of another, 88 bits stand; who compares fewer words has less.
+//! `fingerprint = first 88 bits of BLAKE3-derive("rohrpost fingerprint v1", network id ‖ identity)`,
+//! shown as eight words of the BIP-39 English list, 11 bits each. Against an attacker who wants an
+//! identity with the words of another, 88 bits stand; whoever compares fewer words has less.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use rohrpost_packet::envelope::{IdentityPublic, NetworkId};
 pub struct Fingerprint([&'static str; WORDS]);
 
 impl Fingerprint {
-    /// Of this identity.
+    /// Computes the fingerprint of an identity.
     #[must_use]
     pub fn of(network: &NetworkId, identity: &IdentityPublic) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("rohrpost fingerprint v1");
@@ -29,7 +29,7 @@ impl Fingerprint {
         }))
     }
 
-    /// Whether these are the words, all of them and in this order. Case, commas, hyphens and
+    /// True if these are the words, all of them and in this order. Case, commas, hyphens and
     /// line ends do not matter; four letters of a word are enough, which no two words share.
     #[must_use]
     pub fn matches(&self, spoken: &str) -> bool {
@@ -81,7 +81,7 @@ mod tests {
         assert_ne!(fingerprint(1, 2), fingerprint(2, 2));
     }
 
-    /// Computed once by another implementation of BLAKE3.
+    /// Words that another implementation of BLAKE3 has computed once.
     #[test]
     fn the_words_of_a_key_stay() {
         assert_eq!(
@@ -98,8 +98,8 @@ mod tests {
         );
     }
 
-    /// By the SHA-256 of BIP-39's own `english.txt`: were a word of the dependency another, people
-    /// with different releases would read each other different words.
+    /// Compares the SHA-256 of BIP-39's own `english.txt`: were a word of the dependency another,
+    /// people with different releases would read each other different words.
     #[test]
     fn the_list_is_the_one_of_bip_39() {
         let text: String =

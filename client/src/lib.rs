@@ -2,9 +2,9 @@
 //!
 //! [`Network`] is the directory with trust root and roster, [`Profile`] the keys of one client,
 //! [`Card`] what it hands to others, and [`Session`] the link that keeps the constant grid.
-//! [`Store`] keeps what must not be lost, in an encrypted file (`rohrpost_vault`). [`Agent`] joins store
-//! and session to a client that runs, and answers the requests of [`api`], which [`serve`] takes from
-//! a socket and [`Connection`] asks there.
+//! [`Store`] keeps what must not be lost, in an encrypted file (`rohrpost_vault`). [`Agent`] joins
+//! store and session to a client that runs, and answers the requests of [`api`], which [`serve`]
+//! takes from a socket and [`Connection`] asks there.
 
 mod address;
 mod agent;

@@ -7,15 +7,15 @@ use rohrpost_proto::roster::{Roster, RosterNode};
 
 /// Keys and places of one client.
 pub struct Profile {
-    /// The relay through which it enters.
+    /// The relay through which the client enters.
     pub entry: NodeNumber,
-    /// Its secrets.
+    /// Secret keys and mailboxes of the client.
     pub account: Account,
 }
 
 impl Profile {
-    /// Makes a client: entry at a relay of `agency` (any, if none is named), two mailboxes at relays
-    /// of other operators, drawn at random.
+    /// Makes a client: entry at a relay of `agency` (any, if none is named), two mailboxes at
+    /// relays of other operators, drawn at random.
     ///
     /// # Errors
     /// The agency runs no relay.
@@ -78,16 +78,16 @@ fn names(roster: &Roster) -> String {
     names.join(", ")
 }
 
-/// Why no client can be made.
+/// Reason why no client can be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// No relay of this agency.
+    /// The agency runs no relay.
     #[error("{agency} runs no relay in this network; choose one of: {known}")]
     Agency {
-        /// Asked for.
+        /// The agency that was asked for.
         agency: String,
-        /// There are.
+        /// Agencies that run relays.
         known: String,
     },
 }

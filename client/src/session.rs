@@ -35,7 +35,7 @@ pub struct Session {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<SessionEvent>,
     _task: Option<AbortOnDropHandle<()>>,
-    /// Of a session without a task: nothing ever happens, and it does not end.
+    /// Keeps the events of a session without a task open: nothing ever happens, and nothing ends.
     _open: Option<mpsc::Sender<SessionEvent>>,
 }
 
@@ -52,7 +52,8 @@ impl Session {
         Self::start_with(network, profile, contacts, Segmentation::default())
     }
 
-    /// The same, with a say in how datagrams are handed to the system.
+    /// Starts a client as [`Session::start`] does, with a say in how datagrams are handed to the
+    /// system.
     ///
     /// # Errors
     /// The entry relay is not in the roster.
@@ -69,7 +70,7 @@ impl Session {
         spawn(network, profile, contacts, segmentation)
     }
 
-    /// A session that never has a link, for who only looks at what is there. It takes no messages.
+    /// Makes a session that never has a link and takes no messages, for looking at what is there.
     #[must_use]
     pub fn offline() -> Self {
         let (commands, _) = mpsc::channel(COMMAND_BOUND);
@@ -112,18 +113,19 @@ impl Session {
         answer.await.map_err(|_| PostError::NotConnected)?
     }
 
-    /// What has come in an [`Event::Arrived`] is where it lasts: its sender may be told.
+    /// Notes that what has come in an [`Arrived`](rohrpost_proto::courier::Event::Arrived) is committed:
+    /// the sender may be told.
     pub async fn keep(&self, sender: KeyId, sequence: u64, fragment: u32) {
         self.command(Command::Keep { sender, sequence, fragment }).await;
     }
 
-    /// Adds a contact, or goes on with a newer address of it; then what is kept of its messages
-    /// does not count.
+    /// Adds a contact, or goes on with a newer address of a known one; then `below` and `parts` do
+    /// not count.
     pub async fn add_contact(&self, contact: Correspondent) {
         self.command(Command::Contact(Box::new(contact))).await;
     }
 
-    /// Strikes a contact off.
+    /// Removes a contact, with all that waits for it.
     pub async fn remove_contact(&self, key: KeyId) {
         self.command(Command::Remove(key)).await;
     }
@@ -133,22 +135,22 @@ impl Session {
         self.command(Command::Renew(Box::new(account))).await;
     }
 
-    /// What happens next; never ends while the session runs.
+    /// The next event; there is one as long as the session runs.
     pub async fn event(&mut self) -> Option<SessionEvent> {
         self.events.recv().await
     }
 
-    /// What has happened already and was not collected.
+    /// An event that has happened already and was not collected.
     pub fn next_event(&mut self) -> Option<SessionEvent> {
         self.events.try_recv().ok()
     }
 
-    /// The task runs as long as the session is there to give commands.
+    /// Gives a command to the task, which runs as long as the session is there.
     async fn command(&self, command: Command) {
         let _ = self.commands.send(command).await;
     }
 }
 
 const COMMAND_BOUND: usize = 16;
-/// Events that wait for the owner; what has no room stays with the courier.
+/// Events that wait for the application; what has no room stays with the courier.
 const EVENT_BOUND: usize = 256;

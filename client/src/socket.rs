@@ -18,22 +18,22 @@ use crate::api::{
     Failure, FailureCode, LINE_LIMIT, Line, Notice, Request, RequestLine, Response, VERSION,
 };
 
-/// Why the API is not served, or not reached.
+/// Reason why the API is not served, or not reached.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
-    /// A daemon serves it already.
+    /// A daemon serves the API already.
     #[error("a daemon runs already for this client, at {0}")]
     Taken(PathBuf),
     /// The system refuses.
     #[error("{path}: {source}")]
     Io {
-        /// The socket.
+        /// The socket's path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
-    /// What answers is no daemon of this version.
+    /// A program answers that is no daemon of this version.
     #[error("what answers at {0} is not a daemon of this version; end it and start it again")]
     Version(PathBuf),
     /// The daemon has ended.
@@ -77,7 +77,7 @@ async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     .map_err(|source| SocketError::Io { path: path.to_owned(), source })
 }
 
-/// The socket goes with the daemon.
+/// A socket that is removed when this is dropped.
 struct Unlink(PathBuf);
 
 impl Drop for Unlink {
@@ -86,14 +86,14 @@ impl Drop for Unlink {
     }
 }
 
-/// The daemon's side of a conversation with one program: its requests one after the other, and notices
-/// in between once it has subscribed.
+/// The daemon's side of a conversation with one program: its requests one after the other, and
+/// notices in between once it has subscribed.
 struct Conversation {
     agent: Agent,
     requests: mpsc::Receiver<Result<RequestLine, Failure>>,
     notices: Option<broadcast::Receiver<Notice>>,
     writer: OwnedWriteHalf,
-    /// Reads the requests; ends with the conversation.
+    /// Task that reads the requests, and ends with the conversation.
     _reading: AbortOnDropHandle<()>,
 }
 
@@ -184,12 +184,12 @@ async fn write_line(writer: &mut OwnedWriteHalf, line: &Line) -> io::Result<()> 
     writer.write_all(&bytes).await
 }
 
-/// A conversation with a daemon.
+/// A program's side of a conversation with a daemon.
 pub struct Connection {
     path: PathBuf,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
-    /// Of the last request.
+    /// Number of the last request.
     id: u64,
     /// Notices that came before an answer; few, for answers come at once.
     early: std::collections::VecDeque<Notice>,
@@ -199,7 +199,7 @@ impl Connection {
     /// Reaches the daemon at `path`; none if none runs there.
     ///
     /// # Errors
-    /// What answers is no daemon of this version.
+    /// A program answers that is no daemon of this version.
     pub async fn open(path: &Path) -> Result<Option<Self>, SocketError> {
         let Ok(stream) = UnixStream::connect(path).await else {
             return Ok(None);
@@ -213,10 +213,10 @@ impl Connection {
         }
     }
 
-    /// Asks for something.
+    /// Asks the daemon for something, and waits for the answer.
     ///
     /// # Errors
-    /// The daemon has ended; or, within, why it was not done: also a request whose line is too long.
+    /// The daemon has ended. Or, within, the request was not done: also one whose line is too long.
     pub async fn ask(
         &mut self,
         request: Request,
@@ -240,7 +240,7 @@ impl Connection {
         }
     }
 
-    /// What happens next, after [`Request::Subscribe`].
+    /// The next notice, after [`Request::Subscribe`].
     ///
     /// # Errors
     /// The daemon has ended.
@@ -254,8 +254,8 @@ impl Connection {
         }
     }
 
-    /// Of any length: the daemon is one's own, and a text of control characters, six bytes each in
-    /// JSON, is longer than any request.
+    /// Reads a line of any length: the daemon is one's own, and a text of control characters, six
+    /// bytes each in JSON, is longer than any request.
     async fn line(&mut self) -> Result<Line, SocketError> {
         let line = read_line(&mut self.reader, u64::MAX).await.ok().flatten();
         let line = line.ok_or(SocketError::Ended)?;
@@ -263,5 +263,5 @@ impl Connection {
     }
 }
 
-/// Programs that converse at once; more wait.
+/// Programs that converse at once; others wait.
 const CONNECTIONS: usize = 32;

@@ -1,11 +1,11 @@
 //! The store: what a client must not lose, as records of its vault.
 //!
-//! *Accepted means committed*: whatever a method has taken is on the disk when it returns, whole, and
-//! after a crash at any point the store is as some method left it. Each method is one transaction
-//! and blocks on the disk; an asynchronous caller gives it a thread.
+//! *Accepted means committed*: whatever a method has taken is on the disk when it returns, whole,
+//! and after a crash at any point the store is as some method left it. Each method is one
+//! transaction and blocks on the disk; an asynchronous caller gives it a thread.
 //!
-//! Each file has its tables: own keys and generations (`account`, `generations`), contacts, outbox,
-//! inbox. Times are since the Unix epoch, by the caller's clock.
+//! Each file has its tables: own keys and address versions (`account`, `generations`), contacts,
+//! outbox, inbox. Times are since the Unix epoch, by the caller's clock.
 
 mod account;
 mod contact;
@@ -41,7 +41,7 @@ impl Store {
     /// Makes the store of a new client in its home, which is made if it is not there.
     ///
     /// # Errors
-    /// There is one already, or it cannot be written.
+    /// There is a store already, or it cannot be written.
     pub fn create(
         home: &Path,
         unlock: &Unlock,
@@ -62,7 +62,7 @@ impl Store {
     /// Opens the store of a home.
     ///
     /// # Errors
-    /// There is none, it does not open, or it is of another network.
+    /// There is no store, it does not open, or it is of another network.
     pub fn open(home: &Path, unlock: &Unlock, network: &Network) -> Result<Self, StoreError> {
         let path = file(home);
         let vault = match Vault::open(&path, unlock) {
@@ -73,7 +73,7 @@ impl Store {
         Ok(Self { vault })
     }
 
-    /// How long messages are kept that were read, delivered or given up.
+    /// Time for which messages stay that were read, delivered or given up.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -81,7 +81,7 @@ impl Store {
         self.vault.read(|tx| Ok(Duration::from_secs(number(tx, RETENTION)?)))
     }
 
-    /// Keeps messages for another time, from now on.
+    /// Sets the time for which messages stay, from now on.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -102,8 +102,8 @@ impl Store {
         })
     }
 
-    /// Puts a backup into a home without a store, and begins a new life there: what waits for
-    /// contacts gets new numbers, for they may have seen the old ones.
+    /// Puts a backup into a home without a store, and begins a new incarnation there: what waits
+    /// for contacts gets new numbers, for they may have seen the old ones.
     ///
     /// # Errors
     /// There is a store already, or the backup does not open.
@@ -122,8 +122,8 @@ impl Store {
         Ok(Self { vault })
     }
 
-    /// Everything that whoever seizes the file and what opens it can read in it, removed records
-    /// among the living ones; see [`Vault::danger_remnants`].
+    /// All records that can be read by whoever seizes the file and what opens it, removed ones
+    /// among the living; see [`Vault::danger_remnants`].
     ///
     /// # Errors
     /// The file cannot be read, or its header does not open.
@@ -136,8 +136,8 @@ impl Store {
     }
 }
 
-/// Begins a new life after an older copy of the store: numbers go on above all that were ever given,
-/// and every contact hears that its messages are counted anew.
+/// Begins a new incarnation after an older copy of the store: numbers go on above all that were
+/// ever given, and every contact hears that its messages are counted anew.
 fn begin_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let life = next_life(tx, now)?;
     for mut contact in contact::contacts(tx)? {
@@ -147,14 +147,14 @@ fn begin_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     generations::begin_anew(tx, now)
 }
 
-/// Where records are.
+/// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [STATE, generations::PREKEYS, contact::CONTACTS].into_iter();
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 
-/// Messages are kept for so long unless their user says otherwise.
+/// Time for which messages stay unless their user says otherwise.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
-/// Longer than any message waits for its delivery.
+/// Time for which ids of messages are remembered: longer than any message waits for its delivery.
 const SEEN: Duration = Duration::from_secs(8 * TTL.as_secs());

@@ -189,6 +189,6 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Time after which a message is given up unless its sender says otherwise: as long as a mailbox holds
-/// an envelope.
+/// Time after which a message is given up unless its sender says otherwise: as long as a mailbox
+/// holds an envelope.
 const LIFE: Duration = rohrpost_proto::mailbox::TTL;

@@ -39,7 +39,8 @@ struct Mailbox {
 }
 
 impl Watch {
-    /// Begins to watch for a client that enters at a relay of this name, in a network of so many nodes.
+    /// Begins to watch for a client that enters at a relay of this name, in a network of so many
+    /// nodes.
     pub(super) const fn new(entry: String, nodes: usize, now: Instant) -> Self {
         Self {
             entry,
@@ -113,7 +114,8 @@ impl Watch {
         }
     }
 
-    /// Notes that the store could not be read or written: a problem until the client is started again.
+    /// Notes that the store could not be read or written: a problem until the client is started
+    /// again.
     pub(super) fn store_trouble(&mut self, error: &StoreError) {
         self.store = Some(error.to_string());
     }
@@ -232,10 +234,11 @@ const CLOCK_OFF_MS: i64 = 300_000;
 /// Lost loops that are no accident any more.
 const LOOPS_LOST: u64 = 10;
 const SILENT: Duration = Duration::from_secs(180);
-/// A mailbox answers if it has done so within this time: some dozens of answers by the default rates.
+/// A mailbox answers if it has done so within this time: some dozens of answers by the default
+/// rates.
 const ANSWERS: Duration = Duration::from_secs(60);
-/// Time without an answer after which a mailbox is given up. Longer than any maintenance; shorter than
-/// the time that messages wait.
+/// Time without an answer after which a mailbox is given up. Longer than any maintenance; shorter
+/// than the time that messages wait.
 const LOST: Duration = Duration::from_secs(6 * 3600);
 
 #[cfg(test)]

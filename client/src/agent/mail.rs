@@ -81,8 +81,8 @@ impl AgentTask {
         Ok(())
     }
 
-    /// Begins anew with a contact that counts anew: the session forgets what was for it, and gets it
-    /// under new numbers.
+    /// Begins anew with a contact that counts anew: the session forgets what was for it, and gets
+    /// it under new numbers.
     async fn restart_contact(&mut self, key: KeyId) -> Result<(), StoreError> {
         let mut all = self.store.with(Store::correspondents)?.into_iter();
         let found = all.find(|other| other.contact.identity.key_id() == key);
@@ -109,7 +109,7 @@ impl AgentTask {
     fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
         self.store.with(|store| store.settle(id, fate, now()))?;
         self.progress.made_room();
-        // After its expiry a message's void is still on its way.
+        // After its expiry a message's tombstone is still on its way.
         if fate != Fate::Expired {
             self.progress.over(id);
         }

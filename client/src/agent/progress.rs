@@ -15,11 +15,12 @@ use crate::store::{Fate, Outgoing};
 pub(super) struct Progress {
     /// Bytes of a fragment.
     room: u64,
-    /// Seconds for a fragment on average: until the next payload slot (8/3 slots), or until one of the
-    /// contact's two mailboxes takes another (3/4 of their answers' period), whatever is longer.
+    /// Seconds for a fragment on average: until the next payload slot (8/3 slots), or until one of
+    /// the contact's two mailboxes takes another (3/4 of their answers' period), whatever is
+    /// longer.
     pace: f64,
-    /// Messages that the session was not given yet, in the order of acceptance. As many as the outbox
-    /// has.
+    /// Messages that the session was not given yet, in the order of acceptance. As many as the
+    /// outbox has.
     waiting: VecDeque<(KeyId, MessageId)>,
     /// Messages that the session was given.
     posted: HashSet<MessageId>,
@@ -84,8 +85,8 @@ impl Progress {
         }
     }
 
-    /// Notes that the session has forgotten all that was for a contact: what the outbox still has for
-    /// it waits again.
+    /// Notes that the session has forgotten all that was for a contact: what the outbox still has
+    /// for it waits again.
     pub(super) fn forget(&mut self, outbox: &[Outgoing], to: KeyId) {
         for one in outbox.iter().filter(|one| one.to == to) {
             self.posted.remove(&one.id);
@@ -109,8 +110,8 @@ impl Progress {
         self.posted.remove(&id);
     }
 
-    /// Fragments that a message takes by its bytes of text or file; its head takes three bytes and its
-    /// name.
+    /// Fragments that a message takes by its bytes of text or file; its head takes three bytes and
+    /// its name.
     pub(super) fn letters(&self, outgoing: &Outgoing) -> u32 {
         let name = outgoing.name.as_ref().map_or(0, String::len);
         let len = outgoing.len + 3 + u64::try_from(name).unwrap_or(0);

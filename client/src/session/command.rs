@@ -1,4 +1,4 @@
-//! What a session is told.
+//! Commands to a session, and the states of a client on which they act.
 
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::KeyId;
@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 
 use super::error::PostError;
 
-/// A contact, and what a former session has kept of its messages.
+/// A contact, and what a former session has left of its messages.
 pub struct Correspondent {
-    /// How it is reached.
+    /// Keys and mailboxes by which the contact is reached.
     pub contact: Contact,
-    /// All of its messages before this number are over.
+    /// Number before which all messages of the contact are over.
     pub below: u64,
-    /// What is kept of those after it.
+    /// Fragments of later messages that are in the store.
     pub parts: Vec<Part>,
 }
 
@@ -23,14 +23,14 @@ impl Correspondent {
         self.contact.identity.key_id()
     }
 
-    /// Whether nothing is kept of its messages.
+    /// True if nothing of the contact's messages is in the store.
     pub(super) fn is_new(&self) -> bool {
         self.below == 0 && self.parts.is_empty()
     }
 }
 
 impl From<Contact> for Correspondent {
-    /// One of whom nothing is kept.
+    /// A contact of whose messages nothing is in the store.
     fn from(contact: Contact) -> Self {
         Self { contact, below: 0, parts: Vec::new() }
     }
@@ -45,7 +45,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Does to `client` what is commanded, and answers.
+    /// Executes the command on `client`, and answers.
     pub(super) fn execute(self, client: &mut impl Client, now: Time) {
         match self {
             Self::Post(to, message, answer) => {
@@ -61,8 +61,8 @@ impl Command {
     }
 }
 
-/// The state of a client that commands act on: a courier, and before the first link what the courier
-/// will be made from.
+/// The state of a client that commands act on: a courier, and before the first link what the
+/// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
     fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32);
@@ -100,7 +100,7 @@ impl<S: Suite> Client for Courier<S> {
     }
 }
 
-/// Adds a contact to a courier, with what is kept of its messages.
+/// Adds a contact to a courier, with what is in the store of its messages.
 pub(super) fn introduce<S: Suite>(courier: &mut Courier<S>, contact: Correspondent) {
     let (key, new) = (contact.key(), contact.is_new());
     let Correspondent { contact, below, parts } = contact;

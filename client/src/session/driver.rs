@@ -33,7 +33,7 @@ struct Driver<S: Suite> {
     courier: Courier<S>,
     /// Number of the newest document.
     document: u64,
-    /// When the newest document is too old.
+    /// Time at which the newest document is too old.
     fresh_until: Option<Time>,
 }
 

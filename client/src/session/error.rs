@@ -1,9 +1,9 @@
-//! Why a session has no link, or does not take a message.
+//! Errors of a session that has no link, or does not take a message.
 
 use rohrpost_proto::courier;
 use rohrpost_transport::ConnectError;
 
-/// Why there is no link. It is tried again.
+/// Reason why there is no link, which is tried again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -18,7 +18,7 @@ pub enum SessionError {
     NoEntry,
 }
 
-/// Why a session does not take a message.
+/// Reason why a session does not take a message.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PostError {

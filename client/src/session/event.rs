@@ -1,14 +1,14 @@
-//! What a session tells.
+//! Events of a session.
 
 use rohrpost_proto::courier::Event;
 
 use super::error::SessionError;
 
-/// What a session tells its owner.
+/// Something that a session tells the application.
 pub enum SessionEvent {
     /// The link to the entry relay is up and its clock is set.
     Connected {
-        /// How far the machine's clock is ahead of the relay's, in milliseconds.
+        /// Milliseconds by which the machine's clock is ahead of the relay's.
         clock_ahead: i64,
     },
     /// The link was lost, or could not be made; it is tried again.
@@ -17,6 +17,6 @@ pub enum SessionEvent {
     View(usize),
     /// The newest document is too old to build packets with; cells go on.
     Stale,
-    /// Something happened in the courier.
+    /// The courier has an event.
     Courier(Event),
 }

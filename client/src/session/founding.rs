@@ -15,7 +15,7 @@ use super::command::{Client, Correspondent, introduce};
 use super::error::PostError;
 use crate::profile::Profile;
 
-/// What a courier is made from. Commands change it; it takes no messages.
+/// Parts of which a courier will be made. Commands change them; no message is taken.
 pub(super) struct Founding {
     pub(super) profile: Profile,
     pub(super) contacts: Vec<Correspondent>,
@@ -48,7 +48,7 @@ impl Client for Founding {
         Err(PostError::NotConnected)
     }
 
-    /// Nothing has arrived yet.
+    /// Does nothing: no message can have arrived yet.
     fn keep(&mut self, _now: Time, _sender: KeyId, _sequence: u64, _fragment: u32) {}
 
     fn add_contact(&mut self, _now: Time, new: Correspondent) {

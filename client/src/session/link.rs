@@ -1,5 +1,5 @@
-//! The way to a link to the entry relay. Until there is one, commands are executed all the same: the
-//! application must not be held up by a link that is down.
+//! The way to a link to the entry relay. Until there is one, commands are executed all the same:
+//! the application must not be held up by a link that is down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) struct Link {
     pub(super) time: Time,
 }
 
-/// What a link is made with, and the channels to the application.
+/// Maker of links, with the channels to the application.
 pub(super) struct Linker {
     pub(super) roster: Arc<Roster>,
     pub(super) peer: PeerAddress,
@@ -103,7 +103,7 @@ impl Linker {
     }
 }
 
-/// How far the machine's clock is ahead of a relay's time, in milliseconds.
+/// Milliseconds by which the machine's clock is ahead of a relay's time.
 fn ahead(relay: Time) -> i64 {
     let own = Time::from_micros(0) + unix_now();
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
@@ -116,7 +116,8 @@ pub(super) fn random_session() -> SessionId {
     SessionId::new(session)
 }
 
-/// The first cell comes within two slots of the relay's slowest grid, or the link is no good.
+/// Time for the first cell: it comes within two slots of the relay's slowest grid, or the link is
+/// no good.
 const FIRST_CELL: Duration = Duration::from_secs(10);
-/// Between sessions, drawn from half to one and a half.
+/// Pause between links, drawn from half to one and a half of this.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The client's own keys and places, and how they change: a new generation each day and when a
+//! The client's own keys and places, and how they change: a new address version each day and when a
 //! contact is blocked, another mailbox when one is lost (`docs/delivery.md`).
 
 use std::time::Duration;
@@ -13,19 +13,20 @@ use serde::{Deserialize, Serialize};
 use super::record::Hex;
 use crate::profile::Profile;
 
-/// What the store holds of the client itself, but for its prekeys, which have a table of their own
-/// from which what is removed is really gone.
+/// Record of the client itself, but for its prekeys, which have a table of their own from which
+/// what is removed is really gone.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountRecord {
     version: u32,
     entry: u32,
     identity: Hex<32>,
-    /// Rises with every change of prekey, write keys or mailboxes.
+    /// Number of the address version, which rises with every change of prekey, write keys or
+    /// mailboxes.
     pub(super) generation: u64,
-    /// When the generation began, in Unix seconds.
+    /// Begin of the address version, in Unix seconds.
     rolled: u64,
-    /// When the write keys of cards were made, in Unix seconds.
+    /// Time at which the write keys of cards were made, in Unix seconds.
     cards_made: u64,
     mailboxes: Vec<MailboxRecord>,
 }
@@ -36,32 +37,32 @@ struct MailboxRecord {
     relay: u32,
     key: Hex<32>,
     write_key: Hex<32>,
-    /// Of the generation before.
+    /// Write key of the address version before.
     write_key_before: Option<Hex<32>>,
-    /// On contact cards.
+    /// Write key on contact cards.
     card_key: Hex<32>,
     card_key_before: Option<Hex<32>>,
 }
 
-/// A prekey of a generation.
+/// A prekey of an address version.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PrekeyRecord {
     pub(super) generation: u64,
-    /// In Unix seconds.
+    /// Time at which the prekey was made, in Unix seconds.
     made: u64,
-    /// When the next one took its place, in Unix seconds.
+    /// Time at which the next prekey took its place, in Unix seconds.
     pub(super) superseded: Option<u64>,
     seed: Hex<PREKEY_SEED_LEN>,
 }
 
-/// What the write keys of the generation before are good for in the next one, and the cards that were
+/// Treatment of the write keys before, when an address version begins, and of the cards that were
 /// handed out with them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OldKeys {
-    /// They are accepted for one more generation.
+    /// The keys are accepted for one more address version.
     Accept,
-    /// Nobody can write with them any more: who knows them is cut off.
+    /// The keys are good for nothing any more: whoever knows them is cut off.
     Refuse,
 }
 
@@ -87,13 +88,13 @@ impl AccountRecord {
         (record, PrekeyRecord::of(prekey, 1, now))
     }
 
-    /// Whether a day has passed.
+    /// True if a day has passed since the address version began.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         now.as_secs().saturating_sub(self.rolled) >= GENERATION.as_secs()
     }
 
-    /// Begins the next generation: new write keys, and new ones for cards when it is time or the old
-    /// ones are refused.
+    /// Begins the next address version: new write keys, and new ones for cards when it is time or
+    /// the old ones are refused.
     pub(super) fn roll(&mut self, now: Duration, old: OldKeys) -> PrekeyRecord {
         let refused = old == OldKeys::Refuse;
         self.generation += 1;
@@ -114,7 +115,7 @@ impl AccountRecord {
         PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.generation, now)
     }
 
-    /// Another mailbox at `to` takes the place of the one at `from`; false if there is none.
+    /// Puts another mailbox at `to` in the place of the one at `from`; false if there is none.
     pub(super) fn replace_mailbox(&mut self, from: NodeNumber, to: NodeNumber) -> bool {
         let lost = self.mailboxes.iter_mut().find(|mailbox| mailbox.relay == from.get());
         let Some(lost) = lost else {
@@ -124,7 +125,7 @@ impl AccountRecord {
         true
     }
 
-    /// What the courier needs; `prekeys` newest first.
+    /// Keys and places as the courier needs them; `prekeys` are newest first.
     pub(super) fn profile(&self, prekeys: &[PrekeyRecord]) -> Profile {
         let mailbox = |mailbox: &MailboxRecord| OwnMailbox {
             relay: NodeNumber::new(mailbox.relay),
@@ -148,8 +149,9 @@ impl AccountRecord {
         Profile { entry: NodeNumber::new(self.entry), account }
     }
 
-    /// What a card says: the newest prekey, and write keys for cards alone, so that contacts who
-    /// know a generation and strangers who know a card can be cut off apart from each other.
+    /// The contact on a card: the newest prekey, and write keys for cards alone, so that contacts
+    /// who know an address version and strangers who know a card can be cut off apart from each
+    /// other.
     pub(super) fn on_card(&self, prekeys: &[PrekeyRecord]) -> Contact {
         let mut contact = self.profile(prekeys).account.contact();
         for (mailbox, own) in contact.mailboxes.iter_mut().zip(&self.mailboxes) {
@@ -178,8 +180,8 @@ impl PrekeyRecord {
         Self { generation, made: now.as_secs(), superseded: None, seed: Hex(*prekey.to_seed()) }
     }
 
-    /// Whether nothing that may still be opened was sealed to it: it was made two lives of an
-    /// envelope ago, and for one nobody was told to seal to it.
+    /// True if nothing that may still be opened was sealed to this prekey: it was made two
+    /// lifetimes of an envelope ago, and for one nobody was told to seal to it.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         let since = |then: u64| Duration::from_secs(now.as_secs().saturating_sub(then));
         since(self.made) >= PREKEY_LIFE && self.superseded.is_some_and(|then| since(then) >= TTL)
@@ -190,10 +192,10 @@ fn random_write_key() -> Hex<32> {
     Hex(*WriteKey::generate(&mut rand::rng()).expose())
 }
 
-/// A generation lasts for so long.
+/// Time for which an address version lasts.
 pub(super) const GENERATION: Duration = Duration::from_secs(86_400);
-/// Write keys of cards are handed out for so long, and accepted for as long again; longer than a
-/// card's life.
+/// Time for which write keys of cards are handed out, and for as long again accepted; longer than a
+/// card holds.
 const CARD_KEYS: Duration = Duration::from_secs(7 * 86_400);
-/// Two lives of an envelope: who seizes a client opens nothing that is older.
+/// Two lifetimes of an envelope: whoever seizes a client opens nothing that is older.
 pub(super) const PREKEY_LIFE: Duration = Duration::from_secs(2 * TTL.as_secs());

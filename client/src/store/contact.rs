@@ -1,4 +1,4 @@
-//! A contact in the store: its record, and the table of all.
+//! A contact in the store: its record, and the table of all contacts.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use crate::address::Address;
 
 /// A contact, as its user knows it.
 pub struct KnownContact {
-    /// What the user calls it.
+    /// The name by which the user calls the contact.
     pub name: String,
-    /// How it is reached, in its newest generation.
+    /// The newest version of the contact's address.
     pub address: Address,
-    /// Whether its fingerprint was compared.
+    /// True if the contact's fingerprint was compared.
     pub verified: bool,
-    /// Whether nothing goes there and nothing is taken from there.
+    /// True if nothing goes to the contact and nothing is taken from it.
     pub blocked: bool,
-    /// When it was added, since the Unix epoch.
+    /// Time at which the contact was added, since the Unix epoch.
     pub added: Duration,
-    /// Every message of it before this number is over.
+    /// Number before which every message of the contact is over.
     pub(super) below: u64,
-    /// Number of the next message to it.
+    /// Number of the next message to the contact.
     pub(super) next: u64,
-    /// Told to it with every address: since when this side counts its messages. A change tells it to
-    /// number them anew.
+    /// Incarnation since which this side counts the contact's messages. The contact hears it with
+    /// every address; a change has it number its messages anew.
     pub(super) counts_since: u32,
-    /// What it told last; zero if nothing.
+    /// Incarnation since which the contact counts this side's messages, as it told last; zero if it
+    /// told nothing.
     pub(super) counted_since: u32,
 }
 
@@ -38,11 +39,11 @@ pub struct KnownContact {
 struct ContactRecord {
     version: u32,
     name: String,
-    /// As [`Address`] encodes it, in hex.
+    /// The address as [`Address`] encodes it, in hex.
     address: String,
     verified: bool,
     blocked: bool,
-    /// In Unix seconds.
+    /// Time at which the contact was added, in Unix seconds.
     added: u64,
     below: u64,
     next: u64,
@@ -51,7 +52,7 @@ struct ContactRecord {
 }
 
 impl KnownContact {
-    /// Its identity.
+    /// The key id of the contact's identity.
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.address.contact.identity.key_id()

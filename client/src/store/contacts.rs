@@ -14,8 +14,8 @@ use super::{fragments, generations, outbox};
 use crate::address::Address;
 
 impl Store {
-    /// Adds a contact under a name of the user's choice. Its first message will bear a number of
-    /// this store's life.
+    /// Adds a contact under a name of the user's choice. The first message to it will bear a number
+    /// of this store's incarnation.
     ///
     /// # Errors
     /// The name is taken or unusable, or the contact is known by another, or blocked.
@@ -72,12 +72,12 @@ impl Store {
     /// The contact of this name.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no contact of this name.
     pub fn contact(&self, name: &str) -> Result<KnownContact, StoreError> {
         self.vault.read(|tx| named(tx, name))
     }
 
-    /// The name of a contact; empty if it is one no more.
+    /// The name of a contact; empty if it was removed.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -85,7 +85,7 @@ impl Store {
         self.vault.read(|tx| Ok(by_key(tx, key)?.map_or_else(String::new, |known| known.name)))
     }
 
-    /// The fingerprint was compared.
+    /// Notes that a contact's fingerprint was compared.
     ///
     /// # Errors
     /// There is no such contact.
@@ -97,8 +97,9 @@ impl Store {
         })
     }
 
-    /// From now on nothing goes to a contact and nothing is taken from it: a new generation begins,
-    /// of which all others hear, and the write keys that it knows are good for nothing.
+    /// Blocks a contact: nothing goes to it and nothing is taken from it any more. A new address
+    /// version begins, of which all others hear, and the write keys that the contact knows are good
+    /// for nothing.
     ///
     /// # Errors
     /// There is no such contact.
@@ -130,5 +131,5 @@ impl Store {
     }
 }
 
-/// Bytes of a contact's name.
+/// Bytes of the longest name of a contact.
 const NAME_LIMIT: usize = 64;

@@ -1,20 +1,20 @@
-//! Why the store does not do what it is asked.
+//! Errors of a store that does not do what it is asked.
 
 use std::path::PathBuf;
 
 use rohrpost_vault::VaultError;
 
-/// Why the store does not do what was asked; each says what to do.
+/// Reason why the store does not do what was asked; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The file.
+    /// The vault does not open, or cannot be read or written.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// There is no store.
+    /// There is no store in the home.
     #[error("{0} holds no client; make one with: rohrpost --home {0} init")]
     Missing(PathBuf),
-    /// Made for another network.
+    /// The store was made for another network.
     #[error("the client in {0} is of another network; give the --network that it was made for")]
     Network(PathBuf),
     /// A record does not say what it must.
@@ -22,33 +22,33 @@ pub enum StoreError {
         "the store holds a record that this program does not understand; if a newer rohrpost wrote it, use that"
     )]
     Record,
-    /// A directory.
+    /// The home's directory cannot be made.
     #[error("{path}: {source}")]
     Home {
-        /// The directory.
+        /// The home's directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: std::io::Error,
     },
-    /// Not usable as a name.
+    /// The text cannot be used as a name.
     #[error("\"{0}\" cannot name a contact; use up to 64 bytes of letters, digits, - and _")]
     Name(String),
-    /// In use.
+    /// Another contact has this name.
     #[error("there is a contact {0} already; choose another name")]
     NameTaken(String),
-    /// A contact already.
+    /// The card is that of a contact.
     #[error("this card is that of {0}, who is a contact already")]
     Known(String),
-    /// Blocked.
+    /// The contact is blocked.
     #[error("{0} is blocked; to write again, remove it and add its card")]
     Blocked(String),
-    /// No such contact.
+    /// There is no such contact.
     #[error("there is no contact {0}; `rohrpost … contacts` lists them, `add` adds one")]
     Unknown(String),
-    /// No such message.
+    /// There is no such message.
     #[error("there is no message {0}; `rohrpost … inbox` lists them")]
     Number(u64),
-    /// A message beyond the limit.
+    /// The message is longer than the limit.
     #[error("{len} bytes are too long: a message holds {limit}")]
     TooLong {
         /// Bytes given.

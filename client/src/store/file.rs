@@ -12,7 +12,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Whether a home has a store.
+    /// True if a home has a store.
     #[must_use]
     pub fn is_in(home: &Path) -> bool {
         file(home).exists()
@@ -37,7 +37,7 @@ impl Store {
     /// Destroys the store of a home that no process has open.
     ///
     /// # Errors
-    /// There is none, or it is open.
+    /// There is no store, or it is open.
     pub fn wipe(home: &Path) -> Result<(), StoreError> {
         match Vault::wipe(&file(home)) {
             Err(VaultError::Missing(_)) => Err(StoreError::Missing(home.to_owned())),

@@ -1,5 +1,6 @@
-//! Fragments of messages that are not complete, and one record for each message of which there are
-//! any: so what there is of a message is found, and forgotten, without reading what others have.
+//! Fragments of messages that are not complete, and one record for each message of which there is a
+//! fragment: so what there is of a message is found, and forgotten, without reading what others
+//! have.
 
 use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, MESSAGE_BYTES, Part};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 use super::error::StoreError;
 use super::record::{Hex, decode, encode};
 
-/// A message of which fragments are kept.
+/// A message of which fragments are in the store.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 struct OpenRecord {
@@ -25,7 +26,7 @@ struct OpenRecord {
 
 /// A complete message.
 pub(super) struct Assembled {
-    /// When it was written, since the Unix epoch.
+    /// Minutes from the Unix epoch to when the message was written.
     pub(super) minutes: u32,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
@@ -61,8 +62,8 @@ impl OpenRecord {
     }
 }
 
-/// Keeps a fragment. If it belongs to another message of that number than those before it, as a void
-/// does that takes an expired one's place, they are forgotten.
+/// Stores a fragment. If it belongs to another message of that number than the fragments before it,
+/// as a tombstone does that takes an expired message's place, those are forgotten.
 pub(super) fn keep(tx: &mut WriteTx<'_>, sender: KeyId, letter: &Letter) -> Result<(), StoreError> {
     let new = OpenRecord::of(sender, letter);
     let known = open(tx, sender, letter.sequence)?;
@@ -110,7 +111,7 @@ pub(super) fn drop_below(
     Ok(())
 }
 
-/// What is kept of all messages.
+/// Fragments that are in the store, of all messages.
 pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     let mut parts = Vec::new();
     for open in all(tx)? {
@@ -129,7 +130,7 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     Ok(parts)
 }
 
-/// At most 512 of each contact, by the courier's bound.
+/// All open messages: at most 512 of each contact, by the courier's bound.
 fn all(tx: &ReadTx<'_>) -> Result<Vec<OpenRecord>, StoreError> {
     tx.iter(OPEN)?.map(|record| decode(&record?.1)).collect()
 }
@@ -153,7 +154,7 @@ fn place(sender: KeyId, sequence: u64, index: u32) -> [u8; 44] {
 }
 
 pub(super) const TABLES: [KeyedTable; 2] = [OPEN, FRAGMENTS];
-/// By sender and number.
+/// Open messages by sender and number.
 const OPEN: KeyedTable = KeyedTable::new("open messages");
-/// By sender, number and index: bytes of the body.
+/// Bytes of the body, by sender, number and index.
 const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");

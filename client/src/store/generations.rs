@@ -1,4 +1,4 @@
-//! Generations of the own address, and those of contacts: who is told what.
+//! Versions of the own address and of contacts' addresses: who is told what.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Store {
         self.vault.read(|tx| Ok(account(tx)?.profile(&prekeys(tx)?)))
     }
 
-    /// A card for others.
+    /// Makes a card for others.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -37,8 +37,8 @@ impl Store {
         })
     }
 
-    /// Begins a new generation if a day has passed, and has every contact told; prekeys whose time
-    /// is over are gone for good. True if there is something new for the session.
+    /// Begins a new address version if a day has passed, and has every contact told; prekeys whose
+    /// time is over are gone for good. True if there is something new for the session.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -50,13 +50,14 @@ impl Store {
         if due {
             self.vault.write(|tx| roll(tx, now, OldKeys::Accept))?;
         } else if over {
-            // Generations begin a little later each day, and a prekey's end does not wait for that.
+            // Address versions begin a little later each day, and a prekey's end does not wait for
+            // that.
             self.vault.write(|tx| erase_prekeys(tx, now))?;
         }
         Ok(due || over)
     }
 
-    /// A mailbox is lost for good: another one takes its place, and every contact is told.
+    /// Puts another mailbox in the place of one that is lost for good, and has every contact told.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -89,7 +90,7 @@ pub(super) fn found(
     put_prekey(tx, &prekey)
 }
 
-/// Begins a new generation and has every contact told.
+/// Begins a new address version and has every contact told.
 pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, old: OldKeys) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     let new = account.roll(now, old);
@@ -103,8 +104,8 @@ pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, old: OldKeys) -> Result<
     notify_all(tx, now)
 }
 
-/// Begins a generation after an older copy of the store. Its number is above all that the store has
-/// told since that copy: generations are far fewer than seconds.
+/// Begins an address version after an older copy of the store. Its number is above all that the
+/// store has told since that copy: address versions are far fewer than seconds.
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     account.generation = account.generation.max(now.as_secs());
@@ -112,7 +113,7 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
     roll(tx, now, OldKeys::Accept)
 }
 
-/// Removes those whose time is over, for good.
+/// Removes prekeys whose time is over, for good.
 fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
         tx.remove(PREKEYS, &old.generation.to_be_bytes())?;
@@ -127,8 +128,8 @@ fn notify_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Puts a message into the outbox that tells a contact the newest address. It is of use as long as
-/// its prekey is there.
+/// Puts a message into the outbox that tells a contact the newest address. The message is of use as
+/// long as its prekey is there.
 pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
     let account = account(tx)?;
     let Some(known) = contact::by_key(tx, to)? else {
@@ -143,8 +144,8 @@ pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(
     outbox::accept(tx, draft, &body, now).map(drop)
 }
 
-/// A contact has told its address: taken if it is newer, and its own. If it counts anew, so does
-/// this side: what waits for it gets new numbers.
+/// Takes an address that a contact has told, if it is newer and the contact's own. If the contact
+/// counts anew, so does this side: what waits for it gets new numbers.
 pub(super) fn take(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
@@ -155,7 +156,7 @@ pub(super) fn take(
         return Ok(None);
     };
     let own = address.contact.identity.key_id() == sender;
-    // Who removes a contact and adds it again counts anew in the same generation.
+    // Who removes a contact and adds it again counts anew in the same address version.
     let newer = (address.generation, address.counts_since)
         > (known.address.generation, known.counted_since);
     if !own || !newer {
@@ -180,7 +181,7 @@ fn save(tx: &mut WriteTx<'_>, account: &AccountRecord) -> Result<(), StoreError>
     Ok(tx.put(STATE, ACCOUNT, &encode(account)?)?)
 }
 
-/// Newest first.
+/// All prekeys, newest first.
 fn prekeys(tx: &ReadTx<'_>) -> Result<Vec<PrekeyRecord>, StoreError> {
     let mut prekeys: Vec<PrekeyRecord> = Vec::new();
     for record in tx.iter(PREKEYS)? {
@@ -195,5 +196,6 @@ fn put_prekey(tx: &mut WriteTx<'_>, prekey: &PrekeyRecord) -> Result<(), StoreEr
 }
 
 const ACCOUNT: &[u8] = b"account";
-/// By generation. Erasable: whoever seizes the file later must not find the prekeys of before.
+/// Prekeys by address version. Erasable: whoever seizes the file later must not find the prekeys of
+/// before.
 pub(super) const PREKEYS: KeyedTable = KeyedTable::erasable("prekeys");

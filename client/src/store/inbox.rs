@@ -21,23 +21,23 @@ use crate::session::Correspondent;
 /// A message that has come.
 #[derive(Clone)]
 pub struct Incoming {
-    /// What the store calls it: one more than the message before.
+    /// Number in the store: one more than the message before.
     pub number: u64,
-    /// Named so by its sender.
+    /// Id that the sender gave to the message.
     pub id: MessageId,
-    /// From whom.
+    /// Identity of the sender.
     pub from: KeyId,
-    /// What the user called that contact when it came.
+    /// Name by which the user called the sender when the message came.
     pub name: String,
-    /// When it was written, by its sender's word, since the Unix epoch; to the minute.
+    /// Time of writing by the sender's word, since the Unix epoch; to the minute.
     pub written: Duration,
-    /// When it was complete, since the Unix epoch.
+    /// Time at which the message was complete, since the Unix epoch.
     pub arrived: Duration,
-    /// A file's name.
+    /// Name of the file, if the message is one.
     pub file: Option<String>,
     /// Bytes of text or file.
     pub len: u64,
-    /// Whether it was read or acknowledged by its reader.
+    /// True if the reader has read or acknowledged the message.
     pub read: bool,
 }
 
@@ -85,22 +85,23 @@ impl Incoming {
     }
 }
 
-/// What a complete message was.
+/// A complete message, by its kind.
 pub enum Completed {
-    /// Something for the reader.
+    /// The message is for the reader.
     Message(Incoming),
-    /// A contact is reached in another way from now on.
+    /// The message tells a contact's newest address.
     Address {
-        /// How.
+        /// The newest address.
         address: Box<Address>,
-        /// Whether it counts this client's messages anew, so that they have got other numbers.
+        /// True if the contact counts this client's messages anew, so that they have got other
+        /// numbers.
         anew: bool,
     },
 }
 
 impl Store {
-    /// Keeps fragments that have come. When this returns, they are on the disk. What comes from
-    /// someone who is no contact any more, or is blocked, is not kept.
+    /// Stores fragments that have come. When this returns, they are on the disk. What comes from
+    /// someone who is no contact any more, or is blocked, is not stored.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -122,8 +123,8 @@ impl Store {
         })
     }
 
-    /// Takes note, in one step, of complete messages and of all that is over by them. A message that
-    /// came before, in another life of its sender, does not come again.
+    /// Takes note, in one step, of complete messages and of all that is over by them. A message
+    /// that came before, in another incarnation of its sender, does not come again.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -148,8 +149,8 @@ impl Store {
         })
     }
 
-    /// The contacts as a session takes them, each with what is kept of its unfinished messages.
-    /// Blocked ones are not among them.
+    /// The contacts as a session takes them, each with what is in the store of its unfinished
+    /// messages. Blocked contacts are not among them.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -185,10 +186,10 @@ impl Store {
         self.vault.read(|tx| inbox(tx, from))
     }
 
-    /// What a message says.
+    /// A message and its content.
     ///
     /// # Errors
-    /// There is none with this number.
+    /// There is no message with this number.
     pub fn read(&self, number: u64) -> Result<(Incoming, Content), StoreError> {
         self.vault.read(|tx| {
             let incoming = by_number(tx, number)?;
@@ -198,10 +199,10 @@ impl Store {
         })
     }
 
-    /// The reader has messages: they may be forgotten when their time is over.
+    /// Notes that the reader has these messages: they may be forgotten when their time is over.
     ///
     /// # Errors
-    /// There is none with one of the numbers; then none is marked.
+    /// There is no message with one of the numbers; then none is marked.
     pub fn acknowledge(&self, numbers: &[u64]) -> Result<(), StoreError> {
         self.vault.write(|tx| {
             for number in numbers {

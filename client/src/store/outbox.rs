@@ -1,4 +1,4 @@
-//! The outbox: messages that were accepted, each with what has become of it.
+//! The outbox: messages that were accepted, each with its status.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use super::file::Store;
 use super::record::{Hex, decode, encode};
 use crate::content::Content;
 
-/// What has become of a message.
+/// Status of a message that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Fate {
-    /// Accepted; not all of it has left.
+    /// The message was accepted; not all of it has left.
     Queued,
-    /// All of it has left at least once.
+    /// All fragments of the message have left at least once.
     Sent,
-    /// The recipient's client has it.
+    /// The recipient's client has the message.
     Delivered,
-    /// It was not acknowledged in its time, and is given up. It may have arrived.
+    /// The message was not acknowledged in its time, and is given up; it may have arrived.
     Expired,
-    /// Given up: the contact's keys are unusable, or it was blocked or removed.
+    /// The message is given up: the contact's keys are unusable, or it was blocked or removed.
     Undeliverable,
 }
 
 impl Fate {
-    /// Whether the courier still has to do with it.
+    /// True while the courier still has to do with the message.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Queued | Self::Sent)
@@ -43,27 +43,28 @@ impl Fate {
 /// A message that was accepted.
 #[derive(Clone)]
 pub struct Outgoing {
-    /// Names it.
+    /// Id that names the message.
     pub id: MessageId,
-    /// To whom.
+    /// Identity of the recipient.
     pub to: KeyId,
-    /// Its number.
+    /// Number among the messages to the recipient.
     pub(super) sequence: u64,
-    /// Whether its reader is a person or program; an address is for the other client alone.
+    /// Kind: content for a person or program, or an address, which is for the other client alone.
     pub(super) kind: Kind,
-    /// A file's name.
+    /// Name of the file, if the message is one.
     pub name: Option<String>,
     /// Bytes of text or file.
     pub len: u64,
-    /// When it was accepted, since the Unix epoch.
+    /// Time of acceptance, since the Unix epoch.
     pub accepted: Duration,
-    /// When it is given up, since the Unix epoch.
+    /// Time at which the message is given up, since the Unix epoch.
     pub expires: Duration,
-    /// What has become of it.
+    /// Status of the message.
     pub fate: Fate,
-    /// Since when that is so.
+    /// Time since which the message has this status, since the Unix epoch.
     pub since: Duration,
-    /// Whether it has expired and the other client has not taken note, which waits for its number.
+    /// True for a tombstone: the message has expired, and the other client, which waits for its
+    /// number, has not taken note.
     pub(super) void: bool,
 }
 
@@ -85,13 +86,13 @@ struct OutgoingRecord {
 }
 
 impl Outgoing {
-    /// Whether its sender wrote it, and not the client on its own account.
+    /// True if the sender wrote the message, and not the client on its own account.
     #[must_use]
     pub fn is_content(&self) -> bool {
         self.kind == Kind::Content
     }
 
-    /// Whether the courier has to do with it.
+    /// True while the courier has to do with the message, or with its tombstone.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
         self.fate.is_open() || self.void
@@ -132,7 +133,7 @@ impl Outgoing {
 }
 
 impl Store {
-    /// Takes a message for a contact. When this returns, it is on the disk.
+    /// Accepts a message for a contact. When this returns, the message is on the disk.
     ///
     /// # Errors
     /// There is no such contact, it is blocked, or the message too long.
@@ -172,7 +173,7 @@ impl Store {
         self.vault.read(outbox)
     }
 
-    /// One of them.
+    /// The accepted message with this id.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -180,7 +181,8 @@ impl Store {
         self.vault.read(|tx| by_id(tx, id))
     }
 
-    /// One of them as the courier takes it; none if the courier has nothing to do with it any more.
+    /// An accepted message as the courier takes it; none if the courier has nothing to do with it
+    /// any more.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -192,7 +194,7 @@ impl Store {
         })
     }
 
-    /// Something has become of a message. What is over needs its body no more.
+    /// Gives a message another status. A message that is over needs its body no more.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -305,8 +307,8 @@ pub(super) fn outbox(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
     Ok(outbox)
 }
 
-/// Numbers what waits for a contact anew, from the begin of a life on; what has expired needs no
-/// void then.
+/// Numbers what waits for a contact anew, from the begin of an incarnation on; what has expired
+/// needs no tombstone then.
 pub(super) fn renumber(
     tx: &mut WriteTx<'_>,
     contact: &mut KnownContact,

@@ -1,4 +1,5 @@
-//! The state of the store itself: its network, its newest life, and how long it keeps messages.
+//! The state of the store itself: its network, its newest incarnation, and how long it keeps
+//! messages.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(super) fn of_network(
     if same { Ok(()) } else { Err(StoreError::Network(path.to_owned())) }
 }
 
-/// A life that begins now: the Unix second, above that of the last one.
+/// Begins an incarnation now. Its number is the Unix second, and above that of the last one.
 pub(super) fn next_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<u32, StoreError> {
     let before = if tx.get(STATE, LIFE)?.is_some() { number(tx, LIFE)? } else { 0 };
     let before = u32::try_from(before).map_err(|_| StoreError::Record)?;
@@ -39,7 +40,8 @@ pub(super) fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
 
 pub(super) const STATE: KeyedTable = KeyedTable::new("state");
 pub(super) const NETWORK: &[u8] = b"network";
-/// The newest life, of the store or of a contact in it: the upper half of numbers that it gives to messages.
+/// The newest incarnation, of the store or of a contact in it: the upper half of the numbers that
+/// it gives to messages.
 const LIFE: &[u8] = b"life";
-/// In seconds.
+/// Time for which messages stay, in seconds.
 pub(super) const RETENTION: &[u8] = b"retention";

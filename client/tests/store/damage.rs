@@ -1,4 +1,5 @@
-//! Flipped bytes in a closed store: each is reported with the file's name, or every record is right.
+//! Flipped bytes in a closed store: each is reported with the file's name, or every record is
+//! right.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Who records everything at a mailbox relay, and later seizes the recipient's whole store and its
-//! passphrase, opens nothing that is older than two lives of an envelope.
+//! Forward secrecy: whoever records everything at a mailbox relay, and later seizes the recipient's
+//! whole store and its passphrase, opens nothing that is older than two lifetimes of an envelope.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const LAST: u32 = 30;
 /// Cards hold for six days.
 const CARD_DAYS: usize = 5;
 
-/// What the relay has recorded.
+/// An envelope that the relay has recorded.
 struct Recorded {
     day: u32,
     by: &'static str,
@@ -57,9 +57,10 @@ impl Story {
         }
     }
 
-    /// A day of the recipient's life. It tells its contact the address of the day; the contact writes
-    /// to that, one stranger to the newest card and another to one that has almost expired. Gives the
-    /// file as it is right after the new generation: whatever that removed lies in it untouched.
+    /// A day of the recipient's life. It tells its contact the address of the day; the contact
+    /// writes to that, one stranger to the newest card and another to one that has almost expired.
+    /// Gives the file as it is right after the new address version: whatever that removed lies in
+    /// it untouched.
     fn live(&mut self, day: u32) -> Vec<u8> {
         let now = START + DAY * day;
         self.alice.store.roll(now).unwrap();
@@ -136,7 +137,7 @@ impl Story {
         prekeys
     }
 
-    /// Whether an envelope opens with any of these prekeys, and then says what was written.
+    /// True if an envelope opens with any of these prekeys, and then says what was written.
     fn opens(&self, recorded: &Recorded, prekeys: &[PrekeySecret]) -> bool {
         let prekeys: Vec<_> = prekeys.iter().collect();
         let id = &self.alice.network.roster.network_id;
@@ -149,7 +150,7 @@ impl Story {
         true
     }
 
-    /// Who wrote to a prekey of this very day, and can be read.
+    /// Writers to a prekey of this very day who can be read.
     fn readable(&self, day: u32, prekeys: &[PrekeySecret]) -> Vec<&'static str> {
         let of_day = self.record.iter().filter(|recorded| recorded.day == day);
         of_day.filter(|recorded| self.opens(recorded, prekeys)).map(|it| it.by).collect()
@@ -191,5 +192,5 @@ fn a_seized_store_opens_no_envelope_that_is_older_than_two_lives() {
     assert_eq!(story.readable(oldest, &removed), ["contact", "stranger"]);
 }
 
-/// One of the two places of the erasure key (docs/store.md, "The file").
+/// Place of one of the two copies of the erasure key (docs/store.md, "The file").
 const SLOT: std::ops::Range<usize> = 1024..1104;

@@ -1,4 +1,4 @@
-//! Generations: a new address each day, who is told, and who is cut off.
+//! Address versions: a new one each day, who is told, and who is cut off.
 
 use rohrpost_client::{Address, Completed, Content, Fate};
 use rohrpost_packet::NodeNumber;
@@ -10,7 +10,7 @@ use rohrpost_proto::time::Time;
 
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, carry};
 
-/// What each of a client's mailboxes accepts, the one that it tells its contacts first.
+/// Write keys that each of a client's mailboxes accepts, the one that contacts are told first.
 fn accepted(client: &Client) -> Vec<Vec<[u8; 32]>> {
     let keys = |own: &OwnMailbox| {
         let keys = std::iter::once(&own.write_key).chain(&own.also);
@@ -63,7 +63,7 @@ fn a_generation_lasts_a_day_and_every_contact_is_told_of_the_next() {
     let later = accepted(&alice);
     for at in 0..later.len() {
         assert!(later[at].contains(&now[at][0]) && !later[at].contains(&before.0[at][0]));
-        // Cards live longer than a generation.
+        // Cards live longer than an address version.
         assert!(later[at].contains(before.1.mailboxes[at].write_key.expose()));
     }
 }

@@ -1,4 +1,4 @@
-//! What a client receives: fragments that last, messages that come once.
+//! Messages that a client receives: fragments last, and each message comes once.
 
 use rohrpost_client::{Completed, Content, Correspondent, StoreError};
 use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
@@ -18,7 +18,7 @@ fn keep<'l>(at: &Client, sender: KeyId, letters: impl IntoIterator<Item = &'l Le
     at.store.keep(letters.into_iter().map(|letter| (sender, letter))).unwrap();
 }
 
-/// What a session is told of a contact.
+/// A contact as a session is told of it.
 fn resumed(client: &Client, sender: KeyId) -> Correspondent {
     let all = client.store.correspondents().unwrap().into_iter();
     all.into_iter().find(|other| other.contact.identity.key_id() == sender).unwrap()

@@ -1,4 +1,4 @@
-//! Lives of a store: it goes on from a backup, contacts come and go, and its end.
+//! Incarnations of a store: it goes on from a backup, contacts come and go, and it ends.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
     let void = alice.store.accept("bob", &Content::text("expired"), HOUR, START).unwrap();
     alice.store.settle(void.id, Fate::Expired, START + HOUR).unwrap();
     alice.store.back_up(&folder.path("backup")).unwrap();
-    // After the backup, numbers and generations go on and are then forgotten.
+    // After the backup, numbers and address versions go on and are then forgotten.
     alice.store.roll(START + DAY).unwrap();
     alice.store.accept("bob", &Content::text("forgotten"), DAY, START + DAY).unwrap();
     let highest = *alice.numbers(bob.key()).last().unwrap();
@@ -127,7 +127,7 @@ fn a_removed_contact_comes_back_above_its_old_numbers() {
         assert!(alice.numbers(bob.key()).iter().all(|number| *number > highest));
         let old = bob.store.accept("alice", &Content::text("back"), DAY, now).unwrap();
         let before = bob.numbers(alice.key())[0];
-        // Though no new generation has begun.
+        // Though no new address version has begun.
         let told = carry(&alice, &bob, now);
         assert_eq!(is_anew(&told), [true]);
         assert_eq!(told.len(), 2);

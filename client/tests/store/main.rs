@@ -1,5 +1,5 @@
-//! The store from outside: what it takes it keeps, whatever becomes of its process, its file and its
-//! contacts; and the local API over it. All times are virtual.
+//! The store from outside: what it takes it keeps, whatever becomes of its process, its file and
+//! its contacts; and the local API over it. All times are virtual.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;

@@ -1,4 +1,4 @@
-//! What a client sends: accepted means committed, and each message has its number and its end.
+//! Messages that a client sends: accepted means committed, and each has its number and its end.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn what_was_accepted_is_there_after_reopening_with_rising_numbers() {
         }
         let numbers = alice.numbers(to.key());
         assert_eq!(numbers.len(), texts.len());
-        // The first number of this life went to the address that was told first.
+        // The first number of this incarnation went to the address that was told first.
         let first = (u64::from(u32::try_from(START.as_secs()).unwrap()) << 32) + 1;
         assert!(numbers[0] >= first && numbers.is_sorted());
     }
@@ -78,7 +78,8 @@ fn an_expired_message_leaves_a_void_until_that_is_delivered() {
     assert_eq!(alice.fate(sent.id), Some(Fate::Sent));
     alice.store.settle(sent.id, Fate::Expired, START + HOUR).unwrap();
     let alice = alice.reopen();
-    // Whatever is told of it late does not end the void, nor does the time of keeping messages.
+    // Whatever is told of it late does not end the tombstone, nor does the time of keeping
+    // messages.
     alice.store.settle(sent.id, Fate::Sent, START + HOUR).unwrap();
     alice.store.prune(START + DAY * 300).unwrap();
     let waiting = alice.waiting(bob.key());

@@ -1,7 +1,8 @@
 //! A client that dies while it works: what its store has taken is there, and nothing is torn.
 //!
-//! The test runs itself as a child that works and acknowledges, and kills it at a hundred points. As
-//! with the vault, that shows what the death of a process does; the loss of power rests on flushes.
+//! The test runs itself as a child that works and acknowledges, and kills it at a hundred points.
+//! As with the vault, that shows what the death of a process does; the loss of power rests on
+//! flushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint;
@@ -25,10 +26,10 @@ const SEED: &str = "ROHRPOST_TEST_SEED";
 const ACKNOWLEDGED: &str = "acknowledged ";
 const ROUNDS: u32 = 100;
 
-/// What a store holds, or what it has said that it holds.
+/// State that a store has, or has said that it has.
 #[derive(Default, Clone)]
 struct State {
-    /// By id: the number that stands for the text.
+    /// Numbers that stand for the texts, by id.
     accepted: BTreeMap<Vec<u8>, u64>,
     delivered: BTreeSet<Vec<u8>>,
     /// So many messages have come.
@@ -91,7 +92,7 @@ impl State {
         state
     }
 
-    /// Whether this is what `said` told, or one step more.
+    /// Asserts that this is what `said` told, or one step more.
     fn follows(&self, said: &Self, round: u32) {
         for (id, number) in &said.accepted {
             assert_eq!(self.accepted.get(id), Some(number), "round {round}: accepted and lost");
@@ -163,7 +164,7 @@ fn run_and_kill(home: &Path, round: u32, rng: &mut ChaCha8Rng, said: &mut State)
     }
 }
 
-/// What the next acknowledgement says; other lines are the test harness's. A line of which death
+/// Text of the next acknowledgement; other lines are the test harness's. A line of which death
 /// left a part does not end with its mark.
 fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
     loop {
@@ -183,7 +184,7 @@ fn work_until_killed(home: &Path) -> ! {
     let store = Store::open(home, &unlock(), &network).unwrap();
     let client = Client { home: home.to_owned(), network, store };
     let rng = &mut ChaCha8Rng::seed_from_u64(round.into());
-    // So many days that each round's generations are newer than the round's before.
+    // So many days that each round's address versions are newer than the round's before.
     let mut day = 1 + round * 50;
     loop {
         match rng.random_range(0..10) {

@@ -21,7 +21,7 @@ pub(crate) const START: Duration = Duration::from_secs(1_795_000_000);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
-/// Bytes of a letter in these stories: short, so that few bytes are many fragments.
+/// Bytes of a fragment in these stories: short, so that few bytes are many fragments.
 pub(crate) const ROOM: usize = 400;
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 
@@ -29,7 +29,7 @@ const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// In memory where the system offers that: the stories flush often, and lose no power.
+    /// A folder in memory where the system offers that: the stories flush often, and lose no power.
     pub(crate) fn new(test: &str) -> Self {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -103,7 +103,7 @@ impl Client {
         self.store.profile().unwrap().account.identity.public().key_id()
     }
 
-    /// What its courier has to do with, in the order of numbers.
+    /// Messages with which the client's courier has to do, in the order of numbers.
     pub(crate) fn waiting(&self, to: KeyId) -> Vec<Message> {
         let outbox = self.store.outbox().unwrap().into_iter().filter(|one| one.to == to);
         let mut waiting: Vec<_> =

@@ -2,17 +2,17 @@
 //! "Erasure".
 //!
 //! redb writes each change to other pages than those it replaces, and leaves the old ones as they
-//! are. So the records of erasable tables are encrypted under keys that come from the master key and
-//! a random *erasure key*. That lies in two slots of the file's head, where it is overwritten in
-//! place. An erasure encrypts all records that are left under a new erasure key, in the transaction
-//! that removes the others, and then overwrites the old key: no earlier version of any of them can
-//! be read again, wherever it lies.
+//! are. So the records of erasable tables are encrypted under keys that come from the master key
+//! and a random *erasure key*. That lies in two slots of the file's head, where it is overwritten
+//! in place. An erasure encrypts all records that are left under a new erasure key, in the
+//! transaction that removes the others, and then overwrites the old key: no earlier version of any
+//! of them can be read again, wherever it lies.
 //!
 //! The order makes it safe at every point. A new key goes into one slot, and to the disk, before
-//! the commit that needs it; the old key leaves the other slot after that commit is on the disk. The
-//! ledger names the key of its commit, so opening knows which of two keys counts, and overwrites
-//! the other. Erasures use the slots in turns: the first to be overwritten is never the only one
-//! that holds the current key.
+//! the commit that needs it; the old key leaves the other slot after that commit is on the disk.
+//! The ledger names the key of its commit, so opening knows which of two keys counts, and
+//! overwrites the other. Erasures use the slots in turns: the first to be overwritten is never the
+//! only one that holds the current key.
 
 use std::path::Path;
 
@@ -37,7 +37,8 @@ pub(crate) fn choose(
     Ok((chosen.ok_or_else(missing)?, settled))
 }
 
-/// Encrypts the records of all erasable tables under the next erasure key, and has the ledger say so.
+/// Encrypts the records of all erasable tables under the next erasure key, and has the ledger say
+/// so.
 pub(crate) fn rekey(
     transaction: &WriteTransaction,
     ledger: &mut Ledger,

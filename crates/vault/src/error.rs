@@ -1,4 +1,5 @@
-//! Errors of a vault that does not open or does not do what it is asked; each message says what to do.
+//! Errors of a vault that does not open or does not do what it is asked; each message says what to
+//! do.
 
 use std::io;
 use std::path::{Path, PathBuf};

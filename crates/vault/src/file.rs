@@ -1,12 +1,13 @@
 //! A vault's file: locked against other processes, its head, and the database behind it.
 //! Implements docs/store.md, "The file".
 //!
-//! Two pages of head, then redb's file as redb lays it out, shifted by [`HEAD_LEN`]. Each page holds
-//! a copy of the header and an *anchor*: the number of a commit with its MAC, in turns. redb falls
-//! back to the commit before the newest when the newest does not verify, which is right after a
-//! power cut and wrong after a flipped byte; the anchor tells the two apart. It is written once the
-//! commit is on the disk, so it never names one that is not. Behind it lies a copy of the erasure
-//! key (see `erasure`), which has to be outside redb: there nothing is ever overwritten in place.
+//! Two pages of head, then redb's file as redb lays it out, shifted by [`HEAD_LEN`]. Each page
+//! holds a copy of the header and an *anchor*: the number of a commit with its MAC, in turns. redb
+//! falls back to the commit before the newest when the newest does not verify, which is right after
+//! a power cut and wrong after a flipped byte; the anchor tells the two apart. It is written once
+//! the commit is on the disk, so it never names one that is not. Behind it lies a copy of the
+//! erasure key (see `erasure`), which has to be outside redb: there nothing is ever overwritten in
+//! place.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;

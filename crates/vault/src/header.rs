@@ -23,7 +23,7 @@ use crate::unlock::{Cost, Secret, Unlock, stretch};
 #[derive(PartialEq, Eq)]
 pub(crate) struct Header {
     generation: u64,
-    /// None for a key file.
+    /// Cost of the passphrase; none for a key file.
     cost: Option<Cost>,
     salt: [u8; 32],
     nonce: [u8; NONCE_LEN],

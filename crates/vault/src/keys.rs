@@ -192,8 +192,8 @@ impl TableKeys {
         open(&self.values, &self.label, stored, sealed)
     }
 
-    /// The record that begins here, if these bytes are the begin of a sealed record of this table. The
-    /// length fields alone tell: without the record's place the tag cannot be checked.
+    /// The record that begins here, if these bytes are the begin of a sealed record of this table.
+    /// The length fields alone tell: without the record's place the tag cannot be checked.
     pub(crate) fn guess(&self, sealed: &[u8]) -> Option<Record> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let cipher = self.values.cipher();
@@ -299,7 +299,8 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("keys and values are bounded far below 4 GiB")
 }
 
-/// Bytes of a nonce. A sealed record is longer than a multiple of [`SIZE_CLASS`] by these and the tag.
+/// Bytes of a nonce. A sealed record is longer than a multiple of [`SIZE_CLASS`] by these and the
+/// tag.
 pub(crate) const NONCE_LEN: usize = 24;
 pub(crate) const TAG_LEN: usize = 16;
 const FRAME_LEN: usize = 8;

@@ -42,8 +42,8 @@ impl Account {
         self.toggle(print);
     }
 
-    /// Takes a record off the account. The count is checked when the vault is opened, so a record that
-    /// was found is in it.
+    /// Takes a record off the account. The count is checked when the vault is opened, so a record
+    /// that was found is in it.
     pub(crate) fn subtract(&mut self, print: &Fingerprint) {
         self.count = self.count.saturating_sub(1);
         self.toggle(print);

@@ -13,8 +13,8 @@
 //! second one guards against contents chosen to collide with its checksum, and ciphertext under
 //! random nonces cannot be chosen.
 //!
-//! redb never overwrites in place, so what was removed stays in its free pages. Tables that must not
-//! keep it are *erasable*: their keys come from an erasure key in the head as well, which is
+//! redb never overwrites in place, so what was removed stays in its free pages. Tables that must
+//! not keep it are *erasable*: their keys come from an erasure key in the head as well, which is
 //! replaced whenever something of them is removed (`erasure`).
 //!
 //! Methods block on the disk; an asynchronous caller gives them a thread.

@@ -15,8 +15,8 @@ pub(crate) struct Open {
     pub(crate) database: Database,
     pub(crate) file: Arc<VaultFile>,
     pub(crate) keys: Keys,
-    /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has both
-    /// of one commit.
+    /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has
+    /// both of one commit.
     erasure: RwLock<Arc<ErasureKey>>,
 }
 
@@ -45,8 +45,8 @@ impl Open {
         Arc::clone(&self.erasure.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Commits a state under a new erasure key, and overwrites the one before. At any point the disk
-    /// holds the key of the state that redb would open with.
+    /// Commits a state under a new erasure key, and overwrites the one before. At any point the
+    /// disk holds the key of the state that redb would open with.
     pub(crate) fn commit_erasing(
         &self,
         transaction: WriteTransaction,
@@ -68,8 +68,8 @@ pub(crate) enum Pages {
     /// Every page that is in use is read against its checksum, and redb reports what it cannot make
     /// sense of.
     Check,
-    /// No page is read: redb trusts the file, and may panic if it is not as it was written. Right for
-    /// a file of our own that is just being made.
+    /// No page is read: redb trusts the file, and may panic if it is not as it was written. Right
+    /// for a file of our own that is just being made.
     Trust,
 }
 

@@ -12,12 +12,13 @@ use crate::unlock::Unlock;
 use crate::vault::Vault;
 
 impl Vault {
-    /// Values of all records of these tables that can be read in the file by whoever has it and what
-    /// opens it: the living ones, and those that were removed or replaced and lie in free pages.
+    /// Values of all records of these tables that can be read in the file by whoever has it and
+    /// what opens it: the living ones, and those that were removed or replaced and lie in free
+    /// pages.
     ///
-    /// Tries every byte of the file as the begin of a record, with each key that the head gives, and
-    /// believes in no page's layout and no ledger. The file is not changed. Dangerous because what
-    /// was removed was to be forgotten.
+    /// Tries every byte of the file as the begin of a record, with each key that the head gives,
+    /// and believes in no page's layout and no ledger. The file is not changed. Dangerous because
+    /// what was removed was to be forgotten.
     ///
     /// # Errors
     /// The file cannot be read, or its header does not open.

@@ -126,8 +126,8 @@ impl<'v> ReadTx<'v> {
         record.map(Some)
     }
 
-    /// Iterates over a table. The keys are listed at once, at 32 bytes each; the values are read one by
-    /// one.
+    /// Iterates over a table. The keys are listed at once, at 32 bytes each; the values are read
+    /// one by one.
     fn records(&self, table: Table, from: &[u8]) -> Result<Records<'_>, VaultError> {
         let table = self.table(&table.label());
         let mut waiting = Vec::new();

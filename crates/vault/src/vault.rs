@@ -34,8 +34,8 @@ impl Vault {
         Self::create_with(path, unlock, |_| Ok(()))
     }
 
-    /// Makes a vault as [`Vault::create`] does, with what `work` puts into it: without that the vault
-    /// does not appear.
+    /// Makes a vault as [`Vault::create`] does, with what `work` puts into it: without that the
+    /// vault does not appear.
     ///
     /// # Errors
     /// The error that `work` returns, or the reason why no vault can be made.
@@ -115,12 +115,14 @@ impl Vault {
         work(&ReadTx::begin(&self.open)?)
     }
 
-    /// Makes one transaction: if `work` succeeds, all its changes are on the disk when this returns; if
-    /// it fails, none was made. Writes wait for each other, so `work` must not write again.
+    /// Makes one transaction: if `work` succeeds, all its changes are on the disk when this
+    /// returns; if it fails, none was made. Writes wait for each other, so `work` must not write
+    /// again.
     ///
     /// # Errors
     /// The error that `work` returns, or the reason why nothing could be committed. After
-    /// [`VaultError::Io`] from the commit itself, opening the vault again tells whether it took place.
+    /// [`VaultError::Io`] from the commit itself, opening the vault again tells whether it took
+    /// place.
     pub fn write<T, E: From<VaultError>>(
         &self,
         work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
@@ -154,9 +156,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Copies the newest commit's state to a new file, which opens like this vault. It appears under
-    /// its name when it is on the disk and was checked; until then it is `to.partial`. It has an
-    /// erasure key of its own: what this vault erases later is erased here whatever the copy's
+    /// Copies the newest commit's state to a new file, which opens like this vault. It appears
+    /// under its name when it is on the disk and was checked; until then it is `to.partial`. It has
+    /// an erasure key of its own: what this vault erases later is erased here whatever the copy's
     /// fate, and stays in the copy.
     ///
     /// # Errors
@@ -171,8 +173,8 @@ impl Vault {
     /// backup stays as it is.
     ///
     /// # Errors
-    /// The error that `work` returns, or the reason why the backup does not open or the vault cannot
-    /// be made.
+    /// The error that `work` returns, or the reason why the backup does not open or the vault
+    /// cannot be made.
     pub fn restore<E: From<VaultError>>(
         backup: &Path,
         to: &Path,

@@ -34,8 +34,8 @@ impl Contents {
     }
 }
 
-/// Makes commits, with records that were replaced and removed, so that both of redb's commit slots and
-/// some free pages are in use. The newest commit changes what a fall-back would show.
+/// Makes commits, with records that were replaced and removed, so that both of redb's commit slots
+/// and some free pages are in use. The newest commit changes what a fall-back would show.
 fn populate(vault: &Vault) {
     for round in 0..12_u64 {
         let written = vault.write(|tx| {
@@ -54,7 +54,8 @@ fn populate(vault: &Vault) {
     }
 }
 
-/// A populated vault: what it holds, and its bytes as they are when its process dies and when it ends.
+/// A populated vault: what it holds, and its bytes as they are when its process dies and when it
+/// ends.
 struct Specimen {
     folder: Folder,
     original: Contents,

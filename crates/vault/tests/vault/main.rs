@@ -1,4 +1,5 @@
-//! The vault from outside: what it keeps, what it refuses, and what damage and sudden death do to it.
+//! The vault from outside: what it keeps, what it refuses, and what damage and sudden death do to
+//! it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
@@ -20,8 +21,8 @@ impl Folder {
         Self::at(&std::env::temp_dir(), test)
     }
 
-    /// A folder in memory where the system offers that: for tests that open a vault a thousand times
-    /// and for which a flush to the disk means nothing but its time.
+    /// A folder in memory where the system offers that: for tests that open a vault a thousand
+    /// times and for which a flush to the disk means nothing but its time.
     fn in_memory(test: &str) -> Self {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { Self::at(memory, test) } else { Self::new(test) }

@@ -1,8 +1,8 @@
 //! A process that dies while it writes: what it was told is committed is there.
 //!
-//! The test runs itself as a child that writes and acknowledges, and kills it at a hundred points. That
-//! shows what the death of a process does; that a commit also survives the loss of power rests on
-//! its flush, which no test on a live system can take back.
+//! The test runs itself as a child that writes and acknowledges, and kills it at a hundred points.
+//! That shows what the death of a process does; that a commit also survives the loss of power rests
+//! on its flush, which no test on a live system can take back.
 
 use std::hint;
 use std::io::{self, BufRead, BufReader, Write};
