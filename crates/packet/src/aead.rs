@@ -6,7 +6,7 @@
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use crate::TAG_LEN;
+use crate::size::TAG_LEN;
 
 /// Seals all but the last 16 bytes of `message`, which become the tag.
 pub(crate) fn seal(key: &[u8; 32], message: &mut [u8]) {

@@ -26,7 +26,10 @@ pub use identity::{IdentityPublic, IdentitySecret, KeyId};
 pub use letter::{Fragment, Kind, Letter, LetterError, MessageId};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret};
 
-use crate::{Hybrid, KemError, SharedSecret, Suite, TAG_LEN, aead};
+use crate::aead;
+use crate::kem::KemError;
+use crate::size::TAG_LEN;
+use crate::suite::{Hybrid, SharedSecret, Suite};
 
 /// Identifier of a network: the hash of its name and its agencies' keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,8 +10,6 @@ use libcrux_ml_kem::mlkem768;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::KemError;
-
 /// Bytes of an X25519 public key or ephemeral (RFC 7748).
 pub(crate) const X25519_LEN: usize = 32;
 /// Bytes of an ML-KEM-768 encapsulation key (FIPS 203, table 3).
@@ -106,6 +104,21 @@ pub(crate) fn mlkem_encapsulate(
     shared.copy_from_slice(&secret);
     secret.zeroize();
     Ok(())
+}
+
+/// Reason why an encapsulation or decapsulation failed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum KemError {
+    /// The public key or ciphertext has another length than the suite's.
+    #[error("key or ciphertext of the wrong length")]
+    Length,
+    /// X25519 gave zero: a point of small order (RFC 7748, 6.1).
+    #[error("the X25519 result is zero")]
+    Agreement,
+    /// ML-KEM could not decapsulate.
+    #[error("ML-KEM decapsulation failed")]
+    Decapsulation,
 }
 
 #[cfg(test)]

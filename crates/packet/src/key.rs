@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
 
-use crate::schedule::KeyContext;
-use crate::{Generation, Suite};
+use crate::context::KeyContext;
+use crate::identifier::Generation;
+use crate::suite::Suite;
 
 /// A hop's secret packet key. The key lives in memory only and is wiped when dropped.
 pub struct HopSecretKey<S: Suite> {

@@ -9,8 +9,11 @@ use std::slice;
 
 use rand_core::CryptoRng;
 
+use crate::packet::Packet;
+use crate::size::{HOPS, ROUTE_LEN};
+use crate::suite::Suite;
 use crate::wrap::build_header;
-use crate::{HOPS, Hop, Packet, ROUTE_LEN, Suite, WrapError};
+use crate::wrap::{Hop, WrapError};
 
 /// Wraps `inner`, as it is to leave the hop in `layer` (0 to 3), in that hop's layer.
 ///
@@ -45,10 +48,11 @@ mod tests {
     use rand_core::SeedableRng;
 
     use super::*;
-    use crate::{
-        Classic, Delay, Generation, HopSecretKey, Hybrid, NodeNumber, Route, ShortGeneration,
-        open_header,
-    };
+    use crate::identifier::{Generation, NodeNumber, ShortGeneration};
+    use crate::key::HopSecretKey;
+    use crate::route::{Delay, Route};
+    use crate::suite::{Classic, Hybrid};
+    use crate::unwrap::open_header;
 
     fn the_hop_gives_the_inner_packet_back<S: Suite>() {
         let mut rng = ChaCha20Rng::from_seed([5; 32]);

@@ -8,6 +8,7 @@
 
 mod aead;
 mod buffer;
+mod context;
 pub mod envelope;
 mod identifier;
 mod kem;
@@ -18,6 +19,7 @@ mod packet;
 mod payload;
 mod route;
 mod schedule;
+mod size;
 #[cfg(feature = "bench-internals")]
 pub mod stage;
 mod suite;
@@ -27,25 +29,14 @@ mod wrap;
 
 pub use buffer::{Buffer, BufferPool, HEADROOM};
 pub use identifier::{Generation, NodeNumber, ReplayTag, ReplyId, SessionId, ShortGeneration};
+pub use kem::KemError;
 pub use key::{HopPublicKey, HopSecretKey, KeyError};
 pub use layer::wrap_layer;
 pub use packet::{Packet, WrongLength};
 pub use payload::{Body, Garbage};
 pub use route::{Command, Delay, Route, RouteError};
-pub use suite::{
-    Classic, ClassicSecret, Hybrid, HybridSecret, KemError, SharedSecret, Suite, SuiteId,
-};
+pub use size::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
+pub use suite::{Classic, ClassicSecret, Hybrid, HybridSecret, SharedSecret, Suite, SuiteId};
 pub use surb::{Surb, SurbError, SurbOpener, build_surb};
 pub use unwrap::{Opened, UnwrapError, open_header};
 pub use wrap::{Hop, WrapError, wrap};
-
-/// Hops that unwrap a packet: three mixes and the last relay.
-pub const HOPS: usize = 4;
-/// Bytes of a hop's routing instruction.
-pub const ROUTE_LEN: usize = 32;
-/// Bytes of a ChaCha20-Poly1305 tag (RFC 8439).
-pub const TAG_LEN: usize = 16;
-/// Zero bytes at the start of a body, checked by the last hop (`docs/packet-format.md` §6).
-pub const PREFIX_LEN: usize = 32;
-/// Bytes before the envelope in a store instruction.
-pub const STORE_HEADER_LEN: usize = 80;

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
 
-use crate::{Buffer, HEADROOM, Suite};
+use crate::buffer::{Buffer, HEADROOM};
+use crate::suite::Suite;
 
 /// A packet of `S::PACKET_LEN` bytes: header of four layers, then payload. The packet lies in a
 /// [`Buffer`], behind the room for a frame's header.

@@ -7,8 +7,8 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::PREFIX_LEN;
 use crate::lioness::Lioness;
+use crate::size::PREFIX_LEN;
 
 /// Key of one payload layer; wiped when dropped.
 pub(crate) struct PayloadKey(Zeroizing<[u8; 32]>);

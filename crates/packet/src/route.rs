@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::{NodeNumber, ROUTE_LEN, SessionId, ShortGeneration};
+use crate::identifier::{NodeNumber, SessionId, ShortGeneration};
+use crate::size::ROUTE_LEN;
 
 /// Act that a route asks of its hop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,24 +13,12 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::aead;
+use crate::context::{HOP_LABEL, KeyContext};
+use crate::identifier::ReplayTag;
+use crate::key::HopPublicKey;
 use crate::payload::PayloadKey;
-use crate::{Generation, HopPublicKey, ReplayTag, SharedSecret, Suite, aead};
-
-/// Part of a hop's context that its key determines, hashed once: a node uses one key for every
-/// packet of an epoch.
-#[derive(Clone)]
-pub(crate) struct KeyContext(Sha256);
-
-impl KeyContext {
-    pub(crate) fn new<S: Suite>(generation: Generation, public: &[u8]) -> Self {
-        let hash = Sha256::new()
-            .chain_update(LABEL)
-            .chain_update([S::ID.get()])
-            .chain_update(generation.get().to_be_bytes())
-            .chain_update(public);
-        Self(hash)
-    }
-}
+use crate::suite::{SharedSecret, Suite};
 
 /// Keys and replay tag that a hop derives from one encapsulation.
 pub(crate) struct HopKeys {
@@ -67,7 +55,7 @@ pub(crate) fn hop_keys<S: Suite>(
     let context = hash.chain_update([layer]).chain_update(ciphertext).finalize();
     let mut output = Zeroizing::new([0; 80]);
     Hkdf::<Sha256>::new(None, shared.expose())
-        .expand_multi_info(&[LABEL, &context], output.as_mut())
+        .expand_multi_info(&[HOP_LABEL, &context], output.as_mut())
         .expect("80 bytes are fewer than the 8160 that HKDF-SHA256 gives");
     let part = |from: usize| {
         let mut key = Zeroizing::new([0; 32]);
@@ -80,5 +68,3 @@ pub(crate) fn hop_keys<S: Suite>(
         tag: ReplayTag::new(output[64..].try_into().expect("80 less 64 is 16")),
     }
 }
-
-const LABEL: &[u8] = b"rohrpost hop v1";

@@ -5,9 +5,11 @@
 
 use rand_core::CryptoRng;
 
+use crate::kem::KemError;
 use crate::kem::{MLKEM_CIPHERTEXT_LEN, MlKemSecret, mlkem_encapsulate};
+use crate::key::{HopPublicKey, HopSecretKey};
 use crate::schedule::{HopKeys, hop_keys};
-use crate::{HopPublicKey, HopSecretKey, KemError, SharedSecret, Suite};
+use crate::suite::{SharedSecret, Suite};
 
 /// Keys that a hop derives from one encapsulation.
 pub struct Keys(HopKeys);

@@ -4,10 +4,10 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::kem::{
-    MLKEM_CIPHERTEXT_LEN, MLKEM_PUBLIC_LEN, MLKEM_SEED_LEN, MlKemSecret, X25519_LEN, X25519Secret,
-    mlkem_encapsulate, mlkem_public_is_valid, x25519_encapsulate,
+    KemError, MLKEM_CIPHERTEXT_LEN, MLKEM_PUBLIC_LEN, MLKEM_SEED_LEN, MlKemSecret, X25519_LEN,
+    X25519Secret, mlkem_encapsulate, mlkem_public_is_valid, x25519_encapsulate,
 };
-use crate::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
+use crate::size::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
 
 /// Number of a suite in key schedules, rosters and descriptors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -103,21 +103,6 @@ impl SharedSecret {
     pub(crate) fn expose(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
-}
-
-/// Reason why an encapsulation or decapsulation failed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
-#[non_exhaustive]
-pub enum KemError {
-    /// The public key or ciphertext has another length than the suite's.
-    #[error("key or ciphertext of the wrong length")]
-    Length,
-    /// X25519 gave zero: a point of small order (RFC 7748, 6.1).
-    #[error("the X25519 result is zero")]
-    Agreement,
-    /// ML-KEM could not decapsulate.
-    #[error("ML-KEM decapsulation failed")]
-    Decapsulation,
 }
 
 /// X25519 and ML-KEM-768 together: secret while either holds. This suite is the default.

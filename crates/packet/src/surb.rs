@@ -7,11 +7,14 @@ use std::marker::PhantomData;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::identifier::{NodeNumber, ReplyId, ShortGeneration};
+use crate::packet::Packet;
+use crate::payload::{Body, Garbage};
 use crate::payload::{PayloadKey, lay_out};
+use crate::size::HOPS;
+use crate::suite::Suite;
+use crate::wrap::{Hop, WrapError};
 use crate::wrap::{build_header, payload_keys};
-use crate::{
-    Body, Garbage, HOPS, Hop, NodeNumber, Packet, ReplyId, ShortGeneration, Suite, WrapError,
-};
 
 /// A reply block: first hop, header, and the key of the innermost payload layer.
 ///

@@ -3,12 +3,16 @@
 //! The order at a hop is: decapsulate, header AEAD, then the caller's replay test-and-set with
 //! [`Opened::tag`], then the payload. Everything that fails is to be dropped in silence.
 
+use crate::identifier::{ReplayTag, ReplyId};
+use crate::kem::KemError;
+use crate::key::HopSecretKey;
+use crate::packet::Packet;
 use crate::payload::PayloadKey;
+use crate::payload::{Body, Garbage};
+use crate::route::{Route, RouteError};
 use crate::schedule::hop_keys;
-use crate::{
-    Body, Garbage, HOPS, HopSecretKey, KemError, Packet, ROUTE_LEN, ReplayTag, ReplyId, Route,
-    RouteError, Suite,
-};
+use crate::size::{HOPS, ROUTE_LEN};
+use crate::suite::Suite;
 
 /// A packet whose header layer is open, before its replay check.
 pub struct Opened<S: Suite> {

@@ -2,9 +2,14 @@
 
 use rand_core::CryptoRng;
 
+use crate::kem::KemError;
+use crate::key::HopPublicKey;
+use crate::packet::Packet;
 use crate::payload::{PayloadKey, lay_out};
+use crate::route::Route;
 use crate::schedule::{HopKeys, hop_keys};
-use crate::{HOPS, HopPublicKey, KemError, Packet, ROUTE_LEN, Route, Suite, TAG_LEN};
+use crate::size::{HOPS, ROUTE_LEN, TAG_LEN};
+use crate::suite::Suite;
 
 /// A hop of a path as the builder of the packet sees it.
 pub struct Hop<'a, S: Suite> {

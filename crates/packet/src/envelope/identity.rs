@@ -5,7 +5,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::KemError;
+use crate::kem::KemError;
 use crate::kem::{X25519_LEN, X25519Secret};
 
 /// Secret identity key; wiped when dropped.

@@ -3,9 +3,10 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::kem::KemError;
 use crate::kem::X25519_LEN;
 use crate::suite::{HYBRID_SEED_LEN, HybridSecret};
-use crate::{Hybrid, KemError, Suite};
+use crate::suite::{Hybrid, Suite};
 
 /// Bytes of a public prekey: X25519 32, ML-KEM-768 1184.
 pub const PREKEY_PUBLIC_LEN: usize = Hybrid::PUBLIC_KEY_LEN;

@@ -1,7 +1,7 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;
-use crate::Classic;
+use crate::suite::Classic;
 
 const NETWORK: NetworkId = NetworkId::new([8; 32]);
 
