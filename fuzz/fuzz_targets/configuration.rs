@@ -41,15 +41,11 @@ fn node(text: &str) {
     assert!((1..=3600).contains(&config.metrics_tick.as_secs()));
     let limits = config.limits;
     assert!((1..=256).contains(&limits.workers));
-    let sizes = [
-        limits.replay_tags,
-        limits.pool_packets,
-        limits.queue_packets,
-        limits.sessions,
-        limits.mailboxes,
-        limits.envelopes,
-    ];
-    assert!(sizes.iter().all(|size| (1..=1_000_000_000).contains(size)));
+    let role = config.role_limits;
+    let given = [role.pool_packets, role.sessions, role.mailboxes, role.envelopes];
+    let sizes = [limits.replay_tags, limits.queue_packets];
+    let mut sizes = sizes.into_iter().chain(given.into_iter().flatten());
+    assert!(sizes.all(|size| (1..=1_000_000_000).contains(&size)));
 }
 
 /// Checks that an accepted trust root has a safe threshold, and that what is written reads back.

@@ -18,6 +18,7 @@ use rohrpost_proto::trust::JoinKey;
 use rohrpost_proto::view::View;
 
 use crate::job::{CoverJob, MixJob};
+use crate::metrics::MixMetrics;
 
 /// The virtual clients of a mix.
 pub(crate) struct Cover<S: Suite> {
@@ -33,6 +34,7 @@ pub(crate) struct Cover<S: Suite> {
     before: LinkCounts,
     adjust: Time,
     metrics: Arc<Metrics>,
+    own_metrics: MixMetrics,
 }
 
 impl<S: Suite> Cover<S> {
@@ -51,6 +53,7 @@ impl<S: Suite> Cover<S> {
             before: BTreeMap::new(),
             adjust: node.clock.now() + ADJUST,
             metrics: Arc::clone(&node.metrics),
+            own_metrics: MixMetrics::of_node(),
         }
     }
 
@@ -78,7 +81,7 @@ impl<S: Suite> Cover<S> {
             let client = self.client(now);
             self.clients.push(client);
         }
-        self.metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
+        self.own_metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
     }
 
     fn client(&self, now: Time) -> Courier<S> {
@@ -102,9 +105,9 @@ impl<S: Suite> Cover<S> {
 
     fn count(&self, event: &Event) {
         match event {
-            Event::LoopSent => self.metrics.loops_sent.increment(1),
-            Event::LoopReturned { .. } => self.metrics.loops_returned.increment(1),
-            Event::LoopLost => self.metrics.loops_lost.increment(1),
+            Event::LoopSent => self.own_metrics.loops_sent.increment(1),
+            Event::LoopReturned { .. } => self.own_metrics.loops_returned.increment(1),
+            Event::LoopLost => self.own_metrics.loops_lost.increment(1),
             _ => {}
         }
     }

@@ -3,6 +3,8 @@
 mod cover;
 mod documents;
 mod job;
+mod limits;
+mod metrics;
 mod mixer;
 mod stages;
 
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 use cover::Cover;
 use documents::Documents;
 use job::MixJob;
+pub use limits::MixLimits;
 use mixer::Mixer;
 use stages::StageTotals;
 
@@ -36,7 +39,8 @@ impl Program for Mixnode {
 
     async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
         let mut tasks = Tasks::new();
-        let mut node = Node::<S>::start(prepared, &mut tasks).await?;
+        let own = MixLimits::from(prepared.config.role_limits);
+        let mut node = Node::<S>::start(prepared, own.share::<S>(), &mut tasks).await?;
         // The header layer that a mix opens is its layer in the network.
         let layer = node.prepared.node.role.position();
         let limits = node.prepared.config.limits;
@@ -45,7 +49,7 @@ impl Program for Mixnode {
         let stages = Arc::new(StageTotals::default());
         let mixers = (0..limits.workers)
             .map(|_| {
-                let pool = limits.pool_packets.div_ceil(limits.workers);
+                let pool = own.pool_packets.div_ceil(limits.workers);
                 let mixer = Mixer::new(&node, layer, pool, cover.clone(), Arc::clone(&stages));
                 spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
             })

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_node::{Metrics, Node, Outboxes, Work};
+use rohrpost_node::{Node, Outboxes, Work};
 use rohrpost_packet::Suite;
 use rohrpost_proto::time::Time;
 
@@ -53,7 +53,7 @@ impl<S: Suite> Work for Answers<S> {
             self.shared.mailboxes.sweep(now);
             self.sweep = now + SWEEP;
         }
-        Metrics::set_people(&self.shared.metrics.mailboxes, self.shared.mailboxes.len());
+        self.shared.own_metrics.set_mailboxes(self.shared.mailboxes.len());
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod answers;
 mod directory;
+mod limits;
+mod metrics;
 mod opener;
 mod session;
 mod state;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 
 use answers::Answers;
 use directory::{Directory, Gatherer};
+pub use limits::RelayLimits;
 use opener::{Opener, Sealed};
 use session::{JOINING, Sessions};
 use state::Shared;
@@ -36,9 +39,10 @@ impl Program for Relay {
 
     async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
         let mut tasks = Tasks::new();
-        let mut node = Node::<S>::start(prepared, &mut tasks).await?;
+        let own = RelayLimits::from(prepared.config.role_limits);
+        let mut node = Node::<S>::start(prepared, own.share::<S>(), &mut tasks).await?;
         let limits = node.prepared.config.limits;
-        let shared = Arc::new(Shared::new(&node));
+        let shared = Arc::new(Shared::new(&node, own));
         let openers = (0..limits.workers)
             .map(|_| {
                 let opener = Opener::new(&node, Arc::clone(&shared));

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rohrpost_node::{Metrics, Node, Outboxes, Work};
+use rohrpost_node::{Node, Outboxes, Work};
 use rohrpost_packet::{BufferPool, Suite};
 use rohrpost_proto::entry::{Entry, EntryTick, SessionHandle};
 use rohrpost_proto::frame::{DownCell, UpCell};
@@ -178,7 +178,7 @@ impl<S: Suite> Work for Sessions<S> {
         while self.due <= now {
             self.tick(now);
         }
-        Metrics::set_people(&self.shared.metrics.sessions, self.links.len());
+        self.shared.own_metrics.set_sessions(self.links.len());
     }
 }
 

@@ -8,12 +8,16 @@ use rohrpost_packet::Suite;
 use rohrpost_proto::entry::Entry;
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 
+use crate::limits::RelayLimits;
+use crate::metrics::RelayMetrics;
+
 /// Entry, mailboxes and counters of one relay.
 pub(crate) struct Shared<S: Suite> {
     pub(crate) entry: Mutex<Entry<S>>,
     pub(crate) mailboxes: Mailboxes<S>,
     pub(crate) counts: SessionCounts,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) own_metrics: RelayMetrics,
 }
 
 /// Sums over all sessions since the start.
@@ -26,8 +30,7 @@ pub(crate) struct SessionCounts {
 
 impl<S: Suite> Shared<S> {
     /// The empty state of a relay that has just started.
-    pub(crate) fn new(node: &Node<S>) -> Self {
-        let limits = node.prepared.config.limits;
+    pub(crate) fn new(node: &Node<S>, limits: RelayLimits) -> Self {
         Self {
             entry: Mutex::new(Entry::new(node.prepared.roster.traffic.slot, limits.sessions)),
             mailboxes: Mailboxes::new(MailboxLimits {
@@ -36,6 +39,7 @@ impl<S: Suite> Shared<S> {
             }),
             counts: SessionCounts::default(),
             metrics: Arc::clone(&node.metrics),
+            own_metrics: RelayMetrics::of_node(),
         }
     }
 }

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rand::Rng;
 use rohrpost_client::Segmentation;
+use rohrpost_mixnode::MixLimits;
 use rohrpost_node::{Limits, write_signing_key};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, render_signatures};
 use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_relay::RelayLimits;
 
 use crate::error::LocalnetError;
 
@@ -27,6 +29,10 @@ pub struct PlanOptions {
     pub traffic: Traffic,
     /// Bounds of memory, the same for all nodes.
     pub limits: Limits,
+    /// Bounds of memory of the mixes.
+    pub mix_limits: MixLimits,
+    /// Bounds of memory of the relays.
+    pub relay_limits: RelayLimits,
     /// How the nodes hand datagrams to the system.
     pub segmentation: Segmentation,
 }
@@ -35,16 +41,15 @@ impl PlanOptions {
     /// Default traffic, free ports, and limits that suit ten nodes on one machine.
     #[must_use]
     pub fn new(suite: SuiteName) -> Self {
-        let limits = Limits {
-            workers: 1,
-            replay_tags: REPLAY_TAGS,
-            pool_packets: 2_000,
-            queue_packets: 512,
-            sessions: 250,
-            ..Limits::default()
-        };
-        let segmentation = Segmentation::Offload;
-        Self { suite, port: None, traffic: Traffic::default(), limits, segmentation }
+        Self {
+            suite,
+            port: None,
+            traffic: Traffic::default(),
+            limits: Limits { workers: 1, replay_tags: REPLAY_TAGS, queue_packets: 512 },
+            mix_limits: MixLimits { pool_packets: 2_000 },
+            relay_limits: RelayLimits { sessions: 250, ..RelayLimits::default() },
+            segmentation: Segmentation::Offload,
+        }
     }
 }
 
@@ -141,7 +146,8 @@ fn configuration(
     metrics: SocketAddr,
     options: &PlanOptions,
 ) -> String {
-    let (limits, offload) = (&options.limits, options.segmentation == Segmentation::Offload);
+    let (limits, relay) = (&options.limits, &options.relay_limits);
+    let offload = options.segmentation == Segmentation::Offload;
     format!(
         "# A node of a local network; docs/operating.md explains each key.\n\
          node = {number}\n\
@@ -163,11 +169,11 @@ fn configuration(
          envelopes = {}\n",
         limits.workers,
         limits.replay_tags,
-        limits.pool_packets,
+        options.mix_limits.pool_packets,
         limits.queue_packets,
-        limits.sessions,
-        limits.mailboxes,
-        limits.envelopes,
+        relay.sessions,
+        relay.mailboxes,
+        relay.envelopes,
     )
 }
 

@@ -30,27 +30,35 @@ pub struct NodeConfig {
     pub metrics_tick: Duration,
     /// How datagrams are handed to the system.
     pub segmentation: Segmentation,
-    /// Bounds of memory.
+    /// Bounds of memory that every node has.
     pub limits: Limits,
+    /// Bounds of memory that only relays or only mixes have, as far as the file gives them.
+    pub role_limits: RoleLimits,
 }
 
-/// Bounds of memory; each default's price is in `docs/operating.md`.
+/// Bounds of memory that every node has; each default's price is in `docs/operating.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Threads that open packets.
     pub workers: usize,
     /// Packets remembered against replay, per key.
     pub replay_tags: usize,
-    /// Packets that wait in a mix.
-    pub pool_packets: usize,
     /// Packets that wait for a worker or for a link.
     pub queue_packets: usize,
+}
+
+/// Bounds of memory that only relays or only mixes have. A node's file may give those of both; the
+/// crate of a role knows what they mean, and the defaults of those that are not given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleLimits {
+    /// Packets that wait in a mix.
+    pub pool_packets: Option<usize>,
     /// Sessions of a relay.
-    pub sessions: usize,
+    pub sessions: Option<usize>,
     /// Mailboxes of a relay.
-    pub mailboxes: usize,
+    pub mailboxes: Option<usize>,
     /// Envelopes in all mailboxes of a relay.
-    pub envelopes: usize,
+    pub envelopes: Option<usize>,
 }
 
 impl Default for Limits {
@@ -58,11 +66,7 @@ impl Default for Limits {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             replay_tags: 4_000_000,
-            pool_packets: 16_384,
             queue_packets: 1_024,
-            sessions: 10_000,
-            mailboxes: 16_384,
-            envelopes: 65_536,
         }
     }
 }
@@ -100,6 +104,7 @@ impl NodeConfig {
         if !(1..=3600).contains(&tick) {
             return Err(out_of_range("metrics_tick_seconds", tick, 1, 3600));
         }
+        let (limits, role_limits) = raw.limits.check()?;
         Ok(Self {
             node: NodeNumber::new(raw.node),
             trust: folder.join(raw.trust),
@@ -113,7 +118,8 @@ impl NodeConfig {
                 true => Segmentation::Offload,
                 false => Segmentation::Single,
             },
-            limits: raw.limits.check()?,
+            limits,
+            role_limits,
         })
     }
 }
@@ -147,31 +153,32 @@ struct RawLimits {
 }
 
 impl RawLimits {
-    fn check(&self) -> Result<Limits, String> {
+    fn check(&self) -> Result<(Limits, RoleLimits), String> {
         let default = Limits::default();
-        Ok(Limits {
-            workers: limit("workers", self.workers, default.workers, 256)?,
-            replay_tags: limit("replay_tags", self.replay_tags, default.replay_tags, MOST)?,
-            pool_packets: limit("pool_packets", self.pool_packets, default.pool_packets, MOST)?,
-            queue_packets: limit(
-                "queue_packets",
-                self.queue_packets,
-                default.queue_packets,
-                1_000_000,
-            )?,
-            sessions: limit("sessions", self.sessions, default.sessions, MOST)?,
-            mailboxes: limit("mailboxes", self.mailboxes, default.mailboxes, MOST)?,
-            envelopes: limit("envelopes", self.envelopes, default.envelopes, MOST)?,
-        })
+        let workers = within("workers", self.workers, 256)?;
+        let replay_tags = within("replay_tags", self.replay_tags, MOST)?;
+        let pool_packets = within("pool_packets", self.pool_packets, MOST)?;
+        let queue_packets = within("queue_packets", self.queue_packets, 1_000_000)?;
+        let limits = Limits {
+            workers: workers.unwrap_or(default.workers),
+            replay_tags: replay_tags.unwrap_or(default.replay_tags),
+            queue_packets: queue_packets.unwrap_or(default.queue_packets),
+        };
+        let role_limits = RoleLimits {
+            pool_packets,
+            sessions: within("sessions", self.sessions, MOST)?,
+            mailboxes: within("mailboxes", self.mailboxes, MOST)?,
+            envelopes: within("envelopes", self.envelopes, MOST)?,
+        };
+        Ok((limits, role_limits))
     }
 }
 
-/// A value between one and `most`, or the default.
-fn limit(name: &str, value: Option<usize>, default: usize, most: usize) -> Result<usize, String> {
+/// A value between one and `most`, if one is given.
+fn within(name: &str, value: Option<usize>, most: usize) -> Result<Option<usize>, String> {
     match value {
-        None => Ok(default),
-        Some(value) if (1..=most).contains(&value) => Ok(value),
-        Some(value) => Err(out_of_range(name, value, 1, most)),
+        Some(value) if !(1..=most).contains(&value) => Err(out_of_range(name, value, 1, most)),
+        value => Ok(value),
     }
 }
 
@@ -206,6 +213,7 @@ metrics = "127.0.0.1:9100"
         assert_eq!(config.identity, Path::new("/etc/rohrpost/identity.pem"));
         assert_eq!(config.metrics_tick, Duration::from_secs(60));
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.role_limits, RoleLimits::default());
         assert_eq!(config.segmentation, Segmentation::Offload);
         let single = format!("segmentation_offload = false\n{GOOD}");
         let config = NodeConfig::parse(&single, Path::new(".")).unwrap();

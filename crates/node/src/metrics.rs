@@ -4,12 +4,12 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge};
-use metrics::{describe_histogram, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rohrpost_proto::hop::Refusal;
 
 use crate::error::NodeError;
+use crate::series::{describe, register_role_series};
 use crate::usage::Usage;
 
 /// All series of a node process. Values are rendered once per tick.
@@ -37,18 +37,6 @@ pub struct Metrics {
     pub document_age: Gauge,
     /// 1 once ready.
     pub ready: Gauge,
-    /// Own loops that left.
-    pub loops_sent: Counter,
-    /// Own loops that came back.
-    pub loops_returned: Counter,
-    /// Own loops that did not come back within a minute.
-    pub loops_lost: Counter,
-    /// Virtual clients of a mix.
-    pub virtual_clients: Gauge,
-    /// Sessions of a relay, rounded up to a power of two.
-    pub sessions: Gauge,
-    /// Mailboxes of a relay, rounded up to a power of two.
-    pub mailboxes: Gauge,
     /// Fill of the newest key's replay set.
     pub replay_fill: Gauge,
     /// What the process takes at most.
@@ -68,6 +56,7 @@ impl Metrics {
             .map_err(|_| NodeError::TaskEnded("metrics"))?;
         let handle = builder.install_recorder().map_err(|_| NodeError::TaskEnded("metrics"))?;
         describe();
+        register_role_series();
         gauge!("rohrpost_build_info", "version" => env!("CARGO_PKG_VERSION"), "revision" => revision)
             .set(1.0);
         gauge!("rohrpost_tick_seconds").set(tick.as_secs_f64());
@@ -88,12 +77,6 @@ impl Metrics {
             document_nodes: gauge!("rohrpost_document_nodes"),
             document_age: gauge!("rohrpost_document_age_seconds"),
             ready: gauge!("rohrpost_ready"),
-            loops_sent: counter!("rohrpost_loops_sent_total"),
-            loops_returned: counter!("rohrpost_loops_returned_total"),
-            loops_lost: counter!("rohrpost_loops_lost_total"),
-            virtual_clients: gauge!("rohrpost_virtual_clients"),
-            sessions: gauge!("rohrpost_sessions"),
-            mailboxes: gauge!("rohrpost_mailboxes"),
             replay_fill: gauge!("rohrpost_replay_fill_ratio"),
             memory_ceiling: gauge!("rohrpost_memory_ceiling_bytes"),
             usage: Usage::start(),
@@ -110,12 +93,6 @@ impl Metrics {
         }
     }
 
-    /// People's counts: rounded up to a power of two.
-    pub fn set_people(gauge: &Gauge, count: usize) {
-        let rounded = if count == 0 { 0 } else { count.next_power_of_two() };
-        gauge.set(f64::from(u32::try_from(rounded).unwrap_or(u32::MAX)));
-    }
-
     /// Renders the values for the time until the next tick.
     pub fn refresh(&self) {
         self.handle.run_upkeep();
@@ -130,46 +107,6 @@ impl Metrics {
     }
 }
 
-fn describe() {
-    let gauges = [
-        ("rohrpost_build_info", "Version and revision; always 1."),
-        ("rohrpost_tick_seconds", "Values change once per this."),
-        (
-            "rohrpost_ready",
-            "1 when the links that are needed are up and a fresh document is at hand.",
-        ),
-        ("rohrpost_links_up", "Links of this node to others that are up."),
-        ("rohrpost_document_number", "Number of the newest document."),
-        ("rohrpost_document_nodes", "Nodes in the newest document."),
-        ("rohrpost_document_age_seconds", "Age of the newest document; zero before the first."),
-        ("rohrpost_virtual_clients", "Virtual clients that keep this mix's cover."),
-        ("rohrpost_sessions", "Sessions of this relay, rounded up to a power of two."),
-        ("rohrpost_mailboxes", "Mailboxes of this relay, rounded up to a power of two."),
-        ("rohrpost_replay_fill_ratio", "Fill of the replay set of the newest key."),
-        ("rohrpost_memory_ceiling_bytes", "Memory that the process takes at most, by its limits."),
-    ];
-    for (name, help) in gauges {
-        describe_gauge!(name, help);
-    }
-    let counters = [
-        ("rohrpost_packets_received_total", "Packets that came in over links, cover included."),
-        ("rohrpost_packets_sent_total", "Packets that went out over links, cover included."),
-        ("rohrpost_packets_dropped_total", "Packets dropped, by reason."),
-        (
-            "rohrpost_links_refused_total",
-            "Links that peers were refused: failed handshakes, strangers, nodes out of order.",
-        ),
-        ("rohrpost_loops_sent_total", "Own loops that left."),
-        ("rohrpost_loops_returned_total", "Own loops that came back."),
-        ("rohrpost_loops_lost_total", "Own loops that did not come back within a minute."),
-    ];
-    for (name, help) in counters {
-        describe_counter!(name, help);
-    }
-    let help = "Time between when a packet or tick was due and when it left.";
-    describe_histogram!("rohrpost_departure_lateness_seconds", Unit::Seconds, help);
-}
-
 /// Fine below 10 ms, where a median and a 99th percentile of a node in good order lie.
 const LATENESS_BUCKETS: &[f64] = &[
     0.0001, 0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02,
@@ -179,6 +116,9 @@ const LATENESS_BUCKETS: &[f64] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::{
+        LOOPS_LOST, LOOPS_RETURNED, LOOPS_SENT, MAILBOXES, SESSIONS, VIRTUAL_CLIENTS,
+    };
 
     #[test]
     fn every_series_is_there_from_the_start_with_its_help() {
@@ -188,6 +128,9 @@ mod tests {
             let series =
                 format!("rohrpost_packets_dropped_total{{reason=\"{}\"}} 0", reason.as_str());
             assert!(text.contains(&series), "{series} is missing");
+        }
+        for name in [SESSIONS, MAILBOXES, VIRTUAL_CLIENTS, LOOPS_SENT, LOOPS_RETURNED, LOOPS_LOST] {
+            assert!(text.contains(&format!("\n{name} 0\n")), "{name} is missing");
         }
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let name = line.split(['{', ' ']).next().unwrap();

@@ -24,7 +24,7 @@ use crate::error::NodeError;
 use crate::http::{self, Page, Pages};
 use crate::links::{Inflow, LinkCounts, Outboxes};
 use crate::log::{Event, Log};
-use crate::memory::Memory;
+use crate::memory::{Memory, Share};
 use crate::metrics::Metrics;
 use crate::prepared::Prepared;
 use crate::process::Tasks;
@@ -64,12 +64,16 @@ pub struct Node<S: Suite> {
 }
 
 impl<S: Suite> Node<S> {
-    /// Binds, dials, and begins to announce.
+    /// Binds, dials, and begins to announce. `duty` is the memory that the node's duty takes.
     ///
     /// # Errors
     /// An address cannot be bound.
-    pub async fn start(prepared: Prepared, tasks: &mut Tasks) -> Result<Self, NodeError> {
-        let bound = Bound::bind::<S>(&prepared).await?;
+    pub async fn start(
+        prepared: Prepared,
+        duty: Share,
+        tasks: &mut Tasks,
+    ) -> Result<Self, NodeError> {
+        let bound = Bound::bind::<S>(&prepared, duty).await?;
         let (descriptor_sender, descriptor) = watch::channel(None);
         let dialed = Dialed::dial(&prepared, &bound, &descriptor);
         let (roster, node) = (&prepared.roster, &prepared.node);
@@ -224,13 +228,13 @@ struct Bound {
 }
 
 impl Bound {
-    async fn bind<S: Suite>(prepared: &Prepared) -> Result<Self, NodeError> {
+    async fn bind<S: Suite>(prepared: &Prepared, duty: Share) -> Result<Self, NodeError> {
         let config = &prepared.config;
         let address = config.metrics;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| NodeError::Metrics { address, source })?;
-        let memory = Memory::plan::<S>(&prepared.roster, prepared.node.role, &config.limits);
+        let memory = Memory::plan::<S>(&prepared.roster, prepared.node.role, &config.limits, duty);
         let buffers = BufferPool::new(memory.buffers, S::PACKET_LEN);
         let endpoint = NodeEndpoint::bind(
             config.listen,

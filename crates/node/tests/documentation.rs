@@ -64,7 +64,8 @@ fn every_field_of_the_state_is_in_the_data_inventory() {
 #[test]
 fn every_series_is_on_the_metrics_page() {
     let page = read("docs/metrics.md");
-    let sources = read("crates/node/src/metrics.rs") + &read("crates/node/src/usage.rs");
+    let sources = ["metrics.rs", "series.rs", "usage.rs"];
+    let sources = sources.map(|file| read(&format!("crates/node/src/{file}"))).concat();
     let quoted = sources.split('"').skip(1).step_by(2);
     let is_series = |text: &&str| {
         let is_name = |c: char| c.is_ascii_lowercase() || c == '_';

@@ -7,7 +7,7 @@ mod network;
 use std::path::Path;
 
 use network::{MIX, Network, RELAY};
-use rohrpost_node::{Duty, Limits, Memory, Prepared, prepare};
+use rohrpost_node::{Duty, Limits, Memory, Prepared, Share, prepare};
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 
 const LISTEN: &str = "listen = \"127.0.0.1:0\"\nmetrics = \"127.0.0.1:0\"";
@@ -126,13 +126,14 @@ fn the_memory_ceiling_follows_the_limits() {
     let prepared = prepare(&network.configure(MIX, MIX, LISTEN, ""), Duty::Mix).unwrap();
     let limits = Limits { workers: 1, ..Limits::default() };
     let role = |number| prepared.roster.node(NodeNumber::new(number)).unwrap().role;
-    let plan = |number, limits| Memory::plan::<Hybrid>(&prepared.roster, role(number), limits);
-    let mix = plan(MIX, &limits);
-    assert_eq!(mix.buffers, limits.pool_packets + 2 * limits.queue_packets);
-    assert!(mix.ceiling > mix.buffers * Hybrid::PACKET_LEN);
-    let wider = Limits { pool_packets: limits.pool_packets + 1_000, ..limits };
-    assert_eq!(plan(MIX, &wider).buffers, mix.buffers + 1_000);
-    let classic = Memory::plan::<Classic>(&prepared.roster, role(MIX), &limits);
+    let (roster, duty) = (&prepared.roster, Share { packets: 10_000, bytes: 1_000_000 });
+    let plan = |number, duty| Memory::plan::<Hybrid>(roster, role(number), &limits, duty);
+    let mix = plan(MIX, duty);
+    assert_eq!(mix.buffers, duty.packets + 2 * limits.queue_packets);
+    assert!(mix.ceiling > mix.buffers * Hybrid::PACKET_LEN + duty.bytes);
+    let wider = Share { packets: duty.packets + 1_000, ..duty };
+    assert_eq!(plan(MIX, wider).buffers, mix.buffers + 1_000);
+    let classic = Memory::plan::<Classic>(roster, role(MIX), &limits, duty);
     assert!(classic.ceiling < mix.ceiling);
-    assert_eq!(plan(RELAY, &limits).buffers, 4 * limits.sessions + 2 * limits.queue_packets);
+    assert_eq!(plan(RELAY, duty).buffers, duty.packets + 2 * limits.queue_packets);
 }

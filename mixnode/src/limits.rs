@@ -1,0 +1,48 @@
+//! Bounds of a mix's own memory, and the share that they come to; `docs/operating.md` has the price
+//! of the default.
+
+use rohrpost_node::{RoleLimits, Share};
+use rohrpost_packet::Suite;
+use rohrpost_proto::pool::Pool;
+
+/// Bounds that only mixes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MixLimits {
+    /// Packets that wait for their delay.
+    pub pool_packets: usize,
+}
+
+impl Default for MixLimits {
+    fn default() -> Self {
+        Self { pool_packets: 16_384 }
+    }
+}
+
+impl From<RoleLimits> for MixLimits {
+    fn from(given: RoleLimits) -> Self {
+        Self { pool_packets: given.pool_packets.unwrap_or(Self::default().pool_packets) }
+    }
+}
+
+impl MixLimits {
+    /// Buffers of all packets in the pool, and the pool itself.
+    pub(crate) fn share<S: Suite>(&self) -> Share {
+        Share { packets: self.pool_packets, bytes: Pool::<S>::memory_len(self.pool_packets) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rohrpost_packet::Hybrid;
+
+    use super::*;
+
+    #[test]
+    fn each_packet_of_the_pool_has_a_buffer_and_an_absent_key_its_default() {
+        assert_eq!(MixLimits::from(RoleLimits::default()), MixLimits::default());
+        let given = RoleLimits { pool_packets: Some(2_000), ..RoleLimits::default() };
+        let share = MixLimits::from(given).share::<Hybrid>();
+        assert_eq!(share.packets, 2_000);
+        assert!(share.bytes > 0);
+    }
+}
