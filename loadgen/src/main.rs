@@ -1,20 +1,16 @@
 //! `rohrpost-loadgen`: loads a network of real nodes and measures what comes of it.
 
-mod attack;
 mod mix;
-mod report;
-mod wire;
+mod run;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_loadgen::run;
 use rohrpost_localnet::{NodeCommand, die_with_parent, end};
 
 /// Loads a network of real nodes and measures what comes of it.
 ///
-/// Exit codes: 0 done, 2 the command line is wrong, 65 a file is not what it should be, 66 a file
-/// cannot be read.
+/// Exit codes: 0 done, 2 the command line is wrong; each command tells its own.
 #[derive(Parser)]
 #[command(name = "rohrpost-loadgen", version = rohrpost_node::version())]
 struct Arguments {
@@ -24,8 +20,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell what an observer of the links sees in a capture: lengths, times, counts.
-    Wire(wire::Options),
     /// Send letters between real clients and measure loss, latency and what the nodes use.
     Run(Box<run::Options>),
     /// Load one mix node: CPU per packet by stage, overload, delays.
@@ -34,11 +28,9 @@ enum Command {
     /// real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong usage,
     /// 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
     Mix(mix::Options),
-    /// Attack the anonymity of the traffic law by statistics.
-    Attack(attack::Options),
-    /// Run half a mix in this process, to measure the links alone.
+    /// Run the links of a mix in this process, without the mix.
     #[command(hide = true, subcommand)]
-    MixPart(mix::Part),
+    NullMix(mix::NullMix),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
@@ -46,11 +38,9 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
         Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Mix(options) => mix::run(&options),
-        Command::Attack(options) => attack::run(&options),
-        Command::MixPart(part) => {
+        Command::NullMix(part) => {
             die_with_parent();
             rohrpost_node::main(part.run())
         }

@@ -4,36 +4,38 @@
 //! it feeds the mix as its predecessors, takes what comes out as its successors, and hands it
 //! documents as the relays. `docs/mix-capacity.md` says what is measured and how.
 
-mod alone;
+mod baseline;
 mod breakdown;
+mod closed_loop;
 mod cores;
 mod delays;
-mod feed;
+mod error;
+mod generator;
+mod interval;
 mod journal;
-mod neighbours;
+mod null_mix;
 mod overload;
-mod part;
-mod peak;
+mod pacer;
+mod packets;
+mod peers;
 mod process;
 mod profile;
 mod recovery;
-mod scrape;
-mod stand;
-mod statistics;
-mod stock;
-mod subject;
-mod window;
+mod saturation;
+mod stages;
+mod testbed;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use rohrpost_localnet::SuiteChoice;
-use rohrpost_localnet::output::tell;
-use rohrpost_packet::{Classic, Hybrid, Suite, WrapError};
+use rohrpost_measure::output::tell;
+use rohrpost_measure::report::Report;
+use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::roster::SuiteName;
 
-use crate::report::{self, Report};
-pub(crate) use part::Part;
+use error::MixError;
+pub(crate) use null_mix::NullMix;
 
 /// Options of `rohrpost-loadgen mix`.
 #[derive(Args)]
@@ -81,51 +83,5 @@ fn measure<S: Suite>(options: &Options, suite: SuiteName) -> Result<Report, MixE
         Measurement::Profile(profile) => profile::run::<S>(profile, suite, options.json),
         Measurement::Overload(overload) => overload::run::<S>(overload, suite, options.json),
         Measurement::Delays(delays) => delays::run::<S>(delays, suite, options.json),
-    }
-}
-
-/// Why nothing was measured.
-#[derive(Debug, thiserror::Error)]
-enum MixError {
-    /// The mix or its surroundings do not come up.
-    #[error("{0}")]
-    Start(String),
-    /// The mix, or a process in its place, has ended meanwhile.
-    #[error("the measured process is gone: {0}")]
-    Ended(String),
-    /// No packet comes through.
-    #[error(
-        "no packet comes out of the mix; is loopback filtered? `mix delays` tells what it drops"
-    )]
-    Nothing,
-    /// A stock that does not fit.
-    #[error(
-        "the packets of this load take {} MiB, and {} MiB can be had; use fewer --seconds or \
-         --packets, or --suite classic",
-        bytes >> 20, available >> 20
-    )]
-    Memory {
-        /// What it takes.
-        bytes: u64,
-        /// What the system can give.
-        available: u64,
-    },
-    /// A packet that cannot be built.
-    #[error("packets cannot be built: {0}")]
-    Build(WrapError),
-    /// The system refused something.
-    #[error("{0}")]
-    System(std::io::Error),
-}
-
-impl MixError {
-    /// After sysexits.h: 64 usage, 69 could not start, 70 ended meanwhile, 71 the system refused.
-    const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Memory { .. } => 64,
-            Self::Start(_) | Self::Nothing => 69,
-            Self::Ended(_) | Self::Build(_) => 70,
-            Self::System(_) => 71,
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rohrpost_localnet::output::say;
+use rohrpost_measure::output::say;
 use rohrpost_network::{Network, NetworkError};
 use rohrpost_node::{NodeError, read_signing_key, write_signing_key};
 use rohrpost_proto::roster::{Role, Roster, RosterError, parse_signatures, render_signatures};

@@ -16,7 +16,6 @@ mod program;
 mod roster;
 mod shelf;
 mod skew;
-mod statistics;
 mod toy;
 mod trace;
 mod world;
@@ -29,9 +28,6 @@ pub use observer::{Kind, Memory, Observer, Record};
 pub use program::program;
 pub use roster::{Layout, NORTH, agencies, roster};
 pub use skew::Skew;
-pub use statistics::{
-    correlation, distance_from_exponential, distance_from_uniform, distance_limit, mean, quantile,
-};
 pub use toy::Toy;
 pub use trace::Passage;
 pub use world::{Bounds, ClientEvent, Setup, Tally, World, seeds, seeds_or};

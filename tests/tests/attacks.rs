@@ -152,8 +152,8 @@ fn unknown_mailbox_full_mailbox_and_wrong_key_look_alike_from_outside() {
     let (calm, ..) = world();
     let before = calm.refused_anywhere(Refusal::Refused);
     let refused = |world: &World<Toy>| world.refused_anywhere(Refusal::Refused) - before;
-    assert_eq!(refused(&unknown), STORES.into());
-    assert_eq!(refused(&wrong), STORES.into());
+    assert_eq!(refused(&unknown), u64::from(STORES));
+    assert_eq!(refused(&wrong), u64::from(STORES));
     // Room for sixteen, less the owner's own loops that wait there.
     assert!((8..STORES.into()).contains(&refused(&full)), "{} did not fit", refused(&full));
     assert_eq!(dropped(&unknown), 0);

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use rohrpost_measure::statistics::{Sample, correlation, distance_limit};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Event, Trip};
-use rohrpost_tests::{
-    Conditions, Memory, Passage, Setup, Toy, World, correlation, distance_from_exponential,
-    distance_limit, mean, seeds,
-};
+use rohrpost_tests::{Conditions, Memory, Passage, Setup, Toy, World, seeds};
 
 /// Mean delay per mix by the default roster, in seconds.
 const MEAN: f64 = 0.2;
@@ -47,7 +45,7 @@ fn delays_of_a_path_are_exponential_and_independent() {
     let n = count(trips.len());
     assert!(n > 4_000.0, "{n} answers");
     for (layer, sample) in layers.iter().enumerate() {
-        let distance = distance_from_exponential(sample, MEAN);
+        let distance = Sample::new(sample.iter().copied()).distance_from_exponential(MEAN);
         assert!(
             distance < distance_limit(trips.len(), 1),
             "D = {distance} in layer {layer}, n = {n}"
@@ -67,13 +65,13 @@ fn delays_of_a_path_are_exponential_and_independent() {
 #[test]
 fn realised_delays_of_100_000_packets_are_exponential() {
     for seed in seeds() {
-        let sample = realised(seed, 100_000);
-        let distance = distance_from_exponential(&sample, MEAN);
+        let sample = Sample::new(realised(seed, 100_000));
+        let distance = sample.distance_from_exponential(MEAN);
         let limit = distance_limit(sample.len(), seeds().count());
         println!(
             "realised delays: n = {}, mean {:.3} ms, D = {distance:.5} of {limit:.5}, seed {seed}",
             sample.len(),
-            mean(&sample) * 1e3
+            sample.mean() * 1e3
         );
         assert!(distance < limit, "D = {distance}, limit {limit}, seed {seed}");
     }
@@ -83,12 +81,12 @@ fn realised_delays_of_100_000_packets_are_exponential() {
 /// with delays clamped at four means, misses the limit.
 #[test]
 fn a_wrong_delay_law_would_be_noticed() {
-    let sample = realised(1, 20_000);
+    let sample = Sample::new(realised(1, 20_000));
     let limit = distance_limit(sample.len(), 1);
-    assert!(distance_from_exponential(&sample, MEAN) < limit);
-    assert!(distance_from_exponential(&sample, MEAN * 1.05) > limit);
-    let clamped: Vec<_> = sample.iter().map(|delay| delay.min(4.0 * MEAN)).collect();
-    assert!(distance_from_exponential(&clamped, MEAN) > limit);
+    assert!(sample.distance_from_exponential(MEAN) < limit);
+    assert!(sample.distance_from_exponential(MEAN * 1.05) > limit);
+    let clamped = Sample::new(sample.values().iter().map(|delay| delay.min(4.0 * MEAN)));
+    assert!(clamped.distance_from_exponential(MEAN) > limit);
 }
 
 /// Realised delays in seconds, of so many packets that arrived one after the other; all of them

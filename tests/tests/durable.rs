@@ -114,7 +114,7 @@ fn survive<S: Suite>(seed: u64, crowd: Crowd) -> String {
     let all = u64::try_from(posted.values().map(Vec::len).sum::<usize>()).expect("few messages");
     assert_eq!((world.tally.delivered, world.tally.expired), (all, 0), "seed {seed}");
     let inboxes = (0..crowd.clients).map(|client| world.inbox(client).len());
-    assert_eq!(inboxes.sum::<usize>(), posted.values().map(Vec::len).sum(), "seed {seed}");
+    assert_eq!(inboxes.sum::<usize>(), posted.values().map(Vec::len).sum::<usize>(), "seed {seed}");
     assert_eq!(before.len() - 1, generations(&mut world).len(), "seed {seed}");
     assert!(!generations(&mut world).contains_key(&MORTAL), "seed {seed}");
     assert!(world.tally.sent_again > all / 10, "seed {seed}");

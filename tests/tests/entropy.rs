@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use rohrpost_tests::{
-    LoneMix, PoolObserver, Sight, distance_from_uniform, distance_limit, mean, poisson_mix_entropy,
-    quantile, seeds,
-};
+use rohrpost_measure::statistics::{Sample, distance_limit};
+use rohrpost_tests::{LoneMix, PoolObserver, Sight, poisson_mix_entropy, seeds};
 
 /// Mean delay of the default roster.
 const DELAY: Duration = Duration::from_millis(200);
@@ -71,12 +69,13 @@ fn pool_entropy_is_that_of_a_poisson_mix() {
         for packets_per_delay in [2, 10, 50] {
             let found = observe(seed, packets_per_delay, mix(seed, packets_per_delay));
             let law = poisson_mix_entropy(packets_per_delay.into());
-            let entropy = mean(&found.entropies);
-            let distance = distance_from_uniform(&found.places);
+            let entropies = Sample::new(found.entropies);
+            let entropy = entropies.mean();
+            let distance = Sample::new(found.places).distance_from_uniform();
             println!(
                 "λ/µ = {packets_per_delay}: E[H] = {entropy:.3} bits (log2(e·λ/µ) = {law:.3}), \
                  5 % quantile {:.3}, D of the posterior {distance:.4} of {limit:.4}, seed {seed}",
-                quantile(&found.entropies, 0.05),
+                entropies.quantile(0.05),
             );
             assert!((entropy - law).abs() < 0.1, "E[H] = {entropy}, law {law}, seed {seed}");
             assert!(distance < limit, "D = {distance}, λ/µ = {packets_per_delay}, seed {seed}");
@@ -100,6 +99,6 @@ fn an_order_of_arrival_would_be_noticed() {
         }
     });
     let found = observe(1, 10, in_order);
-    let distance = distance_from_uniform(&found.places);
+    let distance = Sample::new(found.places).distance_from_uniform();
     assert!(distance > 10.0 * distance_limit(DEPARTURES, 1), "D = {distance}");
 }

@@ -1,7 +1,6 @@
 //! The nodes as child processes: started, watched, and ended with their parent whatever happens.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -9,17 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rohrpost_measure::output::tell;
 use rohrpost_proto::roster::Role;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::error::LocalnetError;
-use crate::output::tell;
 use crate::plan::{NodePlan, Plan};
 
 /// All children.
@@ -107,7 +105,7 @@ impl Children {
 
 impl Death {
     /// What has happened and what to do.
-    pub(crate) fn in_plain_words(&self) -> String {
+    fn in_plain_words(&self) -> String {
         let how = match self.status {
             Some(status) => match (status.signal(), status.code()) {
                 (Some(signal), _) => format!("was ended by signal {signal}"),
@@ -126,6 +124,12 @@ impl Death {
              Start it again, with new keys, by:\n    {}",
             self.name, self.again
         )
+    }
+}
+
+impl From<Death> for LocalnetError {
+    fn from(death: Death) -> Self {
+        Self::Child(death.in_plain_words())
     }
 }
 
@@ -169,22 +173,6 @@ async fn watch(
     death.status = child.wait().await.ok();
     death.last_words = last.into();
     let _ = sender.send(death).await;
-}
-
-/// A page of a node (`/metrics`, `/readyz`): whether it is well, and the text; none if the node does
-/// not answer within two seconds.
-pub async fn get(address: SocketAddr, path: &str) -> Option<(bool, String)> {
-    let fetch = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    let answer = timeout(Duration::from_secs(2), fetch).await.ok()?.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.starts_with("HTTP/1.1 200"), body.to_owned()))
 }
 
 const LAST_WORDS: usize = 5;

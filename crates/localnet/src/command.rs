@@ -1,15 +1,14 @@
 //! `rohrpost-ops localnet`: a network started, a first message sent, and what was seen of it shown.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+use rohrpost_measure::output::{say, tell};
+use rohrpost_measure::progress::bar;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::capture::Sniffer;
 use crate::error::LocalnetError;
 use crate::observer::Observer;
 use crate::options::Options;
-use crate::output::{say, tell};
 use crate::plan::PlanOptions;
 use crate::running::{LocalNetwork, NetworkDirectory};
 use crate::{message, report};
@@ -137,15 +136,8 @@ fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
 }
 
 fn progress(options: &Options, nodes: u64) -> ProgressBar {
-    if options.json {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(nodes);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {msg} ({elapsed})") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(120));
-    if bar.is_hidden() {
+    let bar = bar(options.json, nodes, "{spinner} {pos}/{len} {msg} ({elapsed})");
+    if bar.is_hidden() && !options.json {
         tell(&format!("starting {nodes} nodes and two clients; this takes about 20 s"));
     }
     bar

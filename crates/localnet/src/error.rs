@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::capture::CaptureError;
-use crate::child::Death;
 
 /// Why the local network fails.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +64,5 @@ impl LocalnetError {
             Self::Capture(error) => error.exit_code(),
             _ => 1,
         }
-    }
-}
-
-impl From<Death> for LocalnetError {
-    fn from(death: Death) -> Self {
-        Self::Child(death.in_plain_words())
     }
 }

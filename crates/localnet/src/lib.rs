@@ -4,18 +4,16 @@
 pub mod capture;
 mod child;
 mod command;
-pub mod duration;
 mod error;
 mod message;
 mod node;
 mod observer;
 mod options;
-pub mod output;
 mod plan;
 mod report;
 mod running;
 
-pub use child::{die_with_parent, get};
+pub use child::die_with_parent;
 pub use command::run;
 pub use error::LocalnetError;
 pub use node::{NodeCommand, end};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use rohrpost_measure::output::tell;
 
 use crate::child::die_with_parent;
-use crate::output::tell;
 
 /// A node to run in this process.
 #[derive(Subcommand)]

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rohrpost_measure::output::tell;
 use rohrpost_network::Network;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::frame::frame_len;
@@ -14,7 +15,6 @@ use tokio::time::sleep;
 use crate::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
 use crate::error::LocalnetError;
 use crate::message::LETTERS;
-use crate::output::tell;
 use crate::plan::Plan;
 use crate::report;
 
@@ -71,7 +71,7 @@ impl Observer {
         let path = path.display();
         tell(&format!(
             "captured {} datagrams to {path} ({} missed); what they show:\n  \
-             rohrpost-loadgen wire {path}",
+             rohrpost-adversary wire {path}",
             counts.kept, counts.missed
         ));
         Ok(())

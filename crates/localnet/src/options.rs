@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rohrpost_client::Segmentation;
+use rohrpost_measure::duration;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::roster::{SuiteName, Traffic};
-
-use crate::duration;
 
 /// Options of `rohrpost-ops localnet`.
 #[derive(Args, Clone, Debug)]
@@ -45,7 +44,7 @@ pub struct Options {
     #[arg(value_parser = duration::parse)]
     pub lifetime: Option<Duration>,
     /// Write what an observer of this machine sees of the network to this pcap, and the meaning of
-    /// its addresses to FILE.legend.toml; `rohrpost-loadgen wire FILE` tells what it shows. Needs
+    /// its addresses to FILE.legend.toml; `rohrpost-adversary wire FILE` tells what it shows. Needs
     /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,

@@ -1,23 +1,24 @@
 //! What is shown: the message's way as its two clients know it, and what each party saw of it.
 
 use std::path::Path;
+use std::time::Duration;
 
+use rohrpost_measure::http::get;
+use rohrpost_measure::output::say;
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Trip;
 use rohrpost_proto::roster::Role;
 use serde_json::{Value, json};
 
-use crate::child::get;
 use crate::message::Delivery;
-use crate::output::say;
 use crate::plan::{NodePlan, Plan};
 
 /// What a node says of itself at `/inspect`; nothing if it is built without that page.
 pub(crate) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
-        if let Some((true, body)) = get(node.metrics, "/inspect").await {
+        if let Ok((true, body)) = get(node.metrics, "/inspect", PATIENCE).await {
             parties.push((node.name.clone(), serde_json::from_str(&body).unwrap_or(Value::Null)));
         }
     }
@@ -161,3 +162,6 @@ fn number(value: &Value) -> u64 {
 fn sum(links: &Value) -> u64 {
     links.as_object().into_iter().flat_map(|links| links.values()).map(number).sum()
 }
+
+/// How long a node may take to show its page.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -11,13 +11,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rohrpost_measure::http::get;
+use rohrpost_measure::scratch::Scratch;
 use rohrpost_network::Network;
 use rohrpost_proto::roster::Role;
 use tokio::time::sleep;
 
-use crate::child::{Children, get};
+use crate::child::Children;
 use crate::error::LocalnetError;
 use crate::plan::{NodePlan, Plan, PlanOptions};
+use crate::report::PATIENCE;
 
 /// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them first.
 pub struct LocalNetwork {
@@ -40,10 +43,13 @@ pub struct RunningNode {
     pub metrics: SocketAddr,
 }
 
-/// Where a network's files are; a temporary one is removed when dropped.
-pub struct NetworkDirectory {
-    path: PathBuf,
-    temporary: bool,
+/// Place of a network's files.
+#[derive(Debug)]
+pub enum NetworkDirectory {
+    /// Files that stay.
+    Kept(PathBuf),
+    /// Files that are removed when this is dropped.
+    Temporary(Scratch),
 }
 
 impl LocalNetwork {
@@ -103,10 +109,10 @@ impl LocalNetwork {
     async fn waiting(&self) -> Vec<String> {
         let mut waiting = Vec::new();
         for node in &self.plan.nodes {
-            match get(node.metrics, "/readyz").await {
-                Some((true, _)) => {}
-                Some((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
-                None => waiting.push(format!("{}: not listening yet", node.name)),
+            match get(node.metrics, "/readyz", PATIENCE).await {
+                Ok((true, _)) => {}
+                Ok((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
+                Err(_) => waiting.push(format!("{}: not listening yet", node.name)),
             }
         }
         waiting
@@ -164,38 +170,31 @@ impl LocalNetwork {
 }
 
 impl NetworkDirectory {
-    /// This directory, which is made and stays.
+    /// A directory that is made if need be, and stays.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be made.
     pub fn at(path: PathBuf) -> Result<Self, LocalnetError> {
-        std::fs::create_dir_all(&path)
-            .map_err(|source| LocalnetError::File { path: path.clone(), source })?;
-        Ok(Self { path, temporary: false })
+        match std::fs::create_dir_all(&path) {
+            Ok(()) => Ok(Self::Kept(path)),
+            Err(source) => Err(LocalnetError::File { path, source }),
+        }
     }
 
-    /// A new one among the system's temporary files, named for the process and `name`.
+    /// A new directory among the system's temporary files, named for the process and `name`.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be made.
     pub fn temporary(name: &str) -> Result<Self, LocalnetError> {
-        let name = format!("rohrpost-{name}-{}", std::process::id());
-        let mut directory = Self::at(std::env::temp_dir().join(name))?;
-        directory.temporary = true;
-        Ok(directory)
+        Scratch::new(name).map(Self::Temporary).map_err(LocalnetError::System)
     }
 
-    /// Where it is.
+    /// Path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for NetworkDirectory {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(scratch) => scratch.directory(),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::statistics::difference;
-
 /// Microseconds of CPU per packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breakdown {
@@ -26,9 +24,9 @@ impl Breakdown {
         self.receive + self.unwrap + self.replay.unwrap_or(0.0) + self.delay + self.send
     }
 
-    /// Of the sum from the whole, as a part of the whole.
+    /// By how much the sum differs from the whole, as a part of the whole.
     pub(super) fn difference(&self) -> f64 {
-        difference(self.sum(), self.whole)
+        if self.whole > 0.0 { (self.sum() - self.whole) / self.whole } else { 1.0 }
     }
 
     /// Packets per CPU-second of the process, as a part of what opening packets and the links alone
@@ -110,6 +108,13 @@ mod tests {
         assert!((STAGES.difference() + 0.1).abs() < 1e-9);
         assert!((STAGES.efficiency() - 0.85).abs() < 1e-9);
         assert!(STAGES.lines().iter().any(|line| line.contains("outside") && line.contains("5.0")));
+    }
+
+    #[test]
+    fn differences_are_parts_of_the_whole() {
+        let measured = Breakdown { receive: 20.0, whole: 100.0, ..STAGES };
+        assert!((measured.difference() + 0.1).abs() < 1e-12);
+        assert!((Breakdown { whole: 0.0, ..STAGES }.difference() - 1.0).abs() < 1e-12);
     }
 
     #[test]

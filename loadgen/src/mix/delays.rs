@@ -1,18 +1,19 @@
-//! Whether a mix keeps packets for as long as was drawn: realised delays against the exponential law.
+//! Realised delays of a mix against the exponential law by which builders draw them.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use rohrpost_measure::exposition::risen;
+use rohrpost_measure::report::{Report, Verdict, number};
+use rohrpost_measure::statistics::{Sample, count, distance_limit};
 use rohrpost_packet::Suite;
 use rohrpost_proto::roster::SuiteName;
 use serde_json::json;
 
-use super::MixError;
+use super::error::MixError;
 use super::journal::Trip;
-use super::report::{Report, Verdict, number};
-use super::stand::Stand;
-use super::statistics::{distance_from_exponential, distance_limit, spread};
+use super::testbed::Testbed;
 
 /// Options of `mix delays`.
 #[derive(Args)]
@@ -30,15 +31,15 @@ pub(super) fn run<S: Suite>(
     suite: SuiteName,
     quiet: bool,
 ) -> Result<Report, MixError> {
-    let mut stand = Stand::<S>::start(suite, quiet)?;
-    let mean = stand.roster.traffic.mix_delay;
-    let stock = stand.stock(options.packets, mean)?;
-    let journal = std::sync::Arc::clone(stock.journal());
-    let before = stand.settled_metrics()?;
-    let arrived_before = stand.neighbours.sink().arrived();
-    let bar = stand.bar(options.packets, "packets through the mix");
-    stand.load(stock, (f64::from(options.rate), Duration::MAX), |stand, fed| {
-        let arrived = || stand.neighbours.sink().arrived() - arrived_before;
+    let mut testbed = Testbed::<S>::start(suite, quiet)?;
+    let mean = testbed.roster.traffic.mix_delay;
+    let packets = testbed.packets(options.packets, mean)?;
+    let journal = std::sync::Arc::clone(packets.journal());
+    let before = testbed.settled_metrics()?;
+    let arrived_before = testbed.peers.sink().arrived();
+    let bar = testbed.bar(options.packets, "packets through the mix");
+    testbed.load(packets, (f64::from(options.rate), Duration::MAX), |testbed, fed| {
+        let arrived = || testbed.peers.sink().arrived() - arrived_before;
         let (mut last, mut change) = (0, Instant::now());
         while arrived() < options.packets && change.elapsed() < QUIET {
             sleep(Duration::from_millis(100));
@@ -49,19 +50,17 @@ pub(super) fn run<S: Suite>(
         }
     });
     bar.finish_and_clear();
-    stand.alive()?;
-    let dropped = stand.settled_metrics()?.dropped_since(&before);
+    testbed.alive()?;
+    let dropped = risen(&testbed.settled_metrics()?.dropped(), &before.dropped());
     let trips: Vec<_> = journal.trips().collect();
-    let mut report = Report::default();
-    report.line(format!("one mix, suite {}, {}", suite.as_str(), stand.cores.describe()));
-    report.value("suite", suite.as_str().into());
-    report.value("rate", options.rate.into());
+    let mut report = testbed.report(suite);
+    report.value("rate", options.rate);
     report.value("dropped", json!(dropped));
-    let sink = stand.neighbours.sink();
+    let sink = testbed.peers.sink();
     let successors: serde_json::Map<_, _> =
         sink.nodes().map(|(node, count)| (node.to_string(), json!(count))).collect();
-    report.value("by_successor", successors.into());
-    report.value("misrouted", sink.misrouted().into());
+    report.value("by_successor", successors);
+    report.value("misrouted", sink.misrouted());
     tell_loss(&mut report, options.packets, &trips, sink.misrouted());
     tell_law(&mut report, &trips, mean);
     Ok(report)
@@ -69,9 +68,9 @@ pub(super) fn run<S: Suite>(
 
 fn tell_loss(report: &mut Report, offered: u64, trips: &[Trip], misrouted: u64) {
     let arrived = trips.iter().filter(|trip| trip.arrived.is_some()).count();
-    report.value("offered", offered.into());
-    report.value("sent", trips.len().into());
-    report.value("arrived", arrived.into());
+    report.value("offered", offered);
+    report.value("sent", trips.len());
+    report.value("arrived", arrived);
     report.judge(Verdict {
         what: "packets that came out, at the successor of their route".into(),
         measured: format!("{arrived} of {offered}, {misrouted} elsewhere"),
@@ -82,23 +81,19 @@ fn tell_loss(report: &mut Report, offered: u64, trips: &[Trip], misrouted: u64) 
 
 fn tell_law(report: &mut Report, trips: &[Trip], mean: Duration) {
     let seconds = |time: Duration| time.as_secs_f64();
-    let mut realised: Vec<_> =
-        trips.iter().filter_map(|trip| trip.realised().map(seconds)).collect();
-    let mut drawn: Vec<_> = trips.iter().map(|trip| seconds(trip.drawn)).collect();
-    let mut excess: Vec<_> = trips.iter().filter_map(Trip::excess).collect();
-    let (mean, limit) = (mean.as_secs_f64(), distance_limit(realised.len()));
-    let distance = distance_from_exponential(&mut realised, mean);
-    let distance_drawn = distance_from_exponential(&mut drawn, mean);
-    let [median, tail, most] = spread(&mut excess).map(|time| 1e3 * seconds(time));
+    let realised = Sample::new(trips.iter().filter_map(|trip| trip.realised().map(seconds)));
+    let drawn = Sample::new(trips.iter().map(|trip| seconds(trip.drawn)));
+    let excess = Sample::new(trips.iter().filter_map(|trip| trip.excess().map(seconds)));
+    let (mean, limit) = (mean.as_secs_f64(), distance_limit(realised.len(), 1));
+    let distance = realised.distance_from_exponential(mean);
+    let distance_drawn = drawn.distance_from_exponential(mean);
     // The median of what two links and the mix add, taken off: what is left is the mix's law.
-    let mut freed: Vec<_> = trips
-        .iter()
-        .filter_map(|trip| Some((seconds(trip.realised()?) - median / 1e3).max(0.0)))
-        .collect();
-    let distance_freed = distance_from_exponential(&mut freed, mean);
+    let freed = Sample::new(realised.values().iter().map(|time| (time - excess.median()).max(0.0)));
+    let distance_freed = freed.distance_from_exponential(mean);
+    let [median, tail, most] = excess.spread().map(|time| 1e3 * time);
     report.line(format!(
         "{} packets, mean of the law {:.0} ms; distances from it (limit {limit:.5}):",
-        number(super::statistics::count(realised.len())),
+        number(count(realised.len())),
         1e3 * mean
     ));
     report.line(format!("  drawn by the builder                      {distance_drawn:.5}"));
@@ -107,10 +102,10 @@ fn tell_law(report: &mut Report, trips: &[Trip], mean: Duration) {
     report.line(format!(
         "excess of realised over drawn: median {median:.2} ms, p99 {tail:.2} ms, most {most:.1} ms"
     ));
-    report.value("distance_drawn", distance_drawn.into());
-    report.value("distance", distance.into());
-    report.value("distance_less_median_excess", distance_freed.into());
-    report.value("distance_limit", limit.into());
+    report.value("distance_drawn", distance_drawn);
+    report.value("distance", distance);
+    report.value("distance_less_median_excess", distance_freed);
+    report.value("distance_limit", limit);
     report.value("excess_ms", json!({ "median": median, "p99": tail, "most": most }));
     report.judge(Verdict {
         what: "Kolmogorov-Smirnov distance of realised delays".into(),

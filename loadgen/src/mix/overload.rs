@@ -1,21 +1,24 @@
 //! Past saturation: half as much again as the mix can do, for a minute, then half of it.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::Args;
+use rohrpost_measure::exposition::{Exposition, risen};
+use rohrpost_measure::report::{Report, Verdict, number};
+use rohrpost_measure::statistics::float;
 use rohrpost_packet::Suite;
 use rohrpost_proto::roster::SuiteName;
 use serde_json::json;
 
-use super::MixError;
+use super::error::MixError;
+use super::interval::Interval;
 use super::journal::Journal;
-use super::peak::Peak;
 use super::recovery::recovery;
-use super::report::{Report, Verdict, number};
-use super::stand::Stand;
-use super::window::Window;
+use super::saturation::peak;
+use super::testbed::{Moment, Testbed};
 
 /// Options of `mix overload`.
 #[derive(Args)]
@@ -31,9 +34,9 @@ pub(crate) struct Options {
     peak: Option<u32>,
 }
 
-/// What was seen under overload.
+/// Observations under overload.
 struct Seen {
-    window: Window,
+    interval: Interval,
     /// Packets received and not sent from the beginning of the overload until all was quiet.
     missing: u64,
     /// Packets that the mix counted as dropped in that time, for whatever reason.
@@ -47,75 +50,74 @@ pub(super) fn run<S: Suite>(
     suite: SuiteName,
     quiet: bool,
 ) -> Result<Report, MixError> {
-    let mut stand = Stand::<S>::start(suite, quiet)?;
-    let mut report = Report::default();
-    report.line(format!("one mix, suite {}, {}", suite.as_str(), stand.cores.describe()));
-    report.value("suite", suite.as_str().into());
-    report.value("cores", stand.cores.describe().into());
-    let peak = match options.peak {
-        Some(peak) => f64::from(peak),
-        None => {
-            let peak = Peak::find(&mut stand)?;
-            peak.lines().into_iter().for_each(|line| report.line(line));
-            report.value("peak", peak.json());
-            peak.rate
-        }
-    };
+    let mut testbed = Testbed::<S>::start(suite, quiet)?;
+    let mut report = testbed.report(suite);
+    let peak = peak(options.peak, &mut testbed, &mut report)?;
     let length = Duration::from_secs(options.seconds);
     let (high, low) = (peak * options.factor, peak * AFTER);
-    let overload = stand.stock_for(high, length)?;
-    let rest = stand.stock_for(low, AFTERWARDS)?;
-    stand.note(&format!("{} packets/s for {} s", number(high), options.seconds));
-    let before = stand.settled_metrics()?;
-    let seen = stand.load(overload, (high, length), |stand, fed| {
-        let first = stand.look(Some(fed))?;
-        let bar = stand.bar(length.as_secs(), "s of overload");
-        let mut highest = 0;
-        for _ in 0..length.as_secs() {
-            sleep(Duration::from_secs(1));
-            highest = highest.max(stand.memory()?.resident);
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        let window = Window::between(&first, &stand.look(Some(fed))?);
-        Ok((window, first, highest))
+    let overload = testbed.packets_for(high, length)?;
+    let rest = testbed.packets_for(low, AFTERWARDS)?;
+    testbed.note(&format!("{} packets/s for {} s", number(high), options.seconds));
+    let before = testbed.settled_metrics()?;
+    let watched = testbed.load(overload, (high, length), |testbed, fed| {
+        let first = testbed.look(Some(fed))?;
+        let highest = highest_memory(testbed, length.as_secs())?;
+        let interval = Interval::between(&first, &testbed.look(Some(fed))?);
+        Ok((interval, first, highest))
     });
     let journal = Arc::clone(rest.journal());
     let fallen = journal.elapsed();
-    stand.load(rest, (low, AFTERWARDS), |_, _| ());
+    testbed.load(rest, (low, AFTERWARDS), |_, _| ());
     sleep(DRAIN);
-    stand.alive()?;
-    let (mut window, first, highest) = seen.map_err(MixError::System)?;
-    let after = stand.settled_metrics()?;
-    let dropped = after.dropped_since(&before);
-    window.count_dropped(&dropped);
-    let last = stand.look(None).map_err(MixError::System)?;
-    let missing = (last.received - first.received).saturating_sub(last.arrived - first.arrived);
-    let counted = dropped.values().sum();
-    let highest = highest.max(stand.memory().map_err(MixError::System)?.highest);
-    let ceiling = after.value("rohrpost_memory_ceiling_bytes");
-    tell(&mut report, peak, &Seen { window, missing, counted, highest, ceiling });
+    testbed.alive()?;
+    let seen = Seen::sum_up(&testbed, &before, watched.map_err(MixError::System)?)?;
+    tell(&mut report, peak, &seen);
     tell_recovery(&mut report, &journal, fallen);
     Ok(report)
 }
 
+/// The most memory that the mix has at any of so many seconds.
+fn highest_memory<S: Suite>(testbed: &Testbed<S>, seconds: u64) -> io::Result<u64> {
+    let bar = testbed.bar(seconds, "s of overload");
+    let mut highest = 0;
+    for _ in 0..seconds {
+        sleep(Duration::from_secs(1));
+        highest = highest.max(testbed.memory()?.resident);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(highest)
+}
+
+impl Seen {
+    /// All counts once the mix is quiet again; `before` and the watched interval are older.
+    fn sum_up<S: Suite>(
+        testbed: &Testbed<S>,
+        before: &Exposition,
+        (mut interval, first, highest): (Interval, Moment, u64),
+    ) -> Result<Self, MixError> {
+        let after = testbed.settled_metrics()?;
+        let dropped = risen(&after.dropped(), &before.dropped());
+        interval.count_dropped(&dropped);
+        let last = testbed.look(None).map_err(MixError::System)?;
+        let missing = (last.received - first.received).saturating_sub(last.arrived - first.arrived);
+        let highest = highest.max(testbed.memory().map_err(MixError::System)?.highest);
+        let ceiling = after.value("rohrpost_memory_ceiling_bytes");
+        Ok(Self { interval, missing, counted: dropped.values().sum(), highest, ceiling })
+    }
+}
+
 fn tell(report: &mut Report, peak: f64, seen: &Seen) {
-    let Seen { window, missing, counted, highest, ceiling } = seen;
-    let part = window.out_rate() / peak;
-    report.line(String::new());
-    report.line(format!("overload: {}", window.describe()));
-    #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]
-    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let ceiling_text = ceiling.map_or_else(
-        || "not printed".to_owned(),
-        |bytes| format!("{:.0} MiB", bytes / f64::from(1 << 20)),
-    );
-    report.line(format!(
-        "memory of the mix: {:.0} MiB at most; its ceiling: {ceiling_text}",
-        mebibytes(*highest)
-    ));
-    report.value("overload", window.json());
-    report.value("memory_highest_bytes", (*highest).into());
+    let Seen { interval, missing, counted, highest, ceiling } = seen;
+    let part = interval.out_rate() / peak;
+    report.line("");
+    report.line(format!("overload: {}", interval.describe()));
+    let mebibytes = |bytes: f64| format!("{:.0} MiB", bytes / f64::from(1 << 20));
+    let most = mebibytes(float(*highest));
+    let ceiling_text = ceiling.map_or_else(|| "not printed".to_owned(), mebibytes);
+    report.line(format!("memory of the mix: {most} at most; its ceiling: {ceiling_text}"));
+    report.value("overload", interval.json());
+    report.value("memory_highest_bytes", *highest);
     report.value("memory_ceiling_bytes", json!(ceiling));
     report.judge(Verdict {
         what: "throughput under overload".into(),
@@ -123,20 +125,19 @@ fn tell(report: &mut Report, peak: f64, seen: &Seen) {
         limit: "within 10 % of it".into(),
         holds: (part - 1.0).abs() <= 0.10 || part > 1.0,
     });
-    #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]
     report.judge(Verdict {
         what: "memory under overload".into(),
-        measured: format!("{:.0} MiB", mebibytes(*highest)),
+        measured: most,
         limit: ceiling_text,
-        holds: ceiling.is_some_and(|ceiling| *highest as f64 <= ceiling),
+        holds: ceiling.is_some_and(|ceiling| float(*highest) <= ceiling),
     });
-    report.value("received_and_not_sent", (*missing).into());
-    report.value("counted_as_dropped", (*counted).into());
+    report.value("received_and_not_sent", *missing);
+    report.value("counted_as_dropped", *counted);
     report.judge(Verdict {
         what: "packets shed are counted".into(),
         measured: format!("{missing} received and not sent, {counted} counted"),
         limit: "equal, and not none".into(),
-        holds: missing == counted && window.shed > 0,
+        holds: missing == counted && interval.shed > 0,
     });
 }
 

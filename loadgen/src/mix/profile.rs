@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use clap::Args;
+use rohrpost_measure::process::Cpu;
+use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_packet::Suite;
 use rohrpost_proto::roster::SuiteName;
 use serde_json::{Value, json};
 
-use super::MixError;
-use super::alone::{self, Alone};
+use super::baseline::{self, Baseline};
 use super::breakdown::Breakdown;
-use super::peak::Peak;
-use super::report::{Report, Verdict, number};
-use super::stand::Stand;
-use super::window::{Window, measure, micros_per};
+use super::error::MixError;
+use super::interval::{Interval, measure, micros_per};
+use super::saturation::peak;
+use super::testbed::Testbed;
 
 /// Options of `mix profile`.
 #[derive(Args)]
@@ -29,38 +30,38 @@ pub(crate) struct Options {
 /// One load and what it cost.
 struct Load {
     name: &'static str,
-    window: Window,
+    interval: Interval,
     links: Links,
     breakdown: Breakdown,
 }
 
 /// The links of a load without its packets.
 struct Links {
-    receive: Alone,
-    send: Alone,
+    receive: Baseline,
+    send: Baseline,
     /// Both in one process.
-    pass: Alone,
+    pass: Baseline,
 }
 
 impl Links {
     fn measure<S: Suite>(
-        stand: &Stand<S>,
-        window: &Window,
+        testbed: &Testbed<S>,
+        interval: &Interval,
         rate: f64,
         length: Duration,
     ) -> Result<Self, MixError> {
-        let (whole, worker) = (window.cpu.total(), window.cpu.of(WORKER));
+        let (whole, worker) = (interval.cpu.total(), interval.cpu.of(WORKER));
         // What the core does for a packet beside one direction of its links, which share the rest of
         // the process's time about evenly; and beside both.
-        let ballast = window.per_packet(worker + (whole - worker) / 2);
-        let half = alone::Load { rate, ballast };
-        stand.note("the links alone: receiving");
-        let receive = alone::receive(stand, half, length)?;
-        stand.note("the links alone: sending");
-        let send = alone::send(stand, half, length)?;
-        stand.note("the links alone: passing on");
-        let ballast = (window.per_packet(worker) - send.handing_over).max(0.0);
-        let pass = alone::pass(stand, alone::Load { rate, ballast }, length)?;
+        let ballast = interval.per_packet(worker + (whole - worker) / 2);
+        let half = baseline::Load { rate, ballast };
+        testbed.note("the links alone: receiving");
+        let receive = baseline::receive(testbed, half, length)?;
+        testbed.note("the links alone: sending");
+        let send = baseline::send(testbed, half, length)?;
+        testbed.note("the links alone: passing on");
+        let ballast = (interval.per_packet(worker) - send.handing_over).max(0.0);
+        let pass = baseline::pass(testbed, baseline::Load { rate, ballast }, length)?;
         Ok(Self { receive, send, pass })
     }
 
@@ -77,26 +78,15 @@ pub(super) fn run<S: Suite>(
     suite: SuiteName,
     quiet: bool,
 ) -> Result<Report, MixError> {
-    let mut stand = Stand::<S>::start(suite, quiet)?;
-    let unwrap = alone::unwrap::<S>(&stand.cores)?;
-    stand.note(&format!("unwrap alone: {unwrap:.1} µs"));
-    let mut report = Report::default();
-    report.line(format!("one mix, suite {}, {}", suite.as_str(), stand.cores.describe()));
-    report.value("suite", suite.as_str().into());
-    report.value("cores", stand.cores.describe().into());
-    report.value("unwrap_alone_us", unwrap.into());
-    let peak = match options.peak {
-        Some(peak) => f64::from(peak),
-        None => {
-            let peak = Peak::find(&mut stand)?;
-            peak.lines().into_iter().for_each(|line| report.line(line));
-            report.value("peak", peak.json());
-            peak.rate
-        }
-    };
+    let mut testbed = Testbed::<S>::start(suite, quiet)?;
+    let unwrap = baseline::unwrap::<S>(&testbed.cores)?;
+    testbed.note(&format!("unwrap alone: {unwrap:.1} µs"));
+    let mut report = testbed.report(suite);
+    report.value("unwrap_alone_us", unwrap);
+    let peak = peak(options.peak, &mut testbed, &mut report)?;
     let length = Duration::from_secs(options.seconds);
     for (name, part) in LOADS {
-        let load = Load::measure(&mut stand, name, peak * part, length, unwrap)?;
+        let load = Load::measure(&mut testbed, name, peak * part, length, unwrap)?;
         load.tell(&mut report);
     }
     Ok(report)
@@ -104,29 +94,29 @@ pub(super) fn run<S: Suite>(
 
 impl Load {
     fn measure<S: Suite>(
-        stand: &mut Stand<S>,
+        testbed: &mut Testbed<S>,
         name: &'static str,
         rate: f64,
         length: Duration,
         unwrap: f64,
     ) -> Result<Self, MixError> {
-        stand.note(&format!("{name}: {} packets/s", number(rate)));
-        let window = measure(stand, rate, SETTLE, length)?;
-        let links = Links::measure(stand, &window, rate, length / 2)?;
-        let breakdown = breakdown(&window, &links, unwrap);
-        Ok(Self { name, window, links, breakdown })
+        testbed.note(&format!("{name}: {} packets/s", number(rate)));
+        let interval = measure(testbed, rate, SETTLE, length)?;
+        let links = Links::measure(testbed, &interval, rate, length / 2)?;
+        let breakdown = breakdown(&interval, &links, unwrap);
+        Ok(Self { name, interval, links, breakdown })
     }
 
     fn tell(&self, report: &mut Report) {
-        report.line(String::new());
-        report.line(format!("{}: {}", self.name, self.window.describe()));
+        report.line("");
+        report.line(format!("{}: {}", self.name, self.interval.describe()));
         self.breakdown.lines().into_iter().for_each(|line| report.line(line));
         report.line(format!(
             "  links in processes of their own: receiving {:.1}, sending {:.1}, both in one {:.1} µs",
             self.links.receive.per_packet, self.links.send.per_packet, self.links.pass.per_packet
         ));
         report.line(self.threads());
-        if let Some((median, tail)) = self.window.lateness() {
+        if let Some((median, tail)) = self.interval.lateness() {
             report.line(format!(
                 "  lateness by the mix's histogram: median at most {:.1} ms, p99 at most {:.1} ms",
                 1e3 * median,
@@ -139,30 +129,30 @@ impl Load {
 
     /// The process by thread name, with what of it the kernel took.
     fn threads(&self) -> String {
-        let thread = |(name, cpu): (&str, super::process::Cpu)| {
+        let thread = |(name, cpu): (&str, Cpu)| {
             let (whole, system) =
-                (self.window.per_packet(cpu.total()), self.window.per_packet(cpu.system));
+                (self.interval.per_packet(cpu.total()), self.interval.per_packet(cpu.system));
             (whole >= 0.05).then(|| format!("{name} {whole:.1} (system {system:.1})"))
         };
-        let threads: Vec<_> = self.window.cpu.by_name().filter_map(thread).collect();
+        let threads: Vec<_> = self.interval.cpu.by_name().filter_map(thread).collect();
         format!("  threads, µs/packet: {}", threads.join(", "))
     }
 
     fn json(&self) -> Value {
-        let thread = |(name, cpu): (&str, super::process::Cpu)| {
-            (name.to_owned(), json!(self.window.per_packet(cpu.total())))
+        let thread = |(name, cpu): (&str, Cpu)| {
+            (name.to_owned(), json!(self.interval.per_packet(cpu.total())))
         };
-        let threads: serde_json::Map<_, _> = self.window.cpu.by_name().map(thread).collect();
+        let threads: serde_json::Map<_, _> = self.interval.cpu.by_name().map(thread).collect();
         json!({
-            "window": self.window.json(),
+            "window": self.interval.json(),
             "us_per_packet": self.breakdown.json(),
             "threads_us_per_packet": threads,
             "links_alone": {
-                "receive": alone_json(&self.links.receive),
-                "send": alone_json(&self.links.send),
-                "pass": alone_json(&self.links.pass),
+                "receive": baseline_json(&self.links.receive),
+                "send": baseline_json(&self.links.send),
+                "pass": baseline_json(&self.links.pass),
             },
-            "lateness_seconds_at_most": self.window.lateness(),
+            "lateness_seconds_at_most": self.interval.lateness(),
         })
     }
 
@@ -182,11 +172,11 @@ impl Load {
         });
         report.judge(Verdict {
             what: format!("{}: packets that did not come out", self.name),
-            measured: format!("{} of {}", self.lost(), self.window.offered),
+            measured: format!("{} of {}", self.lost(), self.interval.offered),
             limit: "under 0.5 %".into(),
-            holds: self.lost() * 200 < self.window.offered,
+            holds: self.lost() * 200 < self.interval.offered,
         });
-        if let (HALF, Some((median, tail))) = (self.name, self.window.lateness()) {
+        if let (HALF, Some((median, tail))) = (self.name, self.interval.lateness()) {
             report.judge(Verdict {
                 what: format!("{}: lateness of departures", self.name),
                 measured: format!("median ≤ {:.1} ms, p99 ≤ {:.1} ms", 1e3 * median, 1e3 * tail),
@@ -197,23 +187,23 @@ impl Load {
     }
 
     const fn lost(&self) -> u64 {
-        self.window.lost() + self.window.dropped
+        self.interval.lost() + self.interval.dropped
     }
 }
 
-fn alone_json(alone: &Alone) -> Value {
+fn baseline_json(baseline: &Baseline) -> Value {
     json!({
-        "us_per_packet": alone.per_packet,
-        "handing_over_us": alone.handing_over,
-        "packets_per_second": alone.rate,
+        "us_per_packet": baseline.per_packet,
+        "handing_over_us": baseline.handing_over,
+        "packets_per_second": baseline.rate,
     })
 }
 
-fn breakdown(window: &Window, links: &Links, unwrap: f64) -> Breakdown {
-    let worker = window.per_packet(window.cpu.of(WORKER));
-    let whole = window.per_packet(window.cpu.total());
+fn breakdown(interval: &Interval, links: &Links, unwrap: f64) -> Breakdown {
+    let worker = interval.per_packet(interval.cpu.of(WORKER));
+    let whole = interval.per_packet(interval.cpu.total());
     let (receive, send) = links.shared_out();
-    match window.stages.filter(|stages| stages.packets > 0) {
+    match interval.stages.filter(|stages| stages.packets > 0) {
         Some(stages) => {
             let per = |nanos| micros_per(Duration::from_nanos(nanos), stages.packets);
             Breakdown {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rohrpost_measure::statistics::Sample;
+
 use super::journal::Trip;
-use super::statistics::spread;
 
 /// Time from `fallen`, when the load fell, to the first second in which nothing was lost and packets
 /// came out when they should; nothing if there is none. `trips` in the order of their departures.
@@ -22,16 +23,16 @@ pub(super) fn recovery(trips: &[Trip], fallen: Duration) -> Option<Duration> {
 }
 
 fn is_normal(trips: &[Trip]) -> bool {
-    let mut excess: Vec<_> = trips.iter().filter_map(Trip::excess).collect();
-    excess.len() == trips.len() && spread(&mut excess)[0] < LATE
+    let excess = Sample::new(trips.iter().filter_map(Trip::excess).map(|time| time.as_secs_f64()));
+    excess.len() == trips.len() && excess.median() < LATE
 }
 
 /// The grain of the answer.
 const SLICE: Duration = Duration::from_millis(100);
 /// Slices in a row: a second.
 const RUN: usize = 10;
-/// Five times the median lateness that a mix at half load may have.
-const LATE: Duration = Duration::from_millis(5);
+/// Seconds; five times the median lateness that a mix at half load may have.
+const LATE: f64 = 0.005;
 
 #[cfg(test)]
 mod tests {

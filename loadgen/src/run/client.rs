@@ -13,10 +13,10 @@ use rohrpost_proto::instruction::Stay;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::RunError;
-use super::law::EntryWaits;
+use super::error::RunError;
 use super::ledger::{Beyond, Note};
 use super::letter::LetterId;
+use super::schedule::EntryWaits;
 use super::timetable::Timetable;
 
 /// A client before it is online.

@@ -3,12 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use rohrpost_localnet::output::{say, tell};
+use rohrpost_measure::output::{say, tell};
+use rohrpost_measure::statistics::float;
 use serde_json::{Value, json};
 
+use super::attempt::attempt;
+use super::error::RunError;
+use super::options::Options;
 use super::report::{busiest, worst_lateness};
 use super::trial::Outcome;
-use super::{Options, RunError, attempt};
 
 /// Numbers of clients that were tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +153,7 @@ impl Step {
 /// Of the slots that all clients have in this time, those that passed without a cell. A client that
 /// skips them does not keep its grid, so it is not carried.
 fn skipped_share(skipped: u64, clients: u32, time: Duration, slot: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "slots of one run are far below 2^53")]
-    let skipped = skipped as f64;
-    skipped * slot.as_secs_f64() / (f64::from(clients) * time.as_secs_f64())
+    float(skipped) * slot.as_secs_f64() / (f64::from(clients) * time.as_secs_f64())
 }
 
 /// Of all slots that may be skipped: what the start of many clients at once costs.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::{SeedableRng, rngs::StdRng};
-use rohrpost_localnet::output::say;
+use rohrpost_measure::histogram::Histogram;
+use rohrpost_measure::output::say;
+use rohrpost_measure::statistics::{Sample, count, float};
 use serde_json::{Value, json};
 
-use super::law::{Law, quantile};
 use super::ledger::{Beyond, State};
-use super::scrape::{Look, Watched, add, histogram_quantile};
+use super::schedule::Schedule;
+use super::scrape::{Look, Watched};
 use super::trial::Outcome;
 
 /// The numbers of a trial that take more than a division.
@@ -21,40 +23,38 @@ struct Figures {
     /// Median of the way back in ms.
     back: f64,
     /// Of all mixes: lateness of departures in seconds.
-    lateness: Vec<(f64, f64)>,
+    lateness: Histogram,
 }
 
 impl Figures {
-    fn of(outcome: &Outcome, law: Law) -> Self {
+    fn of(outcome: &Outcome, schedule: Schedule) -> Self {
         let settings = outcome.settings;
         let mut rng = StdRng::seed_from_u64(settings.seed);
-        let ways = law.ways(settings.rate, WAYS, &mut rng);
-        #[expect(clippy::cast_precision_loss, reason = "ten minutes in µs fit a double")]
-        let measured = |share: f64| outcome.ledger.latency.value_at_quantile(share) as f64 / 1e6;
+        let ways = schedule.ways(settings.rate, WAYS, &mut rng);
+        let measured = |share| float(outcome.ledger.latency.value_at_quantile(share)) / 1e6;
         let row =
-            |(name, share): (&'static str, f64)| (name, measured(share), quantile(&ways, share));
+            |(name, share): (&'static str, f64)| (name, measured(share), ways.quantile(share));
         let latency = SHARES.into_iter().map(row).collect();
-        let beyond = [0.5, 0.9, 0.99].map(|share| of_pulls(outcome, share, |pull| pull.round));
-        let back = of_pulls(outcome, 0.5, |pull| pull.back);
+        let rounds = of_pulls(outcome, |pull| pull.round);
+        let beyond = [0.5, 0.9, 0.99].map(|share| rounds.quantile(share));
+        let back = of_pulls(outcome, |pull| pull.back).median();
         Self { latency, beyond, back, lateness: lateness(outcome) }
     }
 }
 
-/// A quantile over all pulls, in ms.
-fn of_pulls(outcome: &Outcome, share: f64, pick: fn(&Beyond) -> i64) -> f64 {
-    let mut sorted: Vec<_> = outcome.ledger.beyond.iter().map(pick).collect();
-    sorted.sort_unstable();
+/// One value of all pulls, in ms.
+fn of_pulls(outcome: &Outcome, pick: fn(&Beyond) -> i64) -> Sample {
     #[expect(clippy::cast_precision_loss, reason = "minutes in µs fit a double")]
-    let micros = quantile(&sorted, share) as f64;
-    micros / 1e3
+    let millis = |pull| pick(pull) as f64 / 1e3;
+    Sample::new(outcome.ledger.beyond.iter().map(millis))
 }
 
 /// The lateness of all mixes.
-fn lateness(outcome: &Outcome) -> Vec<(f64, f64)> {
-    let mut sum = Vec::new();
+fn lateness(outcome: &Outcome) -> Histogram {
+    let mut sum = Histogram::default();
     for (node, look) in &outcome.nodes {
         if let (true, Some(look)) = (node.is_mix != Some(false), look) {
-            add(&mut sum, &look.lateness);
+            sum.add(&look.lateness);
         }
     }
     sum
@@ -63,7 +63,7 @@ fn lateness(outcome: &Outcome) -> Vec<(f64, f64)> {
 /// The highest p99 of any node's lateness, in seconds.
 pub(super) fn worst_lateness(outcome: &Outcome) -> f64 {
     let looks = outcome.nodes.iter().filter_map(|(_, look)| look.as_ref());
-    looks.filter_map(|look| histogram_quantile(&look.lateness, 0.99)).fold(0.0, f64::max)
+    looks.filter_map(|look| look.lateness.quantile(0.99)).fold(0.0, f64::max)
 }
 
 /// The process that used most of a core, and its share.
@@ -77,9 +77,9 @@ pub(super) fn busiest(outcome: &Outcome) -> (String, f64) {
     nodes.chain([own]).max_by(|one, other| one.1.total_cmp(&other.1)).unwrap_or_default()
 }
 
-pub(super) fn print(outcome: &Outcome, law: Law) {
+pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
     let (settings, ledger) = (outcome.settings, &outcome.ledger);
-    let figures = Figures::of(outcome, law);
+    let figures = Figures::of(outcome, schedule);
     let seconds = settings.duration.as_secs_f64();
     let (sent, arrived) = (ledger.sent(), ledger.arrived());
     say(&format!(
@@ -98,8 +98,7 @@ pub(super) fn print(outcome: &Outcome, law: Law) {
         ledger.damaged,
         ledger.duplicates
     ));
-    #[expect(clippy::cast_precision_loss, reason = "letters are counted in millions at most")]
-    let per_second = arrived as f64 / seconds;
+    let per_second = count(arrived) / seconds;
     say(&format!(
         "  {per_second:.2} letters a second; ready after {:.1} s, the last letter {:.1} s after the \
          load",
@@ -148,11 +147,10 @@ const fn words(state: State) -> &'static str {
 
 fn print_latency(outcome: &Outcome, figures: &Figures) {
     say("\n  from due to arrival        measured   by the traffic law, if no node took any time");
-    for (name, measured, law) in &figures.latency {
-        say(&format!("    {name:<22} {measured:>8.3} s  {law:>7.3} s"));
+    for (name, measured, schedule) in &figures.latency {
+        say(&format!("    {name:<22} {measured:>8.3} s  {schedule:>7.3} s"));
     }
-    #[expect(clippy::cast_precision_loss, reason = "ten minutes in µs fit a double")]
-    let max = outcome.ledger.latency.max() as f64 / 1e6;
+    let max = float(outcome.ledger.latency.max()) / 1e6;
     say(&format!("    {:<22} {max:>8.3} s", "max"));
     let [median, p90, p99] = figures.beyond;
     say(&format!(
@@ -208,8 +206,8 @@ fn row(node: &Watched, look: &Look, seconds: f64) -> String {
 }
 
 /// In ms.
-fn median_and_p99(lateness: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let quantile = |share| histogram_quantile(lateness, share).map(|seconds| seconds * 1e3);
+fn median_and_p99(lateness: &Histogram) -> Option<(f64, f64)> {
+    let quantile = |share| lateness.quantile(share).map(|seconds| seconds * 1e3);
     Some((quantile(0.5)?, quantile(0.99)?))
 }
 
@@ -219,20 +217,18 @@ fn micros_per_packet(look: &Look) -> f64 {
 }
 
 fn mib(bytes: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "bytes of memory, shown in MiB")]
-    let bytes = bytes as f64;
-    bytes / 1_048_576.0
+    float(bytes) / 1_048_576.0
 }
 
-fn reasons(dropped: &BTreeMap<String, f64>) -> String {
+fn reasons(dropped: &BTreeMap<String, u64>) -> String {
     let reasons: Vec<_> =
         dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
 }
 
-pub(super) fn json(outcome: &Outcome, law: Law) -> Value {
+pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
     let (settings, ledger) = (outcome.settings, &outcome.ledger);
-    let figures = Figures::of(outcome, law);
+    let figures = Figures::of(outcome, schedule);
     let seconds = settings.duration.as_secs_f64();
     let column = |pick: fn(&(&'static str, f64, f64)) -> f64| -> Value {
         figures.latency.iter().map(|row| (row.0.to_owned(), Value::from(pick(row)))).collect()

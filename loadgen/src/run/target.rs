@@ -9,8 +9,9 @@ use rohrpost_network::Network;
 use rohrpost_node::{Limits, NodeConfig};
 use rohrpost_proto::roster::{Role, Traffic};
 
+use super::error::RunError;
+use super::options::Options;
 use super::scrape::Watched;
-use super::{Options, RunError};
 
 /// A network that clients can use, and the nodes of it that are looked at.
 pub(crate) struct Target {

@@ -5,22 +5,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rand::{SeedableRng, rngs::StdRng};
 use rohrpost_client::Profile;
+use rohrpost_measure::process::{Machine, Usage};
+use rohrpost_measure::progress::bar;
 use rohrpost_network::Network;
 use rohrpost_proto::roster::SuiteName;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::RunError;
 use super::client::Client;
-use super::law::Law;
+use super::error::RunError;
 use super::ledger::{Ledger, Note};
+use super::schedule::Schedule;
 use super::scrape::{Look, Watched};
 use super::timetable::Timetable;
-use super::usage::{Machine, Usage};
 
 /// What a trial does.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ pub(crate) struct Outcome {
     pub(crate) nodes: Vec<(Watched, Option<Look>)>,
     /// Packets that nodes dropped from the begin of the load until the last letter was awaited, by
     /// reason.
-    pub(crate) dropped: BTreeMap<String, f64>,
+    pub(crate) dropped: BTreeMap<String, u64>,
     /// What this process used.
     pub(crate) own: Usage,
     /// What all cores did.
@@ -75,12 +76,12 @@ pub(crate) async fn run(
     network: &Arc<Network>,
     watched: &[Watched],
     settings: Settings,
-    law: Law,
+    schedule: Schedule,
     quiet: bool,
 ) -> Result<Outcome, RunError> {
     let (start, begin) = watch::channel(None);
     let started = Instant::now();
-    let mut trial = Trial::start(network, settings, law, &begin, quiet)?;
+    let mut trial = Trial::start(network, settings, schedule, &begin, quiet)?;
     trial.warm_up(settings.clients).await?;
     let warmed = started.elapsed();
     let (before, own, machine) = (trial.collect(look(watched)).await, Usage::own(), Machine::now());
@@ -88,7 +89,7 @@ pub(crate) async fn run(
     let begin = Instant::now();
     let _ = start.send(Some(begin));
     trial.load(begin, settings).await;
-    let (own, machine) = (since(Usage::own(), own), Machine::now().since(machine));
+    let (own, machine) = (Usage::own().since(own), Machine::now().since(machine));
     let after = trial.collect(look(watched)).await;
     let drained = trial.drain(settings.drain).await;
     let last = trial.collect(look(watched)).await;
@@ -97,7 +98,7 @@ pub(crate) async fn run(
     let mut dropped = BTreeMap::new();
     let all = before.iter().zip(&last).filter_map(|(before, last)| difference(before, last));
     for (reason, count) in all.flat_map(|look| look.dropped) {
-        *dropped.entry(reason).or_insert(0.0) += count;
+        *dropped.entry(reason).or_insert(0) += count;
     }
     let looks = before.iter().zip(&after).map(|(before, after)| difference(before, after));
     let nodes = watched.iter().cloned().zip(looks).collect();
@@ -110,13 +111,13 @@ impl Trial {
     fn start(
         network: &Arc<Network>,
         settings: Settings,
-        law: Law,
+        schedule: Schedule,
         begin: &watch::Receiver<Option<Instant>>,
         quiet: bool,
     ) -> Result<Self, RunError> {
         let (sender, notes) = mpsc::channel(NOTES);
         let mut clients = JoinSet::new();
-        for (index, client) in (0_u32..).zip(make_clients(network, settings, law)?) {
+        for (index, client) in (0_u32..).zip(make_clients(network, settings, schedule)?) {
             let (network, begin, notes) = (Arc::clone(network), begin.clone(), sender.clone());
             clients.spawn(async move {
                 // Not all at once: a handshake takes a relay milliseconds.
@@ -124,7 +125,7 @@ impl Trial {
                 client.run(&network, begin, notes).await
             });
         }
-        Ok(Self { notes, ledger: Ledger::new(), bar: progress(quiet), clients })
+        Ok(Self { notes, ledger: Ledger::new(), bar: bar(quiet, 0, "{spinner} {msg}"), clients })
     }
 
     /// Until all clients are connected, have keys, and all their mailboxes have answered once.
@@ -194,7 +195,11 @@ impl Trial {
 }
 
 /// Clients in pairs that know each other, with timetables by the seed.
-fn make_clients(network: &Network, settings: Settings, law: Law) -> Result<Vec<Client>, RunError> {
+fn make_clients(
+    network: &Network,
+    settings: Settings,
+    schedule: Schedule,
+) -> Result<Vec<Client>, RunError> {
     let mut rng = StdRng::seed_from_u64(settings.seed);
     let profiles = (0..settings.clients)
         .map(|_| Profile::create(&network.roster, None))
@@ -205,7 +210,7 @@ fn make_clients(network: &Network, settings: Settings, law: Law) -> Result<Vec<C
         let index = u32::try_from(place).ok()?;
         let partner = cards.get(place ^ 1)?.clone();
         let timetable = Timetable::draw(settings.rate, settings.duration, &mut rng);
-        let (bytes, entry_waits) = (settings.bytes, law.entry_waits());
+        let (bytes, entry_waits) = (settings.bytes, schedule.entry_waits());
         Some(Client { index, profile, partner, timetable, bytes, entry_waits })
     };
     let clients: Vec<_> = profiles.into_iter().enumerate().filter_map(client).collect();
@@ -226,23 +231,6 @@ async fn look(watched: &[Watched]) -> Vec<Option<Look>> {
 
 fn difference(before: &Option<Look>, after: &Option<Look>) -> Option<Look> {
     Some(after.as_ref()?.since(before.as_ref()?))
-}
-
-fn since(now: Usage, before: Usage) -> Usage {
-    Usage { cpu: now.cpu - before.cpu, ..now }
-}
-
-/// One line of counts on a terminal; nothing where nobody watches.
-fn progress(quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
 }
 
 /// Until all mailboxes have answered; by the default rates it takes some seconds.

@@ -7,10 +7,11 @@ mod wire;
 
 use std::process::Command;
 
-use process::{Scratch, localnet};
+use process::{localnet, scratch};
+use rohrpost_measure::scratch::Scratch;
 
 fn a_file_arrives(suite: &str, len: usize) {
-    let scratch = Scratch::new(&format!("localnet-{suite}"));
+    let scratch = scratch(&format!("localnet-{suite}"));
     let (message, received) = (scratch.path("message"), scratch.path("received"));
     let bytes: Vec<u8> = (0..len).map(|_| rand::random()).collect();
     std::fs::write(&message, &bytes).expect("the scratch directory is writable");
@@ -57,7 +58,7 @@ fn a_file_arrives_byte_for_byte_in_both_suites_and_nothing_is_left_behind() {
 
 #[test]
 fn a_message_longer_than_an_envelope_is_refused_with_the_limit() {
-    let scratch = Scratch::new("too-long");
+    let scratch = scratch("too-long");
     let message = scratch.path("message");
     std::fs::write(&message, [0; 7000]).expect("the scratch directory is writable");
     let output =

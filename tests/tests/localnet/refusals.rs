@@ -7,9 +7,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rohrpost_localnet::{Plan, PlanOptions};
+use rohrpost_measure::scratch::Scratch;
 use rohrpost_proto::roster::{SuiteName, parse_signatures, render_signatures};
 
-use crate::process::{Scratch, node};
+use crate::process::{node, scratch};
 
 /// The files of a whole network; gone with the value.
 struct Files {
@@ -19,7 +20,7 @@ struct Files {
 
 impl Files {
     fn new(name: &str) -> Self {
-        let scratch = Scratch::new(&format!("refusals-{name}"));
+        let scratch = scratch(&format!("refusals-{name}"));
         let options = PlanOptions::new(SuiteName::Classic);
         let plan = Plan::make(&scratch.path("network"), &options)
             .expect("the scratch directory is empty and writable");

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rohrpost_measure::scratch::Scratch;
 use rohrpost_tests::program;
 use serde_json::Value;
 
-use crate::process::{Scratch, localnet};
+use crate::process::{localnet, scratch};
 
 /// A process that ends with the test.
 struct Running(Child);
@@ -109,7 +110,7 @@ fn path(path: &Path) -> &str {
 
 #[test]
 fn two_people_exchange_texts_and_files() {
-    let walk = Walk { scratch: Scratch::new("walk") };
+    let walk = Walk { scratch: scratch("walk") };
     let mut network = localnet();
     network.args([
         "--slot",

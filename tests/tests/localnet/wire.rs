@@ -1,4 +1,4 @@
-//! A capture of a running network, and what `rohrpost-loadgen wire` says of it.
+//! A capture of a running network, and what `rohrpost-adversary wire` says of it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,13 +7,13 @@ use std::process::Output;
 use rohrpost_localnet::capture::{Legend, PcapWriter};
 use serde_json::Value;
 
-use crate::process::{Scratch, loadgen, localnet};
+use crate::process::{adversary, localnet, scratch};
 
 /// Exit code of `--capture` without the right to it.
 const NO_RIGHT: i32 = 77;
 
 fn wire(file: &Path) -> Output {
-    loadgen().arg("wire").arg(file).arg("--json").output().expect("rohrpost-loadgen runs")
+    adversary().arg("wire").arg(file).arg("--json").output().expect("rohrpost-adversary runs")
 }
 
 fn errors(output: &Output) -> String {
@@ -41,7 +41,7 @@ fn capture(file: &Path) -> Option<()> {
 
 #[test]
 fn a_capture_shows_equal_datagrams_and_whole_frames() {
-    let scratch = Scratch::new("capture");
+    let scratch = scratch("capture");
     let file = scratch.path("first.pcap");
     let Some(()) = capture(&file) else { return };
     let output = wire(&file);
@@ -85,7 +85,7 @@ fn assert_streams(report: &Value) {
 
 #[test]
 fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
-    let scratch = Scratch::new("no-capture");
+    let scratch = scratch("no-capture");
     let file = scratch.path("cut.pcap");
     let refused = |code: i32, words: &[&str]| {
         let output = wire(&file);

@@ -1,7 +1,7 @@
 //! The legend of a capture: which address is which node, and what the packet links carried.
 //!
 //! It stands beside the pcap, as `FILE.legend.toml`, and is all that
-//! `rohrpost-loadgen wire` needs to know of the network.
+//! `rohrpost-adversary wire` needs to know of the network.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Legend {
     pub fn render(&self) -> String {
         let text = toml::to_string(self).expect("a legend holds tables of numbers and strings");
         format!(
-            "# What the addresses of the capture beside this file are; rohrpost-loadgen wire reads it.\n{text}"
+            "# What the addresses of the capture beside this file are; rohrpost-adversary wire reads it.\n{text}"
         )
     }
 

@@ -1,0 +1,106 @@
+//! How many messages the attacker needs: many trials side by side, until enough of them name Alice.
+
+use std::num::NonZero;
+use std::thread;
+
+use indicatif::ProgressBar;
+use rohrpost_measure::statistics::{Sample, count, whole};
+
+use super::chance::distance;
+use super::curve::{Kernel, METHODS};
+use super::model::{Knowledge, Model};
+use super::trial::Trial;
+
+/// How a number is sought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) trials: u32,
+    pub(super) seed: u64,
+    /// Messages per trial after which the attacker gives up.
+    pub(super) limit: u32,
+}
+
+/// What was found.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Needed {
+    /// The attacker names Alice after so many messages, by this method first.
+    Messages { count: u32, method: &'static str },
+    /// He does not within `played`, and by how far Alice was ahead then, needs more than `above`.
+    More { played: u32, above: u32 },
+}
+
+impl Needed {
+    /// The count, or what it is above.
+    pub(super) const fn at_least(self) -> u32 {
+        match self {
+            Self::Messages { count, .. } => count,
+            Self::More { above, .. } => above,
+        }
+    }
+}
+
+/// Plays all trials up to the same number of messages, then to the next number, until by either method
+/// Alice is named in 95 % of them.
+pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed {
+    let kernel = Kernel::new(model);
+    let seeds = (0..u64::from(effort.trials)).map(|trial| effort.seed.wrapping_add(trial << 32));
+    let mut trials: Vec<_> = seeds.map(|seed| Trial::new(model, &kernel, seed)).collect();
+    let limit = limit(model, effort);
+    bar.set_length(limit.into());
+    let mut messages = 0;
+    while messages < limit {
+        messages = (messages + 1 + messages / 32).min(limit);
+        advance(&mut trials, model, &kernel, messages);
+        bar.set_position(messages.into());
+        let named = named(&trials);
+        let best = if named[1] > named[0] { 1 } else { 0 };
+        if f64::from(named[best]) >= SUCCESS * f64::from(effort.trials) {
+            return Needed::Messages { count: messages, method: METHODS[best] };
+        }
+    }
+    Needed::More { played: limit, above: above(&trials, model, limit) }
+}
+
+/// Without knowing Bob's loops every moment matters, and a message takes as much work as many others.
+fn limit(model: &Model, effort: Effort) -> u32 {
+    match model.knowledge {
+        Knowledge::Messages => effort.limit,
+        Knowledge::Times => effort.limit.div_ceil(TIMES_PART),
+    }
+}
+
+/// In how many trials Alice is named, by method.
+fn named(trials: &[Trial]) -> [u32; 2] {
+    let mut named = [0; 2];
+    for trial in trials {
+        for (count, ahead) in named.iter_mut().zip(trial.names_alice()) {
+            *count += u32::from(ahead);
+        }
+    }
+    named
+}
+
+fn advance(trials: &mut [Trial], model: &Model, kernel: &Kernel, messages: u32) {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for part in trials.chunks_mut(trials.len().div_ceil(cores).max(1)) {
+            scope.spawn(move || {
+                part.iter_mut().for_each(|trial| trial.advance(model, kernel, messages));
+            });
+        }
+    });
+}
+
+/// Alice's distance grows with the square root of the messages. Two standard errors are added to what
+/// was measured, so that the number errs to the attacker's advantage.
+fn above(trials: &[Trial], model: &Model, played: u32) -> u32 {
+    let separations = Sample::new(trials.iter().map(Trial::separation));
+    let error = separations.estimated_deviation() / count(trials.len()).sqrt();
+    let high = (separations.mean() + 2.0 * error).max(f64::MIN_POSITIVE);
+    let above = f64::from(played) * (distance(model.users - 1, SUCCESS) / high).powi(2);
+    u32::try_from(whole(above)).unwrap_or(u32::MAX).max(played)
+}
+
+/// Share of trials in which Alice must be named.
+pub(super) const SUCCESS: f64 = 0.95;
+const TIMES_PART: u32 = 20;

@@ -1,0 +1,338 @@
+//! The table of links, and what it says: lengths, the grid, whole frames on packet links.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rohrpost_localnet::capture::{Legend, QuicHeader};
+use rohrpost_measure::output::say;
+use rohrpost_measure::statistics::Sample;
+use serde_json::{Value, json};
+
+use super::flow::{Exception, Flow, Kind, USUAL_LEN};
+use super::grid::{Comparison, Grid};
+
+/// What a capture shows.
+pub(crate) struct Report<'a> {
+    legend: &'a Legend,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    flow: Flow,
+    exceptions: Vec<Exception>,
+    gaps: Sample,
+    /// Of client links.
+    grid: Option<Grid>,
+    comparison: Option<Comparison>,
+}
+
+/// A statement of the report, and whether it holds.
+struct Verdict {
+    holds: bool,
+    text: String,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(flows: Vec<Flow>, legend: &'a Legend) -> Self {
+        let slot = Duration::from_millis(legend.slot_ms.max(1));
+        let letters = legend.letters_from.map(Duration::from_micros);
+        let period = Duration::from_millis(legend.letters_period_ms);
+        let row = |flow: Flow| {
+            let client = flow.is_client().then_some(&flow);
+            Row {
+                grid: client.and_then(|flow| Grid::of(flow, slot, legend.frame_len)),
+                comparison: client.zip(letters).and_then(|(flow, start)| {
+                    Comparison::of(flow, slot, legend.frame_len, start, period)
+                }),
+                exceptions: flow.exceptions(),
+                gaps: flow.gaps(),
+                flow,
+            }
+        };
+        Self { legend, rows: flows.into_iter().map(row).collect() }
+    }
+
+    pub(crate) fn print(&self) {
+        self.print_links();
+        self.print_grid();
+        self.print_comparison();
+        self.print_streams();
+        say("What this shows:");
+        for verdict in self.verdicts() {
+            say(&format!("  {:<4} {}", if verdict.holds { "yes" } else { "NO" }, verdict.text));
+        }
+    }
+
+    fn print_links(&self) {
+        say(&format!(
+            "Links (suite {}, frames of {} bytes, slots of {} ms); gaps between departures in ms:",
+            self.legend.suite, self.legend.frame_len, self.legend.slot_ms
+        ));
+        say(
+            "  from         to           carries   datagrams        bytes  gap p1  median      p99     mean   stddev  \
+             not 1200 bytes",
+        );
+        for row in &self.rows {
+            let (flow, gaps) = (&row.flow, &row.gaps);
+            say(&format!(
+                "  {:<12} {:<12} {:<9} {:>9} {:>12} {:>7.3} {:>7.3} {:>8.2} {:>8.2} {:>8.2}  {}",
+                flow.from,
+                flow.to,
+                flow.kind.as_str(),
+                flow.datagrams.len(),
+                flow.bytes(),
+                gaps.quantile(0.01),
+                gaps.median(),
+                gaps.quantile(0.99),
+                gaps.mean(),
+                gaps.deviation(),
+                in_words(&row.exceptions),
+            ));
+        }
+        say("");
+    }
+
+    fn print_grid(&self) {
+        say(
+            "Cells of client links: ms from the grid, and datagrams per slot (acknowledgements too):",
+        );
+        say("  from         to             slots  cells     p50     p99     max  per slot: slots");
+        for (row, grid) in self.grids() {
+            let off = grid.offsets.magnitudes();
+            say(&format!(
+                "  {:<12} {:<12} {:>7} {:>6} {:>7.2} {:>7.2} {:>7.2}  {}",
+                row.flow.from,
+                row.flow.to,
+                grid.slots,
+                grid.offsets.len(),
+                off.median(),
+                off.quantile(0.99),
+                off.max(),
+                counts(&grid.datagrams),
+            ));
+        }
+        say("");
+    }
+
+    fn print_comparison(&self) {
+        if self.rows.iter().all(|row| row.comparison.is_none()) {
+            return;
+        }
+        say(
+            "Cover alone and letters from one client to another, in turn; distance of the two (Kolmogorov-Smirnov):",
+        );
+        say(
+            "  from         to             cover letters distance  1 % value  per slot: cover | letters",
+        );
+        for row in &self.rows {
+            let Some(Comparison { cover, letters }) = &row.comparison else { continue };
+            let (distance, critical) = cover.offsets.distance(&letters.offsets);
+            say(&format!(
+                "  {:<12} {:<12} {:>5} {:>7} {:>8.3} {:>10.3}  {} | {}",
+                row.flow.from,
+                row.flow.to,
+                cover.offsets.len(),
+                letters.offsets.len(),
+                distance,
+                critical,
+                counts(&cover.datagrams),
+                counts(&letters.datagrams),
+            ));
+        }
+        say("");
+    }
+
+    /// The nodes' own counts, for the wire shows ciphertext only.
+    fn print_streams(&self) {
+        if self.legend.links.is_empty() {
+            return;
+        }
+        say("Bytes in the streams of packet links, as the nodes' QUIC took and delivered them:");
+        say(
+            "  from         to                    sent   frames  rest      received   frames  rest",
+        );
+        let frame = self.legend.frame_len.max(1);
+        for link in &self.legend.links {
+            let (sent, received) = (link.sent_bytes, link.received_bytes);
+            say(&format!(
+                "  {:<12} {:<12} {sent:>13} {:>8} {:>5} {received:>13} {:>8} {:>5}",
+                link.from,
+                link.to,
+                sent / frame,
+                sent % frame,
+                received / frame,
+                received % frame,
+            ));
+        }
+        say("");
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = vec![self.lengths()];
+        verdicts.extend(self.on_grid());
+        verdicts.extend(self.whole_frames());
+        if self.legend.missed > 0 {
+            let text = format!("the capture has missed {} datagrams", self.legend.missed);
+            verdicts.push(Verdict { holds: false, text });
+        }
+        verdicts
+    }
+
+    /// Exceptions of the handshake are listed; after it there is none.
+    fn lengths(&self) -> Verdict {
+        let clients = || self.rows.iter().filter(|row| row.flow.is_client());
+        let total: usize = clients().map(|row| row.flow.datagrams.len()).sum();
+        let mut kinds: BTreeMap<(u16, QuicHeader), usize> = BTreeMap::new();
+        for exception in clients().flat_map(|row| &row.exceptions) {
+            *kinds.entry((exception.len, exception.header)).or_default() += exception.count;
+        }
+        let holds = kinds.keys().all(|(_, header)| *header != QuicHeader::Short);
+        let listed: Vec<_> = kinds
+            .iter()
+            .map(|((len, header), count)| format!("{count} of {len} bytes ({})", header.as_str()))
+            .collect();
+        let but = match listed.is_empty() {
+            true => "without exception".to_owned(),
+            false => format!("but for {}", listed.join(", ")),
+        };
+        let text = format!("all {total} datagrams of client links have {USUAL_LEN} bytes, {but}");
+        Verdict { holds, text }
+    }
+
+    fn on_grid(&self) -> Option<Verdict> {
+        let all = self.grids().flat_map(|(_, grid)| grid.offsets.values()).copied();
+        let off = Sample::new(all).magnitudes();
+        let (slots, cells) = self.grids().fold((0, 0), |(slots, cells), (_, grid)| {
+            (slots + grid.slots, cells + grid.offsets.len())
+        });
+        let beyond = off.beyond(NOISE_MS);
+        (cells > 0).then(|| Verdict {
+            holds: beyond == 0 && cells == slots,
+            text: format!(
+                "each of {slots} slots has its cell ({cells} found) within {NOISE_MS} ms of the grid: \
+                 {beyond} are farther off, p99 {:.2} ms, the farthest {:.2} ms",
+                off.quantile(0.99),
+                off.max()
+            ),
+        })
+    }
+
+    fn whole_frames(&self) -> Option<Verdict> {
+        let (links, frame) = (&self.legend.links, self.legend.frame_len.max(1));
+        let whole = links.iter().filter(|link| {
+            link.sent_bytes.is_multiple_of(frame) && link.received_bytes.is_multiple_of(frame)
+        });
+        let (whole, frames) =
+            (whole.count(), links.iter().map(|link| link.sent_bytes / frame).sum::<u64>());
+        (!links.is_empty()).then(|| Verdict {
+            holds: whole == links.len(),
+            text: format!(
+                "{whole} of {} packet links carried whole frames only, {frames} of {frame} bytes",
+                links.len()
+            ),
+        })
+    }
+
+    fn grids(&self) -> impl Iterator<Item = (&Row, &Grid)> {
+        self.rows.iter().filter_map(|row| Some((row, row.grid.as_ref()?)))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let verdicts = self.verdicts();
+        let verdict = |it: &Verdict| json!({ "holds": it.holds, "text": it.text });
+        json!({
+            "suite": self.legend.suite,
+            "frame_len": self.legend.frame_len,
+            "slot_ms": self.legend.slot_ms,
+            "missed": self.legend.missed,
+            "links": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "streams": self.legend.links.iter().map(|link| json!({
+                "from": link.from,
+                "to": link.to,
+                "sent_bytes": link.sent_bytes,
+                "received_bytes": link.received_bytes,
+            })).collect::<Vec<_>>(),
+            "verdicts": verdicts.iter().map(verdict).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let exception = |it: &Exception| {
+            json!({
+                "len": it.len,
+                "header": it.header.as_str(),
+                "count": it.count,
+                "last_seconds": it.last.as_secs_f64(),
+            })
+        };
+        let comparison = self.comparison.as_ref().map(|Comparison { cover, letters }| {
+            let (distance, critical) = cover.offsets.distance(&letters.offsets);
+            json!({
+                "cover": grid_json(cover),
+                "letters": grid_json(letters),
+                "distance": distance,
+                "distance_at_1_percent": critical,
+            })
+        });
+        json!({
+            "from": self.flow.from,
+            "to": self.flow.to,
+            "carries": self.flow.kind.as_str(),
+            "datagrams": self.flow.datagrams.len(),
+            "bytes": self.flow.bytes(),
+            "headers": self.flow.headers(),
+            "exceptions": self.exceptions.iter().map(exception).collect::<Vec<_>>(),
+            "gaps_ms": self.gaps.json(),
+            "grid": self.grid.as_ref().map(grid_json),
+            "comparison": comparison,
+        })
+    }
+}
+
+fn grid_json(grid: &Grid) -> Value {
+    let per_slot: BTreeMap<_, _> =
+        grid.datagrams.iter().map(|(datagrams, slots)| (datagrams.to_string(), slots)).collect();
+    json!({
+        "slots": grid.slots,
+        "cells": grid.offsets.len(),
+        "from_grid_ms": grid.offsets.magnitudes().json(),
+        "slots_by_datagrams": per_slot,
+    })
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "cells up",
+            Self::Down => "cells down",
+            Self::Packets => "packets",
+            Self::Rest => "the rest",
+        }
+    }
+}
+
+fn in_words(exceptions: &[Exception]) -> String {
+    let one = |it: &Exception| {
+        format!(
+            "{} x {} ({}, until {:.1} s)",
+            it.count,
+            it.len,
+            it.header.as_str(),
+            it.last.as_secs_f64()
+        )
+    };
+    if exceptions.is_empty() {
+        return "none".to_owned();
+    }
+    exceptions.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn counts(slots: &BTreeMap<usize, usize>) -> String {
+    let one = |(datagrams, slots): (&usize, &usize)| format!("{datagrams}: {slots}");
+    slots.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// More than the noise of a scheduler that is not overloaded.
+const NOISE_MS: f64 = 5.0;

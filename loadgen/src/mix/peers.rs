@@ -1,0 +1,288 @@
+//! The rest of the roster, played by this process: predecessors that feed the mix, successors that
+//! take what comes out, relays that hear its descriptor and hand it documents.
+//!
+//! The documents name the measured mix alone, so its own cover finds no path and sends nothing: all
+//! packets in it are the load's.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rohrpost_network::Clock;
+use rohrpost_node::read_signing_key;
+use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
+use rohrpost_proto::control::{ControlMessage, MAX_CONTROL_LEN};
+use rohrpost_proto::descriptor::DescriptorBook;
+use rohrpost_proto::document::{Document, SignedDocument};
+use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::roster::{Role, Roster, RosterNode};
+use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::time::Time;
+use rohrpost_transport::{
+    Accepted, Buffers, ControlChannels, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox,
+    PeerAddress, Segmentation, exchange,
+};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::error::MixError;
+use super::journal::Journal;
+use super::packets;
+
+/// All nodes of the roster but the mixes of the measured layer.
+pub(super) struct Peers<S: Suite> {
+    predecessors: Vec<NodeEndpoint>,
+    sink: Arc<Sink>,
+    key: watch::Receiver<Option<HopPublicKey<S>>>,
+}
+
+/// What has come out of the mix.
+pub(super) struct Sink {
+    arrived: AtomicU64,
+    /// The successors in the order in which packets go to them, and what each has taken.
+    by_node: Vec<(NodeNumber, AtomicU64)>,
+    misrouted: AtomicU64,
+    journal: RwLock<Option<Arc<Journal>>>,
+}
+
+impl Sink {
+    fn new(successors: impl Iterator<Item = NodeNumber>) -> Self {
+        Self {
+            arrived: AtomicU64::new(0),
+            by_node: successors.map(|node| (node, AtomicU64::new(0))).collect(),
+            misrouted: AtomicU64::new(0),
+            journal: RwLock::new(None),
+        }
+    }
+
+    /// Packets so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// Packets so far by successor.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (NodeNumber, u64)> {
+        self.by_node.iter().map(|(node, count)| (*node, count.load(Ordering::Relaxed)))
+    }
+
+    /// Packets so far that came out at another node than their route names.
+    pub(super) fn misrouted(&self) -> u64 {
+        self.misrouted.load(Ordering::Relaxed)
+    }
+
+    /// Arrivals are noted in this journal from now on.
+    pub(super) fn follow(&self, journal: &Arc<Journal>) {
+        *self.journal.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(journal));
+    }
+
+    /// Takes the frames of one link of the successor at `place`.
+    async fn drain<S: Suite>(self: Arc<Self>, place: usize, mut frames: FrameReceiver) {
+        while let Ok(frame) = frames.recv().await {
+            if let Some(mark) = frame.and_then(|frame| packets::mark::<S>(&frame)) {
+                self.note(place, mark);
+            }
+        }
+    }
+
+    fn note(&self, place: usize, mark: u64) {
+        let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+        let known = journal.as_ref().is_some_and(|journal| journal.arrive(mark));
+        if known && packets::turn(mark, self.by_node.len()) != place {
+            self.misrouted.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(journal);
+        if let Some((_, count)) = self.by_node.get(place) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<S: Suite> Peers<S> {
+    /// Binds the endpoints of all nodes around `layer`, with the keys in `directory`. To be called
+    /// within a runtime.
+    pub(super) fn start(
+        roster: &Arc<Roster>,
+        directory: &Path,
+        subject: &RosterNode,
+    ) -> Result<Self, MixError> {
+        let bind = |node: &RosterNode| bind::<S>(roster, directory, node);
+        let role = subject.role;
+        let predecessors =
+            roster.predecessors(role).map(|node| Ok(bind(node)?.0)).collect::<Result<_, _>>()?;
+        let sink = Arc::new(Sink::new(roster.successors(role).map(|node| node.number)));
+        for (place, node) in roster.successors(role).enumerate() {
+            let (endpoint, _) = bind(node)?;
+            tokio::spawn(accept_packets::<S>(endpoint, place, Arc::clone(&sink)));
+        }
+        let (sender, heard) = mpsc::channel(HEARD_BOUND);
+        let relay = |node: &RosterNode| {
+            let (endpoint, key) = bind(node)?;
+            let (documents, newest) = watch::channel(None);
+            tokio::spawn(accept_control(endpoint, newest, sender.clone()));
+            Ok(Speaker { number: node.number, key, documents })
+        };
+        let speakers = roster.relays().map(relay).collect::<Result<_, MixError>>()?;
+        let (key_sender, key) = watch::channel(None);
+        let herald = Herald::<S> {
+            roster: Arc::clone(roster),
+            subject: subject.number,
+            clock: Clock::start(),
+            book: DescriptorBook::default(),
+            speakers,
+            key: key_sender,
+        };
+        tokio::spawn(herald.run(heard));
+        Ok(Self { predecessors, sink, key })
+    }
+
+    /// A packet link from every predecessor to this mix.
+    pub(super) fn links_to(&self, mix: &RosterNode) -> Vec<PacketOutbox> {
+        self.predecessors
+            .iter()
+            .map(|endpoint| {
+                PacketOutbox::connect(endpoint, PeerAddress::from(mix), OUTBOX_BOUND, |_| {})
+            })
+            .collect()
+    }
+
+    pub(super) const fn sink(&self) -> &Arc<Sink> {
+        &self.sink
+    }
+
+    /// The newest key that the mix has announced.
+    pub(super) fn key(&self) -> Option<HopPublicKey<S>> {
+        self.key.borrow().clone()
+    }
+}
+
+fn bind<S: Suite>(
+    roster: &Roster,
+    directory: &Path,
+    node: &RosterNode,
+) -> Result<(NodeEndpoint, Arc<SigningKey>), MixError> {
+    let path = directory.join(&node.name).join("identity.pem");
+    let key = read_signing_key(&path).map_err(|error| MixError::Start(error.to_string()))?;
+    let key = Arc::new(key);
+    let config = endpoint_config::<S>(roster, node.role);
+    let listen = *node.addresses.first().ok_or_else(|| MixError::Start("no address".into()))?;
+    let endpoint = NodeEndpoint::bind(listen, Arc::clone(&key), config)
+        .map_err(|error| MixError::Start(error.to_string()))?;
+    Ok((endpoint, key))
+}
+
+/// What an endpoint of a node in this role accepts.
+pub(super) fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
+    EndpointConfig {
+        peers: roster.nodes().map(|node| (node.identity, node.number)).collect(),
+        predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        relay: matches!(role, Role::Relay),
+        frame_len: frame_len::<S>(),
+        buffers: Buffers::Heap,
+        segmentation: Segmentation::Offload,
+    }
+}
+
+async fn accept_packets<S: Suite>(endpoint: NodeEndpoint, place: usize, sink: Arc<Sink>) {
+    while let Some(accepted) = endpoint.accept().await {
+        if let Accepted::Packet { frames, .. } = accepted {
+            tokio::spawn(Arc::clone(&sink).drain::<S>(place, frames));
+        }
+    }
+}
+
+type Heard = (NodeNumber, Vec<u8>);
+
+async fn accept_control(
+    endpoint: NodeEndpoint,
+    newest: watch::Receiver<Option<Arc<[u8]>>>,
+    heard: mpsc::Sender<Heard>,
+) {
+    while let Some(accepted) = endpoint.accept().await {
+        if let Accepted::Control { from, link } = accepted {
+            let (outgoing, incoming) = (newest.clone(), heard.clone());
+            let channels = ControlChannels { outgoing, incoming, max_len: MAX_CONTROL_LEN };
+            tokio::spawn(exchange(link, from, channels));
+        }
+    }
+}
+
+/// A relay that signs documents and hands them out.
+struct Speaker {
+    number: NodeNumber,
+    key: Arc<SigningKey>,
+    documents: watch::Sender<Option<Arc<[u8]>>>,
+}
+
+/// Hands out documents made of what the measured mix has announced.
+struct Herald<S: Suite> {
+    roster: Arc<Roster>,
+    subject: NodeNumber,
+    clock: Clock,
+    book: DescriptorBook,
+    speakers: Vec<Speaker>,
+    key: watch::Sender<Option<HopPublicKey<S>>>,
+}
+
+impl<S: Suite> Herald<S> {
+    /// Takes announcements, and speaks at every interval.
+    async fn run(mut self, mut heard: mpsc::Receiver<Heard>) {
+        let mut due = self.clock.now();
+        loop {
+            tokio::select! {
+                message = heard.recv() => match message {
+                    Some((from, message)) => self.hear(from, &message),
+                    None => return,
+                },
+                () = tokio::time::sleep(self.clock.until(due)) => due = self.speak(),
+            }
+        }
+    }
+
+    fn hear(&mut self, from: NodeNumber, message: &[u8]) {
+        if let (true, Ok(ControlMessage::Descriptor(signed))) =
+            (from == self.subject, ControlMessage::decode(message))
+        {
+            let announced = signed.descriptor().clone();
+            let _ = self.book.insert(self.clock.now(), from, signed, &self.roster, S::ID);
+            let newest = HopPublicKey::from_bytes(announced.generation, &announced.key);
+            self.key.send_replace(newest.ok());
+        }
+    }
+
+    /// Signs a document as every relay and hands it out; tells when the next is due.
+    fn speak(&mut self) -> Time {
+        let (now, interval) = (self.clock.now(), self.roster.directory.document_interval);
+        let document = Document {
+            roster_version: self.roster.version,
+            roster_hash: self.roster.hash,
+            number: now.slot(interval).number(),
+            start: now,
+            made: now,
+            descriptors: self.book.current(now, &self.roster),
+        };
+        if document.descriptors.is_empty() {
+            return now + FIRST;
+        }
+        for speaker in &self.speakers {
+            let signed = SignedDocument::sign(document.clone(), speaker.number, &speaker.key);
+            let message = ControlMessage::Document(signed).encode();
+            speaker.documents.send_replace(Some(message.into()));
+        }
+        now.next_multiple(interval)
+    }
+}
+
+/// For [`Peers::start`], which spawns tasks.
+pub(super) fn within<T>(runtime: &Handle, work: impl FnOnce() -> T) -> T {
+    let _entered = runtime.enter();
+    work()
+}
+
+/// Frames that wait for a link, as many as at a node by its default.
+const OUTBOX_BOUND: usize = 1_024;
+/// Announcements that wait: one from each of 64 links.
+const HEARD_BOUND: usize = 64;
+/// How soon the first announcement is looked for.
+const FIRST: Duration = Duration::from_millis(100);

@@ -1,0 +1,291 @@
+//! The testbed: a roster with a mix of the middle layer in it as a process, all others played by
+//! the tool, and what is read off while it is loaded.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use rohrpost_localnet::{NodePlan, Plan, PlanOptions};
+use rohrpost_measure::exposition::Exposition;
+use rohrpost_measure::output::tell;
+use rohrpost_measure::process::{CpuTimes, Memory};
+use rohrpost_measure::progress::{self, BAR};
+use rohrpost_measure::report::Report;
+use rohrpost_measure::scratch::Scratch;
+use rohrpost_measure::statistics::whole;
+use rohrpost_network::Network;
+use rohrpost_node::Limits;
+use rohrpost_packet::Suite;
+use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName};
+use rohrpost_transport::PacketOutbox;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::cores::Cores;
+use super::error::MixError;
+use super::generator::{Fed, Supply, open_loop};
+use super::packets::{Order, Packets, Target};
+use super::peers::{Peers, within};
+use super::process::{Pages, Process};
+use super::stages::{Stages, packets};
+
+/// A mix that is ready, and everything around it.
+pub(super) struct Testbed<S: Suite> {
+    pub(super) cores: Cores,
+    pub(super) peers: Peers<S>,
+    pub(super) roster: Arc<Roster>,
+    /// The other mix of the same layer, whose place receive-only and send-only processes take.
+    pub(super) twin: (RosterNode, PathBuf),
+    pub(super) links: Vec<PacketOutbox>,
+    process: Process,
+    pages: Pages,
+    target: Target<S>,
+    next_mark: u64,
+    quiet: bool,
+    /// After everything with a task or a file in them.
+    runtime: Runtime,
+    scratch: Scratch,
+}
+
+/// What a moment looks like from outside the mix.
+pub(super) struct Moment {
+    pub(super) at: Instant,
+    pub(super) cpu: CpuTimes,
+    pub(super) stages: Option<Stages>,
+    /// Packets that came into the mix, by its own count.
+    pub(super) received: u64,
+    /// Packets that have come out at the successors.
+    pub(super) arrived: u64,
+    pub(super) metrics: Exposition,
+    /// Packets that were due, and those that links took.
+    pub(super) offered: u64,
+    pub(super) taken: u64,
+}
+
+impl<S: Suite> Testbed<S> {
+    /// Makes keys and roster, starts the mix, and waits until it is ready.
+    pub(super) fn start(suite: SuiteName, quiet: bool) -> Result<Self, MixError> {
+        let scratch = Scratch::new("loadgen-mix").map_err(MixError::System)?;
+        let cores = Cores::of_this_process();
+        cores.use_tool();
+        let start = |error: &dyn std::fmt::Display| MixError::Start(error.to_string());
+        let directory = scratch.directory();
+        let plan = Plan::make(directory, &plan_options(suite)).map_err(|error| start(&error))?;
+        let roster = Network::open(directory).map_err(|error| start(&error))?.roster;
+        let mut mixes = plan.nodes.iter().filter(|node| node.role == MIDDLE);
+        let (Some(plan), Some(twin)) = (mixes.next(), mixes.next()) else {
+            return Err(MixError::Start("the plan has no two mixes in the middle layer".into()));
+        };
+        let (node, twin_node) = (entry(&roster, plan)?, entry(&roster, twin)?);
+        let runtime = runtime(&scratch)?;
+        let peers = within(runtime.handle(), || Peers::start(&roster, directory, &node))?;
+        let arguments = ["node", "mixnode", &*plan.config.to_string_lossy()];
+        let mut process = Process::start(&cores, &scratch.path("mix.log"), &arguments)
+            .map_err(MixError::System)?;
+        let links = within(runtime.handle(), || peers.links_to(&node));
+        let pages = Pages { address: plan.metrics, runtime: runtime.handle().clone() };
+        if !quiet {
+            tell(&format!("waiting for {} and its links", plan.name));
+        }
+        let key = until_ready(&peers, &links, &pages, &mut process)?;
+        let successors = roster.successors(MIDDLE).map(|node| node.number).collect();
+        Ok(Self {
+            cores,
+            peers,
+            twin: (twin_node, twin.config.clone()),
+            links,
+            process,
+            pages,
+            target: Target { key, layer: MIDDLE.position(), successors },
+            next_mark: 1,
+            quiet,
+            runtime,
+            scratch,
+            roster,
+        })
+    }
+
+    /// A report that begins with what is measured.
+    pub(super) fn report(&self, suite: SuiteName) -> Report {
+        let (suite, cores) = (suite.as_str(), self.cores.describe());
+        let mut report = Report::default();
+        report.line(format!("one mix, suite {suite}, {cores}"));
+        report.value("suite", suite);
+        report.value("cores", cores);
+        report
+    }
+
+    /// Builds packets for the mix, with delays of this mean.
+    pub(super) fn packets(&mut self, count: u64, mean: Duration) -> Result<Packets, MixError> {
+        let bar = self.bar(count, "building packets");
+        let order = Order { count, mean, first: self.next_mark };
+        let packets = Packets::build(&self.target, order, &self.cores, &bar)?;
+        bar.finish_and_clear();
+        self.next_mark += count;
+        Ok(packets)
+    }
+
+    /// Enough packets for a load of this rate and duration.
+    pub(super) fn packets_for(&mut self, rate: f64, time: Duration) -> Result<Packets, MixError> {
+        let wanted = rate * time.as_secs_f64();
+        let count = whole(wanted + 5.0 * wanted.sqrt()) + 1;
+        self.packets(count, self.roster.traffic.mix_delay)
+    }
+
+    /// Feeds packets at a rate in open loop while `observe` looks on.
+    pub(super) fn load<T>(
+        &self,
+        packets: Packets,
+        (rate, duration): (f64, Duration),
+        observe: impl FnOnce(&Self, &Fed) -> T,
+    ) -> T {
+        self.peers.sink().follow(packets.journal());
+        self.feed(&self.links, Supply::Packets(packets), (rate, duration), |fed| observe(self, fed))
+    }
+
+    /// Feeds any supply over any links in open loop.
+    pub(super) fn feed<T>(
+        &self,
+        links: &[PacketOutbox],
+        supply: Supply,
+        (rate, duration): (f64, Duration),
+        observe: impl FnOnce(&Fed) -> T,
+    ) -> T {
+        let fed = Fed::default();
+        thread::scope(|scope| {
+            let feeder = scope.spawn(|| open_loop(links, supply, rate, duration, &fed));
+            let seen = observe(&fed);
+            feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            seen
+        })
+    }
+
+    /// Starts this program again in the place of the twin, with these arguments and its
+    /// configuration.
+    pub(super) fn start_twin(&self, arguments: &[&str]) -> Result<Process, MixError> {
+        let config = self.twin.1.to_string_lossy();
+        let arguments = [arguments, &[&*config]].concat();
+        Process::start(&self.cores, &self.scratch.path("twin.log"), &arguments)
+            .map_err(MixError::System)
+    }
+
+    /// Packet links from the predecessors to the twin.
+    pub(super) fn links_to_twin(&self) -> Vec<PacketOutbox> {
+        within(self.runtime.handle(), || self.peers.links_to(&self.twin.0))
+    }
+
+    /// What can be read now.
+    pub(super) fn look(&self, fed: Option<&Fed>) -> io::Result<Moment> {
+        let metrics = self.pages.metrics()?;
+        let inspection = self.pages.inspect();
+        Ok(Moment {
+            at: Instant::now(),
+            cpu: self.process.cpu()?,
+            stages: Stages::parse(&inspection),
+            received: packets(&inspection, "from")
+                .unwrap_or_else(|| metrics.counter("rohrpost_packets_received_total")),
+            arrived: self.peers.sink().arrived(),
+            metrics,
+            offered: fed.map_or(0, Fed::offered),
+            taken: fed.map_or(0, Fed::taken),
+        })
+    }
+
+    /// The mix's resident memory, in bytes.
+    pub(super) fn memory(&self) -> io::Result<Memory> {
+        self.process.memory()
+    }
+
+    /// The metrics after at least one whole tick.
+    pub(super) fn settled_metrics(&self) -> Result<Exposition, MixError> {
+        thread::sleep(TICK * 3 / 2);
+        self.pages.metrics().map_err(MixError::System)
+    }
+
+    /// An error if the mix has ended.
+    pub(super) fn alive(&mut self) -> Result<(), MixError> {
+        self.process.last_words().map_or(Ok(()), |words| Err(MixError::Ended(words)))
+    }
+
+    /// A bar for something long; silent without a terminal or with `--json`.
+    pub(super) fn bar(&self, len: u64, message: &'static str) -> ProgressBar {
+        progress::bar(self.quiet, len, BAR).with_message(message)
+    }
+
+    /// A line on what goes on, for people.
+    pub(super) fn note(&self, line: &str) {
+        if !self.quiet {
+            tell(line);
+        }
+    }
+}
+
+fn until_ready<S: Suite>(
+    peers: &Peers<S>,
+    links: &[PacketOutbox],
+    pages: &Pages,
+    process: &mut Process,
+) -> Result<rohrpost_packet::HopPublicKey<S>, MixError> {
+    let started = Instant::now();
+    loop {
+        let up = links.iter().filter(|link| link.is_up()).count();
+        let waiting = match (pages.ready(), peers.key()) {
+            (Ok(()), Some(key)) if up == links.len() => return Ok(key),
+            (Ok(()), _) => format!("{up} of {} feeding links are up", links.len()),
+            (Err(waiting), _) => waiting,
+        };
+        if let Some(words) = process.last_words() {
+            return Err(MixError::Start(format!("the mix: {words}")));
+        }
+        if started.elapsed() > START_PATIENCE {
+            return Err(MixError::Start(format!("the mix is not ready after a minute: {waiting}")));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn entry(roster: &Roster, plan: &NodePlan) -> Result<RosterNode, MixError> {
+    let node = roster.nodes().find(|node| node.name == plan.name).cloned();
+    node.ok_or_else(|| MixError::Start(format!("{} is not in the roster", plan.name)))
+}
+
+/// Runtime of the tool's links; on Ctrl-C the files go, and the children with their parent.
+fn runtime(scratch: &Scratch) -> Result<Runtime, MixError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(MixError::System)?;
+    let directory = scratch.directory().to_owned();
+    let signals = within(runtime.handle(), || {
+        Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    });
+    let (mut interrupt, mut terminate) = signals.map_err(MixError::System)?;
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = std::fs::remove_dir_all(&directory);
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(runtime)
+}
+
+/// A network whose nodes have the default limits, with one worker.
+fn plan_options(suite: SuiteName) -> PlanOptions {
+    let limits = Limits { workers: 1, replay_tags: REPLAY_TAGS, ..Limits::default() };
+    PlanOptions { limits, ..PlanOptions::new(suite) }
+}
+
+/// Layer 2 for people: mixes before it and mixes after it.
+const MIDDLE: Role = Role::Mix { layer: 1 };
+/// More than all packets of a measurement, so that the mix does not change its key meanwhile.
+const REPLAY_TAGS: usize = 4_000_000;
+/// The plan's configurations say one second.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const INTERRUPTED: i32 = 130;

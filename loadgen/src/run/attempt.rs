@@ -1,0 +1,114 @@
+//! One attempt at a load: checked beforehand, on a network of its own or on the one that is there.
+
+use std::sync::Arc;
+
+use rohrpost_measure::output::tell;
+use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::{Classic, Hybrid};
+use rohrpost_proto::roster::{Roster, SuiteName};
+
+use super::error::RunError;
+use super::letter;
+use super::options::Options;
+use super::schedule::{Load, Schedule};
+use super::target::Target;
+use super::trial::{self, Outcome, Settings};
+
+/// One trial with `clients` on a network of its own, or on the one that is there.
+pub(super) async fn attempt(
+    options: &Options,
+    clients: u32,
+) -> Result<(Outcome, Schedule), RunError> {
+    let settings = Settings {
+        clients,
+        duration: options.duration,
+        rate: options.rate,
+        bytes: options.message_bytes,
+        drain: options.drain,
+        seed: options.seed.unwrap_or_else(rand::random),
+    };
+    check(options, settings)?;
+    let mut target = Target::find(options).await?;
+    let schedule = Schedule::new(&target.network.roster.traffic, 2);
+    let result = match check_rate(options, &target.network.roster, schedule) {
+        Err(error) => Err(error),
+        Ok(()) => {
+            let (network, watched) = (Arc::clone(&target.network), target.watched.clone());
+            tokio::select! {
+                outcome = trial::run(&network, &watched, settings, schedule, options.json) => outcome,
+                failure = target.failure() => Err(failure),
+            }
+        }
+    };
+    target.stop().await;
+    Ok((result?, schedule))
+}
+
+/// What can be told before anything is started.
+fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
+    let usage = |what: String| Err(RunError::Usage(what));
+    if !settings.clients.is_multiple_of(2) {
+        return usage(format!(
+            "--clients {} is odd; clients write to each other in pairs: use an even number",
+            settings.clients
+        ));
+    }
+    if !(options.rate.is_finite() && options.rate > 0.0) {
+        return usage(format!(
+            "--rate {} is no rate; letters per second, such as 0.1",
+            options.rate
+        ));
+    }
+    if options.message_bytes < letter::LEAST_TEXT {
+        let least = letter::LEAST_TEXT;
+        return usage(format!(
+            "--message-bytes {} is too few; a letter of a load carries its number and its due time in \
+             {least} bytes",
+            options.message_bytes
+        ));
+    }
+    let letters = settings.duration.as_secs_f64() * settings.rate * f64::from(settings.clients);
+    if letters > MOST_LETTERS {
+        return usage(format!(
+            "{letters:.0} letters are more than the book holds, {MOST_LETTERS:.0}"
+        ));
+    }
+    Ok(())
+}
+
+/// What depends on the network's suite and rates.
+fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<(), RunError> {
+    let limit = match roster.suite {
+        SuiteName::Hybrid => letter_body_len::<Hybrid>(),
+        SuiteName::Classic => letter_body_len::<Classic>(),
+    };
+    if options.message_bytes > limit {
+        return Err(RunError::Usage(format!(
+            "--message-bytes {} is too long; one envelope of suite {} holds {limit}",
+            options.message_bytes,
+            roster.suite.as_str()
+        )));
+    }
+    let slot = roster.traffic.slot.as_millis();
+    match schedule.load(options.rate) {
+        Load::Carried => {}
+        Load::Tight { share } => tell(&format!(
+            "note: at {} letters a second the busiest mailboxes need {:.0} % of their answers; queues \
+             grow long, and a mailbox holds 16 envelopes at first, so some may be lost by the law",
+            options.rate,
+            share * 100.0
+        )),
+        Load::Beyond { most } => {
+            return Err(RunError::Usage(format!(
+                "--rate {} is beyond what the traffic law carries, {most:.2} letters per second and \
+                 client: a mailbox answers once per 4 slots of {slot} ms, its owner's loops take part \
+                 of that, and only 3 of 8 slots carry letters; use a lower --rate, or a shorter --slot",
+                options.rate
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Letters in the book of a load, about 100 bytes each.
+const MOST_LETTERS: f64 = 1e7;

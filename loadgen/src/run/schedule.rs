@@ -1,0 +1,229 @@
+//! What the traffic law (`docs/traffic.md`) promises and allows: how long a letter takes when every
+//! node does its work at once, and how many letters the grid can carry.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use rohrpost_measure::statistics::Sample;
+use rohrpost_proto::roster::Traffic;
+
+/// The law of one roster for clients with so many mailboxes each.
+#[derive(Clone, Copy)]
+pub(crate) struct Schedule {
+    slot: f64,
+    mix_delay: f64,
+    /// As a float, for all that is done with it.
+    mailboxes: f64,
+}
+
+/// Mean waits at an entry relay.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct EntryWaits {
+    pub(crate) up: Duration,
+    pub(crate) down: Duration,
+}
+
+/// How near a rate is to what the law carries.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Load {
+    /// Easily.
+    Carried,
+    /// With long queues: a mailbox that is lent too little room drops letters.
+    Tight {
+        /// Share of its answers that the busiest mailbox needs, between 0.7 and 1.
+        share: f64,
+    },
+    /// Not at all.
+    Beyond {
+        /// Letters per second and client that are.
+        most: f64,
+    },
+}
+
+impl Schedule {
+    pub(crate) fn new(traffic: &Traffic, mailboxes: u32) -> Self {
+        let (slot, mix_delay) = (traffic.slot.as_secs_f64(), traffic.mix_delay.as_secs_f64());
+        Self { slot, mix_delay, mailboxes: mailboxes.into() }
+    }
+
+    /// Looks at `rate` letters per second and client. Sender: payload slots are 3 of 8. Recipient: a
+    /// mailbox answers once per 4 T if it holds a SURB, its owner's loops (an eighth of all slots)
+    /// take their share, and a sender whose own operator has one of the two uses the other only.
+    pub(crate) fn load(&self, rate: f64) -> Load {
+        let period = 4.0 * self.slot;
+        let answers = self.answer_share();
+        let loops = 0.5 / self.mailboxes;
+        let sender = PAYLOAD_SLOTS / self.slot;
+        let most = sender.min((answers - loops).max(0.0) / period);
+        let share = (rate * period + loops) / answers;
+        if rate >= most {
+            Load::Beyond { most }
+        } else if share > TIGHT || rate > sender * TIGHT {
+            Load::Tight { share: share.max(rate / sender) }
+        } else {
+            Load::Carried
+        }
+    }
+
+    /// Share of the common ticks at which a mailbox holds a SURB. Pulls and ticks are equally many,
+    /// so the stock of at most eight walks at random; pulls come as good as Poisson after three mixes.
+    pub(crate) fn answer_share(&self) -> f64 {
+        let pulls = 2.0 / self.mailboxes;
+        let mut stock = [1.0 / 9.0; 9];
+        for _ in 0..2_000 {
+            let mut next = [0.0; 9];
+            for (held, chance) in stock.iter().enumerate() {
+                let mut poisson = (-pulls).exp();
+                let mut came = 0.0;
+                let mut rest = 1.0;
+                for new in 0..STOCK_STEPS {
+                    let after = (held + new).min(8).saturating_sub(1);
+                    let last = new + 1 == STOCK_STEPS;
+                    next[after] += chance * if last { rest } else { poisson };
+                    rest -= poisson;
+                    came += 1.0;
+                    poisson *= pulls / came;
+                }
+            }
+            stock = next;
+        }
+        1.0 - stock[0] * (-pulls).exp()
+    }
+
+    /// What a pull and its answer wait for at the ticks of the entry relay on average: half a slot
+    /// up; down half a slot, and behind other answers of the session, of which on average so many
+    /// come per slot (mean of M/D/1).
+    pub(crate) fn entry_waits(&self) -> EntryWaits {
+        let per_slot = self.answer_share() * self.mailboxes / 4.0;
+        let queue = per_slot / (2.0 * (1.0 - per_slot.min(0.9)));
+        EntryWaits {
+            up: Duration::from_secs_f64(self.slot * 0.5),
+            down: Duration::from_secs_f64(self.slot * (0.5 + queue)),
+        }
+    }
+
+    /// Ways of letters as the law would have them, in seconds: waiting for a payload slot,
+    /// the entry's tick, three mixes, the mailbox's answers, three mixes, the entry's tick.
+    pub(crate) fn ways(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Sample {
+        let mut waits = self.mailbox_waits(rate, count, rng);
+        for way in &mut waits {
+            *way += self.payload_wait(rng) + self.slot * uniform(rng) + self.slot * uniform(rng);
+            *way += (0..6).map(|_| -self.mix_delay * uniform(rng).ln()).sum::<f64>();
+        }
+        Sample::new(waits)
+    }
+
+    /// To the next odd slot that is drawn for payload.
+    fn payload_wait(&self, rng: &mut impl Rng) -> f64 {
+        let mut wait = 2.0 * self.slot * uniform(rng);
+        while rng.random_range(0..4) == 0 {
+            wait += 2.0 * self.slot;
+        }
+        wait
+    }
+
+    /// Waits of letters in a mailbox: first come, first served, one per tick with a SURB.
+    fn mailbox_waits(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f64> {
+        let period = 4.0 * self.slot;
+        let letters = rate * period / self.mailboxes;
+        let (loops, pulls) = (0.5 / self.mailboxes, 2.0 / self.mailboxes);
+        let mut queue = std::collections::VecDeque::new();
+        let (mut stock, mut now) = (4_u32, 0.0);
+        let mut waits = Vec::with_capacity(count);
+        while waits.len() < count {
+            // At low rates loops stand for letters: they see the same queue.
+            let came = poisson(letters + loops, rng);
+            let mut arrivals: Vec<f64> = (0..came).map(|_| now + period * uniform(rng)).collect();
+            arrivals.sort_by(f64::total_cmp);
+            queue.extend(arrivals);
+            stock = (stock + poisson(pulls, rng)).min(8);
+            now += period;
+            if stock > 0 {
+                stock -= 1;
+                waits.extend(queue.pop_front().map(|arrived: f64| now - arrived));
+            }
+        }
+        waits
+    }
+}
+
+/// In (0, 1].
+fn uniform(rng: &mut impl Rng) -> f64 {
+    1.0 - rng.random_range(0.0..1.0)
+}
+
+/// By Knuth's product of uniforms; the means here are below a few.
+fn poisson(mean: f64, rng: &mut impl Rng) -> u32 {
+    let limit = (-mean).exp();
+    let (mut count, mut product) = (0, uniform(rng));
+    while product > limit {
+        count += 1;
+        product *= uniform(rng);
+    }
+    count
+}
+
+/// Half of the slots are odd, three in four of those carry payload.
+const PAYLOAD_SLOTS: f64 = 3.0 / 8.0;
+/// From here on the queue in a mailbox grows long against the 16 envelopes that it holds at first.
+const TIGHT: f64 = 0.7;
+/// Pulls in one period that are told apart; more are as good as this many.
+const STOCK_STEPS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    fn schedule() -> Schedule {
+        Schedule::new(&Traffic::default(), 2)
+    }
+
+    #[test]
+    fn the_stock_of_reply_blocks_is_seldom_empty() {
+        let share = schedule().answer_share();
+        assert!((0.9..0.98).contains(&share), "{share}");
+        // One mailbox is pulled twice per tick.
+        assert!(Schedule::new(&Traffic::default(), 1).answer_share() > 0.999);
+    }
+
+    #[test]
+    fn a_letter_takes_about_as_long_as_the_design_says() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let ways = schedule().ways(0.1, 20_000, &mut rng);
+        let mean = ways.mean();
+        assert!((2.2..2.8).contains(&mean), "{mean} s, with the queue in the mailbox");
+        assert!(ways.quantile(0.0) > 0.0 && ways.values().is_sorted());
+        let busy = schedule().ways(0.6, 20_000, &mut rng);
+        assert!(busy.quantile(0.99) > ways.quantile(0.99), "queues grow with the rate");
+    }
+
+    #[test]
+    fn rates_that_the_grid_cannot_carry_are_told() {
+        assert_eq!(schedule().load(0.1), Load::Carried);
+        assert!(matches!(schedule().load(0.55), Load::Tight { share } if share > 0.7));
+        let Load::Beyond { most } = schedule().load(2.0) else { panic!("two a second") };
+        assert!((0.6..0.75).contains(&most), "{most}");
+        let fast = Traffic { slot: Duration::from_millis(10), ..Traffic::default() };
+        assert_eq!(Schedule::new(&fast, 2).load(2.0), Load::Carried);
+    }
+
+    /// Two mailboxes of 0.95 answers per four slots each.
+    #[test]
+    fn answers_wait_for_a_tick_and_behind_each_other() {
+        let EntryWaits { up, down } = schedule().entry_waits();
+        assert_eq!(up, Duration::from_millis(125));
+        assert!(down > Duration::from_millis(220) && down < Duration::from_millis(250), "{down:?}");
+    }
+
+    /// A mean and a variance within five standard errors.
+    #[test]
+    fn poisson_numbers_have_their_mean_and_variance() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let draws = Sample::new((0..20_000).map(|_| f64::from(poisson(1.5, &mut rng))));
+        let (mean, variance) = (draws.mean(), draws.deviation().powi(2));
+        assert!((mean - 1.5).abs() < 0.045, "{mean}");
+        assert!((variance - 1.5).abs() < 0.15, "{variance}");
+    }
+}
