@@ -16,8 +16,9 @@ use std::io::{self, BufWriter};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use datagram::{Datagram, QuicHeader};
 pub use legend::{Legend, LegendLink, LegendNode};
@@ -34,7 +35,8 @@ pub struct Sniffer {
 /// A running capture; it goes on until [`Self::finish`].
 pub struct Capture {
     path: PathBuf,
-    stopping: Arc<AtomicBool>,
+    /// When the capture ends, since the Unix epoch.
+    end: Arc<OnceLock<Duration>>,
     thread: JoinHandle<io::Result<Counts>>,
 }
 
@@ -65,13 +67,13 @@ impl Sniffer {
     /// The system starts no thread.
     pub fn start(self, nodes: HashSet<SocketAddr>) -> Result<Capture, CaptureError> {
         let Self { socket, out, path } = self;
-        let stopping = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&stopping);
+        let end = Arc::new(OnceLock::new());
+        let known = Arc::clone(&end);
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
-            .spawn(move || record(socket, out, &nodes, &stop))
+            .spawn(move || record(socket, out, &nodes, &known))
             .map_err(CaptureError::Socket)?;
-        Ok(Capture { path, stopping, thread })
+        Ok(Capture { path, end, thread })
     }
 }
 
@@ -87,7 +89,7 @@ impl Capture {
     /// # Errors
     /// The file could not be written, or the socket failed.
     pub fn finish(self) -> Result<Counts, CaptureError> {
-        self.stopping.store(true, Ordering::Relaxed);
+        let _ = self.end.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let counts = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("a bug")));
         counts.map_err(|source| CaptureError::file(&self.path, source))
     }
@@ -102,18 +104,21 @@ impl Capture {
     }
 }
 
-/// Takes datagrams until it is told to stop and none is left.
+/// Takes datagrams until all that passed before the end are taken. Whatever passes on the machine's
+/// loopback later may go on for ever: the first packet stamped after the end closes the capture, as
+/// does a socket that is empty then.
 fn record(
     mut socket: PacketSocket,
     mut out: PcapWriter<BufWriter<File>>,
     nodes: &HashSet<SocketAddr>,
-    stopping: &AtomicBool,
+    end: &OnceLock<Duration>,
 ) -> io::Result<Counts> {
     let mut counts = Counts::default();
     loop {
-        // Asked before the socket: what came before the end is taken.
-        let stop = stopping.load(Ordering::Relaxed);
+        // Asked before the socket, so that an empty one is empty after the end.
+        let end = end.get();
         match socket.next()? {
+            Some(packet) if end.is_some_and(|end| packet.at > *end) => break,
             Some(packet) => {
                 counts.missed = counts.missed.max(u64::from(packet.missed));
                 let Some(datagram) = Datagram::of(packet.bytes) else { continue };
@@ -123,7 +128,7 @@ fn record(
                     counts.kept += 1;
                 }
             }
-            None if stop => break,
+            None if end.is_some() => break,
             None => {}
         }
     }
