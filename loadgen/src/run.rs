@@ -15,8 +15,8 @@ mod target;
 mod timetable;
 mod trial;
 
+use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::say;
-use tokio::signal::unix::{SignalKind, signal};
 
 use attempt::attempt;
 use error::RunError;
@@ -33,12 +33,10 @@ pub(crate) fn run(options: &Options) -> Result<(), RunError> {
         .build()
         .map_err(RunError::System)?;
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
+        let mut interrupt = Interrupt::listen().map_err(RunError::System)?;
         tokio::select! {
             result = measure(options) => result,
-            _ = interrupt.recv() => Err(RunError::Interrupted),
-            _ = terminate.recv() => Err(RunError::Interrupted),
+            () = interrupt.asked() => Err(RunError::Interrupted),
         }
     })
 }

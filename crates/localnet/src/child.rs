@@ -30,6 +30,23 @@ pub(crate) struct Children {
     watchers: JoinSet<()>,
 }
 
+/// Handling of the lines that nodes write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeOutput {
+    /// Lines go to standard error as they come.
+    Show,
+    /// The last lines of a node are told if it ends.
+    Hide,
+}
+
+impl NodeOutput {
+    /// Choice of a command line's `--verbose`.
+    #[must_use]
+    pub const fn of(verbose: bool) -> Self {
+        if verbose { Self::Show } else { Self::Hide }
+    }
+}
+
 /// A child has ended.
 pub(crate) struct Death {
     pid: Option<Pid>,
@@ -46,10 +63,10 @@ pub fn die_with_parent() {
 }
 
 impl Children {
-    pub(crate) fn spawn(plan: &Plan, verbose: bool) -> Result<Self, LocalnetError> {
+    pub(crate) fn spawn(plan: &Plan, output: NodeOutput) -> Result<Self, LocalnetError> {
         let program = std::env::current_exe().map_err(LocalnetError::System)?;
         let (sender, deaths) = mpsc::channel(plan.nodes.len());
-        let shown = Arc::new(AtomicBool::new(verbose));
+        let shown = Arc::new(AtomicBool::new(output == NodeOutput::Show));
         let mut children = Self { running: Vec::new(), deaths, shown, watchers: JoinSet::new() };
         for node in &plan.nodes {
             let child = start(&program, node).map_err(LocalnetError::System)?;

@@ -1,11 +1,12 @@
 //! `rohrpost-ops localnet`: a network started, a first message sent, and what was seen of it shown.
 
 use indicatif::ProgressBar;
+use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::{say, tell};
 use rohrpost_measure::progress::bar;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::capture::Sniffer;
+use crate::child::NodeOutput;
 use crate::error::LocalnetError;
 use crate::observer::Observer;
 use crate::options::Options;
@@ -28,7 +29,10 @@ pub fn run(options: &Options) -> Result<(), LocalnetError> {
         .enable_all()
         .build()
         .map_err(LocalnetError::System)?;
-    runtime.block_on(start(options, directory, message))
+    let result = runtime.block_on(start(options, directory, message));
+    // A capture that is left alone ends with the process.
+    runtime.shutdown_background();
+    result
 }
 
 async fn start(
@@ -36,8 +40,7 @@ async fn start(
     directory: NetworkDirectory,
     message: Vec<u8>,
 ) -> Result<(), LocalnetError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalnetError::System)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(LocalnetError::System)?;
+    let mut interrupt = Interrupt::listen().map_err(LocalnetError::System)?;
     let sniffer = options.capture.as_deref().map(Sniffer::open).transpose()?;
     let plan = PlanOptions {
         port: options.port,
@@ -45,25 +48,35 @@ async fn start(
         traffic: options.traffic(),
         ..PlanOptions::new(options.suite.name())
     };
-    let (mut local, mut observer) =
-        LocalNetwork::start_after(directory, &plan, options.verbose, |network| {
+    let (mut local, observer) =
+        LocalNetwork::start_after(directory, &plan, NodeOutput::of(options.verbose), |network| {
             sniffer.map(|sniffer| Ok(Observer::start(sniffer, network)?)).transpose()
         })?;
     let result = tokio::select! {
         result = live(options, &mut local, message, observer.as_ref()) => result,
-        _ = interrupt.recv() => Err(LocalnetError::Interrupted),
-        _ = terminate.recv() => Err(LocalnetError::Interrupted),
+        () = interrupt.asked() => Err(LocalnetError::Interrupted),
     };
-    if let Some(observer) = &mut observer {
-        observer.note_links(local.plan()).await;
+    tokio::select! {
+        closed = close(local, observer) => closed?,
+        () = interrupt.asked() => return Err(LocalnetError::Interrupted),
     }
-    local.stop().await;
-    observer.map_or(Ok(()), Observer::finish)?;
     match result {
         // Ctrl-C is the way to end a network that stays up.
         Err(LocalnetError::Interrupted) if !options.once && options.lifetime.is_none() => Ok(()),
         result => result,
     }
+}
+
+/// Stops the nodes and ends the capture. What is not done yet when this is dropped stays undone, but
+/// that no node outlives it.
+async fn close(local: LocalNetwork, mut observer: Option<Observer>) -> Result<(), LocalnetError> {
+    if let Some(observer) = &mut observer {
+        observer.note_links(local.plan()).await;
+    }
+    local.stop().await;
+    let Some(observer) = observer else { return Ok(()) };
+    let finished = tokio::task::spawn_blocking(|| observer.finish()).await;
+    finished.unwrap_or_else(|error| Err(LocalnetError::System(error.into())))
 }
 
 async fn live(

@@ -13,7 +13,7 @@ mod plan;
 mod report;
 mod running;
 
-pub use child::die_with_parent;
+pub use child::{NodeOutput, die_with_parent};
 pub use command::run;
 pub use error::LocalnetError;
 pub use node::{NodeCommand, end};

@@ -44,60 +44,85 @@ pub(crate) async fn deliver(
     message: Vec<u8>,
     segmentation: Segmentation,
 ) -> Result<Delivery, LocalnetError> {
-    let failed = |what: &str| LocalnetError::Message(what.to_owned());
-    let profile = |agency| {
-        Profile::create(&network.roster, Some(agency))
-            .map_err(|error| LocalnetError::Message(error.to_string()))
-    };
-    let (alice, bob) = (profile("north")?, profile("east")?);
-    let entries = (alice.entry, bob.entry);
-    let (alice_contact, bob_contact) = (alice.account.contact(), bob.account.contact());
-    let bob_key = bob_contact.identity.key_id();
-    let mailboxes = bob.account.mailboxes.iter().map(|own| own.relay).collect();
-    let start = |profile, contact: Contact| {
-        Session::start_with(network, profile, vec![contact.into()], segmentation)
-            .map_err(|error| LocalnetError::Message(error.to_string()))
-    };
-    let (mut alice, mut bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
-    let ready = async {
-        tokio::join!(until_view(&mut alice), until_registered(&mut bob, mailboxes));
-    };
-    timeout(PATIENCE, ready).await.map_err(|_| {
-        failed("alice or bob got no keys or no answer from a mailbox within a minute")
-    })?;
-    let posted = Instant::now();
-    alice
-        .post(bob_key, numbered(0, message.clone()))
-        .await
-        .map_err(|error| LocalnetError::Message(error.to_string()))?;
-    let mut left = posted;
-    let sending = async {
-        let sent = until_sent(&mut alice).await;
-        left = Instant::now();
-        // Alice stays: leaving would end her link before the relay has passed the cell on.
-        (sent, until_arrived(&mut bob).await)
-    };
-    let (sent, arrived) = timeout(PATIENCE, sending).await.map_err(|_| {
-        failed("the message did not arrive within a minute; with --verbose the nodes say more")
-    })?;
-    let (Some((slot, sent)), Some((letter, arrived))) = (sent, arrived) else {
-        return Err(failed("a client has ended"));
-    };
-    if *letter.body != message {
-        return Err(failed("what arrived is not what was sent; this is a bug"));
+    let mut pair = Pair::start(network, segmentation)?;
+    pair.until_ready().await?;
+    pair.send(message).await
+}
+
+/// Alice and bob online, each with the other's card.
+struct Pair {
+    alice: Session,
+    bob: Session,
+    entries: (NodeNumber, NodeNumber),
+    bob_key: KeyId,
+    /// Relays of bob's mailboxes.
+    mailboxes: HashSet<NodeNumber>,
+}
+
+impl Pair {
+    fn start(network: &Network, segmentation: Segmentation) -> Result<Self, LocalnetError> {
+        let profile = |agency| Profile::create(&network.roster, Some(agency)).map_err(failed);
+        let (alice, bob) = (profile("north")?, profile("east")?);
+        let entries = (alice.entry, bob.entry);
+        let (alice_contact, bob_contact) = (alice.account.contact(), bob.account.contact());
+        let bob_key = bob_contact.identity.key_id();
+        let mailboxes = bob.account.mailboxes.iter().map(|own| own.relay).collect();
+        let start = |profile, contact: Contact| {
+            Session::start_with(network, profile, vec![contact.into()], segmentation)
+                .map_err(failed)
+        };
+        let (alice, bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
+        Ok(Self { alice, bob, entries, bob_key, mailboxes })
     }
-    Ok(Delivery {
-        received: letter.body.to_vec(),
-        alice: entries.0,
-        bob: entries.1,
-        bob_key,
-        slot,
-        waited: left - posted,
-        travelled: left.elapsed(),
-        sent,
-        arrived,
-        clients: (alice, bob),
-    })
+
+    /// Waits until alice has the keys of the mixes and bob's mailboxes have answered him.
+    async fn until_ready(&mut self) -> Result<(), LocalnetError> {
+        let mailboxes = std::mem::take(&mut self.mailboxes);
+        let ready = async {
+            tokio::join!(until_view(&mut self.alice), until_registered(&mut self.bob, mailboxes));
+        };
+        timeout(PATIENCE, ready).await.map_err(|_| {
+            failed("alice or bob got no keys or no answer from a mailbox within a minute")
+        })
+    }
+
+    async fn send(mut self, message: Vec<u8>) -> Result<Delivery, LocalnetError> {
+        let posted = Instant::now();
+        let first = numbered(0, message.clone());
+        self.alice.post(self.bob_key, first).await.map_err(failed)?;
+        let mut left = posted;
+        let sending = async {
+            let sent = until_sent(&mut self.alice).await;
+            left = Instant::now();
+            // Alice stays: leaving would end her link before the relay has passed the cell on.
+            (sent, until_arrived(&mut self.bob).await)
+        };
+        let (sent, arrived) = timeout(PATIENCE, sending).await.map_err(|_| {
+            failed("the message did not arrive within a minute; with --verbose the nodes say more")
+        })?;
+        let (Some((slot, sent)), Some((letter, arrived))) = (sent, arrived) else {
+            return Err(failed("a client has ended"));
+        };
+        if *letter.body != message {
+            return Err(failed("what arrived is not what was sent; this is a bug"));
+        }
+        Ok(Delivery {
+            received: letter.body.to_vec(),
+            alice: self.entries.0,
+            bob: self.entries.1,
+            bob_key: self.bob_key,
+            slot,
+            waited: left - posted,
+            travelled: left.elapsed(),
+            sent,
+            arrived,
+            clients: (self.alice, self.bob),
+        })
+    }
+}
+
+fn failed(why: impl ToString) -> LocalnetError {
+    LocalnetError::Message(why.to_string())
 }
 
 /// Keeps both clients online for `lifetime`: for one period of [`LETTERS`] alice writes to bob in

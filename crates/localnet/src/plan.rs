@@ -77,57 +77,76 @@ impl Plan {
     /// # Errors
     /// The directory holds a network, or a file cannot be written.
     pub fn make(directory: &Path, options: &PlanOptions) -> Result<Self, LocalnetError> {
-        let PlanOptions { suite, port, traffic, .. } = options;
         if directory.join("roster.toml").exists() {
             return Err(LocalnetError::Occupied(directory.to_owned()));
         }
-        let file = |path: &Path| {
-            let path = path.to_owned();
-            move |source| LocalnetError::File { path, source }
-        };
-        let agencies: Vec<_> =
-            AGENCIES.iter().map(|name| (*name, SigningKey::generate(&mut rand::rng()))).collect();
-        let trust = trust_root(&agencies)?;
-        let ports = ports(*port).map_err(LocalnetError::System)?;
+        let ports = ports(options.port).map_err(LocalnetError::System)?;
+        let mut entries = Vec::new();
         let mut nodes = Vec::new();
-        let mut plans = Vec::new();
-        for (index, (name, operator, role)) in NODES.iter().enumerate() {
-            let key = SigningKey::generate(&mut rand::rng());
-            let (listen, metrics) = ports[index];
-            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            let folder = directory.join(name);
-            fs::create_dir_all(&folder).map_err(file(&folder))?;
-            let path = folder.join("identity.pem");
-            write_signing_key(&path, &key).map_err(file(&path))?;
-            let config = folder.join("node.toml");
-            let text = configuration(number, listen, metrics, options);
-            fs::write(&config, text).map_err(file(&config))?;
-            nodes.push(RosterNode {
-                number: NodeNumber::new(number),
-                name: (*name).to_owned(),
-                operator: (*operator).to_owned(),
-                role: *role,
-                addresses: vec![listen],
-                identity: key.public(),
-            });
-            plans.push(NodePlan { name: (*name).to_owned(), role: *role, config, metrics });
+        for ((number, seat), ports) in (1..).zip(NODES).zip(ports) {
+            let (entry, node) = make_node(directory, number, seat, ports, options)?;
+            entries.push(entry);
+            nodes.push(node);
         }
-        let roster = Roster::render(NETWORK, EXPIRES, *suite, traffic, &nodes);
-        let signatures: Vec<_> = agencies[..THRESHOLD]
-            .iter()
-            .map(|(name, key)| Roster::sign(&roster, name, key))
-            .collect();
-        let texts = [
-            ("trust.toml", trust.render()),
-            ("roster.toml", roster),
-            ("roster.sig", render_signatures(&signatures)),
-        ];
-        for (name, text) in texts {
-            let path = directory.join(name);
-            fs::write(&path, text).map_err(file(&path))?;
-        }
-        Ok(Self { nodes: plans })
+        write_network(directory, options, &entries)?;
+        Ok(Self { nodes })
     }
+}
+
+/// Makes key and configuration of one node, in a folder of its own.
+fn make_node(
+    directory: &Path,
+    number: u32,
+    (name, operator, role): (&str, &str, Role),
+    (listen, metrics): (SocketAddr, SocketAddr),
+    options: &PlanOptions,
+) -> Result<(RosterNode, NodePlan), LocalnetError> {
+    let folder = directory.join(name);
+    fs::create_dir_all(&folder).map_err(file(&folder))?;
+    let key = SigningKey::generate(&mut rand::rng());
+    let path = folder.join("identity.pem");
+    write_signing_key(&path, &key).map_err(file(&path))?;
+    let config = folder.join("node.toml");
+    let text = configuration(number, listen, metrics, options);
+    fs::write(&config, text).map_err(file(&config))?;
+    let name = name.to_owned();
+    let entry = RosterNode {
+        number: NodeNumber::new(number),
+        name: name.clone(),
+        operator: operator.to_owned(),
+        role,
+        addresses: vec![listen],
+        identity: key.public(),
+    };
+    Ok((entry, NodePlan { name, role, config, metrics }))
+}
+
+/// Writes trust root, roster and signatures.
+fn write_network(
+    directory: &Path,
+    options: &PlanOptions,
+    nodes: &[RosterNode],
+) -> Result<(), LocalnetError> {
+    let agencies = AGENCIES.map(|name| (name, SigningKey::generate(&mut rand::rng())));
+    let trust = trust_root(&agencies)?;
+    let roster = Roster::render(NETWORK, EXPIRES, options.suite, &options.traffic, nodes);
+    let sign = |(name, key): &(&str, SigningKey)| Roster::sign(&roster, name, key);
+    let signatures: Vec<_> = agencies[..THRESHOLD].iter().map(sign).collect();
+    let texts = [
+        ("trust.toml", trust.render()),
+        ("roster.sig", render_signatures(&signatures)),
+        ("roster.toml", roster),
+    ];
+    for (name, text) in texts {
+        let path = directory.join(name);
+        fs::write(&path, text).map_err(file(&path))?;
+    }
+    Ok(())
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> LocalnetError {
+    let path = path.to_owned();
+    move |source| LocalnetError::File { path, source }
 }
 
 fn trust_root(agencies: &[(&str, SigningKey)]) -> Result<TrustRoot, LocalnetError> {
@@ -190,7 +209,8 @@ fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
     held.iter().map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?))).collect()
 }
 
-/// A fingerprint takes 16 bytes, and each of the ten nodes holds two sets for a while.
+/// Fingerprints of an hour at a quiet pace: 64 bits each, and each of the ten nodes holds two sets for
+/// a while.
 const REPLAY_TAGS: usize = 500_000;
 const NETWORK: &str = "localnet";
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];

@@ -17,7 +17,7 @@ use rohrpost_network::Network;
 use rohrpost_proto::roster::Role;
 use tokio::time::sleep;
 
-use crate::child::Children;
+use crate::child::{Children, NodeOutput};
 use crate::error::LocalnetError;
 use crate::plan::{NodePlan, Plan, PlanOptions};
 use crate::report::PATIENCE;
@@ -53,30 +53,30 @@ pub enum NetworkDirectory {
 }
 
 impl LocalNetwork {
-    /// Makes the files of a network and starts its nodes. `verbose` shows what they say.
+    /// Makes the files of a network and starts its nodes.
     ///
     /// # Errors
     /// The directory holds a network, or the system refuses something.
     pub fn start(
         directory: NetworkDirectory,
         options: &PlanOptions,
-        verbose: bool,
+        output: NodeOutput,
     ) -> Result<Self, LocalnetError> {
-        Self::start_after(directory, options, verbose, |_| Ok(())).map(|(local, ())| local)
+        Self::start_after(directory, options, output, |_| Ok(())).map(|(local, ())| local)
     }
 
     /// The same; `before` is called when the files are there and no node runs yet.
     pub(crate) fn start_after<T>(
         directory: NetworkDirectory,
         options: &PlanOptions,
-        verbose: bool,
+        output: NodeOutput,
         before: impl FnOnce(&Network) -> Result<T, LocalnetError>,
     ) -> Result<(Self, T), LocalnetError> {
         let plan = Plan::make(directory.path(), options)?;
         let network = Network::open(directory.path())
             .map_err(|error| LocalnetError::Plan(error.to_string()))?;
         let done = before(&network)?;
-        let children = Children::spawn(&plan, verbose)?;
+        let children = Children::spawn(&plan, output)?;
         Ok((Self { plan, children, network, directory }, done))
     }
 

@@ -5,6 +5,7 @@ pub mod duration;
 pub mod exposition;
 pub mod histogram;
 pub mod http;
+pub mod interrupt;
 pub mod output;
 pub mod process;
 pub mod progress;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use rohrpost_localnet::{NodePlan, Plan, PlanOptions};
 use rohrpost_measure::exposition::Exposition;
+use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::tell;
 use rohrpost_measure::process::{CpuTimes, Memory};
 use rohrpost_measure::progress::{self, BAR};
@@ -22,7 +23,6 @@ use rohrpost_packet::Suite;
 use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName};
 use rohrpost_transport::PacketOutbox;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::cores::Cores;
 use super::error::MixError;
@@ -75,10 +75,7 @@ impl<S: Suite> Testbed<S> {
         let directory = scratch.directory();
         let plan = Plan::make(directory, &plan_options(suite)).map_err(|error| start(&error))?;
         let roster = Network::open(directory).map_err(|error| start(&error))?.roster;
-        let mut mixes = plan.nodes.iter().filter(|node| node.role == MIDDLE);
-        let (Some(plan), Some(twin)) = (mixes.next(), mixes.next()) else {
-            return Err(MixError::Start("the plan has no two mixes in the middle layer".into()));
-        };
+        let (plan, twin) = twins(&plan)?;
         let (node, twin_node) = (entry(&roster, plan)?, entry(&roster, twin)?);
         let runtime = runtime(&scratch)?;
         let peers = within(runtime.handle(), || Peers::start(&roster, directory, &node))?;
@@ -247,6 +244,13 @@ fn until_ready<S: Suite>(
     }
 }
 
+/// The mix that is measured, and the other one of its layer.
+fn twins(plan: &Plan) -> Result<(&NodePlan, &NodePlan), MixError> {
+    let mut mixes = plan.nodes.iter().filter(|node| node.role == MIDDLE);
+    let twins = mixes.next().zip(mixes.next());
+    twins.ok_or_else(|| MixError::Start("the plan has no two mixes in the middle layer".into()))
+}
+
 fn entry(roster: &Roster, plan: &NodePlan) -> Result<RosterNode, MixError> {
     let node = roster.nodes().find(|node| node.name == plan.name).cloned();
     node.ok_or_else(|| MixError::Start(format!("{} is not in the roster", plan.name)))
@@ -260,15 +264,10 @@ fn runtime(scratch: &Scratch) -> Result<Runtime, MixError> {
         .build()
         .map_err(MixError::System)?;
     let directory = scratch.directory().to_owned();
-    let signals = within(runtime.handle(), || {
-        Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
-    });
-    let (mut interrupt, mut terminate) = signals.map_err(MixError::System)?;
+    let interrupt = within(runtime.handle(), Interrupt::listen);
+    let mut interrupt = interrupt.map_err(MixError::System)?;
     runtime.spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        interrupt.asked().await;
         let _ = std::fs::remove_dir_all(&directory);
         std::process::exit(INTERRUPTED);
     });

@@ -9,7 +9,8 @@ use rohrpost_measure::output::say;
 use rohrpost_measure::statistics::{Sample, count, float};
 use serde_json::{Value, json};
 
-use super::ledger::{Beyond, State};
+use super::ledger::{Beyond, Open, State};
+use super::letter::LetterId;
 use super::schedule::Schedule;
 use super::scrape::{Look, Watched};
 use super::trial::Outcome;
@@ -233,16 +234,7 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
     let column = |pick: fn(&(&'static str, f64, f64)) -> f64| -> Value {
         figures.latency.iter().map(|row| (row.0.to_owned(), Value::from(pick(row)))).collect()
     };
-    let lost = ledger.open().iter().map(|(id, open)| {
-        json!({
-            "client": id.sender,
-            "number": id.number,
-            "due_seconds": open.due.as_secs_f64(),
-            "state": words(open.state),
-        })
-    });
     let nodes = outcome.nodes.iter().map(|(node, look)| node_json(node, look.as_ref(), seconds));
-    let [median, p90, p99] = figures.beyond;
     let late = median_and_p99(&figures.lateness);
     json!({
         "clients": settings.clients,
@@ -254,17 +246,14 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
         "seed": settings.seed,
         "sent": ledger.sent(),
         "arrived": ledger.arrived(),
-        "lost": lost.collect::<Vec<_>>(),
+        "lost": ledger.open().iter().map(lost_json).collect::<Vec<_>>(),
         "damaged": ledger.damaged,
         "duplicates": ledger.duplicates,
         "latency_seconds": column(|row| row.1),
         "latency_max_seconds": millis(Duration::from_micros(ledger.latency.max())) / 1e3,
         "latency_by_law_seconds": column(|row| row.2),
-        "beyond_drawn": {
-            "pulls": ledger.beyond.len(),
-            "median_ms": median, "p90_ms": p90, "p99_ms": p99, "back_median_ms": figures.back,
-        },
-        "mix_lateness_ms": late.map(|(median, p99)| json!({ "median": median, "p99": p99 })),
+        "beyond_drawn": beyond_json(ledger.beyond.len(), &figures),
+        "mix_lateness_ms": late.map(late_json),
         "skipped_slots": ledger.skipped,
         "loops_lost": ledger.loops_lost,
         "links_lost": ledger.disconnects,
@@ -275,6 +264,26 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
         "warm_up_seconds": outcome.warmed.as_secs_f64(),
         "drain_seconds": outcome.drained.as_secs_f64(),
     })
+}
+
+fn lost_json((id, open): (&LetterId, &Open)) -> Value {
+    json!({
+        "client": id.sender,
+        "number": id.number,
+        "due_seconds": open.due.as_secs_f64(),
+        "state": words(open.state),
+    })
+}
+
+fn beyond_json(pulls: usize, figures: &Figures) -> Value {
+    let ([median, p90, p99], back) = (figures.beyond, figures.back);
+    json!({
+        "pulls": pulls, "median_ms": median, "p90_ms": p90, "p99_ms": p99, "back_median_ms": back,
+    })
+}
+
+fn late_json((median, p99): (f64, f64)) -> Value {
+    json!({ "median": median, "p99": p99 })
 }
 
 fn node_json(node: &Watched, look: Option<&Look>, seconds: f64) -> Value {
@@ -288,7 +297,7 @@ fn node_json(node: &Watched, look: Option<&Look>, seconds: f64) -> Value {
         "packets_out": look.sent,
         "cpu_micros_per_packet": micros_per_packet(look),
         "resident_bytes": look.usage.resident,
-        "lateness_ms": late.map(|(median, p99)| json!({ "median": median, "p99": p99 })),
+        "lateness_ms": late.map(late_json),
         "dropped": look.dropped,
         "virtual_clients": look.virtual_clients,
     })

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rohrpost_localnet::{LocalNetwork, NetworkDirectory, PlanOptions};
+use rohrpost_localnet::{LocalNetwork, NetworkDirectory, NodeOutput, PlanOptions};
 use rohrpost_network::Network;
 use rohrpost_node::{Limits, NodeConfig};
 use rohrpost_proto::roster::{Role, Traffic};
@@ -40,7 +40,7 @@ impl Target {
             plan.traffic = Traffic { slot, ..plan.traffic };
         }
         let directory = NetworkDirectory::temporary("load")?;
-        let mut local = LocalNetwork::start(directory, &plan, options.verbose)?;
+        let mut local = LocalNetwork::start(directory, &plan, NodeOutput::of(options.verbose))?;
         let network = Network::open(local.directory())
             .map_err(|error| RunError::NoNetwork(error.to_string()))?;
         if let Err(error) = local.until_ready(|_| {}).await {

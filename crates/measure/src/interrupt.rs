@@ -1,0 +1,30 @@
+//! Signals by which a program is asked to end: Ctrl-C, and SIGTERM of a service manager.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens for both signals, which end the process no longer by themselves.
+pub struct Interrupt {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    /// Begins to listen, within a runtime.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn listen() -> io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    /// Waits until the program is asked to end; once more for each further signal.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
