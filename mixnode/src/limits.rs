@@ -20,7 +20,7 @@ impl Default for MixLimits {
 
 impl From<RoleLimits> for MixLimits {
     fn from(given: RoleLimits) -> Self {
-        Self { pool_packets: given.pool_packets.unwrap_or(Self::default().pool_packets) }
+        Self { pool_packets: given.pool_packets.unwrap_or_else(|| Self::default().pool_packets) }
     }
 }
 
