@@ -3,7 +3,7 @@
 use rand::seq::{IndexedRandom, SliceRandom};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Account;
-use rohrpost_proto::roster::{Roster, RosterNode};
+use rohrpost_proto::directory::roster::{Roster, RosterNode};
 
 /// Keys and places of one client.
 pub struct Profile {

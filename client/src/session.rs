@@ -16,7 +16,7 @@ use rohrpost_network::{Clock, Network};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::courier::{Account, Message};
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;

@@ -15,10 +15,10 @@ use rohrpost_client::Card;
 use rohrpost_fuzz::letter::{NETWORK, PARTIES};
 use rohrpost_fuzz::network::{NODES, NOW, TRUST, sign};
 use rohrpost_node::NodeConfig;
-use rohrpost_proto::roster::{
+use rohrpost_proto::directory::roster::{
     NetworkFiles, Roster, RosterNode, parse_signatures, render_signatures,
 };
-use rohrpost_proto::trust::TrustRoot;
+use rohrpost_proto::directory::trust::TrustRoot;
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };
@@ -88,8 +88,8 @@ fn signatures(text: &str) {
     let Ok(signatures) = parse_signatures(text) else { return };
     let again = render_signatures(&signatures);
     let again = parse_signatures(&again).expect("what is written reads back");
-    let same = |(one, other): (&rohrpost_proto::roster::RosterSignature, _)| {
-        let other: &rohrpost_proto::roster::RosterSignature = other;
+    let same = |(one, other): (&rohrpost_proto::directory::roster::RosterSignature, _)| {
+        let other: &rohrpost_proto::directory::roster::RosterSignature = other;
         one.agency == other.agency && one.signature == other.signature
     };
     assert!(again.len() == signatures.len() && again.iter().zip(&signatures).all(same));

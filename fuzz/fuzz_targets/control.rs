@@ -9,15 +9,15 @@ use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::change::{Change, apply};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, TRUST, node_key, roster_text, sign};
 use rohrpost_packet::{Classic, Generation, NodeNumber, Suite, SuiteId};
-use rohrpost_proto::control::ControlMessage;
-use rohrpost_proto::descriptor::{
+use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::descriptor::{
     Descriptor, DescriptorBook, DescriptorRefusal, MAX_KEY_LEN, SignedDescriptor,
 };
-use rohrpost_proto::document::{Document, SignedDocument};
-use rohrpost_proto::roster::Roster;
-use rohrpost_proto::signing::{IdentityKey, Signature, SigningKey};
+use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
+use rohrpost_proto::directory::view::View;
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {

@@ -24,7 +24,7 @@ use rohrpost_packet::{
 use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
-use rohrpost_proto::pool::TICK;
+use rohrpost_proto::mix::pool::TICK;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 

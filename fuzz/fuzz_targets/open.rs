@@ -21,7 +21,7 @@ use rohrpost_packet::{
 use rohrpost_proto::instruction::{
     Answer, Instruction, MailboxKey, PullRequest, RelayContext, WriteKey,
 };
-use rohrpost_proto::trust::JoinKey;
+use rohrpost_proto::directory::trust::JoinKey;
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {

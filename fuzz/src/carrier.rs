@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rohrpost_packet::{
     Command, Generation, HopSecretKey, NodeNumber, Packet, ReplyId, open_header,
 };
-use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::document::Document;
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::document::Document;
 use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
+use rohrpost_proto::directory::view::View;
 
 use crate::network::{NODES, ROSTER, join_key, node_key};
 use crate::rng;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::roster::{Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic};
-use rohrpost_proto::signing::SigningKey;
-use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 
 /// Name of the network.
 pub const NAME: &str = "fuzz";

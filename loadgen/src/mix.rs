@@ -32,7 +32,7 @@ use rohrpost_localnet::SuiteChoice;
 use rohrpost_measure::output::tell;
 use rohrpost_measure::report::Report;
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 
 use error::MixError;
 pub(crate) use null_mix::NullMix;

@@ -12,10 +12,10 @@ use rand::{Rng, RngExt};
 use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Courier, Departure, Event, Vantage};
-use rohrpost_proto::roster::{Roster, RosterNode};
+use rohrpost_proto::directory::roster::{Roster, RosterNode};
+use rohrpost_proto::directory::trust::JoinKey;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::trust::JoinKey;
-use rohrpost_proto::view::View;
 
 use crate::job::{CoverJob, MixJob};
 use crate::metrics::MixMetrics;

@@ -3,7 +3,7 @@
 
 use rohrpost_node::{Follower, Handle, Node};
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::control::ControlMessage;
+use rohrpost_proto::directory::control::ControlMessage;
 
 use crate::job::CoverJob;
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, ReplyId, Suite};
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::Outgoing;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
 
 /// A job of a mixer.
 pub(crate) enum MixJob<S: Suite> {

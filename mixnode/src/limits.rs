@@ -3,7 +3,7 @@
 
 use rohrpost_node::{RoleLimits, Share};
 use rohrpost_packet::Suite;
-use rohrpost_proto::pool::Pool;
+use rohrpost_proto::mix::pool::Pool;
 
 /// Bounds that only mixes have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use rohrpost_measure::output::say;
 use rohrpost_network::{Network, NetworkError};
 use rohrpost_node::{NodeError, read_signing_key, write_signing_key};
-use rohrpost_proto::roster::{Role, Roster, RosterError, parse_signatures, render_signatures};
-use rohrpost_proto::signing::SigningKey;
-use rohrpost_proto::trust::{TrustError, TrustRoot};
+use rohrpost_proto::directory::roster::{
+    Role, Roster, RosterError, parse_signatures, render_signatures,
+};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{TrustError, TrustRoot};
 
 /// Makes an identity key and prints its public half.
 ///

@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use rohrpost_node::{Follower, Handle, Node};
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::control::ControlMessage;
-use rohrpost_proto::descriptor::DescriptorBook;
-use rohrpost_proto::document::{Document, SignedDocument};
-use rohrpost_proto::roster::Roster;
-use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::descriptor::DescriptorBook;
+use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
 

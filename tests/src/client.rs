@@ -10,10 +10,10 @@ use rand_core::Rng;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{NodeNumber, SessionId, Suite};
 use rohrpost_proto::courier::{Account, Contact, Courier, Vantage};
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::ChunkAssembler;
-use rohrpost_proto::roster::Roster;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::trust::TrustRoot;
 
 use crate::Skew;
 use crate::node::{courier, foreign_relays, rng, uniform};

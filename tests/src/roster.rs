@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
-use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::time::Time;
-use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
 
 /// The first relay.
 pub const NORTH: NodeNumber = NodeNumber::new(1);

@@ -19,12 +19,12 @@ pub use report::Tally;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::{Contact, Event};
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::trust::TrustRoot;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{Frame, Outgoing};
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::roster::Roster;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::trust::TrustRoot;
-use rohrpost_proto::view::View;
 pub use setup::{Bounds, Setup, seeds, seeds_or};
 
 use crate::client::Client;

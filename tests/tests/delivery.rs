@@ -5,8 +5,8 @@ use std::time::Duration;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::courier::Event;
+use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::roster::Traffic;
 use rohrpost_tests::{Conditions, Layout, Setup, Toy, World, seeds};
 
 fn letters_arrive_both_ways<S: Suite>(seed: u64) {

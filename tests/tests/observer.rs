@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
-use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 use rohrpost_tests::{
     Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, seeds,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
+use rohrpost_proto::directory::roster::Directory;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::roster::Directory;
 use rohrpost_tests::{Conditions, Layout, NORTH, Setup, Toy, World, seeds};
 
 const MIX: NodeNumber = NodeNumber::new(7);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use rohrpost_measure::progress;
 use rohrpost_measure::report::{Report, Verdict, number};
-use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::directory::roster::Traffic;
 use serde_json::{Value, json};
 
 use super::model::{Knowledge, Model};

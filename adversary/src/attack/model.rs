@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{CryptoRng, Rng, RngExt};
 use rohrpost_packet::HOPS;
 use rohrpost_proto::delay::exponential;
-use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::{Slot, Time};
 
 /// One setting of the attack.

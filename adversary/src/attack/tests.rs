@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::directory::roster::Traffic;
 
 use super::model::{Knowledge, Model};
 use super::search::{Effort, Needed, needed};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
-use rohrpost_proto::document::STALE_AFTER;
+use rohrpost_proto::directory::document::STALE_AFTER;
 
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use rohrpost_network::Network;
 use rohrpost_packet::envelope::{KeyId, MessageId, letter_body_len};
 use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 
 use crate::api::OutgoingMessage;
 use crate::store::{Fate, Outgoing};

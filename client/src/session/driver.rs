@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::courier::{Courier, Departure};
-use rohrpost_proto::document::{STALE_AFTER, SignedDocument};
+use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
 use tokio::time::sleep;

@@ -7,9 +7,9 @@ use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
 use rohrpost_proto::courier::{Account, Courier, Event, Message, Vantage};
-use rohrpost_proto::roster::Roster;
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::trust::JoinKey;
 
 use super::command::{Client, Correspondent, introduce};
 use super::error::PostError;

@@ -11,9 +11,9 @@ use rohrpost_client::{Completed, Cost, Fate, Network, Profile, Store, Unlock};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
 use rohrpost_proto::courier::{Complete, Contact, Message};
-use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
-use rohrpost_proto::signing::SigningKey;
-use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use zeroize::Zeroizing;
 
 /// A Monday in November 2026, since the Unix epoch.

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rohrpost_measure::output::tell;
 use rohrpost_network::Network;
 use rohrpost_packet::{Classic, Hybrid};
+use rohrpost_proto::directory::roster::{Role, SuiteName};
 use rohrpost_proto::frame::frame_len;
-use rohrpost_proto::roster::{Role, SuiteName};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -84,7 +84,7 @@ fn legend(network: &Network) -> Legend {
         SuiteName::Hybrid => frame_len::<Hybrid>(),
         SuiteName::Classic => frame_len::<Classic>(),
     };
-    let node = |node: &rohrpost_proto::roster::RosterNode| {
+    let node = |node: &rohrpost_proto::directory::roster::RosterNode| {
         let layer = match node.role {
             Role::Relay => None,
             Role::Mix { layer } => Some(layer + 1),

@@ -8,7 +8,7 @@ use rohrpost_client::Segmentation;
 use rohrpost_measure::duration;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::roster::{SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{SuiteName, Traffic};
 
 /// Options of `rohrpost-ops localnet`.
 #[derive(Args, Clone, Debug)]

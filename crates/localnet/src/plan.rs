@@ -10,9 +10,11 @@ use rohrpost_client::Segmentation;
 use rohrpost_mixnode::MixLimits;
 use rohrpost_node::{Limits, write_signing_key};
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic, render_signatures};
-use rohrpost_proto::signing::SigningKey;
-use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::directory::roster::{
+    Role, Roster, RosterNode, SuiteName, Traffic, render_signatures,
+};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_relay::RelayLimits;
 
 use crate::error::LocalnetError;

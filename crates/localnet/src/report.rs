@@ -8,7 +8,7 @@ use rohrpost_measure::output::say;
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Trip;
-use rohrpost_proto::roster::Role;
+use rohrpost_proto::directory::roster::Role;
 use serde_json::{Value, json};
 
 use crate::message::Delivery;

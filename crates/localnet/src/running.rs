@@ -14,7 +14,7 @@ use std::time::Duration;
 use rohrpost_measure::http::get;
 use rohrpost_measure::scratch::Scratch;
 use rohrpost_network::Network;
-use rohrpost_proto::roster::Role;
+use rohrpost_proto::directory::roster::Role;
 use tokio::time::sleep;
 
 use crate::child::{Children, NodeOutput};

@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rohrpost_proto::roster::{NetworkFiles, NetworkFilesError, Roster};
-use rohrpost_proto::trust::TrustRoot;
+use rohrpost_proto::directory::roster::{NetworkFiles, NetworkFilesError, Roster};
+use rohrpost_proto::directory::trust::TrustRoot;
 
 use crate::clock::unix_now;
 

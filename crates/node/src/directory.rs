@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
-use rohrpost_proto::control::ControlMessage;
 use rohrpost_proto::delay::longest;
-use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::document::Document;
+use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::hop::Hop;
-use rohrpost_proto::roster::Roster;
-use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
 use tokio::sync::watch;
 
 use crate::log::{Event, Log};

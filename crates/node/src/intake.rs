@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
-use rohrpost_proto::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::replay::Ingress;
-use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_transport::{
     Accepted, ControlChannels, ControlLink, FrameReceiver, NodeEndpoint, ServedLink, exchange,
 };

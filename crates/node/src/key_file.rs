@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use data_encoding::BASE64;
-use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::directory::signing::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::error::NodeError;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::directory::roster::RosterNode;
 use rohrpost_proto::frame::Outgoing;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::roster::RosterNode;
 use rohrpost_transport::{NodeEndpoint, PacketOutbox, PeerAddress, Shed};
 
 use crate::metrics::Metrics;

@@ -4,8 +4,8 @@
 //! number of buffers bounds all queues together; each queue has a bound of its own besides.
 
 use rohrpost_packet::{HEADROOM, Suite};
+use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Hop;
-use rohrpost_proto::roster::{Role, Roster};
 use rohrpost_transport::LINK_WINDOW;
 
 use crate::config::Limits;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rohrpost_network::{FilePaths, Network};
-use rohrpost_proto::roster::{Role, Roster, RosterNode};
-use rohrpost_proto::signing::SigningKey;
-use rohrpost_proto::trust::TrustRoot;
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::TrustRoot;
 
 use crate::config::NodeConfig;
 use crate::error::NodeError;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rohrpost_network::Clock;
-use rohrpost_proto::document::STALE_AFTER;
+use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::LinkChange;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
-use rohrpost_proto::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::roster::{Role, RosterNode};
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
-use rohrpost_proto::roster::{Role, RosterNode};
-use rohrpost_proto::view::View;
 use rohrpost_transport::{
     Buffers, ControlChannels, ControlDialer, EndpointConfig, NodeEndpoint, PeerAddress, REVISION,
     SOCKET_BUFFER,

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/hop.rs", &["Hop", "KeyEpoch"]),
     ("crates/proto/src/replay.rs", &["ReplayMemory"]),
-    ("crates/proto/src/pool.rs", &["Pool", "Waiting"]),
+    ("crates/proto/src/mix/pool.rs", &["Pool", "Waiting"]),
     ("crates/packet/src/buffer.rs", &["BufferPool"]),
     ("crates/proto/src/entry.rs", &["Entry", "Session"]),
     ("crates/proto/src/mailbox.rs", &["Mailboxes"]),
-    ("crates/proto/src/mailbox/slot.rs", &["Mailbox", "Held", "Stored"]),
-    ("crates/proto/src/descriptor.rs", &["DescriptorBook"]),
+    ("crates/proto/src/mailbox/queue.rs", &["Mailbox", "Held", "Stored"]),
+    ("crates/proto/src/directory/descriptor.rs", &["DescriptorBook"]),
     ("relay/src/session.rs", &["Sessions", "Live"]),
     ("relay/src/state.rs", &["SessionCounts"]),
 ];

@@ -18,8 +18,8 @@
 //! on any of this.
 
 mod account;
+mod answers;
 mod correspondence;
-mod error;
 mod event;
 mod fragments;
 mod grid;
@@ -43,17 +43,16 @@ use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
-pub use error::PostError;
 pub use event::{Event, Trip};
 pub use parcel::{MESSAGE_BYTES, Message};
 pub use reception::{Complete, Part};
 
 use crate::delay::exponential;
+use crate::directory::roster::Roster;
+use crate::directory::trust::JoinKey;
+use crate::directory::view::View;
 use crate::frame::{Outgoing, UpCell};
-use crate::roster::Roster;
 use crate::time::Time;
-use crate::trust::JoinKey;
-use crate::view::View;
 use correspondence::Correspondence;
 use event::Events;
 use grid::Grid;
@@ -81,6 +80,29 @@ pub enum Vantage {
         /// Layer of the mix, 0 to 2.
         layer: usize,
     },
+}
+
+/// Reason why a message is not accepted; always the caller's fault.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostError {
+    /// The contact is unknown.
+    #[error("no such contact; add its card first")]
+    Contact,
+    /// The message is too long.
+    #[error("{len} bytes are too long: a message holds {limit}")]
+    TooLong {
+        /// Bytes of text that were given.
+        len: usize,
+        /// Bytes of text that fit.
+        limit: usize,
+    },
+    /// No room is left for another message that waits.
+    #[error("the outbox is full; wait until some messages have arrived")]
+    Full,
+    /// The message's number is not above that of the message before it.
+    #[error("a message was posted before that bears this number, or a higher one")]
+    Order,
 }
 
 /// A cell or packet that leaves in a slot.

@@ -5,16 +5,13 @@
 //!
 //! - A packet's way: [`courier`] (client), [`entry`] (relay), [`hop`] and [`mix`] (mix node),
 //!   [`mailbox`] (relay), back over mixes and entry to the courier.
-//! - Contents of links: [`frame`] and [`control`]; contents of packets: [`instruction`].
-//! - Members of the network: [`trust`], [`roster`], [`descriptor`], [`document`], [`view`],
-//!   [`path`].
+//! - Contents of links: [`frame`] and [`directory::control`]; contents of packets: [`instruction`].
+//! - Members of the network: [`directory`], and a [`path`] over them.
 #![forbid(unsafe_code)]
 
-pub mod control;
 pub mod courier;
 pub mod delay;
-pub mod descriptor;
-pub mod document;
+pub mod directory;
 pub mod entry;
 pub mod frame;
 pub mod hop;
@@ -22,11 +19,6 @@ pub mod instruction;
 pub mod mailbox;
 pub mod mix;
 pub mod path;
-pub mod pool;
 pub mod replay;
-pub mod roster;
-pub mod signing;
 pub mod time;
-pub mod trust;
-pub mod view;
 pub mod wire;

@@ -4,21 +4,22 @@
 //! mailbox that has a SURB spends one, with an envelope if one waits and with a dummy otherwise. So
 //! neither the number nor the times of answers depend on mail, and no draw of randomness does.
 
-mod slot;
+mod queue;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 
+pub use queue::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
+
 use crate::frame::{Frame, Outgoing};
 use crate::hop::Refusal;
 use crate::instruction::{Instruction, MailboxId, Pull, Store};
 use crate::time::Time;
-use slot::Mailbox;
+use queue::Mailbox;
 
 /// Bounds of a relay's mailboxes.
 #[derive(Clone, Copy, Debug)]
@@ -43,21 +44,6 @@ pub struct Mailboxes<S: Suite> {
     /// Number of envelopes. Invariant: the sum over `boxes`, at most `limits.envelopes`.
     envelopes: AtomicUsize,
     limits: MailboxLimits,
-}
-
-/// Counters that a relay can show of one mailbox without knowing whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MailboxCounts {
-    /// First four bytes of the pseudonym, in hex.
-    pub pseudonym: String,
-    /// Pulls since the mailbox was registered.
-    pub pulls: u64,
-    /// Answers since the mailbox was registered.
-    pub answers: u64,
-    /// Envelopes stored since the mailbox was registered; its owner's loops are among them.
-    pub stored: u64,
-    /// Envelopes that the mailbox holds now.
-    pub held: usize,
 }
 
 impl<S: Suite> Mailboxes<S> {
@@ -178,13 +164,6 @@ impl<S: Suite> Mailboxes<S> {
         self.envelopes.fetch_sub(envelopes, Ordering::Relaxed);
     }
 }
-
-/// Time that an envelope is retained, and a mailbox after its last pull.
-pub const TTL: Duration = Duration::from_secs(7 * 86_400);
-/// Time after which an envelope that was served and not acknowledged is served again.
-pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
-/// SURBs held for a mailbox at most; the oldest leaves.
-pub const SURB_STOCK: usize = 8;
 
 #[cfg(test)]
 mod tests;

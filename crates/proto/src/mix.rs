@@ -5,18 +5,20 @@
 //! gives nothing. Time must not go backwards. Each worker of a node owns one; they share the
 //! [`Hop`].
 
+pub mod pool;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{Command, NodeNumber, ReplyId, Suite};
 
+use crate::directory::roster::{Role, Roster};
 use crate::frame::{Frame, Outgoing};
 use crate::hop::{Hop, Probe, Refusal, Stage};
-use crate::pool::Pool;
 use crate::replay::Ingress;
-use crate::roster::{Role, Roster};
 use crate::time::Time;
+use pool::Pool;
 
 /// A whole mix, or one worker's share of it.
 pub struct Mix<S: Suite> {

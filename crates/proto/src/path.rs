@@ -6,8 +6,8 @@ use rand_core::CryptoRng;
 use rohrpost_packet::{Delay, HOPS, Hop, NodeNumber, Route, Suite};
 
 use crate::delay::exponential;
-use crate::roster::RosterNode;
-use crate::view::View;
+use crate::directory::roster::RosterNode;
+use crate::directory::view::View;
 
 /// Nodes of a path and the delay drawn for each; the last node has none.
 #[derive(Clone, PartialEq, Eq, Debug)]

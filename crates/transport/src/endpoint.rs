@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use quinn::{Connection, Incoming, TokioRuntime};
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::roster::RosterNode;
-use rohrpost_proto::signing::{IdentityKey, SigningKey};
+use rohrpost_proto::directory::roster::RosterNode;
+use rohrpost_proto::directory::signing::{IdentityKey, SigningKey};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};

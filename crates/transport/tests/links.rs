@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
-use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
     EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::signing::SigningKey;
+use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Buffers, EndpointConfig, NodeEndpoint, PeerAddress, Segmentation, connect,
 };

@@ -8,7 +8,7 @@ use rohrpost_measure::exposition::risen;
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_measure::statistics::{Sample, count, distance_limit};
 use rohrpost_packet::Suite;
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::json;
 
 use super::error::MixError;

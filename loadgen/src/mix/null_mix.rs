@@ -17,8 +17,8 @@ use rohrpost_measure::output::say;
 use rohrpost_measure::process::thread_time;
 use rohrpost_node::{Duty, Log, NodeError, Prepared, Tasks, prepare, supervise};
 use rohrpost_packet::{Buffer, BufferPool, Classic, Hybrid, Suite};
+use rohrpost_proto::directory::roster::{RosterNode, SuiteName};
 use rohrpost_proto::frame::frame_len;
-use rohrpost_proto::roster::{RosterNode, SuiteName};
 use rohrpost_transport::{
     Accepted, Buffers, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox, PeerAddress,
 };

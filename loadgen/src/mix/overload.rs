@@ -10,7 +10,7 @@ use rohrpost_measure::exposition::{Exposition, risen};
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_measure::statistics::float;
 use rohrpost_packet::Suite;
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::json;
 
 use super::error::MixError;

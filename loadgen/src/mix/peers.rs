@@ -12,12 +12,12 @@ use std::time::Duration;
 use rohrpost_network::Clock;
 use rohrpost_node::read_signing_key;
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
-use rohrpost_proto::control::{ControlMessage, MAX_CONTROL_LEN};
-use rohrpost_proto::descriptor::DescriptorBook;
-use rohrpost_proto::document::{Document, SignedDocument};
+use rohrpost_proto::directory::control::{ControlMessage, MAX_CONTROL_LEN};
+use rohrpost_proto::directory::descriptor::DescriptorBook;
+use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
+use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::frame::frame_len;
-use rohrpost_proto::roster::{Role, Roster, RosterNode};
-use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{
     Accepted, Buffers, ControlChannels, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox,

@@ -6,7 +6,7 @@ use clap::Args;
 use rohrpost_measure::process::Cpu;
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_packet::Suite;
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::{Value, json};
 
 use super::baseline::{self, Baseline};

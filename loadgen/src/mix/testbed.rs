@@ -20,7 +20,7 @@ use rohrpost_measure::statistics::whole;
 use rohrpost_network::Network;
 use rohrpost_node::Limits;
 use rohrpost_packet::Suite;
-use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName};
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName};
 use rohrpost_transport::PacketOutbox;
 use tokio::runtime::Runtime;
 

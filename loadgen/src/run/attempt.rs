@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rohrpost_measure::output::tell;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::roster::{Roster, SuiteName};
+use rohrpost_proto::directory::roster::{Roster, SuiteName};
 
 use super::error::RunError;
 use super::letter;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use rohrpost_measure::statistics::Sample;
-use rohrpost_proto::roster::Traffic;
+use rohrpost_proto::directory::roster::Traffic;
 
 /// The law of one roster for clients with so many mailboxes each.
 #[derive(Clone, Copy)]

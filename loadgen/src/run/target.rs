@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rohrpost_localnet::{LocalNetwork, NetworkDirectory, NodeOutput, PlanOptions};
 use rohrpost_network::Network;
 use rohrpost_node::{Limits, NodeConfig};
-use rohrpost_proto::roster::{Role, Traffic};
+use rohrpost_proto::directory::roster::{Role, Traffic};
 
 use super::error::RunError;
 use super::options::Options;

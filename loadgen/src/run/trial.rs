@@ -11,7 +11,7 @@ use rohrpost_client::Profile;
 use rohrpost_measure::process::{Machine, Usage};
 use rohrpost_measure::progress::bar;
 use rohrpost_network::Network;
-use rohrpost_proto::roster::SuiteName;
+use rohrpost_proto::directory::roster::SuiteName;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};

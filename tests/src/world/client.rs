@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::Departure;
-use rohrpost_proto::document::SignedDocument;
+use rohrpost_proto::directory::document::SignedDocument;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::view::View;
 
 use super::World;
 use super::schedule::Happening;

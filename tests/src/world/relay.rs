@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::document::Document;
+use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
-use rohrpost_proto::view::View;
 
 use super::World;
 use super::schedule::Happening;

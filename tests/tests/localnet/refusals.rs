@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rohrpost_localnet::{Plan, PlanOptions};
 use rohrpost_measure::scratch::Scratch;
-use rohrpost_proto::roster::{SuiteName, parse_signatures, render_signatures};
+use rohrpost_proto::directory::roster::{SuiteName, parse_signatures, render_signatures};
 
 use crate::process::{node, scratch};
 

@@ -14,9 +14,9 @@ use super::parcel::{Message, Parcel, Patience};
 use super::receipt::Receipt;
 use super::reception::{Reception, WINDOW};
 
+use crate::directory::view::View;
 use crate::path::below;
 use crate::time::Time;
-use crate::view::View;
 
 /// A contact and both directions of what is exchanged with it.
 pub(super) struct Correspondence {

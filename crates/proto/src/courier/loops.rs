@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::MessageId;
 
-use crate::roster::Traffic;
+use crate::directory::roster::Traffic;
 use crate::time::Time;
 
 /// Loops that have left, oldest first; at most [`BOUND`], the oldest is given up as lost.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rohrpost_packet::{Generation, NodeNumber, Suite};
 
-use crate::view::View;
+use crate::directory::view::View;
 
 /// The keys of the last view in which each node was; as many entries as the roster has nodes.
 #[derive(Default)]

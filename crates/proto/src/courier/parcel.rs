@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::fragments::Fragments;
 use super::receipt::Receipt;
+use crate::directory::roster::Traffic;
 use crate::mailbox::SERVE_AGAIN;
 use crate::path::Path;
-use crate::roster::Traffic;
 use crate::time::Time;
 
 /// A message for a contact. The application stores it until it is delivered or has expired.

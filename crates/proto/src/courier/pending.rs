@@ -5,9 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use rohrpost_packet::{NodeNumber, ReplyId, Suite, SurbOpener};
 
 use super::event::Trip;
+use crate::directory::roster::Traffic;
 use crate::mailbox::SURB_STOCK;
 use crate::path::Path;
-use crate::roster::Traffic;
 
 /// A SURB that a mailbox may answer with.
 pub(super) struct PendingReply<S: Suite> {

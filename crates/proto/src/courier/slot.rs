@@ -19,11 +19,11 @@ use super::law::Load;
 use super::pending::PendingReply;
 use super::{Courier, Departure, Vantage};
 use crate::delay::exponential;
+use crate::directory::view::View;
 use crate::frame::{Frame, Outgoing, UpCell};
 use crate::instruction::{Instruction, PullRequest, Store};
 use crate::path::{Path, below};
 use crate::time::{Slot, Time};
-use crate::view::View;
 
 /// Time at which a slot is filled, and the moment at which its packet begins its path.
 #[derive(Clone, Copy)]

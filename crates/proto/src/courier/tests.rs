@@ -3,7 +3,7 @@
 use rohrpost_packet::envelope::MessageId;
 
 use super::*;
-use crate::roster::Traffic;
+use crate::directory::roster::Traffic;
 
 #[test]
 fn loops_are_given_up_after_their_time_oldest_first() {

@@ -4,11 +4,10 @@ use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{NodeNumber, Suite, Surb};
 use subtle::ConstantTimeEq;
 
-use super::{
-    EnvelopeId, InstructionError, MailboxId, MailboxKey, PULL, RelayContext, VERSION, WriteKey,
-};
-use crate::signing::{IdentityKey, Signature};
-use crate::trust::JoinKey;
+use super::context::{InstructionError, PULL, RelayContext, VERSION};
+use super::mailbox::{EnvelopeId, MailboxId, MailboxKey, WriteKey};
+use crate::directory::signing::{IdentityKey, Signature};
+use crate::directory::trust::JoinKey;
 use crate::wire::{Malformed, Reader};
 
 /// Acknowledgements that one pull carries.

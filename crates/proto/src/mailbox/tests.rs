@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::envelope::{Envelope, NetworkId};
 use rohrpost_packet::{
@@ -6,10 +8,10 @@ use rohrpost_packet::{
 };
 
 use super::*;
+use crate::directory::trust::JoinKey;
 use crate::instruction::{
     Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, Stay, WriteKey,
 };
-use crate::trust::JoinKey;
 
 const MIX: NodeNumber = NodeNumber::new(3);
 const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);

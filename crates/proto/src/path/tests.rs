@@ -5,12 +5,12 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::{Classic, Generation, HopSecretKey};
 
 use super::*;
-use crate::descriptor::{Descriptor, SignedDescriptor};
-use crate::document::Document;
-use crate::roster::{Role, Roster, SuiteName, Traffic};
-use crate::signing::SigningKey;
+use crate::directory::descriptor::{Descriptor, SignedDescriptor};
+use crate::directory::document::Document;
+use crate::directory::roster::{Role, Roster, SuiteName, Traffic};
+use crate::directory::signing::SigningKey;
+use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 use crate::time::Time;
-use crate::trust::{Agency, JoinKey, TrustRoot};
 
 const OPERATORS_OF: [(&str, Role); 8] = [
     ("north", Role::Relay),

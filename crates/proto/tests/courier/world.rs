@@ -13,16 +13,16 @@ use rohrpost_packet::{
     open_header,
 };
 use rohrpost_proto::courier::{Account, Courier, Departure, Event, Message, OwnMailbox, Vantage};
-use rohrpost_proto::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::document::Document;
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing, UpCell};
 use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
-use rohrpost_proto::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
-use rohrpost_proto::signing::SigningKey;
 use rohrpost_proto::time::{Slot, Time};
-use rohrpost_proto::trust::{Agency, JoinKey, TrustRoot};
-use rohrpost_proto::view::View;
 use zeroize::Zeroizing;
 
 /// A Monday in November 2026.

@@ -8,7 +8,7 @@ use rohrpost_packet::envelope::NetworkId;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::signing::IdentityKey;
+use crate::directory::signing::IdentityKey;
 
 /// Contents of `trust.toml`, checked.
 pub struct TrustRoot {
@@ -208,7 +208,7 @@ pub enum TrustError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signing::SigningKey;
+    use crate::directory::signing::SigningKey;
 
     fn agencies(n: u8) -> Vec<Agency> {
         let agency = |i| Agency {

@@ -1,5 +1,10 @@
+use std::net::SocketAddr;
+
+use rohrpost_packet::NodeNumber;
+
 use super::*;
-use crate::trust::{Agency, JoinKey};
+use crate::directory::signing::SigningKey;
+use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 
 const NOW: u64 = 1_795_000_000;
 

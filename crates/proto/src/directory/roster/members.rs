@@ -1,7 +1,5 @@
-//! The roster: nodes, rates and rules of a network, signed by k of n agencies offline.
-
-mod file;
-mod network;
+//! Members of a network: the nodes of the roster, their places in the layers, and the rates that all
+//! follow.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,13 +8,8 @@ use std::time::Duration;
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
 
-pub use network::{NetworkFiles, NetworkFilesError};
-
-pub use file::{RosterError, RosterSignature, parse_signatures, render_signatures};
-
+use crate::directory::signing::IdentityKey;
 use crate::replay::Ingress;
-use crate::signing::{IdentityKey, SigningKey};
-use crate::trust::TrustRoot;
 
 /// A verified roster. All rates of the network come from here; no client can lower its cover.
 pub struct Roster {
@@ -36,7 +29,7 @@ pub struct Roster {
     pub traffic: Traffic,
     /// Periods of the directory.
     pub directory: Directory,
-    nodes: BTreeMap<NodeNumber, RosterNode>,
+    pub(super) nodes: BTreeMap<NodeNumber, RosterNode>,
 }
 
 /// The suites that a roster can name.
@@ -162,29 +155,6 @@ pub struct RosterNode {
 }
 
 impl Roster {
-    /// Reads a roster and checks its signatures, threshold, expiry and rules.
-    ///
-    /// # Errors
-    /// The fault in the roster, with line or names, and what to do.
-    pub fn verify(
-        text: &str,
-        signatures: &[RosterSignature],
-        trust: &TrustRoot,
-        now_unix: u64,
-    ) -> Result<Self, RosterError> {
-        file::check_signatures(text, signatures, trust)?;
-        let roster = Self::parse(text, trust)?;
-        roster.check_expiry(now_unix)?;
-        Ok(roster)
-    }
-
-    /// Signs the exact bytes of a roster.
-    #[must_use]
-    pub fn sign(text: &str, agency: &str, key: &SigningKey) -> RosterSignature {
-        let signature = key.sign(SIGNATURE_LABEL, text.as_bytes());
-        RosterSignature { agency: agency.to_owned(), signature }
-    }
-
     /// The node with this number.
     #[must_use]
     pub fn node(&self, number: NodeNumber) -> Option<&RosterNode> {
@@ -236,8 +206,3 @@ impl Roster {
         self.predecessors(role).position(|node| node.number == from).map(Ingress::new)
     }
 }
-
-const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v1\0";
-
-#[cfg(test)]
-mod tests;

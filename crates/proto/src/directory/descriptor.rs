@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::{Generation, NodeNumber, SuiteId};
 
-use crate::roster::Roster;
-use crate::signing::{Signature, SigningKey};
+use crate::directory::roster::Roster;
+use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
 

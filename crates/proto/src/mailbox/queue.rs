@@ -1,12 +1,12 @@
 //! A single mailbox: its SURBs, its envelopes, the room that its owner has earned.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Suite, Surb};
 
-use super::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
 use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WRITE_KEYS, WriteKey};
 use crate::time::Time;
 
@@ -35,6 +35,21 @@ struct Stored<S: Suite> {
     envelope: Envelope<S>,
     since: Time,
     served: Option<Time>,
+}
+
+/// Counters that a relay can show of one mailbox without knowing whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxCounts {
+    /// First four bytes of the pseudonym, in hex.
+    pub pseudonym: String,
+    /// Pulls since the mailbox was registered.
+    pub pulls: u64,
+    /// Answers since the mailbox was registered.
+    pub answers: u64,
+    /// Envelopes stored since the mailbox was registered; its owner's loops are among them.
+    pub stored: u64,
+    /// Envelopes that the mailbox holds now.
+    pub held: usize,
 }
 
 impl<S: Suite> Mailbox<S> {
@@ -153,4 +168,11 @@ const FIRST_ROOM: usize = 16;
 const PULLS_PER_ROOM: u32 = 100;
 /// Largest credit: with [`FIRST_ROOM`], room for 128 envelopes.
 const MAX_CREDIT: u32 = 112 * PULLS_PER_ROOM;
-const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Time that an envelope is retained, and a mailbox after its last pull.
+pub const TTL: Duration = Duration::from_secs(7 * 86_400);
+/// Time after which an envelope that was served and not acknowledged is served again.
+pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
+/// SURBs held for a mailbox at most; the oldest leaves.
+pub const SURB_STOCK: usize = 8;

@@ -1,4 +1,4 @@
-//! `roster.toml` and `roster.sig`: commented TOML for people, and what can be wrong with it.
+//! `roster.toml`: commented TOML for people, and what can be wrong with it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -7,19 +7,10 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use serde::Deserialize;
 
-use super::{Directory, Role, Roster, RosterNode, SIGNATURE_LABEL, SuiteName, Traffic};
-use crate::signing::{IdentityKey, Signature};
+use super::members::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+use crate::directory::signing::IdentityKey;
+use crate::directory::trust::{TrustRoot, quoted};
 use crate::time::calendar::days_since_epoch;
-use crate::trust::{TrustRoot, quoted};
-
-/// Signature of one agency over a roster.
-#[derive(Clone)]
-pub struct RosterSignature {
-    /// Name of the agency that signed.
-    pub agency: String,
-    /// Signature over label and exact bytes of the file.
-    pub signature: Signature,
-}
 
 impl Roster {
     /// Reads a roster without looking at signatures or expiry.
@@ -124,61 +115,6 @@ impl Roster {
         }
         text
     }
-}
-
-/// Reads the signatures in `roster.sig`.
-///
-/// # Errors
-/// The text is not the TOML of signatures.
-pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError> {
-    let raw: RawSignatures = toml::from_str(text).map_err(Box::new)?;
-    let signature = |raw: RawSignature| {
-        let signature = raw.signature.parse();
-        let signature = signature.map_err(|_| RosterError::Signature(raw.agency.clone()))?;
-        Ok(RosterSignature { agency: raw.agency, signature })
-    };
-    raw.signature.into_iter().map(signature).collect()
-}
-
-/// Writes the signatures as `roster.sig`.
-#[must_use]
-pub fn render_signatures(signatures: &[RosterSignature]) -> String {
-    let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
-    signatures.iter().fold(head, |mut text, signed| {
-        let (agency, signature) = (quoted(&signed.agency), signed.signature);
-        let _ = write!(text, "\n[[signature]]\nagency = {agency}\nsignature = \"{signature}\"\n");
-        text
-    })
-}
-
-/// Counts each agency once, and only signatures that verify.
-pub(super) fn check_signatures(
-    text: &str,
-    signatures: &[RosterSignature],
-    trust: &TrustRoot,
-) -> Result<(), RosterError> {
-    for signed in signatures {
-        let Some(agency) = trust.agencies().iter().find(|agency| agency.name == signed.agency)
-        else {
-            return Err(RosterError::UnknownSigner(signed.agency.clone()));
-        };
-        if !agency.key.verify(SIGNATURE_LABEL, text.as_bytes(), &signed.signature) {
-            return Err(RosterError::Signature(signed.agency.clone()));
-        }
-    }
-    let signed = |name: &str| signatures.iter().any(|signed| signed.agency == name);
-    let (signed, missing): (Vec<_>, Vec<_>) =
-        trust.agencies().iter().map(|agency| agency.name.as_str()).partition(|name| signed(name));
-    if signed.len() < trust.threshold() {
-        let names = if signed.is_empty() { "nobody".to_owned() } else { signed.join(", ") };
-        return Err(RosterError::UnderSigned {
-            signed: signed.len(),
-            names,
-            threshold: trust.threshold(),
-            missing: missing.join(" or "),
-        });
-    }
-    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -289,20 +225,6 @@ impl RawNode {
             identity,
         })
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSignatures {
-    #[serde(default)]
-    signature: Vec<RawSignature>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSignature {
-    agency: String,
-    signature: String,
 }
 
 /// Fault in a roster; the text says what to do.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 
-use crate::document::Document;
-use crate::roster::{Roster, RosterNode};
+use crate::directory::document::Document;
+use crate::directory::roster::{Roster, RosterNode};
 
 /// State of the network as a builder of packets knows it.
 pub struct View<S: Suite> {

@@ -1,7 +1,7 @@
 //! Messages between nodes and relays, over control links.
 
-use crate::descriptor::SignedDescriptor;
-use crate::document::SignedDocument;
+use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::document::SignedDocument;
 use crate::frame::MAX_DOCUMENT_LEN;
 use crate::wire::{Malformed, Reader};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 
-use crate::descriptor::SignedDescriptor;
-use crate::roster::Roster;
-use crate::signing::{Signature, SigningKey};
+use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::roster::Roster;
+use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
 

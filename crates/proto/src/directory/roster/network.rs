@@ -1,7 +1,9 @@
 //! The three files of a network directory, read together.
 
-use super::{Roster, RosterError, parse_signatures};
-use crate::trust::{TrustError, TrustRoot};
+use super::file::RosterError;
+use super::members::Roster;
+use super::signatures::parse_signatures;
+use crate::directory::trust::{TrustError, TrustRoot};
 
 /// Texts of the files that describe a network.
 pub struct NetworkFiles<'a> {

@@ -1,0 +1,98 @@
+//! Answers of the own mailboxes: opened, acknowledged, and their envelopes taken in.
+
+use rohrpost_packet::envelope::{Envelope, KeyId, Kind, Letter};
+use rohrpost_packet::{NodeNumber, Suite};
+
+use super::Courier;
+use super::event::{Event, Trip};
+use super::pending::PendingReply;
+use super::receipt::Receipt;
+use super::reception::{Part, Taken};
+use crate::instruction::Answer;
+
+impl<S: Suite> Courier<S> {
+    /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
+    /// would serve it again for a week.
+    pub(super) fn receive(&mut self, reply: PendingReply<S>, trip: Trip, mut payload: Box<[u8]>) {
+        let PendingReply { opener, mailbox, relay, pull, .. } = reply;
+        let body = opener.open(&mut payload).ok();
+        let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
+            self.events.push(Event::PullLost { relay });
+            return;
+        };
+        let Answer { stay, envelope } = answer;
+        self.inbox.answer_came(mailbox);
+        self.events.push(Event::PullAnswered { relay, pull, stay, trip: trip.clone() });
+        let Some((id, envelope)) = envelope else {
+            return;
+        };
+        self.inbox.acknowledge(mailbox, id);
+        let Some((sender, letter)) = self.read(&envelope) else {
+            self.events.push(Event::Dropped);
+            return;
+        };
+        if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &letter) {
+            return;
+        }
+        self.admit(trip, relay, sender, letter);
+    }
+
+    /// Takes a fragment from a contact.
+    fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, letter: Letter) {
+        let now = trip.at;
+        let patience = self.patience;
+        let Some(other) = self.correspondences.get_mut(&sender) else {
+            self.events.push(Event::Dropped);
+            return;
+        };
+        if letter.kind == Kind::Acknowledgement {
+            let Ok(receipt) = Receipt::decode(&letter.body) else {
+                self.events.push(Event::Dropped);
+                return;
+            };
+            let events = other.acknowledged(now, &receipt, patience);
+            events.into_iter().for_each(|event| self.events.push_mail(event));
+            return;
+        }
+        match other.reception.take(&Part::of(&letter)) {
+            Taken::New => {
+                self.events.push_mail(Event::Arrived {
+                    letter: Box::new(letter),
+                    sender,
+                    relay,
+                    trip,
+                });
+            }
+            Taken::Known => self.acknowledge_later(now, sender),
+            Taken::Silent => {}
+        }
+    }
+
+    /// Opens an envelope from oneself or a contact.
+    fn read(&self, envelope: &Envelope<S>) -> Option<(KeyId, Letter)> {
+        let prekeys: Vec<_> = self.account.prekeys.iter().collect();
+        let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
+        let (sender, own) = (opened.sender(), self.account.identity.public());
+        let identity = if sender == own.key_id() {
+            own
+        } else {
+            &self.correspondences.get(&sender)?.contact.identity
+        };
+        Some((sender, opened.letter(own, identity).ok()?))
+    }
+
+    /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
+    /// long given up or served twice. Anything with a text in it is a note to oneself.
+    fn loop_returned(&mut self, trip: &Trip, letter: &Letter) -> bool {
+        let Some(flying) = self.loops.returned(letter.message) else {
+            return letter.body.is_empty();
+        };
+        let answered_by = flying.stored_by.next_multiple(self.roster.traffic.answer_period());
+        let expected = answered_by + trip.drawn() + self.entry_wait();
+        self.events.push(Event::LoopReturned {
+            after: trip.at.since(flying.sent),
+            lateness: trip.at.since(expected),
+        });
+        true
+    }
+}

@@ -1,0 +1,14 @@
+//! The roster: nodes, rates and rules of a network, signed by k of n agencies offline.
+
+mod file;
+mod members;
+mod network;
+mod signatures;
+
+pub use file::RosterError;
+pub use members::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+pub use network::{NetworkFiles, NetworkFilesError};
+pub use signatures::{RosterSignature, parse_signatures, render_signatures};
+
+#[cfg(test)]
+mod tests;
