@@ -23,10 +23,10 @@ pub(crate) struct Options {
     /// A capture that `rohrpost-ops localnet --capture FILE` has written, or tcpdump's of the same
     /// network.
     file: PathBuf,
-    /// What its addresses are [default: FILE.legend.toml].
+    /// Meaning of its addresses [default: FILE.legend.toml].
     #[arg(long, value_name = "FILE")]
     legend: Option<PathBuf>,
-    /// One JSON object on standard output instead of tables.
+    /// Print one JSON object on standard output instead of tables.
     #[arg(long)]
     json: bool,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 /// Prints the table of links and what it shows.
 ///
 /// # Errors
-/// A file cannot be read, or is not what it should be.
+/// A file cannot be read, or it is no capture or no legend.
 pub(crate) fn run(options: &Options) -> Result<(), WireError> {
     let legend = read_legend(options)?;
     let datagrams = read_capture(&options.file)?;
@@ -73,7 +73,7 @@ fn read_capture(path: &Path) -> Result<Vec<(Duration, Datagram)>, WireError> {
     read(file).map_err(|source| WireError::Pcap { path: path.to_owned(), source })
 }
 
-/// Why there is no report.
+/// Failures to report on a capture.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
     #[error(

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// Suite of the packets.
     #[arg(long, value_enum, global = true, default_value_t = SuiteChoice::Hybrid)]
     suite: SuiteChoice,
-    /// One JSON object on standard output instead of text.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]

@@ -25,7 +25,7 @@ pub(crate) use options::Options;
 /// Runs until the load is over and its letters were awaited.
 ///
 /// # Errors
-/// Why it could not be done, or that something was lost.
+/// The load could not be measured, or letters were lost.
 pub(crate) fn run(options: &Options) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

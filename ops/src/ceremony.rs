@@ -57,7 +57,7 @@ pub fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyErro
 /// Checks the files of a network directory and says what they hold.
 ///
 /// # Errors
-/// Which file is wrong, and what to do.
+/// A file is wrong; the message says which, and what to do.
 pub fn check(network: &Path) -> Result<(), CeremonyError> {
     let Network { trust, roster } = Network::open(network)?;
     let (silent, lying) = trust.survives();
@@ -91,7 +91,7 @@ fn replace(path: &Path, text: &str) -> Result<(), CeremonyError> {
         .map_err(|source| CeremonyError::Write { path: path.to_owned(), source })
 }
 
-/// Why a step of the ceremony fails; each says what to do.
+/// Failures of a step of the ceremony; each says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyError {
@@ -100,7 +100,7 @@ pub enum CeremonyError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Answer of the system.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -108,7 +108,7 @@ pub enum CeremonyError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Answer of the system.
         source: io::Error,
     },
     /// The trust root is wrong.
@@ -129,7 +129,7 @@ pub enum CeremonyError {
 }
 
 impl CeremonyError {
-    /// After sysexits.h.
+    /// Exit code after sysexits.h.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

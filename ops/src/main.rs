@@ -25,7 +25,7 @@ enum Command {
     Localnet(rohrpost_localnet::Options),
     /// Make an identity key for a node or an agency.
     Keygen {
-        /// Where to write it (PKCS#8 PEM, mode 0600); never overwritten.
+        /// Path of the new key (PKCS#8 PEM, mode 0600); never overwritten.
         file: PathBuf,
     },
     /// Sign and check rosters.

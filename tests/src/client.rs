@@ -22,7 +22,7 @@ use crate::shelf::Shelf;
 /// A client, before and after its first link.
 pub(crate) struct Client<S: Suite> {
     pub(crate) entry: NodeNumber,
-    /// Its wall clock's, until the first cell comes.
+    /// Skew of its wall clock, until the first cell comes.
     pub(crate) skew: Skew,
     pub(crate) link: Option<Link>,
     pub(crate) courier: Option<Courier<S>>,
@@ -30,14 +30,15 @@ pub(crate) struct Client<S: Suite> {
     /// Number of the newest document.
     pub(crate) document: u64,
     pub(crate) rng: ChaCha20Rng,
-    /// How others write to it.
+    /// Card by which others write to it.
     pub(crate) card: Contact,
     /// Relays whose mailboxes have answered.
     pub(crate) answered: BTreeSet<NodeNumber>,
-    /// What lasts when it is restarted.
+    /// Store that lasts when the client is restarted.
     pub(crate) shelf: Shelf,
     contacts: BTreeMap<KeyId, Contact>,
-    /// Of the run, and which client it is: its keys are drawn from these in each of its lives.
+    /// Seed of the run, and number of the client: its keys are drawn from these in each
+    /// incarnation.
     origin: (u64, usize),
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Link {
     pub(crate) number: u64,
     /// True time of the last cell; of the handshake at first.
     pub(crate) heard: Time,
-    /// Whether the first cell has come, which sets the clock and begins the grid.
+    /// True once the first cell has come, which sets the clock and begins the grid.
     pub(crate) greeted: bool,
 }
 
@@ -119,7 +120,7 @@ impl<S: Suite> Client<S> {
         self.document = 0;
     }
 
-    /// Between links: half to one and a half of two seconds.
+    /// Pause between links: half to one and a half of two seconds.
     pub(crate) fn pause(&mut self) -> Duration {
         PAUSE.mul_f64(0.5 + uniform(&mut self.rng))
     }

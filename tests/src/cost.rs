@@ -1,4 +1,4 @@
-//! What a run costs: the CPU time of its thread.
+//! Cost of a run: the CPU time of its thread.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct CpuClock {
 }
 
 impl CpuClock {
-    /// Starts now.
+    /// Begins to count, for the calling thread.
     #[must_use]
     pub fn start() -> Self {
         Self { started: thread_time() }

@@ -19,7 +19,7 @@ pub fn poisson_mix_entropy(packets_per_delay: f64) -> f64 {
     (std::f64::consts::E * packets_per_delay).log2()
 }
 
-/// What an observer of one mix knows: which arrivals may still be inside.
+/// Knowledge of an observer of one mix: which arrivals may still be inside.
 #[derive(Default)]
 pub struct PoolObserver {
     /// Arrivals and the probability that each is still inside. Those below [`FAINT`] are dropped, so
@@ -36,7 +36,7 @@ impl PoolObserver {
         self.pool += 1;
     }
 
-    /// Where in the posterior this arrival lies, if it is what leaves now: the probability of all
+    /// Place in the posterior of this arrival, if it is what leaves now: the probability of all
     /// earlier arrivals, and `part` (0 to 1) of its own.
     ///
     /// With `part` drawn uniformly, the places of the true arrivals are uniform in 0 to 1 if and

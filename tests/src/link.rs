@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::time::Time;
 
-/// One end of a link.
+/// End of a link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Address {
     /// A node of the roster.
@@ -31,9 +31,9 @@ impl Address {
 /// Latency and loss of all links.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
-    /// Least latency.
+    /// Least latency of a frame.
     pub latency: Duration,
-    /// Added at most.
+    /// Latency that is added at most.
     pub jitter: Duration,
     /// Lost, of a million.
     pub lost_per_million: u32,
@@ -47,7 +47,7 @@ impl Conditions {
         lost_per_million: 0,
     };
 
-    /// How long a frame is on its way; `None` if it is lost.
+    /// Time that a frame is on its way; `None` if it is lost.
     ///
     /// A function of the seed, the link, the moment and what is given of the frame, not of what else
     /// has been sent: so one packet more or less changes the fate of no other. Packets of one tick

@@ -1,4 +1,4 @@
-//! One mix alone: the real core, real packets, Poisson arrivals; and what an observer of its links
+//! A lone mix: the real core, real packets, Poisson arrivals; and what an observer of its links
 //! sees of it.
 
 use std::collections::VecDeque;
@@ -47,7 +47,7 @@ pub enum Sight {
     Arrival {
         /// When.
         at: Time,
-        /// Its number, in order of arrival.
+        /// Number in order of arrival.
         packet: u64,
     },
     /// The packet has come out.
@@ -133,7 +133,7 @@ impl LoneMix {
 impl Iterator for LoneMix {
     type Item = Sight;
 
-    /// What passes next; never ends.
+    /// The next sight; there is always one.
     fn next(&mut self) -> Option<Sight> {
         loop {
             if let Some(sight) = self.seen.pop_front() {

@@ -33,7 +33,7 @@ pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {
     ChaCha20Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
 }
 
-/// What all nodes have.
+/// State that all nodes have.
 pub(crate) struct Node<S: Suite> {
     pub(crate) number: NodeNumber,
     /// Tells one life of a node from the next.
@@ -44,9 +44,9 @@ pub(crate) struct Node<S: Suite> {
     pub(crate) refusals: BTreeMap<&'static str, u64>,
     pub(crate) duty: Duty<S>,
     seed: u64,
-    /// When the newest key was made, by the own clock.
+    /// Time at which the newest key was made, by the own clock.
     made: Time,
-    /// Of mixes, while passages are traced.
+    /// Twin of a mix, while passages are traced.
     pub(crate) twin: Option<Twin<S>>,
 }
 
@@ -110,8 +110,8 @@ impl<S: Suite> Node<S> {
         *self.refusals.entry(refusal.as_str()).or_default() += 1;
     }
 
-    /// What an announcer of a real node does at each announcement: old keys go, and at the end of
-    /// the epoch a new one is made.
+    /// Keeps keys as a real node's announcer does at each announcement: old keys go, and at the end
+    /// of the epoch a new one is made.
     pub(crate) fn tend_keys(&mut self, now: Time, roster: &Roster) {
         self.hop.sweep(now);
         if now.since(self.made) >= roster.directory.epoch {
@@ -253,10 +253,11 @@ pub(crate) fn courier<S: Suite>(
     Courier::new(now, vantage, account, Arc::clone(roster), join_key, seed, phase)
 }
 
-/// In [0, 1).
+/// Uniform number in [0, 1).
 pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// As in a real node: old keys live on for the spreading of documents, and the longest delay.
+/// Time that old keys live on, as in a real node: the spreading of documents, and the longest
+/// delay.
 const GRACE: Duration = Duration::from_secs(60);

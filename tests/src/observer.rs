@@ -6,7 +6,7 @@ use rohrpost_proto::time::Time;
 
 use crate::Address;
 
-/// What a record is about. The observer cannot see it; the tests compare by it.
+/// Content of a record. The observer cannot see it; the tests compare by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// A cell of a client link, up or down.
@@ -18,22 +18,22 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
+    /// All kinds of records.
     pub const ALL: &'static [Self] = &[Self::Cell, Self::Answer, Self::Transit];
 }
 
-/// Something left.
+/// Record of something that left.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Record {
-    /// When.
+    /// Moment at which it left.
     pub at: Time,
-    /// From.
+    /// Sender.
     pub from: Address,
-    /// To.
+    /// Receiver.
     pub to: Address,
-    /// Bytes.
+    /// Length of the frame in bytes.
     pub len: usize,
-    /// For the tests.
+    /// Content, for the tests.
     pub kind: Kind,
 }
 
@@ -51,7 +51,7 @@ impl Record {
     }
 }
 
-/// What a run keeps of what happened.
+/// Part of the events that a run keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Memory {
     /// Every record and every event; grows with the run.
@@ -94,7 +94,7 @@ impl Observer {
         self.digests.get(&kind).map(|(_, hasher)| hasher.finalize())
     }
 
-    /// How many records of a kind there were.
+    /// Number of records of a kind.
     #[must_use]
     pub fn count(&self, kind: Kind) -> u64 {
         self.digests.get(&kind).map_or(0, |(count, _)| *count)

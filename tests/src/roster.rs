@@ -9,9 +9,9 @@ use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::time::Time;
 
-/// The first relay.
+/// Number of the first relay.
 pub const NORTH: NodeNumber = NodeNumber::new(1);
-/// When the virtual networks begin.
+/// Time at which the virtual networks begin.
 pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 
 /// Size and rates of a network. Nodes are numbered relays first, then layer by layer; operators

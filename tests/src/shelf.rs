@@ -1,4 +1,4 @@
-//! What a client has put where it lasts: a store in memory that outlives its courier.
+//! Lasting store of a client: a store in memory that outlives its courier.
 //!
 //! As the store of a real client does, it takes a message before the courier does, keeps it until it
 //! is delivered or has expired, keeps each fragment before it is acknowledged, and takes note of a
@@ -20,16 +20,16 @@ pub(crate) struct Shelf {
     next: BTreeMap<KeyId, u64>,
     parts: BTreeMap<(KeyId, u64, u32), Kept>,
     below: BTreeMap<KeyId, u64>,
-    /// What was complete, in that order.
+    /// Messages that were complete, in that order.
     pub(crate) inbox: Vec<(KeyId, Vec<u8>)>,
-    /// What was given up.
+    /// Messages that were given up.
     pub(crate) expired: Vec<MessageId>,
 }
 
 struct Posted {
     id: MessageId,
     expires: Time,
-    /// It has expired, and the other client has not taken note of that.
+    /// True if it has expired, and the other client has not taken note of that.
     void: bool,
     body: Vec<u8>,
 }

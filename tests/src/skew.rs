@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use rohrpost_proto::time::Time;
 
-/// By how much a party's clock is off. It runs as fast as the true one.
+/// Error of a party's clock. It runs as fast as the true one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Skew {
-    /// It shows more than the true time.
+    /// The clock shows more than the true time.
     Ahead(Duration),
-    /// It shows less.
+    /// The clock shows less than the true time.
     Behind(Duration),
 }
 
 impl Skew {
-    /// A right clock.
+    /// Skew of a right clock.
     pub const NONE: Self = Self::Ahead(Duration::ZERO);
 
-    /// What the clock shows at the true time `now`.
+    /// Reading of the clock at the true time `now`.
     pub(crate) fn read(self, now: Time) -> Time {
         match self {
             Self::Ahead(by) => now + by,
@@ -33,7 +33,7 @@ impl Skew {
         }
     }
 
-    /// Of a clock that shows `local` at the true time `now`.
+    /// Skew of a clock that shows `local` at the true time `now`.
     pub(crate) fn between(local: Time, now: Time) -> Self {
         if local < now { Self::Behind(now.since(local)) } else { Self::Ahead(local.since(now)) }
     }

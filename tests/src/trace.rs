@@ -1,4 +1,5 @@
-//! Which departure of a mix belongs to which arrival: what a mix hides, told to the tests.
+//! Passages through a mix: which departure belongs to which arrival, which a mix hides, told to the
+//! tests.
 //!
 //! A traced mix has a twin: a second hop with the same keys, which opens a copy of each frame on its
 //! arrival and so knows the bytes that will leave. The mix itself runs as it always does.
@@ -17,9 +18,9 @@ use rohrpost_proto::time::Time;
 pub struct Passage {
     /// The mix.
     pub mix: NodeNumber,
-    /// When its frame arrived.
+    /// Arrival of the packet's frame.
     pub arrived: Time,
-    /// When it left.
+    /// Departure of the packet.
     pub left: Time,
 }
 
@@ -56,7 +57,7 @@ impl<S: Suite> Twin<S> {
         }
     }
 
-    /// When the packet that now leaves had arrived; `None` for the mix's own.
+    /// Arrival time of the packet that now leaves; `None` for the mix's own.
     pub(crate) fn leave(&mut self, packet: &[u8]) -> Option<Time> {
         self.inside.remove(&beginning(packet))
     }

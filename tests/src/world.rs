@@ -42,17 +42,17 @@ pub struct World<S: Suite> {
     pub observer: Observer,
     /// Every packet between nodes with its bytes, while [`World::capture`] is set.
     pub captured: Vec<(NodeNumber, NodeNumber, Box<[u8]>)>,
-    /// Whether packets are captured.
+    /// True if packets are captured.
     pub capture: bool,
-    /// What the clients' couriers have told; with [`Memory::Digest`] only of letters.
+    /// Events of the clients' couriers; with [`Memory::Digest`] only of letters.
     pub events: Vec<ClientEvent>,
-    /// What the virtual clients of mixes have told; nothing with [`Memory::Digest`].
+    /// Events of the virtual clients of mixes; nothing with [`Memory::Digest`].
     pub cover: Vec<(NodeNumber, Event)>,
     /// Passages through mixes, if [`Setup::trace`] is set.
     pub passages: Vec<Passage>,
-    /// What has been lost or cut off, by link.
+    /// Counts of frames lost or cut off, by link.
     pub lost: BTreeMap<(Address, Address), u64>,
-    /// What the clients' couriers have told, counted.
+    /// Counts of the events of the clients' couriers.
     pub tally: Tally,
     setup: Setup,
     roster: Arc<Roster>,
@@ -77,11 +77,11 @@ type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
 
 /// Something a client's courier has told.
 pub struct ClientEvent {
-    /// Which client.
+    /// Number of the client.
     pub client: usize,
-    /// When, by the true clock.
+    /// Time by the true clock.
     pub at: Time,
-    /// What.
+    /// The event that its courier told.
     pub event: Event,
 }
 
@@ -192,13 +192,13 @@ impl<S: Suite> World<S> {
         self.clients[client].card.clone()
     }
 
-    /// Whether a client's link is up and its clock set.
+    /// Tells whether a client's link is up and its clock set.
     #[must_use]
     pub fn is_online(&self, client: usize) -> bool {
         self.clients[client].link.is_some_and(|link| link.greeted)
     }
 
-    /// Whether all mailboxes of a client have answered it, so that letters to it are kept.
+    /// Tells whether all mailboxes of a client have answered it, so that letters to it are stored.
     #[must_use]
     pub fn is_reachable(&self, client: usize) -> bool {
         let client = &self.clients[client];
@@ -215,7 +215,7 @@ impl<S: Suite> World<S> {
         self.events.iter().filter_map(letter).collect()
     }
 
-    /// How often a node has dropped a packet for this reason.
+    /// Number of packets that a node has dropped for this reason.
     #[must_use]
     pub fn refused(&self, node: NodeNumber, reason: Refusal) -> u64 {
         let node = self.nodes.get(&node);
@@ -228,7 +228,7 @@ impl<S: Suite> World<S> {
         self.nodes.keys().map(|node| self.refused(*node, reason)).sum()
     }
 
-    /// What `relay` would tell its clients now.
+    /// The view that `relay` would give its clients now.
     #[must_use]
     pub fn view(&mut self, relay: NodeNumber) -> Option<View<S>> {
         let node = self.nodes.get_mut(&relay)?;

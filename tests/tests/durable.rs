@@ -28,18 +28,18 @@ const SECOND: Duration = Duration::from_secs(1);
 const SLOT: Duration = Duration::from_secs(2);
 /// A quarter of the default, so that time-outs are some four minutes.
 const ACK_DELAY: Duration = Duration::from_secs(30);
-/// In which messages are posted and things go wrong.
+/// Time in which messages are posted and things go wrong.
 const TURMOIL: Duration = Duration::from_secs(1_000);
-/// After which the last outbox must be empty.
+/// Time after which the last outbox must be empty.
 const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
 
-/// Who writes how much to whom.
+/// Crowd of clients, and how much each writes to whom.
 #[derive(Clone, Copy)]
 struct Crowd {
     clients: usize,
-    /// To whom each client writes: so many of those after it.
+    /// Contacts to whom each client writes: so many of those after it.
     contacts: usize,
-    /// From each client to each of its contacts.
+    /// Messages of each client to each of its contacts.
     messages: u32,
 }
 
@@ -64,7 +64,7 @@ fn hybrid_messages_survive_all_losses_of_memory() {
     every_seed(1..seeds().end.min(4), |seed| println!("{}", survive::<Hybrid>(seed, crowd)));
 }
 
-/// On all cores.
+/// Runs every seed, on all cores.
 fn every_seed(seeds: Range<u64>, run: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(seeds.start);
     let end = seeds.end;
@@ -78,7 +78,7 @@ fn every_seed(seeds: Range<u64>, run: impl Fn(u64) + Sync) {
     });
 }
 
-/// One run; what it was and cost.
+/// Runs a seed; tells what the run was and cost.
 fn survive<S: Suite>(seed: u64, crowd: Crowd) -> String {
     let mut world = begin::<S>(seed, crowd);
     let origin = world.now;
@@ -162,7 +162,7 @@ impl Crowd {
     }
 }
 
-/// When what happens: all messages, one restart of every node, the death of one after its
+/// Plan of a run: all messages, one restart of every node, the death of one after its
 /// restart, and as many restarts of clients as there are clients, each of any of them.
 fn plan<S: Suite>(seed: u64, world: &World<S>, crowd: Crowd) -> Vec<(Duration, Deed)> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);

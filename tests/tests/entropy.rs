@@ -1,4 +1,4 @@
-//! How well one mix hides which of its arrivals a departure is.
+//! Entropy of the arrivals that may be a departure of one mix.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,16 +15,16 @@ const BURN_IN_DELAYS: usize = 30;
 /// Departures that count.
 const DEPARTURES: usize = 12_000;
 
-/// What the observer has found of each departure.
+/// Findings of the observer about each departure.
 #[derive(Default)]
 struct Findings {
     /// Entropy of its posterior over arrivals.
     entropies: Vec<f64>,
-    /// Where in it the true arrival lies.
+    /// Places in it at which the true arrivals lie.
     places: Vec<f64>,
 }
 
-/// What passes on the links of a mix whose pool holds so many packets on average.
+/// Sights on the links of a mix whose pool holds so many packets on average.
 fn mix(seed: u64, packets_per_delay: u32) -> LoneMix {
     LoneMix::new(seed, DELAY / packets_per_delay, DELAY, 4 * DEPARTURES)
 }

@@ -1,4 +1,4 @@
-//! What an observer of all links can record does not depend on mail.
+//! Independence of mail of all that an observer of all links can record.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn assert_equal_records<S: Suite>(silent: &World<S>, busy: &World<S>, seed: u64)
     assert_eq!((silent.tally.sent, silent.tally.arrived), (0, 0), "seed {seed}");
 }
 
-/// What the entry relays pass on: when, which relay, how long. To which mix depends on the path.
+/// Departures from the entry relays: when, which relay, how long. The mix depends on the path.
 fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
     let relay =
         |record: &&Record| (1..=4).any(|n| record.from == Address::Node(NodeNumber::new(n)));

@@ -16,7 +16,7 @@ fn addresses(nodes: &[NodeNumber]) -> Vec<Address> {
     nodes.iter().map(|node| Address::Node(*node)).collect()
 }
 
-/// When each letter of a client has left, by its body's number.
+/// Time at which each letter of a client has left, by its body's number.
 fn left(world: &World<Toy>, client: usize) -> BTreeMap<u8, Time> {
     let sent = world.events.iter().filter(|told| told.client == client);
     let sent = sent.filter_map(|told| match &told.event {
@@ -26,7 +26,7 @@ fn left(world: &World<Toy>, client: usize) -> BTreeMap<u8, Time> {
     sent.collect()
 }
 
-/// Whose letters have come.
+/// Letters that have come, by their bodies' numbers.
 fn come(world: &World<Toy>, client: usize) -> Vec<u8> {
     world.arrived(client).iter().map(|body| body[0]).collect()
 }

@@ -52,20 +52,21 @@ fn volume(slot: Duration, at_least: Duration) -> String {
     format!("{slots} slots of {slot:?}. {}", world.report())
 }
 
-/// With slots of four seconds, so that the run stays short: 200 virtual seconds or what it takes.
+/// Two thousand clients with slots of four seconds, so that the run stays short: 200 virtual
+/// seconds or what it takes.
 #[test]
 fn two_thousand_clients_exchange_letters() {
     println!("{}", volume(Duration::from_secs(4), Duration::from_secs(200)));
 }
 
-/// By the default grid, for three minutes.
+/// Two thousand clients on the default grid, for three minutes.
 #[test]
 #[ignore = "some minutes of CPU time: cargo test --release -p rohrpost-tests -- --ignored"]
 fn two_thousand_clients_on_the_default_grid() {
     println!("{}", volume(Duration::from_millis(250), Duration::from_secs(180)));
 }
 
-/// Where the CPU time of a run goes: building and opening Toy packets, per packet.
+/// CPU time of a run by its parts: building and opening Toy packets, per packet.
 #[test]
 #[ignore = "prints what packets cost: cargo test --release -p rohrpost-tests -- --ignored --nocapture"]
 fn what_a_toy_packet_costs() {

@@ -29,8 +29,8 @@ pub(crate) struct Options {
     /// less there is of them, the better for the attacker.
     #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = value_parser!(u32).range(1..=86_400))]
     mail: u32,
-    /// Of how many of their two mailboxes Alice and Bob make use in writing to each other. 1 is the
-    /// worst case: each enters the network at an operator that has one mailbox of the other, which a
+    /// Mailboxes, of their two, that Alice and Bob use in writing to each other. 1 is the worst
+    /// case: each enters the network at an operator that has one mailbox of the other, which a
     /// sender avoids, and the attacker knows which. With 2 a coin decides for each envelope.
     #[arg(long, value_name = "1|2", default_value_t = 1, value_parser = value_parser!(u32).range(1..=2))]
     mailboxes: u32,
@@ -48,12 +48,12 @@ pub(crate) struct Options {
     /// Makes the same trials again.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// One JSON object on standard output instead of text.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// What was found for one mean.
+/// Messages needed at one mean.
 struct Row {
     mean: u32,
     found: Vec<(Knowledge, Needed)>,
@@ -183,6 +183,6 @@ impl Needed {
 const DEFAULT_MEAN: u32 = 120;
 /// Messages that the attacker must need by default.
 const ENOUGH: u32 = 500;
-/// Without a delay the attack must work, a tenth of that at most; else nothing would say that it is not
-/// the attack that fails. On Signal five suffice.
+/// Messages at which the attack must work without a delay, a tenth of that at most; else nothing
+/// would say that it is not the attack that fails. On Signal five suffice.
 const FEW: u32 = ENOUGH / 10;

@@ -1,4 +1,5 @@
-//! How far ahead Alice must be, when scores are sums of many small parts and so as good as normal.
+//! Distance by which Alice must be ahead, when scores are sums of many small parts and so near
+//! normal.
 
 use rohrpost_measure::statistics::count;
 

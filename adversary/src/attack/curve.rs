@@ -1,5 +1,5 @@
-//! What the attacker computes from the times at which envelopes were handed to Bob: what a store at
-//! each moment counts for whoever owns the mailbox.
+//! The attacker's computation from the times at which envelopes were handed to Bob: the weight of a
+//! store at each moment for whoever owns the mailbox.
 //!
 //! **Likelihood.** Let `p` be the share of Alice's messages among the marks, `g` the density of the
 //! way from an answer to a stored acknowledgement without its delay, `m` the mean of that delay, and
@@ -112,7 +112,7 @@ fn epoch(way: &[f64], decay: f64, mean: f64) -> (usize, usize) {
     best.1
 }
 
-/// What stores count, block after block.
+/// Weights of stores, block after block.
 pub(super) struct Curve {
     /// `Σ w g` from the block's start on, one way beyond its end.
     direct: Vec<f64>,
@@ -127,19 +127,19 @@ pub(super) struct Curve {
     reach: u32,
 }
 
-/// What a store counts at each step of a block, by each method.
+/// Weight of a store at each step of a block, by each method.
 pub(super) struct Block {
     weights: Vec<[f64; 2]>,
     quiet: bool,
 }
 
 impl Block {
-    /// Whether nothing counts anything.
+    /// Tells whether nothing counts anything.
     pub(super) const fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// What a store counts so long after the block's start.
+    /// Weight of a store so long after the block's start.
     pub(super) fn weight(&self, after: Duration) -> [f64; 2] {
         self.weights.get(step(after.as_secs_f64())).copied().unwrap_or_default()
     }
@@ -187,7 +187,7 @@ impl Curve {
         block
     }
 
-    /// Whether nothing will count until the next mark.
+    /// Tells whether nothing will count until the next mark.
     fn rests(&self, kernel: &Kernel) -> bool {
         let ratio = self.level / (STEP * kernel.background);
         self.reach == 0 && self.open < 0.5 && ratio < kernel.floor
@@ -223,7 +223,7 @@ const BLOCK_STEPS: usize = 1_280;
 const STEP_COUNT: f64 = 1_280.0;
 /// Seconds of a block.
 pub(super) const BLOCK: u64 = 64;
-/// Of the ways one in a million takes longer than these 10 s.
+/// Steps of a way; one way in a million takes longer than these 10 s.
 const WAY_STEPS: usize = 200;
 const WAYS: u32 = 400_000;
 /// Share of the peak of one mark below which a likelihood is not worth a look. Beyond it, three means

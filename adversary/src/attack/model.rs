@@ -9,7 +9,7 @@ use rohrpost_proto::delay::exponential;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::{Slot, Time};
 
-/// One setting of the attack.
+/// Setting of an attack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Model {
     /// Slot, mix delay and answer period.
@@ -22,16 +22,16 @@ pub(super) struct Model {
     pub(super) mail: Duration,
     /// Mean delay of an acknowledgement.
     pub(super) acknowledgement: Duration,
-    /// Of how many of their two mailboxes each Alice and Bob use in writing to each other: 1 or 2.
+    /// Mailboxes, of their two, that Alice and Bob each use in writing to each other: 1 or 2.
     pub(super) mailboxes: u32,
-    /// What the attacker is told of Bob's mailbox.
+    /// The attacker's knowledge of Bob's mailbox.
     pub(super) knowledge: Knowledge,
 }
 
-/// What the colluding relays know of the envelopes in Bob's mailbox.
+/// Knowledge of the envelopes in Bob's mailbox that colluding relays have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub(super) enum Knowledge {
-    /// When each is stored and handed out: what relays see.
+    /// Times at which each is stored and handed out, which relays see.
     Times,
     /// Besides, which of them are messages and not Bob's loops or acknowledgements to him.
     Messages,
@@ -74,7 +74,7 @@ impl Model {
         LOOP * self.view()
     }
 
-    /// From one odd slot to the next.
+    /// Time between two odd slots.
     pub(super) fn loop_period(&self) -> Duration {
         self.traffic.slot * 2
     }
@@ -113,7 +113,7 @@ pub(super) struct Place {
     phase: Duration,
     /// The session's tick lies so long after each multiple of a slot.
     tick: Duration,
-    /// From a slot's start to the tick that takes its cell along.
+    /// Time between a slot's start and the tick that takes its cell along.
     lag: Duration,
 }
 
@@ -126,7 +126,7 @@ impl Place {
         Self { slot, phase, tick, lag }
     }
 
-    /// When a cell of this slot leaves the entry relay.
+    /// Time at which a cell of this slot leaves the entry relay.
     pub(super) fn departure(&self, slot: Slot) -> Time {
         slot.start(self.slot) + self.lag
     }
@@ -146,7 +146,7 @@ impl Place {
         slot
     }
 
-    /// When the cell of a slot leaves the client.
+    /// Time at which the cell of a slot leaves the client.
     pub(super) fn sends(&self, slot: Slot) -> Time {
         slot.start(self.slot) + self.phase
     }

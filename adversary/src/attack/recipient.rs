@@ -24,11 +24,11 @@ pub(super) struct Recipient {
     /// comes in a block and the seconds before.
     coming: BinaryHeap<Reverse<(Time, Content)>>,
     next_answer: Time,
-    /// For each sender, when the acknowledgement leaves that answers all that has come before.
+    /// Time at which the acknowledgement leaves that answers all that has come before, by sender.
     leaving: HashMap<usize, Time>,
 }
 
-/// What is in an envelope.
+/// Content of an envelope.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Content {
     Message { from: usize },
@@ -36,7 +36,7 @@ enum Content {
     Receipt,
 }
 
-/// What a block of time brings.
+/// Events of a block of time.
 #[derive(Default)]
 pub(super) struct Handed {
     /// Answers that the attacker takes for messages.

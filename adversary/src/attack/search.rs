@@ -1,4 +1,5 @@
-//! How many messages the attacker needs: many trials side by side, until enough of them name Alice.
+//! The number of messages that the attacker needs: many trials side by side, until enough name
+//! Alice.
 
 use std::num::NonZero;
 use std::thread;
@@ -11,7 +12,7 @@ use super::curve::{Kernel, METHODS};
 use super::model::{Knowledge, Model};
 use super::trial::Trial;
 
-/// How a number is sought.
+/// Effort of a search for a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     pub(super) trials: u32,
@@ -20,12 +21,13 @@ pub(super) struct Effort {
     pub(super) limit: u32,
 }
 
-/// What was found.
+/// Result of a search.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Needed {
     /// The attacker names Alice after so many messages, by this method first.
     Messages { count: u32, method: &'static str },
-    /// He does not within `played`, and by how far Alice was ahead then, needs more than `above`.
+    /// More than `above`, by how far Alice was ahead after `played`, within which he does not name
+    /// her.
     More { played: u32, above: u32 },
 }
 
@@ -61,7 +63,8 @@ pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed
     Needed::More { played: limit, above: above(&trials, model, limit) }
 }
 
-/// Without knowing Bob's loops every moment matters, and a message takes as much work as many others.
+/// Messages after which a trial is given up: without knowing Bob's loops every moment matters, and
+/// a message takes as much work as many others.
 fn limit(model: &Model, effort: Effort) -> u32 {
     match model.knowledge {
         Knowledge::Messages => effort.limit,
@@ -69,7 +72,7 @@ fn limit(model: &Model, effort: Effort) -> u32 {
     }
 }
 
-/// In how many trials Alice is named, by method.
+/// Trials in which Alice is named, by method.
 fn named(trials: &[Trial]) -> [u32; 2] {
     let mut named = [0; 2];
     for trial in trials {

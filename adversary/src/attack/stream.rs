@@ -8,7 +8,7 @@ use rohrpost_proto::time::{Slot, Time};
 
 use super::model::{Model, Place};
 
-/// One user's loops: an odd slot in so many, drawn by the gaps between them.
+/// Loops of a user: an odd slot in so many, drawn by the gaps between them.
 pub(super) struct Loops {
     place: Place,
     /// Counts odd slots.
@@ -23,7 +23,7 @@ impl Loops {
         Self { place, next: gap(miss, rng), miss }
     }
 
-    /// When the next loop that leaves before `end` is stored; not in the order of leaving.
+    /// Time at which the next loop that leaves before `end` is stored; not in the order of leaving.
     pub(super) fn next(
         &mut self,
         model: &Model,
@@ -51,7 +51,7 @@ impl Loops {
         self.next = first + gap(self.miss, rng);
     }
 
-    /// When the cell of this odd slot leaves the entry relay.
+    /// Time at which the cell of this odd slot leaves the entry relay.
     fn leaves(&self, odd: u64) -> Time {
         self.place.departure(Slot::new(2 * odd + 1))
     }
@@ -88,7 +88,7 @@ fn wait(rate: f64, rng: &mut impl Rng) -> Duration {
     Duration::from_secs_f64((-uniform(rng).ln() / rate).min(FOREVER))
 }
 
-/// In (0, 1].
+/// Uniform number in (0, 1].
 fn uniform(rng: &mut impl Rng) -> f64 {
     1.0 - rng.random_range(0.0..1.0)
 }

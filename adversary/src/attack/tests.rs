@@ -37,9 +37,9 @@ fn with_the_default_delay_five_hundred_do_not() {
     assert!(matches!(found, Needed::More { .. }), "{found:?}");
 }
 
-/// Near what sums of small parts need: the square of a distance of 4.25, times the rate of loops, over
-/// the share of Alice's messages and the squared density of the delay, which is 0.05 per second less
-/// what the way smears; about 150.
+/// Sums of small parts need about this: the square of a distance of 4.25, times the rate of loops,
+/// over the share of Alice's messages and the squared density of the delay, which is 0.05 per
+/// second less what the way smears; about 150.
 #[test]
 fn ten_seconds_cost_what_the_theory_says() {
     let found = attack(Model { acknowledgement: Duration::from_secs(10), ..model() }, 400);

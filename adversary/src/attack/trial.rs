@@ -1,4 +1,4 @@
-//! One trial: Bob, the crowd in which Alice hides, and the attacker's scores of all of them.
+//! A trial: Bob, the crowd in which Alice hides, and the attacker's scores of all of them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,7 +27,7 @@ pub(super) struct Trial {
     messages: u32,
     /// Acknowledgements on their way, earliest first; at most a few of each user.
     acknowledgements: BinaryHeap<Reverse<(Time, usize)>>,
-    /// By user and method.
+    /// Scores by user and method.
     scores: Vec<[f64; 2]>,
 }
 
@@ -69,7 +69,7 @@ impl Trial {
         }
     }
 
-    /// By method, whether Alice is ahead of everybody else.
+    /// Tells by method whether Alice is ahead of everybody else.
     pub(super) fn names_alice(&self) -> [bool; 2] {
         let alice = self.scores[ALICE];
         [0, 1].map(|method| {
@@ -78,7 +78,7 @@ impl Trial {
         })
     }
 
-    /// How many standard deviations of the others' likelihood Alice's lies above their mean.
+    /// Standard deviations of the others' likelihood by which Alice's lies above their mean.
     pub(super) fn separation(&self) -> f64 {
         let others = Sample::new(self.scores[ALICE + 1..].iter().map(|score| score[0]));
         let ahead = self.scores[ALICE][0] - others.mean();
@@ -132,7 +132,7 @@ fn add(score: &mut [f64; METHODS.len()], weight: [f64; METHODS.len()]) {
     score.iter_mut().zip(weight).for_each(|(score, weight)| *score += weight);
 }
 
-/// When a block begins.
+/// Time at which a block begins.
 fn begin(block: u64) -> Time {
     Time::from_micros(block * BLOCK * 1_000_000)
 }

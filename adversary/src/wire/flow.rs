@@ -10,7 +10,7 @@ use rohrpost_measure::statistics::Sample;
 /// A datagram as an observer sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
-    /// Since the Unix epoch.
+    /// Time since the Unix epoch.
     pub(crate) at: Duration,
     pub(crate) len: u16,
     pub(crate) header: QuicHeader,
@@ -24,7 +24,7 @@ pub(crate) struct Flow {
     pub(crate) datagrams: Vec<Seen>,
 }
 
-/// What a flow carries.
+/// Content of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Kind {
     /// Cells of a client.
@@ -42,7 +42,7 @@ pub(crate) struct Exception {
     pub(crate) len: u16,
     pub(crate) header: QuicHeader,
     pub(crate) count: usize,
-    /// When the last one came, since the flow's first datagram.
+    /// Time of the last one since the flow's first datagram.
     pub(crate) last: Duration,
 }
 
@@ -99,7 +99,8 @@ fn clients(
     first.into_iter().zip(1..).map(|((_, address), number)| (address, number)).collect()
 }
 
-/// Whether packets go from one node to the other: relays before the first layer and after the last.
+/// Tells whether packets go from one node to the other: relays stand before the first layer and
+/// after the last.
 fn is_next(from: &LegendNode, to: &LegendNode, layers: usize) -> bool {
     let next = from.layer.map_or(1, |layer| layer + 1);
     to.layer == if next > layers { None } else { Some(next) }
@@ -110,7 +111,7 @@ impl Flow {
         self.datagrams.iter().map(|seen| u64::from(seen.len)).sum()
     }
 
-    /// Whether an end is a client.
+    /// Tells whether an end is a client.
     pub(crate) const fn is_client(&self) -> bool {
         matches!(self.kind, Kind::Up | Kind::Down)
     }

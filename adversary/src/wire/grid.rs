@@ -45,8 +45,9 @@ impl Grid {
 }
 
 impl Comparison {
-    /// From `start` on letters are sent for a period, then none for one, and so on: what the machine
-    /// does besides falls on both alike.
+    /// Both parts of a flow: from `start` on letters are sent for a period, then none for one, and
+    /// so on; the rest of what the machine does falls on both alike. does besides falls on both
+    /// alike.
     pub(crate) fn of(
         flow: &Flow,
         slot: Duration,
@@ -77,7 +78,7 @@ impl Comparison {
     }
 }
 
-/// When the datagrams after the handshake left.
+/// Times at which the datagrams after the handshake left.
 fn times(flow: &Flow) -> impl Iterator<Item = Duration> {
     let after = |seen: &&Seen| seen.header == QuicHeader::Short;
     flow.datagrams.iter().filter(after).map(|seen| seen.at)
@@ -91,8 +92,8 @@ fn offsets(cells: &[Duration], slot_ms: f64) -> impl Iterator<Item = (Duration, 
     cells.iter().map(move |cell| (*cell, wrapped(offset(*cell) - median, slot_ms)))
 }
 
-/// Where cells begin: as many datagrams as a cell takes, closer together than [`BURST`]. Among more
-/// of them, an acknowledgement just before a cell say, the densest ones are the cell.
+/// Beginnings of cells: as many datagrams as a cell takes, closer together than [`BURST`]. Among
+/// more of them, an acknowledgement just before a cell say, the densest ones are the cell.
 fn cells(times: &[Duration], frame_len: u64) -> Vec<Duration> {
     let need = usize::try_from(frame_len.div_ceil(USUAL_LEN.into())).unwrap_or(usize::MAX).max(1);
     let span = |window: &&[Duration]| window[need - 1] - window[0];
@@ -147,7 +148,7 @@ fn millis(from: Duration, to: Duration) -> f64 {
     to.saturating_sub(from).as_secs_f64() * 1e3
 }
 
-/// Into half a slot on either side of zero.
+/// Wraps an offset into half a slot on either side of zero.
 fn wrapped(offset: f64, slot_ms: f64) -> f64 {
     let half = slot_ms / 2.0;
     (offset + half).rem_euclid(slot_ms) - half

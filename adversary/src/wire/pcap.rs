@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A packet of a capture.
 pub(crate) struct Record {
-    /// When it passed, since the Unix epoch.
+    /// Time at which the packet passed, since the Unix epoch.
     pub(crate) at: Duration,
-    /// What was kept of it, from the IP header on; empty if it is no IPv4.
+    /// Bytes that were kept of it, from the IP header on; empty if it is no IPv4.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -37,7 +37,7 @@ impl<R: Read> PcapReader<R> {
     /// Reads the file's header.
     ///
     /// # Errors
-    /// Not a classic pcap of IP packets.
+    /// The file is no classic pcap of IP packets.
     pub(crate) fn new(mut input: R) -> Result<Self, PcapError> {
         let mut header = [0; FILE_HEADER];
         let read = fill(&mut input, &mut header)?;
@@ -126,7 +126,7 @@ fn offset(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
-/// What is wrong with a capture.
+/// Faults of a capture.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PcapError {
     #[error("it cannot be read: {0}")]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::flow::{Exception, Flow, Kind, USUAL_LEN};
 use super::grid::{Comparison, Grid};
 
-/// What a capture shows.
+/// Report on a capture.
 pub(crate) struct Report<'a> {
     legend: &'a Legend,
     rows: Vec<Row>,
@@ -21,7 +21,7 @@ struct Row {
     flow: Flow,
     exceptions: Vec<Exception>,
     gaps: Sample,
-    /// Of client links.
+    /// Cells on the grid, if this is a client's link.
     grid: Option<Grid>,
     comparison: Option<Comparison>,
 }

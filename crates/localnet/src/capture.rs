@@ -35,12 +35,12 @@ pub struct Sniffer {
 /// A running capture; it goes on until [`Self::finish`].
 pub struct Capture {
     path: PathBuf,
-    /// When the capture ends, since the Unix epoch.
+    /// End of the capture since the Unix epoch, once it is known.
     end: Arc<OnceLock<Duration>>,
     thread: JoinHandle<io::Result<Counts>>,
 }
 
-/// What a capture holds.
+/// Counts of a finished capture.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Datagrams in the file.
@@ -78,7 +78,7 @@ impl Sniffer {
 }
 
 impl Capture {
-    /// The file.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -97,7 +97,7 @@ impl Capture {
     /// Writes the legend beside the file.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The legend cannot be written.
     pub fn write_legend(capture: &Path, legend: &Legend) -> Result<(), CaptureError> {
         let path = Legend::path(capture);
         std::fs::write(&path, legend.render()).map_err(|source| CaptureError::file(&path, source))
@@ -136,7 +136,7 @@ fn record(
     Ok(counts)
 }
 
-/// Why there is no capture.
+/// Failures of a capture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
@@ -154,7 +154,7 @@ pub enum CaptureError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Answer of the system.
         source: io::Error,
     },
 }

@@ -22,7 +22,7 @@ use crate::plan::{NodePlan, Plan};
 
 /// All children.
 pub(crate) struct Children {
-    /// By name; those that have ended are not there.
+    /// Processes by name; those that have ended are not there.
     running: Vec<(String, Pid)>,
     deaths: mpsc::Receiver<Death>,
     shown: Arc<AtomicBool>,
@@ -88,7 +88,7 @@ impl Children {
         u32::try_from(pid.as_raw_pid()).ok()
     }
 
-    /// From now on what the nodes say is shown.
+    /// Shows the lines that nodes write from now on.
     pub(crate) fn show_lines(&self) {
         self.shown.store(true, Ordering::Relaxed);
     }
@@ -121,7 +121,7 @@ impl Children {
 }
 
 impl Death {
-    /// What has happened and what to do.
+    /// Tells the end of a node, and a remedy.
     fn in_plain_words(&self) -> String {
         let how = match self.status {
             Some(status) => match (status.signal(), status.code()) {

@@ -17,7 +17,7 @@ use crate::{message, report};
 /// Runs the local network until it is done, fails, or is interrupted. Nothing is left behind.
 ///
 /// # Errors
-/// Why it failed.
+/// The network or its first message failed, the capture could not be made, or Ctrl-C came early.
 pub fn run(options: &Options) -> Result<(), LocalnetError> {
     let message = read_message(options)?;
     let directory = match &options.dir {
@@ -119,7 +119,7 @@ async fn live(
     stay(local).await
 }
 
-/// Up until Ctrl-C; a child that dies is reported, and the network goes on without it.
+/// Stays up until Ctrl-C; a child that dies is reported, and the network goes on without it.
 async fn stay(local: &mut LocalNetwork) -> Result<(), LocalnetError> {
     report::print_invitation(local.directory());
     local.show_lines();

@@ -1,10 +1,10 @@
-//! Why a local network fails, and the exit codes of `rohrpost-ops localnet`.
+//! Failures of a local network, and the exit codes of `rohrpost-ops localnet`.
 
 use std::path::PathBuf;
 
 use crate::capture::CaptureError;
 
-/// Why the local network fails.
+/// Failures of a local network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalnetError {
@@ -13,9 +13,9 @@ pub enum LocalnetError {
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// Bytes of the message.
         len: usize,
-        /// What fits.
+        /// Most bytes that fit.
         limit: usize,
         /// The suite.
         suite: &'static str,
@@ -25,7 +25,7 @@ pub enum LocalnetError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Answer of the system.
         source: std::io::Error,
     },
     /// The files that were made do not check.

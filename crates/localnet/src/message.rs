@@ -14,25 +14,25 @@ use zeroize::Zeroizing;
 
 use crate::error::LocalnetError;
 
-/// What alice and bob know of the message's way.
+/// Knowledge of alice and bob about the message's way.
 pub(crate) struct Delivery {
     /// Bob's bytes; equal to alice's.
     pub(crate) received: Vec<u8>,
-    /// Where alice enters.
+    /// Relay through which alice enters.
     pub(crate) alice: NodeNumber,
-    /// Where bob enters.
+    /// Relay through which bob enters.
     pub(crate) bob: NodeNumber,
-    /// To whom alice writes.
+    /// Key of bob, to whom alice writes.
     pub(crate) bob_key: KeyId,
     /// The slot that carried it.
     pub(crate) slot: Slot,
-    /// Its way down.
+    /// Path down to the mailbox.
     pub(crate) sent: Trip,
     /// The answer's way up.
     pub(crate) arrived: Trip,
     /// Waiting for a payload slot.
     pub(crate) waited: Duration,
-    /// From leaving alice to reaching bob.
+    /// Time between leaving alice and reaching bob.
     pub(crate) travelled: Duration,
     /// Both clients, online until all is told: what the parties saw includes them.
     pub(crate) clients: (Session, Session),
@@ -190,7 +190,7 @@ async fn until_arrived(session: &mut Session) -> Option<(Box<Letter>, Trip)> {
     }
 }
 
-/// This client lives in memory alone: what has arrived is kept.
+/// Tells the session that a message is kept, for this client lives in memory alone.
 async fn keep(session: &Session, event: &SessionEvent) {
     if let SessionEvent::Courier(Event::Arrived { letter, sender, .. }) = event {
         session.keep(*sender, letter.sequence, letter.fragment.index).await;
@@ -216,5 +216,5 @@ const LIFE: Duration = Duration::from_secs(86_400);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.
 pub(crate) const LETTERS: Duration = Duration::from_secs(10);
-/// Between letters: more often than payload slots come.
+/// Time between two messages: more often than payload slots come.
 const OFTEN: Duration = Duration::from_millis(200);

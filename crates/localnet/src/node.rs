@@ -14,12 +14,12 @@ use crate::child::die_with_parent;
 pub enum NodeCommand {
     /// Run a relay.
     Relay {
-        /// Its configuration.
+        /// Configuration of the relay.
         file: PathBuf,
     },
     /// Run a mix node.
     Mixnode {
-        /// Its configuration.
+        /// Configuration of the mix.
         file: PathBuf,
     },
 }

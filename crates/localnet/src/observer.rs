@@ -33,7 +33,7 @@ impl Observer {
         Ok(Self { capture, legend, letters_from: OnceLock::new() })
     }
 
-    /// From now on letters and cover alone take turns.
+    /// Notes that letters and cover alone take turns from now on.
     pub(crate) fn letters_begin(&self) {
         let _ = self.letters_from.set(SystemTime::now());
     }
@@ -127,7 +127,7 @@ const fn is_whole(link: &LegendLink, frame_len: u64) -> bool {
     link.sent_bytes.is_multiple_of(frame_len) && link.received_bytes.is_multiple_of(frame_len)
 }
 
-/// How often links are asked, and the pause between.
+/// Times that links are asked, and the pause between.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 

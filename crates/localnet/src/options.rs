@@ -48,7 +48,7 @@ pub struct Options {
     /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
-    /// One JSON object on standard output instead of text.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long)]
     pub json: bool,
     /// Show what the nodes say while they start.

@@ -19,15 +19,15 @@ use rohrpost_relay::RelayLimits;
 
 use crate::error::LocalnetError;
 
-/// How a local network is laid out.
+/// Layout of a local network.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanOptions {
-    /// Its suite.
+    /// Suite of the network.
     pub suite: SuiteName,
     /// The first of ten UDP ports, whose numbers the metrics take as TCP ports; all are free ones if
     /// none is given.
     pub port: Option<u16>,
-    /// Rates and delays.
+    /// Slot length, rates and delays.
     pub traffic: Traffic,
     /// Bounds of memory, the same for all nodes.
     pub limits: Limits,
@@ -35,7 +35,7 @@ pub struct PlanOptions {
     pub mix_limits: MixLimits,
     /// Bounds of memory of the relays.
     pub relay_limits: RelayLimits,
-    /// How the nodes hand datagrams to the system.
+    /// Manner in which the nodes hand datagrams to the system.
     pub segmentation: Segmentation,
 }
 
@@ -55,21 +55,21 @@ impl PlanOptions {
     }
 }
 
-/// What a local network consists of.
+/// Parts of a local network.
 pub struct Plan {
     /// The nodes, relays first.
     pub nodes: Vec<NodePlan>,
 }
 
-/// One node of a local network.
+/// Node of a local network.
 pub struct NodePlan {
-    /// Its name.
+    /// Name in the roster.
     pub name: String,
-    /// Its role.
+    /// Role in the network.
     pub role: Role,
-    /// Its configuration file.
+    /// Path of its configuration.
     pub config: PathBuf,
-    /// Where its metrics are.
+    /// Address of its metrics.
     pub metrics: SocketAddr,
 }
 

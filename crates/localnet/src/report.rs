@@ -1,4 +1,4 @@
-//! What is shown: the message's way as its two clients know it, and what each party saw of it.
+//! Report on the first message: its way as its two clients know it, and what each party saw of it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::message::Delivery;
 use crate::plan::{NodePlan, Plan};
 
-/// What a node says of itself at `/inspect`; nothing if it is built without that page.
+/// Pages of the nodes about themselves (`/inspect`); none of a build without that page.
 pub(crate) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
@@ -163,5 +163,5 @@ fn sum(links: &Value) -> u64 {
     links.as_object().into_iter().flat_map(|links| links.values()).map(number).sum()
 }
 
-/// How long a node may take to show its page.
+/// Longest wait for a node's page.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

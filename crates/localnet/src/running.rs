@@ -33,13 +33,13 @@ pub struct LocalNetwork {
 /// A node of a running network, as its parent knows it.
 #[derive(Clone, Debug)]
 pub struct RunningNode {
-    /// Its name.
+    /// Name in the roster.
     pub name: String,
-    /// Its role.
+    /// Role in the network.
     pub role: Role,
-    /// Its process; none if it has ended.
+    /// Process of the node; none if it has ended.
     pub pid: Option<u32>,
-    /// Where its metrics are.
+    /// Address of its metrics.
     pub metrics: SocketAddr,
 }
 
@@ -123,7 +123,7 @@ impl LocalNetwork {
         self.children.next_death().await.into()
     }
 
-    /// From now on what the nodes say is shown.
+    /// Shows the lines that nodes write from now on.
     pub fn show_lines(&self) {
         self.children.show_lines();
     }
@@ -138,25 +138,25 @@ impl LocalNetwork {
         (&self.network, &mut self.children)
     }
 
-    /// Its files, read as a client reads them.
+    /// The network's files, read as a client reads them.
     #[must_use]
     pub const fn network(&self) -> &Network {
         &self.network
     }
 
-    /// What it consists of.
+    /// The plan by which the network was made.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Where its files are.
+    /// Directory of the network's files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Its nodes, relays first.
+    /// Nodes of the network, relays first.
     #[must_use]
     pub fn nodes(&self) -> Vec<RunningNode> {
         let running = |node: &NodePlan| RunningNode {

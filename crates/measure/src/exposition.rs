@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::histogram::Histogram;
 use crate::statistics::whole;
 
-/// One reading of `/metrics`: value by series, with its labels as they stand there.
+/// Reading of `/metrics`: value by series, with its labels as they stand there.
 #[derive(Clone, Default, Debug)]
 pub struct Exposition(BTreeMap<String, f64>);
 
@@ -47,7 +47,7 @@ impl Exposition {
         self.by_label("rohrpost_packets_dropped_total").map(reason).collect()
     }
 
-    /// How late packets have left the node, in seconds.
+    /// Lateness of the packets that have left the node, in seconds.
     #[must_use]
     pub fn lateness(&self) -> Histogram {
         let buckets = self.by_label("rohrpost_departure_lateness_seconds_bucket");

@@ -55,7 +55,7 @@ impl Histogram {
         self.0.iter().find(|(_, count)| *count >= wanted).map(|(bound, _)| *bound)
     }
 
-    /// How many values this share of all is; none of an empty histogram.
+    /// Number of values that this share of all is; none of an empty histogram.
     fn wanted(&self, share: f64) -> Option<f64> {
         self.0.last().map(|(_, all)| *all).filter(|all| *all > 0.0).map(|all| all * share)
     }

@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Usage {
     /// CPU seconds so far, user and system, of threads that have ended too.
     pub cpu: f64,
-    /// Resident bytes now.
+    /// Bytes of memory that are resident now.
     pub resident: u64,
 }
 
@@ -125,7 +125,7 @@ impl CpuTimes {
 /// Resident memory of a process in bytes.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// Memory now.
+    /// Bytes that are resident now.
     pub resident: u64,
     /// Most memory since the process began.
     pub highest: u64,

@@ -20,7 +20,7 @@ pub struct Verdict {
     pub measured: String,
     /// The limit in words.
     pub limit: String,
-    /// Whether the value keeps within the limit.
+    /// True if the value keeps within the limit.
     pub holds: bool,
 }
 
@@ -40,7 +40,7 @@ impl Report {
         self.verdicts.push(verdict);
     }
 
-    /// Whether every verdict holds.
+    /// Tells whether every verdict holds.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.holds)

@@ -16,19 +16,19 @@ impl Sample {
         Self(values)
     }
 
-    /// How many numbers there are.
+    /// Count of the numbers.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no number.
+    /// Tells whether the sample has no number.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The numbers, rising.
+    /// The numbers in rising order.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.0
@@ -84,7 +84,7 @@ impl Sample {
         self.0.iter().map(|value| (value - mean).powi(2)).sum()
     }
 
-    /// How many values lie beyond `limit`.
+    /// Count of the values beyond `limit`.
     #[must_use]
     pub fn beyond(&self, limit: f64) -> usize {
         self.len() - self.0.partition_point(|value| *value <= limit)

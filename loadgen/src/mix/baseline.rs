@@ -26,7 +26,7 @@ use super::testbed::Testbed;
 pub(super) struct Baseline {
     /// Microseconds of CPU per packet.
     pub(super) per_packet: f64,
-    /// Of them, those of the thread that hands frames over; zero for receiving.
+    /// The part of it that hands frames over; zero for receiving.
     pub(super) handing_over: f64,
     /// Packets a second that went through.
     pub(super) rate: f64,
@@ -87,7 +87,8 @@ pub(super) fn pass<S: Suite>(
 /// CPU so far, packets so far, and when.
 type Look = (CpuTimes, u64, Instant);
 
-/// What `look` sees at both ends of a stretch in which the twin is fed with frames that nobody opens.
+/// Readings by `look` at both ends of a stretch in which the twin is fed with frames that nobody
+/// opens.
 fn fed<S: Suite>(
     testbed: &Testbed<S>,
     load: Load,

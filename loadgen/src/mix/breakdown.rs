@@ -24,7 +24,7 @@ impl Breakdown {
         self.receive + self.unwrap + self.replay.unwrap_or(0.0) + self.delay + self.send
     }
 
-    /// By how much the sum differs from the whole, as a part of the whole.
+    /// Difference of the sum from the whole, as a part of the whole.
     pub(super) fn difference(&self) -> f64 {
         if self.whole > 0.0 { (self.sum() - self.whole) / self.whole } else { 1.0 }
     }

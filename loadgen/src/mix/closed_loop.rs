@@ -50,5 +50,5 @@ fn closed_loop(links: &[PacketOutbox], packets: Packets, out: impl Fn() -> u64) 
 pub(super) const WINDOW: u64 = 512;
 const LENGTH: Duration = Duration::from_secs(3);
 const LOAD_BYTES: u64 = 200 << 20;
-/// How often a full window is looked at.
+/// Time between two looks at a full window.
 const PAUSE: Duration = Duration::from_micros(200);

@@ -1,4 +1,4 @@
-//! Which cores the mix runs on, and which the tool: one for the mix alone, so that what it reaches is
+//! Cores of the mix and of the tool: one for the mix alone, so that what it reaches is
 //! what a core gives, and the tool's own work is not taken for the mix's.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -21,7 +21,7 @@ impl Cores {
         self.all.last().copied().filter(|_| self.all.len() > 1)
     }
 
-    /// How many threads can work at once when the mix is idle.
+    /// Number of threads that can work at once when the mix is idle.
     pub(super) fn count(&self) -> usize {
         self.all.len().max(1)
     }
@@ -36,17 +36,17 @@ impl Cores {
         result
     }
 
-    /// This thread, and those that it starts from now on, leave the mix's core alone.
+    /// Keeps this thread, and those that it starts from now on, off the mix's core.
     pub(super) fn use_tool(&self) {
         pin(self.mix().map_or(&self.all[..], |_| &self.all[..self.all.len() - 1]));
     }
 
-    /// This thread uses every core.
+    /// Lets this thread use every core.
     pub(super) fn use_all(&self) {
         pin(&self.all);
     }
 
-    /// For the report.
+    /// Describes the sharing for the report.
     pub(super) fn describe(&self) -> String {
         self.mix().map_or_else(
             || "mix and tool share one core: rates are those of both together".to_owned(),

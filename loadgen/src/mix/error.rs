@@ -2,7 +2,7 @@
 
 use rohrpost_packet::WrapError;
 
-/// Why nothing was measured.
+/// Failures to measure.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MixError {
     /// The mix or its surroundings do not come up.

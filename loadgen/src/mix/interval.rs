@@ -16,7 +16,7 @@ use super::error::MixError;
 use super::stages::Stages;
 use super::testbed::{Moment, TICK, Testbed};
 
-/// What happened between two moments.
+/// Events between two moments.
 pub(super) struct Interval {
     pub(super) seconds: f64,
     /// Packets that were due, that links took, that the mix received, that came out.
@@ -51,7 +51,7 @@ impl Interval {
         interval
     }
 
-    /// What was dropped by the metrics of a later tick.
+    /// Takes the counts of dropped packets from the metrics of a later tick.
     pub(super) fn count_dropped(&mut self, dropped: &BTreeMap<String, u64>) {
         self.shed = dropped.get("overload").copied().unwrap_or(0);
         self.dropped = dropped.values().sum::<u64>() - self.shed;

@@ -1,5 +1,5 @@
-//! When each packet of a load left the feeder and arrived at the sink, and for how long it was to be
-//! kept: one entry for each packet of a stock, 20 bytes, all taken when the stock is built.
+//! Journal of a load: when each packet left the generator and arrived at the sink, and for how long
+//! it was to be delayed. One entry for each packet, 20 bytes, all taken when the packets are built.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,24 +16,24 @@ pub(super) struct Journal {
     arrived: Vec<AtomicU64>,
 }
 
-/// What became of a packet that left.
+/// Fate of a packet that left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trip {
-    /// Since the journal's beginning.
+    /// Departure since the journal's beginning.
     pub(super) departed: Duration,
-    /// Since the journal's beginning; nothing if it did not arrive.
+    /// Arrival since the journal's beginning; none if the packet did not arrive.
     pub(super) arrived: Option<Duration>,
     /// The delay that its builder drew.
     pub(super) drawn: Duration,
 }
 
 impl Trip {
-    /// From feeder to sink.
+    /// Time between generator and sink.
     pub(super) fn realised(&self) -> Option<Duration> {
         Some(self.arrived?.saturating_sub(self.departed))
     }
 
-    /// What came on top of the drawn delay: two links, and the mix's own work.
+    /// Time on top of the drawn delay: two links, and the mix's own work.
     pub(super) fn excess(&self) -> Option<Duration> {
         Some(self.realised()?.saturating_sub(self.drawn))
     }
@@ -50,12 +50,12 @@ impl Journal {
         let _ = self.write(&self.departed, mark, self.now());
     }
 
-    /// It did not leave after all.
+    /// Takes back that a packet has left.
     pub(super) fn hold_back(&self, mark: u64) {
         let _ = self.write(&self.departed, mark, 0);
     }
 
-    /// It has arrived; tells whether the mark is of this stock.
+    /// Notes that a packet has arrived; tells whether the mark is of this load.
     pub(super) fn arrive(&self, mark: u64) -> bool {
         self.write(&self.arrived, mark, self.now())
     }

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use super::pacer::Pacer;
 use super::peers::endpoint_config;
 
-/// What the process does with its links.
+/// Work of the process with its links.
 #[derive(Subcommand)]
 pub(crate) enum NullMix {
     /// Accept packet links and drop what comes.
@@ -47,7 +47,7 @@ pub(crate) enum NullMix {
         /// Frames a second.
         #[arg(long)]
         rate: f64,
-        /// For how many seconds.
+        /// Seconds of sending.
         #[arg(long)]
         seconds: u64,
         #[command(flatten)]
@@ -68,7 +68,7 @@ impl NullMix {
     /// Runs until it is told to stop, in the runtime of a node.
     ///
     /// # Errors
-    /// It cannot start.
+    /// The configuration is wrong, or the system refuses a port or a thread.
     pub(crate) fn run(self) -> Result<(), NodeError> {
         let (Self::Receive { place } | Self::Pass { place } | Self::Send { place, .. }) = &self;
         let prepared = prepare(&place.file, Duty::Mix)?;
@@ -79,7 +79,7 @@ impl NullMix {
         }
     }
 
-    /// To be called within the runtime.
+    /// Starts the tasks, within the runtime.
     fn start<S: Suite>(self, prepared: &Prepared) -> Result<Tasks, NodeError> {
         let bound = prepared.config.limits.queue_packets;
         let pool = BufferPool::new(4 * bound, S::PACKET_LEN);
@@ -145,7 +145,7 @@ async fn receive_all(endpoint: NodeEndpoint, sender: SyncSender<Buffer>) -> &'st
     "endpoint"
 }
 
-/// As a mix hands frames to its workers: the newest is shed when the queue is full.
+/// Hands frames over as a mix does to its workers: the newest is shed when the queue is full.
 async fn hand_over(mut frames: FrameReceiver, sender: SyncSender<Buffer>) {
     while let Ok(frame) = frames.recv().await {
         let _ = frame.map(|frame| sender.try_send(frame));
@@ -173,7 +173,7 @@ impl Over {
         Self { links, ballast, sent: 0, cost: Duration::ZERO, told: Instant::now() }
     }
 
-    /// What comes, as a mix would that opens nothing and keeps nothing.
+    /// Passes on what comes, as a mix would that opens nothing and delays nothing.
     fn pass(mut self, frames: &Receiver<Buffer>) {
         for turn in 0.. {
             let Ok(frame) = frames.recv() else { return };

@@ -1,4 +1,4 @@
-//! Past saturation: half as much again as the mix can do, for a minute, then half of it.
+//! Load past saturation: half as much again as the mix can do, for a minute, then half of it.
 
 use std::io;
 use std::sync::Arc;
@@ -157,8 +157,8 @@ fn tell_recovery(report: &mut Report, journal: &Journal, fallen: Duration) {
     });
 }
 
-/// Of the peak, once the overload is over.
+/// Part of the peak that is offered once the overload is over.
 const AFTER: f64 = 0.5;
 const AFTERWARDS: Duration = Duration::from_secs(12);
-/// For the last packets to come out.
+/// Time for the last packets to come out.
 const DRAIN: Duration = Duration::from_secs(3);

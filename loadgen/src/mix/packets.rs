@@ -22,9 +22,8 @@ use super::journal::Journal;
 /// The mix that packets are built for.
 #[derive(Clone)]
 pub(super) struct Target<S: Suite> {
-    /// Its current key.
     pub(super) key: HopPublicKey<S>,
-    /// Where it stands, 0 to 2.
+    /// Layer of the mix, 0 to 2.
     pub(super) layer: usize,
     /// The nodes after it, to which packets go in turn.
     pub(super) successors: Vec<NodeNumber>,

@@ -37,7 +37,7 @@ pub(super) struct Peers<S: Suite> {
     key: watch::Receiver<Option<HopPublicKey<S>>>,
 }
 
-/// What has come out of the mix.
+/// Counts of what has come out of the mix.
 pub(super) struct Sink {
     arrived: AtomicU64,
     /// The successors in the order in which packets go to them, and what each has taken.
@@ -172,7 +172,7 @@ fn bind<S: Suite>(
     Ok((endpoint, key))
 }
 
-/// What an endpoint of a node in this role accepts.
+/// Configuration by which a node in this role accepts links.
 pub(super) fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
     EndpointConfig {
         peers: roster.nodes().map(|node| (node.identity, node.number)).collect(),
@@ -274,7 +274,7 @@ impl<S: Suite> Herald<S> {
     }
 }
 
-/// For [`Peers::start`], which spawns tasks.
+/// Does work that spawns tasks, such as [`Peers::start`], within a runtime.
 pub(super) fn within<T>(runtime: &Handle, work: impl FnOnce() -> T) -> T {
     let _entered = runtime.enter();
     work()
@@ -284,5 +284,5 @@ pub(super) fn within<T>(runtime: &Handle, work: impl FnOnce() -> T) -> T {
 const OUTBOX_BOUND: usize = 1_024;
 /// Announcements that wait: one from each of 64 links.
 const HEARD_BOUND: usize = 64;
-/// How soon the first announcement is looked for.
+/// Time until the first announcement is looked for.
 const FIRST: Duration = Duration::from_millis(100);

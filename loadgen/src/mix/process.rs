@@ -54,7 +54,8 @@ impl Process {
         Memory::read(self.child.id())
     }
 
-    /// How the process has ended, which it must not, and the last lines it wrote; none while it runs.
+    /// The end of the process, which must not come, with the last lines it wrote; none while it
+    /// runs.
     pub(super) fn last_words(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -88,7 +89,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Whether the node is ready; as an error what it waits for.
+    /// Tells whether the node is ready; as an error what it waits for.
     pub(super) fn ready(&self) -> Result<(), String> {
         match self.get("/readyz") {
             Ok((true, _)) => Ok(()),

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     peak: Option<u32>,
 }
 
-/// One load and what it cost.
+/// A load and its cost.
 struct Load {
     name: &'static str,
     interval: Interval,

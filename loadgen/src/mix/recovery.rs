@@ -1,4 +1,4 @@
-//! When a mix is itself again after an overload.
+//! Recovery of a mix after an overload.
 
 use std::time::Duration;
 

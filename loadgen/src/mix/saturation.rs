@@ -1,4 +1,4 @@
-//! How much a mix can do: an estimate in closed loop, then steps of an open loop around it.
+//! The most that a mix can do: an estimate in closed loop, then steps of an open loop around it.
 
 use std::time::Duration;
 

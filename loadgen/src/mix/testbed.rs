@@ -45,12 +45,12 @@ pub(super) struct Testbed<S: Suite> {
     target: Target<S>,
     next_mark: u64,
     quiet: bool,
-    /// After everything with a task or a file in them.
+    /// Dropped after everything with a task or a file in it.
     runtime: Runtime,
     scratch: Scratch,
 }
 
-/// What a moment looks like from outside the mix.
+/// View of the mix from outside at one moment.
 pub(super) struct Moment {
     pub(super) at: Instant,
     pub(super) cpu: CpuTimes,
@@ -174,7 +174,7 @@ impl<S: Suite> Testbed<S> {
         within(self.runtime.handle(), || self.peers.links_to(&self.twin.0))
     }
 
-    /// What can be read now.
+    /// Reads everything that can be read now.
     pub(super) fn look(&self, fed: Option<&Fed>) -> io::Result<Moment> {
         let metrics = self.pages.metrics()?;
         let inspection = self.pages.inspect();

@@ -1,4 +1,4 @@
-//! One attempt at a load: checked beforehand, on a network of its own or on the one that is there.
+//! Attempt at a load: checked beforehand, on a network of its own or on the one that is there.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::schedule::{Load, Schedule};
 use super::target::Target;
 use super::trial::{self, Outcome, Settings};
 
-/// One trial with `clients` on a network of its own, or on the one that is there.
+/// Makes a trial with `clients` on a network of its own, or on the one that is there.
 pub(super) async fn attempt(
     options: &Options,
     clients: u32,
@@ -44,7 +44,7 @@ pub(super) async fn attempt(
     Ok((result?, schedule))
 }
 
-/// What can be told before anything is started.
+/// Checks what can be told before anything is started.
 fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
     let usage = |what: String| Err(RunError::Usage(what));
     if !settings.clients.is_multiple_of(2) {
@@ -76,7 +76,7 @@ fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
     Ok(())
 }
 
-/// What depends on the network's suite and rates.
+/// Checks what depends on the network's suite and rates.
 fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<(), RunError> {
     let limit = match roster.suite {
         SuiteName::Hybrid => letter_body_len::<Hybrid>(),

@@ -1,4 +1,4 @@
-//! One client of a load: a real session with its own link, grid and mailboxes, made in memory, that
+//! Client of a load: a real session with its own link, grid and mailboxes, made in memory, that
 //! posts letters by its timetable and tells what happens.
 
 use std::collections::HashSet;
@@ -23,12 +23,12 @@ use super::timetable::Timetable;
 pub(crate) struct Client {
     pub(crate) index: u32,
     pub(crate) profile: Profile,
-    /// Whom it writes to, and who writes to it.
+    /// The client to whom it writes, and who writes to it.
     pub(crate) partner: Contact,
     pub(crate) timetable: Timetable,
     /// Bytes of each letter.
     pub(crate) bytes: usize,
-    /// What its pulls wait for at the entry relay on average.
+    /// Average waits of its pulls at the entry relay.
     pub(crate) entry_waits: EntryWaits,
 }
 
@@ -135,7 +135,7 @@ impl Online {
         self.note(note).await;
     }
 
-    /// How long ago a letter was due.
+    /// Time since a letter was due.
     fn since(&self, due: Duration) -> Duration {
         self.begin.map_or(Duration::ZERO, |begin| begin.elapsed().saturating_sub(due))
     }
@@ -157,7 +157,7 @@ fn beyond(pull: &Trip, stay: Stay, answer: &Trip, entry: EntryWaits) -> Beyond {
     }
 }
 
-/// In µs, below zero if it took less.
+/// Difference in µs, below zero if it took less.
 fn difference(took: Duration, known: Duration) -> i64 {
     let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     micros(took) - micros(known)

@@ -2,7 +2,7 @@
 
 use rohrpost_localnet::LocalnetError;
 
-/// Why a load could not be measured, or what was lost.
+/// Failures to measure a load, and losses under it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// The command line asks for what cannot be.
@@ -27,7 +27,7 @@ pub(crate) enum RunError {
         ready: u32,
         /// Clients there are.
         clients: u32,
-        /// What was said last.
+        /// Trouble that a client told last.
         trouble: Option<String>,
     },
     /// The summary says which.

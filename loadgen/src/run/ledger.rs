@@ -8,11 +8,11 @@ use hdrhistogram::Histogram;
 
 use super::letter::LetterId;
 
-/// What a client tells.
+/// News of a client.
 pub(crate) enum Note {
-    /// It is connected, has keys, and all its mailboxes have answered.
+    /// The client is connected, has keys, and all its mailboxes have answered.
     Ready,
-    /// Its link was lost, or could not be made.
+    /// The client's link was lost, or could not be made.
     Trouble(String),
     /// A letter that was due so long after the begin has been posted, or was refused.
     Posted(LetterId, Duration, Result<(), String>),
@@ -30,11 +30,11 @@ pub(crate) enum Note {
     LoopLost,
 }
 
-/// What a pull and its answer took beyond what was drawn and what ticks made them wait, in µs. Below
-/// zero if a tick came earlier than on average.
+/// Time that a pull and its answer took beyond what was drawn and what ticks made them wait, in µs.
+/// Below zero if a tick came earlier than on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Beyond {
-    /// From the client to the mailbox and back.
+    /// Time between the client and the mailbox and back.
     pub(crate) round: i64,
     /// The way back alone, from the common tick on, by the clocks of two relays and the client.
     pub(crate) back: i64,
@@ -45,9 +45,9 @@ pub(crate) struct Ledger {
     /// Letters that have not arrived.
     open: BTreeMap<LetterId, Open>,
     arrived: HashSet<LetterId>,
-    /// From due to arrival, in µs.
+    /// Time between due and arrival, in µs.
     pub(crate) latency: Histogram<u64>,
-    /// Of every pull that was answered; at most [`ANSWERS`].
+    /// Time beyond the known of every pull that was answered; at most [`ANSWERS`].
     pub(crate) beyond: Vec<Beyond>,
     pub(crate) duplicates: u64,
     /// Letters that arrived with other bytes than were sent.
@@ -55,26 +55,26 @@ pub(crate) struct Ledger {
     pub(crate) skipped: u64,
     pub(crate) loops_lost: u64,
     pub(crate) disconnects: u64,
-    /// What was said last of links and refusals.
+    /// Trouble of links and refusals that was told last.
     pub(crate) trouble: Option<String>,
 }
 
 /// A letter that has not arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Open {
-    /// After the begin of the load.
+    /// Due time after the begin of the load.
     pub(crate) due: Duration,
     pub(crate) state: State,
 }
 
-/// How far a letter has come.
+/// Progress of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It waits for a payload slot.
+    /// The letter waits for a payload slot.
     Posted,
-    /// It has left its client.
+    /// The letter has left its client.
     Left,
-    /// Its own client did not take or send it.
+    /// The letter's own client did not take or send it.
     Refused,
 }
 
@@ -148,7 +148,7 @@ impl Ledger {
         &self.open
     }
 
-    /// Whether some letter may still come.
+    /// Tells whether some letter may still come.
     pub(crate) fn hopes(&self) -> bool {
         self.open.values().any(|open| open.state != State::Refused)
     }

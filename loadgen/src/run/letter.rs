@@ -1,4 +1,4 @@
-//! What the letters of a load carry: who sent them, their number, when they were due, and a filling
+//! Content of the letters of a load: who sent them, their number, when they were due, and a filling
 //! that is compared byte for byte when they arrive.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 pub(crate) struct LetterId {
     /// Index of the client that sends it.
     pub(crate) sender: u32,
-    /// Its place in that client's timetable.
+    /// Place in that client's timetable.
     pub(crate) number: u32,
 }
 

@@ -23,11 +23,11 @@ struct Search {
     first: u32,
 }
 
-/// One trial of the search.
+/// Trial of the search.
 struct Step {
     clients: u32,
     good: bool,
-    /// Why it did not go well; what was busiest if it did.
+    /// Reason why it did not go well; what was busiest if it did.
     words: String,
     json: Value,
 }
@@ -60,7 +60,7 @@ impl Search {
     }
 }
 
-/// Finds it, each trial on a network of its own.
+/// Finds the most clients that are carried, each trial on a network of its own.
 ///
 /// # Errors
 /// The first number is too many and so are all below it, or a trial cannot be made.
@@ -150,13 +150,13 @@ impl Step {
     }
 }
 
-/// Of the slots that all clients have in this time, those that passed without a cell. A client that
+/// Share of the slots that all clients have in this time that passed without a cell. A client that
 /// skips them does not keep its grid, so it is not carried.
 fn skipped_share(skipped: u64, clients: u32, time: Duration, slot: Duration) -> f64 {
     float(skipped) * slot.as_secs_f64() / (f64::from(clients) * time.as_secs_f64())
 }
 
-/// Of all slots that may be skipped: what the start of many clients at once costs.
+/// Share of all slots that may be skipped: what the start of many clients at once costs.
 const SKIPPED: f64 = 0.005;
 
 #[cfg(test)]
@@ -181,8 +181,8 @@ mod tests {
         assert_eq!((search.good, search.bad), (Some(324), Some(350)));
     }
 
-    /// Of 200 clients that have 400 slots each, in a start that takes its time; and of 800, most of
-    /// whose slots passed without a cell.
+    /// Two crowds: 200 clients that have 400 slots each, in a start that takes its time, and 800,
+    /// most of whose slots passed without a cell.
     #[test]
     fn a_crowd_that_skips_its_slots_is_too_many() {
         let share = |skipped, clients| {

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// Clients, an even number; with --find-limit the number to begin with.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub(crate) clients: u32,
-    /// How long letters are sent, such as 120s or 5m.
+    /// Time for which letters are sent, such as 120s or 5m.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub(crate) duration: Duration,
     /// Start a local network for it: four relays and six mixes as processes. This is the default.
@@ -56,13 +56,13 @@ pub(crate) struct Options {
     /// doubles, then bisects.
     #[arg(long, conflicts_with = "network")]
     pub(crate) find_limit: bool,
-    /// With --find-limit, start no trial after this.
+    /// Start no trial after this, with --find-limit.
     #[arg(long, value_name = "TIME", default_value = "20m", value_parser = duration::parse, requires = "find_limit")]
     pub(crate) within: Duration,
-    /// With --find-limit, the lateness that 99 % of departures must keep below.
+    /// Lateness that 99 % of departures must keep below, with --find-limit.
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = duration::parse, requires = "find_limit")]
     pub(crate) lateness: Duration,
-    /// One JSON object on standard output instead of text.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show what the nodes of the local network say.

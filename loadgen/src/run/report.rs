@@ -1,4 +1,4 @@
-//! What is shown of a trial: text for people, or one JSON object.
+//! Report on a trial: text for people, or one JSON object.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct Figures {
     beyond: [f64; 3],
     /// Median of the way back in ms.
     back: f64,
-    /// Of all mixes: lateness of departures in seconds.
+    /// Lateness of departures from all mixes, in seconds.
     lateness: Histogram,
 }
 
@@ -43,7 +43,7 @@ impl Figures {
     }
 }
 
-/// One value of all pulls, in ms.
+/// A value of all pulls, in ms.
 fn of_pulls(outcome: &Outcome, pick: fn(&Beyond) -> i64) -> Sample {
     #[expect(clippy::cast_precision_loss, reason = "minutes in µs fit a double")]
     let millis = |pull| pick(pull) as f64 / 1e3;
@@ -206,7 +206,7 @@ fn row(node: &Watched, look: &Look, seconds: f64) -> String {
     )
 }
 
-/// In ms.
+/// Median and p99 in ms.
 fn median_and_p99(lateness: &Histogram) -> Option<(f64, f64)> {
     let quantile = |share| lateness.quantile(share).map(|seconds| seconds * 1e3);
     Some((quantile(0.5)?, quantile(0.99)?))

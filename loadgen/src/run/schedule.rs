@@ -1,4 +1,4 @@
-//! What the traffic law (`docs/traffic.md`) promises and allows: how long a letter takes when every
+//! Promises and limits of the traffic law (`docs/traffic.md`): how long a letter takes when every
 //! node does its work at once, and how many letters the grid can carry.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rohrpost_proto::directory::roster::Traffic;
 pub(crate) struct Schedule {
     slot: f64,
     mix_delay: f64,
-    /// As a float, for all that is done with it.
+    /// Number of mailboxes, a float for all that is done with it.
     mailboxes: f64,
 }
 
@@ -23,12 +23,12 @@ pub(crate) struct EntryWaits {
     pub(crate) down: Duration,
 }
 
-/// How near a rate is to what the law carries.
+/// Nearness of a rate to what the schedule carries.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Load {
     /// Easily.
     Carried,
-    /// With long queues: a mailbox that is lent too little room drops letters.
+    /// The rate makes long queues: a mailbox that is lent too little room drops letters.
     Tight {
         /// Share of its answers that the busiest mailbox needs, between 0.7 and 1.
         share: f64,
@@ -90,9 +90,9 @@ impl Schedule {
         1.0 - stock[0] * (-pulls).exp()
     }
 
-    /// What a pull and its answer wait for at the ticks of the entry relay on average: half a slot
-    /// up; down half a slot, and behind other answers of the session, of which on average so many
-    /// come per slot (mean of M/D/1).
+    /// Average waits of a pull and its answer at the ticks of the entry relay: half a slot up; down
+    /// half a slot, and behind other answers of the session, of which on average so many come per
+    /// slot (mean of M/D/1).
     pub(crate) fn entry_waits(&self) -> EntryWaits {
         let per_slot = self.answer_share() * self.mailboxes / 4.0;
         let queue = per_slot / (2.0 * (1.0 - per_slot.min(0.9)));
@@ -113,7 +113,7 @@ impl Schedule {
         Sample::new(waits)
     }
 
-    /// To the next odd slot that is drawn for payload.
+    /// Wait for the next odd slot that is drawn for payload.
     fn payload_wait(&self, rng: &mut impl Rng) -> f64 {
         let mut wait = 2.0 * self.slot * uniform(rng);
         while rng.random_range(0..4) == 0 {
@@ -147,12 +147,12 @@ impl Schedule {
     }
 }
 
-/// In (0, 1].
+/// Uniform number in (0, 1].
 fn uniform(rng: &mut impl Rng) -> f64 {
     1.0 - rng.random_range(0.0..1.0)
 }
 
-/// By Knuth's product of uniforms; the means here are below a few.
+/// Poisson number by Knuth's product of uniforms; the means here are below a few.
 fn poisson(mean: f64, rng: &mut impl Rng) -> u32 {
     let limit = (-mean).exp();
     let (mut count, mut product) = (0, uniform(rng));
@@ -165,7 +165,8 @@ fn poisson(mean: f64, rng: &mut impl Rng) -> u32 {
 
 /// Half of the slots are odd, three in four of those carry payload.
 const PAYLOAD_SLOTS: f64 = 3.0 / 8.0;
-/// From here on the queue in a mailbox grows long against the 16 envelopes that it holds at first.
+/// Share at which the queue in a mailbox grows long against the 16 envelopes that it holds at
+/// first.
 const TIGHT: f64 = 0.7;
 /// Pulls in one period that are told apart; more are as good as this many.
 const STOCK_STEPS: usize = 12;

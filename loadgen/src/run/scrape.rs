@@ -12,16 +12,16 @@ use rohrpost_measure::process::Usage;
 /// A node that is looked at.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
-    /// Its name; its metrics' address if nothing better is known.
+    /// Name of the node; its metrics' address if nothing better is known.
     pub(crate) name: String,
-    /// Whether it delays packets; unknown for a node given by its address alone.
+    /// True if it delays packets; unknown for a node given by its address alone.
     pub(crate) is_mix: Option<bool>,
-    /// Its process, if that is a child.
+    /// Process of the node, if that is a child.
     pub(crate) pid: Option<u32>,
     pub(crate) metrics: SocketAddr,
 }
 
-/// One look at a node: counters since its start, gauges now.
+/// Look at a node: counters since its start, gauges now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Look {
     pub(crate) usage: Usage,
@@ -77,7 +77,7 @@ impl Look {
     }
 }
 
-/// How long a node may take to show its metrics.
+/// Longest wait for a node's metrics.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::scrape::Watched;
 pub(crate) struct Target {
     pub(crate) network: Arc<Network>,
     pub(crate) watched: Vec<Watched>,
-    /// Its nodes, if they are children of this process.
+    /// The whole network, if its nodes are children of this process.
     pub(crate) local: Option<LocalNetwork>,
 }
 
@@ -25,7 +25,7 @@ impl Target {
     /// Starts a local network, or opens the directory of another.
     ///
     /// # Errors
-    /// It cannot be started, or there is none.
+    /// The local network cannot be started, or the directory holds none.
     pub(crate) async fn find(options: &Options) -> Result<Self, RunError> {
         match &options.network {
             Some(directory) => Self::open(directory, &options.metrics),
@@ -84,7 +84,7 @@ impl Target {
         Ok(Self { network: Arc::new(network), watched, local: None })
     }
 
-    /// What ends a trial before its time: a node of the own network has ended.
+    /// Waits for what ends a trial before its time: a node of the own network has ended.
     pub(crate) async fn failure(&mut self) -> RunError {
         match &mut self.local {
             Some(local) => local.next_death().await.into(),

@@ -1,10 +1,11 @@
-//! When letters are due: fixed before the load begins, whatever the network does with it (open loop).
+//! Timetables of letters: fixed before the load begins, whatever the network does with it (open
+//! loop).
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// One client's letters: one per period from a phase on, as long as the load lasts.
+/// Letters of a client: one per period from a phase on, as long as the load lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Timetable {
     phase: Duration,
@@ -20,7 +21,7 @@ impl Timetable {
         Self { phase, period, load }
     }
 
-    /// When this letter is due, after the begin of the load; none if the load is over by then.
+    /// Due time of this letter after the begin of the load; none if the load is over by then.
     pub(crate) fn due(&self, number: u32) -> Option<Duration> {
         let due = self.phase + self.period.checked_mul(number)?;
         (due < self.load).then_some(due)

@@ -1,4 +1,4 @@
-//! One trial: so many clients on a network, warmed up, loaded, and awaited.
+//! A trial: so many clients on a network, warmed up, loaded, and awaited.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -23,7 +23,7 @@ use super::schedule::Schedule;
 use super::scrape::{Look, Watched};
 use super::timetable::Timetable;
 
-/// What a trial does.
+/// Settings of a trial.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// Even: they write to each other in pairs.
@@ -39,24 +39,24 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
 }
 
-/// What came of it.
+/// Outcome of a trial.
 pub(crate) struct Outcome {
     pub(crate) settings: Settings,
     pub(crate) suite: SuiteName,
     pub(crate) slot: Duration,
     pub(crate) ledger: Ledger,
-    /// What each node did while the load lasted; none if its metrics did not answer.
+    /// Events at each node while the load lasted; none if its metrics did not answer.
     pub(crate) nodes: Vec<(Watched, Option<Look>)>,
     /// Packets that nodes dropped from the begin of the load until the last letter was awaited, by
     /// reason.
     pub(crate) dropped: BTreeMap<String, u64>,
-    /// What this process used.
+    /// CPU and memory that this process used.
     pub(crate) own: Usage,
-    /// What all cores did.
+    /// Work of all cores.
     pub(crate) machine: Machine,
     /// Waiting for the last letters.
     pub(crate) drained: Duration,
-    /// From the start of the first client until all were ready.
+    /// Time between the start of the first client and all being ready.
     pub(crate) warmed: Duration,
 }
 
@@ -128,7 +128,8 @@ impl Trial {
         Ok(Self { notes, ledger: Ledger::new(), bar: bar(quiet, 0, "{spinner} {msg}"), clients })
     }
 
-    /// Until all clients are connected, have keys, and all their mailboxes have answered once.
+    /// Waits until all clients are connected, have keys, and all their mailboxes have answered
+    /// once.
     async fn warm_up(&mut self, clients: u32) -> Result<(), RunError> {
         let patience = Instant::now() + WARM_UP + BETWEEN_STARTS * clients;
         let mut ready = 0;
@@ -233,7 +234,7 @@ fn difference(before: &Option<Look>, after: &Option<Look>) -> Option<Look> {
     Some(after.as_ref()?.since(before.as_ref()?))
 }
 
-/// Until all mailboxes have answered; by the default rates it takes some seconds.
+/// Longest wait for all mailboxes to have answered; by the default rates it takes some seconds.
 const WARM_UP: Duration = Duration::from_secs(90);
 const BETWEEN_STARTS: Duration = Duration::from_millis(10);
 const REFRESH: Duration = Duration::from_millis(500);

@@ -174,7 +174,7 @@ impl<S: Suite> World<S> {
     }
 }
 
-/// How much later a lost first cell comes.
+/// Time after which a lost first cell comes.
 const RESEND: Duration = Duration::from_millis(100);
 /// A link without a cell for so long is lost, as is an attempt to make one; the idle limit of
 /// `transport`, and the session's patience for its first cell.

@@ -1,4 +1,4 @@
-//! What an experimenter does to a network: ends and starts nodes, cuts links, injects packets.
+//! Acts of an experimenter on a network: ends and starts nodes, cuts links, injects packets.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// For this long nothing passes between the two sets of parties, in either direction: neither
-    /// packets nor cells, descriptors, documents, new links. What is on its way still arrives.
+    /// Cuts the two sets of parties off from each other for this long, in either direction: neither
+    /// packets nor cells, descriptors, documents, new links pass. What is on its way still arrives.
     pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {
         self.cuts.retain(|cut| cut.until > self.now);
         self.cuts.push(Cut::new(one, other, self.now + duration));

@@ -22,7 +22,7 @@ impl<S: Suite> World<S> {
         self.tick_again(relay, directory.document_interval, Happening::Document(relay));
     }
 
-    /// At the next multiple of a period by the relay's own clock.
+    /// Ticks again at the next multiple of a period by the relay's own clock.
     fn tick_again(&mut self, relay: NodeNumber, period: Duration, tick: Happening) {
         let skew = self.setup.skews.get(&relay).copied().unwrap_or(Skew::NONE);
         let next = skew.read(self.now).next_multiple(period);
@@ -143,5 +143,5 @@ impl<S: Suite> World<S> {
     }
 }
 
-/// How far clocks of mixes may be off, as in `node`.
+/// Largest skew of mixes' clocks that is taken, as in `node`.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);

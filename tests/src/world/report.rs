@@ -1,4 +1,4 @@
-//! What a run has done and what it has cost.
+//! Events and cost of a run.
 
 use std::fmt::Write;
 
@@ -24,15 +24,15 @@ pub struct Tally {
     pub expired: u64,
     /// Envelopes that could not be read.
     pub dropped: u64,
-    /// Pulls answered.
+    /// Number of pulls that were answered.
     pub answered: u64,
-    /// Pulls given up.
+    /// Number of pulls that were given up.
     pub pulls_lost: u64,
     /// Loops sent that are expected back.
     pub loops_sent: u64,
     /// Loops that came back.
     pub loops_returned: u64,
-    /// Loops given up.
+    /// Number of loops that were given up.
     pub loops_lost: u64,
     /// Slots without a departure.
     pub skipped: u64,
@@ -59,7 +59,7 @@ impl Tally {
 }
 
 impl<S: Suite> World<S> {
-    /// What the run so far was and cost, for people: virtual seconds, CPU seconds, seed, packets.
+    /// Text on the run so far, for people: virtual seconds, CPU seconds, seed, packets.
     #[must_use]
     pub fn report(&self) -> String {
         let (virtual_time, cpu) = (self.now.since(BEGIN), self.spent);

@@ -1,4 +1,4 @@
-//! What is due when.
+//! Schedule of a virtual network: all that is due, by time.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! What a run is determined by.
+//! Setup of a run, which determines it.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use crate::{Conditions, Layout, Memory, Skew};
 /// All that determines a run, but for what the test then does to it.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Of all randomness.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// Latency and loss.
+    /// Latency and loss of the links.
     pub conditions: Conditions,
-    /// Nodes and rates.
+    /// Number of nodes and rates.
     pub layout: Layout,
-    /// What is kept of the run.
+    /// Part of the run that is kept.
     pub memory: Memory,
     /// Bounds of the nodes.
     pub bounds: Bounds,
     /// Nodes whose clocks are off, in each of their lives.
     pub skews: BTreeMap<NodeNumber, Skew>,
-    /// Whether passages through mixes are traced: each packet is opened twice, and 24 bytes are
+    /// True if passages through mixes are traced: each packet is opened twice, and 24 bytes are
     /// kept of it.
     pub trace: bool,
-    /// Whether clients acknowledge what arrives. Without it nothing is sent again before its first
+    /// True if clients acknowledge what arrives. Without it nothing is sent again before its first
     /// time-out, after some six minutes.
     pub acknowledges: bool,
 }

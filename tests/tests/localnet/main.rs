@@ -49,7 +49,7 @@ fn nothing_is_left(scratch: &Scratch) {
     assert_eq!(names, ["message", "received"]);
 }
 
-/// One after the other: ten processes with cover on are enough for two cores.
+/// Both suites one after the other: ten processes with cover on are enough for two cores.
 #[test]
 fn a_file_arrives_byte_for_byte_in_both_suites_and_nothing_is_left_behind() {
     a_file_arrives("classic", 800);

@@ -1,4 +1,4 @@
-//! What is read of a packet without any key: IPv4 (RFC 791), UDP (RFC 768), and the form of QUIC's
+//! Reading of a packet without any key: IPv4 (RFC 791), UDP (RFC 768), and the form of QUIC's
 //! header (RFC 9000, section 17; RFC 8999 for versions that are not ours).
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// A UDP datagram in an IPv4 packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Datagram {
-    /// Where it comes from.
+    /// Address of the sender.
     pub from: SocketAddr,
-    /// Where it goes.
+    /// Address of the receiver.
     pub to: SocketAddr,
     /// Bytes that UDP carries.
     pub len: u16,
@@ -30,7 +30,7 @@ pub enum QuicHeader {
     Retry,
     /// Another version.
     Version,
-    /// After the handshake.
+    /// Any packet after the handshake.
     Short,
 }
 
@@ -60,8 +60,8 @@ impl Datagram {
         })
     }
 
-    /// What a capture keeps of the packet: handshakes whole, else IP and UDP headers and QUIC's
-    /// short header with some room, for what follows is ciphertext.
+    /// The bytes that a capture keeps of the packet: handshakes whole, else IP and UDP headers and
+    /// QUIC's short header with some room, for what follows is ciphertext.
     #[must_use]
     pub fn kept<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
         match self.header {
@@ -88,7 +88,7 @@ impl QuicHeader {
         })
     }
 
-    /// Its name.
+    /// Name of the form in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// What the addresses of a capture mean.
+/// Meaning of the addresses of a capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Legend {
-    /// The network's suite.
+    /// Suite of the network.
     pub suite: String,
-    /// Slot length T.
+    /// Slot length T in milliseconds.
     pub slot_ms: u64,
     /// Bytes of every frame and cell.
     pub frame_len: u64,
     /// Datagrams that the capture has missed because its buffer was full.
     pub missed: u64,
-    /// From when on periods in which a client sends letters and periods of cover alone took turns,
-    /// letters first, in microseconds of the Unix epoch.
+    /// Begin of the turns between periods in which a client sends letters and periods of cover
+    /// alone, letters first, in microseconds of the Unix epoch.
     pub letters_from: Option<u64>,
     /// Length of these periods.
     pub letters_period_ms: u64,
     /// The nodes.
     #[serde(rename = "node")]
     pub nodes: Vec<LegendNode>,
-    /// The packet links.
+    /// Packet links of the network.
     #[serde(rename = "link", default)]
     pub links: Vec<LegendLink>,
 }
@@ -37,31 +37,31 @@ pub struct Legend {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegendNode {
-    /// Its name in the roster.
+    /// Name of the node in the roster.
     pub name: String,
     /// Layer of a mix, from 1; none for a relay.
     pub layer: Option<usize>,
-    /// Its UDP address.
+    /// UDP address of the node.
     pub address: SocketAddr,
 }
 
-/// What a packet link has carried, by the counts of its two ends: bytes that the streams took from
-/// the node, and bytes that they delivered.
+/// Load of a packet link by the counts of its two ends: bytes that the streams took from the node,
+/// and bytes that they delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegendLink {
-    /// The sending node.
+    /// Name of the sending node.
     pub from: String,
-    /// The receiving node.
+    /// Name of the receiving node.
     pub to: String,
-    /// By the sender's count.
+    /// Bytes by the sender's count.
     pub sent_bytes: u64,
-    /// By the receiver's count.
+    /// Bytes by the receiver's count.
     pub received_bytes: u64,
 }
 
 impl Legend {
-    /// Where the legend of a capture stands.
+    /// Place of a capture's legend.
     #[must_use]
     pub fn path(capture: &Path) -> PathBuf {
         let mut path = capture.as_os_str().to_owned();
@@ -78,10 +78,10 @@ impl Legend {
         )
     }
 
-    /// Reads a legend.
+    /// Reads a legend from its text.
     ///
     /// # Errors
-    /// Line, and what is wrong.
+    /// The text has a fault, which is told with its line.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }

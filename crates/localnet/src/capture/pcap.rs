@@ -7,10 +7,10 @@ use std::time::Duration;
 pub struct PcapWriter<W: Write>(W);
 
 impl<W: Write> PcapWriter<W> {
-    /// Begins the file.
+    /// Begins a file with its header.
     ///
     /// # Errors
-    /// `out` does not take it.
+    /// The output does not take the header.
     pub fn new(mut out: W) -> io::Result<Self> {
         out.write_all(&MAGIC_NANOSECONDS.to_le_bytes())?;
         out.write_all(&VERSION.0.to_le_bytes())?;
@@ -26,7 +26,7 @@ impl<W: Write> PcapWriter<W> {
     /// epoch.
     ///
     /// # Errors
-    /// The output does not take it.
+    /// The output does not take the bytes.
     pub fn write(&mut self, at: Duration, kept: &[u8], len: u32) -> io::Result<()> {
         let seconds = u32::try_from(at.as_secs()).map_err(io::Error::other)?;
         let kept_len = u32::try_from(kept.len()).map_err(io::Error::other)?;
@@ -39,7 +39,7 @@ impl<W: Write> PcapWriter<W> {
     /// Hands on what is still buffered.
     ///
     /// # Errors
-    /// The output does not take it.
+    /// The output does not take the bytes.
     pub fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }

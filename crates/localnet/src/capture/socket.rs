@@ -21,16 +21,17 @@ pub(super) struct PacketSocket {
 
 /// A packet.
 pub(super) struct Packet<'a> {
-    /// When it passed, since the Unix epoch.
+    /// Time at which the packet passed, since the Unix epoch.
     pub(super) at: Duration,
-    /// Its beginning, at most [`BUFFER`] bytes.
+    /// Beginning of the packet, at most [`BUFFER`] bytes.
     pub(super) bytes: &'a [u8],
     /// Packets that the kernel had no room for so far.
     pub(super) missed: u32,
 }
 
 impl PacketSocket {
-    /// One protocol, not all: then the system hands over each packet of the loopback once.
+    /// Opens a socket for one protocol, not all: then the system hands over each packet of the
+    /// loopback once.
     pub(super) fn open() -> io::Result<Self> {
         let (family, kind) = (AddressFamily::Packet, SockType::Datagram);
         let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, SockProtocol::EthIp)?;
@@ -70,7 +71,7 @@ impl PacketSocket {
 
 /// More than any datagram of a link; of longer packets of other programs the rest is cut.
 const BUFFER: usize = 2048;
-/// What may wait for the thread: about 25 000 datagrams.
+/// Bytes that may wait for the thread: about 25 000 datagrams.
 const RECEIVE_BUFFER: usize = 64 * 1024 * 1024;
-/// How long the socket waits before the thread looks whether it is to stop.
+/// Longest wait of the socket before the thread looks whether the capture has ended.
 const PATIENCE_MICROS: i64 = 50_000;
