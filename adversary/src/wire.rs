@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rohrpost_localnet::capture::{Datagram, Legend};
+use rohrpost_localnet::capture::{Datagram, Manifest};
 use rohrpost_measure::output::say;
 
 use pcap::{PcapError, PcapReader};
@@ -23,9 +23,9 @@ pub(crate) struct Options {
     /// A capture that `rohrpost-ops localnet --capture FILE` has written, or tcpdump's of the same
     /// network.
     file: PathBuf,
-    /// Meaning of its addresses [default: FILE.legend.toml].
+    /// Meaning of its addresses [default: FILE.manifest.toml].
     #[arg(long, value_name = "FILE")]
-    legend: Option<PathBuf>,
+    manifest: Option<PathBuf>,
     /// Print one JSON object on standard output instead of tables.
     #[arg(long)]
     json: bool,
@@ -34,15 +34,15 @@ pub(crate) struct Options {
 /// Prints the table of links and what it shows.
 ///
 /// # Errors
-/// A file cannot be read, or it is no capture or no legend.
+/// A file cannot be read, or it is no capture or no manifest.
 pub(crate) fn run(options: &Options) -> Result<(), WireError> {
-    let legend = read_legend(options)?;
+    let manifest = read_manifest(options)?;
     let datagrams = read_capture(&options.file)?;
-    let flows = flow::flows(datagrams.into_iter(), &legend);
+    let flows = flow::flows(datagrams.into_iter(), &manifest);
     if flows.is_empty() {
         return Err(WireError::Strange(options.file.clone()));
     }
-    let report = Report::new(flows, &legend);
+    let report = Report::new(flows, &manifest);
     if options.json {
         say(&report.json().to_string());
     } else {
@@ -51,11 +51,11 @@ pub(crate) fn run(options: &Options) -> Result<(), WireError> {
     Ok(())
 }
 
-fn read_legend(options: &Options) -> Result<Legend, WireError> {
-    let path = options.legend.clone().unwrap_or_else(|| Legend::path(&options.file));
+fn read_manifest(options: &Options) -> Result<Manifest, WireError> {
+    let path = options.manifest.clone().unwrap_or_else(|| Manifest::path(&options.file));
     let text = std::fs::read_to_string(&path)
-        .map_err(|source| WireError::NoLegend { path: path.clone(), source })?;
-    Legend::parse(&text).map_err(|error| WireError::Legend { path, message: error.to_string() })
+        .map_err(|source| WireError::NoManifest { path: path.clone(), source })?;
+    Manifest::parse(&text).map_err(|error| WireError::Manifest { path, message: error.to_string() })
 }
 
 /// All UDP datagrams of a capture; packets that are none are left out.
@@ -83,16 +83,16 @@ pub(crate) enum WireError {
     #[error("{path}: {source}")]
     Pcap { path: PathBuf, source: PcapError },
     #[error(
-        "cannot read the legend {path}: {source}; `rohrpost-ops localnet --capture FILE` writes it \
-         beside the capture, --legend names another place"
+        "cannot read the manifest {path}: {source}; `rohrpost-ops localnet --capture FILE` writes it \
+         beside the capture, --manifest names another place"
     )]
-    NoLegend { path: PathBuf, source: io::Error },
+    NoManifest { path: PathBuf, source: io::Error },
     #[error(
-        "{path} is no legend: {message}\nrestore it, or capture again with rohrpost-ops localnet"
+        "{path} is no manifest: {message}\nrestore it, or capture again with rohrpost-ops localnet"
     )]
-    Legend { path: PathBuf, message: String },
+    Manifest { path: PathBuf, message: String },
     #[error(
-        "{0} holds no datagram of a node of the legend; is the legend another capture's? --legend \
+        "{0} holds no datagram of a node of the manifest; is the manifest another capture's? --manifest \
          names the right one"
     )]
     Strange(PathBuf),
@@ -102,8 +102,8 @@ impl WireError {
     /// 66 a file cannot be read, 65 it is not what it should be.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Open { .. } | Self::NoLegend { .. } => 66,
-            Self::Pcap { .. } | Self::Legend { .. } | Self::Strange(_) => 65,
+            Self::Open { .. } | Self::NoManifest { .. } => 66,
+            Self::Pcap { .. } | Self::Manifest { .. } | Self::Strange(_) => 65,
         }
     }
 }

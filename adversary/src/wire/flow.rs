@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rohrpost_localnet::capture::{Datagram, Legend, LegendNode, QuicHeader};
+use rohrpost_localnet::capture::{Datagram, Manifest, ManifestNode, QuicHeader};
 use rohrpost_measure::statistics::Sample;
 
 /// A datagram as an observer sees it.
@@ -49,16 +49,16 @@ pub(crate) struct Exception {
 /// Sorts the datagrams of a capture into flows; those of other programs are left out.
 pub(crate) fn flows(
     datagrams: impl Iterator<Item = (Duration, Datagram)>,
-    legend: &Legend,
+    manifest: &Manifest,
 ) -> Vec<Flow> {
     let mut links: BTreeMap<(SocketAddr, SocketAddr), Vec<Seen>> = BTreeMap::new();
     for (at, datagram) in datagrams {
         let Datagram { from, to, len, header, .. } = datagram;
         links.entry((from, to)).or_default().push(Seen { at, len, header });
     }
-    let nodes: HashMap<_, _> = legend.nodes.iter().map(|node| (node.address, node)).collect();
+    let nodes: HashMap<_, _> = manifest.nodes.iter().map(|node| (node.address, node)).collect();
     let clients = clients(&links, &nodes);
-    let layers = legend.nodes.iter().filter_map(|node| node.layer).max().unwrap_or(0);
+    let layers = manifest.nodes.iter().filter_map(|node| node.layer).max().unwrap_or(0);
     let flow = |((from, to), mut datagrams): ((SocketAddr, SocketAddr), Vec<Seen>)| {
         // Two processors stamp on their own; the order of the file is not always that of time.
         datagrams.sort_by_key(|seen| seen.at);
@@ -71,7 +71,8 @@ pub(crate) fn flows(
             _ => Kind::Rest,
         };
         let name =
-            |address: SocketAddr, node: Option<&&LegendNode>| match (node, clients.get(&address)) {
+            |address: SocketAddr, node: Option<&&ManifestNode>| match (node, clients.get(&address))
+            {
                 (Some(node), _) => node.name.clone(),
                 (None, Some(number)) => format!("client-{number}"),
                 (None, None) => address.to_string(),
@@ -88,7 +89,7 @@ pub(crate) fn flows(
 /// Numbers of the clients, by their first datagram.
 fn clients(
     links: &BTreeMap<(SocketAddr, SocketAddr), Vec<Seen>>,
-    nodes: &HashMap<SocketAddr, &LegendNode>,
+    nodes: &HashMap<SocketAddr, &ManifestNode>,
 ) -> HashMap<SocketAddr, usize> {
     let mut first: Vec<_> = links
         .iter()
@@ -101,7 +102,7 @@ fn clients(
 
 /// Tells whether packets go from one node to the other: relays stand before the first layer and
 /// after the last.
-fn is_next(from: &LegendNode, to: &LegendNode, layers: usize) -> bool {
+fn is_next(from: &ManifestNode, to: &ManifestNode, layers: usize) -> bool {
     let next = from.layer.map_or(1, |layer| layer + 1);
     to.layer == if next > layers { None } else { Some(next) }
 }
@@ -156,13 +157,13 @@ mod tests {
         ([127, 0, 0, 1], port).into()
     }
 
-    fn legend() -> Legend {
-        let node = |name: &str, layer, port| LegendNode {
+    fn manifest() -> Manifest {
+        let node = |name: &str, layer, port| ManifestNode {
             name: name.to_owned(),
             layer,
             address: address(port),
         };
-        Legend {
+        Manifest {
             suite: "classic".to_owned(),
             slot_ms: 250,
             frame_len: 2568,
@@ -186,7 +187,7 @@ mod tests {
         // The last one came first.
         let datagrams =
             (0..).zip(datagrams).map(|(i, (from, to))| datagram(100 - i, from, to, 1200));
-        let flows = flows(datagrams, &legend());
+        let flows = flows(datagrams, &manifest());
         let seen: Vec<_> =
             flows.iter().map(|flow| (flow.kind, &flow.from[..], &flow.to[..])).collect();
         let expected = [
@@ -205,7 +206,7 @@ mod tests {
     fn exceptions_and_gaps_are_those_of_the_flow() {
         let datagrams = [(10, 1200), (12, 51), (15, 1200), (11, 51), (40, 49)]
             .map(|(at, len)| datagram(at, 8, 1, len));
-        let flow = flows(datagrams.into_iter(), &legend()).remove(0);
+        let flow = flows(datagrams.into_iter(), &manifest()).remove(0);
         let exceptions: Vec<_> = flow
             .exceptions()
             .iter()

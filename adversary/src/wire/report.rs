@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rohrpost_localnet::capture::{Legend, QuicHeader};
+use rohrpost_localnet::capture::{Manifest, QuicHeader};
 use rohrpost_measure::output::say;
 use rohrpost_measure::statistics::Sample;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::grid::{Comparison, Grid};
 
 /// Report on a capture.
 pub(crate) struct Report<'a> {
-    legend: &'a Legend,
+    manifest: &'a Manifest,
     rows: Vec<Row>,
 }
 
@@ -33,23 +33,23 @@ struct Verdict {
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(flows: Vec<Flow>, legend: &'a Legend) -> Self {
-        let slot = Duration::from_millis(legend.slot_ms.max(1));
-        let letters = legend.letters_from.map(Duration::from_micros);
-        let period = Duration::from_millis(legend.letters_period_ms);
+    pub(crate) fn new(flows: Vec<Flow>, manifest: &'a Manifest) -> Self {
+        let slot = Duration::from_millis(manifest.slot_ms.max(1));
+        let letters = manifest.letters_from.map(Duration::from_micros);
+        let period = Duration::from_millis(manifest.letters_period_ms);
         let row = |flow: Flow| {
             let client = flow.is_client().then_some(&flow);
             Row {
-                grid: client.and_then(|flow| Grid::of(flow, slot, legend.frame_len)),
+                grid: client.and_then(|flow| Grid::of(flow, slot, manifest.frame_len)),
                 comparison: client.zip(letters).and_then(|(flow, start)| {
-                    Comparison::of(flow, slot, legend.frame_len, start, period)
+                    Comparison::of(flow, slot, manifest.frame_len, start, period)
                 }),
                 exceptions: flow.exceptions(),
                 gaps: flow.gaps(),
                 flow,
             }
         };
-        Self { legend, rows: flows.into_iter().map(row).collect() }
+        Self { manifest, rows: flows.into_iter().map(row).collect() }
     }
 
     pub(crate) fn print(&self) {
@@ -66,7 +66,7 @@ impl<'a> Report<'a> {
     fn print_links(&self) {
         say(&format!(
             "Links (suite {}, frames of {} bytes, slots of {} ms); gaps between departures in ms:",
-            self.legend.suite, self.legend.frame_len, self.legend.slot_ms
+            self.manifest.suite, self.manifest.frame_len, self.manifest.slot_ms
         ));
         say(
             "  from         to           carries   datagrams        bytes  gap p1  median      p99     mean   stddev  \
@@ -144,15 +144,15 @@ impl<'a> Report<'a> {
 
     /// The nodes' own counts, for the wire shows ciphertext only.
     fn print_streams(&self) {
-        if self.legend.links.is_empty() {
+        if self.manifest.links.is_empty() {
             return;
         }
         say("Bytes in the streams of packet links, as the nodes' QUIC took and delivered them:");
         say(
             "  from         to                    sent   frames  rest      received   frames  rest",
         );
-        let frame = self.legend.frame_len.max(1);
-        for link in &self.legend.links {
+        let frame = self.manifest.frame_len.max(1);
+        for link in &self.manifest.links {
             let (sent, received) = (link.sent_bytes, link.received_bytes);
             say(&format!(
                 "  {:<12} {:<12} {sent:>13} {:>8} {:>5} {received:>13} {:>8} {:>5}",
@@ -171,8 +171,8 @@ impl<'a> Report<'a> {
         let mut verdicts = vec![self.lengths()];
         verdicts.extend(self.on_grid());
         verdicts.extend(self.whole_frames());
-        if self.legend.missed > 0 {
-            let text = format!("the capture has missed {} datagrams", self.legend.missed);
+        if self.manifest.missed > 0 {
+            let text = format!("the capture has missed {} datagrams", self.manifest.missed);
             verdicts.push(Verdict { holds: false, text });
         }
         verdicts
@@ -218,7 +218,7 @@ impl<'a> Report<'a> {
     }
 
     fn whole_frames(&self) -> Option<Verdict> {
-        let (links, frame) = (&self.legend.links, self.legend.frame_len.max(1));
+        let (links, frame) = (&self.manifest.links, self.manifest.frame_len.max(1));
         let whole = links.iter().filter(|link| {
             link.sent_bytes.is_multiple_of(frame) && link.received_bytes.is_multiple_of(frame)
         });
@@ -241,12 +241,12 @@ impl<'a> Report<'a> {
         let verdicts = self.verdicts();
         let verdict = |it: &Verdict| json!({ "holds": it.holds, "text": it.text });
         json!({
-            "suite": self.legend.suite,
-            "frame_len": self.legend.frame_len,
-            "slot_ms": self.legend.slot_ms,
-            "missed": self.legend.missed,
+            "suite": self.manifest.suite,
+            "frame_len": self.manifest.frame_len,
+            "slot_ms": self.manifest.slot_ms,
+            "missed": self.manifest.missed,
             "links": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
-            "streams": self.legend.links.iter().map(|link| json!({
+            "streams": self.manifest.links.iter().map(|link| json!({
                 "from": link.from,
                 "to": link.to,
                 "sent_bytes": link.sent_bytes,

@@ -6,7 +6,7 @@
 //! handshake are kept by their headers, for what follows is ciphertext.
 
 mod datagram;
-mod legend;
+mod manifest;
 mod pcap;
 mod socket;
 
@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use datagram::{Datagram, QuicHeader};
-pub use legend::{Legend, LegendLink, LegendNode};
+pub use manifest::{Manifest, ManifestLink, ManifestNode};
 pub use pcap::PcapWriter;
 use socket::PacketSocket;
 
@@ -94,13 +94,13 @@ impl Capture {
         counts.map_err(|source| CaptureError::file(&self.path, source))
     }
 
-    /// Writes the legend beside the file.
+    /// Writes the manifest beside the file.
     ///
     /// # Errors
-    /// The legend cannot be written.
-    pub fn write_legend(capture: &Path, legend: &Legend) -> Result<(), CaptureError> {
-        let path = Legend::path(capture);
-        std::fs::write(&path, legend.render()).map_err(|source| CaptureError::file(&path, source))
+    /// The manifest cannot be written.
+    pub fn write_manifest(capture: &Path, manifest: &Manifest) -> Result<(), CaptureError> {
+        let path = Manifest::path(capture);
+        std::fs::write(&path, manifest.render()).map_err(|source| CaptureError::file(&path, source))
     }
 }
 

@@ -1,5 +1,5 @@
 //! The observer of a local network: a capture from before its nodes start to their end, and the
-//! legend to read it by.
+//! manifest to read it by.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use rohrpost_proto::frame::frame_len;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::capture::{Capture, CaptureError, Legend, LegendLink, LegendNode, Sniffer};
+use crate::capture::{Capture, CaptureError, Manifest, ManifestLink, ManifestNode, Sniffer};
 use crate::error::LocalnetError;
 use crate::message::LETTERS;
 use crate::plan::Plan;
@@ -21,16 +21,16 @@ use crate::report;
 /// Watches one network.
 pub(crate) struct Observer {
     capture: Capture,
-    legend: Legend,
+    manifest: Manifest,
     letters_from: OnceLock<SystemTime>,
 }
 
 impl Observer {
     /// Begins to watch the nodes of the roster.
     pub(crate) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
-        let legend = legend(network);
-        let capture = sniffer.start(legend.nodes.iter().map(|node| node.address).collect())?;
-        Ok(Self { capture, legend, letters_from: OnceLock::new() })
+        let manifest = manifest(network);
+        let capture = sniffer.start(manifest.nodes.iter().map(|node| node.address).collect())?;
+        Ok(Self { capture, manifest, letters_from: OnceLock::new() })
     }
 
     /// Notes that letters and cover alone take turns from now on.
@@ -40,34 +40,34 @@ impl Observer {
 
     /// Asks the nodes, which still run, what their packet links have carried. A link on which half a
     /// frame is on its way just then is asked again; one that carries anything but whole frames stays
-    /// as it is, and shows in the legend.
+    /// as it is, and shows in the manifest.
     pub(crate) async fn note_links(&mut self, plan: &Plan) {
         for _ in 0..ATTEMPTS {
             for link in links(&report::gather(plan).await) {
-                let known = self.legend.links.iter_mut();
+                let known = self.manifest.links.iter_mut();
                 let known = known.into_iter().find(|it| it.from == link.from && it.to == link.to);
                 match known {
-                    Some(known) if !is_whole(known, self.legend.frame_len) => *known = link,
+                    Some(known) if !is_whole(known, self.manifest.frame_len) => *known = link,
                     Some(_) => {}
-                    None => self.legend.links.push(link),
+                    None => self.manifest.links.push(link),
                 }
             }
-            if self.legend.links.iter().all(|link| is_whole(link, self.legend.frame_len)) {
+            if self.manifest.links.iter().all(|link| is_whole(link, self.manifest.frame_len)) {
                 return;
             }
             sleep(PAUSE).await;
         }
     }
 
-    /// Ends the capture and writes the legend.
+    /// Ends the capture and writes the manifest.
     pub(crate) fn finish(mut self) -> Result<(), LocalnetError> {
         let path = self.capture.path().to_owned();
         let counts = self.capture.finish()?;
-        self.legend.missed = counts.missed;
+        self.manifest.missed = counts.missed;
         let since_epoch = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.legend.letters_from =
+        self.manifest.letters_from =
             self.letters_from.get().and_then(|at| u64::try_from(since_epoch(at).as_micros()).ok());
-        Capture::write_legend(&path, &self.legend)?;
+        Capture::write_manifest(&path, &self.manifest)?;
         let path = path.display();
         tell(&format!(
             "captured {} datagrams to {path} ({} missed); what they show:\n  \
@@ -78,7 +78,7 @@ impl Observer {
     }
 }
 
-fn legend(network: &Network) -> Legend {
+fn manifest(network: &Network) -> Manifest {
     let roster = &network.roster;
     let frame_len = match roster.suite {
         SuiteName::Hybrid => frame_len::<Hybrid>(),
@@ -89,10 +89,10 @@ fn legend(network: &Network) -> Legend {
             Role::Relay => None,
             Role::Mix { layer } => Some(layer + 1),
         };
-        let entry = |address| LegendNode { name: node.name.clone(), layer, address };
+        let entry = |address| ManifestNode { name: node.name.clone(), layer, address };
         node.addresses.iter().copied().map(entry).collect::<Vec<_>>()
     };
-    Legend {
+    Manifest {
         suite: roster.suite.as_str().to_owned(),
         slot_ms: u64::try_from(roster.traffic.slot.as_millis()).unwrap_or(u64::MAX),
         frame_len: u64::try_from(frame_len).unwrap_or(u64::MAX),
@@ -105,7 +105,7 @@ fn legend(network: &Network) -> Legend {
 }
 
 /// Both ends of each packet link, by what the nodes show.
-fn links(parties: &[(String, Value)]) -> Vec<LegendLink> {
+fn links(parties: &[(String, Value)]) -> Vec<ManifestLink> {
     let received = |from: &str, to: &str| {
         let receiver = parties.iter().find(|(name, _)| name == to);
         receiver.and_then(|(_, saw)| saw["bytes_from"][from].as_u64()).unwrap_or(0)
@@ -114,7 +114,7 @@ fn links(parties: &[(String, Value)]) -> Vec<LegendLink> {
         let to = saw["bytes_to"].as_object().into_iter().flatten();
         to.map(move |(to, bytes)| (from, to, bytes.as_u64().unwrap_or(0)))
     });
-    sent.map(|(from, to, sent_bytes)| LegendLink {
+    sent.map(|(from, to, sent_bytes)| ManifestLink {
         from: from.clone(),
         to: to.clone(),
         sent_bytes,
@@ -123,7 +123,7 @@ fn links(parties: &[(String, Value)]) -> Vec<LegendLink> {
     .collect()
 }
 
-const fn is_whole(link: &LegendLink, frame_len: u64) -> bool {
+const fn is_whole(link: &ManifestLink, frame_len: u64) -> bool {
     link.sent_bytes.is_multiple_of(frame_len) && link.received_bytes.is_multiple_of(frame_len)
 }
 
@@ -143,7 +143,7 @@ mod tests {
             ("a".to_owned(), json!({ "bytes_to": { "b": 30 }, "bytes_from": {} })),
             ("b".to_owned(), json!({ "bytes_to": {}, "bytes_from": { "a": 20 } })),
         ];
-        let link = |sent_bytes, received_bytes| LegendLink {
+        let link = |sent_bytes, received_bytes| ManifestLink {
             from: "a".to_owned(),
             to: "b".to_owned(),
             sent_bytes,

@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(value_parser = duration::parse)]
     pub lifetime: Option<Duration>,
     /// Write what an observer of this machine sees of the network to this pcap, and the meaning of
-    /// its addresses to FILE.legend.toml; `rohrpost-adversary wire FILE` tells what it shows. Needs
+    /// its addresses to FILE.manifest.toml; `rohrpost-adversary wire FILE` tells what it shows. Needs
     /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Output;
 
-use rohrpost_localnet::capture::{Legend, PcapWriter};
+use rohrpost_localnet::capture::{Manifest, PcapWriter};
 use serde_json::Value;
 
 use crate::process::{adversary, localnet, scratch};
@@ -95,10 +95,10 @@ fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
             assert!(said.contains(word), "no {word:?} in: {said}");
         }
     };
-    refused(66, &["cut.pcap.legend.toml", "localnet --capture"]);
-    std::fs::write(Legend::path(&file), "suite = 3").expect("the scratch directory is writable");
-    refused(65, &["cut.pcap.legend.toml", "line 1"]);
-    let legend = Legend {
+    refused(66, &["cut.pcap.manifest.toml", "localnet --capture"]);
+    std::fs::write(Manifest::path(&file), "suite = 3").expect("the scratch directory is writable");
+    refused(65, &["cut.pcap.manifest.toml", "line 1"]);
+    let manifest = Manifest {
         suite: "classic".to_owned(),
         slot_ms: 250,
         frame_len: 2568,
@@ -108,7 +108,7 @@ fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
         nodes: Vec::new(),
         links: Vec::new(),
     };
-    std::fs::write(Legend::path(&file), legend.render()).expect("the directory is writable");
+    std::fs::write(Manifest::path(&file), manifest.render()).expect("the directory is writable");
     refused(66, &["cut.pcap", "localnet --capture"]);
     let mut bytes = Vec::new();
     let mut writer = PcapWriter::new(&mut bytes).expect("a vector takes all");

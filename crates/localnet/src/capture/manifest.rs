@@ -1,6 +1,6 @@
-//! The legend of a capture: which address is which node, and what the packet links carried.
+//! The manifest of a capture: which address is which node, and what the packet links carried.
 //!
-//! It stands beside the pcap, as `FILE.legend.toml`, and is all that
+//! It stands beside the pcap, as `FILE.manifest.toml`, and is all that
 //! `rohrpost-adversary wire` needs to know of the network.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Meaning of the addresses of a capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Legend {
+pub struct Manifest {
     /// Suite of the network.
     pub suite: String,
     /// Slot length T in milliseconds.
@@ -27,16 +27,16 @@ pub struct Legend {
     pub letters_period_ms: u64,
     /// The nodes.
     #[serde(rename = "node")]
-    pub nodes: Vec<LegendNode>,
+    pub nodes: Vec<ManifestNode>,
     /// Packet links of the network.
     #[serde(rename = "link", default)]
-    pub links: Vec<LegendLink>,
+    pub links: Vec<ManifestLink>,
 }
 
 /// A node of the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LegendNode {
+pub struct ManifestNode {
     /// Name of the node in the roster.
     pub name: String,
     /// Layer of a mix, from 1; none for a relay.
@@ -49,7 +49,7 @@ pub struct LegendNode {
 /// and bytes that they delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LegendLink {
+pub struct ManifestLink {
     /// Name of the sending node.
     pub from: String,
     /// Name of the receiving node.
@@ -60,25 +60,25 @@ pub struct LegendLink {
     pub received_bytes: u64,
 }
 
-impl Legend {
-    /// Place of a capture's legend.
+impl Manifest {
+    /// Place of a capture's manifest.
     #[must_use]
     pub fn path(capture: &Path) -> PathBuf {
         let mut path = capture.as_os_str().to_owned();
-        path.push(".legend.toml");
+        path.push(".manifest.toml");
         path.into()
     }
 
-    /// The legend as its file.
+    /// The manifest as its file.
     #[must_use]
     pub fn render(&self) -> String {
-        let text = toml::to_string(self).expect("a legend holds tables of numbers and strings");
+        let text = toml::to_string(self).expect("a manifest holds tables of numbers and strings");
         format!(
             "# What the addresses of the capture beside this file are; rohrpost-adversary wire reads it.\n{text}"
         )
     }
 
-    /// Reads a legend from its text.
+    /// Reads a manifest from its text.
     ///
     /// # Errors
     /// The text has a fault, which is told with its line.
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_legend_is_read_as_it_was_written() {
+    fn a_manifest_is_read_as_it_was_written() {
         let address = "127.0.0.1:4433".parse().unwrap();
-        let legend = Legend {
+        let manifest = Manifest {
             suite: "classic".to_owned(),
             slot_ms: 250,
             frame_len: 2568,
@@ -102,16 +102,16 @@ mod tests {
             letters_from: Some(1_700_000_000_000_000),
             letters_period_ms: 10_000,
             nodes: vec![
-                LegendNode { name: "relay-north".to_owned(), layer: None, address },
-                LegendNode { name: "mix-1-north".to_owned(), layer: Some(1), address },
+                ManifestNode { name: "relay-north".to_owned(), layer: None, address },
+                ManifestNode { name: "mix-1-north".to_owned(), layer: Some(1), address },
             ],
-            links: vec![LegendLink {
+            links: vec![ManifestLink {
                 from: "relay-north".to_owned(),
                 to: "mix-1-north".to_owned(),
                 sent_bytes: 2568,
                 received_bytes: 0,
             }],
         };
-        assert_eq!(Legend::parse(&legend.render()).unwrap(), legend);
+        assert_eq!(Manifest::parse(&manifest.render()).unwrap(), manifest);
     }
 }
