@@ -15,9 +15,9 @@ use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::ChunkAssembler;
 use rohrpost_proto::time::Time;
 
-use crate::Skew;
 use crate::node::{courier, foreign_relays, rng, uniform};
 use crate::shelf::Shelf;
+use crate::skew::Skew;
 
 /// A client, before and after its first link.
 pub(crate) struct Client<S: Suite> {

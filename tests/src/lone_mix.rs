@@ -18,8 +18,8 @@ use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
 use crate::node::rng;
-use crate::roster::{BEGIN, Layout, roster};
-use crate::{NORTH, Toy};
+use crate::roster::{BEGIN, Layout, NORTH, roster};
+use crate::toy::Toy;
 
 /// A mix of the third layer with one predecessor and one successor, fed with packets for ever.
 /// Gives what passes on its links.

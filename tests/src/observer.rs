@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rohrpost_proto::time::Time;
 
-use crate::Address;
+use crate::link::Address;
 
 /// Content of a record. The observer cannot see it; the tests compare by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -9,13 +9,13 @@ mod mix;
 mod relay;
 mod report;
 mod schedule;
-mod setup;
+pub(crate) mod setup;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use report::Tally;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::{Contact, Event};
@@ -26,12 +26,16 @@ use rohrpost_proto::frame::{Frame, Outgoing};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 pub use setup::{Bounds, Setup, seeds, seeds_or};
+pub use tally::Tally;
 
 use crate::client::Client;
-use crate::link::Cut;
+use crate::cost::CpuClock;
+use crate::link::{Address, Conditions, Cut};
 use crate::node::{Duty, Node};
+use crate::observer::{Kind, Memory, Observer, Record};
 use crate::roster::{BEGIN, roster};
-use crate::{Address, Conditions, CpuClock, Kind, Memory, Observer, Passage, Record, Skew};
+use crate::skew::Skew;
+use crate::trace::Passage;
 use schedule::{Happening, Schedule};
 
 /// A network in virtual time.

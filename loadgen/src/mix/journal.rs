@@ -16,7 +16,7 @@ pub(super) struct Journal {
     arrived: Vec<AtomicU64>,
 }
 
-/// Fate of a packet that left.
+/// Times of a packet that left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trip {
     /// Departure since the journal's beginning.

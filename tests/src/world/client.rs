@@ -16,8 +16,9 @@ use rohrpost_proto::hop::Refusal;
 use super::World;
 use super::schedule::Happening;
 use crate::client::Link;
+use crate::link::Address;
 use crate::node::{Duty, Node};
-use crate::{Address, Kind};
+use crate::observer::Kind;
 
 impl<S: Suite> World<S> {
     /// A client links to its relay. If that is down or cut off, it finds out by its patience.

@@ -7,9 +7,9 @@ use rohrpost_proto::frame::Outgoing;
 
 use super::World;
 use super::schedule::Happening;
-use crate::link::Cut;
+use crate::link::{Address, Cut};
 use crate::node::{Duty, Node};
-use crate::{Address, Kind};
+use crate::observer::Kind;
 
 impl<S: Suite> World<S> {
     /// A node ends without a word: keys, queues, sessions, mailboxes and replay set are gone.

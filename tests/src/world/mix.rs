@@ -9,7 +9,8 @@ use rohrpost_proto::time::Time;
 use super::World;
 use super::schedule::Happening;
 use crate::node::{Duty, MixDuty, Node};
-use crate::{Kind, Memory, Passage};
+use crate::observer::{Kind, Memory};
+use crate::trace::Passage;
 
 impl<S: Suite> World<S> {
     /// Sends what is due, takes loops that came back, and fills the slot of the virtual client.

@@ -10,8 +10,10 @@ use rohrpost_proto::time::Time;
 
 use super::World;
 use super::schedule::Happening;
+use crate::link::Address;
 use crate::node::{Duty, RelayDuty};
-use crate::{Address, Kind, Skew};
+use crate::observer::Kind;
+use crate::skew::Skew;
 
 impl<S: Suite> World<S> {
     /// Begins a relay's ticks; they go on whether it is up or not, and find it so.

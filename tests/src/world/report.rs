@@ -6,57 +6,8 @@ use rohrpost_packet::Suite;
 use rohrpost_proto::courier::Event;
 
 use super::{ClientEvent, World};
+use crate::observer::{Kind, Memory};
 use crate::roster::BEGIN;
-use crate::{Kind, Memory};
-
-/// Events of all clients, counted.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Tally {
-    /// Letters that have left for the first time.
-    pub sent: u64,
-    /// Letters that have left once more.
-    pub sent_again: u64,
-    /// Letters that have come.
-    pub arrived: u64,
-    /// Messages that the recipient's client has acknowledged.
-    pub delivered: u64,
-    /// Messages that were given up.
-    pub expired: u64,
-    /// Envelopes that could not be read.
-    pub dropped: u64,
-    /// Number of pulls that were answered.
-    pub answered: u64,
-    /// Number of pulls that were given up.
-    pub pulls_lost: u64,
-    /// Loops sent that are expected back.
-    pub loops_sent: u64,
-    /// Loops that came back.
-    pub loops_returned: u64,
-    /// Number of loops that were given up.
-    pub loops_lost: u64,
-    /// Slots without a departure.
-    pub skipped: u64,
-}
-
-impl Tally {
-    fn count(&mut self, event: &Event) {
-        match event {
-            Event::Sent { again: 0, .. } => self.sent += 1,
-            Event::Sent { .. } => self.sent_again += 1,
-            Event::Unsendable { .. } | Event::Complete { .. } => {}
-            Event::Delivered { .. } => self.delivered += 1,
-            Event::Expired { .. } => self.expired += 1,
-            Event::Arrived { .. } => self.arrived += 1,
-            Event::Dropped => self.dropped += 1,
-            Event::PullAnswered { .. } => self.answered += 1,
-            Event::PullLost { .. } => self.pulls_lost += 1,
-            Event::LoopSent => self.loops_sent += 1,
-            Event::LoopReturned { .. } => self.loops_returned += 1,
-            Event::LoopLost => self.loops_lost += 1,
-            Event::Skipped { slots } => self.skipped += slots,
-        }
-    }
-}
 
 impl<S: Suite> World<S> {
     /// Text on the run so far, for people: virtual seconds, CPU seconds, seed, packets.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::NodeNumber;
 
-use crate::{Conditions, Layout, Memory, Skew};
+use crate::link::Conditions;
+use crate::observer::Memory;
+use crate::roster::Layout;
+use crate::skew::Skew;
 
 /// All that determines a run, but for what the test then does to it.
 #[derive(Clone, Debug)]
