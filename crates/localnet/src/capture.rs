@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use rohrpost_network::unix_now;
 
 pub use datagram::{Datagram, QuicHeader};
 pub use manifest::{Manifest, ManifestLink, ManifestNode};
@@ -89,7 +91,7 @@ impl Capture {
     /// # Errors
     /// The file could not be written, or the socket failed.
     pub fn finish(self) -> Result<Counts, CaptureError> {
-        let _ = self.end.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let _ = self.end.set(unix_now());
         let counts = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("a bug")));
         counts.map_err(|source| CaptureError::file(&self.path, source))
     }

@@ -16,6 +16,7 @@ mod running;
 pub use child::{NodeOutput, die_with_parent};
 pub use command::run;
 pub use error::LocalnetError;
+pub use message::content;
 pub use node::{NodeCommand, end};
 pub use options::{Options, SuiteChoice};
 pub use plan::{NodePlan, Plan, PlanOptions};

@@ -1,10 +1,10 @@
 //! The first message: alice and bob as real clients of different agencies.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rohrpost_client::{Profile, Segmentation, Session, SessionEvent};
-use rohrpost_network::Network;
+use rohrpost_network::{Network, unix_now};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
 use rohrpost_proto::courier::{Contact, Event, Message, Trip};
@@ -197,21 +197,27 @@ async fn keep(session: &Session, event: &SessionEvent) {
     }
 }
 
-fn numbered(sequence: u64, body: Vec<u8>) -> Message {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// Message with this body, as clients post it that live in memory alone.
+#[must_use]
+pub fn content(id: MessageId, sequence: u64, body: Vec<u8>) -> Message {
+    let unix = unix_now();
     Message {
-        id: MessageId::random(&mut rand::rng()),
+        id,
         kind: Kind::Content,
         sequence,
         minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
-        expires: Time::from_micros(0) + unix + LIFE,
+        expires: Time::from_micros(0) + unix + LIFETIME,
         left: None,
         body: Zeroizing::new(body),
     }
 }
 
-/// Longer than any localnet is up for its first message.
-const LIFE: Duration = Duration::from_secs(86_400);
+fn numbered(sequence: u64, body: Vec<u8>) -> Message {
+    content(MessageId::random(&mut rand::rng()), sequence, body)
+}
+
+/// Time until a message expires: longer than any local network is under load.
+const LIFETIME: Duration = Duration::from_secs(86_400);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.

@@ -2,10 +2,10 @@
 //! manifest to read it by.
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rohrpost_measure::output::tell;
-use rohrpost_network::Network;
+use rohrpost_network::{Network, unix_now};
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::{Role, SuiteName};
 use rohrpost_proto::frame::frame_len;
@@ -22,7 +22,7 @@ use crate::report;
 pub(crate) struct Observer {
     capture: Capture,
     manifest: Manifest,
-    letters_from: OnceLock<SystemTime>,
+    letters_from: OnceLock<Duration>,
 }
 
 impl Observer {
@@ -35,7 +35,7 @@ impl Observer {
 
     /// Notes that letters and cover alone take turns from now on.
     pub(crate) fn letters_begin(&self) {
-        let _ = self.letters_from.set(SystemTime::now());
+        let _ = self.letters_from.set(unix_now());
     }
 
     /// Asks the nodes, which still run, what their packet links have carried. A link on which half a
@@ -64,9 +64,8 @@ impl Observer {
         let path = self.capture.path().to_owned();
         let counts = self.capture.finish()?;
         self.manifest.missed = counts.missed;
-        let since_epoch = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.manifest.letters_from =
-            self.letters_from.get().and_then(|at| u64::try_from(since_epoch(at).as_micros()).ok());
+            self.letters_from.get().and_then(|at| u64::try_from(at.as_micros()).ok());
         Capture::write_manifest(&path, &self.manifest)?;
         let path = path.display();
         tell(&format!(

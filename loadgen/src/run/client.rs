@@ -21,25 +21,28 @@ use super::timetable::Timetable;
 
 /// A client before it is online.
 pub(crate) struct Client {
-    pub(crate) index: u32,
     pub(crate) profile: Profile,
     /// The client to whom it writes, and who writes to it.
     pub(crate) partner: Contact,
+    pub(crate) task: Task,
+}
+
+/// Work of a client in a load.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    pub(crate) index: u32,
     pub(crate) timetable: Timetable,
     /// Bytes of each letter.
     pub(crate) bytes: usize,
-    /// Average waits of its pulls at the entry relay.
+    /// Average waits of the client's pulls at the entry relay.
     pub(crate) entry_waits: EntryWaits,
 }
 
 /// A client that is online.
 struct Online {
     session: Session,
-    index: u32,
     partner: KeyId,
-    timetable: Timetable,
-    bytes: usize,
-    entry_waits: EntryWaits,
+    task: Task,
     /// Relays whose mailbox has not answered yet.
     silent: HashSet<NodeNumber>,
     begin: Option<Instant>,
@@ -58,23 +61,13 @@ impl Client {
         mut begin: watch::Receiver<Option<Instant>>,
         notes: mpsc::Sender<Note>,
     ) -> Result<(), RunError> {
-        let Self { index, profile, partner, timetable, bytes, entry_waits } = self;
+        let Self { profile, partner, task } = self;
         let silent = profile.account.mailboxes.iter().map(|own| own.relay).collect();
         let key = partner.identity.key_id();
         let session = Session::start(network, profile, vec![partner.into()])
             .map_err(|error| RunError::Clients(error.to_string()))?;
-        let mut online = Online {
-            session,
-            index,
-            partner: key,
-            timetable,
-            bytes,
-            entry_waits,
-            silent,
-            begin: None,
-            number: 0,
-            notes,
-        };
+        let mut online =
+            Online { session, partner: key, task, silent, begin: None, number: 0, notes };
         loop {
             let due = online.next_due();
             tokio::select! {
@@ -95,16 +88,16 @@ impl Client {
 
 impl Online {
     fn next_due(&self) -> Option<Instant> {
-        Some(self.begin? + self.timetable.due(self.number)?)
+        Some(self.begin? + self.task.timetable.due(self.number)?)
     }
 
     /// Posts the letter that is due. One that the session does not take is told, not tried again:
     /// the timetable does not wait.
     async fn post(&mut self) {
-        let Some(due) = self.timetable.due(self.number) else { return };
-        let id = LetterId { sender: self.index, number: self.number };
+        let Some(due) = self.task.timetable.due(self.number) else { return };
+        let id = LetterId { sender: self.task.index, number: self.number };
         self.number += 1;
-        let taken = self.session.post(self.partner, id.write(due, self.bytes)).await;
+        let taken = self.session.post(self.partner, id.write(due, self.task.bytes)).await;
         let taken = taken.map(|_| ()).map_err(|error| error.to_string());
         self.note(Note::Posted(id, due, taken)).await;
     }
@@ -126,7 +119,7 @@ impl Online {
                 if self.silent.remove(&relay) && self.silent.is_empty() {
                     self.note(Note::Ready).await;
                 }
-                Note::Answered(beyond(&pull, stay, &trip, self.entry_waits))
+                Note::Answered(beyond(&pull, stay, &trip, self.task.entry_waits))
             }
             SessionEvent::Courier(Event::Skipped { slots }) => Note::Skipped(slots),
             SessionEvent::Courier(Event::LoopLost) => Note::LoopLost,

@@ -1,12 +1,11 @@
 //! Content of the letters of a load: who sent them, their number, when they were due, and a filling
 //! that is compared byte for byte when they arrive.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rohrpost_packet::envelope::{Kind, Letter, MessageId};
+use rohrpost_localnet::content;
+use rohrpost_packet::envelope::{Letter, MessageId};
 use rohrpost_proto::courier::Message;
-use rohrpost_proto::time::Time;
-use zeroize::Zeroizing;
 
 /// A letter of a load.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -20,16 +19,7 @@ pub(crate) struct LetterId {
 impl LetterId {
     /// The message, due so long after the begin of the load, with a text of `len` bytes.
     pub(crate) fn write(self, due: Duration, len: usize) -> Message {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Message {
-            id: self.message(),
-            kind: Kind::Content,
-            sequence: self.number.into(),
-            minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
-            expires: Time::from_micros(0) + unix + LIFE,
-            left: None,
-            body: Zeroizing::new(self.text(due, len)),
-        }
+        content(self.message(), self.number.into(), self.text(due, len))
     }
 
     /// The letter that has arrived and when it was due; none if a byte differs from what was sent.
@@ -71,8 +61,6 @@ impl LetterId {
     }
 }
 
-/// Longer than any load.
-const LIFE: Duration = Duration::from_secs(86_400);
 const MAGIC: &[u8; 8] = b"rp load1";
 /// Bytes that a letter of a load has at least.
 pub(crate) const LEAST_TEXT: usize = 24;

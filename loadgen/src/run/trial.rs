@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::client::Client;
+use super::client::{Client, Task};
 use super::error::RunError;
 use super::ledger::{Ledger, Note};
 use super::schedule::Schedule;
@@ -212,7 +212,7 @@ fn make_clients(
         let partner = cards.get(place ^ 1)?.clone();
         let timetable = Timetable::draw(settings.rate, settings.duration, &mut rng);
         let (bytes, entry_waits) = (settings.bytes, schedule.entry_waits());
-        Some(Client { index, profile, partner, timetable, bytes, entry_waits })
+        Some(Client { profile, partner, task: Task { index, timetable, bytes, entry_waits } })
     };
     let clients: Vec<_> = profiles.into_iter().enumerate().filter_map(client).collect();
     Ok(clients)
