@@ -221,43 +221,55 @@ fn take(
     complete: &Complete,
     now: Duration,
 ) -> Result<Option<Completed>, StoreError> {
-    let Some(Assembled { minutes, body }) = fragments::assemble(tx, sender, complete)? else {
+    let Some(assembled) = fragments::assemble(tx, sender, complete)? else {
         return Ok(None);
     };
     match complete.kind {
         Kind::Address => {
-            let address = Address::decode(&body).ok();
+            let address = Address::decode(&assembled.body).ok();
             let newer =
                 address.map(|address| generations::take(tx, sender, address, now)).transpose()?;
             let newer = newer.flatten();
             Ok(newer.map(|(address, anew)| Completed::Address { address: Box::new(address), anew }))
         }
         Kind::Content => {
-            if tx.get(SEEN, complete.message.as_bytes())?.is_some() {
-                return Ok(None);
-            }
-            let Ok(content) = Content::decode(&body) else {
-                return Ok(None);
-            };
-            tx.put(SEEN, complete.message.as_bytes(), &now.as_secs().to_be_bytes())?;
-            let name = contact::by_key(tx, sender)?.map(|contact| contact.name);
-            let mut incoming = Incoming {
-                number: 0,
-                id: complete.message,
-                from: sender,
-                name: name.unwrap_or_default(),
-                written: Duration::from_secs(60) * minutes,
-                arrived: now,
-                file: content.name().map(str::to_owned),
-                len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
-                read: false,
-            };
-            incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
-            tx.put(BODIES, &incoming.number.to_be_bytes(), &body)?;
-            Ok(Some(Completed::Message(incoming)))
+            let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
+            Ok(incoming.map(Completed::Message))
         }
         Kind::Void | Kind::Acknowledgement => Ok(None),
     }
+}
+
+/// Puts a message for the reader into the inbox; none if it came before, or is no content.
+fn take_content(
+    tx: &mut WriteTx<'_>,
+    from: KeyId,
+    id: MessageId,
+    Assembled { minutes, body }: &Assembled,
+    now: Duration,
+) -> Result<Option<Incoming>, StoreError> {
+    if tx.get(SEEN, id.as_bytes())?.is_some() {
+        return Ok(None);
+    }
+    let Ok(content) = Content::decode(body) else {
+        return Ok(None);
+    };
+    tx.put(SEEN, id.as_bytes(), &now.as_secs().to_be_bytes())?;
+    let name = contact::by_key(tx, from)?.map(|contact| contact.name);
+    let mut incoming = Incoming {
+        number: 0,
+        id,
+        from,
+        name: name.unwrap_or_default(),
+        written: Duration::from_secs(60) * *minutes,
+        arrived: now,
+        file: content.name().map(str::to_owned),
+        len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
+        read: false,
+    };
+    incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
+    tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
+    Ok(Some(incoming))
 }
 
 /// Forgets messages that were read and came before `limit`, and the ids of what came before `seen`.
