@@ -1,6 +1,6 @@
 //! The directory's duty: gathers descriptors and makes the document, on a fixed schedule.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rohrpost_node::{Follower, Handle, Node};
 use rohrpost_packet::{NodeNumber, Suite};
@@ -9,6 +9,7 @@ use rohrpost_proto::directory::descriptor::DescriptorBook;
 use rohrpost_proto::directory::document::{Document, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
 
@@ -46,7 +47,7 @@ impl<S: Suite> Directory<S> {
         let own = self.node.descriptor.borrow().clone();
         let published = self.gatherer.publish(self.node.clock.now(), own.as_deref());
         if let Some((number, bytes)) = published {
-            let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut entry = self.shared.entry.lock().unpoison();
             entry.set_document(number, &bytes);
         }
     }

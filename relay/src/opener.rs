@@ -1,12 +1,13 @@
 //! A worker of a relay: opens the last layer and follows what it finds.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rohrpost_node::{Node, Work};
 use rohrpost_packet::{Buffer, Command, Suite};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::instruction::{Instruction, RelayContext};
+use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
@@ -45,7 +46,7 @@ impl<S: Suite> Opener<S> {
             }
             Command::Reply => {
                 let (id, payload) = opened.reply();
-                let mut entry = self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut entry = self.shared.entry.lock().unpoison();
                 entry.handle_reply(route.session, id, payload)
             }
             Command::Forward | Command::Loop => Err(Refusal::Command),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use rohrpost_node::{Node, Outboxes, Work};
@@ -13,6 +13,7 @@ use rohrpost_packet::{BufferPool, Suite};
 use rohrpost_proto::entry::{Entry, EntryTick, SessionHandle};
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{Arrival, LinkError, ServedLink};
 
@@ -125,7 +126,7 @@ impl<S: Suite> Sessions<S> {
     }
 
     fn entry(&self) -> MutexGuard<'_, Entry<S>> {
-        self.shared.entry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.entry.lock().unpoison()
     }
 }
 

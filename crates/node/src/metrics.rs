@@ -1,12 +1,13 @@
 //! The metrics of a node (`docs/metrics.md`): closed labels, every series from the start, nothing
 //! about a client, a mailbox or a message, real traffic and cover never apart.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::lock::Unpoison;
 
 use crate::error::NodeError;
 use crate::series::{describe, register_role_series};
@@ -97,13 +98,13 @@ impl Metrics {
     pub fn refresh(&self) {
         self.handle.run_upkeep();
         let text = self.handle.render() + &self.usage.render();
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.snapshot.write().unpoison() = text;
     }
 
     /// The text of the last tick.
     #[must_use]
     pub fn text(&self) -> String {
-        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.snapshot.read().unpoison().clone()
     }
 }
 

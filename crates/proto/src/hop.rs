@@ -4,7 +4,7 @@
 //! one replay memory; both are dropped together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rand_core::CryptoRng;
 use rohrpost_packet::{
@@ -14,6 +14,7 @@ use rohrpost_packet::{
 
 use crate::frame::Frame;
 use crate::instruction::InstructionError;
+use crate::lock::Unpoison;
 use crate::replay::{Ingress, ReplayMemory, Verdict};
 use crate::time::Time;
 
@@ -65,14 +66,14 @@ impl<S: Suite> Hop<S> {
     ) -> HopPublicKey<S> {
         let secret = HopSecretKey::generate(generation, rng);
         let public = secret.public().clone();
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.write().unpoison();
         if keys.len() == MAX_GENERATIONS {
             keys.remove(0);
         }
         for epoch in keys.iter() {
             epoch.retires.fetch_min(retires.micros(), Ordering::Relaxed);
         }
-        let memory = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let memory = self.spare.lock().unpoison().pop();
         // None is spare only while a worker that opens a packet still holds that of a third key.
         let memory = memory.unwrap_or_else(|| ReplayMemory::new(self.links, self.replay_limit));
         let (spare, retires) = (Arc::clone(&self.spare), AtomicU64::new(NEVER));
@@ -82,7 +83,7 @@ impl<S: Suite> Hop<S> {
 
     /// Drops the keys whose time is over, with their replay sets.
     pub fn sweep(&self, now: Time) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.write().unpoison();
         keys.retain(|epoch| now.micros() < epoch.retires.load(Ordering::Relaxed));
     }
 
@@ -106,7 +107,7 @@ impl<S: Suite> Hop<S> {
         probe: &mut impl Probe,
     ) -> Result<Opened<S>, Refusal> {
         let epoch = {
-            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            let keys = self.keys.read().unpoison();
             let fits =
                 |epoch: &&Arc<KeyEpoch<S>>| epoch.secret.generation().short() == frame.generation;
             keys.iter().rev().find(fits).cloned().ok_or(Refusal::Generation)?
@@ -125,14 +126,14 @@ impl<S: Suite> Hop<S> {
     /// Public half of the newest key.
     #[must_use]
     pub fn newest(&self) -> Option<HopPublicKey<S>> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read().unpoison();
         keys.last().map(|epoch| epoch.secret.public().clone())
     }
 
     /// Packets remembered under the newest key, of the limit.
     #[must_use]
     pub fn replay_fill(&self) -> (usize, usize) {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read().unpoison();
         keys.last().map_or((0, self.replay_limit), |epoch| epoch.fill())
     }
 }
@@ -150,7 +151,7 @@ impl<S: Suite> KeyEpoch<S> {
 impl<S: Suite> Drop for KeyEpoch<S> {
     /// Wipes the memory and gives it back: key and memory die together.
     fn drop(&mut self) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.spare.lock().unpoison();
         if let Some(mut memory) = self.memory.take().filter(|_| spare.len() < MAX_GENERATIONS) {
             memory.wipe();
             spare.push(memory);

@@ -16,6 +16,7 @@ pub mod entry;
 pub mod frame;
 pub mod hop;
 pub mod instruction;
+pub mod lock;
 pub mod mailbox;
 pub mod mix;
 pub mod path;

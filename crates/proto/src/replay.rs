@@ -5,10 +5,12 @@
 //! any n that memory can hold. The set never forgets; it dies with its key.
 
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rohrpost_packet::ReplayTag;
+
+use crate::lock::Unpoison;
 
 /// The link that a packet came over: its place among the nodes before this one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +59,7 @@ impl ReplayMemory {
         };
         let has_quota = brought.load(Ordering::Relaxed) < self.quota;
         let shard = &self.shards[usize::from(tag.as_bytes()[15]) % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = shard.lock().unpoison();
         let verdict = if has_quota { shard.test_and_set(tag) } else { shard.test(tag) };
         if verdict == Verdict::Fresh {
             brought.fetch_add(1, Ordering::Relaxed);
@@ -69,7 +71,7 @@ impl ReplayMemory {
     #[must_use]
     pub fn fill(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(held, limit), shard| {
-            let fill = shard.lock().unwrap_or_else(PoisonError::into_inner).fill();
+            let fill = shard.lock().unpoison().fill();
             (held + fill.0, limit + fill.1)
         })
     }
@@ -77,7 +79,7 @@ impl ReplayMemory {
     /// Forgets everything, for the next key.
     pub(crate) fn wipe(&mut self) {
         for shard in &mut self.shards {
-            shard.get_mut().unwrap_or_else(PoisonError::into_inner).wipe();
+            shard.get_mut().unpoison().wipe();
         }
         self.links.iter_mut().for_each(|brought| *brought.get_mut() = 0);
     }

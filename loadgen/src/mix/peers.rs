@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use rohrpost_network::Clock;
@@ -18,6 +18,7 @@ use rohrpost_proto::directory::document::{Document, SignedDocument};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{
     Accepted, Buffers, ControlChannels, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox,
@@ -73,7 +74,7 @@ impl Sink {
 
     /// Arrivals are noted in this journal from now on.
     pub(super) fn follow(&self, journal: &Arc<Journal>) {
-        *self.journal.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(journal));
+        *self.journal.write().unpoison() = Some(Arc::clone(journal));
     }
 
     /// Takes the frames of one link of the successor at `place`.
@@ -86,7 +87,7 @@ impl Sink {
     }
 
     fn note(&self, place: usize, mark: u64) {
-        let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+        let journal = self.journal.read().unpoison();
         let known = journal.as_ref().is_some_and(|journal| journal.arrive(mark));
         if known && packets::turn(mark, self.by_node.len()) != place {
             self.misrouted.fetch_add(1, Ordering::Relaxed);
