@@ -24,7 +24,7 @@ use rohrpost_packet::envelope::{
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
-    Account, Contact, Courier, Departure, Event, OwnMailbox, Part, Vantage,
+    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Vantage,
 };
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, Stay, WriteKey};
@@ -379,7 +379,8 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
     let mut seed = [7; 32];
     seed[..4].copy_from_slice(&run.to_be_bytes());
     let phase = Duration::from_millis(40);
-    Courier::new(now, vantage, account, ROSTER.clone(), join_key(), seed, phase)
+    let (roster, join_key) = (ROSTER.clone(), join_key());
+    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed, phase })
 }
 
 /// Card of the contact, who is reached at both relays.

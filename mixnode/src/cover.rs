@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::courier::{Account, Courier, Departure, Event, Vantage};
+use rohrpost_proto::courier::{Account, Courier, CourierConfig, Departure, Event, Vantage};
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::directory::view::View;
@@ -95,8 +95,15 @@ impl<S: Suite> Cover<S> {
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
         let phase = self.roster.traffic.slot.mul_f64(rng.random_range(0.0..1.0));
-        let (roster, join_key) = (Arc::clone(&self.roster), self.join_key.clone());
-        let mut client = Courier::new(now, self.vantage, account, roster, join_key, seed, phase);
+        let config = CourierConfig {
+            vantage: self.vantage,
+            account,
+            roster: Arc::clone(&self.roster),
+            join_key: self.join_key.clone(),
+            seed,
+            phase,
+        };
+        let mut client = Courier::new(now, config);
         if let Some(view) = &self.view {
             client.handle_view(now, Arc::clone(view));
         }

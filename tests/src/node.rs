@@ -7,7 +7,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
-use rohrpost_proto::courier::{Account, Courier, Vantage};
+use rohrpost_proto::courier::{Account, Courier, CourierConfig, Vantage};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::directory::document::{Document, SignedDocument};
@@ -250,7 +250,8 @@ pub(crate) fn courier<S: Suite>(
     let phase = roster.traffic.slot.mul_f64(uniform(rng));
     let phase = Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0));
     let join_key = trust.join_key().clone();
-    Courier::new(now, vantage, account, Arc::clone(roster), join_key, seed, phase)
+    let roster = Arc::clone(roster);
+    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed, phase })
 }
 
 /// Uniform number in [0, 1).

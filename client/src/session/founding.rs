@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
-use rohrpost_proto::courier::{Account, Courier, Event, Message, Vantage};
+use rohrpost_proto::courier::{Account, Courier, CourierConfig, Event, Message, Vantage};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::time::Time;
@@ -36,8 +36,9 @@ impl Founding {
         rand::rng().fill_bytes(&mut seed);
         let phase: Duration = roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
         let roster = Arc::clone(roster);
-        let mut courier =
-            Courier::new(now, vantage, profile.account, roster, join_key, seed, phase);
+        let account = profile.account;
+        let config = CourierConfig { vantage, account, roster, join_key, seed, phase };
+        let mut courier = Courier::new(now, config);
         contacts.into_iter().for_each(|contact| introduce(&mut courier, contact));
         courier
     }

@@ -105,6 +105,24 @@ pub enum PostError {
     Order,
 }
 
+/// Place, keys and chance of a new courier.
+pub struct CourierConfig {
+    /// The place of the courier in the network.
+    pub vantage: Vantage,
+    /// The courier's own keys and mailboxes.
+    pub account: Account,
+    /// The roster of the network.
+    pub roster: Arc<Roster>,
+    /// The network's join key.
+    pub join_key: JoinKey,
+    /// Seed of all draws. It must be random, secret and never used before: who knows it can tell
+    /// all that leaves.
+    pub seed: [u8; 32],
+    /// Time from the start of each slot until a cell leaves: less than a slot; random, so that
+    /// clients do not crowd.
+    pub phase: Duration,
+}
+
 /// A cell or packet that leaves in a slot.
 pub enum Departure<S: Suite> {
     /// A client's cell for its entry relay.
@@ -170,24 +188,13 @@ pub struct Courier<S: Suite> {
 }
 
 impl<S: Suite> Courier<S> {
-    /// Makes a courier that starts at the first slot after `now`. Its cells leave `phase` after the
-    /// start of each slot (less than a slot; random, so that clients do not crowd).
-    ///
-    /// The seed must be random, secret and never used before: who knows it can tell all that
-    /// leaves.
+    /// Makes a courier that starts at the first slot after `now`.
     ///
     /// # Panics
     /// If the account has no prekey or no mailbox.
     #[must_use]
-    pub fn new(
-        now: Time,
-        vantage: Vantage,
-        account: Account,
-        roster: Arc<Roster>,
-        join_key: JoinKey,
-        seed: [u8; 32],
-        phase: Duration,
-    ) -> Self {
+    pub fn new(now: Time, config: CourierConfig) -> Self {
+        let CourierConfig { vantage, account, roster, join_key, seed, phase } = config;
         assert!(
             !account.prekeys.is_empty() && !account.mailboxes.is_empty(),
             "an account has a prekey and a mailbox"

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
 use super::event::Event;
-use super::parcel::{Message, Parcel, Patience};
+use super::parcel::{Choice, Message, Parcel, Patience};
 use super::receipt::Receipt;
 use super::reception::{Reception, WINDOW};
 
@@ -117,10 +117,9 @@ impl Correspondence {
         let may_begin = in_flight < FLIGHTS;
         let within = |parcel: &&Parcel| parcel.message().sequence < first + WINDOW;
         let open = || self.parcels.iter().take_while(within).enumerate();
-        let next = |may_begin| {
-            open().find_map(|(place, parcel)| Some((place, parcel.next(now, may_begin)?)))
-        };
-        next(false).or_else(|| may_begin.then(|| next(true)).flatten())
+        let next =
+            |choice| open().find_map(|(place, parcel)| Some((place, parcel.next(now, choice)?)));
+        next(Choice::Overdue).or_else(|| may_begin.then(|| next(Choice::OverdueOrFresh)).flatten())
     }
 
     /// Chooses one of the contact's mailboxes that is up and may be written to: if possible one

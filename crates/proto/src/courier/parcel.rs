@@ -63,6 +63,15 @@ pub(super) struct Flight {
     way: Vec<NodeNumber>,
 }
 
+/// Fragments among which the next one is chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Fragments that have left before and whose time is up.
+    Overdue,
+    /// Those, and after them a fragment that has never left.
+    OverdueOrFresh,
+}
+
 impl Parcel {
     pub(super) fn new(message: Message, room: usize, patience: Patience) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
@@ -87,11 +96,12 @@ impl Parcel {
         self.flights.len()
     }
 
-    /// Chooses the fragment that leaves next: one whose time is up, else a new one if one may
-    /// begin.
-    pub(super) fn next(&self, now: Time, may_begin: bool) -> Option<u32> {
+    /// Chooses the fragment that leaves next: one whose time is up, else a new one if the choice has
+    /// those as well.
+    pub(super) fn next(&self, now: Time, choice: Choice) -> Option<u32> {
         let overdue = self.flights.iter().find(|(_, flight)| flight.due <= now);
-        let fresh = (may_begin && self.fresh < self.arrived.count()).then_some(self.fresh);
+        let fresh = (choice == Choice::OverdueOrFresh && self.fresh < self.arrived.count())
+            .then_some(self.fresh);
         overdue.map(|(index, _)| *index).or(fresh)
     }
 

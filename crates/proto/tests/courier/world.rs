@@ -12,7 +12,9 @@ use rohrpost_packet::{
     Body, Classic, Command, Generation, HopSecretKey, NodeNumber, ReplyId, SessionId, Suite,
     open_header,
 };
-use rohrpost_proto::courier::{Account, Courier, Departure, Event, Message, OwnMailbox, Vantage};
+use rohrpost_proto::courier::{
+    Account, Courier, CourierConfig, Departure, Event, Message, OwnMailbox, Vantage,
+};
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::Document;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
@@ -174,8 +176,7 @@ impl World {
         let account = account(seed, relays);
         let roster = Arc::clone(&self.roster);
         let phase = Duration::from_millis(u64::from(seed) % 250);
-        let mut courier =
-            Courier::new(START, vantage, account, roster, join_key(), [seed; 32], phase);
+        let mut courier = Courier::new(START, config(vantage, account, roster, [seed; 32], phase));
         courier.handle_view(START, self.view(&[]));
         self.couriers.push(courier);
         self.vantages.push(vantage);
@@ -238,7 +239,7 @@ impl World {
             let phase = Duration::from_millis(u64::from(*seed) % 250);
             let seed = [seed.wrapping_add(100); 32];
             let mut courier =
-                Courier::new(self.now, *vantage, account, roster, join_key(), seed, phase);
+                Courier::new(self.now, config(*vantage, account, roster, seed, phase));
             courier.handle_view(self.now, self.view(&[]));
             self.couriers[index] = courier;
         }
@@ -476,4 +477,14 @@ fn roster() -> Roster {
     let signatures: Vec<_> =
         signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
     Roster::verify(&text, &signatures, &trust, START.seconds()).unwrap()
+}
+
+fn config(
+    vantage: Vantage,
+    account: Account,
+    roster: Arc<Roster>,
+    seed: [u8; 32],
+    phase: Duration,
+) -> CourierConfig {
+    CourierConfig { vantage, account, roster, join_key: join_key(), seed, phase }
 }

@@ -42,13 +42,13 @@ fn fragments_together_are_the_message() {
 #[test]
 fn what_is_overdue_leaves_before_what_is_new() {
     let mut parcel = parcel(500);
-    assert_eq!(parcel.next(NOW, false), None);
-    assert_eq!(parcel.next(NOW, true), Some(0));
+    assert_eq!(parcel.next(NOW, Choice::Overdue), None);
+    assert_eq!(parcel.next(NOW, Choice::OverdueOrFresh), Some(0));
     (0..3).for_each(|index| leave(&mut parcel, index, NOW));
-    assert_eq!(parcel.next(NOW, true), Some(3));
+    assert_eq!(parcel.next(NOW, Choice::OverdueOrFresh), Some(3));
     let later = NOW + Duration::from_secs(60);
-    assert_eq!(parcel.next(later, true), Some(0));
-    assert_eq!(parcel.next(later, false), Some(0));
+    assert_eq!(parcel.next(later, Choice::OverdueOrFresh), Some(0));
+    assert_eq!(parcel.next(later, Choice::Overdue), Some(0));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     assert_eq!(parcel.in_flight(), 2);
     parcel
         .recall(NOW + Duration::from_secs(10), |flight| flight.sent < NOW + Duration::from_secs(2));
-    assert_eq!(parcel.next(NOW + Duration::from_secs(10), true), Some(1));
+    assert_eq!(parcel.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
     assert!(!parcel.has_arrived());
     parcel.acknowledge(&Receipt { below: 4, ..Receipt::default() });
     assert!(parcel.has_arrived());
@@ -79,7 +79,7 @@ fn a_void_goes_in_place_of_what_has_expired() {
     assert!(!parcel.expire(end));
     let letter = parcel.letter(0);
     assert_eq!((letter.kind, letter.fragment), (Kind::Void, Fragment::WHOLE));
-    assert_eq!(parcel.next(end, true), Some(0));
+    assert_eq!(parcel.next(end, Choice::OverdueOrFresh), Some(0));
     assert!(letter.body.is_empty());
 }
 
