@@ -23,9 +23,9 @@ use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
 use crate::roster::node_key;
+use crate::setup::Setup;
 use crate::skew::Skew;
 use crate::trace::Twin;
-use crate::world::setup::Setup;
 
 /// A generator for one party and purpose.
 pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {

@@ -76,13 +76,7 @@ impl Layout {
     }
 }
 
-/// The agencies' keys of the default layout.
-#[must_use]
-pub fn agencies() -> Vec<(String, SigningKey)> {
-    agencies_of(4)
-}
-
-fn agencies_of(count: u8) -> Vec<(String, SigningKey)> {
+fn agencies(count: u8) -> Vec<(String, SigningKey)> {
     let names = ["north", "south", "east", "west"];
     let name = |i: u8| {
         names.get(usize::from(i - 1)).map_or_else(|| format!("agency-{i}"), |&n| n.to_owned())
@@ -98,12 +92,8 @@ pub(crate) fn node_key(number: NodeNumber) -> SigningKey {
 }
 
 /// The roster and its trust root; signatures are made and checked as in a real network.
-///
-/// # Panics
-/// If the layout breaks a rule of rosters.
-#[must_use]
-pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
-    let agencies = agencies_of(layout.operators);
+pub(crate) fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
+    let agencies = agencies(layout.operators);
     let threshold = agencies.len() - 1;
     let list = agencies.iter().map(|(name, key)| Agency { name: name.clone(), key: key.public() });
     let trust = TrustRoot::new("virtual".into(), list.collect(), threshold, JoinKey::new([7; 32]))

@@ -1,7 +1,9 @@
 //! The world: all parties and links, and the loop over what happens among them.
 //!
-//! Each idea has a file: the queue of what is due (`schedule`), clients and their links (`client`),
-//! relays (`relay`), mixes (`mix`), what an experimenter does from outside (`failure`).
+//! Each idea has a file: the state and how anything leaves a party (`state`), the queue of what is due
+//! (`schedule`), clients and their links (`client`), relays (`relay`), mixes (`mix`), what an
+//! experimenter does from outside (`failure`), what the couriers tell (`tally`), and what a run was
+//! and cost (`report`).
 
 mod client;
 mod failure;
@@ -9,7 +11,7 @@ mod mix;
 mod relay;
 mod report;
 mod schedule;
-pub(crate) mod setup;
+mod state;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -20,74 +22,21 @@ use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::{Contact, Event};
 use rohrpost_proto::directory::roster::Roster;
-use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::frame::{Frame, Outgoing};
+use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_proto::time::Time;
-pub use setup::{Bounds, Setup, seeds, seeds_or};
-pub use tally::Tally;
+pub use state::World;
+pub use tally::{ClientEvent, Tally};
 
 use crate::client::Client;
 use crate::cost::CpuClock;
-use crate::link::{Address, Conditions, Cut};
-use crate::node::{Duty, Node};
+use crate::link::Conditions;
+use crate::node::Duty;
 use crate::observer::{Kind, Memory, Observer, Record};
 use crate::roster::{BEGIN, roster};
+use crate::setup::Setup;
 use crate::skew::Skew;
-use crate::trace::Passage;
 use schedule::{Happening, Schedule};
-
-/// A network in virtual time.
-pub struct World<S: Suite> {
-    /// Now, by the true clock.
-    pub now: Time,
-    /// Sees all that leaves any party.
-    pub observer: Observer,
-    /// Every packet between nodes with its bytes, while [`World::capture`] is set.
-    pub captured: Vec<(NodeNumber, NodeNumber, Box<[u8]>)>,
-    /// True if packets are captured.
-    pub capture: bool,
-    /// Events of the clients' couriers; with [`Memory::Digest`] only of letters.
-    pub events: Vec<ClientEvent>,
-    /// Events of the virtual clients of mixes; nothing with [`Memory::Digest`].
-    pub cover: Vec<(NodeNumber, Event)>,
-    /// Passages through mixes, if [`Setup::trace`] is set.
-    pub passages: Vec<Passage>,
-    /// Counts of frames lost or cut off, by link.
-    pub lost: BTreeMap<(Address, Address), u64>,
-    /// Counts of the events of the clients' couriers.
-    pub tally: Tally,
-    setup: Setup,
-    roster: Arc<Roster>,
-    trust: TrustRoot,
-    nodes: BTreeMap<NodeNumber, Node<S>>,
-    clients: Vec<Client<S>>,
-    schedule: Schedule,
-    cuts: Vec<Cut>,
-    /// The next wake of each mix, so that every frame does not start a chain of its own.
-    wakes: BTreeMap<NodeNumber, Time>,
-    /// The last document of each relay that a client has verified, as bytes and view: clients would
-    /// only verify the same signatures again.
-    verified: BTreeMap<NodeNumber, Verified<S>>,
-    /// Numbers given to links and lives.
-    given: u64,
-    /// CPU time of [`World::run_for`].
-    spent: Duration,
-}
-
-/// A document's bytes, its number and the view that it gives.
-type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
-
-/// Something a client's courier has told.
-pub struct ClientEvent {
-    /// Number of the client.
-    pub client: usize,
-    /// Time by the true clock.
-    pub at: Time,
-    /// The event that its courier told.
-    pub event: Event,
-}
 
 impl<S: Suite> World<S> {
     /// A network of the default layout that keeps everything; all nodes started, no clients yet.
@@ -326,38 +275,6 @@ impl<S: Suite> World<S> {
         if matches!(node.duty, Duty::Mix(_)) {
             self.drive_mix(to);
         }
-    }
-
-    /// A packet leaves a node.
-    fn transmit(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
-        let to = outgoing.to;
-        let frame = outgoing.frame.encode();
-        let ends = (Address::Node(from), Address::Node(to));
-        if self.capture {
-            self.captured.push((from, to, frame[..].into()));
-        }
-        if let Some(delay) = self.leave(ends, &frame, kind) {
-            self.schedule.add(self.now + delay, Happening::Frame(from, to, frame));
-        }
-    }
-
-    /// The observer sees something leave; how long it will be on its way.
-    fn leave(&mut self, ends: (Address, Address), bytes: &[u8], kind: Kind) -> Option<Duration> {
-        let (from, to) = ends;
-        self.observer.see(Record { at: self.now, from, to, len: bytes.len(), kind });
-        // On a client's link one cell leaves at a time, and which one must not matter.
-        let telling = if kind == Kind::Cell { &[] } else { bytes };
-        let fate = self.setup.conditions.fate(self.setup.seed, ends, self.now, telling);
-        let fate = fate.filter(|_| !self.is_cut(from, to));
-        if fate.is_none() {
-            *self.lost.entry(ends).or_default() += 1;
-        }
-        fate
-    }
-
-    fn give_number(&mut self) -> u64 {
-        self.given += 1;
-        self.given
     }
 }
 

@@ -13,8 +13,8 @@ use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
 
-use super::World;
 use super::schedule::Happening;
+use super::state::World;
 use crate::client::Link;
 use crate::link::Address;
 use crate::node::{Duty, Node};

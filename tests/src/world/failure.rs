@@ -5,8 +5,8 @@ use std::time::Duration;
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::frame::Outgoing;
 
-use super::World;
 use super::schedule::Happening;
+use super::state::World;
 use crate::link::{Address, Cut};
 use crate::node::{Duty, Node};
 use crate::observer::Kind;
@@ -43,10 +43,6 @@ impl<S: Suite> World<S> {
     pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {
         self.cuts.retain(|cut| cut.until > self.now);
         self.cuts.push(Cut::new(one, other, self.now + duration));
-    }
-
-    pub(super) fn is_cut(&self, from: Address, to: Address) -> bool {
-        self.cuts.iter().any(|cut| self.now < cut.until && cut.separates(from, to))
     }
 
     /// Puts a frame on the link to a node, as an attacker between them can.

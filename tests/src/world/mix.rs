@@ -6,8 +6,8 @@ use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Departure;
 use rohrpost_proto::time::Time;
 
-use super::World;
 use super::schedule::Happening;
+use super::state::World;
 use crate::node::{Duty, MixDuty, Node};
 use crate::observer::{Kind, Memory};
 use crate::trace::Passage;

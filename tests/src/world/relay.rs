@@ -8,8 +8,8 @@ use rohrpost_proto::directory::document::Document;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
 
-use super::World;
 use super::schedule::Happening;
+use super::state::World;
 use crate::link::Address;
 use crate::node::{Duty, RelayDuty};
 use crate::observer::Kind;

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::Event;
 
-use super::{ClientEvent, World};
+use super::state::World;
+use super::tally::ClientEvent;
 use crate::observer::{Kind, Memory};
 use crate::roster::BEGIN;
 

@@ -1,6 +1,17 @@
-//! Counts of what clients tell.
+//! What the clients' couriers tell: each event, and how many there were of each kind.
 
 use rohrpost_proto::courier::Event;
+use rohrpost_proto::time::Time;
+
+/// Something a client's courier has told.
+pub struct ClientEvent {
+    /// Which client.
+    pub client: usize,
+    /// When, by the true clock.
+    pub at: Time,
+    /// What.
+    pub event: Event,
+}
 
 /// Events of all clients, counted.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -17,15 +28,15 @@ pub struct Tally {
     pub expired: u64,
     /// Envelopes that could not be read.
     pub dropped: u64,
-    /// Number of pulls that were answered.
+    /// Pulls answered.
     pub answered: u64,
-    /// Number of pulls that were given up.
+    /// Pulls given up.
     pub pulls_lost: u64,
     /// Loops sent that are expected back.
     pub loops_sent: u64,
     /// Loops that came back.
     pub loops_returned: u64,
-    /// Number of loops that were given up.
+    /// Loops given up.
     pub loops_lost: u64,
     /// Slots without a departure.
     pub skipped: u64,

@@ -1,0 +1,106 @@
+//! The state of a world, and what every party does with it: send something over a link.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::courier::Event;
+use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::trust::TrustRoot;
+use rohrpost_proto::directory::view::View;
+use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::time::Time;
+
+use super::schedule::{Happening, Schedule};
+use super::tally::{ClientEvent, Tally};
+use crate::client::Client;
+use crate::link::{Address, Cut};
+use crate::node::Node;
+use crate::observer::{Kind, Observer, Record};
+use crate::setup::Setup;
+use crate::trace::Passage;
+
+/// A network in virtual time.
+pub struct World<S: Suite> {
+    /// Now, by the true clock.
+    pub now: Time,
+    /// Sees all that leaves any party.
+    pub observer: Observer,
+    /// Every packet between nodes with its bytes, while [`World::capture`] is set.
+    pub captured: Vec<(NodeNumber, NodeNumber, Box<[u8]>)>,
+    /// Whether packets are captured.
+    pub capture: bool,
+    /// What the clients' couriers have told; with [`Memory::Digest`](crate::Memory::Digest) only of letters.
+    pub events: Vec<ClientEvent>,
+    /// What the virtual clients of mixes have told; nothing with [`Memory::Digest`](crate::Memory::Digest).
+    pub cover: Vec<(NodeNumber, Event)>,
+    /// Passages through mixes, if [`Setup::trace`] is set.
+    pub passages: Vec<Passage>,
+    /// What has been lost or cut off, by link.
+    pub lost: BTreeMap<(Address, Address), u64>,
+    /// What the clients' couriers have told, counted.
+    pub tally: Tally,
+    pub(super) setup: Setup,
+    pub(super) roster: Arc<Roster>,
+    pub(super) trust: TrustRoot,
+    pub(super) nodes: BTreeMap<NodeNumber, Node<S>>,
+    pub(super) clients: Vec<Client<S>>,
+    pub(super) schedule: Schedule,
+    pub(super) cuts: Vec<Cut>,
+    /// The next wake of each mix, so that every frame does not start a chain of its own.
+    pub(super) wakes: BTreeMap<NodeNumber, Time>,
+    /// The last document of each relay that a client has verified, as bytes and view: clients would
+    /// only verify the same signatures again.
+    pub(super) verified: BTreeMap<NodeNumber, Verified<S>>,
+    /// Numbers given to links and lives.
+    pub(super) given: u64,
+    /// CPU time of [`World::run_for`].
+    pub(super) spent: Duration,
+}
+
+/// A document's bytes, its number and the view that it gives.
+pub(super) type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
+
+impl<S: Suite> World<S> {
+    /// A packet leaves a node.
+    pub(super) fn transmit(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
+        let to = outgoing.to;
+        let frame = outgoing.frame.encode();
+        let ends = (Address::Node(from), Address::Node(to));
+        if self.capture {
+            self.captured.push((from, to, frame[..].into()));
+        }
+        if let Some(delay) = self.leave(ends, &frame, kind) {
+            self.schedule.add(self.now + delay, Happening::Frame(from, to, frame));
+        }
+    }
+
+    /// The observer sees something leave; how long it will be on its way.
+    pub(super) fn leave(
+        &mut self,
+        ends: (Address, Address),
+        bytes: &[u8],
+        kind: Kind,
+    ) -> Option<Duration> {
+        let (from, to) = ends;
+        self.observer.see(Record { at: self.now, from, to, len: bytes.len(), kind });
+        // On a client's link one cell leaves at a time, and which one must not matter.
+        let telling = if kind == Kind::Cell { &[] } else { bytes };
+        let fate = self.setup.conditions.fate(self.setup.seed, ends, self.now, telling);
+        let fate = fate.filter(|_| !self.is_cut(from, to));
+        if fate.is_none() {
+            *self.lost.entry(ends).or_default() += 1;
+        }
+        fate
+    }
+
+    pub(super) fn give_number(&mut self) -> u64 {
+        self.given += 1;
+        self.given
+    }
+
+    pub(super) fn is_cut(&self, from: Address, to: Address) -> bool {
+        self.cuts.iter().any(|cut| self.now < cut.until && cut.separates(from, to))
+    }
+}
