@@ -22,32 +22,31 @@ use crate::skew::Skew;
 /// A client, before and after its first link.
 pub(crate) struct Client<S: Suite> {
     pub(crate) entry: NodeNumber,
-    /// Skew of its wall clock, until the first cell comes.
+    /// Error of the clock: the wall clock's until the first cell comes.
     pub(crate) skew: Skew,
     pub(crate) link: Option<Link>,
     pub(crate) courier: Option<Courier<S>>,
     pub(crate) assembler: ChunkAssembler,
-    /// Number of the newest document.
+    /// Number of the newest network document.
     pub(crate) document: u64,
     pub(crate) rng: ChaCha20Rng,
-    /// Card by which others write to it.
+    /// Card by which others write to the client.
     pub(crate) card: Contact,
     /// Relays whose mailboxes have answered.
     pub(crate) answered: BTreeSet<NodeNumber>,
-    /// Store that lasts when the client is restarted.
+    /// Store, which outlives a restart of the client.
     pub(crate) shelf: Shelf,
     contacts: BTreeMap<KeyId, Contact>,
-    /// Seed of the run, and number of the client: its keys are drawn from these in each
-    /// incarnation.
+    /// Seed of the run and index of the client: each of its incarnations draws its keys from them.
     origin: (u64, usize),
 }
 
 /// A link to the entry relay, up as far as the client knows.
 #[derive(Clone, Copy)]
 pub(crate) struct Link {
-    /// Unique in a world.
+    /// Number that no other link of a world has.
     pub(crate) number: u64,
-    /// True time of the last cell; of the handshake at first.
+    /// True time of the last cell, or of the handshake before the first cell.
     pub(crate) heard: Time,
     /// True once the first cell has come, which sets the clock and begins the grid.
     pub(crate) greeted: bool,
@@ -114,19 +113,19 @@ impl<S: Suite> Client<S> {
         }
     }
 
-    /// The process ends and is started anew: what is on the shelf is all that is left.
+    /// Ends the process and starts it anew: what is on the shelf is all that is left.
     pub(crate) fn restart(&mut self) {
         self.courier = None;
         self.document = 0;
     }
 
-    /// Pause between links: half to one and a half of two seconds.
+    /// Pause between two links: half to one and a half of two seconds.
     pub(crate) fn pause(&mut self) -> Duration {
         PAUSE.mul_f64(0.5 + uniform(&mut self.rng))
     }
 }
 
-/// Two mailboxes at relays of other operators than the entry's.
+/// Keys of a client, with two mailboxes at relays of other operators than its entry's.
 fn keys((seed, index): (u64, usize), entry: NodeNumber, roster: &Roster) -> Account {
     let operator = &roster.node(entry).expect("the entry is in the roster").operator;
     let relays = foreign_relays(roster, operator, index);

@@ -12,13 +12,13 @@ pub struct CpuClock {
 }
 
 impl CpuClock {
-    /// Begins to count, for the calling thread.
+    /// Starts a clock for the calling thread.
     #[must_use]
     pub fn start() -> Self {
         Self { started: thread_time() }
     }
 
-    /// CPU time since then, to be read by the same thread.
+    /// CPU time since the start, to be read by the thread that started the clock.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         thread_time().saturating_sub(self.started)

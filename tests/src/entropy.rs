@@ -4,9 +4,9 @@
 //! Danezis, "Towards an information theoretic metric for anonymity", 2002). With exponential delays
 //! the packets in the pool are alike at every moment, whenever they came: each is the next to leave
 //! with the same probability (Kesdogan et al. 1998; Piotrowska et al., "The Loopix anonymity
-//! system", 2017, theorem 1). So with n packets in the pool and `p_i` the probability that arrival i
-//! is still among them (the `p_i` add up to n), a departure is arrival i with probability `p_i / n`,
-//! and then `p_i <- p_i (1 - 1/n)`.
+//! system", 2017, theorem 1). So with n packets in the pool and `p_i` the probability that arrival
+//! i is still among them (the `p_i` add up to n), a departure is arrival i with probability
+//! `p_i / n`, and then `p_i <- p_i (1 - 1/n)`.
 
 /// Entropy of a departure from a pool of many: `log2(e·λ/µ)` bits for arrivals at rate λ and mean
 /// delay 1/µ.
@@ -22,21 +22,21 @@ pub fn poisson_mix_entropy(packets_per_delay: f64) -> f64 {
 /// Knowledge of an observer of one mix: which arrivals may still be inside.
 #[derive(Default)]
 pub struct PoolObserver {
-    /// Arrivals and the probability that each is still inside. Those below [`FAINT`] are dropped, so
-    /// about `28 λ/µ` are held.
+    /// Arrivals and the probability that each is still inside. Those below [`FAINT`] are dropped,
+    /// so about `28 λ/µ` are held.
     inside: Vec<(u64, f64)>,
     /// Packets in the pool: arrivals less departures, from an empty pool on.
     pool: u32,
 }
 
 impl PoolObserver {
-    /// A packet goes in; the number is the observer's name for it.
+    /// Takes a packet that goes in; the number is the observer's name for it.
     pub fn arrive(&mut self, packet: u64) {
         self.inside.push((packet, 1.0));
         self.pool += 1;
     }
 
-    /// Place in the posterior of this arrival, if it is what leaves now: the probability of all
+    /// Place of this arrival in the posterior, if it is what leaves now: the probability of all
     /// earlier arrivals, and `part` (0 to 1) of its own.
     ///
     /// With `part` drawn uniformly, the places of the true arrivals are uniform in 0 to 1 if and
@@ -51,10 +51,10 @@ impl PoolObserver {
         (earlier + own.map_or(0.0, |(_, mass)| mass * part)) / f64::from(self.pool)
     }
 
-    /// A packet leaves: the entropy, in bits, of which it is.
+    /// Takes a packet that leaves, and gives the entropy, in bits, of which one it is.
     ///
     /// # Panics
-    /// If more leave than have gone in.
+    /// More packets leave than have gone in.
     pub fn depart(&mut self) -> f64 {
         assert!(self.pool > 0, "a packet left an empty pool");
         let pool = f64::from(self.pool);
@@ -67,7 +67,7 @@ impl PoolObserver {
     }
 }
 
-/// Adds less than a billionth of a bit.
+/// Probability below which an arrival is forgotten: it adds less than a billionth of a bit.
 const FAINT: f64 = 1e-12;
 
 #[cfg(test)]

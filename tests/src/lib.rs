@@ -2,8 +2,8 @@
 //! latency, loss and cuts are functions of the seed, watched by an observer of all links
 //! (`docs/virtual-network.md`).
 //!
-//! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A run
-//! is determined by its [`Setup`], seed included.
+//! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A
+//! run is determined by its [`Setup`], seed included.
 
 mod client;
 mod cost;

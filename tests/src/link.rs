@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::time::Time;
 
-/// End of a link.
+/// End of a link: a node or a client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Address {
     /// A node of the roster.
@@ -31,16 +31,16 @@ impl Address {
 /// Latency and loss of all links.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
-    /// Least latency of a frame.
+    /// Least time that a frame is on its way.
     pub latency: Duration,
-    /// Latency that is added at most.
+    /// Largest addition to the latency; additions are uniform from zero on.
     pub jitter: Duration,
-    /// Lost, of a million.
+    /// Frames that are lost of a million.
     pub lost_per_million: u32,
 }
 
 impl Conditions {
-    /// 5 to 15 ms, nothing lost.
+    /// Latency of 5 to 15 ms, and nothing lost.
     pub const CALM: Self = Self {
         latency: Duration::from_millis(5),
         jitter: Duration::from_millis(10),
@@ -49,9 +49,9 @@ impl Conditions {
 
     /// Time that a frame is on its way; `None` if it is lost.
     ///
-    /// A function of the seed, the link, the moment and what is given of the frame, not of what else
-    /// has been sent: so one packet more or less changes the fate of no other. Packets of one tick
-    /// over one link have fates of their own if their first bytes are given.
+    /// The answer depends on the seed, the link, the moment and what is given of the frame, not on
+    /// what else has been sent: so one packet more or less changes nothing for any other. Packets
+    /// of one tick over one link have answers of their own if their first bytes are given.
     #[must_use]
     pub fn fate(
         &self,
@@ -94,5 +94,6 @@ impl Cut {
     }
 }
 
-/// Header and the beginning of the encapsulation: no two frames have that in common.
+/// Bytes by which a frame differs from all others: its header and the beginning of the
+/// encapsulation.
 const TELLING: usize = 40;

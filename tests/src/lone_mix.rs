@@ -1,4 +1,4 @@
-//! A lone mix: the real core, real packets, Poisson arrivals; and what an observer of its links
+//! A mix alone: the real core, real packets, Poisson arrivals; and what an observer of its links
 //! sees of it.
 
 use std::collections::VecDeque;
@@ -26,11 +26,11 @@ use crate::toy::Toy;
 pub struct LoneMix {
     mix: Mix<Toy>,
     key: HopPublicKey<Toy>,
-    /// The relay behind the mix; its key tells which packet has left.
+    /// Key of the relay behind the mix, which opens what has left and so tells which packet it was.
     relay: HopSecretKey<Toy>,
     /// Mean time between arrivals.
     interval: Duration,
-    /// Mean delay.
+    /// Mean delay of a packet.
     delay: Duration,
     rng: ChaCha20Rng,
     now: Time,
@@ -43,18 +43,18 @@ pub struct LoneMix {
 /// Something on the mix's links, and what the observer cannot see: which packet it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sight {
-    /// The packet has gone in.
+    /// A packet has gone in.
     Arrival {
-        /// When.
+        /// Time at which the packet arrived.
         at: Time,
-        /// Number in order of arrival.
+        /// Number of the packet, in order of arrival.
         packet: u64,
     },
-    /// The packet has come out.
+    /// A packet has come out.
     Departure {
-        /// When.
+        /// Time at which the packet left.
         at: Time,
-        /// The number of its arrival.
+        /// Number that the packet has from its arrival.
         packet: u64,
     },
 }
@@ -133,7 +133,7 @@ impl LoneMix {
 impl Iterator for LoneMix {
     type Item = Sight;
 
-    /// The next sight; there is always one.
+    /// Next sight; there always is one.
     fn next(&mut self) -> Option<Sight> {
         loop {
             if let Some(sight) = self.seen.pop_front() {

@@ -1,4 +1,4 @@
-//! Relays and mixes of the virtual network: the cores, and what a process keeps around them.
+//! Relays and mixes of the virtual network: the cores, and what a process has around them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {
     ChaCha20Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
 }
 
-/// State that all nodes have.
+/// A node, with what relays and mixes have in common.
 pub(crate) struct Node<S: Suite> {
     pub(crate) number: NodeNumber,
-    /// Tells one life of a node from the next.
+    /// Number that tells one incarnation of a node from the next.
     pub(crate) life: u64,
     pub(crate) skew: Skew,
     pub(crate) hop: Arc<Hop<S>>,
@@ -44,7 +44,7 @@ pub(crate) struct Node<S: Suite> {
     pub(crate) refusals: BTreeMap<&'static str, u64>,
     pub(crate) duty: Duty<S>,
     seed: u64,
-    /// Time at which the newest key was made, by the own clock.
+    /// Time at which the newest key was made, by the node's own clock.
     made: Time,
     /// Twin of a mix, while passages are traced.
     pub(crate) twin: Option<Twin<S>>,
@@ -58,7 +58,7 @@ pub(crate) enum Duty<S: Suite> {
 pub(crate) struct MixDuty<S: Suite> {
     pub(crate) mix: Mix<S>,
     pub(crate) cover: Courier<S>,
-    /// Number of the newest document, of whichever relay.
+    /// Number of the newest network document, of whichever relay.
     pub(crate) document: u64,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct RelayDuty<S: Suite> {
     pub(crate) entry: Entry<S>,
     /// Client and link of each session; as many as the entry has.
     pub(crate) sessions: BTreeMap<SessionHandle, (usize, u64)>,
-    /// Invariant: the sessions by link.
+    /// Sessions by link. Invariant: each of `sessions`, and no other.
     pub(crate) links: BTreeMap<u64, SessionHandle>,
     pub(crate) mailboxes: Mailboxes<S>,
     pub(crate) book: DescriptorBook,
@@ -110,8 +110,8 @@ impl<S: Suite> Node<S> {
         *self.refusals.entry(refusal.as_str()).or_default() += 1;
     }
 
-    /// Keeps keys as a real node's announcer does at each announcement: old keys go, and at the end
-    /// of the epoch a new one is made.
+    /// Tends the keys as the announcer of a real node does at each announcement: old keys go, and
+    /// at the end of the epoch a new one is made.
     pub(crate) fn tend_keys(&mut self, now: Time, roster: &Roster) {
         self.hop.sweep(now);
         if now.since(self.made) >= roster.directory.epoch {
@@ -254,11 +254,11 @@ pub(crate) fn courier<S: Suite>(
     Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed, phase })
 }
 
-/// Uniform number in [0, 1).
+/// Number drawn evenly from [0, 1).
 pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Time that old keys live on, as in a real node: the spreading of documents, and the longest
-/// delay.
+/// Time for which an old key lives on, beyond the longest delay, while network documents spread; as
+/// in a real node.
 const GRACE: Duration = Duration::from_secs(60);

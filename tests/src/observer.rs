@@ -6,7 +6,7 @@ use rohrpost_proto::time::Time;
 
 use crate::link::Address;
 
-/// Content of a record. The observer cannot see it; the tests compare by it.
+/// Subject of a record. The observer cannot see it; the tests compare by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// A cell of a client link, up or down.
@@ -18,22 +18,22 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds of records.
+    /// All kinds of records, in their order.
     pub const ALL: &'static [Self] = &[Self::Cell, Self::Answer, Self::Transit];
 }
 
-/// Record of something that left.
+/// A cell or packet that left a party, as the observer saw it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Record {
-    /// Moment at which it left.
+    /// Time of departure, by the true clock.
     pub at: Time,
-    /// Sender.
+    /// Party at which the link begins.
     pub from: Address,
-    /// Receiver.
+    /// Party at which the link ends.
     pub to: Address,
-    /// Length of the frame in bytes.
+    /// Length of the cell or packet, in bytes.
     pub len: usize,
-    /// Content, for the tests.
+    /// Kind of record, which only the tests know.
     pub kind: Kind,
 }
 
@@ -51,16 +51,16 @@ impl Record {
     }
 }
 
-/// Part of the events that a run keeps.
+/// Choice of what a run retains of what happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Memory {
     /// Every record and every event; grows with the run.
     Everything,
-    /// Records go into a hash, of events only those of letters are kept: for volume.
+    /// Records go into a hash; of events, only those of fragments are retained: for volume.
     Digest,
 }
 
-/// The observer. Whatever it keeps, it counts all records and hashes them.
+/// The observer. Whatever it retains, it counts all records and hashes them.
 pub struct Observer {
     memory: Memory,
     records: Vec<Record>,
@@ -82,7 +82,7 @@ impl Observer {
         }
     }
 
-    /// The records, of a run that keeps everything.
+    /// Records of a run that retains everything.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records

@@ -9,9 +9,9 @@ use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::time::Time;
 
-/// Number of the first relay.
+/// Number of the first relay, which is agency north's.
 pub const NORTH: NodeNumber = NodeNumber::new(1);
-/// Time at which the virtual networks begin.
+/// Time at which every virtual network begins.
 pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 
 /// Size and rates of a network. Nodes are numbered relays first, then layer by layer; operators
@@ -20,19 +20,20 @@ pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 pub struct Layout {
     /// Agencies, each an operator and signer; at least four, of which all but one must sign.
     pub operators: u8,
-    /// Relays.
+    /// Number of relays of the network.
     pub relays: u32,
     /// Mixes in each of the three layers.
     pub mixes_per_layer: u32,
-    /// Slot, mean delay, cover floor.
+    /// Slot, mean delay and cover floor of the network.
     pub traffic: Traffic,
-    /// Epoch and periods. A document must reach clients within its interval: one slot per 286
-    /// bytes of it in the suites with classic's lengths.
+    /// Epoch and periods of the directory. A network document must reach clients within its
+    /// interval: one slot per 286 bytes of it in the suites with classic's lengths.
     pub directory: Directory,
 }
 
 impl Default for Layout {
-    /// Four agencies with a relay each, two mixes per layer, the roster's own default rates.
+    /// Layout of four agencies with a relay each, two mixes per layer, the roster's own default
+    /// rates.
     fn default() -> Self {
         Self {
             operators: 4,
@@ -45,8 +46,8 @@ impl Default for Layout {
 }
 
 impl Layout {
-    /// The default size with another slot; a document takes six slots to clients, and another comes
-    /// after eight at the earliest.
+    /// Layout of the default size with another slot; a network document takes six slots to clients,
+    /// and another comes after eight at the earliest.
     #[must_use]
     pub fn with_slot(slot: Duration) -> Self {
         let directory = Directory::default();
@@ -84,7 +85,7 @@ fn agencies(count: u8) -> Vec<(String, SigningKey)> {
     (1..=count).map(|i| (name(i), SigningKey::from_seed(&[i; 32]))).collect()
 }
 
-/// A node's key.
+/// Identity key of a node, which follows from its number.
 pub(crate) fn node_key(number: NodeNumber) -> SigningKey {
     let mut seed = [9; 32];
     seed[..4].copy_from_slice(&number.get().to_be_bytes());

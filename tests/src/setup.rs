@@ -9,26 +9,26 @@ use crate::observer::Memory;
 use crate::roster::Layout;
 use crate::skew::Skew;
 
-/// All that determines a run, but for what the test then does to it.
+/// Setup of a run: all that determines it, but for what the test then does to it.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Seed of all randomness.
     pub seed: u64,
-    /// Latency and loss of the links.
+    /// Latency and loss of all links.
     pub conditions: Conditions,
-    /// Number of nodes and rates.
+    /// Nodes and rates of the network.
     pub layout: Layout,
-    /// Part of the run that is kept.
+    /// Choice of what is retained of the run.
     pub memory: Memory,
     /// Bounds of the nodes.
     pub bounds: Bounds,
-    /// Nodes whose clocks are off, in each of their lives.
+    /// Nodes whose clocks are off, in each of their incarnations.
     pub skews: BTreeMap<NodeNumber, Skew>,
-    /// True if passages through mixes are traced: each packet is opened twice, and 24 bytes are
-    /// kept of it.
+    /// True if passages through mixes are traced: each packet is opened twice, and 24 bytes of it
+    /// are retained.
     pub trace: bool,
-    /// True if clients acknowledge what arrives. Without it nothing is sent again before its first
-    /// time-out, after some six minutes.
+    /// True if clients acknowledge what arrives. Without acknowledgements nothing is sent again
+    /// before its first time-out, after some six minutes.
     pub acknowledges: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Bounds {
 }
 
 impl Setup {
-    /// A calm network of the default layout, right clocks, all kept.
+    /// Setup of a calm network: the default layout, right clocks, everything retained.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -61,19 +61,19 @@ impl Setup {
 }
 
 impl Default for Bounds {
-    /// A thousand sessions, and what they send in minutes: 2 MB per node.
+    /// Bounds for a thousand sessions, and what they send in minutes: 2 MB per node.
     fn default() -> Self {
         Self { sessions: 1_000, replay: 100_000, pool: 10_000 }
     }
 }
 
-/// The seeds of a run: `ROHRPOST_SEEDS` many, one by default.
+/// Seeds of a test: `ROHRPOST_SEEDS` many, one by default.
 #[must_use]
 pub fn seeds() -> std::ops::Range<u64> {
     seeds_or(1)
 }
 
-/// The seeds of a run: `ROHRPOST_SEEDS` many, `default` if it is not set.
+/// Seeds of a test: `ROHRPOST_SEEDS` many, `default` if it is not set.
 #[must_use]
 pub fn seeds_or(default: u64) -> std::ops::Range<u64> {
     let count = std::env::var("ROHRPOST_SEEDS").ok().and_then(|count| count.parse().ok());

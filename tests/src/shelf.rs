@@ -1,8 +1,8 @@
-//! Lasting store of a client: a store in memory that outlives its courier.
+//! Store of a client, in memory: what it holds outlives the courier.
 //!
-//! As the store of a real client does, it takes a message before the courier does, keeps it until it
-//! is delivered or has expired, keeps each fragment before it is acknowledged, and takes note of a
-//! complete message and of all that is over by it in one step.
+//! As the store of a real client does, it takes a message before the courier does, retains it until
+//! it is delivered or has expired, commits each fragment before it is acknowledged, and takes note
+//! of a complete message and of all that is over by it in one step.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Shelf {
     next: BTreeMap<KeyId, u64>,
     parts: BTreeMap<(KeyId, u64, u32), Kept>,
     below: BTreeMap<KeyId, u64>,
-    /// Messages that were complete, in that order.
+    /// Complete messages and their senders, in the order in which they were complete.
     pub(crate) inbox: Vec<(KeyId, Vec<u8>)>,
     /// Messages that were given up.
     pub(crate) expired: Vec<MessageId>,
@@ -29,7 +29,7 @@ pub(crate) struct Shelf {
 struct Posted {
     id: MessageId,
     expires: Time,
-    /// True if it has expired, and the other client has not taken note of that.
+    /// True if the message has expired and the other client has not taken note of that.
     void: bool,
     body: Vec<u8>,
 }
@@ -40,7 +40,7 @@ struct Kept {
 }
 
 impl Shelf {
-    /// Takes a message; what the courier gets of it.
+    /// Takes a message, and gives what the courier gets of it.
     pub(crate) fn post(&mut self, to: KeyId, id: MessageId, expires: Time, body: &[u8]) -> Message {
         let next = self.next.entry(to).or_default();
         let sequence = *next;
@@ -51,12 +51,12 @@ impl Shelf {
         message
     }
 
-    /// Messages that are not delivered; of those that have expired, their voids.
+    /// Number of messages that are not delivered; an expired one counts until its tombstone is.
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.len()
     }
 
-    /// Tells a new courier, which knows the contacts, all that is kept.
+    /// Tells a new courier, which knows the contacts, all that is stored.
     pub(crate) fn resume<S: Suite>(&self, courier: &mut Courier<S>, contacts: &[KeyId]) {
         for sender in contacts {
             let of_sender = self.parts.range((*sender, 0, 0)..=(*sender, u64::MAX, u32::MAX));
@@ -68,7 +68,8 @@ impl Shelf {
         }
     }
 
-    /// Takes note of an event; the fragment that the courier may now acknowledge, if it is one.
+    /// Takes note of an event, and gives the fragment that the courier may now acknowledge, if
+    /// there is one.
     pub(crate) fn hear(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
         match event {
             Event::Arrived { letter, sender, .. } => Some(self.keep(*sender, letter)),

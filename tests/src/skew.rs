@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rohrpost_proto::time::Time;
 
-/// Error of a party's clock. It runs as fast as the true one.
+/// Error of a party's clock, which runs as fast as the true one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Skew {
     /// The clock shows more than the true time.
@@ -14,10 +14,10 @@ pub enum Skew {
 }
 
 impl Skew {
-    /// Skew of a right clock.
+    /// Error of a right clock: there is none.
     pub const NONE: Self = Self::Ahead(Duration::ZERO);
 
-    /// Reading of the clock at the true time `now`.
+    /// Time that the clock shows at the true time `now`.
     pub(crate) fn read(self, now: Time) -> Time {
         match self {
             Self::Ahead(by) => now + by,
@@ -33,7 +33,7 @@ impl Skew {
         }
     }
 
-    /// Skew of a clock that shows `local` at the true time `now`.
+    /// Error of a clock that shows `local` at the true time `now`.
     pub(crate) fn between(local: Time, now: Time) -> Self {
         if local < now { Self::Behind(now.since(local)) } else { Self::Ahead(local.since(now)) }
     }

@@ -1,8 +1,8 @@
-//! Passages through a mix: which departure belongs to which arrival, which a mix hides, told to the
-//! tests.
+//! Passages through a mix: which departure belongs to which arrival. The mix hides it; the tests
+//! are told.
 //!
-//! A traced mix has a twin: a second hop with the same keys, which opens a copy of each frame on its
-//! arrival and so knows the bytes that will leave. The mix itself runs as it always does.
+//! A traced mix has a twin: a second hop with the same keys, which opens a copy of each frame on
+//! its arrival and so knows the bytes that will leave. The mix itself runs as it always does.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use rohrpost_proto::time::Time;
 /// A packet's way through a mix, as the true clock saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passage {
-    /// The mix.
+    /// Number of the mix.
     pub mix: NodeNumber,
-    /// Arrival of the packet's frame.
+    /// Time at which the packet's frame arrived.
     pub arrived: Time,
-    /// Departure of the packet.
+    /// Time at which the packet left.
     pub left: Time,
 }
 
@@ -47,7 +47,7 @@ impl<S: Suite> Twin<S> {
         self.hop.rotate(generation, retires, rng);
     }
 
-    /// A frame arrives that the mix has not refused.
+    /// Takes the copy of a frame that arrives and that the mix has not refused.
     pub(crate) fn arrive(&mut self, now: Time, bytes: &[u8]) {
         let frame = Frame::decode(bytes).ok();
         let opened = frame.and_then(|frame| self.hop.open(Ingress::new(0), frame).ok());
@@ -57,7 +57,7 @@ impl<S: Suite> Twin<S> {
         }
     }
 
-    /// Arrival time of the packet that now leaves; `None` for the mix's own.
+    /// Time at which the packet that now leaves had arrived; `None` for the mix's own.
     pub(crate) fn leave(&mut self, packet: &[u8]) -> Option<Time> {
         self.inside.remove(&beginning(packet))
     }
@@ -67,5 +67,6 @@ fn beginning(packet: &[u8]) -> [u8; BEGINNING] {
     *packet.first_chunk().expect("packets are longer than an encapsulation")
 }
 
-/// An encapsulation is at least so long and never repeats.
+/// Bytes by which a packet differs from all others: an encapsulation is at least so long and never
+/// repeats.
 const BEGINNING: usize = 32;

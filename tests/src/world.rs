@@ -1,7 +1,7 @@
 //! The world: all parties and links, and the loop over what happens among them.
 //!
-//! Each idea has a file: the state and how anything leaves a party (`state`), the queue of what is due
-//! (`schedule`), clients and their links (`client`), relays (`relay`), mixes (`mix`), what an
+//! Each idea has a file: the state and how anything leaves a party (`state`), the queue of what is
+//! due (`schedule`), clients and their links (`client`), relays (`relay`), mixes (`mix`), what an
 //! experimenter does from outside (`failure`), what the couriers tell (`tally`), and what a run was
 //! and cost (`report`).
 
@@ -39,7 +39,7 @@ use crate::skew::Skew;
 use schedule::{Happening, Schedule};
 
 impl<S: Suite> World<S> {
-    /// A network of the default layout that keeps everything; all nodes started, no clients yet.
+    /// A network of the default layout that retains everything; all nodes started, no clients yet.
     #[must_use]
     pub fn new(seed: u64, conditions: Conditions) -> Self {
         Self::of(Setup { conditions, ..Setup::new(seed) })
@@ -80,12 +80,12 @@ impl<S: Suite> World<S> {
         world
     }
 
-    /// Adds a client that enters through `entry`; its index.
+    /// Adds a client that enters through `entry`, and gives its index.
     pub fn add_client(&mut self, entry: NodeNumber) -> usize {
         self.add_client_off(entry, Skew::NONE)
     }
 
-    /// Adds a client whose wall clock is off; its index.
+    /// Adds a client whose wall clock is off, and gives its index.
     pub fn add_client_off(&mut self, entry: NodeNumber, skew: Skew) -> usize {
         let index = self.clients.len();
         self.clients.push(Client::new(self.setup.seed, index, entry, skew, &self.roster));
@@ -115,7 +115,7 @@ impl<S: Suite> World<S> {
         self.clients[from].post(key, MessageId::new(id), expires, body);
     }
 
-    /// The messages that are complete at a client, in the order in which it was told, each with the
+    /// Messages that are complete at a client, in the order in which it was told, each with the
     /// client that wrote it.
     #[must_use]
     pub fn inbox(&self, client: usize) -> Vec<(usize, &[u8])> {
@@ -127,13 +127,14 @@ impl<S: Suite> World<S> {
         inbox.filter_map(|(from, body)| Some((writer(from)?, body.as_slice()))).collect()
     }
 
-    /// Messages of a client that are not delivered; of those that have expired, their voids.
+    /// Number of a client's messages that are not delivered; an expired one counts until its
+    /// tombstone is.
     #[must_use]
     pub fn outbox_len(&self, client: usize) -> usize {
         self.clients[client].shelf.outbox_len()
     }
 
-    /// Messages that a client has given up.
+    /// Number of messages that a client has given up.
     #[must_use]
     pub fn expired(&self, client: usize) -> usize {
         self.clients[client].shelf.expired.len()
@@ -145,20 +146,20 @@ impl<S: Suite> World<S> {
         self.clients[client].card.clone()
     }
 
-    /// Tells whether a client's link is up and its clock set.
+    /// True if a client's link is up and its clock set.
     #[must_use]
     pub fn is_online(&self, client: usize) -> bool {
         self.clients[client].link.is_some_and(|link| link.greeted)
     }
 
-    /// Tells whether all mailboxes of a client have answered it, so that letters to it are stored.
+    /// True if all mailboxes of a client have answered it, so that envelopes for it are stored.
     #[must_use]
     pub fn is_reachable(&self, client: usize) -> bool {
         let client = &self.clients[client];
         client.card.mailboxes.iter().all(|mailbox| client.answered.contains(&mailbox.relay))
     }
 
-    /// The letters that have reached a client, in order of arrival.
+    /// Bodies of the fragments that have reached a client, in order of arrival.
     #[must_use]
     pub fn arrived(&self, client: usize) -> Vec<Vec<u8>> {
         let letter = |told: &ClientEvent| match &told.event {
@@ -175,13 +176,13 @@ impl<S: Suite> World<S> {
         node.and_then(|node| node.refusals.get(reason.as_str())).copied().unwrap_or(0)
     }
 
-    /// The same over all nodes.
+    /// Number of packets that all nodes together have dropped for this reason.
     #[must_use]
     pub fn refused_anywhere(&self, reason: Refusal) -> u64 {
         self.nodes.keys().map(|node| self.refused(*node, reason)).sum()
     }
 
-    /// The view that `relay` would give its clients now.
+    /// View of the network that `relay` would give its clients now.
     #[must_use]
     pub fn view(&mut self, relay: NodeNumber) -> Option<View<S>> {
         let node = self.nodes.get_mut(&relay)?;
@@ -194,7 +195,7 @@ impl<S: Suite> World<S> {
         Some(View::new(Arc::clone(&self.roster), &document))
     }
 
-    /// The roster.
+    /// Roster of the network.
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
@@ -225,10 +226,10 @@ impl<S: Suite> World<S> {
         true
     }
 
-    /// The part of the observer's record that a test compares, as bytes.
+    /// Records of these kinds, as bytes that a test compares.
     ///
     /// # Panics
-    /// If the world does not keep everything.
+    /// The world does not retain everything.
     #[must_use]
     pub fn observed(&self, kinds: &[Kind]) -> String {
         assert_eq!(self.setup.memory, Memory::Everything, "the records went into a hash");
@@ -278,5 +279,5 @@ impl<S: Suite> World<S> {
     }
 }
 
-/// The life of a message unless a test says otherwise.
+/// Time until a message expires, unless a test says otherwise.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);

@@ -21,7 +21,8 @@ use crate::node::{Duty, Node};
 use crate::observer::Kind;
 
 impl<S: Suite> World<S> {
-    /// A client links to its relay. If that is down or cut off, it finds out by its patience.
+    /// Links a client to its relay. If the relay is down or cut off, the client finds out at its
+    /// deadline.
     pub(super) fn join(&mut self, index: usize) {
         let entry = self.clients[index].entry;
         let number = self.give_number();
@@ -84,7 +85,7 @@ impl<S: Suite> World<S> {
         let Duty::Relay(duty) = &mut node.duty else {
             return;
         };
-        // A link to a former life of the relay: QUIC does not know it any more.
+        // A link to a former incarnation of the relay: QUIC does not know it any more.
         let Some(handle) = duty.links.get(&link).copied() else {
             return;
         };
@@ -122,7 +123,7 @@ impl<S: Suite> World<S> {
         self.hear_events(index);
     }
 
-    /// Takes a complete document over, if it is newer and the entry relay signed it.
+    /// Takes a complete network document over, if it is newer and the entry relay signed it.
     fn take_document(&mut self, index: usize, bytes: &[u8]) {
         let entry = self.clients[index].entry;
         if self.verified.get(&entry).is_none_or(|(held, ..)| held != bytes) {
@@ -144,7 +145,7 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// Both ends give a link up; the client tries again after a pause.
+    /// Gives a link up at both ends; the client tries again after a pause.
     pub(super) fn lose_link(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let Some(link) = client.link.take() else {
@@ -175,8 +176,8 @@ impl<S: Suite> World<S> {
     }
 }
 
-/// Time after which a lost first cell comes.
+/// Additional time on the way for a first cell that was lost and is carried again.
 const RESEND: Duration = Duration::from_millis(100);
-/// A link without a cell for so long is lost, as is an attempt to make one; the idle limit of
-/// `transport`, and the session's patience for its first cell.
+/// Deadline of a link: without a cell for so long it is lost, as is an attempt to make one. The
+/// idle limit of `transport` and the session's deadline for its first cell are as long.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Acts of an experimenter on a network: ends and starts nodes, cuts links, injects packets.
+//! Deeds of an experimenter: ends and starts nodes, cuts links, injects packets.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::node::{Duty, Node};
 use crate::observer::Kind;
 
 impl<S: Suite> World<S> {
-    /// A node ends without a word: keys, queues, sessions, mailboxes and replay set are gone.
+    /// Ends a node without a word: keys, queues, sessions, mailboxes and replay set are gone.
     pub fn kill(&mut self, node: NodeNumber) {
         self.nodes.remove(&node);
     }
@@ -29,7 +29,7 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// A client's process ends and is started anew: its link is gone, and of its memory what it has
+    /// Ends a client's process and starts it anew: its link is gone, and of its memory what it has
     /// put on the shelf is left.
     pub fn restart_client(&mut self, index: usize) {
         self.clients[index].restart();
@@ -38,8 +38,9 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// Cuts the two sets of parties off from each other for this long, in either direction: neither
-    /// packets nor cells, descriptors, documents, new links pass. What is on its way still arrives.
+    /// Cuts two sets of parties off from each other: for this long nothing passes between them, in
+    /// either direction, neither packets nor cells, descriptors, network documents, new links. What
+    /// is on its way still arrives.
     pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {
         self.cuts.retain(|cut| cut.until > self.now);
         self.cuts.push(Cut::new(one, other, self.now + duration));

@@ -1,4 +1,4 @@
-//! Relays: ticks of sessions and mailboxes, announcements, documents.
+//! Relays: ticks of sessions and mailboxes, announcements, network documents.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl<S: Suite> World<S> {
         self.tick_again(relay, directory.document_interval, Happening::Document(relay));
     }
 
-    /// Ticks again at the next multiple of a period by the relay's own clock.
+    /// Schedules a tick at the next multiple of a period by the relay's own clock.
     fn tick_again(&mut self, relay: NodeNumber, period: Duration, tick: Happening) {
         let skew = self.setup.skews.get(&relay).copied().unwrap_or(Skew::NONE);
         let next = skew.read(self.now).next_multiple(period);
@@ -70,7 +70,8 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// A node tends its keys and tells every relay that it can reach, as long as this life lasts.
+    /// Tends a node's keys and tells every relay that it can reach, as long as this incarnation of
+    /// the node lasts.
     pub(super) fn announce(&mut self, number: NodeNumber, life: u64) {
         let roster = Arc::clone(&self.roster);
         let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else {
@@ -89,7 +90,8 @@ impl<S: Suite> World<S> {
         self.schedule.add(next, Happening::Announce(number, life));
     }
 
-    /// A relay makes its document for its clients, and gives it to every mix that it can reach.
+    /// Makes a relay's network document for its clients, and gives it to every mix that the relay
+    /// can reach.
     pub(super) fn document(&mut self, relay: NodeNumber) {
         let roster = Arc::clone(&self.roster);
         self.tick_again(relay, roster.directory.document_interval, Happening::Document(relay));
@@ -113,8 +115,9 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// A mix takes a document over, as the follower of a real node does: if it is newer than what
-    /// came from any relay, and does not start far ahead of its own clock.
+    /// Gives a mix a network document, which it takes over as the follower of a real node does: if
+    /// it is newer than what came from any relay, and does not start far ahead of the mix's own
+    /// clock.
     fn follow(&mut self, mix: NodeNumber, document: &Document, view: &Arc<View<S>>) {
         let Some(node) = self.nodes.get_mut(&mix) else {
             return;
@@ -145,5 +148,5 @@ impl<S: Suite> World<S> {
     }
 }
 
-/// Largest skew of mixes' clocks that is taken, as in `node`.
+/// Largest error of a mix's clock, as in `node`.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);

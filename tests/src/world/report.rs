@@ -1,4 +1,4 @@
-//! Events and cost of a run.
+//! Report of a run: what it has done and what it has cost.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::observer::{Kind, Memory};
 use crate::roster::BEGIN;
 
 impl<S: Suite> World<S> {
-    /// Text on the run so far, for people: virtual seconds, CPU seconds, seed, packets.
+    /// Summary of the run so far, for people: virtual seconds, CPU seconds, seed, packets.
     #[must_use]
     pub fn report(&self) -> String {
         let (virtual_time, cpu) = (self.now.since(BEGIN), self.spent);
@@ -19,8 +19,8 @@ impl<S: Suite> World<S> {
             [Kind::Cell, Kind::Answer, Kind::Transit].map(|kind| self.observer.count(kind));
         let packets = answers + transits;
         let mut report = format!(
-            "{} world of seed {}: {:.1} virtual seconds in {:.2} CPU seconds; {} nodes, {} clients, \
-             {cells} cells, {packets} packets between nodes",
+            "{} world of seed {}: {:.1} virtual seconds in {:.2} CPU seconds; {} nodes, \
+             {} clients, {cells} cells, {packets} packets between nodes",
             S::NAME,
             self.setup.seed,
             virtual_time.as_secs_f64(),

@@ -1,4 +1,4 @@
-//! Schedule of a virtual network: all that is due, by time.
+//! Queue of what is due, and when.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -26,9 +26,9 @@ pub(super) enum Happening {
     Sessions(NodeNumber),
     /// A relay's common tick.
     Answers(NodeNumber),
-    /// A node announces its keys, in one of its lives.
+    /// A node announces its keys, in one of its incarnations.
     Announce(NodeNumber, u64),
-    /// A relay makes its document.
+    /// A relay makes its network document.
     Document(NodeNumber),
 }
 
@@ -60,7 +60,7 @@ impl Schedule {
         self.queue.pop().map(|Reverse(due)| (due.at, due.happening))
     }
 
-    /// Events that have been taken or wait.
+    /// Number of events that have been taken or wait.
     pub(super) const fn added(&self) -> u64 {
         self.added
     }

@@ -23,23 +23,24 @@ use crate::trace::Passage;
 
 /// A network in virtual time.
 pub struct World<S: Suite> {
-    /// Now, by the true clock.
+    /// Present time, by the true clock.
     pub now: Time,
-    /// Sees all that leaves any party.
+    /// Observer of all that leaves any party.
     pub observer: Observer,
     /// Every packet between nodes with its bytes, while [`World::capture`] is set.
     pub captured: Vec<(NodeNumber, NodeNumber, Box<[u8]>)>,
-    /// Whether packets are captured.
+    /// True while packets are captured.
     pub capture: bool,
-    /// What the clients' couriers have told; with [`Memory::Digest`](crate::Memory::Digest) only of letters.
+    /// Events of the clients' couriers; with [`Memory::Digest`](crate::Memory::Digest) only those
+    /// of fragments.
     pub events: Vec<ClientEvent>,
-    /// What the virtual clients of mixes have told; nothing with [`Memory::Digest`](crate::Memory::Digest).
+    /// Events of the virtual clients of mixes; none with [`Memory::Digest`](crate::Memory::Digest).
     pub cover: Vec<(NodeNumber, Event)>,
     /// Passages through mixes, if [`Setup::trace`] is set.
     pub passages: Vec<Passage>,
-    /// What has been lost or cut off, by link.
+    /// Number of frames and cells that were lost or cut off, by link.
     pub lost: BTreeMap<(Address, Address), u64>,
-    /// What the clients' couriers have told, counted.
+    /// Count of the events of the clients' couriers.
     pub tally: Tally,
     pub(super) setup: Setup,
     pub(super) roster: Arc<Roster>,
@@ -50,20 +51,20 @@ pub struct World<S: Suite> {
     pub(super) cuts: Vec<Cut>,
     /// The next wake of each mix, so that every frame does not start a chain of its own.
     pub(super) wakes: BTreeMap<NodeNumber, Time>,
-    /// The last document of each relay that a client has verified, as bytes and view: clients would
-    /// only verify the same signatures again.
+    /// Last network document of each relay that a client has verified, as bytes and view: clients
+    /// would only verify the same signatures again.
     pub(super) verified: BTreeMap<NodeNumber, Verified<S>>,
-    /// Numbers given to links and lives.
+    /// Count of the numbers given to links and to incarnations of nodes.
     pub(super) given: u64,
     /// CPU time of [`World::run_for`].
     pub(super) spent: Duration,
 }
 
-/// A document's bytes, its number and the view that it gives.
+/// Bytes of a network document, its number and the view that it gives.
 pub(super) type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
 
 impl<S: Suite> World<S> {
-    /// A packet leaves a node.
+    /// Sends a packet from a node over a link.
     pub(super) fn transmit(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
         let to = outgoing.to;
         let frame = outgoing.frame.encode();
@@ -76,7 +77,8 @@ impl<S: Suite> World<S> {
         }
     }
 
-    /// The observer sees something leave; how long it will be on its way.
+    /// Shows the observer what leaves, and gives the time that it will be on its way; `None` if it
+    /// is lost.
     pub(super) fn leave(
         &mut self,
         ends: (Address, Address),

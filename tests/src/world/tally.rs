@@ -1,26 +1,26 @@
-//! What the clients' couriers tell: each event, and how many there were of each kind.
+//! Events of the clients' couriers: each one, and how many there were of each kind.
 
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::Time;
 
-/// Something a client's courier has told.
+/// Event of a client's courier.
 pub struct ClientEvent {
-    /// Which client.
+    /// Index of the client.
     pub client: usize,
-    /// When, by the true clock.
+    /// Time of the event, by the true clock.
     pub at: Time,
-    /// What.
+    /// Event as the courier gave it.
     pub event: Event,
 }
 
-/// Events of all clients, counted.
+/// Number of events of all clients, by kind.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Tally {
-    /// Letters that have left for the first time.
+    /// Fragments that have left for the first time.
     pub sent: u64,
-    /// Letters that have left once more.
+    /// Fragments that have left once more.
     pub sent_again: u64,
-    /// Letters that have come.
+    /// Fragments that have come.
     pub arrived: u64,
     /// Messages that the recipient's client has acknowledged.
     pub delivered: u64,
@@ -28,15 +28,15 @@ pub struct Tally {
     pub expired: u64,
     /// Envelopes that could not be read.
     pub dropped: u64,
-    /// Pulls answered.
+    /// Pulls that were answered.
     pub answered: u64,
-    /// Pulls given up.
+    /// Pulls that were given up.
     pub pulls_lost: u64,
     /// Loops sent that are expected back.
     pub loops_sent: u64,
     /// Loops that came back.
     pub loops_returned: u64,
-    /// Loops given up.
+    /// Loops that were given up.
     pub loops_lost: u64,
     /// Slots without a departure.
     pub skipped: u64,
