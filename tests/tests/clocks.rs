@@ -1,5 +1,6 @@
-//! Clocks are wrong: of clients by minutes before they are set, of mixes by minutes for ever.
+//! Wrong clocks: of clients by minutes before they are set, of mixes by minutes for ever.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
@@ -8,33 +9,39 @@ use rohrpost_tests::{Setup, Skew, Toy, World, seeds};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Errors of the nodes' clocks, within what `docs` allow.
+fn of_nodes() -> BTreeMap<NodeNumber, Skew> {
+    let skews = [
+        // Relays within five seconds of each other.
+        (1, Skew::Ahead(Duration::from_secs(2))),
+        (3, Skew::Behind(Duration::from_millis(2_500))),
+        // Mixes within five minutes, in both directions.
+        (5, Skew::Ahead(MINUTE * 4)),
+        (6, Skew::Behind(MINUTE * 4)),
+        (7, Skew::Behind(Duration::from_millis(90_300))),
+        (8, Skew::Ahead(Duration::from_millis(33_333))),
+        (9, Skew::Behind(MINUTE * 3)),
+        (10, Skew::Ahead(MINUTE * 2)),
+    ];
+    skews.map(|(number, skew)| (NodeNumber::new(number), skew)).into()
+}
+
+/// Errors of the clients' clocks: of one client at each relay.
+const OF_CLIENTS: [Skew; 4] = [
+    Skew::Ahead(Duration::from_secs(300)),
+    Skew::Behind(Duration::from_secs(300)),
+    Skew::NONE,
+    Skew::Behind(Duration::from_millis(1_234)),
+];
+
 /// Every client's and every mix's clock is off, each by another amount within what `docs` allow;
-/// relays' clocks agree within seconds. All letters arrive, also first in the mail of the longest
+/// relays' clocks agree within seconds. All messages arrive, also first in the mail of the longest
 /// delayed.
 #[test]
 fn letters_arrive_although_clocks_are_minutes_off() {
     for seed in seeds() {
-        let skews = [
-            // Relays within five seconds of each other.
-            (1, Skew::Ahead(Duration::from_secs(2))),
-            (3, Skew::Behind(Duration::from_millis(2_500))),
-            // Mixes within five minutes, in both directions.
-            (5, Skew::Ahead(MINUTE * 4)),
-            (6, Skew::Behind(MINUTE * 4)),
-            (7, Skew::Behind(Duration::from_millis(90_300))),
-            (8, Skew::Ahead(Duration::from_millis(33_333))),
-            (9, Skew::Behind(MINUTE * 3)),
-            (10, Skew::Ahead(MINUTE * 2)),
-        ];
-        let skews = skews.map(|(number, skew)| (NodeNumber::new(number), skew));
-        let mut world = World::<Toy>::of(Setup { skews: skews.into(), ..Setup::new(seed) });
-        let off = [
-            Skew::Ahead(MINUTE * 5),
-            Skew::Behind(MINUTE * 5),
-            Skew::NONE,
-            Skew::Behind(Duration::from_millis(1_234)),
-        ];
-        let clients: Vec<_> = off
+        let mut world = World::<Toy>::of(Setup { skews: of_nodes(), ..Setup::new(seed) });
+        let clients: Vec<_> = OF_CLIENTS
             .into_iter()
             .zip(1..)
             .map(|(skew, entry)| world.add_client_off(NodeNumber::new(entry), skew))
@@ -51,16 +58,16 @@ fn letters_arrive_although_clocks_are_minutes_off() {
         }
         world.run_for(Duration::from_secs(40));
         for client in &clients {
-            let mut come: Vec<_> = world.arrived(*client).iter().map(|body| body[0]).collect();
-            come.sort_unstable();
-            assert_eq!(come, (0..10).collect::<Vec<_>>(), "client {client}, seed {seed}");
+            let mut arrived: Vec<_> = world.arrived(*client).iter().map(|body| body[0]).collect();
+            arrived.sort_unstable();
+            assert_eq!(arrived, (0..10).collect::<Vec<_>>(), "client {client}, seed {seed}");
         }
         assert_eq!(world.tally.loops_lost, 0, "seed {seed}");
         covered(&world, seed);
     }
 }
 
-/// Mixes with wrong clocks keep their own cover going: their pulls are answered.
+/// Asserts that mixes with wrong clocks keep their own cover going: their pulls are answered.
 fn covered(world: &World<Toy>, seed: u64) {
     for mix in (5..=10).map(NodeNumber::new) {
         let answered = |(from, event): &&(NodeNumber, Event)| {
@@ -72,7 +79,7 @@ fn covered(world: &World<Toy>, seed: u64) {
 }
 
 /// A client's slots are those of its relay, however wrong its own clock was: pulls go out in even
-/// slots of document time.
+/// slots of network document time.
 #[test]
 fn a_client_counts_slots_as_its_relay_does() {
     let slot = Duration::from_millis(250);
@@ -98,7 +105,7 @@ fn a_client_counts_slots_as_its_relay_does() {
         .collect();
     assert_eq!(left.len(), 20);
     for (at, sent, by_own_clock) in left {
-        assert!(!sent.pulls(), "letters leave in odd slots");
+        assert!(!sent.pulls(), "messages leave in odd slots");
         // Its clock is behind the relay's by no more than a cell is on its way.
         let behind = at.since(by_own_clock);
         assert!(behind <= Duration::from_millis(15), "{behind:?}");

@@ -12,6 +12,7 @@ use rand::RngExt;
 use rand_core::SeedableRng;
 use rohrpost_packet::envelope::letter_body_len;
 use rohrpost_packet::{Generation, Hybrid, NodeNumber, Suite};
+use rohrpost_proto::time::Time;
 use rohrpost_tests::{
     Bounds, Conditions, Layout, Memory, NORTH, Setup, Toy, World, seeds, seeds_or,
 };
@@ -30,16 +31,16 @@ const SLOT: Duration = Duration::from_secs(2);
 const ACK_DELAY: Duration = Duration::from_secs(30);
 /// Time in which messages are posted and things go wrong.
 const TURMOIL: Duration = Duration::from_secs(1_000);
-/// Time after which the last outbox must be empty.
+/// Deadline after the turmoil, by which the last outbox must be empty.
 const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
 
-/// Crowd of clients, and how much each writes to whom.
+/// Clients of a run, and how much each writes to whom.
 #[derive(Clone, Copy)]
 struct Crowd {
     clients: usize,
-    /// Contacts to whom each client writes: so many of those after it.
+    /// Number of clients that each client writes to: so many of those after it.
     contacts: usize,
-    /// Messages of each client to each of its contacts.
+    /// Messages from each client to each of its contacts.
     messages: u32,
 }
 
@@ -78,18 +79,38 @@ fn every_seed(seeds: Range<u64>, run: impl Fn(u64) + Sync) {
     });
 }
 
-/// Runs a seed; tells what the run was and cost.
+/// Runs one seed, and gives what the run was and cost.
 fn survive<S: Suite>(seed: u64, crowd: Crowd) -> String {
     let mut world = begin::<S>(seed, crowd);
     let origin = world.now;
     let before = generations(&mut world);
     let deeds = plan(seed, &world, crowd);
     let posted = unfold(&mut world, deeds, seed);
-    // Before an epoch is over, a new key is a new life.
-    let after = generations(&mut world);
+    assert_restarted(&before, &generations(&mut world), seed);
+    let summary = drain(&mut world, crowd, origin, seed);
+    assert_delivered(&world, crowd, &posted, seed);
+    assert_bereft(&before, &generations(&mut world), seed);
+    assert_recovered(&world, crowd, &posted, seed);
+    summary
+}
+
+/// Bodies that were posted from whom to whom, in that order.
+type Posted = BTreeMap<(usize, usize), Vec<Vec<u8>>>;
+
+/// Asserts that every node but the mortal one has another key than before the turmoil: before an
+/// epoch is over, only a new process makes one.
+fn assert_restarted(
+    before: &BTreeMap<NodeNumber, Generation>,
+    after: &BTreeMap<NodeNumber, Generation>,
+    seed: u64,
+) {
     for (node, generation) in before.iter().filter(|(node, _)| **node != MORTAL) {
         assert!(after.get(node) > Some(generation), "node {node} has not restarted, seed {seed}");
     }
+}
+
+/// Lets time pass until all outboxes are empty, and gives what the run was and cost.
+fn drain<S: Suite>(world: &mut World<S>, crowd: Crowd, origin: Time, seed: u64) -> String {
     let begun = world.now;
     let waiting = |world: &World<S>| -> usize {
         (0..crowd.clients).map(|client| world.outbox_len(client)).sum()
@@ -104,22 +125,44 @@ fn survive<S: Suite>(seed: u64, crowd: Crowd) -> String {
         hours(world.now.since(begun)),
         world.report(),
     );
-    assert!(done, "{} messages wait, seed {seed}: {summary}", waiting(&world));
-    for ((from, to), bodies) in &posted {
+    assert!(done, "{} messages wait, seed {seed}: {summary}", waiting(world));
+    summary
+}
+
+/// Asserts that each message is in the inbox of its recipient once and in order, that no other
+/// message is, and that the senders know.
+fn assert_delivered<S: Suite>(world: &World<S>, crowd: Crowd, posted: &Posted, seed: u64) {
+    for ((from, to), bodies) in posted {
         let inbox = world.inbox(*to);
         let of_pair = inbox.iter().filter(|(writer, _)| writer == from);
         let same = of_pair.map(|(_, body)| *body).eq(bodies.iter().map(Vec::as_slice));
         assert!(same, "from {from} to {to} not each once and in order, seed {seed}");
     }
-    let all = u64::try_from(posted.values().map(Vec::len).sum::<usize>()).expect("few messages");
-    assert_eq!((world.tally.delivered, world.tally.expired), (all, 0), "seed {seed}");
-    let inboxes = (0..crowd.clients).map(|client| world.inbox(client).len());
-    assert_eq!(inboxes.sum::<usize>(), posted.values().map(Vec::len).sum::<usize>(), "seed {seed}");
-    assert_eq!(before.len() - 1, generations(&mut world).len(), "seed {seed}");
-    assert!(!generations(&mut world).contains_key(&MORTAL), "seed {seed}");
-    assert!(world.tally.sent_again > all / 10, "seed {seed}");
+    let inboxes: usize = (0..crowd.clients).map(|client| world.inbox(client).len()).sum();
+    assert_eq!(inboxes, count(posted), "seed {seed}");
+    let delivered = usize::try_from(world.tally.delivered).expect("few messages");
+    assert_eq!((delivered, world.tally.expired), (count(posted), 0), "seed {seed}");
+}
+
+/// Asserts that the mortal node is gone for good, and no other.
+fn assert_bereft(
+    before: &BTreeMap<NodeNumber, Generation>,
+    after: &BTreeMap<NodeNumber, Generation>,
+    seed: u64,
+) {
+    assert_eq!(before.len() - 1, after.len(), "seed {seed}");
+    assert!(!after.contains_key(&MORTAL), "seed {seed}");
+}
+
+/// Asserts that much had to be sent again, and that every client is back.
+fn assert_recovered<S: Suite>(world: &World<S>, crowd: Crowd, posted: &Posted, seed: u64) {
+    let again = usize::try_from(world.tally.sent_again).expect("few fragments");
+    assert!(again > count(posted) / 10, "seed {seed}");
     assert!((0..crowd.clients).all(|client| world.is_online(client)), "seed {seed}");
-    summary
+}
+
+fn count(posted: &Posted) -> usize {
+    posted.values().map(Vec::len).sum()
 }
 
 fn hours(time: Duration) -> f64 {
@@ -162,7 +205,7 @@ impl Crowd {
     }
 }
 
-/// Plan of a run: all messages, one restart of every node, the death of one after its
+/// Times and deeds of a run: all messages, one restart of every node, the death of one after its
 /// restart, and as many restarts of clients as there are clients, each of any of them.
 fn plan<S: Suite>(seed: u64, world: &World<S>, crowd: Crowd) -> Vec<(Duration, Deed)> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -186,14 +229,10 @@ fn plan<S: Suite>(seed: u64, world: &World<S>, crowd: Crowd) -> Vec<(Duration, D
     deeds
 }
 
-/// Does it all; what was posted from whom to whom, in that order.
-fn unfold<S: Suite>(
-    world: &mut World<S>,
-    deeds: Vec<(Duration, Deed)>,
-    seed: u64,
-) -> BTreeMap<(usize, usize), Vec<Vec<u8>>> {
+/// Does all deeds, and gives what was posted.
+fn unfold<S: Suite>(world: &mut World<S>, deeds: Vec<(Duration, Deed)>, seed: u64) -> Posted {
     let mut rng = ChaCha20Rng::seed_from_u64(!seed);
-    let mut posted = BTreeMap::<_, Vec<_>>::new();
+    let mut posted = Posted::new();
     let begun = world.now;
     let mut number = 0_u32;
     for (at, deed) in deeds {

@@ -11,13 +11,16 @@ use rohrpost_tests::{Address, Conditions, NORTH, Setup, Toy, World, seeds};
 const WEST: NodeNumber = NodeNumber::new(4);
 /// Mixes of the first layer in the default layout.
 const FIRST_LAYER: [NodeNumber; 2] = [NodeNumber::new(5), NodeNumber::new(6)];
+/// Messages that alice writes to bob while her relay is cut off, and after.
+const MESSAGES: u8 = 45;
+const CUT: Duration = Duration::from_secs(60);
 
 fn addresses(nodes: &[NodeNumber]) -> Vec<Address> {
     nodes.iter().map(|node| Address::Node(*node)).collect()
 }
 
-/// Time at which each letter of a client has left, by its body's number.
-fn left(world: &World<Toy>, client: usize) -> BTreeMap<u8, Time> {
+/// Time at which each message of a client has left, by its number.
+fn departures(world: &World<Toy>, client: usize) -> BTreeMap<u8, Time> {
     let sent = world.events.iter().filter(|told| told.client == client);
     let sent = sent.filter_map(|told| match &told.event {
         Event::Sent { message, .. } => Some((message.as_bytes()[3], told.at)),
@@ -26,18 +29,24 @@ fn left(world: &World<Toy>, client: usize) -> BTreeMap<u8, Time> {
     sent.collect()
 }
 
-/// Letters that have come, by their bodies' numbers.
-fn come(world: &World<Toy>, client: usize) -> Vec<u8> {
+/// Numbers of the messages that have reached a client, in order of arrival.
+fn arrivals(world: &World<Toy>, client: usize) -> Vec<u8> {
     world.arrived(client).iter().map(|body| body[0]).collect()
 }
 
-/// A relay is cut off from the first layer for a minute. Lost is what was on those links alone:
-/// letters that its clients sent in that time (without acknowledgements, nothing is sent again). Envelopes that it holds for others are served again,
-/// and as soon as its document lacks the first layer, its clients keep their letters until it is
-/// back. All that is sent over other relays arrives, and all that is sent afterwards.
-#[test]
-fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
-    for seed in seeds() {
+/// A run in which the first relay, the entry of alice and dave, is cut off from the first layer.
+struct CutOff {
+    world: World<Toy>,
+    alice: usize,
+    bob: usize,
+    dave: usize,
+    begun: Time,
+    healed: Time,
+}
+
+impl CutOff {
+    /// Runs until what can arrive has arrived: alice writes to bob, and carol to dave.
+    fn run(seed: u64) -> Self {
         let setup = Setup { acknowledges: false, ..Setup::new(seed) };
         let mut world = World::<Toy>::of(setup);
         let (alice, bob) = (world.add_client(NORTH), world.add_client(NodeNumber::new(2)));
@@ -45,9 +54,9 @@ fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
         world.introduce(alice, bob);
         world.introduce(carol, dave);
         world.run_for(Duration::from_secs(40));
-        world.cut(&addresses(&[NORTH]), &addresses(&FIRST_LAYER), Duration::from_secs(60));
-        let (begun, healed) = (world.now, world.now + Duration::from_secs(60));
-        for number in 0..45 {
+        world.cut(&addresses(&[NORTH]), &addresses(&FIRST_LAYER), CUT);
+        let (begun, healed) = (world.now, world.now + CUT);
+        for number in 0..MESSAGES {
             world.post(alice, bob, number, &[number]);
             // More seldom: two mailboxes of sixteen must hold all while dave cannot pull.
             if number % 3 == 0 {
@@ -56,32 +65,52 @@ fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
             world.run_for(Duration::from_secs(2));
         }
         world.run_for(Duration::from_secs(120));
+        Self { world, alice, bob, dave, begun, healed }
+    }
 
+    /// Asserts that alice's messages were lost which left while the relay was cut off, and no
+    /// others; gives how many.
+    fn assert_lost_in_the_cut(&self, seed: u64) -> usize {
+        let departed = departures(&self.world, self.alice);
+        let arrived = arrivals(&self.world, self.bob);
+        assert_eq!(
+            departed.len(),
+            usize::from(MESSAGES),
+            "all messages have left in the end, seed {seed}"
+        );
+        // A cell waits for the entry's tick: up to a slot and a link's latency.
+        let wait = Duration::from_millis(300);
+        let into_the_cut = |at: &Time| (self.begun - wait..self.healed).contains(at);
+        let (lost, kept): (Vec<u8>, Vec<u8>) = (0..MESSAGES).partition(|n| !arrived.contains(n));
+        assert!(lost.iter().all(|number| into_the_cut(&departed[number])), "seed {seed}");
+        assert!(lost.len() >= 10, "{} messages were lost, seed {seed}", lost.len());
+        // A message that leaves in that time may only have been lost.
+        let surely_in = |at: &Time| (self.begun..self.healed - wait).contains(at);
+        assert!(!kept.iter().any(|number| surely_in(&departed[number])), "seed {seed}");
+        lost.len()
+    }
+}
+
+/// A relay is cut off from the first layer for a minute. Lost is what was on those links alone:
+/// messages that its clients sent in that time (without acknowledgements, nothing is sent again).
+/// Envelopes that it holds for others are served again, and as soon as its network document lacks
+/// the first layer, its clients hold their messages back until it is there again. All that is sent
+/// over other relays arrives, and all that is sent afterwards.
+#[test]
+fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
+    for seed in seeds() {
+        let run = CutOff::run(seed);
         let cut_off = |(from, to): &(Address, Address)| {
             *from == Address::Node(NORTH) && addresses(&FIRST_LAYER).contains(to)
         };
-        assert!(world.lost.keys().all(cut_off), "lost elsewhere, seed {seed}");
-        assert!(!world.lost.is_empty(), "nothing was lost, seed {seed}");
-
-        let (left, come) = (left(&world, alice), come(&world, bob));
-        assert_eq!(left.len(), 45, "all letters have left in the end, seed {seed}");
-        // A cell waits for the entry's tick: up to a slot and a link's latency.
-        let into_the_cut = |at: &Time| (begun - Duration::from_millis(300)..healed).contains(at);
-        let (lost, arrived): (Vec<u8>, Vec<u8>) = (0..45).partition(|n| !come.contains(n));
-        assert!(lost.iter().all(|number| into_the_cut(&left[number])), "seed {seed}");
-        assert!(lost.len() >= 10, "{} letters were lost, seed {seed}", lost.len());
-        // A letter that leaves in that time may only have been lost.
-        let surely_in = |at: &Time| (begun..healed - Duration::from_millis(300)).contains(at);
-        assert!(!arrived.iter().any(|number| surely_in(&left[number])), "seed {seed}");
-        println!("{} of 45 letters went into the cut, seed {seed}", lost.len());
-
-        let mut others = self::come(&world, dave);
+        assert!(run.world.lost.keys().all(cut_off), "lost elsewhere, seed {seed}");
+        assert!(!run.world.lost.is_empty(), "nothing was lost, seed {seed}");
+        let lost = run.assert_lost_in_the_cut(seed);
+        println!("{lost} of {MESSAGES} messages went into the cut, seed {seed}");
+        let mut others = arrivals(&run.world, run.dave);
         others.sort_unstable();
-        assert_eq!(
-            others,
-            (0..45).step_by(3).collect::<Vec<_>>(),
-            "other relays' letters, seed {seed}"
-        );
+        let all: Vec<_> = (0..MESSAGES).step_by(3).collect();
+        assert_eq!(others, all, "other relays' messages, seed {seed}");
     }
 }
 
@@ -100,11 +129,11 @@ fn a_client_cut_off_comes_back_and_finds_its_mail() {
     world.run_for(Duration::from_secs(15));
     assert!(!world.is_online(bob), "ten seconds without a cell: the link is lost");
     world.run_for(Duration::from_secs(13));
-    assert!(come(&world, bob).len() < 10, "bob has heard what he could not");
+    assert!(arrivals(&world, bob).len() < 10, "bob has heard what he could not");
     let back = world.run_until(Duration::from_secs(20), |world| world.is_online(bob));
     assert!(back, "bob is back after the cut");
     world.run_for(Duration::from_secs(60));
-    let mut come = come(&world, bob);
-    come.sort_unstable();
-    assert_eq!(come, (0..10).collect::<Vec<_>>());
+    let mut arrived = arrivals(&world, bob);
+    arrived.sort_unstable();
+    assert_eq!(arrived, (0..10).collect::<Vec<_>>());
 }

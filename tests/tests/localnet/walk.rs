@@ -1,5 +1,5 @@
-//! The README walked by two new users: clients made, cards exchanged and verified, a text and a file
-//! of 1 MiB both ways, through daemons; and the example of the local API.
+//! The README walked by two new users: clients made, cards exchanged and verified, a text and a
+//! file of 1 MiB both ways, through daemons; and the example of the local API.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -39,7 +39,7 @@ impl Walk {
         command
     }
 
-    /// Runs a command to its end; what it printed.
+    /// Runs a command to its end, and gives the lines that it printed.
     fn run(&self, who: &str, arguments: &[&str]) -> Vec<Value> {
         let output = self.command(who, arguments).output().expect("rohrpost runs");
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -122,6 +122,22 @@ fn two_people_exchange_texts_and_files() {
     ]);
     let _network = Walk::start(network, "up until Ctrl-C");
 
+    two_people_meet(&walk);
+
+    // Without a daemon, a message leaves and arrives all the same.
+    walk.run("carol", &["send", "dave", "without a daemon"]);
+    let inbox = walk.await_inbox("dave", 1);
+    assert_eq!(inbox[0]["text"], "without a daemon");
+
+    let _carol = Walk::start(walk.command("carol", &["daemon"]), "ready");
+    let dave = Walk::start(walk.command("dave", &["daemon"]), "ready");
+    texts_and_files_travel_both_ways(&walk);
+    the_example_answers(&walk);
+    a_store_is_exported_and_moved(&walk, dave);
+}
+
+/// Two clients are made, and their cards exchanged and verified; what is wrong is refused.
+fn two_people_meet(walk: &Walk) {
     walk.run("carol", &["init", "--agency", "north"]);
     walk.run("dave", &["init", "--agency", "west", "--keep", "30d"]);
     for (who, other) in [("carol", "dave"), ("dave", "carol")] {
@@ -136,14 +152,10 @@ fn two_people_exchange_texts_and_files() {
     assert_eq!(code, Some(65), "{errors}");
     let (code, errors) = walk.code("carol", &["send", "eve", "Hello"]);
     assert!(code == Some(66) && errors.contains("no contact eve"), "{code:?} {errors}");
+}
 
-    // Without a daemon, a message leaves and arrives all the same.
-    walk.run("carol", &["send", "dave", "without a daemon"]);
-    let inbox = walk.await_inbox("dave", 1);
-    assert_eq!(inbox[0]["text"], "without a daemon");
-
-    let _carol = Walk::start(walk.command("carol", &["daemon"]), "ready");
-    let dave = Walk::start(walk.command("dave", &["daemon"]), "ready");
+/// Daemons carry a text and a file each way. One message has gone before, from carol to dave.
+fn texts_and_files_travel_both_ways(walk: &Walk) {
     let file = walk.scratch.path("file.bin");
     let bytes: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
     fs::write(&file, &bytes).expect("writable");
@@ -167,11 +179,9 @@ fn two_people_exchange_texts_and_files() {
     }
     walk.await_delivery("carol", 3);
     walk.await_delivery("dave", 2);
-    the_example_answers(&walk);
-    a_store_is_exported_and_moved(&walk, dave);
 }
 
-/// The example of the local API answers what dave has not read, once.
+/// The example of the local API answers once what dave has not read.
 fn the_example_answers(walk: &Walk) {
     let python = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/examples/answer.py"))
