@@ -1,4 +1,4 @@
-//! Replays, changed packets, stores without the right to: nothing of it shows outside.
+//! Attacks: replays, changed packets, stores without the right to. Nothing of them shows outside.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn world() -> (World<Toy>, usize, usize) {
     (world, alice, bob)
 }
 
-/// A packet that an attacker has seen: from, to, bytes.
+/// A packet that an attacker has seen: sender, recipient, bytes.
 type Captured = (NodeNumber, NodeNumber, Box<[u8]>);
 
 /// The packets of a second between all nodes.
@@ -129,7 +129,7 @@ fn dropped(world: &World<Toy>) -> usize {
     world.events.iter().filter(|told| matches!(told.event, Event::Dropped)).count()
 }
 
-/// Stores one after the other into a mailbox of bob's, after `change`.
+/// World after stores, one after the other, into a mailbox of bob's with `change` made to it.
 fn flood(change: impl Fn(&mut ContactMailbox)) -> World<Toy> {
     let (mut world, _, bob) = world();
     let mut mailbox = world.contact(bob).mailboxes[0].clone();

@@ -60,8 +60,8 @@ fn delays_of_a_path_are_exponential_and_independent() {
 /// Realised delays: from a frame's arrival at a mix to the moment at which the observer sees its
 /// packet leave, over all six mixes, for 100 000 passages of clients' packets and answers.
 ///
-/// Kolmogorov-Smirnov at the 0.1 % level. A mix that looks at its pool once a millisecond shifts the
-/// law by half a millisecond, D = 0.0025, within the limit of 0.0062.
+/// Kolmogorov-Smirnov at the 0.1 % level. A mix that looks at its pool once a millisecond shifts
+/// the distribution by half a millisecond, D = 0.0025, within the limit of 0.0062.
 #[test]
 fn realised_delays_of_100_000_packets_are_exponential() {
     for seed in seeds() {
@@ -89,8 +89,8 @@ fn a_wrong_delay_law_would_be_noticed() {
     assert!(clamped.distance_from_exponential(MEAN) > limit);
 }
 
-/// Realised delays in seconds, of so many packets that arrived one after the other; all of them
-/// have left, so that long delays are not missing.
+/// Realised delays in seconds, of so many packets that arrived one after the other. All of these
+/// packets have left, so that long delays are not missing.
 fn realised(seed: u64, packets: usize) -> Vec<f64> {
     let mut world =
         World::<Toy>::of(Setup { trace: true, memory: Memory::Digest, ..Setup::new(seed) });

@@ -1,4 +1,4 @@
-//! Letters travel through every role, in every suite.
+//! Messages travel through every role, in every suite.
 
 use std::time::Duration;
 
@@ -49,11 +49,11 @@ fn a_letter_served_twice_arrives_once() {
     }
     // A tenth of all frames is lost; what is missing leaves again until it is there.
     let done = world.run_until(Duration::from_secs(3 * 3600), |world| world.outbox_len(alice) == 0);
-    assert!(done, "{} letters are not delivered", world.outbox_len(alice));
+    assert!(done, "{} messages are not delivered", world.outbox_len(alice));
     let expected: Vec<_> = (0..50).map(|number| vec![number]).collect();
     let mut arrived = world.arrived(bob);
     arrived.sort();
-    assert_eq!(arrived, expected, "each letter is handed over once");
+    assert_eq!(arrived, expected, "each message is handed over once");
     let inbox: Vec<_> = world.inbox(bob).into_iter().map(|(_, body)| body.to_vec()).collect();
     assert_eq!(inbox, expected, "in their order");
     assert!(world.tally.sent_again > 5, "{} left again", world.tally.sent_again);

@@ -1,4 +1,4 @@
-//! Entropy of the arrivals that may be a departure of one mix.
+//! Anonymity of one mix: how well it hides which of its arrivals a departure is.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,9 +18,9 @@ const DEPARTURES: usize = 12_000;
 /// Findings of the observer about each departure.
 #[derive(Default)]
 struct Findings {
-    /// Entropy of its posterior over arrivals.
+    /// Entropies of the posterior over arrivals.
     entropies: Vec<f64>,
-    /// Places in it at which the true arrivals lie.
+    /// Places of the true arrivals in the posterior.
     places: Vec<f64>,
 }
 
@@ -29,7 +29,7 @@ fn mix(seed: u64, packets_per_delay: u32) -> LoneMix {
     LoneMix::new(seed, DELAY / packets_per_delay, DELAY, 4 * DEPARTURES)
 }
 
-/// The observer's work, after the burn-in.
+/// Findings of an observer of these sights, after the burn-in.
 fn observe(seed: u64, packets_per_delay: u32, sights: impl Iterator<Item = Sight>) -> Findings {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut uniform = || f64::from(rng.next_u32()) / f64::from(u32::MAX);

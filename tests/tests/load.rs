@@ -10,7 +10,8 @@ fn left_in(directory: &Path) -> Vec<std::ffi::OsString> {
     entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect()
 }
 
-/// Four clients write a letter each every two seconds. Times are not looked at: the machine may be busy.
+/// Four clients write a message each every two seconds. Times are not looked at: the machine may be
+/// busy.
 #[test]
 fn a_handful_of_clients_loses_nothing_and_leaves_nothing_behind() {
     let directory = std::env::temp_dir().join(format!("rohrpost-load-test-{}", std::process::id()));

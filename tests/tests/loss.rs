@@ -1,4 +1,4 @@
-//! Links lose packets: as many letters as the law of chance says.
+//! Links lose packets: as many messages as chance says.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rohrpost_tests::{Conditions, Memory, Setup, Toy, World, seeds};
 
 /// Probability that a link loses a frame.
 const LOSS: f64 = 0.05;
-/// Links on which a letter can be lost for good: client, entry, three mixes, mailbox. From the
+/// Links on which a message can be lost for good: client, entry, three mixes, mailbox. From the
 /// mailbox on it is served again until it is acknowledged.
 const LINKS: i32 = 5;
 const CLIENTS: u32 = 40;
@@ -28,11 +28,11 @@ fn the_part_of_letters_that_arrives_is_the_product_over_the_links() {
     let law = (1.0 - LOSS).powi(LINKS);
     let deviation = (law * (1.0 - law) / posted).sqrt();
     let part = arrived / posted;
-    println!("{arrived} of {posted} letters arrived: {part:.4}, law {law:.4} ± {deviation:.4}");
+    println!("{arrived} of {posted} messages arrived: {part:.4}, law {law:.4} ± {deviation:.4}");
     assert!((part - law).abs() < 3.3 * deviation, "{part} of {law} ± {deviation}");
 }
 
-/// Each client writes to the next one, a letter every three seconds.
+/// Lossy network in which each client writes to the next one, a message every three seconds.
 fn lossy(seed: u64) -> World<Toy> {
     let conditions = Conditions { lost_per_million: 50_000, ..Conditions::CALM };
     let memory = Memory::Digest;

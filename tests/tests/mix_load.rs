@@ -6,8 +6,8 @@ use std::process::Command;
 use rohrpost_tests::program;
 use serde_json::Value;
 
-/// Sends 400 packets through a mix. Whether they keep to the law is not asked here: that depends on
-/// what else the machine does.
+/// Sends 400 packets through a mix. Nothing is asked here about the distribution of the delays: it
+/// depends on what else the machine does.
 fn all_come_out(suite: &str) {
     let scratch =
         std::env::temp_dir().join(format!("rohrpost-mix-load-{suite}-{}", std::process::id()));

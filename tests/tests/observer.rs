@@ -1,4 +1,4 @@
-//! Independence of mail of all that an observer of all links can record.
+//! The observer's record: nothing of what is seen on all links depends on mail.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rohrpost_tests::{
     Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, seeds,
 };
 
-/// Letters that the busy network carries.
+/// Messages that the busy network carries.
 const LETTERS: u8 = 40;
 /// Number and length of the file.
 const FILE: u8 = 0;
@@ -36,7 +36,7 @@ fn run<S: Suite>(seed: u64, conditions: Conditions, letters: u8) -> World<S> {
 }
 
 /// Two runs of one seed, without and with mail: what goes over the clients' links, and what leaves
-/// the mailboxes, is the same byte for byte. Gives how many letters arrived.
+/// the mailboxes, is the same byte for byte. Gives how many messages arrived.
 fn letters_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
     let silent = run::<S>(seed, conditions, 0);
     let busy = run::<S>(seed, conditions, LETTERS);
@@ -51,12 +51,12 @@ fn assert_equal_records<S: Suite>(silent: &World<S>, busy: &World<S>, seed: u64)
         assert!(silent == busy, "the records of {kinds:?} differ, seed {seed}");
     }
     assert!(entered(silent) == entered(busy), "the entries' sums differ, seed {seed}");
-    // Letters take other paths than the cover in their place: the runs are not one run twice.
+    // Messages take other paths than the cover in their place: the runs are not one run twice.
     assert!(silent.observed(&[Kind::Transit]) != busy.observed(&[Kind::Transit]), "seed {seed}");
     assert_eq!((silent.tally.sent, silent.tally.arrived), (0, 0), "seed {seed}");
 }
 
-/// Departures from the entry relays: when, which relay, how long. The mix depends on the path.
+/// Packets that the entry relays pass on: when, which relay, how long. The mix depends on the path.
 fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
     let relay =
         |record: &&Record| (1..=4).any(|n| record.from == Address::Node(NodeNumber::new(n)));
@@ -81,12 +81,12 @@ fn an_observer_cannot_tell_them_apart_by_what_is_lost() {
     let lossy = Conditions { lost_per_million: 20_000, ..Conditions::CALM };
     for seed in seeds() {
         let arrived = letters_behind_equal_records::<Toy>(seed, lossy);
-        assert!((20..=40).contains(&arrived), "{arrived} letters arrived, seed {seed}");
+        assert!((20..=40).contains(&arrived), "{arrived} messages arrived, seed {seed}");
     }
 }
 
-/// Four clients. Every link loses one frame of fifty, and a relay that is the entry of one client and
-/// holds mailboxes of others starts anew. With mail, one client sends a file while three others
+/// Four clients. Every link loses one frame of fifty, and a relay that is the entry of one client
+/// and holds mailboxes of others starts anew. With mail, one client sends a file while three others
 /// exchange short messages with it and its recipient.
 fn transfer(seed: u64, with_mail: bool) -> World<Toy> {
     let traffic = Traffic { ack_delay: Duration::from_secs(10), ..Traffic::default() };
@@ -115,8 +115,8 @@ fn transfer(seed: u64, with_mail: bool) -> World<Toy> {
     world
 }
 
-/// The same without and with mail, for five minutes and until the file has arrived: a fragment that is
-/// lost twice in a row has to wait for two time-outs.
+/// Transfers of one seed without and with mail, for five minutes and until the file has arrived: a
+/// fragment that is lost twice in a row has to wait for two time-outs.
 fn transfers(seed: u64) -> [World<Toy>; 2] {
     let [mut silent, mut busy] = [false, true].map(|with_mail| transfer(seed, with_mail));
     let mut extra = Duration::ZERO;
@@ -139,7 +139,8 @@ fn file() -> Vec<u8> {
         .collect()
 }
 
-/// Bulk, what leaves again, and acknowledgements take the place of cover and are nothing else to see.
+/// Bulk, what leaves again, and acknowledgements take the place of cover and are nothing else to
+/// see.
 #[test]
 fn an_observer_cannot_tell_bulk_retransmission_and_acknowledgements() {
     for seed in seeds() {
@@ -180,7 +181,8 @@ fn every_client_sends_and_gets_one_cell_of_one_length_per_slot() {
     assert!(cells.iter().any(|record| record.to == Address::Node(NORTH)));
 }
 
-/// A run with all that can happen to a network is a function of its seed, whatever is kept of it.
+/// A run with all that can happen to a network is a function of its seed, whatever is retained of
+/// it.
 #[test]
 fn a_run_is_a_function_of_its_seed() {
     let eventful = |seed: u64, memory: Memory| {

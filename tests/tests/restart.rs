@@ -25,7 +25,7 @@ fn a_dead_mix_leaves_the_paths_within_35_seconds() {
         world.post(alice, bob, number, &[number]);
     }
     world.run_for(Duration::from_secs(60));
-    assert_eq!(world.arrived(bob).len(), 20, "a minute after, all letters arrive");
+    assert_eq!(world.arrived(bob).len(), 20, "a minute after, all messages arrive");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_restarted_mix_has_new_keys_and_refuses_old_packets() {
     assert_eq!(world.arrived(bob).len(), 20);
 }
 
-/// Each node in turn is gone for ten seconds and comes back with an empty memory. Letters posted
+/// Each node in turn is gone for ten seconds and comes back with an empty memory. Messages posted
 /// while it is down may be late: what was lost leaves again after its time-out (`durable` waits for
 /// that). All that are posted once it has been back for a while arrive soon, from and to everyone.
 #[test]
@@ -85,15 +85,15 @@ fn every_node_restarts_in_turn_and_mail_goes_on() {
             post(&mut world, turn * 2 + 1);
             world.run_for(Duration::from_secs(20));
             for (_, to) in pairs {
-                let come = world.arrived(to);
+                let arrived = world.arrived(to);
                 assert!(
-                    come.contains(&vec![turn * 2 + 1]),
+                    arrived.contains(&vec![turn * 2 + 1]),
                     "client {to} after node {node} came back, seed {seed}"
                 );
-                late += u32::from(!come.contains(&vec![turn * 2]));
+                late += u32::from(!arrived.contains(&vec![turn * 2]));
             }
         }
-        println!("{late} of 40 letters posted while a node was down were late, seed {seed}");
+        println!("{late} of 40 messages posted while a node was down were late, seed {seed}");
         assert!(clients.iter().all(|client| world.is_online(*client)), "seed {seed}");
     }
 }
@@ -121,7 +121,7 @@ fn clients_of_a_restarted_relay_return() {
     assert!(world.tally.skipped > 150, "missed slots stay empty");
 }
 
-/// Keys change every two minutes, old ones are dropped; no letter notices.
+/// Keys change every two minutes, old ones are dropped; no message is lost by it.
 #[test]
 fn letters_arrive_across_changes_of_keys() {
     let directory = Directory { epoch: Duration::from_secs(120), ..Directory::default() };

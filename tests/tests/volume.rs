@@ -15,8 +15,8 @@ const CLIENTS: u32 = 2_000;
 /// Pairs that write to each other.
 const PAIRS: u8 = 25;
 
-/// A network of two thousand clients, in which some write to others: all letters arrive, nothing is
-/// refused for want of room, and every client gets and sends its cells.
+/// A network of two thousand clients, in which some write to others: all messages arrive, nothing
+/// is refused for want of room, and every client gets and sends its cells.
 fn volume(slot: Duration, at_least: Duration) -> String {
     let mut world = World::<Toy>::of(Setup {
         layout: Layout::with_slot(slot),
@@ -38,10 +38,13 @@ fn volume(slot: Duration, at_least: Duration) -> String {
         world.post(*other, *one, number, &[number, 2]);
     }
     let all = u64::from(PAIRS) * 2;
-    assert!(world.run_until(slot * 100, |world| world.tally.arrived == all), "letters are missing");
+    assert!(
+        world.run_until(slot * 100, |world| world.tally.arrived == all),
+        "messages are missing"
+    );
     world.run_for(at_least.saturating_sub(world.now.since(begun)));
     for (number, (one, other)) in (0..PAIRS).zip(&pairs) {
-        assert_eq!(world.arrived(*other), [[number, 1]], "letter {number}");
+        assert_eq!(world.arrived(*other), [[number, 1]], "message {number}");
         assert_eq!(world.arrived(*one), [[number, 2]], "answer {number}");
     }
     for reason in [Refusal::Overload, Refusal::ReplayFull, Refusal::Generation, Refusal::Header] {
@@ -52,21 +55,20 @@ fn volume(slot: Duration, at_least: Duration) -> String {
     format!("{slots} slots of {slot:?}. {}", world.report())
 }
 
-/// Two thousand clients with slots of four seconds, so that the run stays short: 200 virtual
-/// seconds or what it takes.
+/// Slots of four seconds, so that the run stays short: 200 virtual seconds or what it takes.
 #[test]
 fn two_thousand_clients_exchange_letters() {
     println!("{}", volume(Duration::from_secs(4), Duration::from_secs(200)));
 }
 
-/// Two thousand clients on the default grid, for three minutes.
+/// The default grid, for three minutes.
 #[test]
 #[ignore = "some minutes of CPU time: cargo test --release -p rohrpost-tests -- --ignored"]
 fn two_thousand_clients_on_the_default_grid() {
     println!("{}", volume(Duration::from_millis(250), Duration::from_secs(180)));
 }
 
-/// CPU time of a run by its parts: building and opening Toy packets, per packet.
+/// CPU time of a run, per packet: building and opening Toy packets.
 #[test]
 #[ignore = "prints what packets cost: cargo test --release -p rohrpost-tests -- --ignored --nocapture"]
 fn what_a_toy_packet_costs() {

@@ -38,7 +38,8 @@ fn a_file_arrives(suite: &str, len: usize) {
     nothing_is_left(&scratch);
 }
 
-/// No process that was started with a file in this directory, and no file but the test's own two.
+/// Asserts that no process is left that was started with a file in this directory, and no file but
+/// the test's own two.
 fn nothing_is_left(scratch: &Scratch) {
     if let Ok(left) = Command::new("pgrep").arg("-f").arg(scratch.directory()).output() {
         assert!(left.stdout.is_empty(), "processes are left: {left:?}");
@@ -49,7 +50,7 @@ fn nothing_is_left(scratch: &Scratch) {
     assert_eq!(names, ["message", "received"]);
 }
 
-/// Both suites one after the other: ten processes with cover on are enough for two cores.
+/// The suites run one after the other: ten processes with cover on are enough for two cores.
 #[test]
 fn a_file_arrives_byte_for_byte_in_both_suites_and_nothing_is_left_behind() {
     a_file_arrives("classic", 800);

@@ -12,7 +12,7 @@ use rohrpost_proto::directory::roster::{SuiteName, parse_signatures, render_sign
 
 use crate::process::{node, scratch};
 
-/// The files of a whole network; gone with the value.
+/// Files of a whole network, which go with the value.
 struct Files {
     scratch: Scratch,
     plan: Plan,
@@ -31,7 +31,7 @@ impl Files {
         self.scratch.path("network").join(name)
     }
 
-    /// The first relay's configuration.
+    /// Configuration of the first relay.
     fn relay(&self) -> &Path {
         &self.plan.nodes[0].config
     }
@@ -52,7 +52,7 @@ impl Files {
     }
 }
 
-/// Runs a relay until it ends; gives how it ended and standard error.
+/// Runs a relay until it ends, and gives its exit status and standard error.
 fn end_of(configuration: &Path) -> (ExitStatus, String) {
     let mut child = node("relay", configuration)
         .stdout(Stdio::null())
@@ -124,5 +124,5 @@ fn a_port_in_use() {
     files.refused(69, &[&address.port().to_string(), "in use", "choose another port"]);
 }
 
-/// A node that has found nothing wrong by then is running.
+/// Deadline of a start: a node that has found nothing wrong by then is running.
 const PATIENCE: Duration = Duration::from_secs(60);
