@@ -25,10 +25,11 @@ enum Attack {
     /// Two mailbox relays collude to tell by acknowledgements who writes to whom.
     ///
     /// Alice writes to Bob, and Bob's client acknowledges. The relays of all mailboxes see when an
-    /// envelope is handed to Bob and when one is stored for each of the users, loops among them. They
-    /// know all delay laws and give each user a score (log-likelihood, or the epochs of Martiny et
-    /// al., NDSS 2021). Printed is the number of messages after which Alice ranks first in 95 % of the
-    /// trials. Nothing is sent: a simulation that follows the traffic law of docs/traffic.md.
+    /// envelope is handed to Bob and when one is stored for each of the users, loops among them.
+    /// They know all delay laws and give each user a score (log-likelihood, or the epochs of
+    /// Martiny et al., NDSS 2021). Printed is the number of messages after which Alice ranks first
+    /// in 95 % of the trials. Nothing is sent: a simulation that follows the traffic law of
+    /// docs/traffic.md.
     ///
     /// Exit codes: 0 all verdicts hold, 1 one does not hold, 2 the command line is wrong.
     Acknowledgements(acknowledgements::Options),

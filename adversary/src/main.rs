@@ -10,8 +10,8 @@ use rohrpost_localnet::end;
 
 /// Tells what attackers learn.
 ///
-/// Exit codes: 0 done, 1 a verdict does not hold, 2 the command line is wrong, 65 a file is not what
-/// it should be, 66 a file cannot be read.
+/// Exit codes: 0 done, 1 a verdict does not hold, 2 the command line is wrong, 65 a file is not
+/// what it should be, 66 a file cannot be read.
 #[derive(Parser)]
 #[command(name = "rohrpost-adversary", version = rohrpost_node::version())]
 struct Arguments {

@@ -20,13 +20,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Send letters between real clients and measure loss, latency and what the nodes use.
+    /// Send messages between real clients and measure loss, latency and what the nodes use.
     Run(Box<run::Options>),
     /// Load one mix node: CPU per packet by stage, overload, delays.
     ///
-    /// A real mix runs as a process on a core of its own; this tool plays the rest of its roster over
-    /// real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong usage,
-    /// 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
+    /// A real mix runs as a process on a core of its own; this tool plays the rest of its roster
+    /// over real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong
+    /// usage, 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
     Mix(mix::Options),
     /// Run the links of a mix in this process, without the mix.
     #[command(hide = true, subcommand)]

@@ -1,8 +1,9 @@
-//! `rohrpost-loadgen mix`: loads one real mix node over real links, and plays the rest of its roster.
+//! `rohrpost-loadgen mix`: loads one real mix node over real links, and plays the rest of its
+//! roster.
 //!
-//! The mix is a process of its own on a core of its own. The tool holds the keys of all other nodes:
-//! it feeds the mix as its predecessors, takes what comes out as its successors, and hands it
-//! documents as the relays. `docs/mix-capacity.md` says what is measured and how.
+//! The mix is a process of its own on a core of its own. The tool holds the keys of all other
+//! nodes: it feeds the mix as its predecessors, takes what comes out as its successors, and hands
+//! it documents as the relays. `docs/mix-capacity.md` says what is measured and how.
 
 mod baseline;
 mod breakdown;
@@ -52,7 +53,8 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Measurement {
-    /// CPU per packet by stage (receive, unwrap, replay, delay, send), at half of the peak and near it.
+    /// CPU per packet by stage (receive, unwrap, replay, delay, send), at half of the peak and near
+    /// it.
     Profile(profile::Options),
     /// Half as much again as the mix can do: throughput, memory, shed packets, recovery.
     Overload(overload::Options),

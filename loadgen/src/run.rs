@@ -1,5 +1,5 @@
-//! `rohrpost-loadgen run`: real clients send to each other through a network, and what comes of it is
-//! measured (`docs/capacity.md`).
+//! `rohrpost-loadgen run`: real clients send to each other through a network, and what comes of it
+//! is measured (`docs/capacity.md`).
 
 mod attempt;
 mod client;
@@ -22,10 +22,10 @@ use attempt::attempt;
 use error::RunError;
 pub(crate) use options::Options;
 
-/// Runs until the load is over and its letters were awaited.
+/// Runs until the load is over and its messages were awaited.
 ///
 /// # Errors
-/// The load could not be measured, or letters were lost.
+/// The load could not be measured, or messages were lost.
 pub(crate) fn run(options: &Options) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

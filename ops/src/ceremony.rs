@@ -16,7 +16,7 @@ use rohrpost_proto::directory::trust::{TrustError, TrustRoot};
 ///
 /// # Errors
 /// The file is there already, or cannot be written.
-pub fn keygen(file: &Path) -> Result<(), CeremonyError> {
+pub(crate) fn keygen(file: &Path) -> Result<(), CeremonyError> {
     let key = SigningKey::generate(&mut rand::rng());
     write_signing_key(file, &key)
         .map_err(|source| CeremonyError::Write { path: file.to_owned(), source })?;
@@ -28,7 +28,7 @@ pub fn keygen(file: &Path) -> Result<(), CeremonyError> {
 ///
 /// # Errors
 /// A file is wrong, or the key is not the agency's.
-pub fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyError> {
+pub(crate) fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyError> {
     let read = |name: &str| {
         let path = network.join(name);
         std::fs::read_to_string(&path).map_err(|source| CeremonyError::Read { path, source })
@@ -58,7 +58,7 @@ pub fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyErro
 ///
 /// # Errors
 /// A file is wrong; the message says which, and what to do.
-pub fn check(network: &Path) -> Result<(), CeremonyError> {
+pub(crate) fn check(network: &Path) -> Result<(), CeremonyError> {
     let Network { trust, roster } = Network::open(network)?;
     let (silent, lying) = trust.survives();
     say(&format!(
@@ -93,8 +93,7 @@ fn replace(path: &Path, text: &str) -> Result<(), CeremonyError> {
 
 /// Failures of a step of the ceremony; each says what to do.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CeremonyError {
+pub(crate) enum CeremonyError {
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -130,8 +129,7 @@ pub enum CeremonyError {
 
 impl CeremonyError {
     /// Exit code after sysexits.h.
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Write { .. } => 73,
             _ => 65,

@@ -1,11 +1,12 @@
 //! `rohrpost-ops`: keys, roster and local network.
 
+mod ceremony;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rohrpost_localnet::{NodeCommand, end};
-use rohrpost_ops::ceremony;
 
 /// The operator's tool of Rohrpost.
 ///

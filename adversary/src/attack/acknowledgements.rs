@@ -21,12 +21,12 @@ pub(crate) struct Options {
     /// Mean delays of acknowledgements, in seconds, separated by commas.
     #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0,10,60,120", value_parser = value_parser!(u32).range(0..=3_600))]
     means: Vec<u32>,
-    /// Mean time between Alice's messages to Bob, in seconds. Five minutes serve the attacker best at
-    /// the default mean: closer together messages share an acknowledgement.
+    /// Mean time between Alice's messages to Bob, in seconds. Five minutes serve the attacker best
+    /// at the default mean: closer together messages share an acknowledgement.
     #[arg(long, value_name = "S", default_value_t = 300, value_parser = value_parser!(u32).range(1..=86_400))]
     spacing: u32,
-    /// Mean time between the messages of each user to random others, in seconds. They hide Alice: the
-    /// less there is of them, the better for the attacker.
+    /// Mean time between the messages of each user to random others, in seconds. They hide Alice:
+    /// the less there is of them, the better for the attacker.
     #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = value_parser!(u32).range(1..=86_400))]
     mail: u32,
     /// Mailboxes, of their two, that Alice and Bob use in writing to each other. 1 is the worst
@@ -34,15 +34,15 @@ pub(crate) struct Options {
     /// sender avoids, and the attacker knows which. With 2 a coin decides for each envelope.
     #[arg(long, value_name = "1|2", default_value_t = 1, value_parser = value_parser!(u32).range(1..=2))]
     mailboxes: u32,
-    /// Only with this knowledge of Bob's mailbox: `times` of all its envelopes, or besides which are
-    /// `messages` [default: both].
+    /// Only with this knowledge of Bob's mailbox: `times` of all its envelopes, or besides which
+    /// are `messages` [default: both].
     #[arg(long, value_enum)]
     knowledge: Option<Knowledge>,
     /// Trials for each number. The share of successes has a standard error of 2.8 % with 60.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u32).range(2..=100_000))]
     trials: u32,
-    /// Messages after which a trial is given up; where loops are unknown, a twentieth of it. What is
-    /// needed is then reckoned from the lead that Alice has, as a lower bound.
+    /// Messages after which a trial is given up; where loops are unknown, a twentieth of it. What
+    /// is needed is then reckoned from the lead that Alice has, as a lower bound.
     #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
     /// Makes the same trials again.

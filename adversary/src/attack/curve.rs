@@ -2,18 +2,18 @@
 //! store at each moment for whoever owns the mailbox.
 //!
 //! **Likelihood.** Let `p` be the share of Alice's messages among the marks, `g` the density of the
-//! way from an answer to a stored acknowledgement without its delay, `m` the mean of that delay, and
-//! `λ` the rate of envelopes that have nothing to do with Bob. An acknowledgement answers all that came
-//! before it, so with chance `q` one is due: each mark takes `q` to `q + p (1 - q)`, and it decays as
-//! `exp(-t / m)`. A mark weighs `w = p (1 - q)`, and acknowledgements to Alice come at the rate
-//! `a(t) = Σ w (g * Exp(m))(t - mark)`. A store at `t` counts `ln(1 + a(t) / λ)`, the logarithm of the
-//! likelihood ratio of "an acknowledgement may be among them" to "none is" (the integral of `a` is the
-//! same for all users).
+//! way from an answer to a stored acknowledgement without its delay, `m` the mean of that delay,
+//! and `λ` the rate of envelopes that have nothing to do with Bob. An acknowledgement answers all
+//! that came before it, so with chance `q` one is due: each mark takes `q` to `q + p (1 - q)`, and
+//! it decays as `exp(-t / m)`. A mark weighs `w = p (1 - q)`, and acknowledgements to Alice come at
+//! the rate `a(t) = Σ w (g * Exp(m))(t - mark)`. A store at `t` counts `ln(1 + a(t) / λ)`, the
+//! logarithm of the likelihood ratio of "an acknowledgement may be among them" to "none is" (the
+//! integral of `a` is the same for all users).
 //!
 //! **Epochs** (Martiny et al., NDSS 2021). Each mark opens an epoch; a store counts one for each
-//! epoch in which it lies. The epoch is the interval that maximises caught acknowledgements over the
-//! noise of all else, mass over square root of length. Control epochs, which they subtract, have the
-//! same mean for all users here and would only add noise.
+//! epoch in which it lies. The epoch is the interval that maximises caught acknowledgements over
+//! the noise of all else, mass over square root of length. Control epochs, which they subtract,
+//! have the same mean for all users here and would only add noise.
 
 use std::time::Duration;
 
@@ -217,8 +217,8 @@ fn step(seconds: f64) -> usize {
 
 /// Seconds; far below the spread of the ways, 0.65 s.
 const STEP: f64 = 0.05;
-/// Steps of a block. Longer than any way of a loop is (27.6 means at each mix), so that what leaves in
-/// a block is stored in it or in the next one.
+/// Steps of a block. Longer than any way of a loop is (27.6 means at each mix), so that what leaves
+/// in a block is stored in it or in the next one.
 const BLOCK_STEPS: usize = 1_280;
 const STEP_COUNT: f64 = 1_280.0;
 /// Seconds of a block.
@@ -226,8 +226,9 @@ pub(super) const BLOCK: u64 = 64;
 /// Steps of a way; one way in a million takes longer than these 10 s.
 const WAY_STEPS: usize = 200;
 const WAYS: u32 = 400_000;
-/// Share of the peak of one mark below which a likelihood is not worth a look. Beyond it, three means
-/// after a mark, lies a four-hundredth of what an exponential delay tells (its square integrated).
+/// Share of the peak of one mark below which a likelihood is not worth a look. Beyond it, three
+/// means after a mark, lies a four-hundredth of what an exponential delay tells (its square
+/// integrated).
 const FLOOR: f64 = 0.05;
 
 #[cfg(test)]

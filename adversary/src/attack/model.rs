@@ -89,8 +89,8 @@ impl Model {
         1.0 / self.spacing.as_secs_f64()
     }
 
-    /// Envelopes per second in a candidate's mailboxes that have nothing to do with Bob: loops, mail,
-    /// acknowledgements for own mail.
+    /// Envelopes per second in a candidate's mailboxes that have nothing to do with Bob: loops,
+    /// mail, acknowledgements for own mail.
     pub(super) fn background(&self) -> f64 {
         self.loop_rate() + 2.0 * self.mail_rate() * self.view()
     }

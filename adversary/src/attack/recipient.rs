@@ -120,8 +120,8 @@ impl Recipient {
         }
     }
 
-    /// A message handed out at `at`: unless an acknowledgement that is still to leave covers it, one
-    /// is drawn.
+    /// A message handed out at `at`: unless an acknowledgement that is still to leave covers it,
+    /// one is drawn.
     fn receive(
         &mut self,
         model: &Model,

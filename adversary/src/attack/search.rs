@@ -41,8 +41,8 @@ impl Needed {
     }
 }
 
-/// Plays all trials up to the same number of messages, then to the next number, until by either method
-/// Alice is named in 95 % of them.
+/// Plays all trials up to the same number of messages, then to the next number, until by either
+/// method Alice is named in 95 % of them.
 pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed {
     let kernel = Kernel::new(model);
     let seeds = (0..u64::from(effort.trials)).map(|trial| effort.seed.wrapping_add(trial << 32));
@@ -94,8 +94,8 @@ fn advance(trials: &mut [Trial], model: &Model, kernel: &Kernel, messages: u32) 
     });
 }
 
-/// Alice's distance grows with the square root of the messages. Two standard errors are added to what
-/// was measured, so that the number errs to the attacker's advantage.
+/// Alice's distance grows with the square root of the messages. Two standard errors are added to
+/// what was measured, so that the number errs to the attacker's advantage.
 fn above(trials: &[Trial], model: &Model, played: u32) -> u32 {
     let separations = Sample::new(trials.iter().map(Trial::separation));
     let error = separations.estimated_deviation() / count(trials.len()).sqrt();

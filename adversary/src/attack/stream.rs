@@ -118,8 +118,9 @@ mod tests {
         count
     }
 
-    /// A quarter per second in each mailbox, within five standard deviations, wherever a user stands on
-    /// the grid and whatever is skipped: users whose rates differ by a hundredth would hide Alice.
+    /// A quarter per second in each mailbox, within five standard deviations, wherever a user
+    /// stands on the grid and whatever is skipped: users whose rates differ by a hundredth would
+    /// hide Alice.
     #[test]
     fn loops_come_at_the_rate_of_the_law() {
         let mut rng = StdRng::seed_from_u64(2);

@@ -163,16 +163,8 @@ mod tests {
             layer,
             address: address(port),
         };
-        Manifest {
-            suite: "classic".to_owned(),
-            slot_ms: 250,
-            frame_len: 2568,
-            missed: 0,
-            letters_from: None,
-            letters_period_ms: 0,
-            nodes: vec![node("relay", None, 1), node("one", Some(1), 2), node("two", Some(2), 3)],
-            links: Vec::new(),
-        }
+        let nodes = vec![node("relay", None, 1), node("one", Some(1), 2), node("two", Some(2), 3)];
+        Manifest { nodes, ..Manifest::new("classic", 250, 2568) }
     }
 
     fn datagram(millis: u64, from: u16, to: u16, len: u16) -> (Duration, Datagram) {

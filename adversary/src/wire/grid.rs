@@ -10,8 +10,8 @@ use super::flow::{Flow, Seen, USUAL_LEN};
 
 /// A client link's flow in slots.
 pub(crate) struct Grid {
-    /// Milliseconds from the grid of each cell's first datagram, negative if it left early. The grid's
-    /// phase is their median, for the client draws it and tells nobody.
+    /// Milliseconds from the grid of each cell's first datagram, negative if it left early. The
+    /// grid's phase is their median, for the client draws it and tells nobody.
     pub(crate) offsets: Sample,
     /// Slots from the first cell to the last.
     pub(crate) slots: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Grid {
     pub(crate) datagrams: BTreeMap<usize, usize>,
 }
 
-/// A flow while its client sends cover alone, and while letters are sent.
+/// A flow while its client sends cover alone, and while messages are sent.
 pub(crate) struct Comparison {
     pub(crate) cover: Grid,
     pub(crate) letters: Grid,
@@ -45,7 +45,7 @@ impl Grid {
 }
 
 impl Comparison {
-    /// Both parts of a flow: from `start` on letters are sent for a period, then none for one, and
+    /// Both parts of a flow: from `start` on messages are sent for a period, then none for one, and
     /// so on; the rest of what the machine does falls on both alike. does besides falls on both
     /// alike.
     pub(crate) fn of(
@@ -129,7 +129,8 @@ fn histogram(counts: impl Iterator<Item = usize>) -> BTreeMap<usize, usize> {
     slots
 }
 
-/// Middle of the longest stretch of the slot with the fewest datagrams, in milliseconds after `first`.
+/// Middle of the longest stretch of the slot with the fewest datagrams, in milliseconds after
+/// `first`.
 fn emptiest(times: &[Duration], first: Duration, slot_ms: f64) -> f64 {
     let mut bins = [0_usize; BINS];
     for time in times {
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn cover_and_letters_are_told_apart_by_their_periods() {
         let period = Duration::from_secs(2);
-        // Eight slots with letters, eight without; the former are 7 ms late.
+        // Eight slots with messages, eight without; the former are 7 ms late.
         let late = |slot| if slot / 8 % 2 == 0 { 7.0 } else { 0.0 };
         let flow = flow(&(0..48).collect::<Vec<_>>(), late);
         let start = flow.datagrams[0].at + Duration::from_millis(1_250);

@@ -1,8 +1,8 @@
 //! The capture: what an observer of this machine's loopback sees of a local network, as a pcap.
 //!
 //! A packet socket takes every IPv4 packet of the machine; kept are the UDP datagrams with one of
-//! the network's nodes at an end, clients' among them, and of nothing else a single byte. Stamped by
-//! the kernel as they pass, so a busy machine does not blur the times. Datagrams after the
+//! the network's nodes at an end, clients' among them, and of nothing else a single byte. Stamped
+//! by the kernel as they pass, so a busy machine does not blur the times. Datagrams after the
 //! handshake are kept by their headers, for what follows is ciphertext.
 
 mod datagram;

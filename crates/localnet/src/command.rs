@@ -67,8 +67,8 @@ async fn start(
     }
 }
 
-/// Stops the nodes and ends the capture. What is not done yet when this is dropped stays undone, but
-/// that no node outlives it.
+/// Stops the nodes and ends the capture. What is not done yet when this is dropped stays undone,
+/// but that no node outlives it.
 async fn close(local: LocalNetwork, mut observer: Option<Observer>) -> Result<(), LocalnetError> {
     if let Some(observer) = &mut observer {
         observer.note_links(local.plan()).await;

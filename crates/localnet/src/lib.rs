@@ -1,5 +1,5 @@
-//! A whole network on this machine: four agencies, four relays, six mixes, each a process of its own,
-//! and a first message from alice to bob.
+//! A whole network on this machine: four agencies, four relays, six mixes, each a process of its
+//! own, and a first message from alice to bob.
 
 pub mod capture;
 mod child;

@@ -1,5 +1,5 @@
-//! The hidden command `node relay|mixnode FILE` of every program that starts a local network, for its
-//! children run that program again.
+//! The hidden command `node relay|mixnode FILE` of every program that starts a local network, for
+//! its children run that program again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -33,14 +33,14 @@ impl Observer {
         Ok(Self { capture, manifest, letters_from: OnceLock::new() })
     }
 
-    /// Notes that letters and cover alone take turns from now on.
+    /// Notes that messages and cover alone take turns from now on.
     pub(crate) fn letters_begin(&self) {
         let _ = self.letters_from.set(unix_now());
     }
 
-    /// Asks the nodes, which still run, what their packet links have carried. A link on which half a
-    /// frame is on its way just then is asked again; one that carries anything but whole frames stays
-    /// as it is, and shows in the manifest.
+    /// Asks the nodes, which still run, what their packet links have carried. A link on which half
+    /// a frame is on its way just then is asked again; one that carries anything but whole frames
+    /// stays as it is, and shows in the manifest.
     pub(crate) async fn note_links(&mut self, plan: &Plan) {
         for _ in 0..ATTEMPTS {
             for link in links(&report::gather(plan).await) {
@@ -91,15 +91,12 @@ fn manifest(network: &Network) -> Manifest {
         let entry = |address| ManifestNode { name: node.name.clone(), layer, address };
         node.addresses.iter().copied().map(entry).collect::<Vec<_>>()
     };
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let frame_len = u64::try_from(frame_len).unwrap_or(u64::MAX);
     Manifest {
-        suite: roster.suite.as_str().to_owned(),
-        slot_ms: u64::try_from(roster.traffic.slot.as_millis()).unwrap_or(u64::MAX),
-        frame_len: u64::try_from(frame_len).unwrap_or(u64::MAX),
-        missed: 0,
-        letters_from: None,
-        letters_period_ms: u64::try_from(LETTERS.as_millis()).unwrap_or(u64::MAX),
+        letters_period_ms: millis(LETTERS),
         nodes: roster.nodes().flat_map(node).collect(),
-        links: Vec::new(),
+        ..Manifest::new(roster.suite.as_str(), millis(roster.traffic.slot), frame_len)
     }
 }
 

@@ -38,14 +38,16 @@ pub struct Options {
     /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Stay up for so long after the first message (90s, 5m), then exit 0. alice and bob stay online;
-    /// for ten seconds alice writes to bob whenever she can, for the next ten she does not, and so on.
+    /// Stay up for so long after the first message (90s, 5m), then exit 0. alice and bob stay
+    /// online; for ten seconds alice writes to bob whenever she can, for the next ten she does not,
+    /// and so on.
     #[arg(long = "for", value_name = "DURATION", conflicts_with = "once")]
     #[arg(value_parser = duration::parse)]
     pub lifetime: Option<Duration>,
     /// Write what an observer of this machine sees of the network to this pcap, and the meaning of
-    /// its addresses to FILE.manifest.toml; `rohrpost-adversary wire FILE` tells what it shows. Needs
-    /// the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one then.
+    /// its addresses to FILE.manifest.toml; `rohrpost-adversary wire FILE` tells what it shows.
+    /// Needs the right CAP_NET_RAW, as root has it. Datagrams are handed to the system one by one
+    /// then.
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
     /// Print one JSON object on standard output instead of text.

@@ -24,8 +24,8 @@ use crate::error::LocalnetError;
 pub struct PlanOptions {
     /// Suite of the network.
     pub suite: SuiteName,
-    /// The first of ten UDP ports, whose numbers the metrics take as TCP ports; all are free ones if
-    /// none is given.
+    /// The first of ten UDP ports, whose numbers the metrics take as TCP ports; all are free ones
+    /// if none is given.
     pub port: Option<u16>,
     /// Slot length, rates and delays.
     pub traffic: Traffic,
@@ -211,8 +211,8 @@ fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
     held.iter().map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?))).collect()
 }
 
-/// Fingerprints of an hour at a quiet pace: 64 bits each, and each of the ten nodes holds two sets for
-/// a while.
+/// Fingerprints of an hour at a quiet pace: 64 bits each, and each of the ten nodes holds two sets
+/// for a while.
 const REPLAY_TAGS: usize = 500_000;
 const NETWORK: &str = "localnet";
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];

@@ -1,5 +1,5 @@
-//! A local network as a library: started, waited for, looked at, stopped. `rohrpost-ops localnet` and
-//! `rohrpost-loadgen` are built on it.
+//! A local network as a library: started, waited for, looked at, stopped. `rohrpost-ops localnet`
+//! and `rohrpost-loadgen` are built on it.
 //!
 //! The nodes are children of this process that run its own program again with the hidden command
 //! `node relay|mixnode FILE`; a program that uses this must have it, and call [`die_with_parent`]
@@ -22,7 +22,8 @@ use crate::error::LocalnetError;
 use crate::plan::{NodePlan, Plan, PlanOptions};
 use crate::report::PATIENCE;
 
-/// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them first.
+/// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them
+/// first.
 pub struct LocalNetwork {
     plan: Plan,
     children: Children,

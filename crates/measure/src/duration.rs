@@ -1,4 +1,5 @@
-//! Durations as people write them on a command line: `90s`, `5m`, `250ms`, `1h 30m`, or plain seconds.
+//! Durations as people write them on a command line: `90s`, `5m`, `250ms`, `1h 30m`, or plain
+//! seconds.
 
 use std::time::Duration;
 

@@ -31,8 +31,8 @@ impl Histogram {
         }
     }
 
-    /// The value below which this share of all values lies, evenly spread within a bucket. None of an
-    /// empty histogram; the last finite bound if the value lies beyond that.
+    /// The value below which this share of all values lies, evenly spread within a bucket. None of
+    /// an empty histogram; the last finite bound if the value lies beyond that.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let wanted = self.wanted(share)?;

@@ -1,5 +1,5 @@
-//! CPU time and memory of processes and of the machine, from `/proc` (proc(5)), whose clock ticks are
-//! hundredths of a second on every architecture that Rust supports.
+//! CPU time and memory of processes and of the machine, from `/proc` (proc(5)), whose clock ticks
+//! are hundredths of a second on every architecture that Rust supports.
 
 use std::collections::BTreeMap;
 use std::fs::{read_dir, read_to_string};
@@ -175,8 +175,8 @@ impl Machine {
         self.busy / (self.busy + self.idle).max(f64::MIN_POSITIVE)
     }
 
-    /// Reads the first line of `/proc/stat`: user, nice, system, idle, waiting for disks, interrupts,
-    /// soft interrupts, stolen; guests are counted in user already.
+    /// Reads the first line of `/proc/stat`: user, nice, system, idle, waiting for disks,
+    /// interrupts, soft interrupts, stolen; guests are counted in user already.
     fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         let fields: Vec<f64> =

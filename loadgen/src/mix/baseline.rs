@@ -117,7 +117,8 @@ fn cost(before: &Look, after: &Look, handing_over: f64) -> Baseline {
     Baseline { per_packet: micros_per(links, packets) + handing_over, handing_over, rate }
 }
 
-/// Ends the process and reads from its last line what handing a frame over has cost, in microseconds.
+/// Ends the process and reads from its last line what handing a frame over has cost, in
+/// microseconds.
 fn handing_over(mut process: Process) -> Result<f64, MixError> {
     let stdout = process.stdout();
     drop(process);

@@ -31,8 +31,8 @@ pub(super) fn closed_rate<S: Suite>(testbed: &mut Testbed<S>) -> Result<f64, Mix
     if rate < 1.0 { Err(MixError::Nothing) } else { Ok(rate) }
 }
 
-/// Keeps [`WINDOW`] packets inside the mix for [`LENGTH`]. `out` tells how many have come out. Packets
-/// that are lost on the way narrow the window.
+/// Keeps [`WINDOW`] packets inside the mix for [`LENGTH`]. `out` tells how many have come out.
+/// Packets that are lost on the way narrow the window.
 fn closed_loop(links: &[PacketOutbox], packets: Packets, out: impl Fn() -> u64) {
     let (started, before, fed) = (Instant::now(), out(), Fed::default());
     let mut supply = Supply::Packets(packets);

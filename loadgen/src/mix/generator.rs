@@ -54,8 +54,8 @@ impl Fed {
     }
 }
 
-/// Feeds for `duration`, or until the supply ends: packets are due at the times of a Poisson process
-/// with `rate` a second, and go over the links in turn.
+/// Feeds for `duration`, or until the supply ends: packets are due at the times of a Poisson
+/// process with `rate` a second, and go over the links in turn.
 pub(super) fn open_loop(
     links: &[PacketOutbox],
     mut supply: Supply,

@@ -1,5 +1,5 @@
-//! The links of a mix without the mix, as processes of their own: one that only receives, one that only
-//! sends, one that passes on.
+//! The links of a mix without the mix, as processes of their own: one that only receives, one that
+//! only sends, one that passes on.
 //!
 //! All can keep the core as busy as a mix does, by a ballast thread whose CPU nobody counts: links
 //! whose process sleeps between any two packets wake for each, take them one by one, and cost up to
@@ -36,13 +36,14 @@ pub(crate) enum NullMix {
         #[command(flatten)]
         place: Place,
     },
-    /// Accept packet links and send what comes to the mix's successors in turn; print each second what
-    /// it has cost to hand frames over.
+    /// Accept packet links and send what comes to the mix's successors in turn; print each second
+    /// what it has cost to hand frames over.
     Pass {
         #[command(flatten)]
         place: Place,
     },
-    /// Send ready frames to the mix's successors; print each second what it has cost to hand them over.
+    /// Send ready frames to the mix's successors; print each second what it has cost to hand them
+    /// over.
     Send {
         /// Frames a second.
         #[arg(long)]
@@ -181,8 +182,8 @@ impl Over {
         }
     }
 
-    /// The same frame at the times of a Poisson process, as packets leave a mix. The links live until
-    /// the process is told to stop.
+    /// The same frame at the times of a Poisson process, as packets leave a mix. The links live
+    /// until the process is told to stop.
     fn pace(mut self, frame: &[u8], rate: f64, duration: Duration) {
         while !self.links.iter().all(PacketOutbox::is_up) {
             sleep(Duration::from_millis(10));

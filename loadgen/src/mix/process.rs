@@ -1,5 +1,5 @@
-//! The processes under load, seen from outside only: a real `mixnode`, and those that take its twin's
-//! place.
+//! The processes under load, seen from outside only: a real `mixnode`, and those that take its
+//! twin's place.
 
 use std::fs::File;
 use std::io;

@@ -6,8 +6,9 @@ use rohrpost_measure::statistics::Sample;
 
 use super::journal::Trip;
 
-/// Time from `fallen`, when the load fell, to the first second in which nothing was lost and packets
-/// came out when they should; nothing if there is none. `trips` in the order of their departures.
+/// Time from `fallen`, when the load fell, to the first second in which nothing was lost and
+/// packets came out when they should; nothing if there is none. `trips` in the order of their
+/// departures.
 pub(super) fn recovery(trips: &[Trip], fallen: Duration) -> Option<Duration> {
     let last = trips.last()?.departed;
     let mut normal = Vec::new();

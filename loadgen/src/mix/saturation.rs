@@ -19,8 +19,8 @@ struct Saturation {
     steps: Vec<Interval>,
 }
 
-/// The peak in packets a second: the one that was given, else the one that is found, which the report
-/// tells.
+/// The peak in packets a second: the one that was given, else the one that is found, which the
+/// report tells.
 pub(super) fn peak<S: Suite>(
     given: Option<u32>,
     testbed: &mut Testbed<S>,

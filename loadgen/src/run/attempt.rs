@@ -55,14 +55,14 @@ fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
     }
     if !(options.rate.is_finite() && options.rate > 0.0) {
         return usage(format!(
-            "--rate {} is no rate; letters per second, such as 0.1",
+            "--rate {} is no rate; messages per second, such as 0.1",
             options.rate
         ));
     }
     if options.message_bytes < letter::LEAST_TEXT {
         let least = letter::LEAST_TEXT;
         return usage(format!(
-            "--message-bytes {} is too few; a letter of a load carries its number and its due time in \
+            "--message-bytes {} is too few; a message of a load carries its number and its due time in \
              {least} bytes",
             options.message_bytes
         ));
@@ -70,7 +70,7 @@ fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
     let letters = settings.duration.as_secs_f64() * settings.rate * f64::from(settings.clients);
     if letters > MOST_LETTERS {
         return usage(format!(
-            "{letters:.0} letters are more than the book holds, {MOST_LETTERS:.0}"
+            "{letters:.0} messages are more than the book holds, {MOST_LETTERS:.0}"
         ));
     }
     Ok(())
@@ -93,16 +93,16 @@ fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<
     match schedule.load(options.rate) {
         Load::Carried => {}
         Load::Tight { share } => tell(&format!(
-            "note: at {} letters a second the busiest mailboxes need {:.0} % of their answers; queues \
+            "note: at {} messages a second the busiest mailboxes need {:.0} % of their answers; queues \
              grow long, and a mailbox holds 16 envelopes at first, so some may be lost by the law",
             options.rate,
             share * 100.0
         )),
         Load::Beyond { most } => {
             return Err(RunError::Usage(format!(
-                "--rate {} is beyond what the traffic law carries, {most:.2} letters per second and \
+                "--rate {} is beyond what the traffic law carries, {most:.2} messages per second and \
                  client: a mailbox answers once per 4 slots of {slot} ms, its owner's loops take part \
-                 of that, and only 3 of 8 slots carry letters; use a lower --rate, or a shorter --slot",
+                 of that, and only 3 of 8 slots carry messages; use a lower --rate, or a shorter --slot",
                 options.rate
             )));
         }
@@ -110,5 +110,5 @@ fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<
     Ok(())
 }
 
-/// Letters in the book of a load, about 100 bytes each.
+/// Messages in the book of a load, about 100 bytes each.
 const MOST_LETTERS: f64 = 1e7;

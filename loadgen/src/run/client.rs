@@ -1,5 +1,5 @@
 //! Client of a load: a real session with its own link, grid and mailboxes, made in memory, that
-//! posts letters by its timetable and tells what happens.
+//! posts messages by its timetable and tells what happens.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) struct Client {
 pub(crate) struct Task {
     pub(crate) index: u32,
     pub(crate) timetable: Timetable,
-    /// Bytes of each letter.
+    /// Bytes of each message.
     pub(crate) bytes: usize,
     /// Average waits of the client's pulls at the entry relay.
     pub(crate) entry_waits: EntryWaits,
@@ -51,7 +51,8 @@ struct Online {
 }
 
 impl Client {
-    /// Goes online, tells [`Note::Ready`], posts letters from `begin` on; runs until it is aborted.
+    /// Goes online, tells [`Note::Ready`], posts messages from `begin` on; runs until it is
+    /// aborted.
     ///
     /// # Errors
     /// The entry relay is not in the roster.
@@ -91,7 +92,7 @@ impl Online {
         Some(self.begin? + self.task.timetable.due(self.number)?)
     }
 
-    /// Posts the letter that is due. One that the session does not take is told, not tried again:
+    /// Posts the message that is due. One that the session does not take is told, not tried again:
     /// the timetable does not wait.
     async fn post(&mut self) {
         let Some(due) = self.task.timetable.due(self.number) else { return };
@@ -128,7 +129,7 @@ impl Online {
         self.note(note).await;
     }
 
-    /// Time since a letter was due.
+    /// Time since a message was due.
     fn since(&self, due: Duration) -> Duration {
         self.begin.map_or(Duration::ZERO, |begin| begin.elapsed().saturating_sub(due))
     }

@@ -31,11 +31,11 @@ pub(crate) enum RunError {
         trouble: Option<String>,
     },
     /// The summary says which.
-    #[error("{lost} letters were lost and {damaged} damaged")]
+    #[error("{lost} messages were lost and {damaged} damaged")]
     Lost {
-        /// Letters that did not arrive.
+        /// Messages that did not arrive.
         lost: usize,
-        /// Letters that arrived as others.
+        /// Messages that arrived as others.
         damaged: u64,
     },
     /// The system refused something.

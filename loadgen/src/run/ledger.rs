@@ -1,5 +1,5 @@
-//! The book of a load: every letter from when it was due until it arrived, and what else the clients
-//! told.
+//! The book of a load: every message from when it was due until it arrived, and what else the
+//! clients told.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -14,13 +14,13 @@ pub(crate) enum Note {
     Ready,
     /// The client's link was lost, or could not be made.
     Trouble(String),
-    /// A letter that was due so long after the begin has been posted, or was refused.
+    /// A message that was due so long after the begin has been posted, or was refused.
     Posted(LetterId, Duration, Result<(), String>),
-    /// A letter has left in a payload slot.
+    /// A message has left in a payload slot.
     Left(LetterId),
-    /// A letter has left the outbox unsent.
+    /// A message has left the outbox unsent.
     Unsendable(LetterId),
-    /// A letter has arrived, so long after it was due; or another than was sent.
+    /// A message has arrived, so long after it was due; or another than was sent.
     Arrived(Option<(LetterId, Duration)>),
     /// A pull was answered.
     Answered(Beyond),
@@ -42,7 +42,7 @@ pub(crate) struct Beyond {
 
 /// All that was told since the load began.
 pub(crate) struct Ledger {
-    /// Letters that have not arrived.
+    /// Messages that have not arrived.
     open: BTreeMap<LetterId, Open>,
     arrived: HashSet<LetterId>,
     /// Time between due and arrival, in µs.
@@ -50,7 +50,7 @@ pub(crate) struct Ledger {
     /// Time beyond the known of every pull that was answered; at most [`ANSWERS`].
     pub(crate) beyond: Vec<Beyond>,
     pub(crate) duplicates: u64,
-    /// Letters that arrived with other bytes than were sent.
+    /// Messages that arrived with other bytes than were sent.
     pub(crate) damaged: u64,
     pub(crate) skipped: u64,
     pub(crate) loops_lost: u64,
@@ -59,7 +59,7 @@ pub(crate) struct Ledger {
     pub(crate) trouble: Option<String>,
 }
 
-/// A letter that has not arrived.
+/// A message that has not arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Open {
     /// Due time after the begin of the load.
@@ -67,14 +67,14 @@ pub(crate) struct Open {
     pub(crate) state: State,
 }
 
-/// Progress of a letter.
+/// Progress of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The letter waits for a payload slot.
+    /// The message waits for a payload slot.
     Posted,
-    /// The letter has left its client.
+    /// The message has left its client.
     Left,
-    /// The letter's own client did not take or send it.
+    /// The message's own client did not take or send it.
     Refused,
 }
 
@@ -134,7 +134,7 @@ impl Ledger {
         self.latency.saturating_record(micros.max(1));
     }
 
-    /// Letters that were due and posted.
+    /// Messages that were due and posted.
     pub(crate) fn sent(&self) -> usize {
         self.arrived.len() + self.open.len()
     }
@@ -143,12 +143,12 @@ impl Ledger {
         self.arrived.len()
     }
 
-    /// Letters that have not arrived: on their way as long as there is hope, then lost.
+    /// Messages that have not arrived: on their way as long as there is hope, then lost.
     pub(crate) const fn open(&self) -> &BTreeMap<LetterId, Open> {
         &self.open
     }
 
-    /// Tells whether some letter may still come.
+    /// Tells whether some message may still come.
     pub(crate) fn hopes(&self) -> bool {
         self.open.values().any(|open| open.state != State::Refused)
     }

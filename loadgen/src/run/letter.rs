@@ -1,5 +1,5 @@
-//! Content of the letters of a load: who sent them, their number, when they were due, and a filling
-//! that is compared byte for byte when they arrive.
+//! Content of the messages of a load: who sent them, their number, when they were due, and a
+//! filling that is compared byte for byte when they arrive.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rohrpost_localnet::content;
 use rohrpost_packet::envelope::{Letter, MessageId};
 use rohrpost_proto::courier::Message;
 
-/// A letter of a load.
+/// A message of a load.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct LetterId {
     /// Index of the client that sends it.
@@ -22,7 +22,7 @@ impl LetterId {
         content(self.message(), self.number.into(), self.text(due, len))
     }
 
-    /// The letter that has arrived and when it was due; none if a byte differs from what was sent.
+    /// The message that has arrived and when it was due; none if a byte differs from what was sent.
     pub(crate) fn read(letter: &Letter) -> Option<(Self, Duration)> {
         let text = &letter.body[..];
         let rest = text.strip_prefix(MAGIC)?;
@@ -33,7 +33,7 @@ impl LetterId {
         (letter.message == id.message() && text == id.text(due, text.len())).then_some((id, due))
     }
 
-    /// The letter that a courier speaks of.
+    /// The message that a courier speaks of.
     pub(crate) fn of(message: MessageId) -> Self {
         let bytes = message.as_bytes();
         let word = |at: usize| {
@@ -62,7 +62,7 @@ impl LetterId {
 }
 
 const MAGIC: &[u8; 8] = b"rp load1";
-/// Bytes that a letter of a load has at least.
+/// Bytes that a message of a load has at least.
 pub(crate) const LEAST_TEXT: usize = 24;
 
 #[cfg(test)]

@@ -8,18 +8,18 @@ use clap::Args;
 use rohrpost_localnet::SuiteChoice;
 use rohrpost_measure::duration;
 
-/// Sends letters between real clients and measures what comes of it.
+/// Sends messages between real clients and measures what comes of it.
 ///
-/// Each client has a link, a grid and mailboxes of its own, and is made in memory. They write to each
-/// other in pairs by timetables that are fixed beforehand; a letter's latency counts from the moment
-/// it was due. Exit codes: 0 nothing lost, 1 something lost or a node ended, 64 wrong usage, 69 no
-/// network or no client online, 130 interrupted.
+/// Each client has a link, a grid and mailboxes of its own, and is made in memory. They write to
+/// each other in pairs by timetables that are fixed beforehand; a message's latency counts from the
+/// moment it was due. Exit codes: 0 nothing lost, 1 something lost or a node ended, 64 wrong usage,
+/// 69 no network or no client online, 130 interrupted.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Clients, an even number; with --find-limit the number to begin with.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub(crate) clients: u32,
-    /// Time for which letters are sent, such as 120s or 5m.
+    /// Time for which messages are sent, such as 120s or 5m.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub(crate) duration: Duration,
     /// Start a local network for it: four relays and six mixes as processes. This is the default.
@@ -40,13 +40,13 @@ pub(crate) struct Options {
     /// Threads per node of the local network that open packets.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) workers: usize,
-    /// Letters per second that each client sends.
+    /// Messages per second that each client sends.
     #[arg(long, value_name = "R", default_value_t = 0.1)]
     pub(crate) rate: f64,
-    /// Bytes of a letter. On the wire all have one length.
+    /// Bytes of a message. On the wire all have one length.
     #[arg(long, value_name = "B", default_value_t = 100)]
     pub(crate) message_bytes: usize,
-    /// Longest wait for letters on their way when the load is over.
+    /// Longest wait for messages on their way when the load is over.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub(crate) drain: Duration,
     /// Makes the timetables again that an earlier run printed [default: random].

@@ -84,7 +84,7 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
     let seconds = settings.duration.as_secs_f64();
     let (sent, arrived) = (ledger.sent(), ledger.arrived());
     say(&format!(
-        "{} clients, {seconds} s of load, {} letters a second and client, {} bytes each, suite {}, \
+        "{} clients, {seconds} s of load, {} messages a second and client, {} bytes each, suite {}, \
          slots of {} ms, seed {}",
         settings.clients,
         settings.rate,
@@ -101,7 +101,7 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
     ));
     let per_second = count(arrived) / seconds;
     say(&format!(
-        "  {per_second:.2} letters a second; ready after {:.1} s, the last letter {:.1} s after the \
+        "  {per_second:.2} messages a second; ready after {:.1} s, the last message {:.1} s after the \
          load",
         outcome.warmed.as_secs_f64(),
         outcome.drained.as_secs_f64()
@@ -115,12 +115,12 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
     print_nodes(outcome, seconds);
 }
 
-/// The first letters lost, with when they were due and how far they came.
+/// The first messages lost, with when they were due and how far they came.
 fn print_lost(outcome: &Outcome) {
     let lost = outcome.ledger.open();
     for (id, open) in lost.iter().take(SHOWN) {
         say(&format!(
-            "  lost: letter {} of client {}, due {:.1} s after the begin, {}",
+            "  lost: message {} of client {}, due {:.1} s after the begin, {}",
             id.number,
             id.sender,
             open.due.as_secs_f64(),
@@ -310,5 +310,5 @@ fn millis(duration: Duration) -> f64 {
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 /// Draws of the law; enough for its p99.9.
 const WAYS: usize = 50_000;
-/// Lost letters that are named.
+/// Lost messages that are named.
 const SHOWN: usize = 10;

@@ -1,5 +1,5 @@
-//! Promises and limits of the traffic law (`docs/traffic.md`): how long a letter takes when every
-//! node does its work at once, and how many letters the grid can carry.
+//! Promises and limits of the traffic law (`docs/traffic.md`): how long a message takes when every
+//! node does its work at once, and how many messages the grid can carry.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ pub(crate) struct EntryWaits {
 pub(crate) enum Load {
     /// Easily.
     Carried,
-    /// The rate makes long queues: a mailbox that is lent too little room drops letters.
+    /// The rate makes long queues: a mailbox that is lent too little room drops messages.
     Tight {
         /// Share of its answers that the busiest mailbox needs, between 0.7 and 1.
         share: f64,
     },
     /// Not at all.
     Beyond {
-        /// Letters per second and client that are.
+        /// Messages per second and client that are.
         most: f64,
     },
 }
@@ -46,9 +46,10 @@ impl Schedule {
         Self { slot, mix_delay, mailboxes: mailboxes.into() }
     }
 
-    /// Looks at `rate` letters per second and client. Sender: payload slots are 3 of 8. Recipient: a
-    /// mailbox answers once per 4 T if it holds a SURB, its owner's loops (an eighth of all slots)
-    /// take their share, and a sender whose own operator has one of the two uses the other only.
+    /// Looks at `rate` messages per second and client. Sender: payload slots are 3 of 8. Recipient:
+    /// a mailbox answers once per 4 T if it holds a SURB, its owner's loops (an eighth of all
+    /// slots) take their share, and a sender whose own operator has one of the two uses the other
+    /// only.
     pub(crate) fn load(&self, rate: f64) -> Load {
         let period = 4.0 * self.slot;
         let answers = self.answer_share();
@@ -66,7 +67,8 @@ impl Schedule {
     }
 
     /// Share of the common ticks at which a mailbox holds a SURB. Pulls and ticks are equally many,
-    /// so the stock of at most eight walks at random; pulls come as good as Poisson after three mixes.
+    /// so the stock of at most eight walks at random; pulls come as good as Poisson after three
+    /// mixes.
     pub(crate) fn answer_share(&self) -> f64 {
         let pulls = 2.0 / self.mailboxes;
         let mut stock = [1.0 / 9.0; 9];
@@ -102,7 +104,7 @@ impl Schedule {
         }
     }
 
-    /// Ways of letters as the law would have them, in seconds: waiting for a payload slot,
+    /// Ways of messages as the law would have them, in seconds: waiting for a payload slot,
     /// the entry's tick, three mixes, the mailbox's answers, three mixes, the entry's tick.
     pub(crate) fn ways(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Sample {
         let mut waits = self.mailbox_waits(rate, count, rng);
@@ -122,7 +124,7 @@ impl Schedule {
         wait
     }
 
-    /// Waits of letters in a mailbox: first come, first served, one per tick with a SURB.
+    /// Waits of messages in a mailbox: first come, first served, one per tick with a SURB.
     fn mailbox_waits(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f64> {
         let period = 4.0 * self.slot;
         let letters = rate * period / self.mailboxes;
@@ -131,7 +133,7 @@ impl Schedule {
         let (mut stock, mut now) = (4_u32, 0.0);
         let mut waits = Vec::with_capacity(count);
         while waits.len() < count {
-            // At low rates loops stand for letters: they see the same queue.
+            // At low rates loops stand for messages: they see the same queue.
             let came = poisson(letters + loops, rng);
             let mut arrivals: Vec<f64> = (0..came).map(|_| now + period * uniform(rng)).collect();
             arrivals.sort_by(f64::total_cmp);

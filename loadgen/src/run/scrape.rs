@@ -1,4 +1,5 @@
-//! A node's metrics as it exports them (`docs/metrics.md`): two looks, and what happened in between.
+//! A node's metrics as it exports them (`docs/metrics.md`): two looks, and what happened in
+//! between.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,8 +36,8 @@ pub(crate) struct Look {
 }
 
 impl Watched {
-    /// Looks at the node; none if its metrics do not answer. CPU and memory of a child are taken from
-    /// the system, which is exact; else from the metrics, which change once per their tick.
+    /// Looks at the node; none if its metrics do not answer. CPU and memory of a child are taken
+    /// from the system, which is exact; else from the metrics, which change once per their tick.
     pub(crate) async fn look(&self) -> Option<Look> {
         let (ok, text) = get(self.metrics, "/metrics", PATIENCE).await.ok()?;
         let mut look = Look::parse(&text);

@@ -57,8 +57,8 @@ impl Target {
         Ok(Self { network: Arc::new(network), watched, local: Some(local) })
     }
 
-    /// Metrics are taken from the addresses given, and else from `NAME/node.toml` of each node where
-    /// the directory has it, as a local network's has.
+    /// Metrics are taken from the addresses given, and else from `NAME/node.toml` of each node
+    /// where the directory has it, as a local network's has.
     fn open(directory: &Path, metrics: &[SocketAddr]) -> Result<Self, RunError> {
         let network =
             Network::open(directory).map_err(|error| RunError::NoNetwork(error.to_string()))?;

@@ -1,11 +1,11 @@
-//! Timetables of letters: fixed before the load begins, whatever the network does with it (open
+//! Timetables of messages: fixed before the load begins, whatever the network does with it (open
 //! loop).
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// Letters of a client: one per period from a phase on, as long as the load lasts.
+/// Messages of a client: one per period from a phase on, as long as the load lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Timetable {
     phase: Duration,
@@ -14,14 +14,15 @@ pub(crate) struct Timetable {
 }
 
 impl Timetable {
-    /// `rate` letters a second, beginning anywhere in the first period so that clients do not crowd.
+    /// `rate` messages a second, beginning anywhere in the first period so that clients do not
+    /// crowd.
     pub(crate) fn draw(rate: f64, load: Duration, rng: &mut impl Rng) -> Self {
         let period = Duration::from_secs_f64(1.0 / rate);
         let phase = period.mul_f64(rng.random_range(0.0..1.0));
         Self { phase, period, load }
     }
 
-    /// Due time of this letter after the begin of the load; none if the load is over by then.
+    /// Due time of this message after the begin of the load; none if the load is over by then.
     pub(crate) fn due(&self, number: u32) -> Option<Duration> {
         let due = self.phase + self.period.checked_mul(number)?;
         (due < self.load).then_some(due)

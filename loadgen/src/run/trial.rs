@@ -29,11 +29,11 @@ pub(crate) struct Settings {
     /// Even: they write to each other in pairs.
     pub(crate) clients: u32,
     pub(crate) duration: Duration,
-    /// Letters per second and client.
+    /// Messages per second and client.
     pub(crate) rate: f64,
-    /// Bytes of a letter.
+    /// Bytes of a message.
     pub(crate) bytes: usize,
-    /// Longest wait for letters on their way when the load is over.
+    /// Longest wait for messages on their way when the load is over.
     pub(crate) drain: Duration,
     /// Determines the timetables, and nothing of keys or paths.
     pub(crate) seed: u64,
@@ -47,14 +47,14 @@ pub(crate) struct Outcome {
     pub(crate) ledger: Ledger,
     /// Events at each node while the load lasted; none if its metrics did not answer.
     pub(crate) nodes: Vec<(Watched, Option<Look>)>,
-    /// Packets that nodes dropped from the begin of the load until the last letter was awaited, by
+    /// Packets that nodes dropped from the begin of the load until the last message was awaited, by
     /// reason.
     pub(crate) dropped: BTreeMap<String, u64>,
     /// CPU and memory that this process used.
     pub(crate) own: Usage,
     /// Work of all cores.
     pub(crate) machine: Machine,
-    /// Waiting for the last letters.
+    /// Waiting for the last messages.
     pub(crate) drained: Duration,
     /// Time between the start of the first client and all being ready.
     pub(crate) warmed: Duration,

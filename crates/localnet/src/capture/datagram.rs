@@ -35,7 +35,8 @@ pub enum QuicHeader {
 }
 
 impl Datagram {
-    /// Reads a packet, of which the headers are enough; nothing if it is no datagram, or a fragment.
+    /// Reads a packet, of which the headers are enough; nothing if it is no datagram, or a
+    /// fragment.
     #[must_use]
     pub fn of(packet: &[u8]) -> Option<Self> {
         let header_len = usize::from(packet.first()? & 0x0f) * 4;

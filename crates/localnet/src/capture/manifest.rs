@@ -20,8 +20,8 @@ pub struct Manifest {
     pub frame_len: u64,
     /// Datagrams that the capture has missed because its buffer was full.
     pub missed: u64,
-    /// Begin of the turns between periods in which a client sends letters and periods of cover
-    /// alone, letters first, in microseconds of the Unix epoch.
+    /// Begin of the turns between periods in which a client sends messages and periods of cover
+    /// alone, messages first, in microseconds of the Unix epoch.
     pub letters_from: Option<u64>,
     /// Length of these periods.
     pub letters_period_ms: u64,
@@ -61,6 +61,21 @@ pub struct ManifestLink {
 }
 
 impl Manifest {
+    /// A manifest of a network that nothing is known of but its suite, slot length and frames.
+    #[must_use]
+    pub fn new(suite: &str, slot_ms: u64, frame_len: u64) -> Self {
+        Self {
+            suite: suite.to_owned(),
+            slot_ms,
+            frame_len,
+            missed: 0,
+            letters_from: None,
+            letters_period_ms: 0,
+            nodes: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
     /// Place of a capture's manifest.
     #[must_use]
     pub fn path(capture: &Path) -> PathBuf {

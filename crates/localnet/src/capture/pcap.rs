@@ -1,4 +1,5 @@
-//! Writes classic pcap: IP packets without a link layer, nanoseconds, as Wireshark and tcpdump read it.
+//! Writes classic pcap: IP packets without a link layer, nanoseconds, as Wireshark and tcpdump read
+//! it.
 
 use std::io::{self, Write};
 use std::time::Duration;
