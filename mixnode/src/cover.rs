@@ -1,7 +1,8 @@
 //! The mix's own cover: virtual clients that pull mailboxes of their own, like any client.
 //!
-//! One at least; as many more as keep the packets that come in, not counting the busiest single
-//! operator's share, at the roster's floor. Looked at every ten seconds.
+//! There is one virtual client at least, and as many more as keep the packets that come in, not
+//! counting the busiest single operator's share, at the roster's floor. The number is looked at
+//! every ten seconds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -175,8 +176,8 @@ impl<S: Suite> Work for Cover<S> {
 /// The next number of virtual clients, when `others` packets a second come in and each client adds
 /// about `per_client`.
 ///
-/// What comes in contains what the clients there are already bring, so the number is moved, not
-/// computed anew; by half of what is missing, for the other mixes move as well; and not at all
+/// The packets that come in contain those that the present clients bring, so the number is moved,
+/// not computed anew: by half of what is missing, for the other mixes move as well, and not at all
 /// between the floor and a quarter above it.
 fn steer(clients: usize, others: u64, floor: u64, per_client: u64) -> usize {
     let step = |difference: u64| usize::try_from(difference / (2 * per_client)).unwrap_or(MOST);
@@ -200,8 +201,8 @@ pub(crate) const BOUND: usize = 256;
 mod tests {
     use super::*;
 
-    /// A client may bring its mix fewer packets than it sends (its answers alone), or more (those of
-    /// the other mixes' clients, which are moved at the same time).
+    /// A client may bring its mix fewer packets than it sends (its answers alone), or more (those
+    /// of the other mixes' clients, which are moved at the same time).
     #[test]
     fn the_inflow_reaches_the_floor_and_stays_there() {
         for brought in [2, 3, 4, 6, 8] {

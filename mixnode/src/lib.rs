@@ -64,8 +64,8 @@ impl Program for Mixnode {
     }
 }
 
-/// What this mix can see: packets by neighbour, and where its own time goes. It knows of no client
-/// and no mailbox.
+/// All that this mix can see: packets by neighbour, and where its own time goes. It knows of no
+/// client and no mailbox.
 fn inspection<S: Suite>(
     node: &Node<S>,
     stages: Arc<StageTotals>,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A mix node of Rohrpost: opens one layer of each packet, keeps it for the delay that its sender
+/// A mix node of Rohrpost: opens one layer of each packet, holds it for the delay that its sender
 /// drew, and passes it on. It keeps packet keys, queues and all else in memory only.
 ///
 /// Exit codes: 0 stopped by a signal, 69 an address is in use, 70 a bug, 71 the system refused,

@@ -1,4 +1,4 @@
-//! A worker of a mix: opens packets, keeps them for their delay, sends them on.
+//! A worker of a mix: opens packets, holds them for their delay, sends them on.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rohrpost_proto::time::Time;
 use crate::job::{CoverJob, MixJob};
 use crate::stages::{StageClock, StageTotals};
 
-/// One worker's share of the mix.
+/// Worker with its share of the mix.
 pub(crate) struct Mixer<S: Suite> {
     mix: Mix<S>,
     outboxes: Arc<Outboxes>,

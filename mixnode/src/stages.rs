@@ -1,5 +1,6 @@
-//! Where a worker's CPU time goes, for builds with `danger-inspect`: one packet in sixteen is
-//! watched, so that watching costs less than what it shows. Without the feature nothing is measured.
+//! CPU time of a mix's workers by stage, for builds with `danger-inspect`: one packet in sixteen is
+//! watched, so that watching costs less than what it shows. Without the feature nothing is
+//! measured.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +18,7 @@ pub(crate) struct StageTotals {
     pool: AtomicU64,
     /// Packets that were handled, watched or not.
     packets: AtomicU64,
-    /// All CPU time of the workers; what is in no stage is queues, wheel and hand-over.
+    /// All CPU time of the workers; time in no stage is queues, wheel and hand-over.
     workers: AtomicU64,
 }
 
@@ -45,7 +46,7 @@ impl StageTotals {
 /// A worker's own clock.
 pub(crate) struct StageClock {
     since: u64,
-    /// What the totals have of this worker.
+    /// CPU time of this worker that the totals have already.
     told: u64,
     turn: u8,
 }
@@ -55,7 +56,7 @@ impl StageClock {
         Self { since: 0, told: 0, turn: 0 }
     }
 
-    /// Counts a packet; whether it is to be watched.
+    /// Counts a packet; true if it is to be watched.
     pub(crate) fn begin(&mut self, totals: &StageTotals) -> bool {
         if !cfg!(feature = "danger-inspect") {
             return false;
@@ -72,13 +73,13 @@ impl StageClock {
         watched
     }
 
-    /// A probe that adds to the totals.
+    /// Makes a probe that adds to the totals.
     pub(crate) const fn probe<'a>(&'a mut self, totals: &'a StageTotals) -> StageProbe<'a> {
         StageProbe { clock: self, totals }
     }
 }
 
-/// Watches one packet.
+/// Probe that watches one packet.
 pub(crate) struct StageProbe<'a> {
     clock: &'a mut StageClock,
     totals: &'a StageTotals,

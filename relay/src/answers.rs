@@ -1,5 +1,5 @@
-//! The common ticks: all mailboxes answer every fourth slot. The thread is its own, for answering all
-//! takes longer than a session's tick may wait.
+//! The common ticks: all mailboxes answer every fourth slot. The thread is its own, for answering
+//! all takes longer than a session's tick may wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rohrpost_proto::time::Time;
 
 use crate::state::Shared;
 
-/// Answers mailboxes at the common ticks, and forgets what is too old.
+/// Worker that answers mailboxes at the common ticks, and forgets what is too old.
 pub(crate) struct Answers<S: Suite> {
     shared: Arc<Shared<S>>,
     outboxes: Arc<Outboxes>,

@@ -1,4 +1,5 @@
-//! The directory's duty: gathers descriptors and makes the document, on a fixed schedule.
+//! The directory's duty of a relay: it gathers descriptors and makes the document, on a fixed
+//! schedule.
 
 use std::sync::Arc;
 
@@ -79,12 +80,12 @@ impl<S: Suite> Gatherer<S> {
         }
     }
 
-    /// When the next document is to be made.
+    /// Time at which the next document is to be made.
     pub(crate) const fn due(&self) -> Time {
         self.due
     }
 
-    /// A control message: descriptors are kept; other relays' documents are theirs.
+    /// Takes a control message: descriptors are stored; other relays' documents are theirs.
     pub(crate) fn hear(&mut self, now: Time, from: NodeNumber, message: &[u8]) {
         if let Ok(ControlMessage::Descriptor(signed)) = ControlMessage::decode(message) {
             let _ = self.book.insert(now, from, signed, &self.roster, S::ID);

@@ -64,8 +64,8 @@ impl Program for Relay {
     }
 }
 
-/// What this relay can see: packets by neighbour, numbers of sessions and cells, and pseudonyms of
-/// mailboxes with their counts. Nothing joins a session to a mailbox, for the relay cannot.
+/// All that this relay can see: packets by neighbour, numbers of sessions and cells, and pseudonyms
+/// of mailboxes with their counts. Nothing joins a session to a mailbox, for the relay cannot.
 fn inspection<S: Suite>(
     node: &Node<S>,
     shared: &Arc<Shared<S>>,

@@ -8,11 +8,11 @@ use rohrpost_proto::mailbox::SURB_STOCK;
 /// Bounds that only relays have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayLimits {
-    /// Sessions of clients.
+    /// Sessions of clients at most.
     pub sessions: usize,
-    /// Mailboxes.
+    /// Registered mailboxes at most.
     pub mailboxes: usize,
-    /// Envelopes in all mailboxes.
+    /// Envelopes in all mailboxes at most.
     pub envelopes: usize,
 }
 

@@ -1,4 +1,5 @@
-//! A worker of a relay: opens the last layer and follows what it finds.
+//! A worker of a relay: it opens the last layer of every packet and follows the command that it
+//! finds, to a mailbox or to a client's session.
 
 use std::sync::Arc;
 

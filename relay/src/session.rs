@@ -1,7 +1,7 @@
 //! The sessions of a relay, driven by the tick: no task, timer or queue of its own for any of them.
 //!
-//! At a session's tick the cells that have come are taken off its link and exactly one is left on it.
-//! No address is kept or logged, and no time of a session.
+//! At a session's tick the cells that have come are taken off its link and exactly one is left on
+//! it. No address is kept or logged, and no time of a session.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -19,9 +19,9 @@ use rohrpost_transport::{Arrival, LinkError, ServedLink};
 
 use crate::state::Shared;
 
-/// Sends each session its cell at its tick, and passes on what the sessions have sent.
+/// Worker that sends each session its cell at its tick, and passes on what the sessions have sent.
 pub(crate) struct Sessions<S: Suite> {
-    /// At most as many as the entry admits.
+    /// Links by session; at most as many as the entry admits.
     links: HashMap<SessionHandle, Live>,
     shared: Arc<Shared<S>>,
     outboxes: Arc<Outboxes>,
@@ -88,7 +88,7 @@ impl<S: Suite> Sessions<S> {
         (cells, gone)
     }
 
-    /// The entry takes the cells and gives what the tick brings, under one lock.
+    /// Hands the cells to the entry and takes what the tick brings, under one lock.
     fn exchange(
         &mut self,
         at: Time,
@@ -130,7 +130,7 @@ impl<S: Suite> Sessions<S> {
     }
 }
 
-/// Takes what has come off a link; fails when it is gone.
+/// Takes the cells that have come off a link; fails when it is gone.
 fn take_cells<S: Suite>(
     live: &mut Live,
     handle: SessionHandle,
@@ -183,13 +183,12 @@ impl<S: Suite> Work for Sessions<S> {
     }
 }
 
-/// A client that sends nothing for so long has left, or never meant to come: it must not hold a
-/// session.
+/// Silence after which a client has left, or never meant to come: it must not hold a session.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Cells taken off one link at a tick: a few more than jitter on the way accounts for. What is
-/// beyond waits in QUIC's window, and its sender with it.
+/// Cells taken off one link at a tick: a few more than jitter on the way accounts for. Further ones
+/// wait in QUIC's window, and their sender with them.
 const CELLS_PER_TICK: usize = 4;
-/// A relay that was held up for longer skips the ticks it missed: a burst would show it.
+/// Lateness from which a relay skips the ticks it missed: a burst would show that it was held up.
 const TOO_LATE: Duration = Duration::from_secs(1);
 /// Links that wait for their first tick.
 pub(crate) const JOINING: usize = 64;

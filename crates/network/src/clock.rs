@@ -1,5 +1,5 @@
-//! Document time of a process: the machine's clock, read once, and the monotonic clock from then on.
-//! A client moves it to the time of its entry relay.
+//! Document time of a process: the machine's clock, read once, and the monotonic clock from then
+//! on. A client moves it to the time of its entry relay.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +23,7 @@ impl Clock {
         Self { anchor, started: Instant::now() }
     }
 
-    /// Document time now.
+    /// The current document time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.anchor + self.started.elapsed()

@@ -13,7 +13,7 @@ use crate::clock::unix_now;
 pub struct Network {
     /// The agencies that make it up.
     pub trust: TrustRoot,
-    /// Nodes and rates.
+    /// Nodes of the network and the rates that all follow.
     pub roster: Arc<Roster>,
 }
 
@@ -82,11 +82,11 @@ impl Network {
 /// Paths of the files of a network, wherever they lie.
 #[derive(Clone, Copy)]
 pub struct FilePaths<'a> {
-    /// Path of `trust.toml`.
+    /// Path of the trust root, `trust.toml`.
     pub trust: &'a Path,
-    /// Path of `roster.toml`.
+    /// Path of the roster, `roster.toml`.
     pub roster: &'a Path,
-    /// Path of `roster.sig`.
+    /// Path of the agencies' signatures, `roster.sig`.
     pub signatures: &'a Path,
 }
 
@@ -101,7 +101,7 @@ pub enum NetworkError {
         file: String,
         /// The system's reason.
         source: io::Error,
-        /// What to do, as the end of the sentence; empty where the path says it.
+        /// The remedy as the end of the sentence; empty where the path says it.
         remedy: &'static str,
     },
     /// A file is wrong.

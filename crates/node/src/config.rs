@@ -14,21 +14,21 @@ use crate::error::NodeError;
 pub struct NodeConfig {
     /// The node's number in the roster.
     pub node: NodeNumber,
-    /// `trust.toml`.
+    /// Path of the trust root, `trust.toml`.
     pub trust: PathBuf,
-    /// `roster.toml`.
+    /// Path of the roster, `roster.toml`.
     pub roster: PathBuf,
-    /// `roster.sig`.
+    /// Path of the agencies' signatures, `roster.sig`.
     pub signatures: PathBuf,
-    /// The identity key.
+    /// Path of the file with the node's identity key.
     pub identity: PathBuf,
-    /// UDP address of all links.
+    /// UDP address on which all links are accepted.
     pub listen: SocketAddr,
-    /// TCP address of the metrics, on loopback.
+    /// TCP address at which metrics are served, on loopback.
     pub metrics: SocketAddr,
-    /// Values of the metrics change once per this.
+    /// Period at which the values of the metrics change.
     pub metrics_tick: Duration,
-    /// How datagrams are handed to the system.
+    /// Way in which datagrams are handed to the system.
     pub segmentation: Segmentation,
     /// Bounds of memory that every node has.
     pub limits: Limits,
@@ -72,10 +72,10 @@ impl Default for Limits {
 }
 
 impl NodeConfig {
-    /// Reads a configuration.
+    /// Reads and checks the configuration in a file.
     ///
     /// # Errors
-    /// File, line, what is wrong, what to do.
+    /// The file cannot be read or is wrong; the error names file and line, and says what to do.
     pub fn read(path: &Path) -> Result<Self, NodeError> {
         let text = std::fs::read_to_string(path).map_err(|source| NodeError::Read {
             what: "the configuration",
@@ -90,7 +90,7 @@ impl NodeConfig {
     /// Reads the text of a configuration whose paths are relative to `folder`.
     ///
     /// # Errors
-    /// What is wrong, with its line, and what to do.
+    /// The text is wrong; the error names the line and says what to do.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let raw: RawConfig = toml::from_str(text).map_err(|error| error.to_string())?;
         if !raw.metrics.ip().is_loopback() {
@@ -186,7 +186,7 @@ fn out_of_range<T: std::fmt::Display>(name: &str, value: T, least: T, most: T) -
     format!("{name} = {value} is out of range; it must lie between {least} and {most}")
 }
 
-/// More of anything is a slip of the keyboard.
+/// Largest value of most limits; more of anything is a slip of the keyboard.
 const MOST: usize = 1_000_000_000;
 
 #[cfg(test)]

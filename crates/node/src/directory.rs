@@ -33,8 +33,8 @@ pub(crate) struct Announcer<S: Suite> {
 }
 
 impl<S: Suite> Announcer<S> {
-    /// A new descriptor now and every ten seconds; a new key at the end of the epoch, or when the
-    /// replay set is nearly full.
+    /// Announces a new descriptor now and every ten seconds, and a new key at the end of the epoch
+    /// or when the replay set is nearly full.
     pub(crate) async fn run(self) {
         let mut made = self.rotate();
         self.announce();
@@ -94,7 +94,7 @@ pub struct Follower<S: Suite> {
 }
 
 impl<S: Suite> Follower<S> {
-    /// Takes a document over if it is newer than the last; tells whether it did.
+    /// Takes a document over if it is newer than the last; true if it was.
     ///
     /// A number is bound to its start, and a start far ahead of the own clock is refused: else one
     /// relay could hand out a number so high that no other's document is ever newer.
@@ -116,7 +116,7 @@ impl<S: Suite> Follower<S> {
         true
     }
 
-    /// Tells who has come and gone; of the first document that would say nothing.
+    /// Logs the nodes that have come and gone; the first document has nothing to compare with.
     fn tell_changes(&mut self, view: &View<S>) {
         let first = self.known.is_empty();
         for node in self.roster.nodes() {
@@ -137,9 +137,9 @@ const fn precise(value: u64) -> f64 {
     value as f64
 }
 
-/// Old keys live on for the spreading of documents, and the longest delay.
+/// Time that an old key lives on beside the longest delay, until documents have spread.
 const GRACE: Duration = Duration::from_secs(60);
-/// How far clocks of mixes may be off.
+/// Largest deviation of a mix's clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
-/// A node changes keys at most so often within an epoch.
+/// Shortest time between two changes of the key within an epoch.
 const EARLIEST_CHANGE: Duration = Duration::from_secs(600);

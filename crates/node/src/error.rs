@@ -1,30 +1,30 @@
-//! Why a node does not start or go on, and the exit code that says so.
+//! Reasons why a node does not start or go on, each with its exit code.
 
 use std::path::PathBuf;
 
 use rohrpost_network::NetworkError;
 use rohrpost_transport::BindError;
 
-/// Each message says what to do.
+/// Reason why a node does not start or go on; the message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
     /// A file cannot be read.
     #[error("cannot read {what} {path}: {source}")]
     Read {
-        /// What it is for.
+        /// The purpose of the file.
         what: &'static str,
-        /// Where.
+        /// The file's path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// The configuration is wrong.
     #[error("{path}: {message}")]
     Config {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// Line, what is wrong, what to do.
+        /// The line, the fault and what to do.
         message: String,
     },
     /// Trust root, roster or signatures are wrong.
@@ -44,17 +44,17 @@ pub enum NodeError {
         "cannot serve metrics on {address}: {source}; stop the program that has the port (`ss -ltnp` names it) or choose another in `metrics`"
     )]
     Metrics {
-        /// The address.
+        /// The address from the configuration.
         address: std::net::SocketAddr,
-        /// What the system says.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// The system refused something that every node needs.
     #[error("cannot {what}: {source}")]
     System {
-        /// What.
+        /// The operation that failed.
         what: &'static str,
-        /// What it says.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// A task that must run has ended.
@@ -66,7 +66,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// After sysexits.h: 78 configuration, 69 an address in use, 71 the system, 70 a bug.
+    /// Exit code after sysexits.h: 78 configuration, 69 an address in use, 71 the system, 70 a bug.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

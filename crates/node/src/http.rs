@@ -8,24 +8,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// An answer: status line, content type, body.
+/// Answer to a request: status, content type and body.
 pub(crate) struct Page {
-    /// 200 or 503.
+    /// True for status 200, false for 503.
     pub(crate) ok: bool,
-    /// MIME type.
+    /// MIME type of the body.
     pub(crate) content: &'static str,
-    /// The text.
     pub(crate) body: String,
 }
 
 impl Page {
-    /// Plain text.
     pub(crate) const fn text(ok: bool, body: String) -> Self {
         Self { ok, content: "text/plain; charset=utf-8", body }
     }
 }
 
-/// Gives the page of a path, or none.
+/// Function that gives the page of a path, or none.
 pub(crate) type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 
 /// Serves pages until the listener fails; one request at a time is enough for a scraper.
@@ -69,6 +67,6 @@ async fn answer(stream: &mut TcpStream, pages: &Pages) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// Longest request that is read.
+/// Bytes of the longest request that is read.
 const REQUEST_LEN: usize = 2048;
 const PATIENCE: Duration = Duration::from_secs(2);

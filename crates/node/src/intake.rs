@@ -1,6 +1,6 @@
 //! The intake of a node: accepts links, admits those that its role serves, and hands the frames of
-//! each packet link to the workers in turn. A frame that finds its worker's queue full is dropped and
-//! counted.
+//! each packet link to the workers in turn. A frame that finds its worker's queue full is dropped
+//! and counted.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::NodeError;
 
-/// Reads a key.
+/// Reads an identity key from its file.
 ///
 /// # Errors
 /// The file cannot be read or holds no key.

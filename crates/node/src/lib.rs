@@ -1,5 +1,6 @@
-//! What every node process does: configuration, key files, links, keys on the move, worker threads,
-//! metrics, shutdown. What a node does with packets is up to `rohrpost-relay` and `rohrpost-mixnode`.
+//! Duties of every node process: configuration, key files, links and their intake, keys on the
+//! move, worker threads, metrics, shutdown. The duties of one role, packets and memory among them,
+//! are in `rohrpost-relay` and `rohrpost-mixnode`.
 
 mod config;
 mod directory;

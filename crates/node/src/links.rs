@@ -25,7 +25,7 @@ struct Outbox {
     sent: AtomicU64,
 }
 
-/// Packets by the neighbour they went to or came from.
+/// Counts of packets or bytes by the name of a neighbour or operator.
 pub type LinkCounts = BTreeMap<String, u64>;
 
 impl Outboxes {
@@ -44,7 +44,7 @@ impl Outboxes {
         Self { links: successors.map(outbox).collect(), metrics: Arc::clone(&watch.metrics) }
     }
 
-    /// Queues a packet for its next node; what cannot be sent is dropped and counted.
+    /// Queues a packet for its next node; a packet that cannot be sent is dropped and counted.
     pub fn send<S: Suite>(&self, outgoing: Outgoing<S>) {
         let Some(outbox) = self.links.get(&outgoing.to) else {
             return self.metrics.drop_packet(Refusal::Next);
@@ -73,13 +73,13 @@ impl Outboxes {
     }
 }
 
-/// Packets that came in, by the node they came from.
+/// Counters of the packets that came in, by the node that sent them.
 pub struct Inflow {
     links: BTreeMap<NodeNumber, (String, String, AtomicU64)>,
 }
 
 impl Inflow {
-    /// None yet, from any of these nodes.
+    /// Counters for these nodes, all zero.
     pub fn new<'a>(predecessors: impl Iterator<Item = &'a RosterNode>) -> Self {
         let link = |node: &RosterNode| {
             (node.number, (node.name.clone(), node.operator.clone(), AtomicU64::new(0)))
@@ -87,7 +87,7 @@ impl Inflow {
         Self { links: predecessors.map(link).collect() }
     }
 
-    /// Counts a packet.
+    /// Counts a packet that came in from this node.
     pub fn count(&self, from: NodeNumber) {
         if let Some((_, _, count)) = self.links.get(&from) {
             count.fetch_add(1, Ordering::Relaxed);

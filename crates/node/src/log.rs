@@ -1,4 +1,4 @@
-//! What a node says on standard error: a closed set of events, none about a client, a mailbox or a
+//! The log of a node on standard error: a closed set of events, none about a client, a mailbox or a
 //! message, with times rounded to the minute. Nothing else is ever logged, at any level.
 
 use std::io::Write;
@@ -9,44 +9,44 @@ use rohrpost_network::unix_now;
 pub enum Event<'a> {
     /// The process listens.
     Started {
-        /// What is listened on.
+        /// UDP address of all links.
         listen: std::net::SocketAddr,
-        /// Where the metrics are.
+        /// TCP address of the metrics.
         metrics: std::net::SocketAddr,
     },
     /// The memory that the node's limits amount to.
     Memory {
-        /// Bytes that it takes at most.
+        /// Bytes that the node takes at most.
         ceiling: usize,
-        /// Packets that it holds at most.
+        /// Packets that the node holds at most.
         packets: usize,
     },
     /// The system grants smaller socket buffers than bursts of packets need.
     SmallBuffer {
-        /// Bytes granted.
+        /// Bytes that the system grants.
         granted: usize,
-        /// Bytes asked for.
+        /// Bytes that were asked for.
         wanted: usize,
     },
     /// All links are up and a document is at hand, for the first time.
     Ready,
     /// A link to a node of the roster has come up.
     LinkUp {
-        /// `packet` or `control`.
+        /// Kind of the link: `packet` or `control`.
         kind: &'static str,
-        /// The node's name.
+        /// Name of the node at the other end.
         node: &'a str,
     },
     /// A link to a node of the roster has gone down; it is dialed again.
     LinkDown {
-        /// `packet` or `control`.
+        /// Kind of the link: `packet` or `control`.
         kind: &'static str,
-        /// The node's name.
+        /// Name of the node at the other end.
         node: &'a str,
     },
-    /// A node has entered the document.
+    /// A node, by its name, has entered the document.
     NodeJoined(&'a str),
-    /// A node was not heard of and has left the document: no path uses it.
+    /// A node, by its name, was not heard of and has left the document: no path uses it.
     NodeLeft(&'a str),
     /// The packet key was changed.
     KeyChanged,
@@ -54,20 +54,20 @@ pub enum Event<'a> {
     Stopping,
 }
 
-/// Writes lines that begin with the node's name.
+/// Writer of log lines that begin with the node's name.
 #[derive(Clone)]
 pub struct Log {
     name: String,
 }
 
 impl Log {
-    /// A log of this node.
+    /// Makes the log of the node with this name.
     #[must_use]
     pub const fn new(name: String) -> Self {
         Self { name }
     }
 
-    /// Writes a line; a closed standard error loses it.
+    /// Writes an event as a line; a closed standard error loses it.
     pub fn write(&self, event: &Event<'_>) {
         let minutes = unix_now().as_secs() / 60;
         let (hour, minute) = (minutes / 60 % 24, minutes % 60);

@@ -10,12 +10,13 @@ use rohrpost_transport::LINK_WINDOW;
 
 use crate::config::Limits;
 
-/// What a node may take at most, in bytes.
+/// Memory that a node may take at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// Packet buffers, in number.
     pub buffers: usize,
-    /// All of it: buffers, replay memory, pool, mailboxes, what QUIC may hold, and the program.
+    /// Bytes of everything: buffers, replay memory, the duty's share, all that QUIC may hold, and
+    /// the program.
     pub ceiling: usize,
 }
 
@@ -45,7 +46,8 @@ impl Memory {
     }
 }
 
-/// Received bytes of a link take up to twice their length while they are out of order.
+/// Multiple of a link's window: received bytes take up to twice their length while they are out of
+/// order.
 const LINK_SHARE: usize = 2;
-/// The program, its threads, control links and metrics.
+/// Bytes of the program, its threads, control links and metrics.
 const PROGRAM: usize = 64 * 1024 * 1024;

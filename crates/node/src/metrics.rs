@@ -22,7 +22,7 @@ pub struct Metrics {
     /// Packets that went out over links, cover included.
     pub sent: Counter,
     dropped: Vec<Counter>,
-    /// How late packets leave a mix, or ticks of a relay run.
+    /// Delay past their due time with which packets leave a mix, or ticks of a relay run.
     pub lateness: Histogram,
     /// Packet links of this node to the next layer that are up.
     pub packet_links: Gauge,
@@ -32,15 +32,15 @@ pub struct Metrics {
     pub links_refused: Counter,
     /// Number of the newest document.
     pub document_number: Gauge,
-    /// Nodes in it.
+    /// Number of nodes in the newest document.
     pub document_nodes: Gauge,
-    /// Its age.
+    /// Age of the newest document.
     pub document_age: Gauge,
-    /// 1 once ready.
+    /// 1 while the node is ready, else 0.
     pub ready: Gauge,
     /// Fill of the newest key's replay set.
     pub replay_fill: Gauge,
-    /// What the process takes at most.
+    /// Bytes of memory that the process takes at most.
     pub memory_ceiling: Gauge,
     usage: Usage,
 }

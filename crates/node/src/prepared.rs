@@ -14,15 +14,15 @@ use crate::key_file::read_signing_key;
 
 /// A node before it does anything: files read and checked, no socket open.
 pub struct Prepared {
-    /// Its configuration.
+    /// Configuration of the node, checked.
     pub config: NodeConfig,
-    /// The trust root.
+    /// The trust root of the network.
     pub trust: TrustRoot,
-    /// The roster.
+    /// The roster of the network.
     pub roster: Arc<Roster>,
-    /// Its own entry there.
+    /// The node's own entry in the roster.
     pub node: RosterNode,
-    /// Its identity key.
+    /// The node's identity key, which its roster entry names.
     pub key: Arc<SigningKey>,
 }
 

@@ -41,7 +41,7 @@ pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
 /// ignored: a running node reads no files.
 ///
 /// # Errors
-/// It could not start, or a task ended.
+/// The node could not start, or a task ended.
 pub fn supervise<F>(log: &Log, start: impl FnOnce() -> F) -> Result<(), NodeError>
 where
     F: Future<Output = Result<Tasks, NodeError>>,
@@ -73,7 +73,7 @@ where
     })
 }
 
-/// Ends a program: an error goes to standard error, its code to the shell.
+/// Ends a program: its error goes to standard error, the error's code to the shell.
 #[must_use]
 pub fn main(result: Result<(), NodeError>) -> ExitCode {
     use std::io::Write;

@@ -1,4 +1,4 @@
-//! Readiness of a node: which of its links are up, and whether it has a fresh document.
+//! Readiness of a node, by the links that are up and the age of its newest document.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,9 +13,9 @@ use rohrpost_transport::LinkChange;
 use crate::log::{Event, Log};
 use crate::metrics::Metrics;
 
-/// Whether the node can do its work: at first all links and a document; from then on a document and
-/// at least one packet link, for a single dead neighbour must not take the others down with it. A
-/// document older than two minutes is none.
+/// Readiness of a node: at first it needs all links and a document; from then on a document and at
+/// least one packet link, for a single dead neighbour must not take the others down with it. A
+/// document older than [`STALE_AFTER`] is none.
 pub(crate) struct Readiness {
     clock: Clock,
     packet_links: usize,
@@ -47,7 +47,7 @@ impl Readiness {
         }
     }
 
-    /// What is missing, in words; nothing when ready.
+    /// Links and document that are missing, in words; nothing when the node is ready.
     pub(crate) fn missing(&self) -> Option<String> {
         let packet = self.packet_up.load(Ordering::Relaxed);
         let control = self.control_up.load(Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl Readiness {
     }
 }
 
-/// Tells readiness, log and metrics of each change of a dialed link.
+/// Watch over dialed links: tells readiness, log and metrics of each change.
 #[derive(Clone)]
 pub(crate) struct LinkWatch {
     pub(crate) readiness: Arc<Readiness>,

@@ -1,5 +1,5 @@
 //! A running node: the parts that relays and mixes share. It binds, then dials, then announces its
-//! keys; what becomes of packets is up to the duty's own crate.
+//! keys; the fate of packets is up to the duty's own crate.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,9 +36,9 @@ pub struct Node<S: Suite> {
     pub prepared: Prepared,
     /// The node's document time.
     pub clock: Clock,
-    /// The node's log.
+    /// Log of the node on standard error.
     pub log: Log,
-    /// The node's metrics.
+    /// Metrics that every node has.
     pub metrics: Arc<Metrics>,
     /// The node's packet keys and replay memory.
     pub hop: Arc<Hop<S>>,
@@ -48,14 +48,14 @@ pub struct Node<S: Suite> {
     pub inflow: Arc<Inflow>,
     /// Buffers of all packets in the process.
     pub buffers: Arc<BufferPool>,
-    /// The newest view.
+    /// The newest view of the network, once there is one.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
     /// Control messages that have arrived, with the link's node; at most 64.
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
     /// The node's own newest descriptor, as a control message.
     pub descriptor: watch::Receiver<Option<Arc<[u8]>>>,
     pub(crate) endpoint: Arc<NodeEndpoint>,
-    /// Where accepted control links put what arrives.
+    /// The queue in which accepted control links put what arrives.
     pub(crate) incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     readiness: Arc<Readiness>,
     /// Present until [`Self::serve`] takes it.

@@ -1,6 +1,6 @@
-//! Names and help texts of the series of a node (`docs/metrics.md`). Nodes of both roles export all of
-//! them; the series that only one role sets stay at zero on the other, and stand here by name for
-//! the crate of that role.
+//! Names and help texts of the series of a node (`docs/metrics.md`). Nodes of both roles export all
+//! of them; the series that only one role sets stay at zero on the other, and stand here by name
+//! for the crate of that role.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 

@@ -1,23 +1,23 @@
-//! What this process uses of the host, in the names that Prometheus' own clients give it.
+//! Use of the host by this process, in the names that Prometheus' own clients give it.
 
 use std::fmt::Write as _;
 use std::fs::{read_dir, read_to_string};
 
 use rohrpost_network::unix_now;
 
-/// Renders the `process_*` series; one that the system does not tell stands at zero.
+/// Source of the `process_*` series; a series that the system does not tell stands at zero.
 pub(crate) struct Usage {
-    /// Unix seconds.
+    /// Start of the process in Unix seconds.
     started: u64,
 }
 
 impl Usage {
-    /// Of a process that has just started.
+    /// Begins with a process that has just started.
     pub(crate) fn start() -> Self {
         Self { started: unix_now().as_secs() }
     }
 
-    /// The series now, in the text format.
+    /// Renders the series as they are now, in the text format.
     pub(crate) fn render(&self) -> String {
         let status = read_to_string("/proc/self/status").unwrap_or_default();
         let field = |name: &str| -> u64 {

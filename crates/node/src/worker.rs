@@ -12,22 +12,22 @@ use tokio::sync::oneshot;
 use crate::error::NodeError;
 use crate::process::Tasks;
 
-/// What a worker does.
+/// Work of one thread, with all its state.
 pub trait Work: Send + 'static {
-    /// What it is given.
+    /// A job for the worker.
     type Job: Send + 'static;
 
-    /// Does a job.
+    /// Does one job, taken from the queue at `now`.
     fn handle(&mut self, now: Time, job: Self::Job);
 
-    /// When [`Self::run_due`] is to be called next.
+    /// Time at which [`Self::run_due`] is to be called next.
     fn due(&self) -> Option<Time>;
 
-    /// Does what is due.
+    /// Does all that is due at `now`.
     fn run_due(&mut self, now: Time);
 }
 
-/// Gives jobs to one worker; the worker ends when all its handles are dropped.
+/// Sender of jobs to one worker; the worker ends when all its handles are dropped.
 pub struct Handle<J>(SyncSender<J>);
 
 impl<J> Clone for Handle<J> {
@@ -48,7 +48,7 @@ impl<J> Handle<J> {
     }
 }
 
-/// Jobs that wait for a worker.
+/// Queue of jobs that wait for a worker.
 pub struct Queue<J>(Receiver<J>);
 
 /// Makes a queue of `bound` jobs, for a worker that [`serve`] starts later.

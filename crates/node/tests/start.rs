@@ -1,4 +1,4 @@
-//! What a node says of files that are wrong: each message names the file and the remedy.
+//! Messages of a node about files that are wrong: each message names the file and the remedy.
 
 #[cfg(test)]
 #[path = "fixture/network.rs"]

@@ -68,7 +68,7 @@ pub(super) struct Flight {
 pub(super) enum Choice {
     /// Fragments that have left before and whose time is up.
     Overdue,
-    /// Those, and after them a fragment that has never left.
+    /// Overdue fragments, and after them one that has never left.
     OverdueOrFresh,
 }
 
