@@ -11,17 +11,11 @@ mod trial;
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-/// Options of `rohrpost-adversary attack`.
-#[derive(Args)]
-pub(crate) struct Options {
-    #[command(subcommand)]
-    attack: Attack,
-}
-
+/// Attacks of `rohrpost-adversary attack`.
 #[derive(Subcommand)]
-enum Attack {
+pub(crate) enum Attack {
     /// Two mailbox relays collude to tell by acknowledgements who writes to whom.
     ///
     /// Alice writes to Bob, and Bob's client acknowledges. The relays of all mailboxes see when an
@@ -36,8 +30,8 @@ enum Attack {
 }
 
 /// Attacks and prints; the exit code says whether all verdicts hold.
-pub(crate) fn run(options: &Options) -> ExitCode {
-    match &options.attack {
+pub(crate) fn run(attack: &Attack) -> ExitCode {
+    match attack {
         Attack::Acknowledgements(options) => acknowledgements::run(options),
     }
 }

@@ -24,12 +24,13 @@ enum Command {
     /// Tell what an observer of the links sees in a capture: lengths, times, counts.
     Wire(wire::Options),
     /// Attack the anonymity of the traffic's schedule by statistics.
-    Attack(attack::Options),
+    #[command(subcommand)]
+    Attack(attack::Attack),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
-        Command::Attack(options) => attack::run(&options),
+        Command::Attack(attack) => attack::run(&attack),
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rohrpost_measure::statistics::whole;
+use rohrpost_measure::statistics::{count, whole};
 use rohrpost_proto::time::Time;
 
 use super::model::{Model, Place};
@@ -52,12 +52,6 @@ impl Kernel {
         let floor = FLOOR * share * peak / STEP / background;
         Self { way, decay, epoch, share, background, floor }
     }
-
-    /// The density of the whole delay, per step.
-    #[cfg(test)]
-    fn density(&self, steps: usize) -> Vec<f64> {
-        density(&self.way, self.decay, steps)
-    }
 }
 
 /// Chances of a way per step, drawn by the law that the network itself follows.
@@ -78,7 +72,7 @@ fn way(model: &Model) -> Vec<f64> {
     way
 }
 
-/// `way * Exp(m)`, per step.
+/// The density of the whole delay, `way * Exp(m)`, per step.
 fn density(way: &[f64], decay: f64, steps: usize) -> Vec<f64> {
     let mut level = 0.0;
     let direct = way.iter().copied().chain(std::iter::repeat(0.0));
@@ -93,17 +87,13 @@ fn density(way: &[f64], decay: f64, steps: usize) -> Vec<f64> {
 fn epoch(way: &[f64], decay: f64, mean: f64) -> (usize, usize) {
     let density = density(way, decay, WAY_STEPS + step(4.0 * mean));
     let mut cumulated = vec![0.0];
-    let mut sum = 0.0;
-    cumulated.extend(density.iter().map(|chance| {
-        sum += chance;
-        sum
-    }));
+    for (at, chance) in density.iter().enumerate() {
+        cumulated.push(cumulated[at] + chance);
+    }
     let mut best = (0.0, (0, 1));
     for from in 0..WAY_STEPS {
-        let mut length = 0.0_f64;
         for to in from + 1..cumulated.len() {
-            length += 1.0;
-            let worth = (cumulated[to] - cumulated[from]) / length.sqrt();
+            let worth = (cumulated[to] - cumulated[from]) / count(to - from).sqrt();
             if worth > best.0 {
                 best = (worth, (from, to));
             }
@@ -233,8 +223,6 @@ const FLOOR: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_measure::statistics::count;
-
     use super::super::tests::model;
     use super::*;
 
@@ -245,7 +233,8 @@ mod tests {
     #[test]
     fn the_delay_has_the_mean_of_its_parts() {
         for (seconds, mean) in [(0, 1.87), (10, 11.87), (120, 121.87)] {
-            let density = kernel(seconds).density(WAY_STEPS + step(3_000.0));
+            let kernel = kernel(seconds);
+            let density = density(&kernel.way, kernel.decay, WAY_STEPS + step(3_000.0));
             let mass: f64 = density.iter().sum();
             let moments = density.iter().enumerate().map(|(at, chance)| count(at) * STEP * chance);
             let measured = moments.sum::<f64>() + STEP / 2.0;

@@ -74,7 +74,13 @@ impl Recipient {
             if self.coming.peek().is_some_and(|Reverse((stored, _))| *stored <= at)
                 && let Some(Reverse((_, content))) = self.coming.pop()
             {
-                self.hand_out(model, at, content, &mut handed, rng);
+                if let Content::Message { from } = content {
+                    handed.messages += u32::from(from == ALICE);
+                    handed.marks.push(at);
+                    self.receive(model, at, from, &mut handed, rng);
+                } else if model.knowledge == Knowledge::Times {
+                    handed.marks.push(at);
+                }
             }
         }
         handed
@@ -100,23 +106,6 @@ impl Recipient {
                 let answered = at.next_multiple(model.traffic.answer_period());
                 self.receive(model, answered, from, handed, rng);
             }
-        }
-    }
-
-    fn hand_out(
-        &mut self,
-        model: &Model,
-        at: Time,
-        content: Content,
-        handed: &mut Handed,
-        rng: &mut StdRng,
-    ) {
-        if let Content::Message { from } = content {
-            handed.messages += u32::from(from == ALICE);
-            handed.marks.push(at);
-            self.receive(model, at, from, handed, rng);
-        } else if model.knowledge == Knowledge::Times {
-            handed.marks.push(at);
         }
     }
 

@@ -47,7 +47,12 @@ pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed
     let kernel = Kernel::new(model);
     let seeds = (0..u64::from(effort.trials)).map(|trial| effort.seed.wrapping_add(trial << 32));
     let mut trials: Vec<_> = seeds.map(|seed| Trial::new(model, &kernel, seed)).collect();
-    let limit = limit(model, effort);
+    // Without knowing Bob's loops every moment matters, and a message takes as much work as many
+    // others.
+    let limit = match model.knowledge {
+        Knowledge::Messages => effort.limit,
+        Knowledge::Times => effort.limit.div_ceil(TIMES_PART),
+    };
     bar.set_length(limit.into());
     let mut messages = 0;
     while messages < limit {
@@ -61,15 +66,6 @@ pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed
         }
     }
     Needed::More { played: limit, above: above(&trials, model, limit) }
-}
-
-/// Messages after which a trial is given up: without knowing Bob's loops every moment matters, and
-/// a message takes as much work as many others.
-fn limit(model: &Model, effort: Effort) -> u32 {
-    match model.knowledge {
-        Knowledge::Messages => effort.limit,
-        Knowledge::Times => effort.limit.div_ceil(TIMES_PART),
-    }
 }
 
 /// Trials in which Alice is named, by method.

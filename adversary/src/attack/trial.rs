@@ -85,6 +85,7 @@ impl Trial {
         ahead / others.estimated_deviation().max(f64::MIN_POSITIVE)
     }
 
+    /// Scores the next block: acknowledgements of Bob that are stored in it, and the crowd.
     fn step(&mut self, model: &Model, kernel: &Kernel) {
         let (start, end) = (begin(self.block), begin(self.block + 1));
         let Handed { marks, acknowledgements, messages } =
@@ -92,19 +93,14 @@ impl Trial {
         let next = self.curve.advance(kernel, end, &marks);
         let now = std::mem::replace(&mut self.next, next);
         self.acknowledgements.extend(acknowledgements.into_iter().map(Reverse));
-        self.score(&now, start, end);
-        self.score_crowd(model, &now, start, end);
-        self.messages += messages;
-        self.block += 1;
-    }
-
-    /// Acknowledgements of Bob that are stored in the block.
-    fn score(&mut self, now: &Block, start: Time, end: Time) {
         while self.acknowledgements.peek().is_some_and(|Reverse((at, _))| *at < end) {
             if let Some(Reverse((at, user))) = self.acknowledgements.pop() {
                 add(&mut self.scores[user], now.weight(at.since(start)));
             }
         }
+        self.score_crowd(model, &now, start, end);
+        self.messages += messages;
+        self.block += 1;
     }
 
     /// Loops that leave in the block, and mail that is stored in it.

@@ -46,8 +46,7 @@ impl Grid {
 
 impl Comparison {
     /// Both parts of a flow: from `start` on messages are sent for a period, then none for one, and
-    /// so on; the rest of what the machine does falls on both alike. does besides falls on both
-    /// alike.
+    /// so on; the rest of what the machine does falls on both alike.
     pub(crate) fn of(
         flow: &Flow,
         slot: Duration,
@@ -66,15 +65,12 @@ impl Comparison {
         let part = |letters: bool| {
             let offsets = offsets.iter().filter(|(at, _)| with_letters(*at) == letters);
             let counts = counts.iter().filter(|(at, _)| with_letters(*at) == letters);
+            let offsets = Sample::new(offsets.map(|(_, offset)| *offset));
             let datagrams = histogram(counts.map(|(_, count)| *count));
-            Self::part(Sample::new(offsets.map(|(_, offset)| *offset)), datagrams)
+            let slots = datagrams.values().sum();
+            (!offsets.is_empty()).then_some(Grid { offsets, slots, datagrams })
         };
         Some(Self { cover: part(false)?, letters: part(true)? })
-    }
-
-    fn part(offsets: Sample, datagrams: BTreeMap<usize, usize>) -> Option<Grid> {
-        let slots = datagrams.values().sum();
-        (!offsets.is_empty()).then_some(Grid { offsets, slots, datagrams })
     }
 }
 

@@ -14,18 +14,15 @@ pub(crate) struct Record {
 /// Reads a capture packet by packet.
 pub(crate) struct PcapReader<R: Read> {
     input: R,
-    order: ByteOrder,
+    number: Number,
     nanos_per_unit: u32,
     link: Link,
     /// Bytes read so far.
     offset: u64,
 }
 
-#[derive(Clone, Copy)]
-enum ByteOrder {
-    Little,
-    Big,
-}
+/// Reads a number in the byte order of the file.
+type Number = fn([u8; 4]) -> u32;
 
 #[derive(Clone, Copy)]
 enum Link {
@@ -42,23 +39,24 @@ impl<R: Read> PcapReader<R> {
         let mut header = [0; FILE_HEADER];
         let read = fill(&mut input, &mut header)?;
         let magic = header[..4].try_into().expect("four bytes");
-        let (order, nanos_per_unit) = match (u32::from_le_bytes(magic), u32::from_be_bytes(magic)) {
-            (MICROS, _) => (ByteOrder::Little, 1000),
-            (NANOS, _) => (ByteOrder::Little, 1),
-            (_, MICROS) => (ByteOrder::Big, 1000),
-            (_, NANOS) => (ByteOrder::Big, 1),
+        let (little, big): (Number, Number) = (u32::from_le_bytes, u32::from_be_bytes);
+        let (number, nanos_per_unit) = match (little(magic), big(magic)) {
+            (MICROS, _) => (little, 1000),
+            (NANOS, _) => (little, 1),
+            (_, MICROS) => (big, 1000),
+            (_, NANOS) => (big, 1),
             (PCAPNG, _) => return Err(PcapError::NextGeneration),
             _ => return Err(PcapError::Magic(magic)),
         };
         if read < FILE_HEADER {
             return Err(PcapError::Truncated { offset: 0 });
         }
-        let link = match order.u32(&header, 20) & 0x0fff_ffff {
+        let link = match field(&header, 20, number) & 0x0fff_ffff {
             1 => Link::Ethernet,
             12 | 101 | 228 => Link::Raw,
             other => return Err(PcapError::Link(other)),
         };
-        Ok(Self { input, order, nanos_per_unit, link, offset: offset(FILE_HEADER) })
+        Ok(Self { input, number, nanos_per_unit, link, offset: offset(FILE_HEADER) })
     }
 
     /// The next packet.
@@ -71,7 +69,7 @@ impl<R: Read> PcapReader<R> {
         if read == 0 {
             return Ok(None);
         }
-        let field = |at| self.order.u32(&header, at);
+        let field = |at| field(&header, at, self.number);
         let (seconds, fraction, kept) = (field(0), field(4), field(8));
         if read == RECORD_HEADER && kept > MOST_KEPT {
             return Err(PcapError::Length { offset: self.offset, len: kept });
@@ -87,14 +85,8 @@ impl<R: Read> PcapReader<R> {
     }
 }
 
-impl ByteOrder {
-    fn u32(self, bytes: &[u8], at: usize) -> u32 {
-        let field = bytes[at..at + 4].try_into().expect("four bytes");
-        match self {
-            Self::Little => u32::from_le_bytes(field),
-            Self::Big => u32::from_be_bytes(field),
-        }
-    }
+fn field(header: &[u8], at: usize, number: Number) -> u32 {
+    number(header[at..at + 4].try_into().expect("four bytes"))
 }
 
 impl Link {
@@ -110,16 +102,9 @@ impl Link {
 
 /// Fills `buffer` as far as the input goes.
 fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+    let (len, mut rest) = (buffer.len(), buffer);
+    io::copy(&mut input.take(offset(len)), &mut rest)?;
+    Ok(len - rest.len())
 }
 
 fn offset(len: usize) -> u64 {

@@ -73,20 +73,14 @@ impl<'a> Report<'a> {
              not 1200 bytes",
         );
         for row in &self.rows {
-            let (flow, gaps) = (&row.flow, &row.gaps);
+            let (ends, carries, gaps) = (row.ends(), row.flow.kind.as_str(), &row.gaps);
+            let (datagrams, bytes) = (row.flow.datagrams.len(), row.flow.bytes());
+            let (p1, median, p99) = (gaps.quantile(0.01), gaps.median(), gaps.quantile(0.99));
+            let (mean, stddev) = (gaps.mean(), gaps.deviation());
+            let exceptions = in_words(&row.exceptions);
             say(&format!(
-                "  {:<12} {:<12} {:<9} {:>9} {:>12} {:>7.3} {:>7.3} {:>8.2} {:>8.2} {:>8.2}  {}",
-                flow.from,
-                flow.to,
-                flow.kind.as_str(),
-                flow.datagrams.len(),
-                flow.bytes(),
-                gaps.quantile(0.01),
-                gaps.median(),
-                gaps.quantile(0.99),
-                gaps.mean(),
-                gaps.deviation(),
-                in_words(&row.exceptions),
+                "{ends} {carries:<9} {datagrams:>9} {bytes:>12} {p1:>7.3} {median:>7.3} \
+                 {p99:>8.2} {mean:>8.2} {stddev:>8.2}  {exceptions}"
             ));
         }
         say("");
@@ -98,17 +92,11 @@ impl<'a> Report<'a> {
         );
         say("  from         to             slots  cells     p50     p99     max  per slot: slots");
         for (row, grid) in self.grids() {
-            let off = grid.offsets.magnitudes();
+            let (ends, slots, cells) = (row.ends(), grid.slots, grid.offsets.len());
+            let [p50, p99, max] = grid.offsets.magnitudes().spread();
+            let per_slot = counts(&grid.datagrams);
             say(&format!(
-                "  {:<12} {:<12} {:>7} {:>6} {:>7.2} {:>7.2} {:>7.2}  {}",
-                row.flow.from,
-                row.flow.to,
-                grid.slots,
-                grid.offsets.len(),
-                off.median(),
-                off.quantile(0.99),
-                off.max(),
-                counts(&grid.datagrams),
+                "{ends} {slots:>7} {cells:>6} {p50:>7.2} {p99:>7.2} {max:>7.2}  {per_slot}"
             ));
         }
         say("");
@@ -128,13 +116,10 @@ impl<'a> Report<'a> {
             let Some(Comparison { cover, letters }) = &row.comparison else { continue };
             let (distance, critical) = cover.offsets.distance(&letters.offsets);
             say(&format!(
-                "  {:<12} {:<12} {:>5} {:>7} {:>8.3} {:>10.3}  {} | {}",
-                row.flow.from,
-                row.flow.to,
+                "{} {:>5} {:>7} {distance:>8.3} {critical:>10.3}  {} | {}",
+                row.ends(),
                 cover.offsets.len(),
                 letters.offsets.len(),
-                distance,
-                critical,
                 counts(&cover.datagrams),
                 counts(&letters.datagrams),
             ));
@@ -238,7 +223,6 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let verdicts = self.verdicts();
         let verdict = |it: &Verdict| json!({ "holds": it.holds, "text": it.text });
         json!({
             "suite": self.manifest.suite,
@@ -246,18 +230,18 @@ impl<'a> Report<'a> {
             "slot_ms": self.manifest.slot_ms,
             "missed": self.manifest.missed,
             "links": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
-            "streams": self.manifest.links.iter().map(|link| json!({
-                "from": link.from,
-                "to": link.to,
-                "sent_bytes": link.sent_bytes,
-                "received_bytes": link.received_bytes,
-            })).collect::<Vec<_>>(),
-            "verdicts": verdicts.iter().map(verdict).collect::<Vec<_>>(),
+            "streams": self.manifest.links,
+            "verdicts": self.verdicts().iter().map(verdict).collect::<Vec<_>>(),
         })
     }
 }
 
 impl Row {
+    /// The first two columns of the tables.
+    fn ends(&self) -> String {
+        format!("  {:<12} {:<12}", self.flow.from, self.flow.to)
+    }
+
     fn json(&self) -> Value {
         let exception = |it: &Exception| {
             json!({
@@ -314,18 +298,13 @@ impl Kind {
 }
 
 fn in_words(exceptions: &[Exception]) -> String {
-    let one = |it: &Exception| {
-        format!(
-            "{} x {} ({}, until {:.1} s)",
-            it.count,
-            it.len,
-            it.header.as_str(),
-            it.last.as_secs_f64()
-        )
-    };
     if exceptions.is_empty() {
         return "none".to_owned();
     }
+    let one = |it: &Exception| {
+        let (header, last) = (it.header.as_str(), it.last.as_secs_f64());
+        format!("{} x {} ({header}, until {last:.1} s)", it.count, it.len)
+    };
     exceptions.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
