@@ -1,5 +1,6 @@
 //! Reports of a measurement, to people and to scripts.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::output::say;
@@ -13,6 +14,7 @@ pub struct Report {
 }
 
 /// A measured value held against its limit.
+#[derive(Serialize)]
 pub struct Verdict {
     /// The value that is judged.
     pub what: String,
@@ -51,7 +53,7 @@ impl Report {
         if as_json {
             let mut values = self.values.clone();
             values.insert("holds".into(), self.holds().into());
-            values.insert("verdicts".into(), self.verdicts.iter().map(Verdict::json).collect());
+            values.insert("verdicts".into(), json!(self.verdicts));
             return say(&Value::Object(values).to_string());
         }
         self.lines.iter().for_each(|line| say(line));
@@ -66,11 +68,6 @@ impl Verdict {
         let word = if *holds { "holds" } else { "FAILS" };
         format!("{word}  {what}: {measured} (limit: {limit})")
     }
-
-    fn json(&self) -> Value {
-        let Self { what, measured, limit, holds } = self;
-        json!({ "what": what, "measured": measured, "limit": limit, "holds": holds })
-    }
 }
 
 /// A rate or count as text, with a space between thousands.
@@ -78,14 +75,9 @@ impl Verdict {
 pub fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
     let (sign, digits) = digits.strip_prefix('-').map_or(("", &digits[..]), |rest| ("-", rest));
-    let mut text = sign.to_owned();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+    let digits: Vec<_> = digits.chars().collect();
+    let groups: Vec<_> = digits.rchunks(3).rev().map(String::from_iter).collect();
+    format!("{sign}{}", groups.join(" "))
 }
 
 #[cfg(test)]
