@@ -14,7 +14,7 @@ use clap::Args;
 use rohrpost_localnet::capture::{Datagram, Manifest};
 use rohrpost_measure::output::say;
 
-use pcap::{PcapError, PcapReader};
+use pcap::{PcapError, PcapReader, Record};
 use report::Report;
 
 /// Options of `rohrpost-adversary wire`.
@@ -63,12 +63,9 @@ fn read_capture(path: &Path) -> Result<Vec<(Duration, Datagram)>, WireError> {
     let file =
         File::open(path).map_err(|source| WireError::Open { path: path.to_owned(), source })?;
     let read = |file| -> Result<_, PcapError> {
-        let mut reader = PcapReader::new(BufReader::new(file))?;
-        let mut datagrams = Vec::new();
-        while let Some(record) = reader.next()? {
-            datagrams.extend(Datagram::of(&record.bytes).map(|datagram| (record.at, datagram)));
-        }
-        Ok(datagrams)
+        let datagram = |record: Record| Some((record.at, Datagram::of(&record.bytes)?));
+        let records = PcapReader::new(BufReader::new(file))?;
+        records.filter_map(|record| record.map(datagram).transpose()).collect()
     };
     read(file).map_err(|source| WireError::Pcap { path: path.to_owned(), source })
 }

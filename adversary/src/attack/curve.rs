@@ -120,15 +120,11 @@ pub(super) struct Curve {
 /// Weight of a store at each step of a block, by each method.
 pub(super) struct Block {
     weights: Vec<[f64; 2]>,
-    quiet: bool,
+    /// True if nothing counts anything.
+    pub(super) quiet: bool,
 }
 
 impl Block {
-    /// Tells whether nothing counts anything.
-    pub(super) const fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
     /// Weight of a store so long after the block's start.
     pub(super) fn weight(&self, after: Duration) -> [f64; 2] {
         self.weights.get(step(after.as_secs_f64())).copied().unwrap_or_default()

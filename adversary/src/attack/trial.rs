@@ -110,7 +110,7 @@ impl Trial {
             let user = rng.random_range(0..model.users);
             add(&mut self.scores[user], now.weight(at.since(start)));
         }
-        if now.is_quiet() && self.next.is_quiet() {
+        if now.quiet && self.next.quiet {
             return;
         }
         for (loops, score) in self.loops.iter_mut().zip(&mut self.scores) {

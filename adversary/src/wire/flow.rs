@@ -138,12 +138,15 @@ impl Flow {
 
     /// Datagrams by header.
     pub(crate) fn headers(&self) -> BTreeMap<&'static str, usize> {
-        let mut headers = BTreeMap::new();
-        for seen in &self.datagrams {
-            *headers.entry(seen.header.as_str()).or_default() += 1;
-        }
-        headers
+        tally(self.datagrams.iter().map(|seen| seen.header.as_str()))
     }
+}
+
+/// Counts equal things.
+pub(crate) fn tally<T: Ord>(things: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    things.for_each(|thing| *counts.entry(thing).or_default() += 1);
+    counts
 }
 
 /// Length of every datagram but for the exceptions.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_localnet::capture::QuicHeader;
 use rohrpost_measure::statistics::{Sample, whole};
 
-use super::flow::{Flow, Seen, USUAL_LEN};
+use super::flow::{Flow, Seen, USUAL_LEN, tally};
 
 /// A client link's flow in slots.
 pub(crate) struct Grid {
@@ -39,7 +39,7 @@ impl Grid {
         Some(Self {
             offsets: Sample::new(offsets(&cells, slot_ms).map(|(_, offset)| offset)),
             slots: place((millis(first, last) / slot_ms).round()) + 1,
-            datagrams: histogram(counts),
+            datagrams: tally(counts),
         })
     }
 }
@@ -66,7 +66,7 @@ impl Comparison {
             let offsets = offsets.iter().filter(|(at, _)| with_letters(*at) == letters);
             let counts = counts.iter().filter(|(at, _)| with_letters(*at) == letters);
             let offsets = Sample::new(offsets.map(|(_, offset)| *offset));
-            let datagrams = histogram(counts.map(|(_, count)| *count));
+            let datagrams = tally(counts.map(|(_, count)| *count));
             let slots = datagrams.values().sum();
             (!offsets.is_empty()).then_some(Grid { offsets, slots, datagrams })
         };
@@ -117,12 +117,6 @@ fn per_slot(times: &[Duration], slot_ms: f64) -> Vec<(Duration, usize)> {
     let start =
         |slot: u32| first + Duration::from_secs_f64((cut + f64::from(slot) * slot_ms) / 1e3);
     (0..).map(start).zip(counts).collect()
-}
-
-fn histogram(counts: impl Iterator<Item = usize>) -> BTreeMap<usize, usize> {
-    let mut slots = BTreeMap::new();
-    counts.for_each(|count| *slots.entry(count).or_default() += 1);
-    slots
 }
 
 /// Middle of the longest stretch of the slot with the fewest datagrams, in milliseconds after

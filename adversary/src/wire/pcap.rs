@@ -63,7 +63,7 @@ impl<R: Read> PcapReader<R> {
     ///
     /// # Errors
     /// The file is damaged or cut off.
-    pub(crate) fn next(&mut self) -> Result<Option<Record>, PcapError> {
+    fn record(&mut self) -> Result<Option<Record>, PcapError> {
         let mut header = [0; RECORD_HEADER];
         let read = fill(&mut self.input, &mut header)?;
         if read == 0 {
@@ -82,6 +82,14 @@ impl<R: Read> PcapReader<R> {
         let nanos = u64::from(fraction) * u64::from(self.nanos_per_unit);
         let at = Duration::from_secs(seconds.into()) + Duration::from_nanos(nanos);
         Ok(Some(Record { at, bytes: self.link.packet(bytes) }))
+    }
+}
+
+impl<R: Read> Iterator for PcapReader<R> {
+    type Item = Result<Record, PcapError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.record().transpose()
     }
 }
 
@@ -161,12 +169,8 @@ mod tests {
     }
 
     fn read_all(bytes: &[u8]) -> Result<Vec<(Duration, Vec<u8>)>, PcapError> {
-        let mut reader = PcapReader::new(bytes)?;
-        let mut records = Vec::new();
-        while let Some(record) = reader.next()? {
-            records.push((record.at, record.bytes));
-        }
-        Ok(records)
+        let records = PcapReader::new(bytes)?;
+        records.map(|record| record.map(|record| (record.at, record.bytes))).collect()
     }
 
     const AT: Duration = Duration::new(1_700_000_000, 123_456_789);
