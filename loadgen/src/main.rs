@@ -29,7 +29,7 @@ enum Command {
     /// usage, 69 could not start, 70 the mix ended meanwhile, 71 the system refused.
     Mix(mix::Options),
     /// Run the links of a mix in this process, without the mix.
-    #[command(hide = true, subcommand)]
+    #[command(hide = true)]
     NullMix(mix::NullMix),
     /// Run a node in this process; a local network does so for its children.
     #[command(hide = true, subcommand)]

@@ -37,6 +37,7 @@ use rohrpost_proto::directory::roster::SuiteName;
 
 use error::MixError;
 pub(crate) use null_mix::NullMix;
+use testbed::Testbed;
 
 /// Options of `rohrpost-loadgen mix`.
 #[derive(Args)]
@@ -81,9 +82,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn measure<S: Suite>(options: &Options, suite: SuiteName) -> Result<Report, MixError> {
+    let mut testbed = Testbed::<S>::start(suite, options.json)?;
+    let mut report = testbed.report();
     match &options.measurement {
-        Measurement::Profile(profile) => profile::run::<S>(profile, suite, options.json),
-        Measurement::Overload(overload) => overload::run::<S>(overload, suite, options.json),
-        Measurement::Delays(delays) => delays::run::<S>(delays, suite, options.json),
-    }
+        Measurement::Profile(profile) => profile::run(profile, &mut testbed, &mut report),
+        Measurement::Overload(overload) => overload::run(overload, &mut testbed, &mut report),
+        Measurement::Delays(delays) => delays::run(delays, &mut testbed, &mut report),
+    }?;
+    Ok(report)
 }

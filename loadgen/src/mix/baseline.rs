@@ -1,12 +1,12 @@
 //! The links without a mix, in processes that take the place of the mix's twin on the same core, at
 //! the same rate over as many links (see [`super::null_mix`]); and opening packets without links.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use rohrpost_measure::process::{CpuTimes, thread_time};
+use rohrpost_measure::process::thread_time;
 use rohrpost_measure::statistics::{Sample, float};
 use rohrpost_packet::{Delay, Generation, HopSecretKey, NodeNumber, Suite, open_header};
 use rohrpost_proto::frame::frame_len;
@@ -46,9 +46,7 @@ pub(super) fn receive<S: Suite>(
     length: Duration,
 ) -> Result<Baseline, MixError> {
     let process = testbed.start_twin(&["null-mix", "receive", "--ballast", &text(load.ballast)])?;
-    let seen = fed(testbed, load, length, |fed| Ok((process.cpu()?, fed.taken(), Instant::now())));
-    let (before, after) = seen?;
-    Ok(cost(&before, &after, 0.0))
+    fed(testbed, load, length, |fed| Baseline::measure(&process, length, || fed.taken()))
 }
 
 /// Sending, and nothing else.
@@ -63,12 +61,7 @@ pub(super) fn send<S: Suite>(
     let send = ["null-mix", "send", "--rate", &rate, "--seconds", &seconds, "--ballast", &ballast];
     let process = testbed.start_twin(&send)?;
     wait(|| sink.arrived() > before)?;
-    sleep(SETTLE);
-    let look = || Ok((process.cpu()?, sink.arrived(), Instant::now()));
-    let before = look().map_err(MixError::System)?;
-    sleep(length);
-    let after = look().map_err(MixError::System)?;
-    Ok(cost(&before, &after, handing_over(process)?))
+    Baseline::measure(&process, length, || sink.arrived())?.with_handing_over(process)
 }
 
 /// Receiving and sending in one process, which is what a mix is without its packets.
@@ -79,55 +72,57 @@ pub(super) fn pass<S: Suite>(
 ) -> Result<Baseline, MixError> {
     let process = testbed.start_twin(&["null-mix", "pass", "--ballast", &text(load.ballast)])?;
     let sink = testbed.peers.sink();
-    let seen = fed(testbed, load, length, |_| Ok((process.cpu()?, sink.arrived(), Instant::now())));
-    let (before, after) = seen?;
-    Ok(cost(&before, &after, handing_over(process)?))
+    fed(testbed, load, length, |_| Baseline::measure(&process, length, || sink.arrived()))?
+        .with_handing_over(process)
 }
 
-/// CPU so far, packets so far, and when.
-type Look = (CpuTimes, u64, Instant);
-
-/// Readings by `look` at both ends of a stretch in which the twin is fed with frames that nobody
-/// opens.
+/// A reading by `measure` while the twin is fed with frames that nobody opens.
 fn fed<S: Suite>(
     testbed: &Testbed<S>,
     load: Load,
     length: Duration,
-    look: impl Fn(&Fed) -> io::Result<Look>,
-) -> Result<(Look, Look), MixError> {
+    measure: impl FnOnce(&Fed) -> Result<Baseline, MixError>,
+) -> Result<Baseline, MixError> {
     let links = testbed.links_to_twin();
     wait(|| links.iter().all(PacketOutbox::is_up))?;
     let mut frame = vec![0; frame_len::<S>()];
     rand::rng().fill_bytes(&mut frame);
     let supply = Supply::Blank(frame.into());
-    let seen = testbed.feed(&links, supply, (load.rate, SETTLE + length + MARGIN), |fed| {
+    testbed.feed(&links, supply, (load.rate, SETTLE + length + MARGIN), measure)
+}
+
+impl Baseline {
+    /// Lets the process come to rest, then takes all its CPU over `length` but the ballast's, which
+    /// hands frames over among others; `packets` counts them.
+    fn measure(
+        process: &Process,
+        length: Duration,
+        packets: impl Fn() -> u64,
+    ) -> Result<Self, MixError> {
+        let look = || Ok((process.cpu()?, packets(), Instant::now()));
         sleep(SETTLE);
-        let before = look(fed)?;
+        let (cpu_before, packets_before, begin) = look().map_err(MixError::System)?;
         sleep(length);
-        Ok((before, look(fed)?))
-    });
-    seen.map_err(MixError::System)
-}
+        let (cpu, packets, end) = look().map_err(MixError::System)?;
+        let (cpu, packets) = (cpu.since(&cpu_before), packets - packets_before);
+        let per_packet = micros_per(cpu.total().saturating_sub(cpu.of(BALLAST)), packets);
+        let rate = float(packets) / end.duration_since(begin).as_secs_f64();
+        Ok(Self { per_packet, handing_over: 0.0, rate })
+    }
 
-/// All CPU between two looks but the ballast's, which hands frames over among others.
-fn cost(before: &Look, after: &Look, handing_over: f64) -> Baseline {
-    let (packets, cpu) = (after.1 - before.1, after.0.since(&before.0));
-    let links = cpu.total().saturating_sub(cpu.of(BALLAST));
-    let rate = float(packets) / after.2.duration_since(before.2).as_secs_f64();
-    Baseline { per_packet: micros_per(links, packets) + handing_over, handing_over, rate }
-}
-
-/// Ends the process and reads from its last line what handing a frame over has cost, in
-/// microseconds.
-fn handing_over(mut process: Process) -> Result<f64, MixError> {
-    let stdout = process.stdout();
-    drop(process);
-    let lines = stdout.map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
-    let last = lines.and_then(Iterator::last).unwrap_or_default();
-    let told: Value = serde_json::from_str(&last).unwrap_or(Value::Null);
-    match (told["sent"].as_u64(), told["handing_over_ns"].as_u64()) {
-        (Some(sent), Some(nanos)) => Ok(micros_per(Duration::from_nanos(nanos), sent)),
-        _ => Err(MixError::Ended("the process with links alone told nothing".into())),
+    /// Ends the process and adds what handing a frame over has cost, by its last line.
+    fn with_handing_over(self, mut process: Process) -> Result<Self, MixError> {
+        let stdout = process.stdout();
+        drop(process);
+        let lines = stdout.map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
+        let last = lines.and_then(Iterator::last).unwrap_or_default();
+        let told: Value = serde_json::from_str(&last).unwrap_or(Value::Null);
+        let (Some(sent), Some(nanos)) = (told["sent"].as_u64(), told["handing_over_ns"].as_u64())
+        else {
+            return Err(MixError::Ended("the process with links alone told nothing".into()));
+        };
+        let handing_over = micros_per(Duration::from_nanos(nanos), sent);
+        Ok(Self { per_packet: self.per_packet + handing_over, handing_over, ..self })
     }
 }
 

@@ -8,7 +8,6 @@ use rohrpost_measure::exposition::risen;
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_measure::statistics::{Sample, count, distance_limit};
 use rohrpost_packet::Suite;
-use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::json;
 
 use super::error::MixError;
@@ -28,10 +27,9 @@ pub(crate) struct Options {
 
 pub(super) fn run<S: Suite>(
     options: &Options,
-    suite: SuiteName,
-    quiet: bool,
-) -> Result<Report, MixError> {
-    let mut testbed = Testbed::<S>::start(suite, quiet)?;
+    testbed: &mut Testbed<S>,
+    report: &mut Report,
+) -> Result<(), MixError> {
     let mean = testbed.roster.traffic.mix_delay;
     let packets = testbed.packets(options.packets, mean)?;
     let journal = std::sync::Arc::clone(packets.journal());
@@ -53,7 +51,6 @@ pub(super) fn run<S: Suite>(
     testbed.alive()?;
     let dropped = risen(&testbed.settled_metrics()?.dropped(), &before.dropped());
     let trips: Vec<_> = journal.trips().collect();
-    let mut report = testbed.report(suite);
     report.value("rate", options.rate);
     report.value("dropped", json!(dropped));
     let sink = testbed.peers.sink();
@@ -61,9 +58,9 @@ pub(super) fn run<S: Suite>(
         sink.nodes().map(|(node, count)| (node.to_string(), json!(count))).collect();
     report.value("by_successor", successors);
     report.value("misrouted", sink.misrouted());
-    tell_loss(&mut report, options.packets, &trips, sink.misrouted());
-    tell_law(&mut report, &trips, mean);
-    Ok(report)
+    tell_loss(report, options.packets, &trips, sink.misrouted());
+    tell_law(report, &trips, mean);
+    Ok(())
 }
 
 fn tell_loss(report: &mut Report, offered: u64, trips: &[Trip], misrouted: u64) {

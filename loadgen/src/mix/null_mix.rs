@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use clap::{Args, Subcommand};
+use clap::{Args, ValueEnum};
 use rand::Rng;
 use rohrpost_measure::output::say;
 use rohrpost_measure::process::thread_time;
@@ -28,41 +28,34 @@ use tokio::task::JoinSet;
 use super::pacer::Pacer;
 use super::peers::endpoint_config;
 
-/// Work of the process with its links.
-#[derive(Subcommand)]
-pub(crate) enum NullMix {
-    /// Accept packet links and drop what comes.
-    Receive {
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Accept packet links and send what comes to the mix's successors in turn; print each second
-    /// what it has cost to hand frames over.
-    Pass {
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Send ready frames to the mix's successors; print each second what it has cost to hand them
-    /// over.
-    Send {
-        /// Frames a second.
-        #[arg(long)]
-        rate: f64,
-        /// Seconds of sending.
-        #[arg(long)]
-        seconds: u64,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
+/// A process with the links of a mix.
 #[derive(Args)]
-pub(crate) struct Place {
+pub(crate) struct NullMix {
+    work: Work,
+    /// Frames a second that are sent.
+    #[arg(long, default_value_t = 0.0, required_if_eq("work", "send"))]
+    rate: f64,
+    /// Seconds of sending.
+    #[arg(long, default_value_t = 0, required_if_eq("work", "send"))]
+    seconds: u64,
     /// Microseconds of CPU that the ballast burns for each packet.
     #[arg(long, default_value_t = 0.0)]
     ballast: f64,
     /// A mix's configuration.
     file: PathBuf,
+}
+
+/// Work of the process with its links.
+#[derive(Clone, Copy, ValueEnum)]
+enum Work {
+    /// Accept packet links and drop what comes.
+    Receive,
+    /// Accept packet links and send what comes to the mix's successors in turn; print each second
+    /// what it has cost to hand frames over.
+    Pass,
+    /// Send ready frames to the mix's successors; print each second what it has cost to hand them
+    /// over.
+    Send,
 }
 
 impl NullMix {
@@ -71,8 +64,7 @@ impl NullMix {
     /// # Errors
     /// The configuration is wrong, or the system refuses a port or a thread.
     pub(crate) fn run(self) -> Result<(), NodeError> {
-        let (Self::Receive { place } | Self::Pass { place } | Self::Send { place, .. }) = &self;
-        let prepared = prepare(&place.file, Duty::Mix)?;
+        let prepared = prepare(&self.file, Duty::Mix)?;
         let log = Log::new(prepared.node.name.clone());
         match prepared.roster.suite {
             SuiteName::Hybrid => supervise(&log, || async { self.start::<Hybrid>(&prepared) }),
@@ -91,36 +83,24 @@ impl NullMix {
         let key = Arc::clone(&prepared.key);
         let endpoint = NodeEndpoint::bind(prepared.config.listen, key, config)?;
         let mut tasks = Tasks::new();
-        match self {
-            Self::Receive { place } => {
-                let (sender, frames) = sync_channel(bound);
-                spawn(move || drop_all(&frames, place.ballast()))?;
-                tasks.spawn(receive_all(endpoint, sender));
-            }
-            Self::Pass { place } => {
-                let (sender, frames) = sync_channel(bound);
-                let over = Over::new(successors(&endpoint, prepared), place.ballast());
+        let ballast = Duration::from_secs_f64(self.ballast / 1e6);
+        let over = || Over::new(successors(&endpoint, prepared), ballast);
+        let (sender, frames) = sync_channel(bound);
+        match self.work {
+            Work::Receive => spawn(move || drop_all(&frames, ballast))?,
+            Work::Pass => {
+                let over = over();
                 spawn(move || over.pass(&frames))?;
-                tasks.spawn(receive_all(endpoint, sender));
             }
-            Self::Send { rate, seconds, place } => {
-                let over = Over::new(successors(&endpoint, prepared), place.ballast());
+            Work::Send => {
+                let (over, time) = (over(), Duration::from_secs(self.seconds));
                 let mut frame = vec![0; frame_len::<S>()];
                 rand::rng().fill_bytes(&mut frame);
-                spawn(move || over.pace(&frame, rate, Duration::from_secs(seconds)))?;
-                tasks.spawn(async move {
-                    let _endpoint = endpoint;
-                    std::future::pending().await
-                });
+                spawn(move || over.pace(&frame, self.rate, time))?;
             }
         }
+        tasks.spawn(receive_all(endpoint, sender));
         Ok(tasks)
-    }
-}
-
-impl Place {
-    fn ballast(&self) -> Duration {
-        Duration::from_secs_f64(self.ballast / 1e6)
     }
 }
 

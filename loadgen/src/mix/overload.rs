@@ -10,7 +10,6 @@ use rohrpost_measure::exposition::{Exposition, risen};
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_measure::statistics::float;
 use rohrpost_packet::Suite;
-use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::json;
 
 use super::error::MixError;
@@ -47,12 +46,10 @@ struct Seen {
 
 pub(super) fn run<S: Suite>(
     options: &Options,
-    suite: SuiteName,
-    quiet: bool,
-) -> Result<Report, MixError> {
-    let mut testbed = Testbed::<S>::start(suite, quiet)?;
-    let mut report = testbed.report(suite);
-    let peak = peak(options.peak, &mut testbed, &mut report)?;
+    testbed: &mut Testbed<S>,
+    report: &mut Report,
+) -> Result<(), MixError> {
+    let peak = peak(options.peak, testbed, report)?;
     let length = Duration::from_secs(options.seconds);
     let (high, low) = (peak * options.factor, peak * AFTER);
     let overload = testbed.packets_for(high, length)?;
@@ -70,10 +67,10 @@ pub(super) fn run<S: Suite>(
     testbed.load(rest, (low, AFTERWARDS), |_, _| ());
     sleep(DRAIN);
     testbed.alive()?;
-    let seen = Seen::sum_up(&testbed, &before, watched.map_err(MixError::System)?)?;
-    tell(&mut report, peak, &seen);
-    tell_recovery(&mut report, &journal, fallen);
-    Ok(report)
+    let seen = Seen::sum_up(testbed, &before, watched.map_err(MixError::System)?)?;
+    tell(report, peak, &seen);
+    tell_recovery(report, &journal, fallen);
+    Ok(())
 }
 
 /// The most memory that the mix has at any of so many seconds.

@@ -6,7 +6,6 @@ use clap::Args;
 use rohrpost_measure::process::Cpu;
 use rohrpost_measure::report::{Report, Verdict, number};
 use rohrpost_packet::Suite;
-use rohrpost_proto::directory::roster::SuiteName;
 use serde_json::{Value, json};
 
 use super::baseline::{self, Baseline};
@@ -75,21 +74,18 @@ impl Links {
 
 pub(super) fn run<S: Suite>(
     options: &Options,
-    suite: SuiteName,
-    quiet: bool,
-) -> Result<Report, MixError> {
-    let mut testbed = Testbed::<S>::start(suite, quiet)?;
+    testbed: &mut Testbed<S>,
+    report: &mut Report,
+) -> Result<(), MixError> {
     let unwrap = baseline::unwrap::<S>(&testbed.cores)?;
     testbed.note(&format!("unwrap alone: {unwrap:.1} µs"));
-    let mut report = testbed.report(suite);
     report.value("unwrap_alone_us", unwrap);
-    let peak = peak(options.peak, &mut testbed, &mut report)?;
+    let peak = peak(options.peak, testbed, report)?;
     let length = Duration::from_secs(options.seconds);
     for (name, part) in LOADS {
-        let load = Load::measure(&mut testbed, name, peak * part, length, unwrap)?;
-        load.tell(&mut report);
+        Load::measure(testbed, name, peak * part, length, unwrap)?.tell(report);
     }
-    Ok(report)
+    Ok(())
 }
 
 impl Load {
@@ -203,30 +199,15 @@ fn breakdown(interval: &Interval, links: &Links, unwrap: f64) -> Breakdown {
     let worker = interval.per_packet(interval.cpu.of(WORKER));
     let whole = interval.per_packet(interval.cpu.total());
     let (receive, send) = links.shared_out();
-    match interval.stages.filter(|stages| stages.packets > 0) {
+    let (unwrap, replay, delay) = match interval.stages.filter(|stages| stages.packets > 0) {
         Some(stages) => {
             let per = |nanos| micros_per(Duration::from_nanos(nanos), stages.packets);
-            Breakdown {
-                receive,
-                unwrap: per(stages.unwrap),
-                replay: Some(per(stages.replay)),
-                delay: per(stages.delay),
-                send,
-                worker,
-                whole,
-            }
+            (per(stages.unwrap), Some(per(stages.replay)), per(stages.delay))
         }
-        None => Breakdown {
-            receive,
-            unwrap,
-            replay: None,
-            // Handing over is in the worker's time, and in what sending costs alone.
-            delay: (worker - unwrap - links.pass.handing_over).max(0.0),
-            send,
-            worker,
-            whole,
-        },
-    }
+        // Handing over is in the worker's time, and in what sending costs alone.
+        None => (unwrap, None, (worker - unwrap - links.pass.handing_over).max(0.0)),
+    };
+    Breakdown { receive, unwrap, replay, delay, send, worker, whole }
 }
 
 /// The threads of a mix that open packets.

@@ -106,8 +106,8 @@ impl<S: Suite> Testbed<S> {
     }
 
     /// A report that begins with what is measured.
-    pub(super) fn report(&self, suite: SuiteName) -> Report {
-        let (suite, cores) = (suite.as_str(), self.cores.describe());
+    pub(super) fn report(&self) -> Report {
+        let (suite, cores) = (self.roster.suite.as_str(), self.cores.describe());
         let mut report = Report::default();
         report.line(format!("one mix, suite {suite}, {cores}"));
         report.value("suite", suite);
