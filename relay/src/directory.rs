@@ -95,26 +95,18 @@ impl<S: Suite> Gatherer<S> {
     /// Makes the document that is due, follows it, and hands it out. Its number and bytes are for
     /// the clients.
     pub(crate) fn publish(&mut self, now: Time, own: Option<&[u8]>) -> Option<(u64, Vec<u8>)> {
-        let interval = self.roster.directory.document_interval;
-        let (start, number) = (self.due, self.due.slot(interval).number());
-        self.due = now.next_multiple(interval);
+        let start = self.due;
+        self.due = now.next_multiple(self.roster.directory.document_interval);
         if let Some(own) = own {
             self.hear(now, self.number, own);
         }
-        let document = Document {
-            roster_version: self.roster.version,
-            roster_hash: self.roster.hash,
-            number,
-            start,
-            made: now,
-            descriptors: self.book.current(now, &self.roster),
-        };
+        let document = Document::of(&self.roster, &mut self.book, start, now);
         if document.descriptors.is_empty() {
             return None;
         }
         self.follower.adopt(&document);
         let signed = SignedDocument::sign(document, self.number, &self.key);
-        let bytes = signed.encode();
+        let (number, bytes) = (signed.number(), signed.encode());
         let message = ControlMessage::Document(signed).encode();
         self.documents.send_replace(Some(message.into()));
         Some((number, bytes))

@@ -203,14 +203,7 @@ impl<S: Suite> RelayDuty<S> {
         number: NodeNumber,
         roster: &Roster,
     ) -> SignedDocument {
-        let document = Document {
-            roster_version: roster.version,
-            roster_hash: roster.hash,
-            number: now.slot(roster.directory.document_interval).number(),
-            start: now,
-            made: now,
-            descriptors: self.book.current(now, roster),
-        };
+        let document = Document::of(roster, &mut self.book, now, now);
         SignedDocument::sign(document, number, &node_key(number))
     }
 }

@@ -251,15 +251,8 @@ impl<S: Suite> Herald<S> {
 
     /// Signs a document as every relay and hands it out; tells when the next is due.
     fn speak(&mut self) -> Time {
-        let (now, interval) = (self.clock.now(), self.roster.directory.document_interval);
-        let document = Document {
-            roster_version: self.roster.version,
-            roster_hash: self.roster.hash,
-            number: now.slot(interval).number(),
-            start: now,
-            made: now,
-            descriptors: self.book.current(now, &self.roster),
-        };
+        let now = self.clock.now();
+        let document = Document::of(&self.roster, &mut self.book, now, now);
         if document.descriptors.is_empty() {
             return now + FIRST;
         }
@@ -268,7 +261,7 @@ impl<S: Suite> Herald<S> {
             let message = ControlMessage::Document(signed).encode();
             speaker.documents.send_replace(Some(message.into()));
         }
-        now.next_multiple(interval)
+        now.next_multiple(self.roster.directory.document_interval)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 
-use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::descriptor::{DescriptorBook, SignedDescriptor};
 use crate::directory::roster::Roster;
 use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Time;
@@ -112,6 +112,19 @@ impl SignedDocument {
 }
 
 impl Document {
+    /// Network document of the interval in which `start` lies, of the current descriptors of a book.
+    #[must_use]
+    pub fn of(roster: &Roster, book: &mut DescriptorBook, start: Time, made: Time) -> Self {
+        Self {
+            roster_version: roster.version,
+            roster_hash: roster.hash,
+            number: start.slot(roster.directory.document_interval).number(),
+            start,
+            made,
+            descriptors: book.current(made, roster),
+        }
+    }
+
     /// Encodes the document without signatures: version 1, 3 zeros, roster version u32, roster hash
     /// 32, number u64, start u64, made u64, count u16, and for each descriptor: length u16,
     /// descriptor.
