@@ -45,7 +45,7 @@ async fn measure(options: &Options) -> Result<(), RunError> {
     if options.find_limit {
         return limit::find(options).await;
     }
-    let (outcome, schedule) = attempt(options, options.clients).await?;
+    let (outcome, schedule) = attempt(options, options.settings.clients).await?;
     if options.json {
         say(&report::json(&outcome, schedule).to_string());
     } else {

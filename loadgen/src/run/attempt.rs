@@ -9,10 +9,10 @@ use rohrpost_proto::directory::roster::{Roster, SuiteName};
 
 use super::error::RunError;
 use super::letter;
-use super::options::Options;
+use super::options::{Options, Settings};
 use super::schedule::{Load, Schedule};
 use super::target::Target;
-use super::trial::{self, Outcome, Settings};
+use super::trial::{self, Outcome};
 
 /// Makes a trial with `clients` on a network of its own, or on the one that is there.
 pub(super) async fn attempt(
@@ -21,16 +21,13 @@ pub(super) async fn attempt(
 ) -> Result<(Outcome, Schedule), RunError> {
     let settings = Settings {
         clients,
-        duration: options.duration,
-        rate: options.rate,
-        bytes: options.message_bytes,
-        drain: options.drain,
-        seed: options.seed.unwrap_or_else(rand::random),
+        seed: options.settings.seed.or_else(|| Some(rand::random())),
+        ..options.settings
     };
-    check(options, settings)?;
+    check(settings)?;
     let mut target = Target::find(options).await?;
     let schedule = Schedule::new(&target.network.roster.traffic, 2);
-    let result = match check_rate(options, &target.network.roster, schedule) {
+    let result = match check_rate(settings, &target.network.roster, schedule) {
         Err(error) => Err(error),
         Ok(()) => {
             let (network, watched) = (Arc::clone(&target.network), target.watched.clone());
@@ -45,7 +42,7 @@ pub(super) async fn attempt(
 }
 
 /// Checks what can be told before anything is started.
-fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
+fn check(settings: Settings) -> Result<(), RunError> {
     let usage = |what: String| Err(RunError::Usage(what));
     if !settings.clients.is_multiple_of(2) {
         return usage(format!(
@@ -53,18 +50,18 @@ fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
             settings.clients
         ));
     }
-    if !(options.rate.is_finite() && options.rate > 0.0) {
+    if !(settings.rate.is_finite() && settings.rate > 0.0) {
         return usage(format!(
             "--rate {} is no rate; messages per second, such as 0.1",
-            options.rate
+            settings.rate
         ));
     }
-    if options.message_bytes < letter::LEAST_TEXT {
+    if settings.message_bytes < letter::LEAST_TEXT {
         let least = letter::LEAST_TEXT;
         return usage(format!(
             "--message-bytes {} is too few; a message of a load carries its number and its due time in \
              {least} bytes",
-            options.message_bytes
+            settings.message_bytes
         ));
     }
     let letters = settings.duration.as_secs_f64() * settings.rate * f64::from(settings.clients);
@@ -77,25 +74,25 @@ fn check(options: &Options, settings: Settings) -> Result<(), RunError> {
 }
 
 /// Checks what depends on the network's suite and rates.
-fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<(), RunError> {
+fn check_rate(settings: Settings, roster: &Roster, schedule: Schedule) -> Result<(), RunError> {
     let limit = match roster.suite {
         SuiteName::Hybrid => letter_body_len::<Hybrid>(),
         SuiteName::Classic => letter_body_len::<Classic>(),
     };
-    if options.message_bytes > limit {
+    if settings.message_bytes > limit {
         return Err(RunError::Usage(format!(
             "--message-bytes {} is too long; one envelope of suite {} holds {limit}",
-            options.message_bytes,
+            settings.message_bytes,
             roster.suite.as_str()
         )));
     }
     let slot = roster.traffic.slot.as_millis();
-    match schedule.load(options.rate) {
+    match schedule.load(settings.rate) {
         Load::Carried => {}
         Load::Tight { share } => tell(&format!(
             "note: at {} messages a second the busiest mailboxes need {:.0} % of their answers; queues \
              grow long, and a mailbox holds 16 envelopes at first, so some may be lost by the law",
-            options.rate,
+            settings.rate,
             share * 100.0
         )),
         Load::Beyond { most } => {
@@ -103,7 +100,7 @@ fn check_rate(options: &Options, roster: &Roster, schedule: Schedule) -> Result<
                 "--rate {} is beyond what the traffic law carries, {most:.2} messages per second and \
                  client: a mailbox answers once per 4 slots of {slot} ms, its owner's loops take part \
                  of that, and only 3 of 8 slots carry messages; use a lower --rate, or a shorter --slot",
-                options.rate
+                settings.rate
             )));
         }
     }

@@ -66,7 +66,7 @@ impl Search {
 /// The first number is too many and so are all below it, or a trial cannot be made.
 pub(super) async fn find(options: &Options) -> Result<(), RunError> {
     let begin = Instant::now();
-    let mut search = Search::new(options.clients);
+    let mut search = Search::new(options.settings.clients);
     let mut steps = Vec::new();
     while let Some(clients) = search.next() {
         if begin.elapsed() > options.within {

@@ -16,12 +16,8 @@ use rohrpost_measure::duration;
 /// 69 no network or no client online, 130 interrupted.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Clients, an even number; with --find-limit the number to begin with.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100_000))]
-    pub(crate) clients: u32,
-    /// Time for which messages are sent, such as 120s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub(crate) duration: Duration,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
     /// Start a local network for it: four relays and six mixes as processes. This is the default.
     #[arg(long, conflicts_with = "network")]
     pub(crate) localnet: bool,
@@ -40,18 +36,6 @@ pub(crate) struct Options {
     /// Threads per node of the local network that open packets.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) workers: usize,
-    /// Messages per second that each client sends.
-    #[arg(long, value_name = "R", default_value_t = 0.1)]
-    pub(crate) rate: f64,
-    /// Bytes of a message. On the wire all have one length.
-    #[arg(long, value_name = "B", default_value_t = 100)]
-    pub(crate) message_bytes: usize,
-    /// Longest wait for messages on their way when the load is over.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub(crate) drain: Duration,
-    /// Makes the timetables again that an earlier run printed [default: random].
-    #[arg(long, value_name = "SEED")]
-    pub(crate) seed: Option<u64>,
     /// Find the most clients that lose nothing and keep their grid while packets leave in time:
     /// doubles, then bisects.
     #[arg(long, conflicts_with = "network")]
@@ -68,6 +52,37 @@ pub(crate) struct Options {
     /// Show what the nodes of the local network say.
     #[arg(long)]
     pub(crate) verbose: bool,
+}
+
+/// Settings of a trial.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Clients, an even number; with --find-limit the number to begin with.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub(crate) clients: u32,
+    /// Time for which messages are sent, such as 120s or 5m.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub(crate) duration: Duration,
+    /// Messages per second that each client sends.
+    #[arg(long, value_name = "R", default_value_t = 0.1)]
+    pub(crate) rate: f64,
+    /// Bytes of a message. On the wire all have one length.
+    #[arg(long, value_name = "B", default_value_t = 100)]
+    pub(crate) message_bytes: usize,
+    /// Longest wait for messages on their way when the load is over.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub(crate) drain: Duration,
+    /// Makes the timetables again that an earlier run printed [default: random].
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+}
+
+impl Settings {
+    /// Number that determines the timetables, and nothing of keys or paths; drawn before a trial if
+    /// none is given.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or_default()
+    }
 }
 
 /// A slot length that a roster may have.

@@ -30,7 +30,7 @@ struct Figures {
 impl Figures {
     fn of(outcome: &Outcome, schedule: Schedule) -> Self {
         let settings = outcome.settings;
-        let mut rng = StdRng::seed_from_u64(settings.seed);
+        let mut rng = StdRng::seed_from_u64(settings.seed());
         let ways = schedule.ways(settings.rate, WAYS, &mut rng);
         let measured = |share| float(outcome.ledger.latency.value_at_quantile(share)) / 1e6;
         let row =
@@ -88,10 +88,10 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
          slots of {} ms, seed {}",
         settings.clients,
         settings.rate,
-        settings.bytes,
+        settings.message_bytes,
         outcome.suite.as_str(),
         outcome.slot.as_millis(),
-        settings.seed
+        settings.seed()
     ));
     say(&format!(
         "\n  sent {sent}, arrived {arrived}, lost {}, damaged {}, duplicates {}",
@@ -242,8 +242,8 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
         "suite": outcome.suite.as_str(),
         "slot_ms": millis(outcome.slot),
         "rate": settings.rate,
-        "message_bytes": settings.bytes,
-        "seed": settings.seed,
+        "message_bytes": settings.message_bytes,
+        "seed": settings.seed(),
         "sent": ledger.sent(),
         "arrived": ledger.arrived(),
         "lost": ledger.open().iter().map(lost_json).collect::<Vec<_>>(),

@@ -19,25 +19,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::client::{Client, Task};
 use super::error::RunError;
 use super::ledger::{Ledger, Note};
+use super::options::Settings;
 use super::schedule::Schedule;
 use super::scrape::{Look, Watched};
 use super::timetable::Timetable;
-
-/// Settings of a trial.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    /// Even: they write to each other in pairs.
-    pub(crate) clients: u32,
-    pub(crate) duration: Duration,
-    /// Messages per second and client.
-    pub(crate) rate: f64,
-    /// Bytes of a message.
-    pub(crate) bytes: usize,
-    /// Longest wait for messages on their way when the load is over.
-    pub(crate) drain: Duration,
-    /// Determines the timetables, and nothing of keys or paths.
-    pub(crate) seed: u64,
-}
 
 /// Outcome of a trial.
 pub(crate) struct Outcome {
@@ -201,7 +186,7 @@ fn make_clients(
     settings: Settings,
     schedule: Schedule,
 ) -> Result<Vec<Client>, RunError> {
-    let mut rng = StdRng::seed_from_u64(settings.seed);
+    let mut rng = StdRng::seed_from_u64(settings.seed());
     let profiles = (0..settings.clients)
         .map(|_| Profile::create(&network.roster, None))
         .collect::<Result<Vec<_>, _>>()
@@ -211,7 +196,7 @@ fn make_clients(
         let index = u32::try_from(place).ok()?;
         let partner = cards.get(place ^ 1)?.clone();
         let timetable = Timetable::draw(settings.rate, settings.duration, &mut rng);
-        let (bytes, entry_waits) = (settings.bytes, schedule.entry_waits());
+        let (bytes, entry_waits) = (settings.message_bytes, schedule.entry_waits());
         Some(Client { profile, partner, task: Task { index, timetable, bytes, entry_waits } })
     };
     let clients: Vec<_> = profiles.into_iter().enumerate().filter_map(client).collect();
