@@ -35,15 +35,12 @@ pub(super) fn closed_rate<S: Suite>(testbed: &mut Testbed<S>) -> Result<f64, Mix
 /// Packets that are lost on the way narrow the window.
 fn closed_loop(links: &[PacketOutbox], packets: Packets, out: impl Fn() -> u64) {
     let (started, before, fed) = (Instant::now(), out(), Fed::default());
-    let mut supply = Supply::Packets(packets);
-    for link in links.iter().cycle() {
+    fed.feed_all(links, Supply::Packets(packets), || {
         while fed.taken() >= out() - before + WINDOW && started.elapsed() < LENGTH {
             thread::sleep(PAUSE);
         }
-        if started.elapsed() >= LENGTH || !fed.feed(link, &mut supply) {
-            return;
-        }
-    }
+        started.elapsed() < LENGTH
+    });
 }
 
 /// Half of what a mix's queue holds by default.

@@ -83,25 +83,26 @@ fn tell_law(report: &mut Report, trips: &[Trip], mean: Duration) {
     let excess = Sample::new(trips.iter().filter_map(|trip| trip.excess().map(seconds)));
     let (mean, limit) = (mean.as_secs_f64(), distance_limit(realised.len(), 1));
     let distance = realised.distance_from_exponential(mean);
-    let distance_drawn = drawn.distance_from_exponential(mean);
     // The median of what two links and the mix add, taken off: what is left is the mix's law.
     let freed = Sample::new(realised.values().iter().map(|time| (time - excess.median()).max(0.0)));
-    let distance_freed = freed.distance_from_exponential(mean);
+    let freed = freed.distance_from_exponential(mean);
     let [median, tail, most] = excess.spread().map(|time| 1e3 * time);
     report.line(format!(
         "{} packets, mean of the law {:.0} ms; distances from it (limit {limit:.5}):",
         number(count(realised.len())),
         1e3 * mean
     ));
-    report.line(format!("  drawn by the builder                      {distance_drawn:.5}"));
-    report.line(format!("  realised, feeder to sink                  {distance:.5}"));
-    report.line(format!("  realised less the median of the excess    {distance_freed:.5}"));
+    for (words, name, distance) in [
+        ("drawn by the builder", "distance_drawn", drawn.distance_from_exponential(mean)),
+        ("realised, feeder to sink", "distance", distance),
+        ("realised less the median of the excess", "distance_less_median_excess", freed),
+    ] {
+        report.line(format!("  {words:<42}{distance:.5}"));
+        report.value(name, distance);
+    }
     report.line(format!(
         "excess of realised over drawn: median {median:.2} ms, p99 {tail:.2} ms, most {most:.1} ms"
     ));
-    report.value("distance_drawn", distance_drawn);
-    report.value("distance", distance);
-    report.value("distance_less_median_excess", distance_freed);
     report.value("distance_limit", limit);
     report.value("excess_ms", json!({ "median": median, "p99": tail, "most": most }));
     report.judge(Verdict {

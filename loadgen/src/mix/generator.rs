@@ -1,12 +1,10 @@
-//! Feeding a mix in open loop: at a rate that does not ask how the mix is doing.
+//! Feeding a mix, at times that its caller tells.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use rohrpost_packet::Buffer;
 use rohrpost_transport::PacketOutbox;
 
-use super::pacer::Pacer;
 use super::packets::Packets;
 
 /// Frames to feed.
@@ -36,7 +34,7 @@ impl Fed {
     }
 
     /// Puts the next frame on a link; false if nothing is left to feed.
-    pub(super) fn feed(&self, link: &PacketOutbox, supply: &mut Supply) -> bool {
+    fn feed(&self, link: &PacketOutbox, supply: &mut Supply) -> bool {
         let taken = match supply {
             Supply::Blank(frame) => link.try_send(Buffer::from(&frame[..])).is_ok(),
             Supply::Packets(packets) => {
@@ -52,21 +50,15 @@ impl Fed {
         self.taken.fetch_add(u64::from(taken), Ordering::Relaxed);
         true
     }
-}
 
-/// Feeds for `duration`, or until the supply ends: packets are due at the times of a Poisson
-/// process with `rate` a second, and go over the links in turn.
-pub(super) fn open_loop(
-    links: &[PacketOutbox],
-    mut supply: Supply,
-    rate: f64,
-    duration: Duration,
-    fed: &Fed,
-) {
-    let mut pacer = Pacer::start(rate, duration);
-    for link in links.iter().cycle() {
-        if !pacer.wait() || !fed.feed(link, &mut supply) {
-            return;
-        }
+    /// Feeds over the links in turn, one frame whenever `wait` returns, until it tells that the time
+    /// is over or the supply ends.
+    pub(super) fn feed_all(
+        &self,
+        links: &[PacketOutbox],
+        mut supply: Supply,
+        mut wait: impl FnMut() -> bool,
+    ) {
+        let _ = links.iter().cycle().find(|link| !wait() || !self.feed(link, &mut supply));
     }
 }

@@ -24,7 +24,6 @@ use rohrpost_transport::{
     Accepted, Buffers, ControlChannels, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox,
     PeerAddress, Segmentation, exchange,
 };
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::error::MixError;
@@ -263,12 +262,6 @@ impl<S: Suite> Herald<S> {
         }
         now.next_multiple(self.roster.directory.document_interval)
     }
-}
-
-/// Does work that spawns tasks, such as [`Peers::start`], within a runtime.
-pub(super) fn within<T>(runtime: &Handle, work: impl FnOnce() -> T) -> T {
-    let _entered = runtime.enter();
-    work()
 }
 
 /// Frames that wait for a link, as many as at a node by its default.

@@ -26,9 +26,10 @@ use tokio::runtime::Runtime;
 
 use super::cores::Cores;
 use super::error::MixError;
-use super::generator::{Fed, Supply, open_loop};
+use super::generator::{Fed, Supply};
+use super::pacer::Pacer;
 use super::packets::{Order, Packets, Target};
-use super::peers::{Peers, within};
+use super::peers::Peers;
 use super::process::{Pages, Process};
 use super::stages::{Stages, packets};
 
@@ -78,11 +79,13 @@ impl<S: Suite> Testbed<S> {
         let (plan, twin) = twins(&plan)?;
         let (node, twin_node) = (entry(&roster, plan)?, entry(&roster, twin)?);
         let runtime = runtime(&scratch)?;
-        let peers = within(runtime.handle(), || Peers::start(&roster, directory, &node))?;
+        let entered = runtime.enter();
+        let peers = Peers::start(&roster, directory, &node)?;
         let arguments = ["node", "mixnode", &*plan.config.to_string_lossy()];
         let mut process = Process::start(&cores, &scratch.path("mix.log"), &arguments)
             .map_err(MixError::System)?;
-        let links = within(runtime.handle(), || peers.links_to(&node));
+        let links = peers.links_to(&node);
+        drop(entered);
         let pages = Pages { address: plan.metrics, runtime: runtime.handle().clone() };
         if !quiet {
             tell(&format!("waiting for {} and its links", plan.name));
@@ -143,7 +146,8 @@ impl<S: Suite> Testbed<S> {
         self.feed(&self.links, Supply::Packets(packets), (rate, duration), |fed| observe(self, fed))
     }
 
-    /// Feeds any supply over any links in open loop.
+    /// Feeds any supply over any links in open loop, which does not ask how the mix is doing: at the
+    /// times of a Poisson process, for `duration` or until the supply ends.
     pub(super) fn feed<T>(
         &self,
         links: &[PacketOutbox],
@@ -153,7 +157,10 @@ impl<S: Suite> Testbed<S> {
     ) -> T {
         let fed = Fed::default();
         thread::scope(|scope| {
-            let feeder = scope.spawn(|| open_loop(links, supply, rate, duration, &fed));
+            let feeder = scope.spawn(|| {
+                let mut pacer = Pacer::start(rate, duration);
+                fed.feed_all(links, supply, || pacer.wait());
+            });
             let seen = observe(&fed);
             feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             seen
@@ -171,7 +178,8 @@ impl<S: Suite> Testbed<S> {
 
     /// Packet links from the predecessors to the twin.
     pub(super) fn links_to_twin(&self) -> Vec<PacketOutbox> {
-        within(self.runtime.handle(), || self.peers.links_to(&self.twin.0))
+        let _entered = self.runtime.enter();
+        self.peers.links_to(&self.twin.0)
     }
 
     /// Reads everything that can be read now.
@@ -264,8 +272,9 @@ fn runtime(scratch: &Scratch) -> Result<Runtime, MixError> {
         .build()
         .map_err(MixError::System)?;
     let directory = scratch.directory().to_owned();
-    let interrupt = within(runtime.handle(), Interrupt::listen);
-    let mut interrupt = interrupt.map_err(MixError::System)?;
+    let entered = runtime.enter();
+    let mut interrupt = Interrupt::listen().map_err(MixError::System)?;
+    drop(entered);
     runtime.spawn(async move {
         interrupt.asked().await;
         let _ = std::fs::remove_dir_all(&directory);
