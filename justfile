@@ -17,10 +17,12 @@ layers:
 
 # Import circles between the modules of a package.
 circles:
+    python3 ops/check/circles.py --self-test
     python3 ops/check/circles.py
 
 # Doc comments that do not stand alone.
 comments:
+    python3 ops/check/comments.py --self-test
     python3 ops/check/comments.py
 
 # Dependencies that a manifest names and no line uses.

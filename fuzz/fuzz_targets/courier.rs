@@ -380,7 +380,7 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
     seed[..4].copy_from_slice(&run.to_be_bytes());
     let phase = Duration::from_millis(40);
     let (roster, join_key) = (ROSTER.clone(), join_key());
-    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed, phase })
+    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed: seed.into(), phase })
 }
 
 /// Card of the contact, who is reached at both relays.

@@ -17,6 +17,7 @@ use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
+use zeroize::Zeroizing;
 
 use crate::job::{CoverJob, MixJob};
 use crate::metrics::MixMetrics;
@@ -93,8 +94,8 @@ impl<S: Suite> Cover<S> {
         let relays = if foreign.is_empty() { any } else { foreign };
         let chosen: Vec<_> = relays.sample(rng, 2).map(|relay| relay.number).collect();
         let account = Account::generate(chosen, rng);
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut());
         let phase = self.roster.traffic.slot.mul_f64(rng.random_range(0.0..1.0));
         let config = CourierConfig {
             vantage: self.vantage,

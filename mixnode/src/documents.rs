@@ -36,7 +36,8 @@ impl<S: Suite> Documents<S> {
         if !self.follower.adopt(&document) {
             return;
         }
-        if let Some(view) = self.node.view.borrow().clone() {
+        let view = self.node.view.borrow().clone();
+        if let Some(view) = view {
             let _ = self.cover.try_send(CoverJob::View(view));
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rohrpost_node::{
     Admission, Duty, Intake, Node, NodeError, Prepared, Program, Tasks, queue, serve, spawn,
 };
-use rohrpost_packet::Suite;
+use rohrpost_packet::{HOPS, Suite};
 use serde_json::{Value, json};
 
 use cover::Cover;
@@ -43,6 +43,7 @@ impl Program for Mixnode {
         let mut node = Node::<S>::start(prepared, own.share::<S>(), &mut tasks).await?;
         // The header layer that a mix opens is its layer in the network.
         let layer = node.prepared.node.role.position();
+        debug_assert!(layer + 1 < HOPS, "prepare refuses a relay");
         let limits = node.prepared.config.limits;
         // The cover needs the mixers and they the cover; the cover's queue is made first.
         let (cover, cover_jobs) = queue(cover::BOUND);

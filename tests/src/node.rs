@@ -244,7 +244,10 @@ pub(crate) fn courier<S: Suite>(
     let phase = Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0));
     let join_key = trust.join_key().clone();
     let roster = Arc::clone(roster);
-    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed, phase })
+    Courier::new(
+        now,
+        CourierConfig { vantage, account, roster, join_key, seed: seed.into(), phase },
+    )
 }
 
 /// Number drawn evenly from [0, 1).

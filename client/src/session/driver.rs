@@ -22,7 +22,7 @@ use super::link::{Link, Linker, random_session};
 /// goes on over those after it.
 pub(super) async fn run<S: Suite>(mut linker: Linker, mut founding: Founding) {
     let Some(link) = linker.link::<S>(&mut founding).await else { return };
-    linker.clock.set(link.time);
+    linker.clock.first_set(link.time);
     let courier = founding.found(&linker.roster, random_session(), linker.clock.now());
     Driver::<S> { linker, courier, document: 0, fresh_until: None }.run(link).await;
 }

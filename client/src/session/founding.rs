@@ -10,6 +10,7 @@ use rohrpost_proto::courier::{Account, Courier, CourierConfig, Event, Message, V
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::time::Time;
+use zeroize::Zeroizing;
 
 use super::command::{Client, Correspondent, introduce};
 use super::error::PostError;
@@ -32,8 +33,8 @@ impl Founding {
     ) -> Courier<S> {
         let Self { profile, contacts, join_key } = self;
         let vantage = Vantage::Client { entry: profile.entry, session };
-        let mut seed = [0; 32];
-        rand::rng().fill_bytes(&mut seed);
+        let mut seed = Zeroizing::new([0; 32]);
+        rand::rng().fill_bytes(seed.as_mut());
         let phase: Duration = roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
         let roster = Arc::clone(roster);
         let account = profile.account;

@@ -41,7 +41,7 @@ impl Clock {
     }
 
     /// Goes on from a relay's time, back as well: only before anything has counted by this clock.
-    pub fn set(&mut self, relay: Time) {
+    pub fn first_set(&mut self, relay: Time) {
         *self = Self::at(relay);
     }
 }

@@ -117,7 +117,7 @@ pub struct CourierConfig {
     pub join_key: JoinKey,
     /// Seed of all draws. It must be random, secret and never used before: who knows it can tell
     /// all that leaves.
-    pub seed: [u8; 32],
+    pub seed: Zeroizing<[u8; 32]>,
     /// Time from the start of each slot until a cell leaves: less than a slot; random, so that
     /// clients do not crowd.
     pub phase: Duration,
@@ -202,7 +202,7 @@ impl<S: Suite> Courier<S> {
         let traffic = &roster.traffic;
         Self {
             unnamed: matches!(vantage, Vantage::Client { .. }),
-            grid: Grid::new(now, traffic.slot, phase, seed),
+            grid: Grid::new(now, traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
             loops: Loops::new(traffic),

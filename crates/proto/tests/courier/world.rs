@@ -486,5 +486,5 @@ fn config(
     seed: [u8; 32],
     phase: Duration,
 ) -> CourierConfig {
-    CourierConfig { vantage, account, roster, join_key: join_key(), seed, phase }
+    CourierConfig { vantage, account, roster, join_key: join_key(), seed: seed.into(), phase }
 }
