@@ -77,7 +77,7 @@ release:
 
 # All tests in release builds, with many seeds.
 seeds count="50":
-    ROHRPOST_SEEDS={{ count }} cargo test --workspace --release --locked
+    [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; ROHRPOST_SEEDS={{ count }} cargo test --workspace --release --locked
 
 # The virtual network with its largest numbers of clients.
 volume:

@@ -58,7 +58,7 @@ async fn start(
     };
     tokio::select! {
         closed = close(local, observer) => closed?,
-        () = interrupt.asked() => return Err(LocalnetError::Interrupted),
+        () = interrupt.asked_again() => return Err(LocalnetError::Interrupted),
     }
     match result {
         // Ctrl-C is the way to end a network that stays up.

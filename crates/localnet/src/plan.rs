@@ -53,6 +53,13 @@ impl PlanOptions {
             segmentation: Segmentation::Offload,
         }
     }
+
+    /// Default traffic, free ports, and the bounds that a node has by default, but for `limits`.
+    #[must_use]
+    pub fn with_node_limits(suite: SuiteName, limits: Limits) -> Self {
+        let (mix_limits, relay_limits) = (MixLimits::default(), RelayLimits::default());
+        Self { limits, mix_limits, relay_limits, ..Self::new(suite) }
+    }
 }
 
 /// Parts of a local network.

@@ -187,7 +187,9 @@ impl NetworkDirectory {
     /// # Errors
     /// The directory cannot be made.
     pub fn temporary(name: &str) -> Result<Self, LocalnetError> {
-        Scratch::new(name).map(Self::Temporary).map_err(LocalnetError::System)
+        Scratch::new(name)
+            .map(Self::Temporary)
+            .map_err(|source| LocalnetError::File { path: std::env::temp_dir(), source })
     }
 
     /// Path of the directory.

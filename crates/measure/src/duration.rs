@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-/// Parses a duration longer than nothing; a number without a unit counts seconds.
+/// Parses a duration of a millisecond or more; a number without a unit counts seconds.
 ///
 /// # Errors
-/// The text is no duration, or it is zero; the message names an example.
+/// The text is no duration, or it is shorter; the message names an example.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let bare = text.ends_with(|last: char| last.is_ascii_digit());
     let with_unit = if bare { format!("{text}s") } else { text.to_owned() };
     match humantime::parse_duration(&with_unit) {
-        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        Ok(duration) if duration.as_millis() == 0 => {
+            Err("it must be a millisecond or longer".to_owned())
+        }
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; write 250ms, 90s, 5m or 2h")),
     }
@@ -46,9 +48,18 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in
-            ["", "s", "-1s", "-3s", "1.2.3s", "5 parsecs", "0s", "0", "99999999999999999999h"]
-        {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "-3s",
+            "1.2.3s",
+            "500us",
+            "5 parsecs",
+            "0s",
+            "0",
+            "99999999999999999999h",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

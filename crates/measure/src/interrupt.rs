@@ -1,6 +1,7 @@
 //! Signals by which a program is asked to end: Ctrl-C, and SIGTERM of a service manager.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,4 +28,17 @@ impl Interrupt {
             _ = self.terminate.recv() => {}
         }
     }
+
+    /// Waits until the program, which is ending already, is asked once more. Signals of the first
+    /// half second count with the first: some callers signal a process and then its group.
+    pub async fn asked_again(&mut self) {
+        let begun = Instant::now();
+        self.asked().await;
+        while begun.elapsed() < TOGETHER {
+            self.asked().await;
+        }
+    }
 }
+
+/// Time in which several signals are one request.
+const TOGETHER: Duration = Duration::from_millis(500);

@@ -286,7 +286,7 @@ fn runtime(scratch: &Scratch) -> Result<Runtime, MixError> {
 /// A network whose nodes have the default limits, with one worker.
 fn plan_options(suite: SuiteName) -> PlanOptions {
     let limits = Limits { workers: 1, replay_tags: REPLAY_TAGS, ..Limits::default() };
-    PlanOptions { limits, ..PlanOptions::new(suite) }
+    PlanOptions::with_node_limits(suite, limits)
 }
 
 /// Layer 2 for people: mixes before it and mixes after it.
