@@ -2,7 +2,6 @@
 
 mod flow;
 mod grid;
-mod pcap;
 mod report;
 
 use std::fs::File;
@@ -11,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rohrpost_localnet::capture::{Datagram, Manifest};
+use rohrpost_localnet::capture::{Datagram, Manifest, PcapError, PcapReader, Record};
 use rohrpost_measure::output::say;
 
-use pcap::{PcapError, PcapReader, Record};
 use report::Report;
 
 /// Options of `rohrpost-adversary wire`.

@@ -24,7 +24,7 @@ use rohrpost_network::unix_now;
 
 pub use datagram::{Datagram, QuicHeader};
 pub use manifest::{Manifest, ManifestLink, ManifestNode};
-pub use pcap::PcapWriter;
+pub use pcap::{PcapError, PcapReader, PcapWriter, Record};
 use socket::PacketSocket;
 
 /// A capture that could begin: the system has granted the socket.
