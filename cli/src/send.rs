@@ -98,7 +98,7 @@ async fn follow(
     by: Instant,
     output: &Output,
 ) -> Result<OutgoingMessage, CommandError> {
-    let bar = output.progress(u64::from(accepted.letters));
+    let bar = output.progress(u64::from(accepted.fragments));
     show(&bar, &accepted);
     let (mut last, mut trouble) = (accepted, None);
     while last.fate != until && matches!(last.fate, Fate::Queued | Fate::Sent) {
@@ -115,9 +115,9 @@ async fn follow(
                 bar.finish_and_clear();
                 let why = trouble.map_or_else(String::new, |why| format!(": {why}"));
                 return Err(CommandError::Late(format!(
-                    "the message is in the outbox ({} of {} letters have left), and leaves when the \
+                    "the message is in the outbox ({} of {} fragments have left), and leaves when the \
                      client is online{why}",
-                    last.left, last.letters
+                    last.left, last.fragments
                 )));
             }
         }

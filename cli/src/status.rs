@@ -85,10 +85,10 @@ fn describe(status: &Status, all: bool) -> Vec<String> {
 }
 
 fn line(message: &OutgoingMessage) -> String {
-    let OutgoingMessage { to, left, letters, bytes, accepted, since, .. } = message;
+    let OutgoingMessage { to, left, fragments, bytes, accepted, since, .. } = message;
     let what = message.file.as_deref().unwrap_or("text");
     let fate = match message.fate {
-        Fate::Queued => format!("queued, {left} of {letters} letters have left"),
+        Fate::Queued => format!("queued, {left} of {fragments} fragments have left"),
         Fate::Sent => format!("sent, waiting for the other client until {}", when(message.expires)),
         Fate::Delivered => format!("delivered {}", when(*since)),
         Fate::Expired => format!("expired {}; it may have arrived", when(*since)),

@@ -221,7 +221,7 @@ pub struct OutgoingMessage {
     /// Fragments of the message that have left at least once since the client started.
     pub left: u32,
     /// Fragments that the message takes.
-    pub letters: u32,
+    pub fragments: u32,
     /// Seconds that the grid needs for the fragments that have not left, if nothing else waits and
     /// nothing is lost.
     pub estimate: u64,

@@ -1,8 +1,9 @@
 //! Fingerprints: words by which two people make sure, by voice, that a card is the other's.
 //!
-//! `fingerprint = first 88 bits of BLAKE3-derive("rohrpost fingerprint v1", network id ‖ identity)`,
-//! shown as eight words of the BIP-39 English list, 11 bits each. Against an attacker who wants an
-//! identity with the words of another, 88 bits stand; whoever compares fewer words has less.
+//! `fingerprint = first 88 bits of BLAKE3-derive("rohrpost fingerprint v1", network id ‖
+//! identity)`, shown as eight words of the BIP-39 English list, 11 bits each. Against an attacker
+//! who wants an identity with the words of another, 88 bits stand; whoever compares fewer words has
+//! less.
 
 use std::fmt;
 

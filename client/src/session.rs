@@ -113,8 +113,8 @@ impl Session {
         answer.await.map_err(|_| PostError::NotConnected)?
     }
 
-    /// Notes that what has come in an [`Arrived`](rohrpost_proto::courier::Event::Arrived) is committed:
-    /// the sender may be told.
+    /// Notes that what has come in an [`Arrived`](rohrpost_proto::courier::Event::Arrived) is
+    /// committed: the sender may be told.
     pub async fn keep(&self, sender: KeyId, sequence: u64, fragment: u32) {
         self.command(Command::Keep { sender, sequence, fragment }).await;
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rohrpost_client::Card;
-use rohrpost_fuzz::letter::{NETWORK, PARTIES};
+use rohrpost_fuzz::fragment::{NETWORK, PARTIES};
 use rohrpost_fuzz::network::{NOW, TRUST, roster_text, sign};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Contact, ContactMailbox};

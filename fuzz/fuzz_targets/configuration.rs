@@ -12,7 +12,7 @@ use std::time::Duration;
 use data_encoding::{BASE64, HEXLOWER};
 use libfuzzer_sys::fuzz_target;
 use rohrpost_client::Card;
-use rohrpost_fuzz::letter::{NETWORK, PARTIES};
+use rohrpost_fuzz::fragment::{NETWORK, PARTIES};
 use rohrpost_fuzz::network::{NODES, NOW, TRUST, sign};
 use rohrpost_node::NodeConfig;
 use rohrpost_proto::directory::roster::{

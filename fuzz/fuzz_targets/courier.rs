@@ -13,14 +13,14 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::carrier::{Carrier, End};
-use rohrpost_fuzz::letter::{PARTIES, letter_len, seal_in_roster};
-use rohrpost_fuzz::mail::{PartChoice, ReceiptChoice, letter};
+use rohrpost_fuzz::fragment::{PARTIES, fragment_len, seal_in_roster};
+use rohrpost_fuzz::mail::{PartChoice, ReceiptChoice, fragment};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
 use rohrpost_fuzz::owner::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
-    Envelope, Fragment, IdentitySecret, KeyId, Kind, Letter, MessageId, PrekeySecret,
+    Envelope, FragmentPosition, IdentitySecret, KeyId, Kind, Fragment, MessageId, PrekeySecret,
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
@@ -37,7 +37,7 @@ enum Operation {
     /// The contact sends an acknowledgement, cut short by so many bytes.
     Receipt(ReceiptChoice, u8),
     /// The contact sends any bytes of fragment, which are no acknowledgement.
-    Letter(Vec<u8>),
+    Fragment(Vec<u8>),
     /// A relay answers with garbage.
     Garbage,
     /// A relay hands out one of the client's own loops again.
@@ -91,7 +91,7 @@ struct World {
 
 /// Content of an envelope that waits in the client's mailbox.
 enum Mail {
-    Letter(Vec<u8>),
+    Fragment(Vec<u8>),
     Receipt(ReceiptChoice, Vec<u8>),
     Garbage,
     Loop,
@@ -124,17 +124,17 @@ impl World {
         match operation {
             Operation::Part(part, kept) => {
                 let body = if *kept { &b"x"[..] } else { LOST };
-                self.mail.push_back(Mail::Letter(letter(&part.part(), body)));
+                self.mail.push_back(Mail::Fragment(fragment(&part.part(), body)));
             }
             Operation::Receipt(receipt, cut) => {
                 let mut body = receipt.encode();
                 body.truncate(body.len().saturating_sub(usize::from(cut % 16)));
                 self.mail.push_back(Mail::Receipt(receipt.clone(), body));
             }
-            Operation::Letter(bytes) => {
-                let mut bytes = rohrpost_fuzz::sized(bytes, letter_len::<Toy>());
+            Operation::Fragment(bytes) => {
+                let mut bytes = rohrpost_fuzz::sized(bytes, fragment_len::<Toy>());
                 bytes[42] = bytes[42].min(2);
-                self.mail.push_back(Mail::Letter(bytes));
+                self.mail.push_back(Mail::Fragment(bytes));
             }
             Operation::Garbage => self.mail.push_back(Mail::Garbage),
             Operation::Loop => self.mail.push_back(Mail::Loop),
@@ -255,7 +255,7 @@ impl World {
             Instruction::Store(store) => {
                 let to = alice().mailboxes.into_iter().find(|known| known.id == store.mailbox);
                 assert!(to.is_some_and(|known| known.relay == relay));
-                self.check_letter(&store.envelope);
+                self.check_fragment(&store.envelope);
             }
         }
     }
@@ -263,15 +263,15 @@ impl World {
     fn answer(&mut self, surb: Surb<Toy>) {
         let mail = self.mail.pop_front();
         let envelope: Option<Envelope<Toy>> = match &mail {
-            Some(Mail::Letter(bytes)) => Some(seal_in_roster(bytes)),
+            Some(Mail::Fragment(bytes)) => Some(seal_in_roster(bytes)),
             Some(Mail::Receipt(_, body)) => {
                 let part = Part {
                     sequence: 0,
                     message: MessageId::new([9; 16]),
                     kind: Kind::Acknowledgement,
-                    fragment: Fragment::WHOLE,
+                    position: FragmentPosition::WHOLE,
                 };
-                Some(seal_in_roster(&letter(&part, body)))
+                Some(seal_in_roster(&fragment(&part, body)))
             }
             Some(Mail::Loop) => self.own.front().map(|own| {
                 Envelope::from_bytes(own.as_bytes()).expect("it is a copy of an envelope")
@@ -310,9 +310,9 @@ impl World {
     fn hear(&mut self) {
         while let Some(event) = self.courier.poll_event() {
             match event {
-                Event::Arrived { letter, sender: from, .. } => {
+                Event::Arrived { fragment, sender: from, .. } => {
                     assert!(from == sender());
-                    self.arrived(&letter);
+                    self.arrived(&fragment);
                 }
                 Event::Complete { messages, below, .. } => self.kept.complete(&messages, below),
                 Event::Sent { message, fragment, .. } => {
@@ -336,11 +336,11 @@ impl World {
         }
     }
 
-    fn arrived(&mut self, letter: &Letter) {
-        assert!(letter.sequence >= self.kept.below, "of a message that is over");
-        if *letter.body != *LOST {
-            self.kept.keep(&Part::of(letter));
-            self.courier.keep(self.now, sender(), letter.sequence, letter.fragment.index);
+    fn arrived(&mut self, fragment: &Fragment) {
+        assert!(fragment.sequence >= self.kept.below, "of a message that is over");
+        if *fragment.body != *LOST {
+            self.kept.keep(&Part::of(fragment));
+            self.courier.keep(self.now, sender(), fragment.sequence, fragment.position.index);
         }
     }
 
@@ -352,17 +352,17 @@ impl World {
 
     /// Checks that the contact gets a fragment as it was posted, or an acknowledgement of what is
     /// stored of its own messages.
-    fn check_letter(&self, envelope: &Envelope<Toy>) {
+    fn check_fragment(&self, envelope: &Envelope<Toy>) {
         let prekey = alice_prekey();
         let opened = envelope.open(&[&prekey], &ROSTER.network_id).expect("sealed for the contact");
-        let letter = opened.letter(PARTIES.alice.public(), PARTIES.bob.public());
-        let letter = letter.expect("a courier writes valid letters");
-        if letter.kind == Kind::Acknowledgement {
-            return self.kept.check_receipt(&letter.body);
+        let fragment = opened.fragment(PARTIES.alice.public(), PARTIES.bob.public());
+        let fragment = fragment.expect("a courier writes valid fragments");
+        if fragment.kind == Kind::Acknowledgement {
+            return self.kept.check_receipt(&fragment.body);
         }
-        let posted = &self.posted[&letter.sequence];
-        assert!(posted.id == letter.message && posted.count() == letter.fragment.count);
-        assert_eq!(posted.void, letter.kind == Kind::Void);
+        let posted = &self.posted[&fragment.sequence];
+        assert!(posted.id == fragment.message && posted.count() == fragment.position.count);
+        assert_eq!(posted.void, fragment.kind == Kind::Void);
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::change::{Change, apply, differ};
-use rohrpost_fuzz::letter::{self, NETWORK, PARTIES};
+use rohrpost_fuzz::fragment::{self, NETWORK, PARTIES};
 use rohrpost_fuzz::path;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_fuzz::{SuiteChoice, rng, sized};
 use rohrpost_packet::envelope::{
-    Envelope, Fragment, Kind, Letter, LetterError, MessageId, OpenError, SealError,
-    letter_body_len, seal,
+    Envelope, FragmentPosition, Kind, Fragment, FragmentError, MessageId, OpenError, SealError,
+    fragment_body_len, seal,
 };
 use rohrpost_packet::{
     Classic, Delay, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, SessionId,
@@ -27,8 +27,8 @@ use rohrpost_proto::directory::trust::JoinKey;
 enum Case<'a> {
     Raw { suite: SuiteChoice, bytes: &'a [u8] },
     Changed { suite: SuiteChoice, changes: Vec<Change> },
-    LetterBytes { suite: SuiteChoice, bytes: &'a [u8] },
-    Letter { suite: SuiteChoice, letter: LetterChoice<'a> },
+    FragmentBytes { suite: SuiteChoice, bytes: &'a [u8] },
+    Fragment { suite: SuiteChoice, fragment: FragmentChoice<'a> },
     SurbBytes { exact: bool, bytes: &'a [u8] },
     Reply { hops: u8, at: u8, cut: u8, changes: Vec<Change>, body: &'a [u8] },
     Instruction { suite: SuiteChoice, whole: bool, bytes: &'a [u8] },
@@ -37,10 +37,10 @@ enum Case<'a> {
 }
 
 #[derive(Arbitrary, Debug)]
-struct LetterChoice<'a> {
+struct FragmentChoice<'a> {
     message: [u8; 16],
     sequence: u64,
-    fragment: (u32, u32),
+    position: (u32, u32),
     minutes: u32,
     certificate: Option<&'a [u8]>,
     body: &'a [u8],
@@ -54,10 +54,10 @@ fuzz_target!(|case: Case<'_>| match case {
     Case::Raw { suite: SuiteChoice::Classic, bytes } => raw::<Classic>(bytes),
     Case::Changed { suite: SuiteChoice::Hybrid, changes } => changed(&HYBRID, &changes),
     Case::Changed { suite: SuiteChoice::Classic, changes } => changed(&CLASSIC, &changes),
-    Case::LetterBytes { suite: SuiteChoice::Hybrid, bytes } => letter_bytes::<Hybrid>(bytes),
-    Case::LetterBytes { suite: SuiteChoice::Classic, bytes } => letter_bytes::<Classic>(bytes),
-    Case::Letter { suite: SuiteChoice::Hybrid, letter } => sealed::<Hybrid>(&letter),
-    Case::Letter { suite: SuiteChoice::Classic, letter } => sealed::<Classic>(&letter),
+    Case::FragmentBytes { suite: SuiteChoice::Hybrid, bytes } => fragment_bytes::<Hybrid>(bytes),
+    Case::FragmentBytes { suite: SuiteChoice::Classic, bytes } => fragment_bytes::<Classic>(bytes),
+    Case::Fragment { suite: SuiteChoice::Hybrid, fragment } => sealed::<Hybrid>(&fragment),
+    Case::Fragment { suite: SuiteChoice::Classic, fragment } => sealed::<Classic>(&fragment),
     Case::SurbBytes { exact, bytes } => surb_bytes(exact, bytes),
     Case::Reply { hops, at, cut, changes, body } => reply(hops, at, cut, &changes, body),
     Case::Instruction { suite: SuiteChoice::Hybrid, whole, bytes } => {
@@ -71,8 +71,8 @@ fuzz_target!(|case: Case<'_>| match case {
     Case::Answer { suite: SuiteChoice::Classic, whole, bytes } => answer::<Classic>(whole, bytes),
 });
 
-static HYBRID: LazyLock<Envelope<Hybrid>> = LazyLock::new(|| letter::seal(LETTER));
-static CLASSIC: LazyLock<Envelope<Classic>> = LazyLock::new(|| letter::seal(LETTER));
+static HYBRID: LazyLock<Envelope<Hybrid>> = LazyLock::new(|| fragment::seal(FRAGMENT));
+static CLASSIC: LazyLock<Envelope<Classic>> = LazyLock::new(|| fragment::seal(FRAGMENT));
 static HOPS_OF_REPLIES: LazyLock<[HopSecretKey<Toy>; HOPS]> = LazyLock::new(path::keys);
 
 /// Checks that nobody seals an envelope without the recipient's prekey.
@@ -83,10 +83,10 @@ fn raw<S: Suite>(bytes: &[u8]) {
     assert_eq!(open(&envelope).err(), Some(OpenError::Recipient));
 }
 
-fn open<S: Suite>(envelope: &Envelope<S>) -> Result<Letter, OpenError> {
+fn open<S: Suite>(envelope: &Envelope<S>) -> Result<Fragment, OpenError> {
     let opened = envelope.open(&[&PARTIES.prekey], &NETWORK)?;
     assert_eq!(opened.sender(), PARTIES.alice.public().key_id());
-    opened.letter(PARTIES.bob.public(), PARTIES.alice.public())
+    opened.fragment(PARTIES.bob.public(), PARTIES.alice.public())
 }
 
 fn changed<S: Suite>(whole: &Envelope<S>, changes: &[Change]) {
@@ -99,62 +99,62 @@ fn changed<S: Suite>(whole: &Envelope<S>, changes: &[Change]) {
 
 /// Checks that what is read out of a fragment is what the specification says, and fits into it
 /// again.
-fn letter_bytes<S: Suite>(bytes: &[u8]) {
-    let letter = match open(&letter::seal::<S>(bytes)) {
-        Ok(letter) => letter,
-        Err(OpenError::Letter(LetterError::Version)) => {
+fn fragment_bytes<S: Suite>(bytes: &[u8]) {
+    let fragment = match open(&fragment::seal::<S>(bytes)) {
+        Ok(fragment) => fragment,
+        Err(OpenError::Fragment(FragmentError::Version)) => {
             return assert_ne!(bytes.first(), Some(&1));
         }
-        Err(OpenError::Letter(LetterError::Malformed)) => return,
+        Err(OpenError::Fragment(FragmentError::Malformed)) => return,
         Err(other) => panic!("{other} behind a valid seal"),
     };
-    let bytes = sized(bytes, letter::letter_len::<S>());
+    let bytes = sized(bytes, fragment::fragment_len::<S>());
     assert_eq!(bytes[0], 1);
-    assert_eq!(letter.message.as_bytes()[..], bytes[4..20]);
-    assert_eq!(letter.sequence.to_be_bytes(), bytes[20..28]);
-    assert_eq!(letter.minutes.to_be_bytes(), bytes[36..40]);
-    assert!(letter.fragment.index < letter.fragment.count);
-    let again = open(&seal_letter::<S>(&letter).expect("it fitted before")).expect("just sealed");
-    same(&again, &letter);
+    assert_eq!(fragment.message.as_bytes()[..], bytes[4..20]);
+    assert_eq!(fragment.sequence.to_be_bytes(), bytes[20..28]);
+    assert_eq!(fragment.minutes.to_be_bytes(), bytes[36..40]);
+    assert!(fragment.position.index < fragment.position.count);
+    let again = open(&seal_fragment::<S>(&fragment).expect("it fitted before")).expect("just sealed");
+    same(&again, &fragment);
 }
 
-fn seal_letter<S: Suite>(letter: &Letter) -> Result<Envelope<S>, SealError> {
+fn seal_fragment<S: Suite>(fragment: &Fragment) -> Result<Envelope<S>, SealError> {
     let (bob, prekey) = (PARTIES.bob.public(), PARTIES.prekey.public());
-    seal(&PARTIES.alice, bob, prekey, &NETWORK, letter, &mut rng(35))
+    seal(&PARTIES.alice, bob, prekey, &NETWORK, fragment, &mut rng(35))
 }
 
-fn same(one: &Letter, other: &Letter) {
-    assert!(one.message == other.message && one.fragment == other.fragment);
+fn same(one: &Fragment, other: &Fragment) {
+    assert!(one.message == other.message && one.position == other.position);
     assert_eq!(one.kind, other.kind);
     assert_eq!((one.sequence, one.minutes), (other.sequence, other.minutes));
     assert!(one.certificate == other.certificate && one.body == other.body);
 }
 
 /// Checks that a fragment is sealed if and only if it fits, and comes back as it was.
-fn sealed<S: Suite>(choice: &LetterChoice<'_>) {
+fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
     let certificate = choice.certificate.map(<[u8]>::to_vec);
     let len = body.len() + certificate.as_ref().map_or(0, Vec::len);
-    let (index, count) = choice.fragment;
-    let letter = Letter {
+    let (index, count) = choice.position;
+    let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),
         sequence: choice.sequence,
-        fragment: Fragment { index, count },
+        position: FragmentPosition { index, count },
         minutes: choice.minutes,
         certificate,
         body: body.into(),
     };
-    let envelope = match seal_letter::<S>(&letter) {
+    let envelope = match seal_fragment::<S>(&fragment) {
         Ok(envelope) => envelope,
-        Err(SealError::Letter(LetterError::Malformed)) => return assert!(index >= count),
-        Err(SealError::Letter(LetterError::TooLong { len: told, room })) => {
-            return assert!(told == len && room == letter_body_len::<S>() && len > room);
+        Err(SealError::Fragment(FragmentError::Malformed)) => return assert!(index >= count),
+        Err(SealError::Fragment(FragmentError::TooLong { len: told, room })) => {
+            return assert!(told == len && room == fragment_body_len::<S>() && len > room);
         }
         Err(other) => panic!("{other} of a valid prekey"),
     };
     let again = open(&envelope).expect("just sealed");
-    same(&again, &letter);
+    same(&again, &fragment);
 }
 
 fn surb_bytes(exact: bool, bytes: &[u8]) {
@@ -265,7 +265,7 @@ fn answer<S: Suite>(whole: bool, bytes: &[u8]) {
 
 /// A fragment of version 1, without certificate, the only one of its message, with a text of two
 /// bytes.
-const LETTER: &[u8] = &[
+const FRAGMENT: &[u8] = &[
     1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
     0, 0, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0, b'h', b'i',
 ];

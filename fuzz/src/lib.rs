@@ -4,7 +4,7 @@
 pub mod carrier;
 pub mod change;
 pub mod layer;
-pub mod letter;
+pub mod fragment;
 pub mod mail;
 pub mod network;
 pub mod owner;

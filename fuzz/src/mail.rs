@@ -1,7 +1,7 @@
 //! Fragments that a contact can write: of any content, by the layout of `docs/packet-format.md` §9.
 
 use arbitrary::Arbitrary;
-use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
+use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId};
 use rohrpost_proto::courier::Part;
 
 /// A number of a message, near enough to others to meet them.
@@ -56,7 +56,7 @@ impl PartChoice {
             sequence: self.number.get(),
             message: MessageId::new([self.message % 4; 16]),
             kind: kind[usize::from(self.kind % 4)],
-            fragment: Fragment { index: u32::from(self.index) % count, count },
+            position: FragmentPosition { index: u32::from(self.index) % count, count },
         }
     }
 }
@@ -105,14 +105,14 @@ impl ReceiptChoice {
 
 /// Encodes a fragment of a message.
 #[must_use]
-pub fn letter(part: &Part, body: &[u8]) -> Vec<u8> {
+pub fn fragment(part: &Part, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1, 0, 0, 0];
     bytes.extend_from_slice(part.message.as_bytes());
     bytes.extend_from_slice(&part.sequence.to_be_bytes());
-    bytes.extend_from_slice(&part.fragment.index.to_be_bytes());
-    bytes.extend_from_slice(&part.fragment.count.to_be_bytes());
+    bytes.extend_from_slice(&part.position.index.to_be_bytes());
+    bytes.extend_from_slice(&part.position.count.to_be_bytes());
     bytes.extend_from_slice(&[0; 4]);
-    let len = u16::try_from(body.len()).expect("a letter is short");
+    let len = u16::try_from(body.len()).expect("a fragment is short");
     bytes.extend_from_slice(&len.to_be_bytes());
     bytes.extend_from_slice(&[part.kind.byte(), 0]);
     bytes.extend_from_slice(body);

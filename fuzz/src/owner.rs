@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
+use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, Message, Part};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
-use crate::letter::letter_len;
+use crate::fragment::fragment_len;
 use crate::toy::Toy;
 
 /// Model of the client's store: what it has of the contact's messages.
@@ -44,13 +44,13 @@ pub struct Posted {
 impl Kept {
     /// Stores a fragment on the disk; those of another message of its number are gone.
     pub fn keep(&mut self, part: &Part) {
-        let Part { message, kind, fragment, .. } = *part;
-        let new = || Open { message, kind, count: fragment.count, indices: BTreeSet::new() };
+        let Part { message, kind, position, .. } = *part;
+        let new = || Open { message, kind, count: position.count, indices: BTreeSet::new() };
         let open = self.open.entry(part.sequence).or_insert_with(new);
-        if (open.message, open.kind, open.count) != (message, kind, fragment.count) {
+        if (open.message, open.kind, open.count) != (message, kind, position.count) {
             *open = new();
         }
-        open.indices.insert(fragment.index);
+        open.indices.insert(position.index);
     }
 
     /// Takes messages that the courier tells of: whole, once, in order.
@@ -79,7 +79,7 @@ impl Kept {
                 sequence: *sequence,
                 message: *message,
                 kind: *kind,
-                fragment: Fragment { index: *index, count: *count },
+                position: FragmentPosition { index: *index, count: *count },
             })
         });
         parts.collect()
@@ -119,7 +119,7 @@ impl Posted {
     #[must_use]
     pub fn count(&self) -> u32 {
         let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
-        u32::try_from(count).expect("a few letters")
+        u32::try_from(count).expect("a few fragments")
     }
 
     /// Tells whether all of the message has come.
@@ -150,4 +150,4 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = letter_len::<Toy>() - 44;
+pub const ROOM: usize = fragment_len::<Toy>() - 44;

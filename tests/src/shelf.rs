@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, Courier, Event, Message, Part};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
@@ -72,7 +72,7 @@ impl Shelf {
     /// there is one.
     pub(crate) fn hear(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
         match event {
-            Event::Arrived { letter, sender, .. } => Some(self.keep(*sender, letter)),
+            Event::Arrived { fragment, sender, .. } => Some(self.keep(*sender, fragment)),
             Event::Complete { sender, messages, below } => {
                 self.complete(*sender, messages, *below);
                 None
@@ -94,9 +94,9 @@ impl Shelf {
         }
     }
 
-    fn keep(&mut self, sender: KeyId, letter: &Letter) -> (KeyId, u64, u32) {
-        let place = (sender, letter.sequence, letter.fragment.index);
-        let kept = Kept { part: Part::of(letter), body: letter.body.to_vec() };
+    fn keep(&mut self, sender: KeyId, fragment: &Fragment) -> (KeyId, u64, u32) {
+        let place = (sender, fragment.sequence, fragment.position.index);
+        let kept = Kept { part: Part::of(fragment), body: fragment.body.to_vec() };
         self.parts.insert(place, kept);
         place
     }

@@ -162,11 +162,13 @@ impl<S: Suite> World<S> {
     /// Bodies of the fragments that have reached a client, in order of arrival.
     #[must_use]
     pub fn arrived(&self, client: usize) -> Vec<Vec<u8>> {
-        let letter = |told: &ClientEvent| match &told.event {
-            Event::Arrived { letter, .. } if told.client == client => Some(letter.body.to_vec()),
+        let message = |told: &ClientEvent| match &told.event {
+            Event::Arrived { fragment, .. } if told.client == client => {
+                Some(fragment.body.to_vec())
+            }
             _ => None,
         };
-        self.events.iter().filter_map(letter).collect()
+        self.events.iter().filter_map(message).collect()
     }
 
     /// Number of packets that a node has dropped for this reason.

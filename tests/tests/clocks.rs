@@ -38,7 +38,7 @@ const OF_CLIENTS: [Skew; 4] = [
 /// relays' clocks agree within seconds. All messages arrive, also first in the mail of the longest
 /// delayed.
 #[test]
-fn letters_arrive_although_clocks_are_minutes_off() {
+fn messages_arrive_although_clocks_are_minutes_off() {
     for seed in seeds() {
         let mut world = World::<Toy>::of(Setup { skews: of_nodes(), ..Setup::new(seed) });
         let clients: Vec<_> = OF_CLIENTS

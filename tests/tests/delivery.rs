@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_tests::{Conditions, Layout, Setup, Toy, World, seeds};
 
-fn letters_arrive_both_ways<S: Suite>(seed: u64) {
+fn messages_arrive_both_ways<S: Suite>(seed: u64) {
     let mut world = World::<S>::new(seed, Conditions::CALM);
     let (alice, bob) = (world.add_client(NodeNumber::new(1)), world.add_client(NodeNumber::new(3)));
     world.introduce(alice, bob);
     world.run_for(Duration::from_secs(30));
-    let full = vec![0x5a; letter_body_len::<S>()];
+    let full = vec![0x5a; fragment_body_len::<S>()];
     world.post(alice, bob, 1_u8, &full);
     world.post(bob, alice, 2_u8, b"and back");
     world.run_for(Duration::from_secs(20));
@@ -25,16 +25,16 @@ fn letters_arrive_both_ways<S: Suite>(seed: u64) {
 }
 
 #[test]
-fn letters_arrive_both_ways_in_every_suite() {
-    letters_arrive_both_ways::<Hybrid>(1);
-    letters_arrive_both_ways::<Classic>(1);
+fn messages_arrive_both_ways_in_every_suite() {
+    messages_arrive_both_ways::<Hybrid>(1);
+    messages_arrive_both_ways::<Classic>(1);
     for seed in seeds() {
-        letters_arrive_both_ways::<Toy>(seed);
+        messages_arrive_both_ways::<Toy>(seed);
     }
 }
 
 #[test]
-fn a_letter_served_twice_arrives_once() {
+fn a_message_served_twice_arrives_once() {
     let lossy = Conditions { lost_per_million: 100_000, ..Conditions::CALM };
     // Soon acknowledged, so that the run is short.
     let traffic = Traffic { ack_delay: Duration::from_secs(20), ..Traffic::default() };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand::RngExt;
 use rand_core::SeedableRng;
-use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Generation, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::time::Time;
 use rohrpost_tests::{
@@ -240,7 +240,7 @@ fn unfold<S: Suite>(world: &mut World<S>, deeds: Vec<(Duration, Deed)>, seed: u6
         match deed {
             Deed::Post { from, to } => {
                 // One in twenty is of two to five fragments.
-                let room = letter_body_len::<S>();
+                let room = fragment_body_len::<S>();
                 let fragments = if rng.random_ratio(1, 20) { rng.random_range(2..=5) } else { 1 };
                 let len = rng.random_range((fragments - 1) * room..fragments * room).max(4);
                 let mut body = vec![0; len];

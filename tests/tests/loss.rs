@@ -17,7 +17,7 @@ const LETTERS_EACH: u8 = 30;
 /// thousand seeds it does not; seeds are fixed). Nothing is acknowledged and so nothing is sent
 /// again in this time: what is lost on the way to the mailbox is; what is lost behind it is not.
 #[test]
-fn the_part_of_letters_that_arrives_is_the_product_over_the_links() {
+fn the_part_of_messages_that_arrives_is_the_product_over_the_links() {
     let (mut posted, mut arrived) = (0.0, 0.0);
     for seed in seeds() {
         let world = lossy(seed);

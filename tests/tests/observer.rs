@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
@@ -19,25 +19,25 @@ const FRAGMENTS: usize = 60;
 const CUT: Duration = Duration::from_secs(15);
 
 /// Four clients over two minutes; with mail, two of them write to each other all the time.
-fn run<S: Suite>(seed: u64, conditions: Conditions, letters: u8) -> World<S> {
+fn run<S: Suite>(seed: u64, conditions: Conditions, messages: u8) -> World<S> {
     let mut world = World::new(seed, conditions);
     let entries = [1, 2, 3, 4].map(NodeNumber::new);
     let clients = entries.map(|entry| world.add_client(entry));
     world.introduce(clients[0], clients[1]);
     world.introduce(clients[2], clients[0]);
     world.run_for(Duration::from_secs(30));
-    for number in 0..letters {
+    for number in 0..messages {
         let (from, to) = if number % 2 == 0 { (0, 1) } else { (2, 0) };
         world.post(clients[from], clients[to], number, &[number; 700]);
         world.run_for(Duration::from_secs(1));
     }
-    world.run_for(Duration::from_secs(90 - u64::from(letters)));
+    world.run_for(Duration::from_secs(90 - u64::from(messages)));
     world
 }
 
 /// Two runs of one seed, without and with mail: what goes over the clients' links, and what leaves
 /// the mailboxes, is the same byte for byte. Gives how many messages arrived.
-fn letters_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
+fn messages_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
     let silent = run::<S>(seed, conditions, 0);
     let busy = run::<S>(seed, conditions, LETTERS);
     assert_equal_records(&silent, &busy, seed);
@@ -68,11 +68,11 @@ fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
 fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
     let all = usize::from(LETTERS);
     for seed in seeds() {
-        let arrived = letters_behind_equal_records::<Toy>(seed, Conditions::CALM);
+        let arrived = messages_behind_equal_records::<Toy>(seed, Conditions::CALM);
         assert_eq!(arrived, all, "all mail arrives, seed {seed}");
     }
-    assert_eq!(letters_behind_equal_records::<Classic>(1, Conditions::CALM), all);
-    assert_eq!(letters_behind_equal_records::<Hybrid>(1, Conditions::CALM), all);
+    assert_eq!(messages_behind_equal_records::<Classic>(1, Conditions::CALM), all);
+    assert_eq!(messages_behind_equal_records::<Hybrid>(1, Conditions::CALM), all);
 }
 
 /// Lost pulls leave gaps in the answers. They are the same gaps with and without mail.
@@ -80,7 +80,7 @@ fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
 fn an_observer_cannot_tell_them_apart_by_what_is_lost() {
     let lossy = Conditions { lost_per_million: 20_000, ..Conditions::CALM };
     for seed in seeds() {
-        let arrived = letters_behind_equal_records::<Toy>(seed, lossy);
+        let arrived = messages_behind_equal_records::<Toy>(seed, lossy);
         assert!((20..=40).contains(&arrived), "{arrived} messages arrived, seed {seed}");
     }
 }
@@ -134,7 +134,7 @@ fn has_file(world: &World<Toy>) -> bool {
 }
 
 fn file() -> Vec<u8> {
-    (0..FRAGMENTS * letter_body_len::<Toy>())
+    (0..FRAGMENTS * fragment_body_len::<Toy>())
         .map(|at| u8::try_from(at % 251).expect("below 251"))
         .collect()
 }

@@ -123,7 +123,7 @@ fn clients_of_a_restarted_relay_return() {
 
 /// Keys change every two minutes, old ones are dropped; no message is lost by it.
 #[test]
-fn letters_arrive_across_changes_of_keys() {
+fn messages_arrive_across_changes_of_keys() {
     let directory = Directory { epoch: Duration::from_secs(120), ..Directory::default() };
     let layout = Layout { directory, ..Layout::default() };
     let mut world = World::<Toy>::of(Setup { layout, ..Setup::new(10) });

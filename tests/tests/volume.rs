@@ -57,7 +57,7 @@ fn volume(slot: Duration, at_least: Duration) -> String {
 
 /// Slots of four seconds, so that the run stays short: 200 virtual seconds or what it takes.
 #[test]
-fn two_thousand_clients_exchange_letters() {
+fn two_thousand_clients_exchange_messages() {
     println!("{}", volume(Duration::from_secs(4), Duration::from_secs(200)));
 }
 
@@ -83,7 +83,7 @@ fn what_a_toy_packet_costs() {
     let mut clock = CpuClock::start();
     let mut lap = || std::mem::replace(&mut clock, CpuClock::start()).elapsed() / PACKETS;
     let packets: Vec<Packet<Toy>> =
-        (0..PACKETS).map(|_| wrap(0, &hops, b"letter", &mut rng).unwrap()).collect();
+        (0..PACKETS).map(|_| wrap(0, &hops, b"message", &mut rng).unwrap()).collect();
     let wrapped = lap();
     let opened: Vec<_> =
         packets.into_iter().map(|packet| open_header(packet, 0, &keys[0]).unwrap()).collect();
@@ -93,7 +93,7 @@ fn what_a_toy_packet_costs() {
     let open = |packet, layer: usize| open_header(packet, layer, &keys[layer]).unwrap();
     for packet in forwarded {
         let packet = open(open(packet, 1).forward(), 2).forward();
-        assert!(open(packet, 3).deliver().unwrap().starts_with(b"letter"));
+        assert!(open(packet, 3).deliver().unwrap().starts_with(b"message"));
     }
     println!(
         "a toy packet of {} bytes: build for {HOPS} hops {wrapped:?}, open a header {header:?}, \

@@ -22,7 +22,7 @@ pub(crate) struct Grid {
 /// A flow while its client sends cover alone, and while messages are sent.
 pub(crate) struct Comparison {
     pub(crate) cover: Grid,
-    pub(crate) letters: Grid,
+    pub(crate) messages: Grid,
 }
 
 impl Grid {
@@ -56,21 +56,21 @@ impl Comparison {
     ) -> Option<Self> {
         let times = times(flow).filter(|at| *at >= start).collect::<Vec<_>>();
         let (cells, slot_ms) = (cells(&times, frame_len), slot.as_secs_f64() * 1e3);
-        let with_letters = |at: Duration| {
+        let with_messages = |at: Duration| {
             let periods = (at - start).as_nanos() / period.as_nanos().max(1);
             periods.is_multiple_of(2)
         };
         let (offsets, counts): (Vec<_>, _) =
             (offsets(&cells, slot_ms).collect(), per_slot(&times, slot_ms));
-        let part = |letters: bool| {
-            let offsets = offsets.iter().filter(|(at, _)| with_letters(*at) == letters);
-            let counts = counts.iter().filter(|(at, _)| with_letters(*at) == letters);
+        let part = |messages: bool| {
+            let offsets = offsets.iter().filter(|(at, _)| with_messages(*at) == messages);
+            let counts = counts.iter().filter(|(at, _)| with_messages(*at) == messages);
             let offsets = Sample::new(offsets.map(|(_, offset)| *offset));
             let datagrams = tally(counts.map(|(_, count)| *count));
             let slots = datagrams.values().sum();
             (!offsets.is_empty()).then_some(Grid { offsets, slots, datagrams })
         };
-        Some(Self { cover: part(false)?, letters: part(true)? })
+        Some(Self { cover: part(false)?, messages: part(true)? })
     }
 }
 
@@ -226,17 +226,17 @@ mod tests {
     }
 
     #[test]
-    fn cover_and_letters_are_told_apart_by_their_periods() {
+    fn cover_and_messages_are_told_apart_by_their_periods() {
         let period = Duration::from_secs(2);
         // Eight slots with messages, eight without; the former are 7 ms late.
         let late = |slot| if slot / 8 % 2 == 0 { 7.0 } else { 0.0 };
         let flow = flow(&(0..48).collect::<Vec<_>>(), late);
         let start = flow.datagrams[0].at + Duration::from_millis(1_250);
         let it = Comparison::of(&flow, T, CELL, start, period).unwrap();
-        assert_eq!((it.cover.offsets.len(), it.letters.offsets.len()), (24, 24));
-        let apart = it.letters.offsets.median() - it.cover.offsets.median();
+        assert_eq!((it.cover.offsets.len(), it.messages.offsets.len()), (24, 24));
+        let apart = it.messages.offsets.median() - it.cover.offsets.median();
         assert!((apart - 7.0).abs() < 1e-6, "{apart}");
-        let (distance, critical) = it.cover.offsets.distance(&it.letters.offsets);
+        let (distance, critical) = it.cover.offsets.distance(&it.messages.offsets);
         assert!(distance > critical);
     }
 }

@@ -35,13 +35,13 @@ struct Verdict {
 impl<'a> Report<'a> {
     pub(crate) fn new(flows: Vec<Flow>, manifest: &'a Manifest) -> Self {
         let slot = Duration::from_millis(manifest.slot_ms.max(1));
-        let letters = manifest.letters_from.map(Duration::from_micros);
-        let period = Duration::from_millis(manifest.letters_period_ms);
+        let messages = manifest.messages_from.map(Duration::from_micros);
+        let period = Duration::from_millis(manifest.messages_period_ms);
         let row = |flow: Flow| {
             let client = flow.is_client().then_some(&flow);
             Row {
                 grid: client.and_then(|flow| Grid::of(flow, slot, manifest.frame_len)),
-                comparison: client.zip(letters).and_then(|(flow, start)| {
+                comparison: client.zip(messages).and_then(|(flow, start)| {
                     Comparison::of(flow, slot, manifest.frame_len, start, period)
                 }),
                 exceptions: flow.exceptions(),
@@ -107,21 +107,21 @@ impl<'a> Report<'a> {
             return;
         }
         say(
-            "Cover alone and letters from one client to another, in turn; distance of the two (Kolmogorov-Smirnov):",
+            "Cover alone and messages from one client to another, in turn; distance of the two (Kolmogorov-Smirnov):",
         );
         say(
-            "  from         to             cover letters distance  1 % value  per slot: cover | letters",
+            "  from         to             cover messages distance  1 % value  per slot: cover | messages",
         );
         for row in &self.rows {
-            let Some(Comparison { cover, letters }) = &row.comparison else { continue };
-            let (distance, critical) = cover.offsets.distance(&letters.offsets);
+            let Some(Comparison { cover, messages }) = &row.comparison else { continue };
+            let (distance, critical) = cover.offsets.distance(&messages.offsets);
             say(&format!(
-                "{} {:>5} {:>7} {distance:>8.3} {critical:>10.3}  {} | {}",
+                "{} {:>5} {:>8} {distance:>8.3} {critical:>10.3}  {} | {}",
                 row.ends(),
                 cover.offsets.len(),
-                letters.offsets.len(),
+                messages.offsets.len(),
                 counts(&cover.datagrams),
-                counts(&letters.datagrams),
+                counts(&messages.datagrams),
             ));
         }
         say("");
@@ -251,11 +251,11 @@ impl Row {
                 "last_seconds": it.last.as_secs_f64(),
             })
         };
-        let comparison = self.comparison.as_ref().map(|Comparison { cover, letters }| {
-            let (distance, critical) = cover.offsets.distance(&letters.offsets);
+        let comparison = self.comparison.as_ref().map(|Comparison { cover, messages }| {
+            let (distance, critical) = cover.offsets.distance(&messages.offsets);
             json!({
                 "cover": grid_json(cover),
-                "letters": grid_json(letters),
+                "messages": grid_json(messages),
                 "distance": distance,
                 "distance_at_1_percent": critical,
             })

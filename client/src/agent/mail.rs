@@ -1,7 +1,7 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
 use rohrpost_network::unix_now as now;
-use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{self, Complete, Event};
 
 use super::listing::incoming as listed;
@@ -14,23 +14,23 @@ impl AgentTask {
     /// Takes the events of mail. What cannot be written is not acknowledged: its senders send it
     /// again.
     pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
-        let mut arrived: Vec<(KeyId, Box<Letter>)> = Vec::new();
+        let mut arrived: Vec<(KeyId, Box<Fragment>)> = Vec::new();
         let mut later = Vec::new();
         for event in events {
             match event {
-                SessionEvent::Courier(Event::Arrived { letter, sender, .. }) => {
-                    arrived.push((sender, letter));
+                SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) => {
+                    arrived.push((sender, fragment));
                 }
                 SessionEvent::Courier(event) => later.push(event),
                 _ => {}
             }
         }
         if !arrived.is_empty() {
-            let letters = arrived.iter().map(|(sender, letter)| (*sender, &**letter));
-            match self.store.with(|store| store.keep(letters)) {
+            let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
+            match self.store.with(|store| store.keep(fragments)) {
                 Ok(()) => {
-                    for (sender, letter) in &arrived {
-                        let (sequence, index) = (letter.sequence, letter.fragment.index);
+                    for (sender, fragment) in &arrived {
+                        let (sequence, index) = (fragment.sequence, fragment.position.index);
                         self.session.keep(*sender, sequence, index).await;
                     }
                 }
@@ -100,7 +100,7 @@ impl AgentTask {
         let Some(outgoing) = self.store.with(|store| store.outgoing(id))? else {
             return Ok(());
         };
-        if left == self.progress.letters(&outgoing) && outgoing.fate == Fate::Queued {
+        if left == self.progress.fragments(&outgoing) && outgoing.fate == Fate::Queued {
             self.store.with(|store| store.settle(id, Fate::Sent, now()))?;
         }
         self.notify_outgoing(id)

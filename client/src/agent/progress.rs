@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use data_encoding::HEXLOWER;
 use rohrpost_network::Network;
-use rohrpost_packet::envelope::{KeyId, MessageId, letter_body_len};
+use rohrpost_packet::envelope::{KeyId, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::SuiteName;
 
@@ -33,8 +33,8 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(network: &Network) -> Self {
         let room = match network.roster.suite {
-            SuiteName::Hybrid => letter_body_len::<Hybrid>(),
-            SuiteName::Classic => letter_body_len::<Classic>(),
+            SuiteName::Hybrid => fragment_body_len::<Hybrid>(),
+            SuiteName::Classic => fragment_body_len::<Classic>(),
         };
         let traffic = &network.roster.traffic;
         Self {
@@ -112,19 +112,19 @@ impl Progress {
 
     /// Fragments that a message takes by its bytes of text or file; its head takes three bytes and
     /// its name.
-    pub(super) fn letters(&self, outgoing: &Outgoing) -> u32 {
+    pub(super) fn fragments(&self, outgoing: &Outgoing) -> u32 {
         let name = outgoing.name.as_ref().map_or(0, String::len);
         let len = outgoing.len + 3 + u64::try_from(name).unwrap_or(0);
         u32::try_from(len.div_ceil(self.room)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn describe(&self, outgoing: &Outgoing, to: String) -> OutgoingMessage {
-        let letters = self.letters(outgoing);
+        let fragments = self.fragments(outgoing);
         let left = match outgoing.fate {
-            Fate::Queued => self.left.get(&outgoing.id).copied().unwrap_or(0).min(letters),
-            _ => letters,
+            Fate::Queued => self.left.get(&outgoing.id).copied().unwrap_or(0).min(fragments),
+            _ => fragments,
         };
-        let remaining = f64::from(letters - left) * self.pace;
+        let remaining = f64::from(fragments - left) * self.pace;
         OutgoingMessage {
             message: HEXLOWER.encode(outgoing.id.as_bytes()),
             to,
@@ -135,7 +135,7 @@ impl Progress {
             fate: outgoing.fate,
             since: outgoing.since.as_secs(),
             left,
-            letters,
+            fragments,
             estimate: std::time::Duration::from_secs_f64(remaining).as_secs(),
         }
     }

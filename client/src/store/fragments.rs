@@ -2,7 +2,7 @@
 //! fragment: so what there is of a message is found, and forgotten, without reading what others
 //! have.
 
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, MESSAGE_BYTES, Part};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
@@ -32,15 +32,15 @@ pub(super) struct Assembled {
 }
 
 impl OpenRecord {
-    fn of(sender: KeyId, letter: &Letter) -> Self {
+    fn of(sender: KeyId, fragment: &Fragment) -> Self {
         Self {
             version: 1,
             sender: Hex(*sender.as_bytes()),
-            sequence: letter.sequence,
-            message: Hex(*letter.message.as_bytes()),
-            kind: letter.kind.byte(),
-            count: letter.fragment.count,
-            minutes: letter.minutes,
+            sequence: fragment.sequence,
+            message: Hex(*fragment.message.as_bytes()),
+            kind: fragment.kind.byte(),
+            count: fragment.position.count,
+            minutes: fragment.minutes,
         }
     }
 
@@ -64,16 +64,24 @@ impl OpenRecord {
 
 /// Stores a fragment. If it belongs to another message of that number than the fragments before it,
 /// as a tombstone does that takes an expired message's place, those are forgotten.
-pub(super) fn keep(tx: &mut WriteTx<'_>, sender: KeyId, letter: &Letter) -> Result<(), StoreError> {
-    let new = OpenRecord::of(sender, letter);
-    let known = open(tx, sender, letter.sequence)?;
+pub(super) fn keep(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    fragment: &Fragment,
+) -> Result<(), StoreError> {
+    let new = OpenRecord::of(sender, fragment);
+    let known = open(tx, sender, fragment.sequence)?;
     if known.as_ref() != Some(&new) {
         if let Some(other) = known {
             other.forget(tx)?;
         }
-        tx.put(OPEN, &message(sender, letter.sequence), &encode(&new)?)?;
+        tx.put(OPEN, &message(sender, fragment.sequence), &encode(&new)?)?;
     }
-    Ok(tx.put(FRAGMENTS, &place(sender, letter.sequence, letter.fragment.index), &letter.body)?)
+    Ok(tx.put(
+        FRAGMENTS,
+        &place(sender, fragment.sequence, fragment.position.index),
+        &fragment.body,
+    )?)
 }
 
 /// All fragments of a message in their order; none if it was taken before.
@@ -121,7 +129,7 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
                     sequence: open.sequence,
                     message: MessageId::new(open.message.0),
                     kind: Kind::from_byte(open.kind).ok_or(StoreError::Record)?,
-                    fragment: Fragment { index, count: open.count },
+                    position: FragmentPosition { index, count: open.count },
                 };
                 parts.push((open.sender(), part));
             }

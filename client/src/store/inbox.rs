@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::Complete;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
@@ -107,16 +107,16 @@ impl Store {
     /// The store cannot be written.
     pub fn keep<'l>(
         &self,
-        letters: impl IntoIterator<Item = (KeyId, &'l Letter)>,
+        fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
             let mut welcome = BTreeMap::new();
-            for (sender, letter) in letters {
+            for (sender, fragment) in fragments {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
                     new.insert(contact::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
                 }
                 if welcome[&sender] {
-                    fragments::keep(tx, sender, letter)?;
+                    fragments::keep(tx, sender, fragment)?;
                 }
             }
             Ok(())
@@ -172,7 +172,7 @@ impl Store {
                 }
             }
             for of in &mut correspondents {
-                of.parts.sort_by_key(|part| (part.sequence, part.fragment.index));
+                of.parts.sort_by_key(|part| (part.sequence, part.position.index));
             }
             Ok(correspondents)
         })

@@ -9,7 +9,7 @@ use chacha20::rand_core::SeedableRng;
 use rand::RngExt;
 use rohrpost_client::{Content, Store, StoreError};
 
-use super::world::{Client, DAY, Folder, START, carry, letters, network, unlock};
+use super::world::{Client, DAY, Folder, START, carry, fragments, network, unlock};
 
 /// Everything that a store tells.
 #[derive(PartialEq)]
@@ -38,7 +38,7 @@ impl Contents {
         let mut parts = Vec::new();
         for other in store.correspondents()? {
             let of_other = other.parts.iter();
-            parts.extend(of_other.map(|part| (other.below, part.sequence, part.fragment.index)));
+            parts.extend(of_other.map(|part| (other.below, part.sequence, part.position.index)));
         }
         let prekeys = store.profile()?.account.prekeys;
         let card = store.card(&network(), START)?.render();
@@ -69,8 +69,8 @@ fn specimen(folder: &Folder) -> Client {
     alice.store.verify("bob").unwrap();
     alice.store.acknowledge(&[1]).unwrap();
     let sent = bob.store.accept("alice", &Content::text(&"c".repeat(3000)), DAY, START).unwrap();
-    let letters = letters(&bob.store.message(sent.id).unwrap().unwrap());
-    alice.store.keep(letters[1..6].iter().map(|letter| (bob.key(), letter))).unwrap();
+    let fragments = fragments(&bob.store.message(sent.id).unwrap().unwrap());
+    alice.store.keep(fragments[1..6].iter().map(|fragment| (bob.key(), fragment))).unwrap();
     alice
 }
 

@@ -9,8 +9,8 @@ use data_encoding::HEXLOWER;
 use rohrpost_client::{Address, Fate, Store};
 use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{
-    Envelope, Fragment, IdentitySecret, Kind, Letter, MessageId, PREKEY_SEED_LEN, PrekeyPublic,
-    PrekeySecret, seal,
+    Envelope, Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, PREKEY_SEED_LEN,
+    PrekeyPublic, PrekeySecret, seal,
 };
 use rohrpost_proto::courier::Contact;
 use rohrpost_proto::mailbox::TTL;
@@ -93,18 +93,18 @@ impl Story {
     }
 
     fn seal(&self, writer: &IdentitySecret, prekey: &PrekeyPublic, day: u32) -> Envelope<Classic> {
-        let letter = Letter {
+        let fragment = Fragment {
             message: MessageId::random(&mut rand::rng()),
             kind: Kind::Content,
             sequence: u64::from(day),
-            fragment: Fragment::WHOLE,
+            position: FragmentPosition::WHOLE,
             minutes: 0,
             certificate: None,
             body: Zeroizing::new(text(day)),
         };
         let recipient = &self.cards[0].identity;
         let id = &self.alice.network.roster.network_id;
-        seal(writer, recipient, prekey, id, &letter, &mut rand::rng()).unwrap()
+        seal(writer, recipient, prekey, id, &fragment, &mut rand::rng()).unwrap()
     }
 
     /// The file's bytes at this moment, in a home of their own.
@@ -145,8 +145,8 @@ impl Story {
             return false;
         };
         let writer = if recorded.by == "contact" { &self.bob } else { &self.stranger };
-        let letter = opened.letter(&self.cards[0].identity, writer.public()).unwrap();
-        assert!(*letter.body == text(recorded.day));
+        let fragment = opened.fragment(&self.cards[0].identity, writer.public()).unwrap();
+        assert!(*fragment.body == text(recorded.day));
         true
     }
 

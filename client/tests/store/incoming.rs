@@ -1,10 +1,10 @@
 //! Messages that a client receives: fragments last, and each message comes once.
 
 use rohrpost_client::{Completed, Content, Correspondent, StoreError};
-use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Message, Part};
 
-use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, letters};
+use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, fragments};
 
 /// A file of some fragments that waits at a client for another.
 fn file(from: &Client, name: &str, len: usize) -> Message {
@@ -14,8 +14,8 @@ fn file(from: &Client, name: &str, len: usize) -> Message {
     from.store.message(sent.id).unwrap().unwrap()
 }
 
-fn keep<'l>(at: &Client, sender: KeyId, letters: impl IntoIterator<Item = &'l Letter>) {
-    at.store.keep(letters.into_iter().map(|letter| (sender, letter))).unwrap();
+fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l Fragment>) {
+    at.store.keep(fragments.into_iter().map(|fragment| (sender, fragment))).unwrap();
 }
 
 /// A contact as a session is told of it.
@@ -24,8 +24,8 @@ fn resumed(client: &Client, sender: KeyId) -> Correspondent {
     all.into_iter().find(|other| other.contact.identity.key_id() == sender).unwrap()
 }
 
-fn parts(letters: &[Letter]) -> Vec<Part> {
-    letters.iter().map(Part::of).collect()
+fn parts(fragments: &[Fragment]) -> Vec<Part> {
+    fragments.iter().map(Part::of).collect()
 }
 
 fn is_message(told: &[Completed], content: &Content, client: &Client) -> bool {
@@ -43,7 +43,7 @@ fn fragments_last_and_a_session_resumes_with_exactly_those() {
     let sender = alice.key();
     let below = resumed(&bob, sender).below;
     assert_eq!(below, first.sequence);
-    let (mut of_first, of_second) = (letters(&first), letters(&second));
+    let (mut of_first, of_second) = (fragments(&first), fragments(&second));
     let last = of_first.pop().unwrap();
     keep(&bob, sender, of_second[2..5].iter().rev());
     keep(&bob, sender, &of_first);
@@ -103,12 +103,12 @@ fn a_void_takes_the_place_of_the_fragments_that_came() {
     let [alice, bob] = Client::pair(&folder);
     let message = file(&alice, "file", 3000);
     let sender = alice.key();
-    keep(&bob, sender, &letters(&message)[..4]);
+    keep(&bob, sender, &fragments(&message)[..4]);
     let void = Message { kind: Kind::Void, body: Vec::new().into(), ..message };
-    let void_letters = letters(&void);
-    keep(&bob, sender, &void_letters);
+    let void_fragments = fragments(&void);
+    keep(&bob, sender, &void_fragments);
     let bob = bob.reopen();
-    assert!(resumed(&bob, sender).parts == parts(&void_letters));
+    assert!(resumed(&bob, sender).parts == parts(&void_fragments));
     let told = bob.store.complete(sender, &[complete(&void)], void.sequence + 1, START).unwrap();
     assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
     let after = resumed(&bob, sender);
@@ -121,12 +121,12 @@ fn what_comes_from_nobody_known_is_not_kept() {
     let [alice, bob] = Client::pair(&folder);
     let (message, sender) = (file(&alice, "file", 3000), alice.key());
     bob.store.remove("alice", START).unwrap();
-    keep(&bob, sender, &letters(&message));
+    keep(&bob, sender, &fragments(&message));
     bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();
     assert!(resumed(&bob, sender).parts.is_empty());
-    keep(&bob, sender, &letters(&message)[..3]);
+    keep(&bob, sender, &fragments(&message)[..3]);
     bob.store.block("alice", START + DAY).unwrap();
-    keep(&bob, sender, &letters(&message));
+    keep(&bob, sender, &fragments(&message));
     let below = message.sequence + 1;
     let told = bob.store.complete(sender, &[complete(&message)], below, START + DAY).unwrap();
     assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());

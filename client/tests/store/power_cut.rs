@@ -19,7 +19,7 @@ use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, START, complete, letters, network, unlock};
+use super::world::{Client, DAY, Folder, START, complete, fragments, network, unlock};
 
 const HOME: &str = "ROHRPOST_TEST_HOME";
 const SEED: &str = "ROHRPOST_TEST_SEED";
@@ -237,11 +237,11 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
         left: None,
         body: text(number).encode(),
     };
-    let letters = letters(&message);
-    let (early, late) = letters.split_at(letters.len() / 2);
+    let fragments = fragments(&message);
+    let (early, late) = fragments.split_at(fragments.len() / 2);
     let mut kept = 0;
     for part in [early, late] {
-        client.store.keep(part.iter().map(|letter| (bob, letter))).unwrap();
+        client.store.keep(part.iter().map(|fragment| (bob, fragment))).unwrap();
         kept += part.len();
         say(&format!("kept {kept}"));
     }

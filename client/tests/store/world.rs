@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rohrpost_client::{Completed, Cost, Fate, Network, Profile, Store, Unlock};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Fragment, KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, MessageId};
 use rohrpost_proto::courier::{Complete, Contact, Message};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
@@ -140,8 +140,8 @@ pub(crate) fn arrive(
     to: &Client,
     now: Duration,
 ) -> Vec<Completed> {
-    let letters = letters(message);
-    to.store.keep(letters.iter().map(|letter| (sender, letter))).unwrap();
+    let fragments = fragments(message);
+    to.store.keep(fragments.iter().map(|fragment| (sender, fragment))).unwrap();
     to.store.complete(sender, &[complete(message)], message.sequence + 1, now).unwrap()
 }
 
@@ -150,23 +150,23 @@ pub(crate) fn complete(message: &Message) -> Complete {
 }
 
 /// Cuts a message as its sender's courier does.
-pub(crate) fn letters(message: &Message) -> Vec<Letter> {
+pub(crate) fn fragments(message: &Message) -> Vec<Fragment> {
     let count = message.body.len().div_ceil(ROOM).max(1);
     let part = |index: usize| {
         let end = message.body.len().min((index + 1) * ROOM);
         Zeroizing::new(message.body[index * ROOM..end].to_vec())
     };
     let number = |index: usize| u32::try_from(index).unwrap();
-    let letter = |index| Letter {
+    let fragment = |index| Fragment {
         message: message.id,
         kind: message.kind,
         sequence: message.sequence,
-        fragment: Fragment { index: number(index), count: number(count) },
+        position: FragmentPosition { index: number(index), count: number(count) },
         minutes: message.minutes,
         certificate: None,
         body: part(index),
     };
-    (0..count).map(letter).collect()
+    (0..count).map(fragment).collect()
 }
 
 pub(crate) fn unlock() -> Unlock {

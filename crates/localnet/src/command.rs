@@ -106,7 +106,7 @@ async fn live(
         report::print(local.network(), local.plan(), &delivery, &parties);
     }
     if let Some(lifetime) = options.lifetime {
-        observer.iter().for_each(|observer| observer.letters_begin());
+        observer.iter().for_each(|observer| observer.messages_begin());
         return tokio::select! {
             () = message::keep_online(delivery, lifetime) => Ok(()),
             error = local.next_death() => Err(error),
@@ -135,7 +135,7 @@ fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
     };
     let bytes =
         std::fs::read(path).map_err(|source| LocalnetError::File { path: path.clone(), source })?;
-    let limit = options.suite.letter_limit();
+    let limit = options.suite.fragment_limit();
     if bytes.len() > limit {
         let (path, len) = (path.clone(), bytes.len());
         return Err(LocalnetError::TooLong {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rohrpost_client::{Profile, Segmentation, Session, SessionEvent};
 use rohrpost_network::{Network, unix_now};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{KeyId, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Contact, Event, Message, Trip};
 use rohrpost_proto::time::{Slot, Time};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -100,14 +100,14 @@ impl Pair {
         let (sent, arrived) = timeout(PATIENCE, sending).await.map_err(|_| {
             failed("the message did not arrive within a minute; with --verbose the nodes say more")
         })?;
-        let (Some((slot, sent)), Some((letter, arrived))) = (sent, arrived) else {
+        let (Some((slot, sent)), Some((fragment, arrived))) = (sent, arrived) else {
             return Err(failed("a client has ended"));
         };
-        if *letter.body != message {
+        if *fragment.body != message {
             return Err(failed("what arrived is not what was sent; this is a bug"));
         }
         Ok(Delivery {
-            received: letter.body.to_vec(),
+            received: fragment.body.to_vec(),
             alice: self.entries.0,
             bob: self.entries.1,
             bob_key: self.bob_key,
@@ -180,20 +180,20 @@ async fn until_sent(session: &mut Session) -> Option<(Slot, Trip)> {
     }
 }
 
-async fn until_arrived(session: &mut Session) -> Option<(Box<Letter>, Trip)> {
+async fn until_arrived(session: &mut Session) -> Option<(Box<Fragment>, Trip)> {
     loop {
         let event = session.event().await?;
         keep(session, &event).await;
-        if let SessionEvent::Courier(Event::Arrived { letter, trip, .. }) = event {
-            return Some((letter, trip));
+        if let SessionEvent::Courier(Event::Arrived { fragment, trip, .. }) = event {
+            return Some((fragment, trip));
         }
     }
 }
 
 /// Tells the session that a message is kept, for this client lives in memory alone.
 async fn keep(session: &Session, event: &SessionEvent) {
-    if let SessionEvent::Courier(Event::Arrived { letter, sender, .. }) = event {
-        session.keep(*sender, letter.sequence, letter.fragment.index).await;
+    if let SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) = event {
+        session.keep(*sender, fragment.sequence, fragment.position.index).await;
     }
 }
 

@@ -22,7 +22,7 @@ use crate::report;
 pub(crate) struct Observer {
     capture: Capture,
     manifest: Manifest,
-    letters_from: OnceLock<Duration>,
+    messages_from: OnceLock<Duration>,
 }
 
 impl Observer {
@@ -30,12 +30,12 @@ impl Observer {
     pub(crate) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
         let manifest = manifest(network);
         let capture = sniffer.start(manifest.nodes.iter().map(|node| node.address).collect())?;
-        Ok(Self { capture, manifest, letters_from: OnceLock::new() })
+        Ok(Self { capture, manifest, messages_from: OnceLock::new() })
     }
 
     /// Notes that messages and cover alone take turns from now on.
-    pub(crate) fn letters_begin(&self) {
-        let _ = self.letters_from.set(unix_now());
+    pub(crate) fn messages_begin(&self) {
+        let _ = self.messages_from.set(unix_now());
     }
 
     /// Asks the nodes, which still run, what their packet links have carried. A link on which half
@@ -64,8 +64,8 @@ impl Observer {
         let path = self.capture.path().to_owned();
         let counts = self.capture.finish()?;
         self.manifest.missed = counts.missed;
-        self.manifest.letters_from =
-            self.letters_from.get().and_then(|at| u64::try_from(at.as_micros()).ok());
+        self.manifest.messages_from =
+            self.messages_from.get().and_then(|at| u64::try_from(at.as_micros()).ok());
         Capture::write_manifest(&path, &self.manifest)?;
         let path = path.display();
         tell(&format!(
@@ -94,7 +94,7 @@ fn manifest(network: &Network) -> Manifest {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let frame_len = u64::try_from(frame_len).unwrap_or(u64::MAX);
     Manifest {
-        letters_period_ms: millis(LETTERS),
+        messages_period_ms: millis(LETTERS),
         nodes: roster.nodes().flat_map(node).collect(),
         ..Manifest::new(roster.suite.as_str(), millis(roster.traffic.slot), frame_len)
     }

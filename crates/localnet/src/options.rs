@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rohrpost_client::Segmentation;
 use rohrpost_measure::duration;
-use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::{SuiteName, Traffic};
 
@@ -96,10 +96,10 @@ impl SuiteChoice {
         }
     }
 
-    pub(crate) const fn letter_limit(self) -> usize {
+    pub(crate) const fn fragment_limit(self) -> usize {
         match self {
-            Self::Hybrid => letter_body_len::<Hybrid>(),
-            Self::Classic => letter_body_len::<Classic>(),
+            Self::Hybrid => fragment_body_len::<Hybrid>(),
+            Self::Classic => fragment_body_len::<Classic>(),
         }
     }
 }

@@ -5,8 +5,8 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rohrpost_packet::envelope::{
-    Fragment, IdentitySecret, Kind, Letter, MessageId, NetworkId, PrekeySecret, letter_body_len,
-    seal,
+    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret,
+    fragment_body_len, seal,
 };
 use rohrpost_packet::{
     Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
@@ -44,25 +44,25 @@ fn envelope<S: Suite>(criterion: &mut Criterion) {
     let (alice, bob) = (IdentitySecret::generate(&mut rng), IdentitySecret::generate(&mut rng));
     let prekey = PrekeySecret::generate(&mut rng);
     let network = NetworkId::new([3; 32]);
-    let letter = Letter {
+    let fragment = Fragment {
         message: MessageId::new([4; 16]),
         kind: Kind::Content,
         sequence: 1,
-        fragment: Fragment::WHOLE,
+        position: FragmentPosition::WHOLE,
         minutes: 29_000_000,
         certificate: None,
-        body: vec![7; letter_body_len::<S>()].into(),
+        body: vec![7; fragment_body_len::<S>()].into(),
     };
     let mut sealed = || {
         let (to, prekey) = (bob.public(), prekey.public());
-        seal::<S>(&alice, to, prekey, &network, &letter, &mut rng).unwrap()
+        seal::<S>(&alice, to, prekey, &network, &fragment, &mut rng).unwrap()
     };
     criterion.bench_function(&format!("seal/{}", S::NAME), |bencher| bencher.iter(&mut sealed));
     let envelope = sealed();
     criterion.bench_function(&format!("open/{}", S::NAME), |bencher| {
         bencher.iter(|| {
             let outer = envelope.open(&[&prekey], &network).unwrap();
-            outer.letter(bob.public(), alice.public()).unwrap()
+            outer.fragment(bob.public(), alice.public()).unwrap()
         });
     });
 }

@@ -11,8 +11,8 @@
 //! counter is in clear. The recipient could have made every envelope it can open, so none proves
 //! anything to others.
 
+mod fragment;
 mod identity;
-mod letter;
 mod prekey;
 
 use std::marker::PhantomData;
@@ -22,8 +22,8 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use fragment::{Fragment, FragmentError, FragmentPosition, Kind, MessageId};
 pub use identity::{IdentityPublic, IdentitySecret, KeyId};
-pub use letter::{Fragment, Kind, Letter, LetterError, MessageId};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret};
 
 use crate::aead;
@@ -51,11 +51,11 @@ impl NetworkId {
 
 /// Bytes of text in one envelope of suite `S` without an agency certificate.
 #[must_use]
-pub const fn letter_body_len<S: Suite>() -> usize {
-    letter_len::<S>() - letter::HEADER_LEN
+pub const fn fragment_body_len<S: Suite>() -> usize {
+    fragment_len::<S>() - fragment::HEADER_LEN
 }
 
-const fn letter_len<S: Suite>() -> usize {
+const fn fragment_len<S: Suite>() -> usize {
     S::ENVELOPE_LEN - Hybrid::CIPHERTEXT_LEN - SENDER_LEN - 2 * TAG_LEN
 }
 
@@ -143,11 +143,11 @@ impl OuterOpened<'_> {
     ///
     /// # Errors
     /// The envelope is not from this sender, or is malformed inside.
-    pub fn letter(
+    pub fn fragment(
         mut self,
         recipient: &IdentityPublic,
         sender: &IdentityPublic,
-    ) -> Result<Letter, OpenError> {
+    ) -> Result<Fragment, OpenError> {
         let mut agreed = Zeroizing::new([0; 32]);
         self.prekey.hybrid().x25519().agree(sender.as_bytes(), agreed.as_mut())?;
         let parties = Parties {
@@ -163,11 +163,11 @@ impl OuterOpened<'_> {
         if !aead::open(&key, &mut inner[..end]) {
             return Err(OpenError::Sender);
         }
-        Ok(Letter::decode(&inner[..end - TAG_LEN])?)
+        Ok(Fragment::decode(&inner[..end - TAG_LEN])?)
     }
 }
 
-/// Seals the fragment `letter` from `sender` to the holder of `recipient` and `prekey`.
+/// Seals the fragment `fragment` from `sender` to the holder of `recipient` and `prekey`.
 ///
 /// # Errors
 /// The fragment does not fit one envelope, or a key is unusable.
@@ -176,7 +176,7 @@ pub fn seal<S: Suite>(
     recipient: &IdentityPublic,
     prekey: &PrekeyPublic,
     network: &NetworkId,
-    letter: &Letter,
+    fragment: &Fragment,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Envelope<S>, SealError> {
     let mut bytes = Zeroizing::new(vec![0; S::ENVELOPE_LEN]);
@@ -196,8 +196,8 @@ pub fn seal<S: Suite>(
     sealed[..SENDER_LEN].copy_from_slice(parties.sender.as_bytes());
     let end = sealed.len() - TAG_LEN;
     let inner = &mut sealed[SENDER_LEN..end];
-    let letter_end = inner.len() - TAG_LEN;
-    letter.encode(&mut inner[..letter_end])?;
+    let fragment_end = inner.len() - TAG_LEN;
+    fragment.encode(&mut inner[..fragment_end])?;
     aead::seal(&key, inner);
     aead::seal(&outer.aead, sealed);
     Ok(Envelope { bytes: bytes.as_slice().into(), suite: PhantomData })
@@ -262,7 +262,7 @@ fn inner_key(chain: &[u8; 32], agreed: &[u8; 32], parties: &Parties<'_>) -> Zero
 pub enum SealError {
     /// The fragment does not fit one envelope.
     #[error(transparent)]
-    Letter(#[from] LetterError),
+    Fragment(#[from] FragmentError),
     /// The recipient's prekey is unusable.
     #[error("the recipient's prekey is unusable")]
     Prekey(#[from] KemError),
@@ -286,7 +286,7 @@ pub enum OpenError {
     Sender,
     /// The fragment is malformed.
     #[error(transparent)]
-    Letter(#[from] LetterError),
+    Fragment(#[from] FragmentError),
 }
 
 const SENDER_LEN: usize = 32;
@@ -294,8 +294,8 @@ const OUTER_LABEL: &[u8] = b"rohrpost envelope outer v1";
 const INNER_LABEL: &[u8] = b"rohrpost envelope inner v1";
 
 const _: () = {
-    assert!(letter_body_len::<Hybrid>() >= 6_100);
-    assert!(letter_body_len::<crate::Classic>() >= 850);
+    assert!(fragment_body_len::<Hybrid>() >= 6_100);
+    assert!(fragment_body_len::<crate::Classic>() >= 850);
 };
 
 #[cfg(test)]

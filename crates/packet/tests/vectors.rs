@@ -10,7 +10,7 @@ use std::path::Path;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::{
-    Fragment, IdentitySecret, Kind, Letter, MessageId, NetworkId, PrekeySecret, seal,
+    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret, seal,
 };
 use rohrpost_packet::{
     Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
@@ -79,18 +79,19 @@ fn envelope<S: Suite>() -> String {
     let (alice, bob) =
         (IdentitySecret::from_seed(&[0x61; 32]), IdentitySecret::from_seed(&[0x62; 32]));
     let prekey = PrekeySecret::from_seed(&[0x63; 96]);
-    let letter = Letter {
+    let fragment = Fragment {
         message: MessageId::new([0x64; 16]),
         kind: Kind::Content,
         sequence: 7,
-        fragment: Fragment::WHOLE,
+        position: FragmentPosition::WHOLE,
         minutes: 29_000_000,
         certificate: None,
         body: b"Letter".to_vec().into(),
     };
     let network = NetworkId::new([0x65; 32]);
     let sealed =
-        seal::<S>(&alice, bob.public(), prekey.public(), &network, &letter, &mut rng(22)).unwrap();
+        seal::<S>(&alice, bob.public(), prekey.public(), &network, &fragment, &mut rng(22))
+            .unwrap();
     line(&mut text, "key id of alice", alice.public().key_id().as_bytes());
     line(&mut text, "prekey", prekey.public().as_bytes());
     line(&mut text, "envelope", sealed.as_bytes());

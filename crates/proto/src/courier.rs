@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::{KeyId, letter_body_len};
+use rohrpost_packet::envelope::{KeyId, fragment_body_len};
 use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,7 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use parcel::{Patience, most_letters};
+use parcel::{Patience, most_fragments};
 use pending::Pending;
 use reception::Reception;
 
@@ -257,7 +257,7 @@ impl<S: Suite> Courier<S> {
         match self.correspondences.get_mut(&key) {
             Some(other) => other.readdress(contact),
             None => {
-                let other = Correspondence::new(contact, most_letters::<S>());
+                let other = Correspondence::new(contact, most_fragments::<S>());
                 self.correspondences.insert(key, other);
             }
         }
@@ -269,7 +269,7 @@ impl<S: Suite> Courier<S> {
         let Some(other) = self.correspondences.get_mut(&sender) else {
             return;
         };
-        let (reception, messages) = Reception::resume(most_letters::<S>(), below, parts);
+        let (reception, messages) = Reception::resume(most_fragments::<S>(), below, parts);
         let before = below;
         let below = reception.below();
         other.reception = reception;
@@ -334,7 +334,7 @@ impl<S: Suite> Courier<S> {
         if message.sequence < other.next_sequence() {
             return Err(PostError::Order);
         }
-        other.post(message, letter_body_len::<S>(), self.patience);
+        other.post(message, fragment_body_len::<S>(), self.patience);
         Ok(())
     }
 

@@ -178,8 +178,8 @@ impl RawKeys {
     }
 }
 
-/// Methods that verifiers of both sides have alike: signatures of raw Ed25519 keys under TLS 1.3, and
-/// nothing else.
+/// Methods that verifiers of both sides have alike: signatures of raw Ed25519 keys under TLS 1.3,
+/// and nothing else.
 macro_rules! raw_key_signatures {
     () => {
         fn verify_tls12_signature(

@@ -51,8 +51,8 @@ impl Fed {
         true
     }
 
-    /// Feeds over the links in turn, one frame whenever `wait` returns, until it tells that the time
-    /// is over or the supply ends.
+    /// Feeds over the links in turn, one frame whenever `wait` returns, until it tells that the
+    /// time is over or the supply ends.
     pub(super) fn feed_all(
         &self,
         links: &[PacketOutbox],

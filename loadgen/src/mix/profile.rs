@@ -50,8 +50,8 @@ impl Links {
         length: Duration,
     ) -> Result<Self, MixError> {
         let (whole, worker) = (interval.cpu.total(), interval.cpu.of(WORKER));
-        // What the core does for a packet beside one direction of its links, which share the rest of
-        // the process's time about evenly; and beside both.
+        // What the core does for a packet beside one direction of its links, which share the rest
+        // of the process's time about evenly; and beside both.
         let ballast = interval.per_packet(worker + (whole - worker) / 2);
         let half = baseline::Load { rate, ballast };
         testbed.note("the links alone: receiving");

@@ -146,8 +146,8 @@ impl<S: Suite> Testbed<S> {
         self.feed(&self.links, Supply::Packets(packets), (rate, duration), |fed| observe(self, fed))
     }
 
-    /// Feeds any supply over any links in open loop, which does not ask how the mix is doing: at the
-    /// times of a Poisson process, for `duration` or until the supply ends.
+    /// Feeds any supply over any links in open loop, which does not ask how the mix is doing: at
+    /// the times of a Poisson process, for `duration` or until the supply ends.
     pub(super) fn feed<T>(
         &self,
         links: &[PacketOutbox],

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rohrpost_measure::output::tell;
-use rohrpost_packet::envelope::letter_body_len;
+use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::{Roster, SuiteName};
 
 use super::error::RunError;
-use super::letter;
+use super::message;
 use super::options::{Options, Settings};
 use super::schedule::{Load, Schedule};
 use super::target::Target;
@@ -56,18 +56,18 @@ fn check(settings: Settings) -> Result<(), RunError> {
             settings.rate
         ));
     }
-    if settings.message_bytes < letter::LEAST_TEXT {
-        let least = letter::LEAST_TEXT;
+    if settings.message_bytes < message::LEAST_TEXT {
+        let least = message::LEAST_TEXT;
         return usage(format!(
             "--message-bytes {} is too few; a message of a load carries its number and its due time in \
              {least} bytes",
             settings.message_bytes
         ));
     }
-    let letters = settings.duration.as_secs_f64() * settings.rate * f64::from(settings.clients);
-    if letters > MOST_LETTERS {
+    let messages = settings.duration.as_secs_f64() * settings.rate * f64::from(settings.clients);
+    if messages > MOST_MESSAGES {
         return usage(format!(
-            "{letters:.0} messages are more than the book holds, {MOST_LETTERS:.0}"
+            "{messages:.0} messages are more than the book holds, {MOST_MESSAGES:.0}"
         ));
     }
     Ok(())
@@ -76,8 +76,8 @@ fn check(settings: Settings) -> Result<(), RunError> {
 /// Checks what depends on the network's suite and rates.
 fn check_rate(settings: Settings, roster: &Roster, schedule: Schedule) -> Result<(), RunError> {
     let limit = match roster.suite {
-        SuiteName::Hybrid => letter_body_len::<Hybrid>(),
-        SuiteName::Classic => letter_body_len::<Classic>(),
+        SuiteName::Hybrid => fragment_body_len::<Hybrid>(),
+        SuiteName::Classic => fragment_body_len::<Classic>(),
     };
     if settings.message_bytes > limit {
         return Err(RunError::Usage(format!(
@@ -108,4 +108,4 @@ fn check_rate(settings: Settings, roster: &Roster, schedule: Schedule) -> Result
 }
 
 /// Messages in the book of a load, about 100 bytes each.
-const MOST_LETTERS: f64 = 1e7;
+const MOST_MESSAGES: f64 = 1e7;

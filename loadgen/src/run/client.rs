@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::error::RunError;
 use super::ledger::{Beyond, Note};
-use super::letter::LetterId;
+use super::message::LoadMessageId;
 use super::schedule::EntryWaits;
 use super::timetable::Timetable;
 
@@ -96,7 +96,7 @@ impl Online {
     /// the timetable does not wait.
     async fn post(&mut self) {
         let Some(due) = self.task.timetable.due(self.number) else { return };
-        let id = LetterId { sender: self.task.index, number: self.number };
+        let id = LoadMessageId { sender: self.task.index, number: self.number };
         self.number += 1;
         let taken = self.session.post(self.partner, id.write(due, self.task.bytes)).await;
         let taken = taken.map(|_| ()).map_err(|error| error.to_string());
@@ -106,15 +106,15 @@ impl Online {
     async fn tell(&mut self, event: SessionEvent) {
         let note = match event {
             SessionEvent::Disconnected(error) => Note::Trouble(error.to_string()),
-            SessionEvent::Courier(Event::Arrived { letter, sender, .. }) => {
-                self.session.keep(sender, letter.sequence, letter.fragment.index).await;
-                Note::Arrived(LetterId::read(&letter).map(|(id, due)| (id, self.since(due))))
+            SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) => {
+                self.session.keep(sender, fragment.sequence, fragment.position.index).await;
+                Note::Arrived(LoadMessageId::read(&fragment).map(|(id, due)| (id, self.since(due))))
             }
             SessionEvent::Courier(Event::Sent { message, again: 0, .. }) => {
-                Note::Left(LetterId::of(message))
+                Note::Left(LoadMessageId::of(message))
             }
             SessionEvent::Courier(Event::Unsendable { message }) => {
-                Note::Unsendable(LetterId::of(message))
+                Note::Unsendable(LoadMessageId::of(message))
             }
             SessionEvent::Courier(Event::PullAnswered { relay, pull, stay, trip }) => {
                 if self.silent.remove(&relay) && self.silent.is_empty() {

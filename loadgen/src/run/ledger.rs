@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::letter::LetterId;
+use super::message::LoadMessageId;
 
 /// News of a client.
 pub(crate) enum Note {
@@ -15,13 +15,13 @@ pub(crate) enum Note {
     /// The client's link was lost, or could not be made.
     Trouble(String),
     /// A message that was due so long after the begin has been posted, or was refused.
-    Posted(LetterId, Duration, Result<(), String>),
+    Posted(LoadMessageId, Duration, Result<(), String>),
     /// A message has left in a payload slot.
-    Left(LetterId),
+    Left(LoadMessageId),
     /// A message has left the outbox unsent.
-    Unsendable(LetterId),
+    Unsendable(LoadMessageId),
     /// A message has arrived, so long after it was due; or another than was sent.
-    Arrived(Option<(LetterId, Duration)>),
+    Arrived(Option<(LoadMessageId, Duration)>),
     /// A pull was answered.
     Answered(Beyond),
     /// So many slots have passed without a cell.
@@ -43,8 +43,8 @@ pub(crate) struct Beyond {
 /// All that was told since the load began.
 pub(crate) struct Ledger {
     /// Messages that have not arrived.
-    open: BTreeMap<LetterId, Open>,
-    arrived: HashSet<LetterId>,
+    open: BTreeMap<LoadMessageId, Open>,
+    arrived: HashSet<LoadMessageId>,
     /// Time between due and arrival, in µs.
     pub(crate) latency: Histogram<u64>,
     /// Time beyond the known of every pull that was answered; at most [`ANSWERS`].
@@ -102,14 +102,14 @@ impl Ledger {
                 self.disconnects += 1;
                 self.trouble = Some(what);
             }
-            Note::Posted(letter, due, taken) => {
+            Note::Posted(message, due, taken) => {
                 let state = if taken.is_ok() { State::Posted } else { State::Refused };
-                self.open.insert(letter, Open { due, state });
+                self.open.insert(message, Open { due, state });
                 self.trouble = taken.err().or_else(|| self.trouble.take());
             }
-            Note::Left(letter) => self.advance(letter, State::Left),
-            Note::Unsendable(letter) => self.advance(letter, State::Refused),
-            Note::Arrived(Some((letter, after))) => self.arrive(letter, after),
+            Note::Left(message) => self.advance(message, State::Left),
+            Note::Unsendable(message) => self.advance(message, State::Refused),
+            Note::Arrived(Some((message, after))) => self.arrive(message, after),
             Note::Arrived(None) => self.damaged += 1,
             Note::Answered(beyond) if self.beyond.len() < ANSWERS => self.beyond.push(beyond),
             Note::Answered(_) => {}
@@ -118,15 +118,15 @@ impl Ledger {
         }
     }
 
-    fn advance(&mut self, letter: LetterId, state: State) {
-        if let Some(open) = self.open.get_mut(&letter) {
+    fn advance(&mut self, message: LoadMessageId, state: State) {
+        if let Some(open) = self.open.get_mut(&message) {
             open.state = state;
         }
     }
 
-    fn arrive(&mut self, letter: LetterId, after: Duration) {
-        self.open.remove(&letter);
-        if !self.arrived.insert(letter) {
+    fn arrive(&mut self, message: LoadMessageId, after: Duration) {
+        self.open.remove(&message);
+        if !self.arrived.insert(message) {
             self.duplicates += 1;
             return;
         }
@@ -144,7 +144,7 @@ impl Ledger {
     }
 
     /// Messages that have not arrived: on their way as long as there is hope, then lost.
-    pub(crate) const fn open(&self) -> &BTreeMap<LetterId, Open> {
+    pub(crate) const fn open(&self) -> &BTreeMap<LoadMessageId, Open> {
         &self.open
     }
 
@@ -163,8 +163,8 @@ const ANSWERS: usize = 1_000_000;
 mod tests {
     use super::*;
 
-    const fn id(number: u32) -> LetterId {
-        LetterId { sender: 1, number }
+    const fn id(number: u32) -> LoadMessageId {
+        LoadMessageId { sender: 1, number }
     }
 
     fn posted(ledger: &mut Ledger, number: u32) {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_hoped_for_of_letters_that_were_refused() {
+    fn nothing_is_hoped_for_of_messages_that_were_refused() {
         let mut ledger = Ledger::new();
         ledger.take(Note::Posted(id(0), Duration::ZERO, Err("the outbox is full".to_owned())));
         assert!(!ledger.hopes());

@@ -10,7 +10,7 @@ use rohrpost_measure::statistics::{Sample, count, float};
 use serde_json::{Value, json};
 
 use super::ledger::{Beyond, Open, State};
-use super::letter::LetterId;
+use super::message::LoadMessageId;
 use super::schedule::Schedule;
 use super::scrape::{Look, Watched};
 use super::trial::Outcome;
@@ -266,7 +266,7 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
     })
 }
 
-fn lost_json((id, open): (&LetterId, &Open)) -> Value {
+fn lost_json((id, open): (&LoadMessageId, &Open)) -> Value {
     json!({
         "client": id.sender,
         "number": id.number,

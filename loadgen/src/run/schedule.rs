@@ -127,14 +127,14 @@ impl Schedule {
     /// Waits of messages in a mailbox: first come, first served, one per tick with a SURB.
     fn mailbox_waits(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f64> {
         let period = 4.0 * self.slot;
-        let letters = rate * period / self.mailboxes;
+        let messages = rate * period / self.mailboxes;
         let (loops, pulls) = (0.5 / self.mailboxes, 2.0 / self.mailboxes);
         let mut queue = std::collections::VecDeque::new();
         let (mut stock, mut now) = (4_u32, 0.0);
         let mut waits = Vec::with_capacity(count);
         while waits.len() < count {
             // At low rates loops stand for messages: they see the same queue.
-            let came = poisson(letters + loops, rng);
+            let came = poisson(messages + loops, rng);
             let mut arrivals: Vec<f64> = (0..came).map(|_| now + period * uniform(rng)).collect();
             arrivals.sort_by(f64::total_cmp);
             queue.extend(arrivals);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_takes_about_as_long_as_the_design_says() {
+    fn a_message_takes_about_as_long_as_the_design_says() {
         let mut rng = StdRng::seed_from_u64(2);
         let ways = schedule().ways(0.1, 20_000, &mut rng);
         let mean = ways.mean();

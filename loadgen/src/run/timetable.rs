@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_due_at_equal_intervals_until_the_load_is_over() {
+    fn messages_are_due_at_equal_intervals_until_the_load_is_over() {
         for seed in 0..100 {
             let timetable = timetable(seed);
             let due: Vec<_> = (0..).map_while(|number| timetable.due(number)).collect();

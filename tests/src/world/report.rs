@@ -41,9 +41,9 @@ impl<S: Suite> World<S> {
         if let Event::PullAnswered { relay, .. } = &event {
             self.clients[client].answered.insert(*relay);
         }
-        let of_letters =
+        let of_fragments =
             matches!(event, Event::Sent { .. } | Event::Arrived { .. } | Event::Unsendable { .. });
-        if of_letters || self.setup.memory == Memory::Everything {
+        if of_fragments || self.setup.memory == Memory::Everything {
             self.events.push(ClientEvent { client, at: self.now, event });
         }
     }

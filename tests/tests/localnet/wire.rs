@@ -103,8 +103,8 @@ fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
         slot_ms: 250,
         frame_len: 2568,
         missed: 0,
-        letters_from: None,
-        letters_period_ms: 0,
+        messages_from: None,
+        messages_period_ms: 0,
         nodes: Vec::new(),
         links: Vec::new(),
     };

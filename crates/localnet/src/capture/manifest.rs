@@ -22,9 +22,9 @@ pub struct Manifest {
     pub missed: u64,
     /// Begin of the turns between periods in which a client sends messages and periods of cover
     /// alone, messages first, in microseconds of the Unix epoch.
-    pub letters_from: Option<u64>,
+    pub messages_from: Option<u64>,
     /// Length of these periods.
-    pub letters_period_ms: u64,
+    pub messages_period_ms: u64,
     /// The nodes.
     #[serde(rename = "node")]
     pub nodes: Vec<ManifestNode>,
@@ -69,8 +69,8 @@ impl Manifest {
             slot_ms,
             frame_len,
             missed: 0,
-            letters_from: None,
-            letters_period_ms: 0,
+            messages_from: None,
+            messages_period_ms: 0,
             nodes: Vec::new(),
             links: Vec::new(),
         }
@@ -114,8 +114,8 @@ mod tests {
             slot_ms: 250,
             frame_len: 2568,
             missed: 3,
-            letters_from: Some(1_700_000_000_000_000),
-            letters_period_ms: 10_000,
+            messages_from: Some(1_700_000_000_000_000),
+            messages_period_ms: 10_000,
             nodes: vec![
                 ManifestNode { name: "relay-north".to_owned(), layer: None, address },
                 ManifestNode { name: "mix-1-north".to_owned(), layer: Some(1), address },

@@ -9,12 +9,12 @@ fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([1; 32])
 }
 
-fn letter(body: &[u8]) -> Letter {
-    Letter {
+fn fragment(body: &[u8]) -> Fragment {
+    Fragment {
         message: MessageId::new([4; 16]),
         kind: Kind::Content,
         sequence: 77,
-        fragment: Fragment { index: 1, count: 3 },
+        position: FragmentPosition { index: 1, count: 3 },
         minutes: 29_000_000,
         certificate: None,
         body: Zeroizing::new(body.to_vec()),
@@ -39,23 +39,23 @@ fn pair() -> Pair {
 }
 
 impl Pair {
-    fn seal<S: Suite>(&mut self, letter: &Letter) -> Result<Envelope<S>, SealError> {
+    fn seal<S: Suite>(&mut self, fragment: &Fragment) -> Result<Envelope<S>, SealError> {
         let (bob, prekey) = (self.bob.public(), self.prekey.public());
-        seal(&self.alice, bob, prekey, &NETWORK, letter, &mut self.rng)
+        seal(&self.alice, bob, prekey, &NETWORK, fragment, &mut self.rng)
     }
 }
 
 fn a_full_letter_arrives<S: Suite>() {
     let mut pair = pair();
-    let text = vec![0xa5; letter_body_len::<S>()];
-    let envelope: Envelope<S> = pair.seal(&letter(&text)).unwrap();
+    let text = vec![0xa5; fragment_body_len::<S>()];
+    let envelope: Envelope<S> = pair.seal(&fragment(&text)).unwrap();
     assert_eq!(envelope.as_bytes().len(), S::ENVELOPE_LEN);
     let other = PrekeySecret::generate(&mut pair.rng);
     let opened = envelope.open(&[&other, &pair.prekey], &NETWORK).unwrap();
     assert!(opened.sender() == pair.alice.public().key_id());
-    let got = opened.letter(pair.bob.public(), pair.alice.public()).unwrap();
+    let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
-    assert_eq!(got.fragment, Fragment { index: 1, count: 3 });
+    assert_eq!(got.position, FragmentPosition { index: 1, count: 3 });
     assert_eq!(got.body.as_slice(), text);
 }
 
@@ -68,39 +68,39 @@ fn a_full_letter_arrives_in_both_suites() {
 #[test]
 fn a_certificate_takes_room_from_the_text() {
     let mut pair = pair();
-    let room = letter_body_len::<Classic>();
-    let mut long = letter(&vec![1; room - 100]);
+    let room = fragment_body_len::<Classic>();
+    let mut long = fragment(&vec![1; room - 100]);
     long.certificate = Some(vec![2; 100]);
     let envelope: Envelope<Classic> = pair.seal(&long).unwrap();
     let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
-    let got = opened.letter(pair.bob.public(), pair.alice.public()).unwrap();
+    let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!(got.certificate.unwrap(), vec![2; 100]);
     long.certificate = Some(vec![2; 101]);
     let error = pair.seal::<Classic>(&long).err().unwrap();
-    assert_eq!(error, SealError::Letter(LetterError::TooLong { len: room + 1, room }));
+    assert_eq!(error, SealError::Fragment(FragmentError::TooLong { len: room + 1, room }));
 }
 
 #[test]
 fn another_network_recipient_or_sender_cannot_open() {
     let mut pair = pair();
-    let envelope: Envelope<Classic> = pair.seal(&letter(b"text")).unwrap();
+    let envelope: Envelope<Classic> = pair.seal(&fragment(b"text")).unwrap();
     let elsewhere = NetworkId::new([9; 32]);
     assert_eq!(envelope.open(&[&pair.prekey], &elsewhere).err(), Some(OpenError::Recipient));
     let other = PrekeySecret::generate(&mut pair.rng);
     assert_eq!(envelope.open(&[&other], &NETWORK).err(), Some(OpenError::Recipient));
     let mallory = IdentitySecret::generate(&mut pair.rng);
     let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
-    let refused = opened.letter(pair.bob.public(), mallory.public()).err();
+    let refused = opened.fragment(pair.bob.public(), mallory.public()).err();
     assert_eq!(refused, Some(OpenError::Sender));
     let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
-    let refused = opened.letter(mallory.public(), pair.alice.public()).err();
+    let refused = opened.fragment(mallory.public(), pair.alice.public()).err();
     assert_eq!(refused, Some(OpenError::Sender));
 }
 
 #[test]
 fn every_changed_bit_is_refused() {
     let mut pair = pair();
-    let envelope: Envelope<Classic> = pair.seal(&letter(b"text")).unwrap();
+    let envelope: Envelope<Classic> = pair.seal(&fragment(b"text")).unwrap();
     for index in 0..envelope.as_bytes().len() {
         let mut bytes = envelope.as_bytes().to_vec();
         bytes[index] ^= 1 << (index % 8);

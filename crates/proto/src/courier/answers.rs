@@ -1,6 +1,6 @@
 //! Answers of the own mailboxes: opened, acknowledged, and their envelopes taken in.
 
-use rohrpost_packet::envelope::{Envelope, KeyId, Kind, Letter};
+use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Kind};
 use rohrpost_packet::{NodeNumber, Suite};
 
 use super::Courier;
@@ -27,26 +27,27 @@ impl<S: Suite> Courier<S> {
             return;
         };
         self.inbox.acknowledge(mailbox, id);
-        let Some((sender, letter)) = self.read(&envelope) else {
+        let Some((sender, fragment)) = self.read(&envelope) else {
             self.events.push(Event::Dropped);
             return;
         };
-        if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &letter) {
+        if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &fragment)
+        {
             return;
         }
-        self.admit(trip, relay, sender, letter);
+        self.admit(trip, relay, sender, fragment);
     }
 
     /// Takes a fragment from a contact.
-    fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, letter: Letter) {
+    fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, fragment: Fragment) {
         let now = trip.at;
         let patience = self.patience;
         let Some(other) = self.correspondences.get_mut(&sender) else {
             self.events.push(Event::Dropped);
             return;
         };
-        if letter.kind == Kind::Acknowledgement {
-            let Ok(receipt) = Receipt::decode(&letter.body) else {
+        if fragment.kind == Kind::Acknowledgement {
+            let Ok(receipt) = Receipt::decode(&fragment.body) else {
                 self.events.push(Event::Dropped);
                 return;
             };
@@ -54,10 +55,10 @@ impl<S: Suite> Courier<S> {
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }
-        match other.reception.take(&Part::of(&letter)) {
+        match other.reception.take(&Part::of(&fragment)) {
             Taken::New => {
                 self.events.push_mail(Event::Arrived {
-                    letter: Box::new(letter),
+                    fragment: Box::new(fragment),
                     sender,
                     relay,
                     trip,
@@ -69,7 +70,7 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Opens an envelope from oneself or a contact.
-    fn read(&self, envelope: &Envelope<S>) -> Option<(KeyId, Letter)> {
+    fn read(&self, envelope: &Envelope<S>) -> Option<(KeyId, Fragment)> {
         let prekeys: Vec<_> = self.account.prekeys.iter().collect();
         let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
         let (sender, own) = (opened.sender(), self.account.identity.public());
@@ -78,14 +79,14 @@ impl<S: Suite> Courier<S> {
         } else {
             &self.correspondences.get(&sender)?.contact.identity
         };
-        Some((sender, opened.letter(own, identity).ok()?))
+        Some((sender, opened.fragment(own, identity).ok()?))
     }
 
     /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
     /// long given up or served twice. Anything with a text in it is a note to oneself.
-    fn loop_returned(&mut self, trip: &Trip, letter: &Letter) -> bool {
-        let Some(flying) = self.loops.returned(letter.message) else {
-            return letter.body.is_empty();
+    fn loop_returned(&mut self, trip: &Trip, fragment: &Fragment) -> bool {
+        let Some(flying) = self.loops.returned(fragment.message) else {
+            return fragment.body.is_empty();
         };
         let answered_by = flying.stored_by.next_multiple(self.roster.traffic.answer_period());
         let expected = answered_by + trip.drawn() + self.entry_wait();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
@@ -160,12 +160,12 @@ impl Correspondence {
     }
 
     /// Makes the acknowledgement of what has come.
-    pub(super) fn acknowledgement(&self, room: usize, rng: &mut ChaCha20Rng) -> Letter {
-        Letter {
+    pub(super) fn acknowledgement(&self, room: usize, rng: &mut ChaCha20Rng) -> Fragment {
+        Fragment {
             message: MessageId::random(rng),
             kind: Kind::Acknowledgement,
             sequence: 0,
-            fragment: Fragment::WHOLE,
+            position: FragmentPosition::WHOLE,
             minutes: 0,
             certificate: None,
             body: Zeroizing::new(self.reception.receipt().encode(room)),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
 use super::reception::Complete;
@@ -65,7 +65,7 @@ pub enum Event {
     /// tells so by [`Courier::keep`](super::Courier::keep); only then is the fragment acknowledged.
     Arrived {
         /// The fragment that has come.
-        letter: Box<Letter>,
+        fragment: Box<Fragment>,
         /// The contact that sent the fragment.
         sender: KeyId,
         /// The relay whose mailbox held the fragment.
@@ -140,7 +140,7 @@ impl Events {
 
     /// Tells whether the events of a fragment find room.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() + PER_LETTER <= BOUND
+        self.waiting.len() + PER_FRAGMENT <= BOUND
     }
 
     pub(super) fn push(&mut self, event: Event) {
@@ -162,4 +162,4 @@ impl Events {
 /// Four minutes of a client's events by the default rates; at most 6 MiB when all carry fragments.
 const BOUND: usize = 1024;
 /// Events that one fragment makes at most: an answer, and the fragment in it.
-const PER_LETTER: usize = 2;
+const PER_FRAGMENT: usize = 2;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId, letter_body_len};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
@@ -96,8 +96,8 @@ impl Parcel {
         self.flights.len()
     }
 
-    /// Chooses the fragment that leaves next: one whose time is up, else a new one if the choice has
-    /// those as well.
+    /// Chooses the fragment that leaves next: one whose time is up, else a new one if the choice
+    /// has those as well.
     pub(super) fn next(&self, now: Time, choice: Choice) -> Option<u32> {
         let overdue = self.flights.iter().find(|(_, flight)| flight.due <= now);
         let fresh = (choice == Choice::OverdueOrFresh && self.fresh < self.arrived.count())
@@ -110,15 +110,15 @@ impl Parcel {
         self.flights.get(&index)?.way.last().copied()
     }
 
-    pub(super) fn letter(&self, index: u32) -> Letter {
+    pub(super) fn fragment(&self, index: u32) -> Fragment {
         let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(self.room);
         let body = self.message.body.get(start..).unwrap_or_default();
         let body = &body[..body.len().min(self.room)];
-        Letter {
+        Fragment {
             message: self.message.id,
             kind: self.message.kind,
             sequence: self.message.sequence,
-            fragment: Fragment { index, count: self.arrived.count() },
+            position: FragmentPosition { index, count: self.arrived.count() },
             minutes: self.message.minutes,
             certificate: None,
             body: Zeroizing::new(body.to_vec()),
@@ -281,8 +281,8 @@ impl Patience {
 }
 
 /// Fragments of the largest message.
-pub(super) fn most_letters<S: Suite>() -> u32 {
-    u32::try_from(MESSAGE_BYTES.div_ceil(letter_body_len::<S>())).unwrap_or(u32::MAX)
+pub(super) fn most_fragments<S: Suite>() -> u32 {
+    u32::try_from(MESSAGE_BYTES.div_ceil(fragment_body_len::<S>())).unwrap_or(u32::MAX)
 }
 
 /// Bytes of one message at most: 16 MiB.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use rohrpost_packet::envelope::{Fragment, Kind, Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId};
 
 use super::fragments::Fragments;
 use super::receipt::Receipt;
@@ -47,7 +47,7 @@ pub struct Part {
     /// Purpose of the message.
     pub kind: Kind,
     /// Place of the fragment in the message.
-    pub fragment: Fragment,
+    pub position: FragmentPosition,
 }
 
 /// A message that is complete, and whose turn has come.
@@ -64,9 +64,9 @@ pub struct Complete {
 impl Part {
     /// The part that this fragment carries.
     #[must_use]
-    pub const fn of(letter: &Letter) -> Self {
-        let Letter { message, kind, sequence, fragment, .. } = letter;
-        Self { sequence: *sequence, message: *message, kind: *kind, fragment: *fragment }
+    pub const fn of(fragment: &Fragment) -> Self {
+        let Fragment { message, kind, sequence, position, .. } = fragment;
+        Self { sequence: *sequence, message: *message, kind: *kind, position: *position }
     }
 }
 
@@ -95,7 +95,7 @@ impl Reception {
             if reception.take(part) == Taken::New
                 && let Some(open) = reception.open.get_mut(&part.sequence)
             {
-                open.kept.insert(part.fragment.index);
+                open.kept.insert(part.position.index);
             }
         }
         let mut complete = Vec::new();
@@ -115,12 +115,12 @@ impl Reception {
 
     /// Notes a part of a message.
     pub(super) fn take(&mut self, part: &Part) -> Taken {
-        let (sequence, fragment) = (part.sequence, part.fragment);
+        let (sequence, position) = (part.sequence, part.position);
         if sequence < self.next {
             return Taken::Known;
         }
         let start = self.next.max(life(sequence) << 32);
-        if sequence - start >= WINDOW || fragment.count > self.most {
+        if sequence - start >= WINDOW || position.count > self.most {
             return Taken::Silent;
         }
         if let Some(open) = self.open.get(&sequence) {
@@ -128,7 +128,7 @@ impl Reception {
                 self.open.remove(&sequence);
             } else if part.kind == Kind::Void || open.kind == Kind::Void {
                 return Taken::Known;
-            } else if open.message != part.message || open.came.count() != fragment.count {
+            } else if open.message != part.message || open.came.count() != position.count {
                 return Taken::Silent;
             }
         }
@@ -139,14 +139,14 @@ impl Reception {
         let open = self.open.entry(sequence).or_insert_with(|| Assembly {
             message: part.message,
             kind: part.kind,
-            came: Fragments::none(fragment.count),
-            kept: Fragments::none(fragment.count),
+            came: Fragments::none(position.count),
+            kept: Fragments::none(position.count),
             told: false,
         });
-        if open.kept.contains(fragment.index) {
+        if open.kept.contains(position.index) {
             return Taken::Known;
         }
-        open.came.insert(fragment.index);
+        open.came.insert(position.index);
         Taken::New
     }
 

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, Letter, MessageId, letter_body_len, seal};
+use rohrpost_packet::envelope::{
+    Fragment, FragmentPosition, KeyId, Kind, MessageId, fragment_body_len, seal,
+};
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
 
@@ -89,7 +91,7 @@ impl<S: Suite> Courier<S> {
     ) -> Option<Outgoing<S>> {
         let built = match load {
             Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
-            Load::Payload => self.next_letter(view, moment, rng),
+            Load::Payload => self.next_fragment(view, moment, rng),
             Load::Loop(mailbox) => self.own_loop(view, mailbox, moment, rng),
         };
         let Built { path, packet } = built.or_else(|| self.drop_cover(view, rng))?;
@@ -143,7 +145,7 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Sends what is next for the correspondents, who are served in round robin.
-    fn next_letter(
+    fn next_fragment(
         &mut self,
         view: &View<S>,
         moment: Moment,
@@ -154,12 +156,12 @@ impl<S: Suite> Courier<S> {
         }
         let (to, turn) = self.next_turn(view, moment.now, rng)?;
         let other = self.correspondences.get(&to)?;
-        let letter = match turn.errand {
-            Errand::Acknowledgement => other.acknowledgement(letter_body_len::<S>(), rng),
-            Errand::Fragment { place, index } => other.parcels.get(place)?.letter(index),
+        let fragment = match turn.errand {
+            Errand::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
+            Errand::Fragment { place, index } => other.parcels.get(place)?.fragment(index),
         };
         let mailbox = other.contact.mailboxes.get(turn.mailbox)?;
-        let built = match self.store(view, &other.contact, mailbox, &letter, rng) {
+        let built = match self.store(view, &other.contact, mailbox, &fragment, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,
             Ok(built) => Some(built),
@@ -181,7 +183,7 @@ impl<S: Suite> Courier<S> {
                 let parcel = other.parcels.get_mut(place)?;
                 let again = parcel.leave(index, moment.now, path, patience, rng);
                 let trip = Trip { path: path.clone(), at: moment.now };
-                let (message, slot) = (letter.message, moment.slot);
+                let (message, slot) = (fragment.message, moment.slot);
                 self.events.push_mail(Event::Sent { message, fragment: index, again, slot, trip });
             }
         }
@@ -211,19 +213,19 @@ impl<S: Suite> Courier<S> {
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
         let own = self.account.contact();
-        let letter = Letter {
+        let fragment = Fragment {
             message: MessageId::random(rng),
             kind: Kind::Content,
             sequence: 0,
-            fragment: Fragment::WHOLE,
+            position: FragmentPosition::WHOLE,
             minutes: 0,
             certificate: None,
             body: Zeroizing::new(Vec::new()),
         };
         let target = own.mailboxes.get(mailbox)?;
-        let built = self.store(view, &own, target, &letter, rng).ok()?;
+        let built = self.store(view, &own, target, &fragment, rng).ok()?;
         if self.inbox.has_answered(mailbox) {
-            self.expect_loop(letter.message, &built.path, moment);
+            self.expect_loop(fragment.message, &built.path, moment);
         }
         Some(built)
     }
@@ -250,7 +252,7 @@ impl<S: Suite> Courier<S> {
         view: &View<S>,
         contact: &Contact,
         mailbox: &ContactMailbox,
-        letter: &Letter,
+        fragment: &Fragment,
         rng: &mut ChaCha20Rng,
     ) -> Result<Built<S>, StoreError> {
         let envelope = seal::<S>(
@@ -258,7 +260,7 @@ impl<S: Suite> Courier<S> {
             &contact.identity,
             &contact.prekey,
             &self.roster.network_id,
-            letter,
+            fragment,
             rng,
         );
         let store = Store {

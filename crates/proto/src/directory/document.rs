@@ -112,7 +112,8 @@ impl SignedDocument {
 }
 
 impl Document {
-    /// Network document of the interval in which `start` lies, of the current descriptors of a book.
+    /// Network document of the interval in which `start` lies, of the current descriptors of a
+    /// book.
     #[must_use]
     pub fn of(roster: &Roster, book: &mut DescriptorBook, start: Time, made: Time) -> Self {
         Self {

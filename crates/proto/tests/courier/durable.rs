@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Kind, MessageId, letter_body_len};
-use rohrpost_packet::{Classic, envelope::Fragment};
+use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
+use rohrpost_packet::{Classic, envelope::FragmentPosition};
 use rohrpost_proto::courier::{Event, Message, Part};
 
 use crate::world::{START, World, message};
@@ -121,7 +121,7 @@ fn nothing_leaves_for_a_mailbox_that_cannot_be_there_again() {
     world.run(START + SECOND * 10);
     world.restart_relays(&[3]);
     for number in 0..6 {
-        world.post(alice, bob, &format!("letter {number}"));
+        world.post(alice, bob, &format!("message {number}"));
     }
     world.run(START + SECOND * 24);
     let relays = relays(&world, alice);
@@ -141,7 +141,7 @@ fn messages_are_told_of_in_the_order_of_posting() {
     let (mut world, alice, bob) = alice_and_bob();
     world.lost_every = 3;
     let posted: Vec<_> =
-        (0..12).map(|number| world.post(alice, bob, &format!("letter {number}"))).collect();
+        (0..12).map(|number| world.post(alice, bob, &format!("message {number}"))).collect();
     world.run(START + MINUTE * 25);
     assert!(completed(&world, bob) == posted);
     assert_eq!(world.couriers[alice].outbox_len(), 0);
@@ -151,13 +151,15 @@ fn messages_are_told_of_in_the_order_of_posting() {
 fn a_file_arrives_whole_over_lossy_links() {
     let (mut world, alice, bob) = alice_and_bob();
     world.lost_every = 10;
-    let (to, len) = (world.key_id(bob), 150 * letter_body_len::<Classic>());
+    let (to, len) = (world.key_id(bob), 150 * fragment_body_len::<Classic>());
     world.couriers[alice].post(to, file(7, len, 0)).unwrap();
     world.run(START + MINUTE * 25);
     let mut parts: Vec<_> = world.events[bob]
         .iter()
         .filter_map(|(_, event)| match event {
-            Event::Arrived { letter, .. } => Some((letter.fragment.index, letter.body.to_vec())),
+            Event::Arrived { fragment, .. } => {
+                Some((fragment.position.index, fragment.body.to_vec()))
+            }
             _ => None,
         })
         .collect();
@@ -195,13 +197,13 @@ fn an_expired_message_is_reported_and_does_not_hold_up_the_next() {
 #[test]
 fn both_sides_go_on_after_a_restart() {
     let (mut world, alice, bob) = alice_and_bob();
-    let (to, len) = (world.key_id(bob), 40 * letter_body_len::<Classic>());
+    let (to, len) = (world.key_id(bob), 40 * fragment_body_len::<Classic>());
     world.couriers[alice].post(to, file(9, len, 0)).unwrap();
     world.run(START + SECOND * 30);
     let kept: Vec<_> = world.events[bob]
         .iter()
         .filter_map(|(_, event)| match event {
-            Event::Arrived { letter, .. } => Some(Part::of(letter)),
+            Event::Arrived { fragment, .. } => Some(Part::of(fragment)),
             _ => None,
         })
         .collect();
@@ -226,7 +228,7 @@ fn what_was_complete_before_a_restart_is_told_of_again() {
         sequence,
         message: MessageId::new([u8::try_from(sequence).unwrap(); 16]),
         kind,
-        fragment: Fragment { index, count },
+        position: FragmentPosition { index, count },
     };
     let parts =
         [part(5, 0, 1, Kind::Content), part(6, 1, 2, Kind::Content), part(7, 0, 1, Kind::Address)];
@@ -267,7 +269,7 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     let mut before = message("before", 0);
     before.left = Some(START);
     world.couriers[alice].post(to, before).unwrap();
-    let mut longer = file(8, 100 * letter_body_len::<Classic>(), 1);
+    let mut longer = file(8, 100 * fragment_body_len::<Classic>(), 1);
     longer.left = Some(START);
     world.run(START + SECOND * 40);
     assert_eq!(sent(&world, alice), 0);
@@ -285,7 +287,7 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
 fn a_new_life_is_told_of_with_its_first_fragment() {
     let (mut world, alice, bob) = alice_and_bob();
     let (to, born) = (world.key_id(bob), 7 << 32);
-    let longer = file(1, 2 * letter_body_len::<Classic>(), born);
+    let longer = file(1, 2 * fragment_body_len::<Classic>(), born);
     world.couriers[alice].post(to, longer).unwrap();
     world.run(START + MINUTE * 3);
     let told = |(_, event): &(_, Event)| match event {

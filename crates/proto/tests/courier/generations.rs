@@ -41,7 +41,7 @@ fn another_mailbox_takes_the_place_of_a_lost_one() {
     world.run(START + SECOND * 25);
     let lost = pulled(&world, bob, 3);
     for number in 0..6 {
-        world.post(alice, bob, &format!("letter {number}"));
+        world.post(alice, bob, &format!("message {number}"));
     }
     world.run(START + MINUTE * 3);
     assert_eq!(pulled(&world, bob, 3), lost, "the old mailbox is asked no more");

@@ -29,8 +29,8 @@ fn alice_and_bob() -> (World, usize, usize) {
 
 fn arrivals(world: &World, courier: usize) -> Vec<(Time, KeyId, String)> {
     let arrived = |(at, event): &(Time, Event)| match event {
-        Event::Arrived { letter, sender, .. } => {
-            let text = String::from_utf8(letter.body.to_vec()).unwrap();
+        Event::Arrived { fragment, sender, .. } => {
+            let text = String::from_utf8(fragment.body.to_vec()).unwrap();
             Some((*at, *sender, text))
         }
         _ => None,
@@ -157,11 +157,11 @@ fn slots_carry_what_the_law_says() {
 
 #[test]
 fn mail_changes_nothing_that_can_be_seen() {
-    let record = |letters: usize| {
+    let record = |fragments: usize| {
         let (mut world, alice, bob) = alice_and_bob();
-        for number in 0..letters {
+        for number in 0..fragments {
             world.run(START + SECOND * u32::try_from(5 + 2 * number).unwrap());
-            world.post(alice, bob, &format!("letter {number}"));
+            world.post(alice, bob, &format!("message {number}"));
             world.post(bob, alice, &format!("answer {number}"));
         }
         world.run(START + SECOND * 60);

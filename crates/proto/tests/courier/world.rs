@@ -304,8 +304,8 @@ impl World {
 
     fn collect(&mut self, client: usize, now: Time) {
         while let Some(event) = self.couriers[client].poll_event() {
-            if let (Event::Arrived { letter, sender, .. }, true) = (&event, self.keeps) {
-                let (sequence, index) = (letter.sequence, letter.fragment.index);
+            if let (Event::Arrived { fragment, sender, .. }, true) = (&event, self.keeps) {
+                let (sequence, index) = (fragment.sequence, fragment.position.index);
                 self.couriers[client].keep(now, *sender, sequence, index);
             }
             self.events[client].push((now, event));

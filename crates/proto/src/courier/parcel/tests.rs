@@ -32,9 +32,9 @@ fn receipt(stretches: &[(u32, u32)]) -> Receipt {
 fn fragments_together_are_the_message() {
     for (len, count) in [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)] {
         let parcel = parcel(len);
-        let letters: Vec<_> = (0..count).map(|index| parcel.letter(index)).collect();
-        assert!(letters.iter().all(|letter| letter.fragment.count == count));
-        let body: Vec<_> = letters.iter().flat_map(|letter| letter.body.to_vec()).collect();
+        let fragments: Vec<_> = (0..count).map(|index| parcel.fragment(index)).collect();
+        assert!(fragments.iter().all(|fragment| fragment.position.count == count));
+        let body: Vec<_> = fragments.iter().flat_map(|fragment| fragment.body.to_vec()).collect();
         assert_eq!(body, *parcel.message.body);
     }
 }
@@ -77,10 +77,10 @@ fn a_void_goes_in_place_of_what_has_expired() {
     let end = NOW + Duration::from_secs(1000);
     assert!(parcel.expire(end));
     assert!(!parcel.expire(end));
-    let letter = parcel.letter(0);
-    assert_eq!((letter.kind, letter.fragment), (Kind::Void, Fragment::WHOLE));
+    let fragment = parcel.fragment(0);
+    assert_eq!((fragment.kind, fragment.position), (Kind::Void, FragmentPosition::WHOLE));
     assert_eq!(parcel.next(end, Choice::OverdueOrFresh), Some(0));
-    assert!(letter.body.is_empty());
+    assert!(fragment.body.is_empty());
 }
 
 #[test]

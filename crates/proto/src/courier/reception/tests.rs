@@ -5,43 +5,43 @@ use super::*;
 /// Fragments of the largest message here.
 const MOST: u32 = 50;
 
-fn letter(sequence: u64, index: u32, count: u32) -> Letter {
-    Letter {
+fn fragment(sequence: u64, index: u32, count: u32) -> Fragment {
+    Fragment {
         message: MessageId::new([u8::try_from(sequence & 0xff).unwrap(); 16]),
         kind: Kind::Content,
         sequence,
-        fragment: Fragment { index, count },
+        position: FragmentPosition { index, count },
         minutes: 0,
         certificate: None,
         body: Zeroizing::new(Vec::new()),
     }
 }
 
-fn void(sequence: u64) -> Letter {
-    Letter { kind: Kind::Void, ..letter(sequence, 0, 1) }
+fn void(sequence: u64) -> Fragment {
+    Fragment { kind: Kind::Void, ..fragment(sequence, 0, 1) }
 }
 
 /// Takes a fragment and commits it; gives the numbers of the messages that are complete by that.
-fn come(reception: &mut Reception, letter: &Letter) -> Vec<u64> {
-    assert_eq!(reception.take(&Part::of(letter)), Taken::New);
-    let complete = reception.keep(letter.sequence, letter.fragment.index);
+fn come(reception: &mut Reception, fragment: &Fragment) -> Vec<u64> {
+    assert_eq!(reception.take(&Part::of(fragment)), Taken::New);
+    let complete = reception.keep(fragment.sequence, fragment.position.index);
     complete.into_iter().map(|complete| complete.sequence).collect()
 }
 
 #[test]
 fn messages_are_told_of_in_their_order() {
     let mut reception = Reception::new(MOST);
-    assert_eq!(come(&mut reception, &letter(1, 0, 1)), []);
-    assert_eq!(come(&mut reception, &letter(2, 1, 2)), []);
-    assert_eq!(come(&mut reception, &letter(0, 0, 1)), [0, 1]);
-    assert_eq!(come(&mut reception, &letter(2, 0, 2)), [2]);
+    assert_eq!(come(&mut reception, &fragment(1, 0, 1)), []);
+    assert_eq!(come(&mut reception, &fragment(2, 1, 2)), []);
+    assert_eq!(come(&mut reception, &fragment(0, 0, 1)), [0, 1]);
+    assert_eq!(come(&mut reception, &fragment(2, 0, 2)), [2]);
     assert_eq!(reception.receipt(), Receipt { below: 3, ..Receipt::default() });
 }
 
 #[test]
 fn what_is_not_kept_is_not_acknowledged() {
     let mut reception = Reception::new(MOST);
-    let first = letter(0, 0, 1);
+    let first = fragment(0, 0, 1);
     assert_eq!(reception.take(&Part::of(&first)), Taken::New);
     // The application could not store it; perhaps now it can.
     assert_eq!(reception.take(&Part::of(&first)), Taken::New);
@@ -56,7 +56,7 @@ fn what_is_not_kept_is_not_acknowledged() {
 fn a_receipt_names_what_is_there() {
     let mut reception = Reception::new(MOST);
     for (sequence, index, count) in [(1, 0, 1), (2, 0, 1), (4, 0, 9), (4, 1, 9), (4, 7, 9)] {
-        come(&mut reception, &letter(sequence, index, count));
+        come(&mut reception, &fragment(sequence, index, count));
     }
     let receipt = reception.receipt();
     assert_eq!(receipt.below, 0);
@@ -67,49 +67,49 @@ fn a_receipt_names_what_is_there() {
 #[test]
 fn a_void_takes_the_place_of_what_has_expired() {
     let mut reception = Reception::new(MOST);
-    come(&mut reception, &letter(0, 1, 3));
-    come(&mut reception, &letter(1, 0, 1));
+    come(&mut reception, &fragment(0, 1, 3));
+    come(&mut reception, &fragment(1, 0, 1));
     assert_eq!(come(&mut reception, &void(0)), [0, 1]);
-    assert_eq!(reception.take(&Part::of(&letter(0, 2, 3))), Taken::Known);
+    assert_eq!(reception.take(&Part::of(&fragment(0, 2, 3))), Taken::Known);
     // A message that is complete stays what it is.
-    come(&mut reception, &letter(3, 0, 1));
+    come(&mut reception, &fragment(3, 0, 1));
     assert_eq!(reception.take(&Part::of(&void(3))), Taken::Known);
-    assert_eq!(come(&mut reception, &letter(2, 0, 1)), [2, 3]);
+    assert_eq!(come(&mut reception, &fragment(2, 0, 1)), [2, 3]);
 }
 
 #[test]
 fn contradictions_and_what_is_too_far_ahead_find_no_room() {
     let mut reception = Reception::new(MOST);
-    come(&mut reception, &letter(0, 0, 3));
-    assert_eq!(reception.take(&Part::of(&letter(0, 1, 4))), Taken::Silent);
-    assert_eq!(reception.take(&Part::of(&letter(WINDOW, 0, 1))), Taken::Silent);
-    assert_eq!(reception.take(&Part::of(&letter(WINDOW - 1, 0, 1))), Taken::New);
-    assert_eq!(reception.take(&Part::of(&letter(1, 0, MOST + 1))), Taken::Silent);
-    assert_eq!(reception.take(&Part::of(&letter(1, 0, MOST))), Taken::New);
+    come(&mut reception, &fragment(0, 0, 3));
+    assert_eq!(reception.take(&Part::of(&fragment(0, 1, 4))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&fragment(WINDOW, 0, 1))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&fragment(WINDOW - 1, 0, 1))), Taken::New);
+    assert_eq!(reception.take(&Part::of(&fragment(1, 0, MOST + 1))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&fragment(1, 0, MOST))), Taken::New);
 }
 
 #[test]
 fn no_more_comes_than_a_few_of_the_largest_messages() {
     let mut reception = Reception::new(MOST);
     for (sequence, index) in (1..=3).flat_map(|of| (0..MOST).map(move |index| (of, index))) {
-        assert_eq!(reception.take(&Part::of(&letter(sequence, index, MOST))), Taken::New);
+        assert_eq!(reception.take(&Part::of(&fragment(sequence, index, MOST))), Taken::New);
     }
-    assert_eq!(reception.take(&Part::of(&letter(4, 0, MOST))), Taken::Silent);
+    assert_eq!(reception.take(&Part::of(&fragment(4, 0, MOST))), Taken::Silent);
     // What all the others wait for always has room.
-    assert_eq!(reception.take(&Part::of(&letter(0, 0, MOST))), Taken::New);
+    assert_eq!(reception.take(&Part::of(&fragment(0, 0, MOST))), Taken::New);
 }
 
 #[test]
 fn a_new_life_ends_the_one_before() {
     let mut reception = Reception::new(MOST);
     let born = 7 << 32;
-    come(&mut reception, &letter(1, 0, 1));
-    come(&mut reception, &letter(2, 0, 2));
-    assert_eq!(reception.take(&Part::of(&letter(born + WINDOW, 0, 1))), Taken::Silent);
+    come(&mut reception, &fragment(1, 0, 1));
+    come(&mut reception, &fragment(2, 0, 2));
+    assert_eq!(reception.take(&Part::of(&fragment(born + WINDOW, 0, 1))), Taken::Silent);
     // What was complete is told of; what was not is over.
-    assert_eq!(come(&mut reception, &letter(born + 1, 0, 1)), [1]);
-    assert_eq!(come(&mut reception, &letter(born, 0, 1)), [born, born + 1]);
-    assert_eq!(reception.take(&Part::of(&letter(2, 1, 2))), Taken::Known);
+    assert_eq!(come(&mut reception, &fragment(born + 1, 0, 1)), [1]);
+    assert_eq!(come(&mut reception, &fragment(born, 0, 1)), [born, born + 1]);
+    assert_eq!(reception.take(&Part::of(&fragment(2, 1, 2))), Taken::Known);
     assert_eq!(reception.receipt().below, born + 2);
 }
 
@@ -119,11 +119,11 @@ fn a_new_life_ends_the_one_before() {
 fn the_last_life_of_all_is_received_like_any_other() {
     let mut reception = Reception::new(MOST);
     let born = u64::from(u32::MAX) << 32;
-    assert_eq!(come(&mut reception, &letter(born + 5, 0, 1)), []);
+    assert_eq!(come(&mut reception, &fragment(born + 5, 0, 1)), []);
     assert_eq!(reception.receipt().below, born);
-    assert_eq!(come(&mut reception, &letter(born, 0, 1)), [born]);
-    assert_eq!(reception.take(&Part::of(&letter(u64::MAX, 0, 1))), Taken::Silent);
-    let parts = [Part::of(&letter(born + 5, 0, 1))];
+    assert_eq!(come(&mut reception, &fragment(born, 0, 1)), [born]);
+    assert_eq!(reception.take(&Part::of(&fragment(u64::MAX, 0, 1))), Taken::Silent);
+    let parts = [Part::of(&fragment(born + 5, 0, 1))];
     let (resumed, complete) = Reception::resume(MOST, born + 1, &parts);
     assert!(complete.is_empty() && resumed.below() == born + 1);
 }

@@ -1,5 +1,5 @@
-//! Members of a network: the nodes of the roster, their places in the layers, and the rates that all
-//! follow.
+//! Members of a network: the nodes of the roster, their places in the layers, and the rates that
+//! all follow.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

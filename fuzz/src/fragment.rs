@@ -70,31 +70,31 @@ fn seals(network: &NetworkId) -> Seals {
 
 /// Bytes of a fragment in one envelope.
 #[must_use]
-pub const fn letter_len<S: Suite>() -> usize {
+pub const fn fragment_len<S: Suite>() -> usize {
     S::ENVELOPE_LEN - Hybrid::CIPHERTEXT_LEN - 32 - 2 * TAG_LEN
 }
 
-/// Seals an envelope that opens and holds `letter`, filled up with zeros, in [`NETWORK`].
+/// Seals an envelope that opens and holds `fragment`, filled up with zeros, in [`NETWORK`].
 #[must_use]
-pub fn seal<S: Suite>(letter: &[u8]) -> Envelope<S> {
-    seal_with(&SEALS, letter)
+pub fn seal<S: Suite>(fragment: &[u8]) -> Envelope<S> {
+    seal_with(&SEALS, fragment)
 }
 
-/// Seals an envelope that opens and holds `letter`, in the network of the roster.
+/// Seals an envelope that opens and holds `fragment`, in the network of the roster.
 #[must_use]
-pub fn seal_in_roster<S: Suite>(letter: &[u8]) -> Envelope<S> {
-    seal_with(&ROSTER_SEALS, letter)
+pub fn seal_in_roster<S: Suite>(fragment: &[u8]) -> Envelope<S> {
+    seal_with(&ROSTER_SEALS, fragment)
 }
 
-fn seal_with<S: Suite>(seals: &Seals, letter: &[u8]) -> Envelope<S> {
+fn seal_with<S: Suite>(seals: &Seals, fragment: &[u8]) -> Envelope<S> {
     let mut bytes = seals.ciphertext.clone();
     let mut sealed = PARTIES.alice.public().key_id().as_bytes().to_vec();
-    let mut inner = crate::sized(letter, letter_len::<S>());
+    let mut inner = crate::sized(fragment, fragment_len::<S>());
     append_tag(&seals.inner, &mut inner);
     sealed.append(&mut inner);
     append_tag(&seals.outer, &mut sealed);
     bytes.append(&mut sealed);
-    Envelope::from_bytes(&bytes).expect("ciphertext, sender, letter and tags make an envelope")
+    Envelope::from_bytes(&bytes).expect("ciphertext, sender, fragment and tags make an envelope")
 }
 
 fn append_tag(key: &[u8; 32], bytes: &mut Vec<u8>) {

@@ -43,14 +43,14 @@ impl fmt::Display for MessageId {
 
 /// Place of a fragment among all fragments of its message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fragment {
+pub struct FragmentPosition {
     /// Number of the fragment within its message: `0 <= index < count`.
     pub index: u32,
     /// Number of fragments in the message; `1` for a message of one envelope.
     pub count: u32,
 }
 
-impl Fragment {
+impl FragmentPosition {
     /// Place of the only fragment of a message.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 }
@@ -95,7 +95,7 @@ impl Kind {
 }
 
 /// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
-pub struct Letter {
+pub struct Fragment {
     /// Identifier of the message.
     pub message: MessageId,
     /// Purpose of the message.
@@ -103,7 +103,7 @@ pub struct Letter {
     /// Position of the message among the sender's messages to this recipient.
     pub sequence: u64,
     /// Place of this fragment in the message.
-    pub fragment: Fragment,
+    pub position: FragmentPosition,
     /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
     /// The sender's certificate by its agency, if the sender shows one.
@@ -112,26 +112,27 @@ pub struct Letter {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-impl Letter {
+impl Fragment {
     /// Fills `out`, which is all zero and has the length of the suite's fragments.
-    pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), LetterError> {
-        if self.fragment.index >= self.fragment.count {
-            return Err(LetterError::Malformed);
+    pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), FragmentError> {
+        if self.position.index >= self.position.count {
+            return Err(FragmentError::Malformed);
         }
         let certificate = self.certificate.as_deref().unwrap_or_default();
         let room = out.len() - HEADER_LEN;
         let len = certificate.len() + self.body.len();
         if len > room {
-            return Err(LetterError::TooLong { len, room });
+            return Err(FragmentError::TooLong { len, room });
         }
-        let short = |len: usize| u16::try_from(len).map_err(|_| LetterError::TooLong { len, room });
+        let short =
+            |len: usize| u16::try_from(len).map_err(|_| FragmentError::TooLong { len, room });
         out[0] = VERSION;
         out[1] = u8::from(self.certificate.is_some());
         out[2..4].copy_from_slice(&short(certificate.len())?.to_be_bytes());
         out[4..20].copy_from_slice(&self.message.0);
         out[20..28].copy_from_slice(&self.sequence.to_be_bytes());
-        out[28..32].copy_from_slice(&self.fragment.index.to_be_bytes());
-        out[32..36].copy_from_slice(&self.fragment.count.to_be_bytes());
+        out[28..32].copy_from_slice(&self.position.index.to_be_bytes());
+        out[32..36].copy_from_slice(&self.position.count.to_be_bytes());
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
         out[40..42].copy_from_slice(&short(self.body.len())?.to_be_bytes());
         out[42] = self.kind.byte();
@@ -141,23 +142,23 @@ impl Letter {
         Ok(())
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, LetterError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FragmentError> {
         let short = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
         let word = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
         if bytes[0] != VERSION {
-            return Err(LetterError::Version);
+            return Err(FragmentError::Version);
         }
         let (certificate_len, body_len) = (short(2), short(40));
-        let fragment = Fragment { index: word(28), count: word(32) };
+        let position = FragmentPosition { index: word(28), count: word(32) };
         let content = &bytes[HEADER_LEN..];
         let fits = certificate_len + body_len <= content.len();
         let flags = bytes[1] <= 1 && (bytes[1] == 1 || certificate_len == 0);
-        if !fits || !flags || fragment.index >= fragment.count || bytes[43] != 0 {
-            return Err(LetterError::Malformed);
+        if !fits || !flags || position.index >= position.count || bytes[43] != 0 {
+            return Err(FragmentError::Malformed);
         }
-        let kind = Kind::from_byte(bytes[42]).ok_or(LetterError::Malformed)?;
+        let kind = Kind::from_byte(bytes[42]).ok_or(FragmentError::Malformed)?;
         let (certificate, rest) = content.split_at(certificate_len);
         let mut message = [0; 16];
         message.copy_from_slice(&bytes[4..20]);
@@ -167,7 +168,7 @@ impl Letter {
             message: MessageId(message),
             kind,
             sequence: u64::from_be_bytes(sequence),
-            fragment,
+            position,
             minutes: word(36),
             certificate: (bytes[1] == 1).then(|| certificate.to_vec()),
             body: Zeroizing::new(rest[..body_len].to_vec()),
@@ -178,7 +179,7 @@ impl Letter {
 /// Reason why a fragment cannot be written or read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LetterError {
+pub enum FragmentError {
     /// Text and certificate together are longer than one envelope holds.
     #[error("{len} bytes do not fit one envelope, which holds {room}")]
     TooLong {
@@ -188,10 +189,10 @@ pub enum LetterError {
         room: usize,
     },
     /// The fragment is not of version 1.
-    #[error("unknown letter version")]
+    #[error("unknown fragment version")]
     Version,
     /// Lengths or places contradict each other.
-    #[error("malformed letter")]
+    #[error("malformed fragment")]
     Malformed,
 }
 

@@ -4,33 +4,33 @@
 use std::time::Duration;
 
 use rohrpost_localnet::content;
-use rohrpost_packet::envelope::{Letter, MessageId};
+use rohrpost_packet::envelope::{Fragment, MessageId};
 use rohrpost_proto::courier::Message;
 
 /// A message of a load.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) struct LetterId {
+pub(crate) struct LoadMessageId {
     /// Index of the client that sends it.
     pub(crate) sender: u32,
     /// Place in that client's timetable.
     pub(crate) number: u32,
 }
 
-impl LetterId {
+impl LoadMessageId {
     /// The message, due so long after the begin of the load, with a text of `len` bytes.
     pub(crate) fn write(self, due: Duration, len: usize) -> Message {
         content(self.message(), self.number.into(), self.text(due, len))
     }
 
     /// The message that has arrived and when it was due; none if a byte differs from what was sent.
-    pub(crate) fn read(letter: &Letter) -> Option<(Self, Duration)> {
-        let text = &letter.body[..];
+    pub(crate) fn read(fragment: &Fragment) -> Option<(Self, Duration)> {
+        let text = &fragment.body[..];
         let rest = text.strip_prefix(MAGIC)?;
         let sender = u32::from_be_bytes(*rest.first_chunk()?);
         let number = u32::from_be_bytes(*rest.get(4..)?.first_chunk()?);
         let due = u64::from_be_bytes(*rest.get(8..)?.first_chunk()?);
         let (id, due) = (Self { sender, number }, Duration::from_micros(due));
-        (letter.message == id.message() && text == id.text(due, text.len())).then_some((id, due))
+        (fragment.message == id.message() && text == id.text(due, text.len())).then_some((id, due))
     }
 
     /// The message that a courier speaks of.
@@ -67,34 +67,37 @@ pub(crate) const LEAST_TEXT: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_packet::envelope::Fragment;
+    use rohrpost_packet::envelope::FragmentPosition;
 
     use super::*;
 
-    const ID: LetterId = LetterId { sender: 3, number: 70_000 };
+    const ID: LoadMessageId = LoadMessageId { sender: 3, number: 70_000 };
 
-    fn letter(due: Duration, len: usize) -> Letter {
+    fn fragment(due: Duration, len: usize) -> Fragment {
         let Message { id, kind, sequence, minutes, body, .. } = ID.write(due, len);
-        let fragment = Fragment::WHOLE;
-        Letter { message: id, kind, sequence, fragment, minutes, certificate: None, body }
+        let position = FragmentPosition::WHOLE;
+        Fragment { message: id, kind, sequence, position, minutes, certificate: None, body }
     }
 
     #[test]
-    fn a_letter_is_read_as_it_was_written() {
+    fn a_message_is_read_as_it_was_written() {
         for len in [0, LEAST_TEXT, 100, 900] {
-            let letter = letter(Duration::from_micros(1_234_567), len);
-            assert_eq!(letter.body.len(), len.max(LEAST_TEXT));
-            assert_eq!(LetterId::read(&letter), Some((ID, Duration::from_micros(1_234_567))));
-            assert_eq!(LetterId::of(letter.message), ID);
+            let fragment = fragment(Duration::from_micros(1_234_567), len);
+            assert_eq!(fragment.body.len(), len.max(LEAST_TEXT));
+            assert_eq!(
+                LoadMessageId::read(&fragment),
+                Some((ID, Duration::from_micros(1_234_567)))
+            );
+            assert_eq!(LoadMessageId::of(fragment.message), ID);
         }
     }
 
     #[test]
     fn a_changed_byte_is_noticed_wherever_it_is() {
         for place in 0..100 {
-            let mut letter = letter(Duration::from_secs(1), 100);
-            letter.body[place] ^= 1;
-            let read = LetterId::read(&letter);
+            let mut fragment = fragment(Duration::from_secs(1), 100);
+            fragment.body[place] ^= 1;
+            let read = LoadMessageId::read(&fragment);
             // Another due time cannot be told from a changed one.
             let due_changed = (16..24).contains(&place);
             assert_eq!(read.is_some(), due_changed, "byte {place}");
