@@ -218,7 +218,7 @@ impl World {
     fn tick(&mut self) {
         let answers = self.mailboxes.tick(self.now, &mut rng(70));
         let quiet = self.twin.tick(self.now, &mut rng(70));
-        let to = |answers: &[rohrpost_proto::frame::Outgoing<Toy>]| {
+        let to = |answers: &[rohrpost_proto::frame::OutgoingFrame<Toy>]| {
             answers.iter().map(|answer| answer.to.get()).collect::<Vec<_>>()
         };
         assert_eq!(to(&answers), to(&quiet), "answers depend on mail");

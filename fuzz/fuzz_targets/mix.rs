@@ -21,7 +21,7 @@ use rohrpost_packet::{
     BufferPool, Delay, Generation, HOPS, Hop as PathHop, HopPublicKey, HopSecretKey, NodeNumber,
     Packet, Route, SessionId, ShortGeneration, Suite, wrap,
 };
-use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing};
+use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::mix::pool::TICK;
@@ -336,7 +336,7 @@ impl World {
             generation: ShortGeneration::new(OWN_MARK),
             packet: Packet::from_bytes(&vec![0; Toy::PACKET_LEN]).expect("a packet's length"),
         };
-        let result = self.mix.insert(due, Outgoing { to: NodeNumber::new(5), frame });
+        let result = self.mix.insert(due, OutgoingFrame { to: NodeNumber::new(5), frame });
         assert_eq!(result, self.keep(due, OWN_MARK));
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, ReplyId, Suite};
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
@@ -14,7 +14,7 @@ pub(crate) enum MixJob<S: Suite> {
     /// A frame off a link.
     Frame(Ingress, Buffer),
     /// A packet of the mix's own cover, to leave at the time drawn for it.
-    Own(Time, Outgoing<S>),
+    Own(Time, OutgoingFrame<S>),
 }
 
 /// A job of the cover's thread.

@@ -8,7 +8,7 @@ use rand_core::SeedableRng;
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{NodeNumber, Route, Suite, wrap};
 use rohrpost_proto::courier::{ContactMailbox, Event};
-use rohrpost_proto::frame::{Frame, HEADER_LEN as FRAME_HEADER_LEN, Outgoing};
+use rohrpost_proto::frame::{Frame, HEADER_LEN as FRAME_HEADER_LEN, OutgoingFrame};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::instruction::{MailboxId, Store, WriteKey};
 use rohrpost_proto::path::Path;
@@ -109,7 +109,7 @@ fn a_changed_payload_travels_on_as_garbage() {
 }
 
 /// A packet that stores random bytes, over the same path and with the same delays every time.
-fn store(world: &mut World<Toy>, mailbox: &ContactMailbox, number: u8) -> Outgoing<Toy> {
+fn store(world: &mut World<Toy>, mailbox: &ContactMailbox, number: u8) -> OutgoingFrame<Toy> {
     let view = world.view(NORTH).expect("the relay has a document");
     let mut rng = ChaCha20Rng::from_seed([number; 32]);
     let path = Path::to_relay(&view, 0, mailbox.relay, &mut rng).expect("all nodes are up");
@@ -122,7 +122,7 @@ fn store(world: &mut World<Toy>, mailbox: &ContactMailbox, number: u8) -> Outgoi
     let hops = path.hops(&view, Route::deliver()).expect("all nodes are up");
     let packet = wrap(0, &hops, &store.encode(), &mut rng).expect("the path is whole");
     let generation = hops[0].key.generation().short();
-    Outgoing { to: path.first(), frame: Frame { generation, packet } }
+    OutgoingFrame { to: path.first(), frame: Frame { generation, packet } }
 }
 
 fn dropped(world: &World<Toy>) -> usize {

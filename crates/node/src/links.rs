@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::roster::RosterNode;
-use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_transport::{NodeEndpoint, PacketOutbox, PeerAddress, Shed};
 
@@ -45,7 +45,7 @@ impl Outboxes {
     }
 
     /// Queues a packet for its next node; a packet that cannot be sent is dropped and counted.
-    pub fn send<S: Suite>(&self, outgoing: Outgoing<S>) {
+    pub fn send<S: Suite>(&self, outgoing: OutgoingFrame<S>) {
         let Some(outbox) = self.links.get(&outgoing.to) else {
             return self.metrics.drop_packet(Refusal::Next);
         };

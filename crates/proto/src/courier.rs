@@ -27,7 +27,7 @@ mod inbox;
 mod law;
 mod loops;
 mod losses;
-mod parcel;
+mod outgoing;
 mod pending;
 mod receipt;
 mod reception;
@@ -44,14 +44,14 @@ use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use event::{Event, Trip};
-pub use parcel::{MESSAGE_BYTES, Message};
+pub use outgoing::{MESSAGE_BYTES, Message};
 pub use reception::{Complete, Part};
 
 use crate::delay::exponential;
 use crate::directory::roster::Roster;
 use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
-use crate::frame::{Outgoing, UpCell};
+use crate::frame::{OutgoingFrame, UpCell};
 use crate::time::Time;
 use correspondence::Correspondence;
 use event::Events;
@@ -59,7 +59,7 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use parcel::{Patience, most_fragments};
+use outgoing::{Patience, most_fragments};
 use pending::Pending;
 use reception::Reception;
 
@@ -132,7 +132,7 @@ pub enum Departure<S: Suite> {
         /// Slot time, plus the delay drawn for the own mix.
         due: Time,
         /// The packet and the node of the next layer.
-        outgoing: Outgoing<S>,
+        outgoing: OutgoingFrame<S>,
     },
 }
 
@@ -319,8 +319,8 @@ impl<S: Suite> Courier<S> {
     /// The contact is unknown, the message too long, or too much waits.
     pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
         let len = message.body.len();
-        let held = || self.correspondences.values().flat_map(|other| &other.parcels);
-        let bytes: usize = held().map(|parcel| parcel.message().body.len()).sum();
+        let held = || self.correspondences.values().flat_map(|other| &other.outgoing);
+        let bytes: usize = held().map(|outgoing| outgoing.message().body.len()).sum();
         let full = held().count() >= POSTED || bytes + len > POSTED_BYTES;
         let Some(other) = self.correspondences.get_mut(&to) else {
             return Err(PostError::Contact);
@@ -413,7 +413,7 @@ impl<S: Suite> Courier<S> {
     /// Number of messages that are neither acknowledged nor given up.
     #[must_use]
     pub fn outbox_len(&self) -> usize {
-        self.correspondences.values().map(|other| other.parcels.len()).sum()
+        self.correspondences.values().map(|other| other.outgoing.len()).sum()
     }
 
     /// Contact card by which others can write to this courier.

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::{ReplyId, SessionId, Suite};
 
-use crate::frame::{Chunk, DownCell, Frame, Outgoing, UpCell, chunk_len, chunks};
+use crate::frame::{Chunk, DownCell, Frame, OutgoingFrame, UpCell, chunk_len, chunks};
 use crate::hop::Refusal;
 use crate::path::below;
 use crate::time::Time;
@@ -35,7 +35,7 @@ struct Session<S: Suite> {
     phase: u64,
     name: Option<SessionId>,
     /// Cells since the last tick, oldest first; at most [`UP_BOUND`], the newest is shed.
-    up: VecDeque<Outgoing<S>>,
+    up: VecDeque<OutgoingFrame<S>>,
     /// Ticks that found no cell, at most [`OWED_BOUND`]: as many may leave later beside the tick's
     /// own.
     owed: usize,
@@ -46,7 +46,7 @@ struct Session<S: Suite> {
 /// Packets and cells that leave at a tick.
 pub struct EntryTick<S: Suite> {
     /// Packets for the first layer, in random order.
-    pub up: Vec<Outgoing<S>>,
+    pub up: Vec<OutgoingFrame<S>>,
     /// Cells for the clients: one for each session of this phase.
     pub down: Vec<(SessionHandle, DownCell<S>)>,
 }
@@ -101,7 +101,7 @@ impl<S: Suite> Entry<S> {
             UpCell::Packet { .. } if session.up.len() >= UP_BOUND => Err(Refusal::Overload),
             UpCell::Packet { first_hop, generation, packet } => {
                 let frame = Frame { generation, packet };
-                session.up.push_back(Outgoing { to: first_hop, frame });
+                session.up.push_back(OutgoingFrame { to: first_hop, frame });
                 Ok(())
             }
         }
@@ -197,7 +197,7 @@ impl<S: Suite> Session<S> {
     /// Takes the cells that leave at a tick: on average one per slot, however many were sent. One
     /// that came after its tick leaves with the next one; would it wait in front of that, all cells
     /// after it would leave a slot later than they need to, for as long as the session lasts.
-    fn leaving(&mut self) -> impl Iterator<Item = Outgoing<S>> {
+    fn leaving(&mut self) -> impl Iterator<Item = OutgoingFrame<S>> {
         let due = 1 + self.owed;
         let leaving = self.up.len().min(due);
         self.owed = (due - leaving).min(OWED_BOUND);

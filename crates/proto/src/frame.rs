@@ -56,7 +56,7 @@ impl<S: Suite> Frame<S> {
 }
 
 /// A frame and the node it goes to.
-pub struct Outgoing<S: Suite> {
+pub struct OutgoingFrame<S: Suite> {
     /// The node to which the frame goes.
     pub to: NodeNumber,
     /// The frame for that node.

@@ -15,7 +15,7 @@ use rohrpost_packet::Suite;
 
 pub use queue::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
 
-use crate::frame::{Frame, Outgoing};
+use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::Refusal;
 use crate::instruction::{Instruction, MailboxId, Pull, Store};
 use crate::time::Time;
@@ -112,7 +112,7 @@ impl<S: Suite> Mailboxes<S> {
     }
 
     /// Makes the answers of a common tick, in random order.
-    pub fn tick(&self, now: Time, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<Outgoing<S>> {
+    pub fn tick(&self, now: Time, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<OutgoingFrame<S>> {
         let with_surb = self.boxes.iter().filter(|mailbox| mailbox.can_answer());
         let mut ids: Vec<_> = with_surb.map(|mailbox| *mailbox.key()).collect();
         // The map's own order is not a function of the seed; sorted first, the shuffle is.
@@ -122,7 +122,7 @@ impl<S: Suite> Mailboxes<S> {
             let (surb, answer) = self.boxes.get_mut(&id)?.answer(now)?;
             let (to, generation) = (surb.first_hop(), surb.first_generation());
             let packet = surb.reply(&answer.encode()).ok()?;
-            Some(Outgoing { to, frame: Frame { generation, packet } })
+            Some(OutgoingFrame { to, frame: Frame { generation, packet } })
         };
         ids.into_iter().filter_map(answer).collect()
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rohrpost_packet::{Command, NodeNumber, ReplyId, Suite};
 
 use crate::directory::roster::{Role, Roster};
-use crate::frame::{Frame, Outgoing};
+use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::{Hop, Probe, Refusal, Stage};
 use crate::replay::Ingress;
 use crate::time::Time;
@@ -32,7 +32,7 @@ pub struct Mix<S: Suite> {
 /// A packet that leaves a mix, and by how much later than drawn.
 pub struct MixDeparture<S: Suite> {
     /// The packet and its next node.
-    pub outgoing: Outgoing<S>,
+    pub outgoing: OutgoingFrame<S>,
     /// Time since the packet was due.
     pub lateness: Duration,
 }
@@ -78,7 +78,7 @@ impl<S: Suite> Mix<S> {
                 let packet = opened.forward();
                 probe.done(Stage::Payload);
                 let frame = Frame { generation: route.next_generation, packet };
-                let outgoing = Outgoing { to: route.next, frame };
+                let outgoing = OutgoingFrame { to: route.next, frame };
                 let kept = self.insert(now + route.delay.duration(), outgoing);
                 probe.done(Stage::Pool);
                 kept
@@ -96,7 +96,7 @@ impl<S: Suite> Mix<S> {
     ///
     /// # Errors
     /// The pool is full.
-    pub fn insert(&mut self, due: Time, outgoing: Outgoing<S>) -> Result<(), Refusal> {
+    pub fn insert(&mut self, due: Time, outgoing: OutgoingFrame<S>) -> Result<(), Refusal> {
         self.pool.insert(due, outgoing)
     }
 

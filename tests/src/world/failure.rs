@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::frame::OutgoingFrame;
 
 use super::schedule::Happening;
 use super::state::World;
@@ -53,7 +53,7 @@ impl<S: Suite> World<S> {
     }
 
     /// Sends a packet from one node to another, as the first would.
-    pub fn send(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
+    pub fn send(&mut self, from: NodeNumber, outgoing: OutgoingFrame<S>, kind: Kind) {
         self.transmit(from, outgoing, kind);
     }
 }

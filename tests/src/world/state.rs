@@ -9,7 +9,7 @@ use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::frame::Outgoing;
+use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::time::Time;
 
 use super::schedule::{Happening, Schedule};
@@ -65,7 +65,7 @@ pub(super) type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
 
 impl<S: Suite> World<S> {
     /// Sends a packet from a node over a link.
-    pub(super) fn transmit(&mut self, from: NodeNumber, outgoing: Outgoing<S>, kind: Kind) {
+    pub(super) fn transmit(&mut self, from: NodeNumber, outgoing: OutgoingFrame<S>, kind: Kind) {
         let to = outgoing.to;
         let frame = outgoing.frame.encode();
         let ends = (Address::Node(from), Address::Node(to));

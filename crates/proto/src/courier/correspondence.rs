@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
 use super::event::Event;
-use super::parcel::{Choice, Message, Parcel, Patience};
+use super::outgoing::{Choice, Message, OutgoingMessage, Patience};
 use super::receipt::Receipt;
 use super::reception::{Reception, WINDOW};
 
@@ -22,9 +22,9 @@ use crate::time::Time;
 pub(super) struct Correspondence {
     pub(super) contact: Contact,
     pub(super) reception: Reception,
-    /// Outgoing messages in the order of their numbers. The courier bounds them over all
+    /// OutgoingFrame messages in the order of their numbers. The courier bounds them over all
     /// correspondents.
-    pub(super) parcels: VecDeque<Parcel>,
+    pub(super) outgoing: VecDeque<OutgoingMessage>,
     /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
     pub(super) acknowledge: Option<Time>,
     /// Times at which each of the contact's mailboxes may be written to again.
@@ -69,7 +69,7 @@ impl Correspondence {
             contact,
             registered: free.clone(),
             reception: Reception::new(most),
-            parcels: VecDeque::new(),
+            outgoing: VecDeque::new(),
             acknowledge: None,
             free,
             next: 0,
@@ -85,7 +85,7 @@ impl Correspondence {
 
     pub(super) fn post(&mut self, message: Message, room: usize, patience: Patience) {
         self.next = message.sequence + 1;
-        self.parcels.push_back(Parcel::new(message, room, patience));
+        self.outgoing.push_back(OutgoingMessage::new(message, room, patience));
     }
 
     pub(super) const fn next_sequence(&self) -> u64 {
@@ -105,20 +105,21 @@ impl Correspondence {
             return Some(Turn { errand: Errand::Acknowledgement, mailbox });
         }
         let (place, index) = self.due(now)?;
-        let avoid = self.parcels[place].last_relay(index);
+        let avoid = self.outgoing[place].last_relay(index);
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
         Some(Turn { errand: Errand::Fragment { place, index }, mailbox })
     }
 
     fn due(&self, now: Time) -> Option<(usize, u32)> {
-        let first = self.parcels.front()?.message().sequence;
-        let in_flight: usize = self.parcels.iter().map(Parcel::in_flight).sum();
+        let first = self.outgoing.front()?.message().sequence;
+        let in_flight: usize = self.outgoing.iter().map(OutgoingMessage::in_flight).sum();
         let may_begin = in_flight < FLIGHTS;
-        let within = |parcel: &&Parcel| parcel.message().sequence < first + WINDOW;
-        let open = || self.parcels.iter().take_while(within).enumerate();
-        let next =
-            |choice| open().find_map(|(place, parcel)| Some((place, parcel.next(now, choice)?)));
+        let within = |outgoing: &&OutgoingMessage| outgoing.message().sequence < first + WINDOW;
+        let open = || self.outgoing.iter().take_while(within).enumerate();
+        let next = |choice| {
+            open().find_map(|(place, outgoing)| Some((place, outgoing.next(now, choice)?)))
+        };
         next(Choice::Overdue).or_else(|| may_begin.then(|| next(Choice::OverdueOrFresh)).flatten())
     }
 
@@ -180,19 +181,20 @@ impl Correspondence {
         receipt: &Receipt,
         patience: Patience,
     ) -> Vec<Event> {
-        let newest = self.parcels.iter_mut().filter_map(|parcel| parcel.acknowledge(receipt)).max();
+        let newest =
+            self.outgoing.iter_mut().filter_map(|outgoing| outgoing.acknowledge(receipt)).max();
         let mut events = Vec::new();
-        self.parcels.retain(|parcel| {
-            if parcel.has_arrived() {
-                events.push(Event::Delivered { message: parcel.message().id });
+        self.outgoing.retain(|outgoing| {
+            if outgoing.has_arrived() {
+                events.push(Event::Delivered { message: outgoing.message().id });
             }
-            !parcel.has_arrived()
+            !outgoing.has_arrived()
         });
         if let Some(newest) = newest {
-            let lost = |flight: &super::parcel::Flight| flight.sent + patience.reorder() < newest;
-            for parcel in &mut self.parcels {
-                parcel.recall(now, lost);
-                parcel.hasten(now, patience);
+            let lost = |flight: &super::outgoing::Flight| flight.sent + patience.reorder() < newest;
+            for outgoing in &mut self.outgoing {
+                outgoing.recall(now, lost);
+                outgoing.hasten(now, patience);
             }
         }
         events
@@ -206,24 +208,24 @@ impl Correspondence {
                 *registered = now + patience.registration;
             }
         }
-        for parcel in &mut self.parcels {
-            parcel.recall(now, |flight| flight.is_passing(now, nodes, patience.transit));
-            parcel.recall(now + patience.registration, |flight| flight.ends_at(nodes));
+        for outgoing in &mut self.outgoing {
+            outgoing.recall(now, |flight| flight.is_passing(now, nodes, patience.transit));
+            outgoing.recall(now + patience.registration, |flight| flight.ends_at(nodes));
         }
     }
 
     /// Marks as lost what left longer than `age` ago, so that it leaves again.
     pub(super) fn recall_older(&mut self, now: Time, age: Duration) {
-        for parcel in &mut self.parcels {
-            parcel.recall(now, |flight| flight.sent + age < now);
+        for outgoing in &mut self.outgoing {
+            outgoing.recall(now, |flight| flight.sent + age < now);
         }
     }
 
     /// Gives up the messages that have expired.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
-        let expired = self.parcels.iter_mut().filter_map(|parcel| {
-            let message = parcel.message().id;
-            parcel.expire(now).then_some(Event::Expired { message })
+        let expired = self.outgoing.iter_mut().filter_map(|outgoing| {
+            let message = outgoing.message().id;
+            outgoing.expire(now).then_some(Event::Expired { message })
         });
         expired.collect()
     }

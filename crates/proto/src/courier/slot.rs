@@ -22,7 +22,7 @@ use super::pending::PendingReply;
 use super::{Courier, Departure, Vantage};
 use crate::delay::exponential;
 use crate::directory::view::View;
-use crate::frame::{Frame, Outgoing, UpCell};
+use crate::frame::{Frame, OutgoingFrame, UpCell};
 use crate::instruction::{Instruction, PullRequest, Store};
 use crate::path::{Path, below};
 use crate::time::{Slot, Time};
@@ -67,7 +67,7 @@ impl<S: Suite> Courier<S> {
                 built.map(|outgoing| Departure::Packet { due, outgoing })
             }
             (Vantage::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
-            (Vantage::Client { .. }, Some(Outgoing { to, frame })) => {
+            (Vantage::Client { .. }, Some(OutgoingFrame { to, frame })) => {
                 let Frame { generation, packet } = frame;
                 Some(Departure::Cell(UpCell::Packet { first_hop: to, generation, packet }))
             }
@@ -88,7 +88,7 @@ impl<S: Suite> Courier<S> {
         load: Load,
         moment: Moment,
         rng: &mut ChaCha20Rng,
-    ) -> Option<Outgoing<S>> {
+    ) -> Option<OutgoingFrame<S>> {
         let built = match load {
             Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
             Load::Payload => self.next_fragment(view, moment, rng),
@@ -97,7 +97,7 @@ impl<S: Suite> Courier<S> {
         let Built { path, packet } = built.or_else(|| self.drop_cover(view, rng))?;
         let to = path.first();
         let generation = view.key(to)?.generation().short();
-        Some(Outgoing { to, frame: Frame { generation, packet } })
+        Some(OutgoingFrame { to, frame: Frame { generation, packet } })
     }
 
     /// Leaves one SURB at an own mailbox, with acknowledgements.
@@ -158,7 +158,7 @@ impl<S: Suite> Courier<S> {
         let other = self.correspondences.get(&to)?;
         let fragment = match turn.errand {
             Errand::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
-            Errand::Fragment { place, index } => other.parcels.get(place)?.fragment(index),
+            Errand::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
         };
         let mailbox = other.contact.mailboxes.get(turn.mailbox)?;
         let built = match self.store(view, &other.contact, mailbox, &fragment, rng) {
@@ -170,8 +170,8 @@ impl<S: Suite> Courier<S> {
         let (period, patience) = (self.roster.traffic.answer_period(), self.patience);
         let other = self.correspondences.get_mut(&to)?;
         let Some(Built { path, .. }) = &built else {
-            for parcel in std::mem::take(&mut other.parcels) {
-                self.events.push_mail(Event::Unsendable { message: parcel.message().id });
+            for outgoing in std::mem::take(&mut other.outgoing) {
+                self.events.push_mail(Event::Unsendable { message: outgoing.message().id });
             }
             other.acknowledge = None;
             return None;
@@ -180,8 +180,8 @@ impl<S: Suite> Courier<S> {
         match turn.errand {
             Errand::Acknowledgement => other.acknowledge = None,
             Errand::Fragment { place, index } => {
-                let parcel = other.parcels.get_mut(place)?;
-                let again = parcel.leave(index, moment.now, path, patience, rng);
+                let outgoing = other.outgoing.get_mut(place)?;
+                let again = outgoing.leave(index, moment.now, path, patience, rng);
                 let trip = Trip { path: path.clone(), at: moment.now };
                 let (message, slot) = (fragment.message, moment.slot);
                 self.events.push_mail(Event::Sent { message, fragment: index, again, slot, trip });

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rohrpost_packet::Suite;
 
-use crate::frame::Outgoing;
+use crate::frame::OutgoingFrame;
 use crate::hop::Refusal;
 use crate::time::Time;
 
@@ -47,7 +47,7 @@ struct Waiting<S: Suite> {
     due: Time,
     /// Order of arrival; breaks ties, so that runs with one seed are alike.
     order: u64,
-    outgoing: Outgoing<S>,
+    outgoing: OutgoingFrame<S>,
 }
 
 impl<S: Suite> Pool<S> {
@@ -78,7 +78,7 @@ impl<S: Suite> Pool<S> {
     ///
     /// # Errors
     /// The pool is full.
-    pub fn insert(&mut self, due: Time, outgoing: Outgoing<S>) -> Result<(), Refusal> {
+    pub fn insert(&mut self, due: Time, outgoing: OutgoingFrame<S>) -> Result<(), Refusal> {
         if self.waiting >= self.bound {
             return Err(Refusal::Overload);
         }
@@ -98,7 +98,7 @@ impl<S: Suite> Pool<S> {
     }
 
     /// Takes the next packet that is due, with the time at which it was due.
-    pub fn pop(&mut self, now: Time) -> Option<(Time, Outgoing<S>)> {
+    pub fn pop(&mut self, now: Time) -> Option<(Time, OutgoingFrame<S>)> {
         let tick = now.micros() / TICK_MICROS;
         if tick > self.passed && self.ready.is_empty() {
             self.pass(tick);

@@ -21,7 +21,7 @@ use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Tra
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::frame::{Frame, HEADER_LEN, Outgoing, UpCell};
+use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame, UpCell};
 use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::time::{Slot, Time};
@@ -282,7 +282,7 @@ impl World {
                 let len = bytes.len();
                 let packet = match UpCell::decode(bytes).unwrap() {
                     UpCell::Packet { first_hop: to, generation, packet } => {
-                        Some(Outgoing { to, frame: Frame { generation, packet } })
+                        Some(OutgoingFrame { to, frame: Frame { generation, packet } })
                     }
                     UpCell::Hello(_) | UpCell::Idle => None,
                 };
@@ -313,8 +313,8 @@ impl World {
     }
 
     /// Opens layer after layer, checks each hop's place, and notes where the packet ends.
-    fn walk(&mut self, mut at: Time, outgoing: Outgoing<Classic>) -> Option<End> {
-        let Outgoing { mut to, frame } = outgoing;
+    fn walk(&mut self, mut at: Time, outgoing: OutgoingFrame<Classic>) -> Option<End> {
+        let OutgoingFrame { mut to, frame } = outgoing;
         let mut packet = frame.packet;
         loop {
             let position = self.roster.node(to).unwrap().role.position();

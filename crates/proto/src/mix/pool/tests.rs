@@ -10,10 +10,10 @@ use crate::frame::Frame;
 
 const START: Time = Time::from_micros(1_795_000_000_000_123);
 
-fn outgoing(number: u32) -> Outgoing<Classic> {
+fn outgoing(number: u32) -> OutgoingFrame<Classic> {
     let packet = Packet::random(&mut ChaCha20Rng::from_seed([0; 32]));
     let frame = Frame { generation: ShortGeneration::new(0), packet };
-    Outgoing { to: NodeNumber::new(number), frame }
+    OutgoingFrame { to: NodeNumber::new(number), frame }
 }
 
 /// Model of the pool: gives everything that is due up to the current tick, by due time and order.

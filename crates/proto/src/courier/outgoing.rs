@@ -38,7 +38,7 @@ pub struct Message {
 }
 
 /// A message, and which of its fragments are under way.
-pub(super) struct Parcel {
+pub(super) struct OutgoingMessage {
     message: Message,
     /// Bytes of the body in each fragment but the last.
     room: usize,
@@ -72,20 +72,20 @@ pub(super) enum Choice {
     OverdueOrFresh,
 }
 
-impl Parcel {
+impl OutgoingMessage {
     pub(super) fn new(message: Message, room: usize, patience: Patience) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
-        let mut parcel = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
-        if let Some(sent) = parcel.message.left.filter(|_| count <= REMEMBERED) {
+        let mut outgoing = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
+        if let Some(sent) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
             let due = sent + patience.first;
             let flight =
                 |index| (index, Flight { sent, due, times: 1, unanswered: 0, way: Vec::new() });
-            parcel.flights = (0..count).map(flight).collect();
-            parcel.fresh = count;
+            outgoing.flights = (0..count).map(flight).collect();
+            outgoing.fresh = count;
         }
-        parcel
+        outgoing
     }
 
     pub(super) const fn message(&self) -> &Message {

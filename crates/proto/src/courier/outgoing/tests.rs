@@ -4,7 +4,7 @@ use super::*;
 
 const NOW: Time = Time::from_micros(1_795_000_000_000_000);
 
-fn parcel(len: usize) -> Parcel {
+fn outgoing(len: usize) -> OutgoingMessage {
     let message = Message {
         id: MessageId::new([7; 16]),
         kind: Kind::Content,
@@ -14,14 +14,14 @@ fn parcel(len: usize) -> Parcel {
         left: None,
         body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
     };
-    Parcel::new(message, 100, Patience::new(&Traffic::default()))
+    OutgoingMessage::new(message, 100, Patience::new(&Traffic::default()))
 }
 
 /// Lets a fragment leave without a view, over a path that no view will miss.
-fn leave(parcel: &mut Parcel, index: u32, sent: Time) {
+fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Time) {
     let due = sent + Duration::from_secs(60);
-    parcel.flights.insert(index, Flight { sent, due, times: 1, unanswered: 1, way: Vec::new() });
-    parcel.fresh = parcel.fresh.max(index + 1);
+    outgoing.flights.insert(index, Flight { sent, due, times: 1, unanswered: 1, way: Vec::new() });
+    outgoing.fresh = outgoing.fresh.max(index + 1);
 }
 
 fn receipt(stretches: &[(u32, u32)]) -> Receipt {
@@ -31,55 +31,55 @@ fn receipt(stretches: &[(u32, u32)]) -> Receipt {
 #[test]
 fn fragments_together_are_the_message() {
     for (len, count) in [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)] {
-        let parcel = parcel(len);
-        let fragments: Vec<_> = (0..count).map(|index| parcel.fragment(index)).collect();
+        let outgoing = outgoing(len);
+        let fragments: Vec<_> = (0..count).map(|index| outgoing.fragment(index)).collect();
         assert!(fragments.iter().all(|fragment| fragment.position.count == count));
         let body: Vec<_> = fragments.iter().flat_map(|fragment| fragment.body.to_vec()).collect();
-        assert_eq!(body, *parcel.message.body);
+        assert_eq!(body, *outgoing.message.body);
     }
 }
 
 #[test]
 fn what_is_overdue_leaves_before_what_is_new() {
-    let mut parcel = parcel(500);
-    assert_eq!(parcel.next(NOW, Choice::Overdue), None);
-    assert_eq!(parcel.next(NOW, Choice::OverdueOrFresh), Some(0));
-    (0..3).for_each(|index| leave(&mut parcel, index, NOW));
-    assert_eq!(parcel.next(NOW, Choice::OverdueOrFresh), Some(3));
+    let mut outgoing = outgoing(500);
+    assert_eq!(outgoing.next(NOW, Choice::Overdue), None);
+    assert_eq!(outgoing.next(NOW, Choice::OverdueOrFresh), Some(0));
+    (0..3).for_each(|index| leave(&mut outgoing, index, NOW));
+    assert_eq!(outgoing.next(NOW, Choice::OverdueOrFresh), Some(3));
     let later = NOW + Duration::from_secs(60);
-    assert_eq!(parcel.next(later, Choice::OverdueOrFresh), Some(0));
-    assert_eq!(parcel.next(later, Choice::Overdue), Some(0));
+    assert_eq!(outgoing.next(later, Choice::OverdueOrFresh), Some(0));
+    assert_eq!(outgoing.next(later, Choice::Overdue), Some(0));
 }
 
 #[test]
 fn an_acknowledged_fragment_does_not_leave_again() {
-    let mut parcel = parcel(500);
+    let mut outgoing = outgoing(500);
     for index in 0..5 {
-        leave(&mut parcel, index, NOW + Duration::from_secs(index.into()));
+        leave(&mut outgoing, index, NOW + Duration::from_secs(index.into()));
     }
-    let newest = parcel.acknowledge(&receipt(&[(0, 1), (2, 2)]));
+    let newest = outgoing.acknowledge(&receipt(&[(0, 1), (2, 2)]));
     assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
-    assert_eq!(parcel.in_flight(), 2);
-    parcel
+    assert_eq!(outgoing.in_flight(), 2);
+    outgoing
         .recall(NOW + Duration::from_secs(10), |flight| flight.sent < NOW + Duration::from_secs(2));
-    assert_eq!(parcel.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
-    assert!(!parcel.has_arrived());
-    parcel.acknowledge(&Receipt { below: 4, ..Receipt::default() });
-    assert!(parcel.has_arrived());
-    assert_eq!(parcel.in_flight(), 0);
+    assert_eq!(outgoing.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
+    assert!(!outgoing.has_arrived());
+    outgoing.acknowledge(&Receipt { below: 4, ..Receipt::default() });
+    assert!(outgoing.has_arrived());
+    assert_eq!(outgoing.in_flight(), 0);
 }
 
 #[test]
 fn a_void_goes_in_place_of_what_has_expired() {
-    let mut parcel = parcel(500);
-    leave(&mut parcel, 0, NOW);
-    assert!(!parcel.expire(NOW + Duration::from_secs(999)));
+    let mut outgoing = outgoing(500);
+    leave(&mut outgoing, 0, NOW);
+    assert!(!outgoing.expire(NOW + Duration::from_secs(999)));
     let end = NOW + Duration::from_secs(1000);
-    assert!(parcel.expire(end));
-    assert!(!parcel.expire(end));
-    let fragment = parcel.fragment(0);
+    assert!(outgoing.expire(end));
+    assert!(!outgoing.expire(end));
+    let fragment = outgoing.fragment(0);
     assert_eq!((fragment.kind, fragment.position), (Kind::Void, FragmentPosition::WHOLE));
-    assert_eq!(parcel.next(end, Choice::OverdueOrFresh), Some(0));
+    assert_eq!(outgoing.next(end, Choice::OverdueOrFresh), Some(0));
     assert!(fragment.body.is_empty());
 }
 
@@ -101,12 +101,13 @@ fn time_outs_grow_and_have_a_limit() {
 #[test]
 fn a_sign_of_life_ends_long_time_outs() {
     let patience = Patience::new(&Traffic::default());
-    let mut parcel = parcel(500);
+    let mut outgoing = outgoing(500);
     for (index, due) in [(0, NOW + patience.first / 2), (1, NOW + LONGEST)] {
         let flight = Flight { sent: NOW, due, times: 9, unanswered: 9, way: Vec::new() };
-        parcel.flights.insert(index, flight);
+        outgoing.flights.insert(index, flight);
     }
-    parcel.hasten(NOW, patience);
-    let left: Vec<_> = parcel.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
+    outgoing.hasten(NOW, patience);
+    let left: Vec<_> =
+        outgoing.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
     assert_eq!(left, [(patience.first / 2, 0), (patience.first, 0)]);
 }
