@@ -19,7 +19,7 @@
 
 mod account;
 mod answers;
-mod correspondence;
+mod correspondent;
 mod event;
 mod fragments;
 mod grid;
@@ -29,8 +29,8 @@ mod loops;
 mod losses;
 mod outgoing;
 mod pending;
+mod reassembly;
 mod receipt;
-mod reception;
 mod slot;
 
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ use zeroize::Zeroizing;
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message};
-pub use reception::{Complete, Part};
+pub use reassembly::{Complete, Part};
 
 use crate::delay::exponential;
 use crate::directory::roster::Roster;
@@ -53,7 +53,7 @@ use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
 use crate::frame::{OutgoingFrame, UpCell};
 use crate::time::Time;
-use correspondence::Correspondence;
+use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
 use inbox::Inbox;
@@ -61,7 +61,7 @@ use loops::Loops;
 use losses::KeyWatch;
 use outgoing::{Patience, most_fragments};
 use pending::Pending;
-use reception::Reception;
+use reassembly::Reassembly;
 
 /// The place of a courier in the network.
 #[derive(Clone, Copy)]
@@ -174,7 +174,7 @@ pub struct Courier<S: Suite> {
     /// True while this session's first cell, which names it, is still to be sent.
     unnamed: bool,
     /// State per contact, in a fixed order, so that a run depends on its seed alone.
-    correspondences: BTreeMap<KeyId, Correspondence>,
+    correspondents: BTreeMap<KeyId, Correspondent>,
     /// The contact for whom a fragment left last; the round robin goes on after it.
     last_turn: Option<KeyId>,
     patience: Patience,
@@ -207,7 +207,7 @@ impl<S: Suite> Courier<S> {
             pending: Pending::new(traffic, account.mailboxes.len()),
             loops: Loops::new(traffic),
             events: Events::new(),
-            correspondences: BTreeMap::new(),
+            correspondents: BTreeMap::new(),
             last_turn: None,
             patience: Patience::new(traffic),
             key_watch: KeyWatch::default(),
@@ -226,7 +226,7 @@ impl<S: Suite> Courier<S> {
     pub fn handle_view(&mut self, now: Time, view: Arc<View<S>>) {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
-            for other in self.correspondences.values_mut() {
+            for other in self.correspondents.values_mut() {
                 other.recall(now, &lost, self.patience);
             }
         }
@@ -254,11 +254,11 @@ impl<S: Suite> Courier<S> {
     /// replaces an older. One's own card may be among the contacts, for notes to oneself.
     pub fn add_contact(&mut self, contact: Contact) {
         let key = contact.identity.key_id();
-        match self.correspondences.get_mut(&key) {
+        match self.correspondents.get_mut(&key) {
             Some(other) => other.readdress(contact),
             None => {
-                let other = Correspondence::new(contact, most_fragments::<S>());
-                self.correspondences.insert(key, other);
+                let other = Correspondent::new(contact, most_fragments::<S>());
+                self.correspondents.insert(key, other);
             }
         }
     }
@@ -266,13 +266,13 @@ impl<S: Suite> Courier<S> {
     /// Restores what a former run has stored of a contact's messages: all before `below` are over;
     /// of later ones these parts are there. To be called before anything arrives.
     pub fn resume(&mut self, sender: KeyId, below: u64, parts: &[Part]) {
-        let Some(other) = self.correspondences.get_mut(&sender) else {
+        let Some(other) = self.correspondents.get_mut(&sender) else {
             return;
         };
-        let (reception, messages) = Reception::resume(most_fragments::<S>(), below, parts);
+        let (reassembly, messages) = Reassembly::resume(most_fragments::<S>(), below, parts);
         let before = below;
-        let below = reception.below();
-        other.reception = reception;
+        let below = reassembly.below();
+        other.reassembly = reassembly;
         if below > before || !messages.is_empty() {
             self.events.push_mail(Event::Complete { sender, messages, below });
         }
@@ -280,7 +280,7 @@ impl<S: Suite> Courier<S> {
 
     /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.
     pub fn remove_contact(&mut self, key: KeyId) {
-        self.correspondences.remove(&key);
+        self.correspondents.remove(&key);
     }
 
     /// Goes on with other prekeys, write keys or mailboxes of the same client. There must be as
@@ -307,7 +307,7 @@ impl<S: Suite> Courier<S> {
     /// out: the contact was reached at an address that has changed since.
     pub fn recall(&mut self, now: Time, to: KeyId) {
         let reorder = self.patience.reorder();
-        if let Some(other) = self.correspondences.get_mut(&to) {
+        if let Some(other) = self.correspondents.get_mut(&to) {
             other.recall_older(now, reorder);
         }
     }
@@ -319,10 +319,10 @@ impl<S: Suite> Courier<S> {
     /// The contact is unknown, the message too long, or too much waits.
     pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
         let len = message.body.len();
-        let held = || self.correspondences.values().flat_map(|other| &other.outgoing);
+        let held = || self.correspondents.values().flat_map(|other| &other.outgoing);
         let bytes: usize = held().map(|outgoing| outgoing.message().body.len()).sum();
         let full = held().count() >= POSTED || bytes + len > POSTED_BYTES;
-        let Some(other) = self.correspondences.get_mut(&to) else {
+        let Some(other) = self.correspondents.get_mut(&to) else {
             return Err(PostError::Contact);
         };
         if len > MESSAGE_BYTES {
@@ -341,17 +341,17 @@ impl<S: Suite> Courier<S> {
     /// The number after that of the last message that was posted for a contact.
     #[must_use]
     pub fn next_sequence(&self, to: KeyId) -> u64 {
-        self.correspondences.get(&to).map_or(0, Correspondence::next_sequence)
+        self.correspondents.get(&to).map_or(0, Correspondent::next_sequence)
     }
 
     /// Commits a fragment that the application has stored: its sender may hear that it has come.
     pub fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
-        let Some(other) = self.correspondences.get_mut(&sender) else {
+        let Some(other) = self.correspondents.get_mut(&sender) else {
             return;
         };
-        let before = other.reception.below();
-        let messages = other.reception.keep(sequence, fragment);
-        let below = other.reception.below();
+        let before = other.reassembly.below();
+        let messages = other.reassembly.keep(sequence, fragment);
+        let below = other.reassembly.below();
         if below > before || !messages.is_empty() {
             self.events.push_mail(Event::Complete { sender, messages, below });
         }
@@ -360,7 +360,7 @@ impl<S: Suite> Courier<S> {
 
     /// Draws the time of the next acknowledgement, unless one is due already.
     fn acknowledge_later(&mut self, now: Time, sender: KeyId) {
-        if let Some(other) = self.correspondences.get_mut(&sender) {
+        if let Some(other) = self.correspondents.get_mut(&sender) {
             let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
             other.acknowledge.get_or_insert(now + delay);
         }
@@ -376,7 +376,7 @@ impl<S: Suite> Courier<S> {
         for _ in 0..self.loops.expire(now) {
             self.events.push(Event::LoopLost);
         }
-        for other in self.correspondences.values_mut() {
+        for other in self.correspondents.values_mut() {
             other.expire(now).into_iter().for_each(|event| self.events.push_mail(event));
         }
         self.fill(now, due)
@@ -413,7 +413,7 @@ impl<S: Suite> Courier<S> {
     /// Number of messages that are neither acknowledged nor given up.
     #[must_use]
     pub fn outbox_len(&self) -> usize {
-        self.correspondences.values().map(|other| other.outgoing.len()).sum()
+        self.correspondents.values().map(|other| other.outgoing.len()).sum()
     }
 
     /// Contact card by which others can write to this courier.

@@ -6,8 +6,8 @@ use rohrpost_packet::{NodeNumber, Suite};
 use super::Courier;
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
+use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
-use super::reception::{Part, Taken};
 use crate::instruction::Answer;
 
 impl<S: Suite> Courier<S> {
@@ -42,7 +42,7 @@ impl<S: Suite> Courier<S> {
     fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, fragment: Fragment) {
         let now = trip.at;
         let patience = self.patience;
-        let Some(other) = self.correspondences.get_mut(&sender) else {
+        let Some(other) = self.correspondents.get_mut(&sender) else {
             self.events.push(Event::Dropped);
             return;
         };
@@ -55,7 +55,7 @@ impl<S: Suite> Courier<S> {
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }
-        match other.reception.take(&Part::of(&fragment)) {
+        match other.reassembly.take(&Part::of(&fragment)) {
             Taken::New => {
                 self.events.push_mail(Event::Arrived {
                     fragment: Box::new(fragment),
@@ -77,7 +77,7 @@ impl<S: Suite> Courier<S> {
         let identity = if sender == own.key_id() {
             own
         } else {
-            &self.correspondences.get(&sender)?.contact.identity
+            &self.correspondents.get(&sender)?.contact.identity
         };
         Some((sender, opened.fragment(own, identity).ok()?))
     }

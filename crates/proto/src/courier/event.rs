@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
-use super::reception::Complete;
+use super::reassembly::Complete;
 use crate::instruction::Stay;
 use crate::path::Path;
 use crate::time::{Slot, Time};

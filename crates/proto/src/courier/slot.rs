@@ -14,7 +14,7 @@ use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
-use super::correspondence::{self, Errand, Turn};
+use super::correspondent::{self, Errand, Turn};
 use super::event::{Event, Trip};
 use super::grid::DueSlot;
 use super::law::Load;
@@ -155,7 +155,7 @@ impl<S: Suite> Courier<S> {
             return None;
         }
         let (to, turn) = self.next_turn(view, moment.now, rng)?;
-        let other = self.correspondences.get(&to)?;
+        let other = self.correspondents.get(&to)?;
         let fragment = match turn.errand {
             Errand::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
             Errand::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
@@ -168,7 +168,7 @@ impl<S: Suite> Courier<S> {
         };
         self.last_turn = Some(to);
         let (period, patience) = (self.roster.traffic.answer_period(), self.patience);
-        let other = self.correspondences.get_mut(&to)?;
+        let other = self.correspondents.get_mut(&to)?;
         let Some(Built { path, .. }) = &built else {
             for outgoing in std::mem::take(&mut other.outgoing) {
                 self.events.push_mail(Event::Unsendable { message: outgoing.message().id });
@@ -194,10 +194,10 @@ impl<S: Suite> Courier<S> {
     fn next_turn(&self, view: &View<S>, now: Time, rng: &mut ChaCha20Rng) -> Option<(KeyId, Turn)> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
-        let moment = correspondence::Moment { now, view, entry };
+        let moment = correspondent::Moment { now, view, entry };
         let after = |to: &KeyId| self.last_turn.is_none_or(|last| *to > last);
         let (later, sooner): (Vec<_>, Vec<_>) =
-            self.correspondences.iter().partition(|(to, _)| after(to));
+            self.correspondents.iter().partition(|(to, _)| after(to));
         let mut all = later.into_iter().chain(sooner);
         all.find_map(|(to, other)| Some((*to, other.turn(&moment, rng)?)))
     }

@@ -17,7 +17,7 @@ use super::receipt::Receipt;
 ///
 /// At most [`OPEN_MESSAGES`] messages are open, and of them no more fragments have come than
 /// [`OPEN_SIZE`] of the largest have, beside those of the next message.
-pub(super) struct Reception {
+pub(super) struct Reassembly {
     /// Number of the next message: every message before it is over.
     next: u64,
     open: BTreeMap<u64, Assembly>,
@@ -81,7 +81,7 @@ pub(super) enum Taken {
     Silent,
 }
 
-impl Reception {
+impl Reassembly {
     /// An empty reassembly, for a correspondent whose messages have at most `most` fragments.
     pub(super) const fn new(most: u32) -> Self {
         Self { next: 0, open: BTreeMap::new(), most }
@@ -90,22 +90,22 @@ impl Reception {
     /// Restores what a former run of this client has stored: all messages before `below` are over,
     /// and of the later ones these parts are there. Gives the messages that are complete by that.
     pub(super) fn resume(most: u32, below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
-        let mut reception = Self { next: below, ..Self::new(most) };
+        let mut reassembly = Self { next: below, ..Self::new(most) };
         for part in parts {
-            if reception.take(part) == Taken::New
-                && let Some(open) = reception.open.get_mut(&part.sequence)
+            if reassembly.take(part) == Taken::New
+                && let Some(open) = reassembly.open.get_mut(&part.sequence)
             {
                 open.kept.insert(part.position.index);
             }
         }
         let mut complete = Vec::new();
-        for (sequence, open) in &mut reception.open {
+        for (sequence, open) in &mut reassembly.open {
             if open.kind == Kind::Address {
                 complete.extend(open.tell(*sequence));
             }
         }
-        reception.advance(&mut complete);
-        (reception, complete)
+        reassembly.advance(&mut complete);
+        (reassembly, complete)
     }
 
     /// Bound below which every message is over.

@@ -11,17 +11,17 @@ use zeroize::Zeroizing;
 use super::account::{Contact, ContactMailbox};
 use super::event::Event;
 use super::outgoing::{Choice, Message, OutgoingMessage, Patience};
+use super::reassembly::{Reassembly, WINDOW};
 use super::receipt::Receipt;
-use super::reception::{Reception, WINDOW};
 
 use crate::directory::view::View;
 use crate::path::below;
 use crate::time::Time;
 
 /// A contact and both directions of what is exchanged with it.
-pub(super) struct Correspondence {
+pub(super) struct Correspondent {
     pub(super) contact: Contact,
-    pub(super) reception: Reception,
+    pub(super) reassembly: Reassembly,
     /// OutgoingFrame messages in the order of their numbers. The courier bounds them over all
     /// correspondents.
     pub(super) outgoing: VecDeque<OutgoingMessage>,
@@ -61,14 +61,14 @@ pub(super) struct Moment<'a, S: Suite> {
     pub(super) entry: Option<&'a str>,
 }
 
-impl Correspondence {
+impl Correspondent {
     /// State for a new contact whose messages have at most `most` fragments.
     pub(super) fn new(contact: Contact, most: u32) -> Self {
         let free = vec![Time::from_micros(0); contact.mailboxes.len()];
         Self {
             contact,
             registered: free.clone(),
-            reception: Reception::new(most),
+            reassembly: Reassembly::new(most),
             outgoing: VecDeque::new(),
             acknowledge: None,
             free,
@@ -169,7 +169,7 @@ impl Correspondence {
             position: FragmentPosition::WHOLE,
             minutes: 0,
             certificate: None,
-            body: Zeroizing::new(self.reception.receipt().encode(room)),
+            body: Zeroizing::new(self.reassembly.receipt().encode(room)),
         }
     }
 
