@@ -14,7 +14,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::fragment::{PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{PartChoice, ReceiptChoice, fragment};
+use rohrpost_fuzz::mail::{PartChoice, AcknowledgementChoice, fragment};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
 use rohrpost_fuzz::owner::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
@@ -35,7 +35,7 @@ enum Operation {
     /// The contact sends a fragment of a message, which the store can write or not.
     Part(PartChoice, bool),
     /// The contact sends an acknowledgement, cut short by so many bytes.
-    Receipt(ReceiptChoice, u8),
+    Acknowledgement(AcknowledgementChoice, u8),
     /// The contact sends any bytes of fragment, which are no acknowledgement.
     Fragment(Vec<u8>),
     /// A relay answers with garbage.
@@ -92,7 +92,7 @@ struct World {
 /// Content of an envelope that waits in the client's mailbox.
 enum Mail {
     Fragment(Vec<u8>),
-    Receipt(ReceiptChoice, Vec<u8>),
+    Acknowledgement(AcknowledgementChoice, Vec<u8>),
     Garbage,
     Loop,
 }
@@ -126,10 +126,10 @@ impl World {
                 let body = if *kept { &b"x"[..] } else { LOST };
                 self.mail.push_back(Mail::Fragment(fragment(&part.part(), body)));
             }
-            Operation::Receipt(receipt, cut) => {
-                let mut body = receipt.encode();
+            Operation::Acknowledgement(acknowledgement, cut) => {
+                let mut body = acknowledgement.encode();
                 body.truncate(body.len().saturating_sub(usize::from(cut % 16)));
-                self.mail.push_back(Mail::Receipt(receipt.clone(), body));
+                self.mail.push_back(Mail::Acknowledgement(acknowledgement.clone(), body));
             }
             Operation::Fragment(bytes) => {
                 let mut bytes = rohrpost_fuzz::sized(bytes, fragment_len::<Toy>());
@@ -264,7 +264,7 @@ impl World {
         let mail = self.mail.pop_front();
         let envelope: Option<Envelope<Toy>> = match &mail {
             Some(Mail::Fragment(bytes)) => Some(seal_in_roster(bytes)),
-            Some(Mail::Receipt(_, body)) => {
+            Some(Mail::Acknowledgement(_, body)) => {
                 let part = Part {
                     sequence: 0,
                     message: MessageId::new([9; 16]),
@@ -287,8 +287,8 @@ impl World {
         let packet = surb.reply(&body).expect("an answer fits");
         // The reply may have been built for keys that are no more.
         if let End::Session(id, payload) = self.carrier.carry(to, packet) {
-            if let Some(Mail::Receipt(receipt, body)) = &mail {
-                self.acknowledged(receipt, body);
+            if let Some(Mail::Acknowledgement(acknowledgement, body)) = &mail {
+                self.acknowledged(acknowledgement, body);
             }
             self.courier.handle_reply(self.now, id, payload);
         }
@@ -298,10 +298,10 @@ impl World {
     }
 
     /// Takes an acknowledgement into account, if it can be read at all.
-    fn acknowledged(&mut self, receipt: &ReceiptChoice, body: &[u8]) {
-        if body.len() == receipt.encode().len() {
+    fn acknowledged(&mut self, acknowledgement: &AcknowledgementChoice, body: &[u8]) {
+        if body.len() == acknowledgement.encode().len() {
             for (sequence, posted) in &mut self.posted {
-                let came = (0..posted.count()).filter(|index| receipt.covers(*sequence, *index));
+                let came = (0..posted.count()).filter(|index| acknowledgement.covers(*sequence, *index));
                 posted.acknowledged.extend(came);
             }
         }
@@ -358,7 +358,7 @@ impl World {
         let fragment = opened.fragment(PARTIES.alice.public(), PARTIES.bob.public());
         let fragment = fragment.expect("a courier writes valid fragments");
         if fragment.kind == Kind::Acknowledgement {
-            return self.kept.check_receipt(&fragment.body);
+            return self.kept.check_acknowledgement(&fragment.body);
         }
         let posted = &self.posted[&fragment.sequence];
         assert!(posted.id == fragment.message && posted.count() == fragment.position.count);

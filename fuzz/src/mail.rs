@@ -24,7 +24,7 @@ pub struct PartChoice {
 
 /// Contents of an acknowledgement.
 #[derive(Arbitrary, Clone, Debug)]
-pub struct ReceiptChoice {
+pub struct AcknowledgementChoice {
     below: Number,
     runs: Vec<(Number, u16)>,
     partial: Vec<(Number, Vec<(u8, u32)>)>,
@@ -61,7 +61,7 @@ impl PartChoice {
     }
 }
 
-impl ReceiptChoice {
+impl AcknowledgementChoice {
     /// Encodes the body of an acknowledgement, at most 676 bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -87,7 +87,7 @@ impl Kept {
 
     /// Checks that an acknowledgement names nothing that is not stored; by the layout of
     /// `docs/packet-format.md` §9.
-    pub fn check_receipt(&self, mut body: &[u8]) {
+    pub fn check_acknowledgement(&self, mut body: &[u8]) {
         let [_, runs, partial, _] = take(&mut body);
         assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
         for _ in 0..runs {

@@ -19,7 +19,7 @@ pub(super) struct Recipient {
     loops: Loops,
     from_alice: Poisson,
     from_others: Poisson,
-    receipts: Poisson,
+    acknowledgements: Poisson,
     /// Envelopes on their way to the mailbox or in it, earliest first. Bounded by the rates: what
     /// comes in a block and the seconds before.
     coming: BinaryHeap<Reverse<(Time, Content)>>,
@@ -33,7 +33,7 @@ pub(super) struct Recipient {
 enum Content {
     Message { from: usize },
     Loop,
-    Receipt,
+    Acknowledgement,
 }
 
 /// Events of a block of time.
@@ -55,7 +55,7 @@ impl Recipient {
             loops: Loops::new(model, place, rng),
             from_alice: Poisson::new(model.rate(), rng),
             from_others: Poisson::new(model.mail_rate(), rng),
-            receipts: Poisson::new(model.mail_rate() * model.view(), rng),
+            acknowledgements: Poisson::new(model.mail_rate() * model.view(), rng),
             coming: BinaryHeap::new(),
             next_answer: Time::from_micros(0) + model.traffic.answer_period(),
             leaving: HashMap::new(),
@@ -95,8 +95,8 @@ impl Recipient {
         while let Some(at) = self.from_alice.next(end, rng) {
             self.coming.push(Reverse((at, Content::Message { from: ALICE })));
         }
-        while let Some(at) = self.receipts.next(end, rng) {
-            self.coming.push(Reverse((at, Content::Receipt)));
+        while let Some(at) = self.acknowledgements.next(end, rng) {
+            self.coming.push(Reverse((at, Content::Acknowledgement)));
         }
         while let Some(at) = self.from_others.next(end, rng) {
             let from = rng.random_range(1..model.users);

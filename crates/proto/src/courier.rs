@@ -18,6 +18,7 @@
 //! on any of this.
 
 mod account;
+mod acknowledgement;
 mod answers;
 mod correspondent;
 mod event;
@@ -30,7 +31,6 @@ mod losses;
 mod outgoing;
 mod pending;
 mod reassembly;
-mod receipt;
 mod slot;
 
 use std::collections::BTreeMap;

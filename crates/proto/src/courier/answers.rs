@@ -4,10 +4,10 @@ use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Kind};
 use rohrpost_packet::{NodeNumber, Suite};
 
 use super::Courier;
+use super::acknowledgement::Acknowledgement;
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
 use super::reassembly::{Part, Taken};
-use super::receipt::Receipt;
 use crate::instruction::Answer;
 
 impl<S: Suite> Courier<S> {
@@ -47,11 +47,11 @@ impl<S: Suite> Courier<S> {
             return;
         };
         if fragment.kind == Kind::Acknowledgement {
-            let Ok(receipt) = Receipt::decode(&fragment.body) else {
+            let Ok(acknowledgement) = Acknowledgement::decode(&fragment.body) else {
                 self.events.push(Event::Dropped);
                 return;
             };
-            let events = other.acknowledged(now, &receipt, patience);
+            let events = other.acknowledged(now, &acknowledgement, patience);
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }

@@ -9,10 +9,10 @@ use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
+use super::acknowledgement::Acknowledgement;
 use super::event::Event;
 use super::outgoing::{Choice, Message, OutgoingMessage, Patience};
 use super::reassembly::{Reassembly, WINDOW};
-use super::receipt::Receipt;
 
 use crate::directory::view::View;
 use crate::path::below;
@@ -169,7 +169,7 @@ impl Correspondent {
             position: FragmentPosition::WHOLE,
             minutes: 0,
             certificate: None,
-            body: Zeroizing::new(self.reassembly.receipt().encode(room)),
+            body: Zeroizing::new(self.reassembly.acknowledgement().encode(room)),
         }
     }
 
@@ -178,11 +178,14 @@ impl Correspondent {
     pub(super) fn acknowledged(
         &mut self,
         now: Time,
-        receipt: &Receipt,
+        acknowledgement: &Acknowledgement,
         patience: Patience,
     ) -> Vec<Event> {
-        let newest =
-            self.outgoing.iter_mut().filter_map(|outgoing| outgoing.acknowledge(receipt)).max();
+        let newest = self
+            .outgoing
+            .iter_mut()
+            .filter_map(|outgoing| outgoing.acknowledge(acknowledgement))
+            .max();
         let mut events = Vec::new();
         self.outgoing.retain(|outgoing| {
             if outgoing.has_arrived() {

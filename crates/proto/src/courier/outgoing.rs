@@ -9,8 +9,8 @@ use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, fra
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
+use super::acknowledgement::Acknowledgement;
 use super::fragments::Fragments;
-use super::receipt::Receipt;
 use crate::directory::roster::Traffic;
 use crate::mailbox::SERVE_AGAIN;
 use crate::path::Path;
@@ -159,9 +159,10 @@ impl OutgoingMessage {
     }
 
     /// Takes note of what has come; gives the time at which the newest of it had left.
-    pub(super) fn acknowledge(&mut self, receipt: &Receipt) -> Option<Time> {
-        let whole = receipt.has(self.message.sequence);
-        let part = receipt.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
+    pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Time> {
+        let whole = acknowledgement.has(self.message.sequence);
+        let part =
+            acknowledgement.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
         let part = part.map_or(&[][..], |(_, stretches)| stretches);
         let whole = whole.then_some((0, self.arrived.count()));
         for (first, len) in part.iter().copied().chain(whole) {

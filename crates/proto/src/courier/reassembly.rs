@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId};
 
+use super::acknowledgement::Acknowledgement;
 use super::fragments::Fragments;
-use super::receipt::Receipt;
 
 /// Reassembly of what has come from one correspondent.
 ///
@@ -168,22 +168,23 @@ impl Reassembly {
     }
 
     /// Makes the acknowledgement of what has come.
-    pub(super) fn receipt(&self) -> Receipt {
-        let mut receipt = Receipt { below: self.next, ..Receipt::default() };
+    pub(super) fn acknowledgement(&self) -> Acknowledgement {
+        let mut acknowledgement =
+            Acknowledgement { below: self.next, ..Acknowledgement::default() };
         for (sequence, open) in &self.open {
             if !open.kept.is_complete() {
                 let stretches: Vec<_> = open.kept.stretches().collect();
                 if !stretches.is_empty() {
-                    receipt.partial.push((*sequence, stretches));
+                    acknowledgement.partial.push((*sequence, stretches));
                 }
                 continue;
             }
-            match receipt.runs.last_mut() {
+            match acknowledgement.runs.last_mut() {
                 Some((first, length)) if *first + u64::from(*length) == *sequence => *length += 1,
-                _ => receipt.runs.push((*sequence, 1)),
+                _ => acknowledgement.runs.push((*sequence, 1)),
             }
         }
-        receipt
+        acknowledgement
     }
 
     fn advance(&mut self, complete: &mut Vec<Complete>) {

@@ -24,8 +24,8 @@ fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Time) {
     outgoing.fresh = outgoing.fresh.max(index + 1);
 }
 
-fn receipt(stretches: &[(u32, u32)]) -> Receipt {
-    Receipt { below: 3, runs: Vec::new(), partial: vec![(3, stretches.to_vec())] }
+fn acknowledgement(stretches: &[(u32, u32)]) -> Acknowledgement {
+    Acknowledgement { below: 3, runs: Vec::new(), partial: vec![(3, stretches.to_vec())] }
 }
 
 #[test]
@@ -57,14 +57,14 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     for index in 0..5 {
         leave(&mut outgoing, index, NOW + Duration::from_secs(index.into()));
     }
-    let newest = outgoing.acknowledge(&receipt(&[(0, 1), (2, 2)]));
+    let newest = outgoing.acknowledge(&acknowledgement(&[(0, 1), (2, 2)]));
     assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
     assert_eq!(outgoing.in_flight(), 2);
     outgoing
         .recall(NOW + Duration::from_secs(10), |flight| flight.sent < NOW + Duration::from_secs(2));
     assert_eq!(outgoing.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
     assert!(!outgoing.has_arrived());
-    outgoing.acknowledge(&Receipt { below: 4, ..Receipt::default() });
+    outgoing.acknowledge(&Acknowledgement { below: 4, ..Acknowledgement::default() });
     assert!(outgoing.has_arrived());
     assert_eq!(outgoing.in_flight(), 0);
 }

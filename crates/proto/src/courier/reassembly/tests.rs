@@ -35,7 +35,10 @@ fn messages_are_told_of_in_their_order() {
     assert_eq!(come(&mut reassembly, &fragment(2, 1, 2)), []);
     assert_eq!(come(&mut reassembly, &fragment(0, 0, 1)), [0, 1]);
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 2)), [2]);
-    assert_eq!(reassembly.receipt(), Receipt { below: 3, ..Receipt::default() });
+    assert_eq!(
+        reassembly.acknowledgement(),
+        Acknowledgement { below: 3, ..Acknowledgement::default() }
+    );
 }
 
 #[test]
@@ -45,23 +48,23 @@ fn what_is_not_kept_is_not_acknowledged() {
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::New);
     // The application could not store it; perhaps now it can.
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::New);
-    assert_eq!(reassembly.receipt().below, 0);
+    assert_eq!(reassembly.acknowledgement().below, 0);
     assert_eq!(reassembly.keep(0, 0).len(), 1);
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::Known);
-    assert_eq!(reassembly.receipt().below, 1);
+    assert_eq!(reassembly.acknowledgement().below, 1);
     assert!(reassembly.keep(0, 0).is_empty(), "a message is told of once");
 }
 
 #[test]
-fn a_receipt_names_what_is_there() {
+fn an_acknowledgement_names_what_is_there() {
     let mut reassembly = Reassembly::new(MOST);
     for (sequence, index, count) in [(1, 0, 1), (2, 0, 1), (4, 0, 9), (4, 1, 9), (4, 7, 9)] {
         come(&mut reassembly, &fragment(sequence, index, count));
     }
-    let receipt = reassembly.receipt();
-    assert_eq!(receipt.below, 0);
-    assert_eq!(receipt.runs, [(1, 2)]);
-    assert_eq!(receipt.partial, [(4, vec![(0, 2), (7, 1)])]);
+    let acknowledgement = reassembly.acknowledgement();
+    assert_eq!(acknowledgement.below, 0);
+    assert_eq!(acknowledgement.runs, [(1, 2)]);
+    assert_eq!(acknowledgement.partial, [(4, vec![(0, 2), (7, 1)])]);
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn a_new_life_ends_the_one_before() {
     assert_eq!(come(&mut reassembly, &fragment(born + 1, 0, 1)), [1]);
     assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born, born + 1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(2, 1, 2))), Taken::Known);
-    assert_eq!(reassembly.receipt().below, born + 2);
+    assert_eq!(reassembly.acknowledgement().below, born + 2);
 }
 
 /// Checks the last incarnation: no other comes after it, and a search that wraps around finds its
@@ -120,7 +123,7 @@ fn the_last_life_of_all_is_received_like_any_other() {
     let mut reassembly = Reassembly::new(MOST);
     let born = u64::from(u32::MAX) << 32;
     assert_eq!(come(&mut reassembly, &fragment(born + 5, 0, 1)), []);
-    assert_eq!(reassembly.receipt().below, born);
+    assert_eq!(reassembly.acknowledgement().below, born);
     assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born]);
     assert_eq!(reassembly.take(&Part::of(&fragment(u64::MAX, 0, 1))), Taken::Silent);
     let parts = [Part::of(&fragment(born + 5, 0, 1))];

@@ -13,7 +13,7 @@ use crate::wire::{Malformed, Reader};
 
 /// Record of which messages of one correspondent have come.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Receipt {
+pub(super) struct Acknowledgement {
     /// Bound below which every message has come, or has been given up by its sender.
     pub(super) below: u64,
     /// Runs of whole messages from `below` on: first, and how many.
@@ -22,7 +22,7 @@ pub(super) struct Receipt {
     pub(super) partial: Vec<(u64, Vec<(u32, u32)>)>,
 }
 
-impl Receipt {
+impl Acknowledgement {
     /// Encodes at most `room` bytes, which must be some 40; what does not fit is left for the next
     /// one.
     pub(super) fn encode(&self, room: usize) -> Vec<u8> {
@@ -93,8 +93,8 @@ const MOST: usize = 255;
 mod tests {
     use super::*;
 
-    fn receipt() -> Receipt {
-        Receipt {
+    fn acknowledgement() -> Acknowledgement {
+        Acknowledgement {
             below: 7,
             runs: vec![(9, 3), (20, 1)],
             partial: vec![(14, vec![(0, 5), (9, 100)]), (15, vec![(1, 1)])],
@@ -103,13 +103,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let bytes = receipt().encode(400);
+        let bytes = acknowledgement().encode(400);
         let hex = "0102020000000000000000070000000000000009000300000000000000140001\
                    000000000000000e0200000000000000050000000900000064\
                    000000000000000f010000000100000001";
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), hex);
-        assert_eq!(Receipt::decode(&bytes).unwrap(), receipt());
-        let has = |sequence| receipt().has(sequence);
+        assert_eq!(Acknowledgement::decode(&bytes).unwrap(), acknowledgement());
+        let has = |sequence| acknowledgement().has(sequence);
         assert_eq!((0..25).filter(|n| has(*n)).collect::<Vec<_>>(), {
             let mut all: Vec<u64> = (0..7).collect();
             all.extend([9, 10, 11, 20]);
@@ -120,25 +120,25 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_out() {
         for room in 12..400 {
-            let bytes = receipt().encode(room);
+            let bytes = acknowledgement().encode(room);
             assert!(bytes.len() <= room);
-            let read = Receipt::decode(&bytes).unwrap();
+            let read = Acknowledgement::decode(&bytes).unwrap();
             assert_eq!(read.below, 7);
             assert!(read.runs.len() <= 2 && read.partial.len() <= 2);
         }
     }
 
     #[test]
-    fn mutilated_receipts_are_refused_or_read_without_panic() {
-        let bytes = receipt().encode(400);
+    fn mutilated_acknowledgements_are_refused_or_read_without_panic() {
+        let bytes = acknowledgement().encode(400);
         for len in 0..bytes.len() {
-            assert_eq!(Receipt::decode(&bytes[..len]), Err(Malformed));
+            assert_eq!(Acknowledgement::decode(&bytes[..len]), Err(Malformed));
         }
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut bent = bytes.clone();
                 bent[at] ^= 1 << bit;
-                let _ = Receipt::decode(&bent);
+                let _ = Acknowledgement::decode(&bent);
             }
         }
     }
