@@ -86,7 +86,7 @@ pub(crate) async fn block(
     ask(place, Request::Block { name: name.clone() }).await?;
     let text = format!(
         "{name} is blocked; all other contacts hear of new locks, and cards handed out before are \
-         void: make new ones"
+         tombstone: make new ones"
     );
     output.say(&json!({ "blocked": name }), &text);
     Ok(())

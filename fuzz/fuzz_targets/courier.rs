@@ -179,7 +179,7 @@ impl World {
         let posted = Posted {
             id: MessageId::new(id),
             expires: self.now + Duration::from_secs(u64::from(seconds)),
-            void: false,
+            tombstone: false,
             len: usize::from(len) % (4 * ROOM),
             acknowledged: BTreeSet::new(),
         };
@@ -237,7 +237,7 @@ impl World {
                 }
             }
         }
-        let over = |posted: &Posted| !posted.void && posted.expires <= self.now;
+        let over = |posted: &Posted| !posted.tombstone && posted.expires <= self.now;
         assert!(!self.posted.values().any(over), "a message outlived its time");
     }
 
@@ -326,8 +326,8 @@ impl World {
                 Event::Expired { message } => {
                     let now = self.now;
                     let (_, posted) = self.posted(message);
-                    assert!(posted.expires <= now && !posted.void);
-                    posted.void = true;
+                    assert!(posted.expires <= now && !posted.tombstone);
+                    posted.tombstone = true;
                     posted.acknowledged.clear();
                 }
                 Event::Unsendable { .. } => panic!("the contact's keys are good"),
@@ -362,7 +362,7 @@ impl World {
         }
         let posted = &self.posted[&fragment.sequence];
         assert!(posted.id == fragment.message && posted.count() == fragment.position.count);
-        assert_eq!(posted.void, fragment.kind == Kind::Void);
+        assert_eq!(posted.tombstone, fragment.kind == Kind::Tombstone);
     }
 }
 

@@ -51,7 +51,7 @@ impl PartChoice {
             u16::MAX => u32::MAX,
             count => (u32::from(count) >> 12).max(1),
         };
-        let kind = [Kind::Content, Kind::Content, Kind::Address, Kind::Void];
+        let kind = [Kind::Content, Kind::Content, Kind::Address, Kind::Tombstone];
         Part {
             sequence: self.number.get(),
             message: MessageId::new([self.message % 4; 16]),

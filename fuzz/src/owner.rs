@@ -34,7 +34,7 @@ pub struct Posted {
     /// Time at which the message is given up.
     pub expires: Time,
     /// True once the message is given up, and a tombstone goes in its place.
-    pub void: bool,
+    pub tombstone: bool,
     /// Bytes of the message's body.
     pub len: usize,
     /// Fragments that the contact says have come.
@@ -118,7 +118,7 @@ impl Posted {
     /// Number of the message's fragments.
     #[must_use]
     pub fn count(&self) -> u32 {
-        let count = if self.void { 1 } else { self.len.div_ceil(ROOM).max(1) };
+        let count = if self.tombstone { 1 } else { self.len.div_ceil(ROOM).max(1) };
         u32::try_from(count).expect("a few fragments")
     }
 
@@ -133,12 +133,12 @@ impl Posted {
     pub fn message(&self, sequence: u64) -> Message {
         Message {
             id: self.id,
-            kind: if self.void { Kind::Void } else { Kind::Content },
+            kind: if self.tombstone { Kind::Tombstone } else { Kind::Content },
             sequence,
             minutes: 0,
             expires: self.expires,
             left: None,
-            body: Zeroizing::new(vec![1; if self.void { 0 } else { self.len }]),
+            body: Zeroizing::new(vec![1; if self.tombstone { 0 } else { self.len }]),
         }
     }
 }

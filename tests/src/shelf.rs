@@ -30,7 +30,7 @@ struct Posted {
     id: MessageId,
     expires: Time,
     /// True if the message has expired and the other client has not taken note of that.
-    void: bool,
+    tombstone: bool,
     body: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Shelf {
         let next = self.next.entry(to).or_default();
         let sequence = *next;
         *next += 1;
-        let posted = Posted { id, expires, void: false, body: body.to_vec() };
+        let posted = Posted { id, expires, tombstone: false, body: body.to_vec() };
         let message = posted.message(sequence);
         self.outbox.insert((to, sequence), posted);
         message
@@ -84,7 +84,7 @@ impl Shelf {
             Event::Expired { message } => {
                 let mut posted = self.outbox.values_mut();
                 if let Some(posted) = posted.find(|posted| posted.id == *message) {
-                    posted.void = true;
+                    posted.tombstone = true;
                     posted.body.clear();
                 }
                 self.expired.push(*message);
@@ -117,7 +117,7 @@ impl Posted {
     fn message(&self, sequence: u64) -> Message {
         Message {
             id: self.id,
-            kind: if self.void { Kind::Void } else { Kind::Content },
+            kind: if self.tombstone { Kind::Tombstone } else { Kind::Content },
             sequence,
             minutes: 0,
             expires: self.expires,

@@ -236,7 +236,7 @@ fn take(
             let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
             Ok(incoming.map(Completed::Message))
         }
-        Kind::Void | Kind::Acknowledgement => Ok(None),
+        Kind::Tombstone | Kind::Acknowledgement => Ok(None),
     }
 }
 

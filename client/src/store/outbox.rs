@@ -65,7 +65,7 @@ pub struct Outgoing {
     pub since: Duration,
     /// True for a tombstone: the message has expired, and the other client, which waits for its
     /// number, has not taken note.
-    pub(super) void: bool,
+    pub(super) tombstone: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +82,7 @@ struct OutgoingRecord {
     expires: u64,
     fate: Fate,
     since: u64,
-    void: bool,
+    tombstone: bool,
 }
 
 impl Outgoing {
@@ -95,7 +95,7 @@ impl Outgoing {
     /// True while the courier has to do with the message, or with its tombstone.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
-        self.fate.is_open() || self.void
+        self.fate.is_open() || self.tombstone
     }
 
     fn record(&self) -> OutgoingRecord {
@@ -111,7 +111,7 @@ impl Outgoing {
             expires: self.expires.as_secs(),
             fate: self.fate,
             since: self.since.as_secs(),
-            void: self.void,
+            tombstone: self.tombstone,
         }
     }
 
@@ -127,7 +127,7 @@ impl Outgoing {
             expires: Duration::from_secs(record.expires),
             fate: record.fate,
             since: Duration::from_secs(record.since),
-            void: record.void,
+            tombstone: record.tombstone,
         }
     }
 }
@@ -207,7 +207,7 @@ impl Outgoing {
     fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
         Message {
             id: self.id,
-            kind: if self.void { Kind::Void } else { self.kind },
+            kind: if self.tombstone { Kind::Tombstone } else { self.kind },
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + self.expires,
@@ -244,7 +244,7 @@ pub(super) fn accept(
         expires: draft.expires,
         fate: Fate::Queued,
         since: now,
-        void: false,
+        tombstone: false,
     };
     contact.next += 1;
     contact::put(tx, &contact)?;
@@ -262,11 +262,11 @@ fn settle(
     let Some(mut outgoing) = by_id(tx, id)?.filter(Outgoing::is_waiting) else {
         return Ok(());
     };
-    if outgoing.void && fate.is_open() {
+    if outgoing.tombstone && fate.is_open() {
         // Something left before it expired, and is told of only now.
         return Ok(());
     }
-    outgoing.void = fate == Fate::Expired;
+    outgoing.tombstone = fate == Fate::Expired;
     if outgoing.fate.is_open() {
         (outgoing.fate, outgoing.since) = (fate, now);
     }
@@ -317,7 +317,7 @@ pub(super) fn renumber(
     contact.next = u64::from(life) << 32;
     let to = contact.key();
     for mut outgoing in outbox(tx)?.into_iter().filter(|one| one.to == to && one.is_waiting()) {
-        if outgoing.void {
+        if outgoing.tombstone {
             settle(tx, outgoing.id, Fate::Delivered, outgoing.since)?;
             continue;
         }

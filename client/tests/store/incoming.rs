@@ -98,21 +98,22 @@ fn a_message_that_came_in_another_life_does_not_come_again() {
 }
 
 #[test]
-fn a_void_takes_the_place_of_the_fragments_that_came() {
-    let folder = Folder::new("void-comes");
+fn a_tombstone_takes_the_place_of_the_fragments_that_came() {
+    let folder = Folder::new("tombstone-comes");
     let [alice, bob] = Client::pair(&folder);
     let message = file(&alice, "file", 3000);
     let sender = alice.key();
     keep(&bob, sender, &fragments(&message)[..4]);
-    let void = Message { kind: Kind::Void, body: Vec::new().into(), ..message };
-    let void_fragments = fragments(&void);
-    keep(&bob, sender, &void_fragments);
+    let tombstone = Message { kind: Kind::Tombstone, body: Vec::new().into(), ..message };
+    let tombstone_fragments = fragments(&tombstone);
+    keep(&bob, sender, &tombstone_fragments);
     let bob = bob.reopen();
-    assert!(resumed(&bob, sender).parts == parts(&void_fragments));
-    let told = bob.store.complete(sender, &[complete(&void)], void.sequence + 1, START).unwrap();
+    assert!(resumed(&bob, sender).parts == parts(&tombstone_fragments));
+    let told =
+        bob.store.complete(sender, &[complete(&tombstone)], tombstone.sequence + 1, START).unwrap();
     assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
     let after = resumed(&bob, sender);
-    assert!(after.parts.is_empty() && after.below == void.sequence + 1);
+    assert!(after.parts.is_empty() && after.below == tombstone.sequence + 1);
 }
 
 #[test]

@@ -29,8 +29,8 @@ fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
     let folder = Folder::new("restored");
     let [alice, bob] = Client::pair(&folder);
     alice.store.accept("bob", &Content::text("waits"), DAY * 7, START).unwrap();
-    let void = alice.store.accept("bob", &Content::text("expired"), HOUR, START).unwrap();
-    alice.store.settle(void.id, Fate::Expired, START + HOUR).unwrap();
+    let tombstone = alice.store.accept("bob", &Content::text("expired"), HOUR, START).unwrap();
+    alice.store.settle(tombstone.id, Fate::Expired, START + HOUR).unwrap();
     alice.store.back_up(&folder.path("backup")).unwrap();
     // After the backup, numbers and address versions go on and are then forgotten.
     alice.store.roll(START + DAY).unwrap();
@@ -43,8 +43,8 @@ fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
     let now = START + DAY * 2;
     let alice = restore(&folder, "backup", "restored", now);
     assert!(alice.numbers(bob.key()).iter().all(|number| *number > highest));
-    assert_eq!(alice.fate(void.id), Some(Fate::Expired));
-    assert!(alice.waiting(bob.key()).iter().all(|message| message.kind != Kind::Void));
+    assert_eq!(alice.fate(tombstone.id), Some(Fate::Expired));
+    assert!(alice.waiting(bob.key()).iter().all(|message| message.kind != Kind::Tombstone));
     let old = bob.numbers(alice.key());
     let told = carry(&alice, &bob, now);
     assert_eq!(is_anew(&told), [true], "the address is newer, and counts anew");

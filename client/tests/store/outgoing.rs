@@ -69,8 +69,8 @@ fn a_life_may_be_longer_than_time_can_be_counted() {
 }
 
 #[test]
-fn an_expired_message_leaves_a_void_until_that_is_delivered() {
-    let folder = Folder::new("void");
+fn an_expired_message_leaves_a_tombstone_until_that_is_delivered() {
+    let folder = Folder::new("tombstone");
     let [alice, bob] = Client::pair(&folder);
     let sent = alice.store.accept("bob", &Content::text("late"), HOUR, START).unwrap();
     let number = alice.numbers(bob.key())[0];
@@ -83,7 +83,7 @@ fn an_expired_message_leaves_a_void_until_that_is_delivered() {
     alice.store.settle(sent.id, Fate::Sent, START + HOUR).unwrap();
     alice.store.prune(START + DAY * 300).unwrap();
     let waiting = alice.waiting(bob.key());
-    assert!(waiting.len() == 1 && waiting[0].kind == Kind::Void && waiting[0].body.is_empty());
+    assert!(waiting.len() == 1 && waiting[0].kind == Kind::Tombstone && waiting[0].body.is_empty());
     assert!((waiting[0].sequence, waiting[0].id) == (number, sent.id));
     alice.store.settle(sent.id, Fate::Delivered, START + HOUR * 2).unwrap();
     assert_eq!(alice.fate(sent.id), Some(Fate::Expired));
@@ -93,14 +93,14 @@ fn an_expired_message_leaves_a_void_until_that_is_delivered() {
 }
 
 #[test]
-fn an_expired_address_waits_for_its_void_and_is_forgotten_then() {
+fn an_expired_address_waits_for_its_tombstone_and_is_forgotten_then() {
     let folder = Folder::new("expired-address");
     let [alice, bob] = Client::pair(&folder);
     alice.store.roll(START + DAY).unwrap();
     let told = alice.waiting(bob.key());
     assert!(told.len() == 1 && told[0].kind == Kind::Address);
     alice.store.settle(told[0].id, Fate::Expired, START + DAY * 15).unwrap();
-    assert!(alice.waiting(bob.key())[0].kind == Kind::Void);
+    assert!(alice.waiting(bob.key())[0].kind == Kind::Tombstone);
     alice.store.settle(told[0].id, Fate::Delivered, START + DAY * 15).unwrap();
     assert_eq!(alice.fate(told[0].id), None);
 }

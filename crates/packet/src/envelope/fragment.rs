@@ -64,7 +64,7 @@ pub enum Kind {
     Address,
     /// Tombstone: takes the place of a message that has expired, so that later ones need not wait
     /// for it.
-    Void,
+    Tombstone,
     /// Report of which messages of the recipient have arrived; not acknowledged itself.
     Acknowledgement,
 }
@@ -76,7 +76,7 @@ impl Kind {
         match self {
             Self::Content => 0,
             Self::Address => 1,
-            Self::Void => 2,
+            Self::Tombstone => 2,
             Self::Acknowledgement => 3,
         }
     }
@@ -87,7 +87,7 @@ impl Kind {
         Some(match byte {
             0 => Self::Content,
             1 => Self::Address,
-            2 => Self::Void,
+            2 => Self::Tombstone,
             3 => Self::Acknowledgement,
             _ => return None,
         })

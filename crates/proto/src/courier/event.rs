@@ -81,8 +81,8 @@ pub enum Event {
     Complete {
         /// The contact that sent the messages.
         sender: KeyId,
-        /// The messages; a tombstone ([`Kind::Void`](rohrpost_packet::envelope::Kind::Void)) has
-        /// nothing to say.
+        /// The messages; a tombstone
+        /// ([`Kind::Tombstone`](rohrpost_packet::envelope::Kind::Tombstone)) has nothing to say.
         messages: Vec<Complete>,
         /// Bound below which every message is over: what is stored of their fragments can go.
         below: u64,

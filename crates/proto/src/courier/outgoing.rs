@@ -20,7 +20,7 @@ use crate::time::Time;
 pub struct Message {
     /// Identifier of the message for good.
     pub id: MessageId,
-    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`]; [`Kind::Void`] if it has
+    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`]; [`Kind::Tombstone`] if it has
     /// expired in a former run.
     pub kind: Kind,
     /// Number of the message, one more than that of the message to this contact before it. See
@@ -208,9 +208,9 @@ impl OutgoingMessage {
     /// Gives the message up: a tombstone goes in its place. True if it had not been given up
     /// before.
     pub(super) fn expire(&mut self, now: Time) -> bool {
-        let over = self.message.kind != Kind::Void && self.message.expires <= now;
+        let over = self.message.kind != Kind::Tombstone && self.message.expires <= now;
         if over {
-            self.message.kind = Kind::Void;
+            self.message.kind = Kind::Tombstone;
             self.message.body = Zeroizing::new(Vec::new());
             self.arrived = Fragments::none(1);
             self.fresh = 0;

@@ -124,9 +124,9 @@ impl Reassembly {
             return Taken::Silent;
         }
         if let Some(open) = self.open.get(&sequence) {
-            if part.kind == Kind::Void && !open.kept.is_complete() {
+            if part.kind == Kind::Tombstone && !open.kept.is_complete() {
                 self.open.remove(&sequence);
-            } else if part.kind == Kind::Void || open.kind == Kind::Void {
+            } else if part.kind == Kind::Tombstone || open.kind == Kind::Tombstone {
                 return Taken::Known;
             } else if open.message != part.message || open.came.count() != position.count {
                 return Taken::Silent;

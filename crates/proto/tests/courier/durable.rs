@@ -190,7 +190,10 @@ fn an_expired_message_is_reported_and_does_not_hold_up_the_next() {
     assert_eq!(count(&world, alice, told), 1);
     assert!(completed(&world, bob) == [next]);
     let (delivered, both) = (delivered(&world, alice), [expired, next]);
-    assert!(delivered.len() == 2 && both.iter().all(|id| delivered.contains(id)), "the void, too");
+    assert!(
+        delivered.len() == 2 && both.iter().all(|id| delivered.contains(id)),
+        "the tombstone, too"
+    );
     assert_eq!(world.couriers[alice].outbox_len(), 0);
 }
 

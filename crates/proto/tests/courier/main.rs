@@ -336,14 +336,14 @@ fn an_unusable_card_costs_its_letter_only() {
     card.prekey = PrekeyPublic::from_bytes(&prekey).unwrap();
     let nobody = card.identity.key_id();
     world.couriers[alice].add_contact(card);
-    world.couriers[alice].post(nobody, message("void", 0)).unwrap();
+    world.couriers[alice].post(nobody, message("tombstone", 0)).unwrap();
     world.post(alice, bob, "real");
     world.run(START + SECOND * 30);
-    let void = message("void", 0).id;
+    let tombstone = message("tombstone", 0).id;
     let unsendable = count(
         &world,
         alice,
-        |event| matches!(event, Event::Unsendable { message } if *message == void),
+        |event| matches!(event, Event::Unsendable { message } if *message == tombstone),
     );
     assert_eq!((unsendable, arrivals(&world, bob).len()), (1, 1));
     // All but the cell that names the session are packets.

@@ -70,7 +70,7 @@ fn an_acknowledged_fragment_does_not_leave_again() {
 }
 
 #[test]
-fn a_void_goes_in_place_of_what_has_expired() {
+fn a_tombstone_goes_in_place_of_what_has_expired() {
     let mut outgoing = outgoing(500);
     leave(&mut outgoing, 0, NOW);
     assert!(!outgoing.expire(NOW + Duration::from_secs(999)));
@@ -78,7 +78,7 @@ fn a_void_goes_in_place_of_what_has_expired() {
     assert!(outgoing.expire(end));
     assert!(!outgoing.expire(end));
     let fragment = outgoing.fragment(0);
-    assert_eq!((fragment.kind, fragment.position), (Kind::Void, FragmentPosition::WHOLE));
+    assert_eq!((fragment.kind, fragment.position), (Kind::Tombstone, FragmentPosition::WHOLE));
     assert_eq!(outgoing.next(end, Choice::OverdueOrFresh), Some(0));
     assert!(fragment.body.is_empty());
 }

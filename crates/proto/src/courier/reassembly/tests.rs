@@ -17,8 +17,8 @@ fn fragment(sequence: u64, index: u32, count: u32) -> Fragment {
     }
 }
 
-fn void(sequence: u64) -> Fragment {
-    Fragment { kind: Kind::Void, ..fragment(sequence, 0, 1) }
+fn tombstone(sequence: u64) -> Fragment {
+    Fragment { kind: Kind::Tombstone, ..fragment(sequence, 0, 1) }
 }
 
 /// Takes a fragment and commits it; gives the numbers of the messages that are complete by that.
@@ -68,15 +68,15 @@ fn an_acknowledgement_names_what_is_there() {
 }
 
 #[test]
-fn a_void_takes_the_place_of_what_has_expired() {
+fn a_tombstone_takes_the_place_of_what_has_expired() {
     let mut reassembly = Reassembly::new(MOST);
     come(&mut reassembly, &fragment(0, 1, 3));
     come(&mut reassembly, &fragment(1, 0, 1));
-    assert_eq!(come(&mut reassembly, &void(0)), [0, 1]);
+    assert_eq!(come(&mut reassembly, &tombstone(0)), [0, 1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(0, 2, 3))), Taken::Known);
     // A message that is complete stays what it is.
     come(&mut reassembly, &fragment(3, 0, 1));
-    assert_eq!(reassembly.take(&Part::of(&void(3))), Taken::Known);
+    assert_eq!(reassembly.take(&Part::of(&tombstone(3))), Taken::Known);
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 1)), [2, 3]);
 }
 
