@@ -24,10 +24,10 @@ pub struct Card {
 }
 
 impl Card {
-    /// Makes a card that holds from `now` on (since the Unix epoch) for [`CARD_LIFE`].
+    /// Makes a card that holds from `now` on (since the Unix epoch) for [`CARD_LIFETIME`].
     #[must_use]
     pub fn new(network: NetworkId, contact: Contact, now: Duration) -> Self {
-        let hours = now.saturating_add(CARD_LIFE).as_secs() / HOUR;
+        let hours = now.saturating_add(CARD_LIFETIME).as_secs() / HOUR;
         Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), contact }
     }
 
@@ -142,7 +142,7 @@ const LINE: usize = 64;
 const VERSION: u8 = 2;
 /// Time for which a card holds. A card's prekey is one day old at most, and erased when it is
 /// fourteen: six days to be read, one more week in which an envelope waits.
-pub const CARD_LIFE: Duration = Duration::from_secs(6 * 24 * HOUR);
+pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
 
 #[cfg(test)]
@@ -199,12 +199,12 @@ mod tests {
         let card = card();
         let parse = |now| Card::parse(&card.render(), &card.network, now).err();
         let hour = Duration::from_secs(HOUR);
-        assert_eq!(parse(NOW + CARD_LIFE - hour), None);
+        assert_eq!(parse(NOW + CARD_LIFETIME - hour), None);
         let expired = |today: &str| {
             Some(CardError::Expired { on: "2026-11-24".to_owned(), today: today.to_owned() })
         };
-        assert_eq!(parse(NOW + CARD_LIFE), expired("2026-11-24"));
-        assert_eq!(parse(NOW + CARD_LIFE + hour * 50), expired("2026-11-26"));
+        assert_eq!(parse(NOW + CARD_LIFETIME), expired("2026-11-24"));
+        assert_eq!(parse(NOW + CARD_LIFETIME + hour * 50), expired("2026-11-26"));
     }
 
     #[test]

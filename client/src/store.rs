@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::profile::Profile;
 use file::{file, make_home};
-use state::{NETWORK, RETENTION, STATE, keep_for, next_life, number, of_network};
+use state::{NETWORK, RETENTION, STATE, keep_for, next_incarnation, number, of_network};
 
 pub use contact::KnownContact;
 pub use error::StoreError;
@@ -52,7 +52,7 @@ impl Store {
         make_home(home)?;
         let vault = Vault::create_with(&file(home), unlock, |tx| {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
-            next_life(tx, now)?;
+            next_incarnation(tx, now)?;
             keep_for(tx, KEEP)?;
             generations::found(tx, profile, now)
         })?;
@@ -117,7 +117,7 @@ impl Store {
         make_home(home)?;
         let vault = Vault::restore(backup, &file(home), unlock, |tx| {
             of_network(tx, network, backup)?;
-            begin_life(tx, now)
+            begin_incarnation(tx, now)
         })?;
         Ok(Self { vault })
     }
@@ -138,11 +138,11 @@ impl Store {
 
 /// Begins a new incarnation after an older copy of the store: numbers go on above all that were
 /// ever given, and every contact hears that its messages are counted anew.
-fn begin_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
-    let life = next_life(tx, now)?;
+fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    let incarnation = next_incarnation(tx, now)?;
     for mut contact in contact::contacts(tx)? {
-        contact.counts_since = life;
-        outbox::renumber(tx, &mut contact, life)?;
+        contact.counts_since = incarnation;
+        outbox::renumber(tx, &mut contact, incarnation)?;
     }
     generations::begin_anew(tx, now)
 }

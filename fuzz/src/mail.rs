@@ -7,7 +7,7 @@ use rohrpost_proto::courier::Part;
 /// A number of a message, near enough to others to meet them.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Number {
-    life: u8,
+    incarnation: u8,
     offset: u16,
     far: bool,
 }
@@ -35,10 +35,10 @@ impl Number {
     /// all.
     #[must_use]
     pub fn get(self) -> u64 {
-        let life = if self.life > 250 { u32::MAX } else { u32::from(self.life % 4) };
+        let incarnation = if self.incarnation > 250 { u32::MAX } else { u32::from(self.incarnation % 4) };
         let offset = u32::from(self.offset % 300);
         let offset = if self.far { u32::MAX - offset } else { offset };
-        u64::from(life) << 32 | u64::from(offset)
+        u64::from(incarnation) << 32 | u64::from(offset)
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {
 pub(crate) struct Node<S: Suite> {
     pub(crate) number: NodeNumber,
     /// Number that tells one incarnation of a node from the next.
-    pub(crate) life: u64,
+    pub(crate) incarnation: u64,
     pub(crate) skew: Skew,
     pub(crate) hop: Arc<Hop<S>>,
     pub(crate) rng: ChaCha20Rng,
@@ -77,7 +77,7 @@ impl<S: Suite> Node<S> {
     /// A node that has just started: with new keys and an empty memory.
     pub(crate) fn start(
         now: Time,
-        life: u64,
+        incarnation: u64,
         setup: &Setup,
         number: NodeNumber,
         roster: &Arc<Roster>,
@@ -101,7 +101,8 @@ impl<S: Suite> Node<S> {
         let traced = setup.trace && matches!(duty, Duty::Mix(_));
         let twin = traced.then(|| Twin::new(node.role.position(), setup.bounds.replay));
         let (seed, refusals, made) = (setup.seed, BTreeMap::new(), now);
-        let mut node = Self { number, life, skew, hop, rng, refusals, duty, seed, made, twin };
+        let mut node =
+            Self { number, incarnation, skew, hop, rng, refusals, duty, seed, made, twin };
         node.rotate(now, now);
         node
     }
@@ -255,6 +256,6 @@ pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Time for which an old key lives on, beyond the longest delay, while network documents spread; as
-/// in a real node.
+/// Time for which an old key incarnations on, beyond the longest delay, while network documents
+/// spread; as in a real node.
 const GRACE: Duration = Duration::from_secs(60);

@@ -107,11 +107,18 @@ impl<S: Suite> World<S> {
     }
 
     /// Puts a message into a client's outbox that is given up if it is not acknowledged in time.
-    pub fn post_for(&mut self, from: usize, to: usize, number: u32, body: &[u8], life: Duration) {
+    pub fn post_for(
+        &mut self,
+        from: usize,
+        to: usize,
+        number: u32,
+        body: &[u8],
+        lifetime: Duration,
+    ) {
         let key = self.clients[to].card.identity.key_id();
         let mut id = [0; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
-        let expires = self.clients[from].skew.read(self.now) + life;
+        let expires = self.clients[from].skew.read(self.now) + lifetime;
         self.clients[from].post(key, MessageId::new(id), expires, body);
     }
 
@@ -250,7 +257,7 @@ impl<S: Suite> World<S> {
             Happening::Mix(mix) => self.drive_mix(mix),
             Happening::Sessions(relay) => self.session_tick(relay),
             Happening::Answers(relay) => self.answer_tick(relay),
-            Happening::Announce(node, life) => self.announce(node, life),
+            Happening::Announce(node, incarnation) => self.announce(node, incarnation),
             Happening::Document(relay) => self.document(relay),
         }
     }

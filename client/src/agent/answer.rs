@@ -89,8 +89,8 @@ impl AgentTask {
                 return Err(Failure::new(FailureCode::Request, &why));
             }
         };
-        let life = expires_after.map_or(LIFE, Duration::from_secs);
-        let outgoing = self.store.with(|store| store.accept(&to, &content, life, now()))?;
+        let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
+        let outgoing = self.store.with(|store| store.accept(&to, &content, lifetime, now()))?;
         self.progress.take_on(&outgoing);
         self.post_waiting().await;
         Ok(Response::Accepted(self.progress.describe(&outgoing, to)))
@@ -191,4 +191,4 @@ impl From<StoreError> for Failure {
 
 /// Time after which a message is given up unless its sender says otherwise: as long as a mailbox
 /// holds an envelope.
-const LIFE: Duration = rohrpost_proto::mailbox::TTL;
+const LIFETIME: Duration = rohrpost_proto::mailbox::TTL;

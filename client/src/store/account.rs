@@ -184,7 +184,8 @@ impl PrekeyRecord {
     /// lifetimes of an envelope ago, and for one nobody was told to seal to it.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         let since = |then: u64| Duration::from_secs(now.as_secs().saturating_sub(then));
-        since(self.made) >= PREKEY_LIFE && self.superseded.is_some_and(|then| since(then) >= TTL)
+        since(self.made) >= PREKEY_LIFETIME
+            && self.superseded.is_some_and(|then| since(then) >= TTL)
     }
 }
 
@@ -198,4 +199,4 @@ pub(super) const GENERATION: Duration = Duration::from_secs(86_400);
 /// card holds.
 const CARD_KEYS: Duration = Duration::from_secs(7 * 86_400);
 /// Two lifetimes of an envelope: whoever seizes a client opens nothing that is older.
-pub(super) const PREKEY_LIFE: Duration = Duration::from_secs(2 * TTL.as_secs());
+pub(super) const PREKEY_LIFETIME: Duration = Duration::from_secs(2 * TTL.as_secs());

@@ -9,7 +9,7 @@ use super::account::OldKeys;
 use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
 use super::error::StoreError;
 use super::file::Store;
-use super::state::next_life;
+use super::state::next_incarnation;
 use super::{fragments, generations, outbox};
 use crate::address::Address;
 
@@ -44,7 +44,7 @@ impl Store {
                 }
             }
             // Above all that it may have seen, if it was a contact before.
-            let life = next_life(tx, now)?;
+            let incarnation = next_incarnation(tx, now)?;
             let known = KnownContact {
                 name: name.to_owned(),
                 address: Address { generation: 0, counts_since: 0, contact: contact.clone() },
@@ -52,8 +52,8 @@ impl Store {
                 blocked: false,
                 added: now,
                 below: 0,
-                next: u64::from(life) << 32,
-                counts_since: life,
+                next: u64::from(incarnation) << 32,
+                counts_since: incarnation,
                 counted_since: 0,
             };
             put(tx, &known)?;

@@ -7,11 +7,11 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
-use super::account::{AccountRecord, OldKeys, PREKEY_LIFE, PrekeyRecord};
+use super::account::{AccountRecord, OldKeys, PREKEY_LIFETIME, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
-use super::state::{STATE, next_life};
+use super::state::{STATE, next_incarnation};
 use super::{contact, outbox};
 use crate::address::Address;
 use crate::card::Card;
@@ -139,7 +139,7 @@ pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(
     let (generation, counts_since) = (account.generation, known.counts_since);
     let body = Address { generation, counts_since, contact }.encode();
     let len = u64::try_from(body.len()).unwrap_or(0);
-    let expires = now + PREKEY_LIFE;
+    let expires = now + PREKEY_LIFETIME;
     let draft = outbox::Draft { to, kind: Kind::Address, name: None, len, expires };
     outbox::accept(tx, draft, &body, now).map(drop)
 }
@@ -166,8 +166,8 @@ pub(super) fn take(
     known.counted_since = address.counts_since;
     known.address = address.clone();
     if anew {
-        let life = next_life(tx, now)?;
-        outbox::renumber(tx, &mut known, life)?;
+        let incarnation = next_incarnation(tx, now)?;
+        outbox::renumber(tx, &mut known, incarnation)?;
     }
     contact::put(tx, &known)?;
     Ok(Some((address, anew)))

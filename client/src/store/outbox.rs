@@ -141,7 +141,7 @@ impl Store {
         &self,
         to: &str,
         content: &Content,
-        life: Duration,
+        lifetime: Duration,
         now: Duration,
     ) -> Result<Outgoing, StoreError> {
         let body = content.encode();
@@ -159,7 +159,7 @@ impl Store {
                 kind: Kind::Content,
                 name: content.name().map(str::to_owned),
                 len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
-                expires: now.saturating_add(life),
+                expires: now.saturating_add(lifetime),
             };
             accept(tx, draft, &body, now)
         })
@@ -312,9 +312,9 @@ pub(super) fn outbox(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
 pub(super) fn renumber(
     tx: &mut WriteTx<'_>,
     contact: &mut KnownContact,
-    life: u32,
+    incarnation: u32,
 ) -> Result<(), StoreError> {
-    contact.next = u64::from(life) << 32;
+    contact.next = u64::from(incarnation) << 32;
     let to = contact.key();
     for mut outgoing in outbox(tx)?.into_iter().filter(|one| one.to == to && one.is_waiting()) {
         if outgoing.tombstone {

@@ -20,12 +20,13 @@ pub(super) fn of_network(
 }
 
 /// Begins an incarnation now. Its number is the Unix second, and above that of the last one.
-pub(super) fn next_life(tx: &mut WriteTx<'_>, now: Duration) -> Result<u32, StoreError> {
-    let before = if tx.get(STATE, LIFE)?.is_some() { number(tx, LIFE)? } else { 0 };
+pub(super) fn next_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<u32, StoreError> {
+    let before = if tx.get(STATE, INCARNATION)?.is_some() { number(tx, INCARNATION)? } else { 0 };
     let before = u32::try_from(before).map_err(|_| StoreError::Record)?;
-    let life = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(before.saturating_add(1));
-    tx.put(STATE, LIFE, &u64::from(life).to_be_bytes())?;
-    Ok(life)
+    let incarnation =
+        u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(before.saturating_add(1));
+    tx.put(STATE, INCARNATION, &u64::from(incarnation).to_be_bytes())?;
+    Ok(incarnation)
 }
 
 pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
@@ -42,6 +43,6 @@ pub(super) const STATE: KeyedTable = KeyedTable::new("state");
 pub(super) const NETWORK: &[u8] = b"network";
 /// The newest incarnation, of the store or of a contact in it: the upper half of the numbers that
 /// it gives to messages.
-const LIFE: &[u8] = b"life";
+const INCARNATION: &[u8] = b"incarnation";
 /// Time for which messages stay, in seconds.
 pub(super) const RETENTION: &[u8] = b"retention";

@@ -57,7 +57,7 @@ impl Story {
         }
     }
 
-    /// A day of the recipient's life. It tells its contact the address of the day; the contact
+    /// A day of the recipient's days. It tells its contact the address of the day; the contact
     /// writes to that, one stranger to the newest card and another to one that has almost expired.
     /// Gives the file as it is right after the new address version: whatever that removed lies in
     /// it untouched.

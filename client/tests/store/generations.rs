@@ -106,7 +106,7 @@ fn a_prekey_ends_when_its_time_is_over_though_no_generation_begins() {
 }
 
 #[test]
-fn a_prekey_that_was_told_of_until_lately_stays_for_an_envelopes_life() {
+fn a_prekey_that_was_told_of_until_lately_stays_for_an_envelopes_lifetime() {
     let folder = Folder::new("off");
     let alice = Client::new(&folder, "alice");
     let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();

@@ -80,8 +80,8 @@ fn what_is_completed_a_second_time_is_not_told_again() {
 }
 
 #[test]
-fn a_message_that_came_in_another_life_does_not_come_again() {
-    let folder = Folder::new("life");
+fn a_message_that_came_in_another_incarnation_does_not_come_again() {
+    let folder = Folder::new("incarnation");
     let [alice, bob] = Client::pair(&folder);
     let mut message = file(&alice, "file", 900);
     assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);

@@ -144,8 +144,8 @@ async fn a_text_whose_line_is_longer_than_any_request_can_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_life_beyond_all_time_does_not_end_the_daemon() {
-    let daemon = Daemon::start("api-life", |_, _| {}).await;
+async fn a_lifetime_beyond_all_time_does_not_end_the_daemon() {
+    let daemon = Daemon::start("api-lifetime", |_, _| {}).await;
     let mut connection = daemon.connect().await;
     let sent = connection.ask(text("x", Some(u64::MAX))).await.unwrap();
     assert!(matches!(sent, Ok(Response::Accepted(message)) if message.expires > 1 << 40));

@@ -5,8 +5,8 @@
 mod damage;
 mod forward_secrecy;
 mod generations;
+mod incarnations;
 mod incoming;
-mod lives;
 #[cfg(unix)]
 mod local_api;
 mod outgoing;

@@ -60,7 +60,7 @@ fn too_long_blocked_and_unknown_is_refused() {
 }
 
 #[test]
-fn a_life_may_be_longer_than_time_can_be_counted() {
+fn a_lifetime_may_be_longer_than_time_can_be_counted() {
     let folder = Folder::new("forever");
     let [alice, bob] = Client::pair(&folder);
     alice.store.accept("bob", &Content::text("x"), Duration::MAX, START).unwrap();

@@ -19,11 +19,12 @@ impl<S: Suite> World<S> {
 
     /// Starts a node anew, with an empty memory.
     pub fn start(&mut self, number: NodeNumber) {
-        let life = self.give_number();
-        let node = Node::start(self.now, life, &self.setup, number, &self.roster, &self.trust);
+        let incarnation = self.give_number();
+        let node =
+            Node::start(self.now, incarnation, &self.setup, number, &self.roster, &self.trust);
         let is_mix = matches!(node.duty, Duty::Mix(_));
         self.nodes.insert(number, node);
-        self.schedule.add(self.now, Happening::Announce(number, life));
+        self.schedule.add(self.now, Happening::Announce(number, incarnation));
         if is_mix {
             self.schedule.add(self.now, Happening::Mix(number));
         }

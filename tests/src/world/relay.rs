@@ -72,9 +72,10 @@ impl<S: Suite> World<S> {
 
     /// Tends a node's keys and tells every relay that it can reach, as long as this incarnation of
     /// the node lasts.
-    pub(super) fn announce(&mut self, number: NodeNumber, life: u64) {
+    pub(super) fn announce(&mut self, number: NodeNumber, incarnation: u64) {
         let roster = Arc::clone(&self.roster);
-        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else {
+        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.incarnation == incarnation)
+        else {
             return;
         };
         let local = node.skew.read(self.now);
@@ -87,7 +88,7 @@ impl<S: Suite> World<S> {
             let _ = duty.book.insert(relay_now, number, descriptor.clone(), &roster, S::ID);
         }
         let next = self.now + roster.directory.descriptor_interval;
-        self.schedule.add(next, Happening::Announce(number, life));
+        self.schedule.add(next, Happening::Announce(number, incarnation));
     }
 
     /// Makes a relay's network document for its clients, and gives it to every mix that the relay

@@ -119,7 +119,7 @@ impl Reassembly {
         if sequence < self.next {
             return Taken::Known;
         }
-        let start = self.next.max(life(sequence) << 32);
+        let start = self.next.max(incarnation(sequence) << 32);
         if sequence - start >= WINDOW || position.count > self.most {
             return Taken::Silent;
         }
@@ -197,18 +197,18 @@ impl Reassembly {
                 continue;
             }
             // The last incarnation of all has none after it.
-            let Some(born) = (life(self.next) + 1).checked_mul(1 << 32) else {
+            let Some(born) = (incarnation(self.next) + 1).checked_mul(1 << 32) else {
                 return;
             };
             let mut newer = self.open.range(born..).filter(|(_, open)| open.kept.held() > 0);
-            let Some(life) = newer.next().map(|(sequence, _)| life(*sequence)) else {
+            let Some(incarnation) = newer.next().map(|(sequence, _)| incarnation(*sequence)) else {
                 return;
             };
-            let later = self.open.split_off(&(life << 32));
+            let later = self.open.split_off(&(incarnation << 32));
             for (sequence, mut open) in std::mem::replace(&mut self.open, later) {
                 complete.extend(open.tell(sequence));
             }
-            self.next = life << 32;
+            self.next = incarnation << 32;
         }
     }
 
@@ -228,7 +228,7 @@ impl Assembly {
 
 /// Incarnation of a message's number: it rises when a correspondent goes on from an older copy of
 /// its store.
-const fn life(sequence: u64) -> u64 {
+const fn incarnation(sequence: u64) -> u64 {
     sequence >> 32
 }
 

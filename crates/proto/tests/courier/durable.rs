@@ -287,7 +287,7 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
 /// Checks that what is stored of the incarnation before can go at once, and is not asked for after
 /// a restart.
 #[test]
-fn a_new_life_is_told_of_with_its_first_fragment() {
+fn a_new_incarnation_is_told_of_with_its_first_fragment() {
     let (mut world, alice, bob) = alice_and_bob();
     let (to, born) = (world.key_id(bob), 7 << 32);
     let longer = file(1, 2 * fragment_body_len::<Classic>(), born);

@@ -103,7 +103,7 @@ fn no_more_comes_than_a_few_of_the_largest_messages() {
 }
 
 #[test]
-fn a_new_life_ends_the_one_before() {
+fn a_new_incarnation_ends_the_one_before() {
     let mut reassembly = Reassembly::new(MOST);
     let born = 7 << 32;
     come(&mut reassembly, &fragment(1, 0, 1));
@@ -119,7 +119,7 @@ fn a_new_life_ends_the_one_before() {
 /// Checks the last incarnation: no other comes after it, and a search that wraps around finds its
 /// own messages, without end.
 #[test]
-fn the_last_life_of_all_is_received_like_any_other() {
+fn the_last_incarnation_of_all_is_received_like_any_other() {
     let mut reassembly = Reassembly::new(MOST);
     let born = u64::from(u32::MAX) << 32;
     assert_eq!(come(&mut reassembly, &fragment(born + 5, 0, 1)), []);

@@ -25,7 +25,7 @@ fn is_anew(told: &[Completed]) -> Vec<bool> {
 }
 
 #[test]
-fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
+fn a_restored_store_begins_a_new_incarnation_and_its_contacts_follow() {
     let folder = Folder::new("restored");
     let [alice, bob] = Client::pair(&folder);
     alice.store.accept("bob", &Content::text("waits"), DAY * 7, START).unwrap();
@@ -52,7 +52,7 @@ fn a_restored_store_begins_a_new_life_and_its_contacts_follow() {
     assert_eq!(messages, 0, "what waited in the backup was delivered after it");
     let new = bob.numbers(alice.key());
     assert!(new.len() == old.len() && new[0] > *old.last().unwrap());
-    assert!(new[0].trailing_zeros() >= 32, "a life begins with its first number");
+    assert!(new[0].trailing_zeros() >= 32, "an incarnation begins with its first number");
     assert_eq!(carry(&bob, &alice, now).len(), 1);
     let newest = bob.store.contact("alice").unwrap().address.contact;
     let own = alice.store.profile().unwrap().account;
