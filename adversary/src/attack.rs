@@ -20,10 +20,10 @@ pub(crate) enum Attack {
     ///
     /// Alice writes to Bob, and Bob's client acknowledges. The relays of all mailboxes see when an
     /// envelope is handed to Bob and when one is stored for each of the users, loops among them.
-    /// They know all delay laws and give each user a score (log-likelihood, or the epochs of
-    /// Martiny et al., NDSS 2021). Printed is the number of messages after which Alice ranks first
-    /// in 95 % of the trials. Nothing is sent: a simulation that follows the traffic law of
-    /// docs/traffic.md.
+    /// They know all delay distributions and give each user a score (log-likelihood, or the epochs
+    /// of Martiny et al., NDSS 2021). Printed is the number of messages after which Alice ranks
+    /// first in 95 % of the trials. Nothing is sent: a simulation that follows the traffic schedule
+    /// of docs/traffic.md.
     ///
     /// Exit codes: 0 all verdicts hold, 1 one does not hold, 2 the command line is wrong.
     Acknowledgements(acknowledgements::Options),

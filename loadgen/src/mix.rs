@@ -59,7 +59,7 @@ enum Measurement {
     Profile(profile::Options),
     /// Half as much again as the mix can do: throughput, memory, shed packets, recovery.
     Overload(overload::Options),
-    /// Realised delays against the exponential law of the roster.
+    /// Realised delays against the exponential distribution of the roster.
     Delays(delays::Options),
 }
 

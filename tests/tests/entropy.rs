@@ -68,16 +68,19 @@ fn pool_entropy_is_that_of_a_poisson_mix() {
     for seed in seeds() {
         for packets_per_delay in [2, 10, 50] {
             let found = observe(seed, packets_per_delay, mix(seed, packets_per_delay));
-            let law = poisson_mix_entropy(packets_per_delay.into());
+            let expected = poisson_mix_entropy(packets_per_delay.into());
             let entropies = Sample::new(found.entropies);
             let entropy = entropies.mean();
             let distance = Sample::new(found.places).distance_from_uniform();
             println!(
-                "λ/µ = {packets_per_delay}: E[H] = {entropy:.3} bits (log2(e·λ/µ) = {law:.3}), \
+                "λ/µ = {packets_per_delay}: E[H] = {entropy:.3} bits (log2(e·λ/µ) = {expected:.3}), \
                  5 % quantile {:.3}, D of the posterior {distance:.4} of {limit:.4}, seed {seed}",
                 entropies.quantile(0.05),
             );
-            assert!((entropy - law).abs() < 0.1, "E[H] = {entropy}, law {law}, seed {seed}");
+            assert!(
+                (entropy - expected).abs() < 0.1,
+                "E[H] = {entropy}; expected {expected}, seed {seed}"
+            );
             assert!(distance < limit, "D = {distance}, λ/µ = {packets_per_delay}, seed {seed}");
         }
     }

@@ -25,11 +25,13 @@ fn the_part_of_messages_that_arrives_is_the_product_over_the_links() {
         arrived += f64::from(u32::try_from(world.tally.arrived).unwrap());
         assert_eq!(world.tally.sent, u64::from(CLIENTS) * u64::from(LETTERS_EACH));
     }
-    let law = (1.0 - LOSS).powi(LINKS);
-    let deviation = (law * (1.0 - law) / posted).sqrt();
+    let expected = (1.0 - LOSS).powi(LINKS);
+    let deviation = (expected * (1.0 - expected) / posted).sqrt();
     let part = arrived / posted;
-    println!("{arrived} of {posted} messages arrived: {part:.4}, law {law:.4} ± {deviation:.4}");
-    assert!((part - law).abs() < 3.3 * deviation, "{part} of {law} ± {deviation}");
+    println!(
+        "{arrived} of {posted} messages arrived: {part:.4}; expected {expected:.4} ± {deviation:.4}"
+    );
+    assert!((part - expected).abs() < 3.3 * deviation, "{part} of {expected} ± {deviation}");
 }
 
 /// Lossy network in which each client writes to the next one, a message every three seconds.

@@ -27,7 +27,7 @@ use super::model::{Model, Place};
 /// Ways of counting a store.
 pub(super) const METHODS: [&str; 2] = ["likelihood", "epochs"];
 
-/// The attacker's knowledge of the delays, from the public law.
+/// The attacker's knowledge of the delays, from the public distributions.
 pub(super) struct Kernel {
     /// Chance of each step of the way without the acknowledgement's delay.
     way: Vec<f64>,
@@ -54,7 +54,7 @@ impl Kernel {
     }
 }
 
-/// Chances of a way per step, drawn by the law that the network itself follows.
+/// Chances of a way per step, drawn by the distribution that the network itself follows.
 fn way(model: &Model) -> Vec<f64> {
     let mut rng = StdRng::seed_from_u64(0);
     let mut way = vec![0.0; WAY_STEPS];

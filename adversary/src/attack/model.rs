@@ -1,5 +1,5 @@
-//! The network that is attacked: its traffic law (`docs/traffic.md`) with the rates, and what the
-//! attacker is told beyond it (`docs/anonymity.md`).
+//! The network that is attacked: its traffic schedule (`docs/traffic.md`) with the rates, and what
+//! the attacker is told beyond it (`docs/anonymity.md`).
 
 use std::time::Duration;
 

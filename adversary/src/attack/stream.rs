@@ -1,4 +1,4 @@
-//! Streams of envelopes: loops by the law of slots, and messages as a Poisson process.
+//! Streams of envelopes: loops by the schedule of slots, and messages as a Poisson process.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ mod tests {
     /// stands on the grid and whatever is skipped: users whose rates differ by a hundredth would
     /// hide Alice.
     #[test]
-    fn loops_come_at_the_rate_of_the_law() {
+    fn loops_come_at_the_rate_of_the_schedule() {
         let mut rng = StdRng::seed_from_u64(2);
         for (mailboxes, step) in [(1, 1), (2, 1), (1, 2), (2, 3)].repeat(4) {
             let model = Model { mailboxes, ..model() };

@@ -99,11 +99,11 @@ impl Sample {
     /// Largest distance between the distribution of the sample and `law`, the share of all values
     /// below one; to be held against [`distance_limit`].
     #[must_use]
-    pub fn distance_from(&self, law: impl Fn(f64) -> f64) -> f64 {
+    pub fn distance_from(&self, distribution: impl Fn(f64) -> f64) -> f64 {
         let n = count(self.len());
         let distance = |(at, value): (usize, &f64)| {
-            let law = law(*value);
-            (law - count(at) / n).abs().max((law - count(at + 1) / n).abs())
+            let expected = distribution(*value);
+            (expected - count(at) / n).abs().max((expected - count(at + 1) / n).abs())
         };
         self.0.iter().enumerate().map(distance).fold(0.0, f64::max)
     }
@@ -120,8 +120,8 @@ impl Sample {
         self.distance_from(|value| value)
     }
 
-    /// Distance from another sample, and the distance that two samples of one law and these sizes
-    /// exceed once in a hundred times: `sqrt(ln(2 / 0.01) / 2 · (n + m) / (n m))`.
+    /// Distance from another sample, and the distance that two samples of one distribution and
+    /// these sizes exceed once in a hundred times: `sqrt(ln(2 / 0.01) / 2 · (n + m) / (n m))`.
     #[must_use]
     pub fn distance(&self, other: &Self) -> (f64, f64) {
         let (n, m) = (count(self.len()), count(other.len()));
@@ -151,7 +151,7 @@ impl Sample {
 
 /// Distance from its law that a sample of n exceeds once in a thousand runs, if a run holds so many
 /// samples against it: `sqrt(ln(2000 tests) / 2n)`, so 1.95 / sqrt(n) for one test (Kolmogorov's
-/// asymptotic law, first term; the level is divided over the tests).
+/// asymptotic distribution, first term; the level is divided over the tests).
 #[must_use]
 pub fn distance_limit(n: usize, tests: usize) -> f64 {
     ((2_000.0 * count(tests)).ln() / (2.0 * count(n.max(1)))).sqrt()
@@ -245,7 +245,7 @@ mod tests {
         assert!((distance - 0.25).abs() < 0.01 && distance > critical, "{distance}");
     }
 
-    /// The quantiles of the law itself, in the middle of each n-th part.
+    /// The quantiles of the distribution itself, in the middle of each n-th part.
     fn ideal(n: u32, mean: f64) -> Sample {
         let quantile = |at| -mean * (1.0 - (f64::from(at) + 0.5) / f64::from(n)).ln();
         Sample::new((0..n).map(quantile))

@@ -25,12 +25,12 @@ mod event;
 mod fragments;
 mod grid;
 mod inbox;
-mod law;
 mod loops;
 mod losses;
 mod outgoing;
 mod pending;
 mod reassembly;
+mod schedule;
 mod slot;
 
 use std::collections::BTreeMap;

@@ -45,7 +45,7 @@ mod tests {
 
     /// Checks the draws by Kolmogorov-Smirnov at the 0.1 % level: D < 1.95 / sqrt(n).
     #[test]
-    fn delays_follow_the_exponential_law() {
+    fn delays_follow_the_exponential_distribution() {
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
         let n = 100_000_u32;
         let mean = Duration::from_millis(200);
@@ -55,9 +55,9 @@ mod tests {
         let distance = (0..n)
             .zip(&draws)
             .map(|(i, x)| {
-                let law = 1.0 - (-x).exp();
+                let expected = 1.0 - (-x).exp();
                 let (below, above) = (f64::from(i) / f64::from(n), f64::from(i + 1) / f64::from(n));
-                (law - below).abs().max((law - above).abs())
+                (expected - below).abs().max((expected - above).abs())
             })
             .fold(0.0, f64::max);
         assert!(distance < 1.95 / f64::from(n).sqrt(), "D = {distance}");

@@ -1,4 +1,4 @@
-//! Realised delays of a mix against the exponential law by which builders draw them.
+//! Realised delays of a mix against the exponential distribution by which builders draw them.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ pub(super) fn run<S: Suite>(
     report.value("by_successor", successors);
     report.value("misrouted", sink.misrouted());
     tell_loss(report, options.packets, &trips, sink.misrouted());
-    tell_law(report, &trips, mean);
+    tell_distribution(report, &trips, mean);
     Ok(())
 }
 
@@ -76,19 +76,20 @@ fn tell_loss(report: &mut Report, offered: u64, trips: &[Trip], misrouted: u64) 
     });
 }
 
-fn tell_law(report: &mut Report, trips: &[Trip], mean: Duration) {
+fn tell_distribution(report: &mut Report, trips: &[Trip], mean: Duration) {
     let seconds = |time: Duration| time.as_secs_f64();
     let realised = Sample::new(trips.iter().filter_map(|trip| trip.realised().map(seconds)));
     let drawn = Sample::new(trips.iter().map(|trip| seconds(trip.drawn)));
     let excess = Sample::new(trips.iter().filter_map(|trip| trip.excess().map(seconds)));
     let (mean, limit) = (mean.as_secs_f64(), distance_limit(realised.len(), 1));
     let distance = realised.distance_from_exponential(mean);
-    // The median of what two links and the mix add, taken off: what is left is the mix's law.
+    // The median of what two links and the mix add, taken off: what is left is the mix's
+    // distribution.
     let freed = Sample::new(realised.values().iter().map(|time| (time - excess.median()).max(0.0)));
     let freed = freed.distance_from_exponential(mean);
     let [median, tail, most] = excess.spread().map(|time| 1e3 * time);
     report.line(format!(
-        "{} packets, mean of the law {:.0} ms; distances from it (limit {limit:.5}):",
+        "{} packets, mean of the distribution {:.0} ms; distances from it (limit {limit:.5}):",
         number(count(realised.len())),
         1e3 * mean
     ));

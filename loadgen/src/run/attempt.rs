@@ -91,13 +91,13 @@ fn check_rate(settings: Settings, roster: &Roster, schedule: Schedule) -> Result
         Load::Carried => {}
         Load::Tight { share } => tell(&format!(
             "note: at {} messages a second the busiest mailboxes need {:.0} % of their answers; queues \
-             grow long, and a mailbox holds 16 envelopes at first, so some may be lost by the law",
+             grow long, and a mailbox holds 16 envelopes at first, so some may be lost by the schedule",
             settings.rate,
             share * 100.0
         )),
         Load::Beyond { most } => {
             return Err(RunError::Usage(format!(
-                "--rate {} is beyond what the traffic law carries, {most:.2} messages per second and \
+                "--rate {} is beyond what the traffic schedule carries, {most:.2} messages per second and \
                  client: a mailbox answers once per 4 slots of {slot} ms, its owner's loops take part \
                  of that, and only 3 of 8 slots carry messages; use a lower --rate, or a shorter --slot",
                 settings.rate

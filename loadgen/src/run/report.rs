@@ -17,7 +17,7 @@ use super::trial::Outcome;
 
 /// The numbers of a trial that take more than a division.
 struct Figures {
-    /// Shares and latencies in seconds: measured, and by the law.
+    /// Shares and latencies in seconds: measured, and by the schedule.
     latency: Vec<(&'static str, f64, f64)>,
     /// Median, p90 and p99 in ms.
     beyond: [f64; 3],
@@ -147,7 +147,9 @@ const fn words(state: State) -> &'static str {
 }
 
 fn print_latency(outcome: &Outcome, figures: &Figures) {
-    say("\n  from due to arrival        measured   by the traffic law, if no node took any time");
+    say(
+        "\n  from due to arrival        measured   by the traffic schedule, if no node took any time",
+    );
     for (name, measured, schedule) in &figures.latency {
         say(&format!("    {name:<22} {measured:>8.3} s  {schedule:>7.3} s"));
     }
@@ -308,7 +310,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
-/// Draws of the law; enough for its p99.9.
+/// Draws of the schedule; enough for its p99.9.
 const WAYS: usize = 50_000;
 /// Lost messages that are named.
 const SHOWN: usize = 10;

@@ -1,5 +1,5 @@
-//! Promises and limits of the traffic law (`docs/traffic.md`): how long a message takes when every
-//! node does its work at once, and how many messages the grid can carry.
+//! Promises and limits of the traffic schedule (`docs/traffic.md`): how long a message takes when
+//! every node does its work at once, and how many messages the grid can carry.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use rohrpost_measure::statistics::Sample;
 use rohrpost_proto::directory::roster::Traffic;
 
-/// The law of one roster for clients with so many mailboxes each.
+/// The schedule of one roster for clients with so many mailboxes each.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
     slot: f64,
@@ -104,7 +104,7 @@ impl Schedule {
         }
     }
 
-    /// Ways of messages as the law would have them, in seconds: waiting for a payload slot,
+    /// Ways of messages as the schedule would have them, in seconds: waiting for a payload slot,
     /// the entry's tick, three mixes, the mailbox's answers, three mixes, the entry's tick.
     pub(crate) fn ways(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Sample {
         let mut waits = self.mailbox_waits(rate, count, rng);

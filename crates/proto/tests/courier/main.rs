@@ -126,7 +126,7 @@ fn a_virtual_client_lives_like_a_client_in_every_layer() {
 
 /// Checks that counts lie within five standard deviations of the schedule, here as relays see them.
 #[test]
-fn slots_carry_what_the_law_says() {
+fn slots_carry_what_the_schedule_says() {
     let mut world = World::new();
     let alice = world.client(12, 1, &[2, 3]);
     world.run(START + SECOND * 400);

@@ -38,7 +38,7 @@ mod tests {
 
     /// Checks that each count lies within five standard deviations of what the schedule says.
     #[test]
-    fn loads_follow_the_law() {
+    fn loads_follow_the_schedule() {
         let mut rng = ChaCha20Rng::from_seed([8; 32]);
         let slots: u32 = 80_000;
         let mut counts = std::collections::HashMap::new();
@@ -48,14 +48,14 @@ mod tests {
             assert_eq!(slot.pulls(), matches!(load, Load::Pull(_)));
             *counts.entry(format!("{load:?}")).or_insert(0_u32) += 1;
         }
-        let laws = [
+        let shares = [
             ("Pull(0)", 0.25),
             ("Pull(1)", 0.25),
             ("Payload", 0.375),
             ("Loop(0)", 0.0625),
             ("Loop(1)", 0.0625),
         ];
-        for (load, p) in laws {
+        for (load, p) in shares {
             let (n, count) = (f64::from(slots), f64::from(counts[load]));
             let deviation = (n * p * (1.0 - p)).sqrt();
             assert!((count - n * p).abs() < 5.0 * deviation, "{load}: {count}");
