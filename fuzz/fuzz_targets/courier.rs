@@ -24,7 +24,7 @@ use rohrpost_packet::envelope::{
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
-    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Vantage,
+    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Attachment,
 };
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, Stay, WriteKey};
@@ -375,12 +375,12 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
         mailboxes: vec![mailbox(BOB, BOB_RELAY)],
     };
     let entry = NodeNumber::new(1);
-    let vantage = Vantage::Client { entry, session: SessionId::new([1; 16]) };
+    let attachment = Attachment::Client { entry, session: SessionId::new([1; 16]) };
     let mut seed = [7; 32];
     seed[..4].copy_from_slice(&run.to_be_bytes());
     let phase = Duration::from_millis(40);
     let (roster, join_key) = (ROSTER.clone(), join_key());
-    Courier::new(now, CourierConfig { vantage, account, roster, join_key, seed: seed.into(), phase })
+    Courier::new(now, CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase })
 }
 
 /// Card of the contact, who is reached at both relays.

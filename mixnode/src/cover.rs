@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::courier::{Account, Courier, CourierConfig, Departure, Event, Vantage};
+use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig, Departure, Event};
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::directory::view::View;
@@ -24,7 +24,7 @@ use crate::metrics::MixMetrics;
 
 /// The virtual clients of a mix.
 pub(crate) struct Cover<S: Suite> {
-    vantage: Vantage,
+    attachment: Attachment,
     own: RosterNode,
     roster: Arc<Roster>,
     join_key: JoinKey,
@@ -43,7 +43,7 @@ impl<S: Suite> Cover<S> {
     pub(crate) fn new(node: &Node<S>, layer: usize, mixers: Vec<Handle<MixJob<S>>>) -> Self {
         let number: NodeNumber = node.prepared.node.number;
         Self {
-            vantage: Vantage::Mix { number, layer },
+            attachment: Attachment::Mix { number, layer },
             own: node.prepared.node.clone(),
             roster: Arc::clone(&node.prepared.roster),
             join_key: node.prepared.trust.join_key().clone(),
@@ -98,7 +98,7 @@ impl<S: Suite> Cover<S> {
         rng.fill_bytes(seed.as_mut());
         let phase = self.roster.traffic.slot.mul_f64(rng.random_range(0.0..1.0));
         let config = CourierConfig {
-            vantage: self.vantage,
+            attachment: self.attachment,
             account,
             roster: Arc::clone(&self.roster),
             join_key: self.join_key.clone(),

@@ -9,7 +9,7 @@ use chacha20::ChaCha20Rng;
 use rand_core::Rng;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{NodeNumber, SessionId, Suite};
-use rohrpost_proto::courier::{Account, Contact, Courier, Vantage};
+use rohrpost_proto::courier::{Account, Attachment, Contact, Courier};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::ChunkAssembler;
@@ -89,9 +89,9 @@ impl<S: Suite> Client<S> {
             courier.rejoin(session);
         } else {
             self.skew = Skew::between(told, now);
-            let vantage = Vantage::Client { entry: self.entry, session };
+            let attachment = Attachment::Client { entry: self.entry, session };
             let account = keys(self.origin, self.entry, roster);
-            let mut courier = courier(told, vantage, account, roster, trust, &mut self.rng);
+            let mut courier = courier(told, attachment, account, roster, trust, &mut self.rng);
             let contacts: Vec<_> = self.contacts.keys().copied().collect();
             self.contacts.values().for_each(|contact| courier.add_contact(contact.clone()));
             self.shelf.resume(&mut courier, &contacts);

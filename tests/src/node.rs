@@ -7,7 +7,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
-use rohrpost_proto::courier::{Account, Courier, CourierConfig, Vantage};
+use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::directory::document::{Document, SignedDocument};
@@ -221,7 +221,7 @@ fn cover<S: Suite>(
     let number = own.number;
     let turn = usize::try_from(number.get()).unwrap_or(0);
     let account = Account::generate(foreign_relays(roster, &own.operator, turn), rng);
-    courier(now, Vantage::Mix { number, layer }, account, roster, trust, rng)
+    courier(now, Attachment::Mix { number, layer }, account, roster, trust, rng)
 }
 
 /// Two relays of other operators than this one, in turn.
@@ -233,7 +233,7 @@ pub(crate) fn foreign_relays(roster: &Roster, operator: &str, turn: usize) -> [N
 
 pub(crate) fn courier<S: Suite>(
     now: Time,
-    vantage: Vantage,
+    attachment: Attachment,
     account: Account,
     roster: &Arc<Roster>,
     trust: &TrustRoot,
@@ -247,7 +247,7 @@ pub(crate) fn courier<S: Suite>(
     let roster = Arc::clone(roster);
     Courier::new(
         now,
-        CourierConfig { vantage, account, roster, join_key, seed: seed.into(), phase },
+        CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase },
     )
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
-use rohrpost_proto::courier::{Account, Courier, CourierConfig, Event, Message, Vantage};
+use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig, Event, Message};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::time::Time;
@@ -32,13 +32,13 @@ impl Founding {
         now: Time,
     ) -> Courier<S> {
         let Self { profile, contacts, join_key } = self;
-        let vantage = Vantage::Client { entry: profile.entry, session };
+        let attachment = Attachment::Client { entry: profile.entry, session };
         let mut seed = Zeroizing::new([0; 32]);
         rand::rng().fill_bytes(seed.as_mut());
         let phase: Duration = roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
         let roster = Arc::clone(roster);
         let account = profile.account;
-        let config = CourierConfig { vantage, account, roster, join_key, seed, phase };
+        let config = CourierConfig { attachment, account, roster, join_key, seed, phase };
         let mut courier = Courier::new(now, config);
         contacts.into_iter().for_each(|contact| introduce(&mut courier, contact));
         courier

@@ -65,7 +65,7 @@ use reassembly::Reassembly;
 
 /// The place of a courier in the network.
 #[derive(Clone, Copy)]
-pub enum Vantage {
+pub enum Attachment {
     /// A client: packets start in the first layer, answers end at its session.
     Client {
         /// The entry relay of the client.
@@ -108,7 +108,7 @@ pub enum PostError {
 /// Place, keys and chance of a new courier.
 pub struct CourierConfig {
     /// The place of the courier in the network.
-    pub vantage: Vantage,
+    pub attachment: Attachment,
     /// The courier's own keys and mailboxes.
     pub account: Account,
     /// The roster of the network.
@@ -165,7 +165,7 @@ pub enum Departure<S: Suite> {
 /// A mix drives its virtual clients in the same way; their departures wait in its own pool, and it
 /// hands them the loops that come back ([`Courier::expects`] tells to which).
 pub struct Courier<S: Suite> {
-    vantage: Vantage,
+    attachment: Attachment,
     account: Account,
     roster: Arc<Roster>,
     join_key: JoinKey,
@@ -194,14 +194,14 @@ impl<S: Suite> Courier<S> {
     /// If the account has no prekey or no mailbox.
     #[must_use]
     pub fn new(now: Time, config: CourierConfig) -> Self {
-        let CourierConfig { vantage, account, roster, join_key, seed, phase } = config;
+        let CourierConfig { attachment, account, roster, join_key, seed, phase } = config;
         assert!(
             !account.prekeys.is_empty() && !account.mailboxes.is_empty(),
             "an account has a prekey and a mailbox"
         );
         let traffic = &roster.traffic;
         Self {
-            unnamed: matches!(vantage, Vantage::Client { .. }),
+            unnamed: matches!(attachment, Attachment::Client { .. }),
             grid: Grid::new(now, traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
@@ -215,7 +215,7 @@ impl<S: Suite> Courier<S> {
                 *blake3::keyed_hash(&seed, &[2]).as_bytes(),
             )),
             view: None,
-            vantage,
+            attachment,
             account,
             roster,
             join_key,
@@ -243,8 +243,8 @@ impl<S: Suite> Courier<S> {
     /// was lost. Answers to the old session are lost; their envelopes stay at the mailbox and are
     /// served again.
     pub fn rejoin(&mut self, session: SessionId) {
-        if let Vantage::Client { entry, .. } = self.vantage {
-            self.vantage = Vantage::Client { entry, session };
+        if let Attachment::Client { entry, .. } = self.attachment {
+            self.attachment = Attachment::Client { entry, session };
             self.unnamed = true;
             self.pending.clear();
         }
@@ -425,9 +425,9 @@ impl<S: Suite> Courier<S> {
     /// Longest time that an entry relay may hold a cell until its tick, each way: a slot for a
     /// client. A virtual client has no entry relay.
     fn entry_wait(&self) -> Duration {
-        match self.vantage {
-            Vantage::Client { .. } => self.roster.traffic.slot,
-            Vantage::Mix { .. } => Duration::ZERO,
+        match self.attachment {
+            Attachment::Client { .. } => self.roster.traffic.slot,
+            Attachment::Mix { .. } => Duration::ZERO,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::event::{Event, Trip};
 use super::grid::DueSlot;
 use super::pending::PendingReply;
 use super::schedule::Load;
-use super::{Courier, Departure, Vantage};
+use super::{Attachment, Courier, Departure};
 use crate::delay::exponential;
 use crate::directory::view::View;
 use crate::frame::{Frame, OutgoingFrame, UpCell};
@@ -53,7 +53,7 @@ enum StoreError {
 impl<S: Suite> Courier<S> {
     pub(super) fn fill(&mut self, now: Time, due: DueSlot) -> Option<Departure<S>> {
         let DueSlot { slot, mut rng, .. } = due;
-        if let (true, Vantage::Client { session, .. }) = (self.unnamed, self.vantage) {
+        if let (true, Attachment::Client { session, .. }) = (self.unnamed, self.attachment) {
             self.unnamed = false;
             return Some(Departure::Cell(UpCell::Hello(session)));
         }
@@ -62,12 +62,12 @@ impl<S: Suite> Courier<S> {
         let view = self.view.clone();
         let moment = Moment { slot, now, due };
         let built = view.and_then(|view| self.build(&view, load, moment, &mut rng));
-        match (self.vantage, built) {
-            (Vantage::Mix { .. }, built) => {
+        match (self.attachment, built) {
+            (Attachment::Mix { .. }, built) => {
                 built.map(|outgoing| Departure::Packet { due, outgoing })
             }
-            (Vantage::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
-            (Vantage::Client { .. }, Some(OutgoingFrame { to, frame })) => {
+            (Attachment::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
+            (Attachment::Client { .. }, Some(OutgoingFrame { to, frame })) => {
                 let Frame { generation, packet } = frame;
                 Some(Departure::Cell(UpCell::Packet { first_hop: to, generation, packet }))
             }
@@ -76,9 +76,9 @@ impl<S: Suite> Courier<S> {
 
     /// Draws the delay in a mix's own pool; zero for a client, which has none.
     fn own_delay(&self, rng: &mut ChaCha20Rng) -> Duration {
-        match self.vantage {
-            Vantage::Client { .. } => Duration::ZERO,
-            Vantage::Mix { .. } => exponential(self.roster.traffic.mix_delay, rng).duration(),
+        match self.attachment {
+            Attachment::Client { .. } => Duration::ZERO,
+            Attachment::Mix { .. } => exponential(self.roster.traffic.mix_delay, rng).duration(),
         }
     }
 
@@ -110,11 +110,11 @@ impl<S: Suite> Courier<S> {
     ) -> Option<Built<S>> {
         let own = self.account.mailboxes.get(mailbox)?;
         let relay = own.relay;
-        let (path, end) = match self.vantage {
-            Vantage::Client { entry, session } => {
+        let (path, end) = match self.attachment {
+            Attachment::Client { entry, session } => {
                 (Path::to_relay(view, 0, entry, rng).ok()?, Route::reply(session))
             }
-            Vantage::Mix { number, layer } => {
+            Attachment::Mix { number, layer } => {
                 (Path::to_mix(view, layer, number, rng).ok()?, Route::own_loop())
             }
         };
@@ -138,9 +138,9 @@ impl<S: Suite> Courier<S> {
     }
 
     const fn entry(&self) -> Option<NodeNumber> {
-        match self.vantage {
-            Vantage::Client { entry, .. } => Some(entry),
-            Vantage::Mix { .. } => None,
+        match self.attachment {
+            Attachment::Client { entry, .. } => Some(entry),
+            Attachment::Mix { .. } => None,
         }
     }
 
@@ -278,9 +278,9 @@ impl<S: Suite> Courier<S> {
         body: &[u8],
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
-        let first_layer = match self.vantage {
-            Vantage::Client { .. } => 0,
-            Vantage::Mix { layer, .. } => layer + 1,
+        let first_layer = match self.attachment {
+            Attachment::Client { .. } => 0,
+            Attachment::Mix { layer, .. } => layer + 1,
         };
         let path = Path::to_relay(view, first_layer, relay, rng).ok()?;
         let hops = path.hops(view, Route::deliver()).ok()?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, PrekeyPublic};
 use rohrpost_packet::{NodeNumber, SessionId};
-use rohrpost_proto::courier::{Contact, Event, MESSAGE_BYTES, PostError, Vantage};
+use rohrpost_proto::courier::{Attachment, Contact, Event, MESSAGE_BYTES, PostError};
 use rohrpost_proto::time::{Slot, Time};
 
 use world::{Load, START, Sight, T, World, account, message};
@@ -114,7 +114,7 @@ fn a_virtual_client_lives_like_a_client_in_every_layer() {
     for (layer, number) in [11, 21, 31].into_iter().enumerate() {
         let mut world = World::new();
         let number = NodeNumber::new(number);
-        let mix = world.courier(40, Vantage::Mix { number, layer }, &[1, 2]);
+        let mix = world.courier(40, Attachment::Mix { number, layer }, &[1, 2]);
         world.run(START + SECOND * 60);
         assert_eq!(world.departures[mix].len(), 239);
         assert!(world.departures[mix].iter().all(|left| left.end.is_some()), "layer {layer}");
@@ -196,7 +196,7 @@ fn without_a_way_a_client_idles_and_a_mix_is_silent() {
     let mut world = World::new();
     let alice = world.client(3, 1, &[2, 3]);
     let number = NodeNumber::new(11);
-    let mix = world.courier(40, Vantage::Mix { number, layer: 0 }, &[1, 2]);
+    let mix = world.courier(40, Attachment::Mix { number, layer: 0 }, &[1, 2]);
     // The whole third layer is down.
     let crippled = world.view(&[31, 32]);
     for courier in &mut world.couriers {

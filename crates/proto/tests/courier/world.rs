@@ -13,7 +13,7 @@ use rohrpost_packet::{
     open_header,
 };
 use rohrpost_proto::courier::{
-    Account, Courier, CourierConfig, Departure, Event, Message, OwnMailbox, Vantage,
+    Account, Attachment, Courier, CourierConfig, Departure, Event, Message, OwnMailbox,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::Document;
@@ -77,7 +77,7 @@ pub(crate) struct World {
     keys: BTreeMap<NodeNumber, HopSecretKey<Classic>>,
     pub(crate) mailboxes: BTreeMap<NodeNumber, Mailboxes<Classic>>,
     pub(crate) couriers: Vec<Courier<Classic>>,
-    vantages: Vec<Vantage>,
+    vantages: Vec<Attachment>,
     pub(crate) events: Vec<Vec<(Time, Event)>>,
     pub(crate) sights: Vec<Seen>,
     /// Departures of each courier, in the order of slots.
@@ -96,7 +96,7 @@ pub(crate) struct World {
     next_tick: Time,
     now: Time,
     /// Seed, mailbox relays and attachment that each courier was made from.
-    origins: Vec<(u8, Vec<u32>, Vantage)>,
+    origins: Vec<(u8, Vec<u32>, Attachment)>,
     rng: ChaCha20Rng,
 }
 
@@ -169,18 +169,19 @@ impl World {
     pub(crate) fn client(&mut self, seed: u8, entry: u32, relays: &[u32]) -> usize {
         let session = SessionId::new([seed; 16]);
         let entry = NodeNumber::new(entry);
-        self.courier(seed, Vantage::Client { entry, session }, relays)
+        self.courier(seed, Attachment::Client { entry, session }, relays)
     }
 
-    pub(crate) fn courier(&mut self, seed: u8, vantage: Vantage, relays: &[u32]) -> usize {
+    pub(crate) fn courier(&mut self, seed: u8, attachment: Attachment, relays: &[u32]) -> usize {
         let account = account(seed, relays);
         let roster = Arc::clone(&self.roster);
         let phase = Duration::from_millis(u64::from(seed) % 250);
-        let mut courier = Courier::new(START, config(vantage, account, roster, [seed; 32], phase));
+        let mut courier =
+            Courier::new(START, config(attachment, account, roster, [seed; 32], phase));
         courier.handle_view(START, self.view(&[]));
         self.couriers.push(courier);
-        self.vantages.push(vantage);
-        self.origins.push((seed, relays.to_vec(), vantage));
+        self.vantages.push(attachment);
+        self.origins.push((seed, relays.to_vec(), attachment));
         self.events.push(Vec::new());
         self.departures.push(Vec::new());
         self.couriers.len() - 1
@@ -188,8 +189,8 @@ impl World {
 
     /// Brings a client back under a new session.
     pub(crate) fn rejoin(&mut self, client: usize, session: SessionId) {
-        if let Vantage::Client { entry, .. } = self.vantages[client] {
-            self.vantages[client] = Vantage::Client { entry, session };
+        if let Attachment::Client { entry, .. } = self.vantages[client] {
+            self.vantages[client] = Attachment::Client { entry, session };
             self.couriers[client].rejoin(session);
         }
     }
@@ -233,13 +234,13 @@ impl World {
     /// Makes all couriers anew, with the same keys; they know nobody.
     pub(crate) fn restart_clients(&mut self) {
         for index in 0..self.couriers.len() {
-            let (seed, relays, vantage) = &self.origins[index];
+            let (seed, relays, attachment) = &self.origins[index];
             let account = account(*seed, relays);
             let roster = Arc::clone(&self.roster);
             let phase = Duration::from_millis(u64::from(*seed) % 250);
             let seed = [seed.wrapping_add(100); 32];
             let mut courier =
-                Courier::new(self.now, config(*vantage, account, roster, seed, phase));
+                Courier::new(self.now, config(*attachment, account, roster, seed, phase));
             courier.handle_view(self.now, self.view(&[]));
             self.couriers[index] = courier;
         }
@@ -342,12 +343,12 @@ impl World {
                     return Some(End { load, relay: to });
                 }
                 Command::Reply | Command::Loop => {
-                    let whose = |vantage: &Vantage| match *vantage {
-                        Vantage::Client { entry, session } => {
+                    let whose = |attachment: &Attachment| match *attachment {
+                        Attachment::Client { entry, session } => {
                             (entry, route.command) == (to, Command::Reply)
                                 && session == route.session
                         }
-                        Vantage::Mix { number, .. } => {
+                        Attachment::Mix { number, .. } => {
                             (number, route.command) == (to, Command::Loop)
                         }
                     };
@@ -480,11 +481,11 @@ fn roster() -> Roster {
 }
 
 fn config(
-    vantage: Vantage,
+    attachment: Attachment,
     account: Account,
     roster: Arc<Roster>,
     seed: [u8; 32],
     phase: Duration,
 ) -> CourierConfig {
-    CourierConfig { vantage, account, roster, join_key: join_key(), seed: seed.into(), phase }
+    CourierConfig { attachment, account, roster, join_key: join_key(), seed: seed.into(), phase }
 }
