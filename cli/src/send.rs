@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
-use rohrpost_client::Fate;
+use rohrpost_client::DeliveryStatus;
 use rohrpost_client::api::{FileBody, Notice, OutgoingMessage, Request, Response, SendRequest};
 use serde_json::json;
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
         if queue || (access.is_daemon() && !wait) {
             return Ok(accepted);
         }
-        let until = if wait { Fate::Delivered } else { Fate::Sent };
+        let until = if wait { DeliveryStatus::Delivered } else { DeliveryStatus::Sent };
         let usual = || if wait { FOREVER } else { limit(&accepted) };
         let by = Instant::now() + patience.unwrap_or_else(usual).min(FOREVER);
         follow(access, accepted, until, by, output).await
@@ -94,14 +94,16 @@ fn request(options: Options) -> Result<SendRequest, CommandError> {
 async fn follow(
     access: &mut Access,
     accepted: OutgoingMessage,
-    until: Fate,
+    until: DeliveryStatus,
     by: Instant,
     output: &Output,
 ) -> Result<OutgoingMessage, CommandError> {
     let bar = output.progress(u64::from(accepted.fragments));
     show(&bar, &accepted);
     let (mut last, mut trouble) = (accepted, None);
-    while last.fate != until && matches!(last.fate, Fate::Queued | Fate::Sent) {
+    while last.status != until
+        && matches!(last.status, DeliveryStatus::Queued | DeliveryStatus::Sent)
+    {
         match access.notice(by).await? {
             Some(Notice::Outgoing(news)) if news.message == last.message => {
                 last = news;
@@ -128,8 +130,8 @@ async fn follow(
 
 fn show(bar: &ProgressBar, message: &OutgoingMessage) {
     bar.set_position(u64::from(message.left));
-    let what = match message.fate {
-        Fate::Sent => "all has left; waiting for the other client".to_owned(),
+    let what = match message.status {
+        DeliveryStatus::Sent => "all has left; waiting for the other client".to_owned(),
         _ => {
             let left = humantime::format_duration(Duration::from_secs(message.estimate.max(1)));
             format!("about {left} by the grid")
@@ -144,14 +146,16 @@ fn describe(message: &OutgoingMessage) -> String {
         Some(name) => format!("{name}, {} bytes", message.bytes),
         None => format!("{} bytes", message.bytes),
     };
-    match message.fate {
-        Fate::Queued => {
+    match message.status {
+        DeliveryStatus::Queued => {
             let time = humantime::format_duration(Duration::from_secs(message.estimate.max(1)));
             format!("queued {id} for {to} ({what}); the grid needs about {time}")
         }
-        Fate::Sent => format!("sent {id} to {to} ({what}); `status` tells when it is delivered"),
-        Fate::Delivered => format!("delivered {id} to {to} ({what})"),
-        Fate::Expired => format!("expired: {id} to {to} ({what})"),
+        DeliveryStatus::Sent => {
+            format!("sent {id} to {to} ({what}); `status` tells when it is delivered")
+        }
+        DeliveryStatus::Delivered => format!("delivered {id} to {to} ({what})"),
+        DeliveryStatus::Expired => format!("expired: {id} to {to} ({what})"),
         _ => format!("given up: {id} to {to} ({what})"),
     }
 }

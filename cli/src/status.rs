@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_client::Fate;
+use rohrpost_client::DeliveryStatus;
 use rohrpost_client::api::{Health, OutgoingMessage, Request, Response, Status};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -79,7 +79,7 @@ fn describe(status: &Status, all: bool) -> Vec<String> {
         "queued {queued}, sent {sent}, delivered {delivered}, expired {expired}, given up \
          {undeliverable}; unread {unread}"
     )];
-    let shown = status.messages.iter().filter(|one| all || one.fate != Fate::Delivered);
+    let shown = status.messages.iter().filter(|one| all || one.status != DeliveryStatus::Delivered);
     lines.extend(shown.map(line));
     lines
 }
@@ -87,15 +87,17 @@ fn describe(status: &Status, all: bool) -> Vec<String> {
 fn line(message: &OutgoingMessage) -> String {
     let OutgoingMessage { to, left, fragments, bytes, accepted, since, .. } = message;
     let what = message.file.as_deref().unwrap_or("text");
-    let fate = match message.fate {
-        Fate::Queued => format!("queued, {left} of {fragments} fragments have left"),
-        Fate::Sent => format!("sent, waiting for the other client until {}", when(message.expires)),
-        Fate::Delivered => format!("delivered {}", when(*since)),
-        Fate::Expired => format!("expired {}; it may have arrived", when(*since)),
+    let status = match message.status {
+        DeliveryStatus::Queued => format!("queued, {left} of {fragments} fragments have left"),
+        DeliveryStatus::Sent => {
+            format!("sent, waiting for the other client until {}", when(message.expires))
+        }
+        DeliveryStatus::Delivered => format!("delivered {}", when(*since)),
+        DeliveryStatus::Expired => format!("expired {}; it may have arrived", when(*since)),
         _ => "given up".to_owned(),
     };
     let id = &message.message[..8];
-    format!("  {id}  {}  {to}: {what}, {bytes} bytes: {fate}", when(*accepted))
+    format!("  {id}  {}  {to}: {what}, {bytes} bytes: {status}", when(*accepted))
 }
 
 fn describe_health(health: &Health, daemon: bool) -> String {

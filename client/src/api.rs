@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::Fate;
+use crate::store::DeliveryStatus;
 
 /// Something that can be asked of a client.
 #[derive(Serialize, Deserialize, Clone)]
@@ -215,7 +215,7 @@ pub struct OutgoingMessage {
     /// Time at which the message is given up, in Unix seconds.
     pub expires: u64,
     /// Status of the message.
-    pub fate: Fate,
+    pub status: DeliveryStatus,
     /// Time since which the message has this status, in Unix seconds.
     pub since: u64,
     /// Fragments of the message that have left at least once since the client started.

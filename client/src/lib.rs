@@ -30,4 +30,4 @@ pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, PostError, Session, SessionError, SessionEvent};
 #[cfg(unix)]
 pub use socket::{Connection, SocketError, serve};
-pub use store::{Completed, Fate, Incoming, KnownContact, Outgoing, Store, StoreError};
+pub use store::{Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};

@@ -35,7 +35,7 @@ pub use contact::KnownContact;
 pub use error::StoreError;
 pub use file::Store;
 pub use inbox::{Completed, Incoming};
-pub use outbox::{Fate, Outgoing};
+pub use outbox::{DeliveryStatus, Outgoing};
 
 impl Store {
     /// Makes the store of a new client in its home, which is made if it is not there.

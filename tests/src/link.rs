@@ -53,7 +53,7 @@ impl Conditions {
     /// what else has been sent: so one packet more or less changes nothing for any other. Packets
     /// of one tick over one link have answers of their own if their first bytes are given.
     #[must_use]
-    pub fn fate(
+    pub fn transit(
         &self,
         seed: u64,
         ends: (Address, Address),

@@ -16,7 +16,7 @@ use crate::api::{
 use crate::card::Card;
 use crate::content::Content;
 use crate::fingerprint::Fingerprint;
-use crate::store::{Fate, KnownContact, Store, StoreError};
+use crate::store::{DeliveryStatus, KnownContact, Store, StoreError};
 
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
@@ -119,12 +119,12 @@ impl AgentTask {
         let mut status = Status::default();
         let names = self.store.with(Store::contacts)?;
         for outgoing in self.store.with(Store::outbox)?.iter().filter(|one| one.is_content()) {
-            let count = match outgoing.fate {
-                Fate::Queued => &mut status.queued,
-                Fate::Sent => &mut status.sent,
-                Fate::Delivered => &mut status.delivered,
-                Fate::Expired => &mut status.expired,
-                Fate::Undeliverable => &mut status.undeliverable,
+            let count = match outgoing.status {
+                DeliveryStatus::Queued => &mut status.queued,
+                DeliveryStatus::Sent => &mut status.sent,
+                DeliveryStatus::Delivered => &mut status.delivered,
+                DeliveryStatus::Expired => &mut status.expired,
+                DeliveryStatus::Undeliverable => &mut status.undeliverable,
             };
             *count += 1;
             let name = names.iter().find(|known| known.key() == outgoing.to);

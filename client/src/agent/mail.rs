@@ -8,7 +8,7 @@ use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::Notice;
 use crate::session::{PostError, SessionEvent};
-use crate::store::{Completed, Fate, Store, StoreError};
+use crate::store::{Completed, DeliveryStatus, Store, StoreError};
 
 impl AgentTask {
     /// Takes the events of mail. What cannot be written is not acknowledged: its senders send it
@@ -50,9 +50,9 @@ impl AgentTask {
                 self.complete(sender, &messages, below).await
             }
             Event::Sent { message, again: 0, .. } => self.left(message),
-            Event::Delivered { message } => self.settle(message, Fate::Delivered),
-            Event::Expired { message } => self.settle(message, Fate::Expired),
-            Event::Unsendable { message } => self.settle(message, Fate::Undeliverable),
+            Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
+            Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
+            Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),
             _ => Ok(()),
         }
     }
@@ -100,17 +100,17 @@ impl AgentTask {
         let Some(outgoing) = self.store.with(|store| store.outgoing(id))? else {
             return Ok(());
         };
-        if left == self.progress.fragments(&outgoing) && outgoing.fate == Fate::Queued {
-            self.store.with(|store| store.settle(id, Fate::Sent, now()))?;
+        if left == self.progress.fragments(&outgoing) && outgoing.status == DeliveryStatus::Queued {
+            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, now()))?;
         }
         self.notify_outgoing(id)
     }
 
-    fn settle(&mut self, id: MessageId, fate: Fate) -> Result<(), StoreError> {
-        self.store.with(|store| store.settle(id, fate, now()))?;
+    fn settle(&mut self, id: MessageId, status: DeliveryStatus) -> Result<(), StoreError> {
+        self.store.with(|store| store.settle(id, status, now()))?;
         self.progress.made_room();
         // After its expiry a message's tombstone is still on its way.
-        if fate != Fate::Expired {
+        if status != DeliveryStatus::Expired {
             self.progress.over(id);
         }
         self.notify_outgoing(id)
@@ -148,7 +148,7 @@ impl AgentTask {
                 Ok(()) => self.progress.posted(),
                 Err(_) => {
                     self.progress.posted();
-                    if let Err(error) = self.settle(id, Fate::Undeliverable) {
+                    if let Err(error) = self.settle(id, DeliveryStatus::Undeliverable) {
                         self.watch.store_trouble(&error);
                     }
                 }

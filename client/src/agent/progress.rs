@@ -9,7 +9,7 @@ use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::SuiteName;
 
 use crate::api::OutgoingMessage;
-use crate::store::{Fate, Outgoing};
+use crate::store::{DeliveryStatus, Outgoing};
 
 /// The outbox as the agent works through it.
 pub(super) struct Progress {
@@ -120,8 +120,10 @@ impl Progress {
 
     pub(super) fn describe(&self, outgoing: &Outgoing, to: String) -> OutgoingMessage {
         let fragments = self.fragments(outgoing);
-        let left = match outgoing.fate {
-            Fate::Queued => self.left.get(&outgoing.id).copied().unwrap_or(0).min(fragments),
+        let left = match outgoing.status {
+            DeliveryStatus::Queued => {
+                self.left.get(&outgoing.id).copied().unwrap_or(0).min(fragments)
+            }
             _ => fragments,
         };
         let remaining = f64::from(fragments - left) * self.pace;
@@ -132,7 +134,7 @@ impl Progress {
             bytes: outgoing.len,
             accepted: outgoing.accepted.as_secs(),
             expires: outgoing.expires.as_secs(),
-            fate: outgoing.fate,
+            status: outgoing.status,
             since: outgoing.since.as_secs(),
             left,
             fragments,

@@ -19,7 +19,7 @@ use crate::content::Content;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Fate {
+pub enum DeliveryStatus {
     /// The message was accepted; not all of it has left.
     Queued,
     /// All fragments of the message have left at least once.
@@ -32,7 +32,7 @@ pub enum Fate {
     Undeliverable,
 }
 
-impl Fate {
+impl DeliveryStatus {
     /// True while the courier still has to do with the message.
     #[must_use]
     pub const fn is_open(self) -> bool {
@@ -60,7 +60,7 @@ pub struct Outgoing {
     /// Time at which the message is given up, since the Unix epoch.
     pub expires: Duration,
     /// Status of the message.
-    pub fate: Fate,
+    pub status: DeliveryStatus,
     /// Time since which the message has this status, since the Unix epoch.
     pub since: Duration,
     /// True for a tombstone: the message has expired, and the other client, which waits for its
@@ -80,7 +80,7 @@ struct OutgoingRecord {
     len: u64,
     accepted: u64,
     expires: u64,
-    fate: Fate,
+    status: DeliveryStatus,
     since: u64,
     tombstone: bool,
 }
@@ -95,7 +95,7 @@ impl Outgoing {
     /// True while the courier has to do with the message, or with its tombstone.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
-        self.fate.is_open() || self.tombstone
+        self.status.is_open() || self.tombstone
     }
 
     fn record(&self) -> OutgoingRecord {
@@ -109,7 +109,7 @@ impl Outgoing {
             len: self.len,
             accepted: self.accepted.as_secs(),
             expires: self.expires.as_secs(),
-            fate: self.fate,
+            status: self.status,
             since: self.since.as_secs(),
             tombstone: self.tombstone,
         }
@@ -125,7 +125,7 @@ impl Outgoing {
             len: record.len,
             accepted: Duration::from_secs(record.accepted),
             expires: Duration::from_secs(record.expires),
-            fate: record.fate,
+            status: record.status,
             since: Duration::from_secs(record.since),
             tombstone: record.tombstone,
         }
@@ -198,8 +198,13 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn settle(&self, id: MessageId, fate: Fate, now: Duration) -> Result<(), StoreError> {
-        self.vault.write(|tx| settle(tx, id, fate, now))
+    pub fn settle(
+        &self,
+        id: MessageId,
+        status: DeliveryStatus,
+        now: Duration,
+    ) -> Result<(), StoreError> {
+        self.vault.write(|tx| settle(tx, id, status, now))
     }
 }
 
@@ -211,7 +216,7 @@ impl Outgoing {
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + self.expires,
-            left: (self.fate == Fate::Sent).then(|| Time::from_micros(0) + self.since),
+            left: (self.status == DeliveryStatus::Sent).then(|| Time::from_micros(0) + self.since),
             body,
         }
     }
@@ -242,7 +247,7 @@ pub(super) fn accept(
         len: draft.len,
         accepted: now,
         expires: draft.expires,
-        fate: Fate::Queued,
+        status: DeliveryStatus::Queued,
         since: now,
         tombstone: false,
     };
@@ -256,21 +261,21 @@ pub(super) fn accept(
 fn settle(
     tx: &mut WriteTx<'_>,
     id: MessageId,
-    fate: Fate,
+    status: DeliveryStatus,
     now: Duration,
 ) -> Result<(), StoreError> {
     let Some(mut outgoing) = by_id(tx, id)?.filter(Outgoing::is_waiting) else {
         return Ok(());
     };
-    if outgoing.tombstone && fate.is_open() {
+    if outgoing.tombstone && status.is_open() {
         // Something left before it expired, and is told of only now.
         return Ok(());
     }
-    outgoing.tombstone = fate == Fate::Expired;
-    if outgoing.fate.is_open() {
-        (outgoing.fate, outgoing.since) = (fate, now);
+    outgoing.tombstone = status == DeliveryStatus::Expired;
+    if outgoing.status.is_open() {
+        (outgoing.status, outgoing.since) = (status, now);
     }
-    if !outgoing.fate.is_open() {
+    if !outgoing.status.is_open() {
         tx.remove(BODIES, id.as_bytes())?;
     }
     // What the client wrote on its own account is nobody's to look at.
@@ -284,7 +289,7 @@ fn settle(
 /// Gives up all that waits for a contact.
 pub(super) fn drop_all(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
     for outgoing in outbox(tx)?.into_iter().filter(|outgoing| outgoing.to == to) {
-        settle(tx, outgoing.id, Fate::Undeliverable, now)?;
+        settle(tx, outgoing.id, DeliveryStatus::Undeliverable, now)?;
     }
     Ok(())
 }
@@ -318,7 +323,7 @@ pub(super) fn renumber(
     let to = contact.key();
     for mut outgoing in outbox(tx)?.into_iter().filter(|one| one.to == to && one.is_waiting()) {
         if outgoing.tombstone {
-            settle(tx, outgoing.id, Fate::Delivered, outgoing.since)?;
+            settle(tx, outgoing.id, DeliveryStatus::Delivered, outgoing.since)?;
             continue;
         }
         outgoing.sequence = contact.next;

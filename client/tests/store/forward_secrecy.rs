@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use rohrpost_client::{Address, Fate, Store};
+use rohrpost_client::{Address, DeliveryStatus, Store};
 use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{
     Envelope, Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, PREKEY_SEED_LEN,
@@ -87,7 +87,7 @@ impl Story {
         let newest = Address::decode(&waiting.last().unwrap().body).unwrap();
         for message in waiting {
             assert!(message.kind == Kind::Address);
-            self.alice.store.settle(message.id, Fate::Delivered, now).unwrap();
+            self.alice.store.settle(message.id, DeliveryStatus::Delivered, now).unwrap();
         }
         newest.contact
     }

@@ -1,6 +1,6 @@
 //! Address versions: a new one each day, who is told, and who is cut off.
 
-use rohrpost_client::{Address, Completed, Content, Fate};
+use rohrpost_client::{Address, Completed, Content, DeliveryStatus};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::{Contact, Message, OwnMailbox};
@@ -210,7 +210,7 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
         assert!(after[at].contains(&on_card(&alice)[at]));
     }
     assert!(alice.waiting(bob.key()).is_empty());
-    assert_eq!(alice.fate(waiting.id), Some(Fate::Undeliverable));
+    assert_eq!(alice.status(waiting.id), Some(DeliveryStatus::Undeliverable));
     let newest = told(&alice, &carol).unwrap();
     assert_eq!(newest.generation, 3);
     assert!(after[0][0] == *newest.contact.mailboxes[0].write_key.expose());

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rohrpost_client::{Completed, Content, Cost, Fate, Store, StoreError, Unlock, VaultError};
+use rohrpost_client::{
+    Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
+};
 use rohrpost_packet::envelope::Kind;
 use zeroize::Zeroizing;
 
@@ -30,7 +32,7 @@ fn a_restored_store_begins_a_new_incarnation_and_its_contacts_follow() {
     let [alice, bob] = Client::pair(&folder);
     alice.store.accept("bob", &Content::text("waits"), DAY * 7, START).unwrap();
     let tombstone = alice.store.accept("bob", &Content::text("expired"), HOUR, START).unwrap();
-    alice.store.settle(tombstone.id, Fate::Expired, START + HOUR).unwrap();
+    alice.store.settle(tombstone.id, DeliveryStatus::Expired, START + HOUR).unwrap();
     alice.store.back_up(&folder.path("backup")).unwrap();
     // After the backup, numbers and address versions go on and are then forgotten.
     alice.store.roll(START + DAY).unwrap();
@@ -43,7 +45,7 @@ fn a_restored_store_begins_a_new_incarnation_and_its_contacts_follow() {
     let now = START + DAY * 2;
     let alice = restore(&folder, "backup", "restored", now);
     assert!(alice.numbers(bob.key()).iter().all(|number| *number > highest));
-    assert_eq!(alice.fate(tombstone.id), Some(Fate::Expired));
+    assert_eq!(alice.status(tombstone.id), Some(DeliveryStatus::Expired));
     assert!(alice.waiting(bob.key()).iter().all(|message| message.kind != Kind::Tombstone));
     let old = bob.numbers(alice.key());
     let told = carry(&alice, &bob, now);
@@ -117,7 +119,7 @@ fn a_removed_contact_comes_back_above_its_old_numbers() {
         let open = alice.store.accept("bob", &Content::text("open"), DAY, START).unwrap();
         let highest = *alice.numbers(bob.key()).last().unwrap();
         alice.store.remove("bob", START).unwrap();
-        assert_eq!(alice.fate(open.id), Some(Fate::Undeliverable));
+        assert_eq!(alice.status(open.id), Some(DeliveryStatus::Undeliverable));
         assert!(matches!(alice.store.contact("bob"), Err(StoreError::Unknown(_))));
         assert_eq!(alice.store.inbox(0).unwrap().len(), 2);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_client::{Content, Fate, StoreError};
+use rohrpost_client::{Content, DeliveryStatus, StoreError};
 use rohrpost_packet::envelope::Kind;
 use rohrpost_proto::time::Time;
 
@@ -74,22 +74,22 @@ fn an_expired_message_leaves_a_tombstone_until_that_is_delivered() {
     let [alice, bob] = Client::pair(&folder);
     let sent = alice.store.accept("bob", &Content::text("late"), HOUR, START).unwrap();
     let number = alice.numbers(bob.key())[0];
-    alice.store.settle(sent.id, Fate::Sent, START + SECOND).unwrap();
-    assert_eq!(alice.fate(sent.id), Some(Fate::Sent));
-    alice.store.settle(sent.id, Fate::Expired, START + HOUR).unwrap();
+    alice.store.settle(sent.id, DeliveryStatus::Sent, START + SECOND).unwrap();
+    assert_eq!(alice.status(sent.id), Some(DeliveryStatus::Sent));
+    alice.store.settle(sent.id, DeliveryStatus::Expired, START + HOUR).unwrap();
     let alice = alice.reopen();
     // Whatever is told of it late does not end the tombstone, nor does the time of keeping
     // messages.
-    alice.store.settle(sent.id, Fate::Sent, START + HOUR).unwrap();
+    alice.store.settle(sent.id, DeliveryStatus::Sent, START + HOUR).unwrap();
     alice.store.prune(START + DAY * 300).unwrap();
     let waiting = alice.waiting(bob.key());
     assert!(waiting.len() == 1 && waiting[0].kind == Kind::Tombstone && waiting[0].body.is_empty());
     assert!((waiting[0].sequence, waiting[0].id) == (number, sent.id));
-    alice.store.settle(sent.id, Fate::Delivered, START + HOUR * 2).unwrap();
-    assert_eq!(alice.fate(sent.id), Some(Fate::Expired));
+    alice.store.settle(sent.id, DeliveryStatus::Delivered, START + HOUR * 2).unwrap();
+    assert_eq!(alice.status(sent.id), Some(DeliveryStatus::Expired));
     assert!(alice.waiting(bob.key()).is_empty());
     alice.store.prune(START + DAY * 300).unwrap();
-    assert_eq!(alice.fate(sent.id), None);
+    assert_eq!(alice.status(sent.id), None);
 }
 
 #[test]
@@ -99,10 +99,10 @@ fn an_expired_address_waits_for_its_tombstone_and_is_forgotten_then() {
     alice.store.roll(START + DAY).unwrap();
     let told = alice.waiting(bob.key());
     assert!(told.len() == 1 && told[0].kind == Kind::Address);
-    alice.store.settle(told[0].id, Fate::Expired, START + DAY * 15).unwrap();
+    alice.store.settle(told[0].id, DeliveryStatus::Expired, START + DAY * 15).unwrap();
     assert!(alice.waiting(bob.key())[0].kind == Kind::Tombstone);
-    alice.store.settle(told[0].id, Fate::Delivered, START + DAY * 15).unwrap();
-    assert_eq!(alice.fate(told[0].id), None);
+    alice.store.settle(told[0].id, DeliveryStatus::Delivered, START + DAY * 15).unwrap();
+    assert_eq!(alice.status(told[0].id), None);
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn retention_forgets_what_is_read_and_delivered_alone() {
         store.prune(START + HOUR + DAY * 2).unwrap();
     }
     assert_eq!(
-        (bob.store.inbox(0).unwrap().len(), alice.fate(delivered[0].id)),
-        (2, Some(Fate::Delivered))
+        (bob.store.inbox(0).unwrap().len(), alice.status(delivered[0].id)),
+        (2, Some(DeliveryStatus::Delivered))
     );
     for store in [&alice.store, &bob.store] {
         store.prune(START + HOUR + DAY * 2 + SECOND).unwrap();
@@ -131,7 +131,7 @@ fn retention_forgets_what_is_read_and_delivered_alone() {
     assert_eq!(left.len(), 1);
     assert!(bob.store.read(left[0].number).unwrap().1 == Content::text("unread"));
     assert!(matches!(bob.store.read(left[0].number - 1), Err(StoreError::Number(_))));
-    assert!(delivered.iter().all(|one| alice.fate(one.id).is_none()));
-    assert_eq!(alice.fate(open.id), Some(Fate::Queued));
+    assert!(delivered.iter().all(|one| alice.status(one.id).is_none()));
+    assert_eq!(alice.status(open.id), Some(DeliveryStatus::Queued));
     assert!(alice.waiting(bob.key())[0].id == open.id);
 }

@@ -14,7 +14,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::SeedableRng;
 use data_encoding::HEXLOWER;
 use rand::RngExt;
-use rohrpost_client::{Address, Content, Fate, Store};
+use rohrpost_client::{Address, Content, DeliveryStatus, Store};
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
@@ -61,7 +61,7 @@ impl State {
         let mut state = Self::default();
         for one in client.store.outbox().unwrap().iter().filter(|one| one.is_content()) {
             let id = one.id.as_bytes().to_vec();
-            if one.fate == Fate::Delivered {
+            if one.status == DeliveryStatus::Delivered {
                 assert!(client.store.message(one.id).unwrap().is_none());
                 state.delivered.insert(id.clone());
             }
@@ -219,7 +219,7 @@ fn deliver(client: &Client) -> Option<String> {
     let outbox = client.store.outbox().unwrap();
     let mut open = outbox.iter().filter(|one| one.is_content() && one.is_waiting());
     let oldest = open.next()?;
-    client.store.settle(oldest.id, Fate::Delivered, START).unwrap();
+    client.store.settle(oldest.id, DeliveryStatus::Delivered, START).unwrap();
     Some(format!("delivered {}", HEXLOWER.encode(oldest.id.as_bytes())))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_client::{Completed, Cost, Fate, Network, Profile, Store, Unlock};
+use rohrpost_client::{Completed, Cost, DeliveryStatus, Network, Profile, Store, Unlock};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, MessageId};
 use rohrpost_proto::courier::{Complete, Contact, Message};
@@ -117,8 +117,8 @@ impl Client {
         self.waiting(to).iter().map(|message| message.sequence).collect()
     }
 
-    pub(crate) fn fate(&self, id: MessageId) -> Option<Fate> {
-        self.store.outgoing(id).unwrap().map(|one| one.fate)
+    pub(crate) fn status(&self, id: MessageId) -> Option<DeliveryStatus> {
+        self.store.outgoing(id).unwrap().map(|one| one.status)
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn carry(from: &Client, to: &Client, now: Duration) -> Vec<Completed>
     for message in from.waiting(to.key()) {
         let id = message.id;
         told.extend(arrive(from.key(), &message, to, now));
-        from.store.settle(id, Fate::Delivered, now).unwrap();
+        from.store.settle(id, DeliveryStatus::Delivered, now).unwrap();
     }
     told
 }

@@ -89,12 +89,12 @@ impl<S: Suite> World<S> {
         self.observer.see(Record { at: self.now, from, to, len: bytes.len(), kind });
         // On a client's link one cell leaves at a time, and which one must not matter.
         let telling = if kind == Kind::Cell { &[] } else { bytes };
-        let fate = self.setup.conditions.fate(self.setup.seed, ends, self.now, telling);
-        let fate = fate.filter(|_| !self.is_cut(from, to));
-        if fate.is_none() {
+        let transit = self.setup.conditions.transit(self.setup.seed, ends, self.now, telling);
+        let transit = transit.filter(|_| !self.is_cut(from, to));
+        if transit.is_none() {
             *self.lost.entry(ends).or_default() += 1;
         }
-        fate
+        transit
     }
 
     pub(super) fn give_number(&mut self) -> u64 {

@@ -162,7 +162,7 @@ fn texts_and_files_travel_both_ways(walk: &Walk) {
     for (who, other) in [("carol", "dave"), ("dave", "carol")] {
         walk.run(who, &["send", other, "a text, grüß Gott"]);
         let sent = walk.run(who, &["send", other, "--file", path(&file)]);
-        assert_eq!(sent[0]["fate"], "queued");
+        assert_eq!(sent[0]["status"], "queued");
     }
     for (who, from, known) in [("dave", "carol", 1), ("carol", "dave", 0)] {
         let inbox = walk.await_inbox(who, known + 2);
