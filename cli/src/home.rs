@@ -49,7 +49,7 @@ pub(crate) async fn init(
 
 async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<(), CommandError> {
     let spinner = output.spinner("registering mailboxes");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_OUT;
     loop {
         let Response::Health(health) = agent.ask(Request::Health {}).await? else {
             return Ok(());
@@ -136,5 +136,5 @@ pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(
     Ok(())
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_OUT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(200);

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     wait: bool,
     /// Give up waiting after so long; the message stays in the outbox.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 pub(crate) async fn run(
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     options: Options,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let (wait, queue, patience) = (options.wait, options.queue, options.patience);
+    let (wait, queue, timeout) = (options.wait, options.queue, options.timeout);
     let request = Request::Send(request(options)?);
     let reach = if queue { Reach::Offline } else { Reach::Online };
     let last = Access::within(place, reach, async |access| {
@@ -59,7 +59,7 @@ pub(crate) async fn run(
         }
         let until = if wait { DeliveryStatus::Delivered } else { DeliveryStatus::Sent };
         let usual = || if wait { FOREVER } else { limit(&accepted) };
-        let by = Instant::now() + patience.unwrap_or_else(usual).min(FOREVER);
+        let by = Instant::now() + timeout.unwrap_or_else(usual).min(FOREVER);
         follow(access, accepted, until, by, output).await
     });
     let last = last.await?;

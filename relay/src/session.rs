@@ -27,7 +27,7 @@ pub(crate) struct Sessions<S: Suite> {
     outboxes: Arc<Outboxes>,
     buffers: Arc<BufferPool>,
     period: Duration,
-    patience: u32,
+    silence_limit: u32,
     due: Time,
 }
 
@@ -42,14 +42,14 @@ struct Live {
 impl<S: Suite> Sessions<S> {
     pub(crate) fn new(node: &Node<S>, shared: Arc<Shared<S>>) -> Self {
         let traffic = &node.prepared.roster.traffic;
-        let patience = SILENCE.as_micros() / traffic.slot.as_micros().max(1);
+        let silence_limit = SILENCE.as_micros() / traffic.slot.as_micros().max(1);
         Self {
             links: HashMap::new(),
             shared,
             outboxes: Arc::clone(&node.outboxes),
             buffers: Arc::clone(&node.buffers),
             period: traffic.phase(),
-            patience: u32::try_from(patience).unwrap_or(u32::MAX),
+            silence_limit: u32::try_from(silence_limit).unwrap_or(u32::MAX),
             due: node.clock.now().next_multiple(traffic.phase()),
         }
     }
@@ -81,7 +81,7 @@ impl<S: Suite> Sessions<S> {
         for (handle, live) in due {
             live.silent = live.silent.saturating_add(1);
             let ended = take_cells(live, *handle, &mut cells, &self.shared).is_err();
-            if ended || live.silent > self.patience {
+            if ended || live.silent > self.silence_limit {
                 gone.push(*handle);
             }
         }

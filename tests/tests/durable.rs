@@ -32,7 +32,7 @@ const ACK_DELAY: Duration = Duration::from_secs(30);
 /// Time in which messages are posted and things go wrong.
 const TURMOIL: Duration = Duration::from_secs(1_000);
 /// Deadline after the turmoil, by which the last outbox must be empty.
-const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
+const DEADLINE: Duration = Duration::from_secs(4 * 3_600);
 
 /// Clients of a run, and how much each writes to whom.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ fn drain<S: Suite>(world: &mut World<S>, crowd: Crowd, origin: Time, seed: u64) 
     let waiting = |world: &World<S>| -> usize {
         (0..crowd.clients).map(|client| world.outbox_len(client)).sum()
     };
-    let done = world.run_until(PATIENCE, |world| waiting(world) == 0);
+    let done = world.run_until(DEADLINE, |world| waiting(world) == 0);
     let summary = format!(
         "{} fragments sent, {} sent again; {:.2} virtual hours, the last {:.2} of them after all \
          had been posted; {}",

@@ -115,7 +115,7 @@ impl Children {
                 self.next_death().await;
             }
         };
-        let _ = timeout(STOP_PATIENCE, all_gone).await;
+        let _ = timeout(STOP_DEADLINE, all_gone).await;
         self.watchers.shutdown().await;
     }
 }
@@ -193,4 +193,4 @@ async fn watch(
 }
 
 const LAST_WORDS: usize = 5;
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_DEADLINE: Duration = Duration::from_secs(5);

@@ -81,7 +81,7 @@ impl Pair {
         let ready = async {
             tokio::join!(until_view(&mut self.alice), until_registered(&mut self.bob, mailboxes));
         };
-        timeout(PATIENCE, ready).await.map_err(|_| {
+        timeout(DEADLINE, ready).await.map_err(|_| {
             failed("alice or bob got no keys or no answer from a mailbox within a minute")
         })
     }
@@ -97,7 +97,7 @@ impl Pair {
             // Alice stays: leaving would end her link before the relay has passed the cell on.
             (sent, until_arrived(&mut self.bob).await)
         };
-        let (sent, arrived) = timeout(PATIENCE, sending).await.map_err(|_| {
+        let (sent, arrived) = timeout(DEADLINE, sending).await.map_err(|_| {
             failed("the message did not arrive within a minute; with --verbose the nodes say more")
         })?;
         let (Some((slot, sent)), Some((fragment, arrived))) = (sent, arrived) else {
@@ -219,7 +219,7 @@ fn numbered(sequence: u64, body: Vec<u8>) -> Message {
 /// Time until a message expires: longer than any local network is under load.
 const LIFETIME: Duration = Duration::from_secs(86_400);
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.
 pub(crate) const LETTERS: Duration = Duration::from_secs(10);
 /// Time between two messages: more often than payload slots come.

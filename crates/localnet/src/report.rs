@@ -18,7 +18,7 @@ use crate::plan::{NodePlan, Plan};
 pub(crate) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
-        if let Ok((true, body)) = get(node.metrics, "/inspect", PATIENCE).await {
+        if let Ok((true, body)) = get(node.metrics, "/inspect", DEADLINE).await {
             parties.push((node.name.clone(), serde_json::from_str(&body).unwrap_or(Value::Null)));
         }
     }
@@ -164,4 +164,4 @@ fn sum(links: &Value) -> u64 {
 }
 
 /// Longest wait for a node's page.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(2);

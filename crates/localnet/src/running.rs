@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::child::{Children, NodeOutput};
 use crate::error::LocalnetError;
 use crate::plan::{NodePlan, Plan, PlanOptions};
-use crate::report::PATIENCE;
+use crate::report::DEADLINE;
 
 /// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them
 /// first.
@@ -90,8 +90,8 @@ impl LocalNetwork {
         &mut self,
         mut progress: impl FnMut(usize),
     ) -> Result<(), LocalnetError> {
-        let patience = sleep(START_PATIENCE);
-        tokio::pin!(patience);
+        let deadline = sleep(START_DEADLINE);
+        tokio::pin!(deadline);
         loop {
             let waiting = self.waiting().await;
             progress(self.plan.nodes.len() - waiting.len());
@@ -101,7 +101,7 @@ impl LocalNetwork {
             tokio::select! {
                 () = sleep(POLL) => {}
                 error = self.next_death() => return Err(error),
-                () = &mut patience => return Err(LocalnetError::NotReady(waiting.join("\n  "))),
+                () = &mut deadline => return Err(LocalnetError::NotReady(waiting.join("\n  "))),
             }
         }
     }
@@ -110,7 +110,7 @@ impl LocalNetwork {
     async fn waiting(&self) -> Vec<String> {
         let mut waiting = Vec::new();
         for node in &self.plan.nodes {
-            match get(node.metrics, "/readyz", PATIENCE).await {
+            match get(node.metrics, "/readyz", DEADLINE).await {
                 Ok((true, _)) => {}
                 Ok((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
                 Err(_) => waiting.push(format!("{}: not listening yet", node.name)),
@@ -203,4 +203,4 @@ impl NetworkDirectory {
 }
 
 const POLL: Duration = Duration::from_millis(250);
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(60);

@@ -30,9 +30,9 @@ pub(crate) type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 pub(crate) async fn serve(listener: TcpListener, pages: Pages) {
     loop {
         match listener.accept().await {
-            Ok((mut stream, _)) => drop(timeout(PATIENCE, answer(&mut stream, &pages)).await),
+            Ok((mut stream, _)) => drop(timeout(TIME_OUT, answer(&mut stream, &pages)).await),
             // Out of file descriptors, say: the next try would fail as well.
-            Err(_) => tokio::time::sleep(PATIENCE).await,
+            Err(_) => tokio::time::sleep(TIME_OUT).await,
         }
     }
 }
@@ -69,4 +69,4 @@ async fn answer(stream: &mut TcpStream, pages: &Pages) -> std::io::Result<()> {
 
 /// Bytes of the longest request that is read.
 const REQUEST_LEN: usize = 2048;
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_OUT: Duration = Duration::from_secs(2);

@@ -59,7 +59,7 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use outgoing::{Patience, most_fragments};
+use outgoing::{RetransmitTimer, most_fragments};
 use pending::Pending;
 use reassembly::Reassembly;
 
@@ -177,7 +177,7 @@ pub struct Courier<S: Suite> {
     correspondents: BTreeMap<KeyId, Correspondent>,
     /// The contact for whom a fragment left last; the round robin goes on after it.
     last_turn: Option<KeyId>,
-    patience: Patience,
+    timer: RetransmitTimer,
     key_watch: KeyWatch,
     /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
@@ -209,7 +209,7 @@ impl<S: Suite> Courier<S> {
             events: Events::new(),
             correspondents: BTreeMap::new(),
             last_turn: None,
-            patience: Patience::new(traffic),
+            timer: RetransmitTimer::new(traffic),
             key_watch: KeyWatch::default(),
             rng: ChaCha20Rng::from_seed(*Zeroizing::new(
                 *blake3::keyed_hash(&seed, &[2]).as_bytes(),
@@ -227,7 +227,7 @@ impl<S: Suite> Courier<S> {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
             for other in self.correspondents.values_mut() {
-                other.recall(now, &lost, self.patience);
+                other.recall(now, &lost, self.timer);
             }
         }
         self.view = Some(view);
@@ -306,7 +306,7 @@ impl<S: Suite> Courier<S> {
     /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
     /// out: the contact was reached at an address that has changed since.
     pub fn recall(&mut self, now: Time, to: KeyId) {
-        let reorder = self.patience.reorder();
+        let reorder = self.timer.reorder();
         if let Some(other) = self.correspondents.get_mut(&to) {
             other.recall_older(now, reorder);
         }
@@ -334,7 +334,7 @@ impl<S: Suite> Courier<S> {
         if message.sequence < other.next_sequence() {
             return Err(PostError::Order);
         }
-        other.post(message, fragment_body_len::<S>(), self.patience);
+        other.post(message, fragment_body_len::<S>(), self.timer);
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub async fn connect(
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };
         let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
         let Ok(connecting) = dialed else { continue };
-        last = match timeout(PATIENCE, connecting).await {
+        last = match timeout(TIME_OUT, connecting).await {
             Ok(Ok(connection)) => {
                 let link = ClientLink::open(connection, cell_len).await;
                 return link.map_err(|_| ConnectError::Refused(*address));
@@ -65,4 +65,4 @@ pub enum ConnectError {
 
 /// Time to wait for an answer of each address: a person waits for it, and a bad network may take
 /// three tries.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_OUT: Duration = Duration::from_secs(10);

@@ -158,7 +158,7 @@ pub(super) fn unwrap<S: Suite>(cores: &Cores) -> Result<f64, MixError> {
 fn wait(done: impl Fn() -> bool) -> Result<(), MixError> {
     let started = Instant::now();
     while !done() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > DEADLINE {
             return Err(MixError::Start("the links of the twin do not come up".into()));
         }
         sleep(Duration::from_millis(20));
@@ -169,6 +169,6 @@ fn wait(done: impl Fn() -> bool) -> Result<(), MixError> {
 const SETTLE: Duration = Duration::from_secs(2);
 /// The feeder goes on while the last look is taken.
 const MARGIN: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 const ROUNDS: usize = 21;
 const ROUND: u64 = 200;

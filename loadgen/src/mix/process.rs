@@ -71,7 +71,7 @@ impl Drop for Process {
             let _ = kill_process(pid, Signal::TERM);
         }
         let asked = Instant::now();
-        while asked.elapsed() < STOP_PATIENCE {
+        while asked.elapsed() < STOP_DEADLINE {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
@@ -110,11 +110,11 @@ impl Pages {
     }
 
     fn get(&self, path: &str) -> io::Result<(bool, String)> {
-        self.runtime.block_on(get(self.address, path, PATIENCE))
+        self.runtime.block_on(get(self.address, path, DEADLINE))
     }
 }
 
 const LAST_WORDS: usize = 5;
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// A mix whose core is busy answers late.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);

@@ -245,7 +245,7 @@ fn until_ready<S: Suite>(
         if let Some(words) = process.last_words() {
             return Err(MixError::Start(format!("the mix: {words}")));
         }
-        if started.elapsed() > START_PATIENCE {
+        if started.elapsed() > START_DEADLINE {
             return Err(MixError::Start(format!("the mix is not ready after a minute: {waiting}")));
         }
         thread::sleep(Duration::from_millis(50));
@@ -295,5 +295,5 @@ const MIDDLE: Role = Role::Mix { layer: 1 };
 const REPLAY_TAGS: usize = 4_000_000;
 /// The plan's configurations say one second.
 pub(super) const TICK: Duration = Duration::from_secs(1);
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(60);
 const INTERRUPTED: i32 = 130;

@@ -39,7 +39,7 @@ impl Watched {
     /// Looks at the node; none if its metrics do not answer. CPU and memory of a child are taken
     /// from the system, which is exact; else from the metrics, which change once per their tick.
     pub(crate) async fn look(&self) -> Option<Look> {
-        let (ok, text) = get(self.metrics, "/metrics", PATIENCE).await.ok()?;
+        let (ok, text) = get(self.metrics, "/metrics", DEADLINE).await.ok()?;
         let mut look = Look::parse(&text);
         if let Some(usage) = self.pid.and_then(Usage::of) {
             look.usage = usage;
@@ -79,7 +79,7 @@ impl Look {
 }
 
 /// Longest wait for a node's metrics.
-const PATIENCE: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

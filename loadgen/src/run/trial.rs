@@ -116,7 +116,7 @@ impl Trial {
     /// Waits until all clients are connected, have keys, and all their mailboxes have answered
     /// once.
     async fn warm_up(&mut self, clients: u32) -> Result<(), RunError> {
-        let patience = Instant::now() + WARM_UP + BETWEEN_STARTS * clients;
+        let deadline = Instant::now() + WARM_UP + BETWEEN_STARTS * clients;
         let mut ready = 0;
         while ready < clients {
             self.bar.set_message(format!("warming up: {ready} of {clients} clients ready"));
@@ -126,7 +126,7 @@ impl Trial {
                     note => self.ledger.take(note),
                 },
                 Some(Ok(Err(error))) = self.clients.join_next() => return Err(error),
-                () = sleep_until(patience) => {
+                () = sleep_until(deadline) => {
                     let trouble = self.ledger.trouble.take();
                     return Err(RunError::NotReady { ready, clients, trouble });
                 }

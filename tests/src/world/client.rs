@@ -36,9 +36,9 @@ impl<S: Suite> World<S> {
         let client = &mut self.clients[index];
         if joined {
             client.link = Some(Link { number, heard: self.now, greeted: false });
-            self.schedule.add(self.now + PATIENCE, Happening::FirstCell(index, number));
+            self.schedule.add(self.now + DEADLINE, Happening::FirstCell(index, number));
         } else {
-            let again = self.now + PATIENCE + client.pause();
+            let again = self.now + DEADLINE + client.pause();
             self.schedule.add(again, Happening::Join(index));
         }
     }
@@ -53,7 +53,7 @@ impl<S: Suite> World<S> {
         let Some(link) = self.clients[index].link.filter(|link| link.number == number) else {
             return;
         };
-        if self.now.since(link.heard) > PATIENCE {
+        if self.now.since(link.heard) > DEADLINE {
             self.lose_link(index);
             return;
         }
@@ -180,4 +180,4 @@ impl<S: Suite> World<S> {
 const RESEND: Duration = Duration::from_millis(100);
 /// Deadline of a link: without a cell for so long it is lost, as is an attempt to make one. The
 /// idle limit of `transport` and the session's deadline for its first cell are as long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);

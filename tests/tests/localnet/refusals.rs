@@ -61,7 +61,7 @@ fn end_of(configuration: &Path) -> (ExitStatus, String) {
         .expect("rohrpost-ops runs");
     let started = Instant::now();
     while child.try_wait().expect("a child can be asked").is_none() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > DEADLINE {
             child.kill().expect("a child can be killed");
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -125,4 +125,4 @@ fn a_port_in_use() {
 }
 
 /// Deadline of a start: a node that has found nothing wrong by then is running.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);

@@ -41,7 +41,7 @@ impl<S: Suite> Courier<S> {
     /// Takes a fragment from a contact.
     fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, fragment: Fragment) {
         let now = trip.at;
-        let patience = self.patience;
+        let timer = self.timer;
         let Some(other) = self.correspondents.get_mut(&sender) else {
             self.events.push(Event::Dropped);
             return;
@@ -51,7 +51,7 @@ impl<S: Suite> Courier<S> {
                 self.events.push(Event::Dropped);
                 return;
             };
-            let events = other.acknowledged(now, &acknowledgement, patience);
+            let events = other.acknowledged(now, &acknowledgement, timer);
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }

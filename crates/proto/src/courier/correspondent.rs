@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::account::{Contact, ContactMailbox};
 use super::acknowledgement::Acknowledgement;
 use super::event::Event;
-use super::outgoing::{Choice, Message, OutgoingMessage, Patience};
+use super::outgoing::{Choice, Message, OutgoingMessage, RetransmitTimer};
 use super::reassembly::{Reassembly, WINDOW};
 
 use crate::directory::view::View;
@@ -83,9 +83,9 @@ impl Correspondent {
         self.contact = contact;
     }
 
-    pub(super) fn post(&mut self, message: Message, room: usize, patience: Patience) {
+    pub(super) fn post(&mut self, message: Message, room: usize, timer: RetransmitTimer) {
         self.next = message.sequence + 1;
-        self.outgoing.push_back(OutgoingMessage::new(message, room, patience));
+        self.outgoing.push_back(OutgoingMessage::new(message, room, timer));
     }
 
     pub(super) const fn next_sequence(&self) -> u64 {
@@ -179,7 +179,7 @@ impl Correspondent {
         &mut self,
         now: Time,
         acknowledgement: &Acknowledgement,
-        patience: Patience,
+        timer: RetransmitTimer,
     ) -> Vec<Event> {
         let newest = self
             .outgoing
@@ -194,10 +194,10 @@ impl Correspondent {
             !outgoing.has_arrived()
         });
         if let Some(newest) = newest {
-            let lost = |flight: &super::outgoing::Flight| flight.sent + patience.reorder() < newest;
+            let lost = |flight: &super::outgoing::Flight| flight.sent + timer.reorder() < newest;
             for outgoing in &mut self.outgoing {
                 outgoing.recall(now, lost);
-                outgoing.hasten(now, patience);
+                outgoing.hasten(now, timer);
             }
         }
         events
@@ -205,15 +205,20 @@ impl Correspondent {
 
     /// Marks as lost, and lets leave again, what is lost with the memory of these nodes. A mailbox
     /// that was at one of them gets nothing before it can be there again.
-    pub(super) fn recall(&mut self, now: Time, nodes: &BTreeSet<NodeNumber>, patience: Patience) {
+    pub(super) fn recall(
+        &mut self,
+        now: Time,
+        nodes: &BTreeSet<NodeNumber>,
+        timer: RetransmitTimer,
+    ) {
         for (mailbox, registered) in self.contact.mailboxes.iter().zip(&mut self.registered) {
             if nodes.contains(&mailbox.relay) {
-                *registered = now + patience.registration;
+                *registered = now + timer.registration;
             }
         }
         for outgoing in &mut self.outgoing {
-            outgoing.recall(now, |flight| flight.is_passing(now, nodes, patience.transit));
-            outgoing.recall(now + patience.registration, |flight| flight.ends_at(nodes));
+            outgoing.recall(now, |flight| flight.is_passing(now, nodes, timer.transit));
+            outgoing.recall(now + timer.registration, |flight| flight.ends_at(nodes));
         }
     }
 

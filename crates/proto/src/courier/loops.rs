@@ -11,7 +11,7 @@ use crate::time::Time;
 /// Loops that have left, oldest first; at most [`BOUND`], the oldest is given up as lost.
 pub(super) struct Loops {
     flying: VecDeque<Flying>,
-    patience: Duration,
+    lost_after: Duration,
 }
 
 /// A loop that has left.
@@ -26,7 +26,7 @@ impl Loops {
     pub(super) fn new(traffic: &Traffic) -> Self {
         Self {
             flying: VecDeque::new(),
-            patience: (traffic.mix_delay * 6 + traffic.slot * 7) * PATIENCE,
+            lost_after: (traffic.mix_delay * 6 + traffic.slot * 7) * LOST_AFTER,
         }
     }
 
@@ -48,7 +48,7 @@ impl Loops {
 
     /// Gives up the loops that have been away for too long; tells how many.
     pub(super) fn expire(&mut self, now: Time) -> usize {
-        let lost = |flying: &&Flying| now.since(flying.sent) > self.patience;
+        let lost = |flying: &&Flying| now.since(flying.sent) > self.lost_after;
         let count = self.flying.iter().take_while(lost).count();
         self.flying.drain(..count);
         count
@@ -57,7 +57,7 @@ impl Loops {
 
 /// Usual ways that a loop may take before it is lost (59 s by the default rates). A loop's usual
 /// way is six mixes, two ticks of an entry, one common tick of the mailboxes and a slot more.
-const PATIENCE: u32 = 20;
+const LOST_AFTER: u32 = 20;
 /// Loops on their way at most. By the default rates thirty are on their way when all are lost; the
 /// rest is for rosters with long delays. 40 bytes each.
 const BOUND: usize = 256;

@@ -73,13 +73,13 @@ pub(super) enum Choice {
 }
 
 impl OutgoingMessage {
-    pub(super) fn new(message: Message, room: usize, patience: Patience) -> Self {
+    pub(super) fn new(message: Message, room: usize, timer: RetransmitTimer) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
         let mut outgoing = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
         if let Some(sent) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
-            let due = sent + patience.first;
+            let due = sent + timer.first;
             let flight =
                 |index| (index, Flight { sent, due, times: 1, unanswered: 0, way: Vec::new() });
             outgoing.flights = (0..count).map(flight).collect();
@@ -131,7 +131,7 @@ impl OutgoingMessage {
         index: u32,
         now: Time,
         path: &Path,
-        patience: Patience,
+        timer: RetransmitTimer,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> u32 {
         let before = self.flights.get(&index);
@@ -139,7 +139,7 @@ impl OutgoingMessage {
             before.map_or((0, 0), |flight| (flight.times, flight.unanswered));
         let flight = Flight {
             sent: now,
-            due: now + patience.after(unanswered, rng),
+            due: now + timer.after(unanswered, rng),
             times: before + 1,
             unanswered: unanswered + 1,
             way: path.nodes().into_iter().collect(),
@@ -198,10 +198,10 @@ impl OutgoingMessage {
 
     /// Expedites what waits for the recipient, which has shown that it is there: nothing waits
     /// longer than at first.
-    pub(super) fn hasten(&mut self, now: Time, patience: Patience) {
+    pub(super) fn hasten(&mut self, now: Time, timer: RetransmitTimer) {
         for flight in self.flights.values_mut() {
             flight.unanswered = 0;
-            flight.due = flight.due.min(now + patience.first);
+            flight.due = flight.due.min(now + timer.first);
         }
     }
 
@@ -239,7 +239,7 @@ impl Flight {
 
 /// Retransmit timer: how long a fragment waits for its acknowledgement.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct RetransmitTimer {
     first: Duration,
     /// Time in which a mailbox serves an envelope twice.
     served: Duration,
@@ -250,7 +250,7 @@ pub(super) struct Patience {
     pub(super) registration: Duration,
 }
 
-impl Patience {
+impl RetransmitTimer {
     /// Derives the timer from the rates: four mean delays of an acknowledgement, which one in fifty
     /// outlasts, the time in which an envelope is served twice, and the longest way there and back.
     pub(super) fn new(traffic: &Traffic) -> Self {

@@ -167,7 +167,7 @@ impl<S: Suite> Courier<S> {
             Ok(built) => Some(built),
         };
         self.last_turn = Some(to);
-        let (period, patience) = (self.roster.traffic.answer_period(), self.patience);
+        let (period, timer) = (self.roster.traffic.answer_period(), self.timer);
         let other = self.correspondents.get_mut(&to)?;
         let Some(Built { path, .. }) = &built else {
             for outgoing in std::mem::take(&mut other.outgoing) {
@@ -181,7 +181,7 @@ impl<S: Suite> Courier<S> {
             Errand::Acknowledgement => other.acknowledge = None,
             Errand::Fragment { place, index } => {
                 let outgoing = other.outgoing.get_mut(place)?;
-                let again = outgoing.leave(index, moment.now, path, patience, rng);
+                let again = outgoing.leave(index, moment.now, path, timer, rng);
                 let trip = Trip { path: path.clone(), at: moment.now };
                 let (message, slot) = (fragment.message, moment.slot);
                 self.events.push_mail(Event::Sent { message, fragment: index, again, slot, trip });

@@ -14,7 +14,7 @@ fn outgoing(len: usize) -> OutgoingMessage {
         left: None,
         body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
     };
-    OutgoingMessage::new(message, 100, Patience::new(&Traffic::default()))
+    OutgoingMessage::new(message, 100, RetransmitTimer::new(&Traffic::default()))
 }
 
 /// Lets a fragment leave without a view, over a path that no view will miss.
@@ -85,14 +85,14 @@ fn a_tombstone_goes_in_place_of_what_has_expired() {
 
 #[test]
 fn time_outs_grow_and_have_a_limit() {
-    let patience = Patience::new(&Traffic::default());
+    let timer = RetransmitTimer::new(&Traffic::default());
     let mut rng = ChaCha20Rng::from_seed([4; 32]);
     for times in 0..40_i32 {
         // The fourth is as long as the first, the fifth half as long again.
         let growth = 1.5_f64.powi((times - 3).max(0));
-        let expected = (patience.first.as_secs_f64() * growth).min(LONGEST.as_secs_f64());
+        let expected = (timer.first.as_secs_f64() * growth).min(LONGEST.as_secs_f64());
         for _ in 0..50 {
-            let after = patience.after(times.unsigned_abs(), &mut rng).as_secs_f64();
+            let after = timer.after(times.unsigned_abs(), &mut rng).as_secs_f64();
             assert!((0.75..1.25).contains(&(after / expected)), "{times}: {after} s");
         }
     }
@@ -100,14 +100,14 @@ fn time_outs_grow_and_have_a_limit() {
 
 #[test]
 fn a_sign_of_life_ends_long_time_outs() {
-    let patience = Patience::new(&Traffic::default());
+    let timer = RetransmitTimer::new(&Traffic::default());
     let mut outgoing = outgoing(500);
-    for (index, due) in [(0, NOW + patience.first / 2), (1, NOW + LONGEST)] {
+    for (index, due) in [(0, NOW + timer.first / 2), (1, NOW + LONGEST)] {
         let flight = Flight { sent: NOW, due, times: 9, unanswered: 9, way: Vec::new() };
         outgoing.flights.insert(index, flight);
     }
-    outgoing.hasten(NOW, patience);
+    outgoing.hasten(NOW, timer);
     let left: Vec<_> =
         outgoing.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
-    assert_eq!(left, [(patience.first / 2, 0), (patience.first, 0)]);
+    assert_eq!(left, [(timer.first / 2, 0), (timer.first, 0)]);
 }
