@@ -27,7 +27,7 @@ use rohrpost_proto::courier::{
     Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Attachment,
 };
 use rohrpost_proto::frame::UpCell;
-use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, Stay, WriteKey};
+use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey};
 use rohrpost_proto::time::Time;
 
 #[derive(Arbitrary, Debug)]
@@ -279,7 +279,7 @@ impl World {
             Some(Mail::Garbage) | None => None,
         };
         let envelope = envelope.map(|envelope| (EnvelopeId::of(&envelope), envelope));
-        let mut body = Answer { stay: Stay::new(self.now, self.now), envelope }.encode();
+        let mut body = Answer { wait: SurbWait::new(self.now, self.now), envelope }.encode();
         if matches!(mail, Some(Mail::Garbage)) {
             body.fill(0x5a);
         }

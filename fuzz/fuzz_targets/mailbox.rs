@@ -239,8 +239,8 @@ impl World {
                 kept.mark
             });
             let answer = read(*owner, answer.frame.packet);
-            assert_eq!(answer.stay.spent, self.now);
-            assert_eq!(answer.stay.waited, short(self.now.since(arrived)));
+            assert_eq!(answer.wait.spent, self.now);
+            assert_eq!(answer.wait.waited, short(self.now.since(arrived)));
             match (answer.envelope, expected) {
                 (None, None) => {}
                 (Some((id, got)), Some(mark)) => {

@@ -87,17 +87,17 @@ impl<S: Suite> Instruction<S> {
 /// An answer of a mailbox to its owner.
 pub struct Answer<S: Suite> {
     /// Lifetime, at the mailbox, of the SURB that the answer was made with.
-    pub stay: Stay,
+    pub wait: SurbWait,
     /// An envelope, and the name by which to acknowledge it; `None` if nothing waits, or it was
     /// served a moment ago.
     pub envelope: Option<(EnvelopeId, Envelope<S>)>,
 }
 
-/// Lifetime of a SURB at its mailbox, by the relay's word. With it the owner, who alone can read
+/// Wait of a SURB at its mailbox, by the relay's word. With it the owner, who alone can read
 /// it, can tell which part of a round was drawn or waited for, and whether a hop held the packet
 /// for longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stay {
+pub struct SurbWait {
     /// The common tick at which the SURB was spent.
     pub spent: Time,
     /// Time from the SURB's arrival until it was spent. On the wire in microseconds, at most 71
@@ -105,8 +105,8 @@ pub struct Stay {
     pub waited: Duration,
 }
 
-impl Stay {
-    /// Lifetime of a SURB that arrived at `arrived` and was spent at `spent`.
+impl SurbWait {
+    /// Wait of a SURB that arrived at `arrived` and was spent at `spent`.
     #[must_use]
     pub const fn new(arrived: Time, spent: Time) -> Self {
         Self { spent, waited: spent.since(arrived) }
@@ -118,7 +118,7 @@ impl<S: Suite> Answer<S> {
     /// envelope id 16, envelope.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Stay { spent, waited } = self.stay;
+        let SurbWait { spent, waited } = self.wait;
         let waited = u32::try_from(waited.as_micros()).unwrap_or(u32::MAX);
         let mut body = vec![u8::from(self.envelope.is_some()), VERSION, 0, 0];
         body.extend_from_slice(&spent.micros().to_be_bytes());
@@ -140,7 +140,7 @@ impl<S: Suite> Answer<S> {
         reader.expect(VERSION)?;
         reader.zeros::<2>()?;
         let spent = Time::from_micros(reader.u64()?);
-        let stay = Stay { spent, waited: Duration::from_micros(reader.u32()?.into()) };
+        let wait = SurbWait { spent, waited: Duration::from_micros(reader.u32()?.into()) };
         let envelope = match kind {
             0 => None,
             1 => {
@@ -150,7 +150,7 @@ impl<S: Suite> Answer<S> {
             }
             _ => return Err(Malformed),
         };
-        Ok(Self { stay, envelope })
+        Ok(Self { wait, envelope })
     }
 }
 

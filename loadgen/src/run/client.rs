@@ -9,7 +9,7 @@ use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::{Contact, Event, Trip};
-use rohrpost_proto::instruction::Stay;
+use rohrpost_proto::instruction::SurbWait;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -116,11 +116,11 @@ impl Online {
             SessionEvent::Courier(Event::Unsendable { message }) => {
                 Note::Unsendable(LoadMessageId::of(message))
             }
-            SessionEvent::Courier(Event::PullAnswered { relay, pull, stay, trip }) => {
+            SessionEvent::Courier(Event::PullAnswered { relay, pull, wait, trip }) => {
                 if self.silent.remove(&relay) && self.silent.is_empty() {
                     self.note(Note::Ready).await;
                 }
-                Note::Answered(beyond(&pull, stay, &trip, self.task.entry_waits))
+                Note::Answered(beyond(&pull, wait, &trip, self.task.entry_waits))
             }
             SessionEvent::Courier(Event::Skipped { slots }) => Note::Skipped(slots),
             SessionEvent::Courier(Event::LoopLost) => Note::LoopLost,
@@ -140,14 +140,14 @@ impl Online {
     }
 }
 
-/// Takes off what is known: the delays of six mixes, the SURB's stay at the mailbox; and on average
+/// Takes off what is known: the delays of six mixes, the SURB's wait at the mailbox; and on average
 /// the waits at the entry relay.
-fn beyond(pull: &Trip, stay: Stay, answer: &Trip, entry: EntryWaits) -> Beyond {
+fn beyond(pull: &Trip, wait: SurbWait, answer: &Trip, entry: EntryWaits) -> Beyond {
     let back = answer.drawn() + entry.down;
-    let round = pull.drawn() + entry.up + stay.waited + back;
+    let round = pull.drawn() + entry.up + wait.waited + back;
     Beyond {
         round: difference(answer.at.since(pull.at), round),
-        back: difference(answer.at.since(stay.spent), back),
+        back: difference(answer.at.since(wait.spent), back),
     }
 }
 

@@ -20,9 +20,9 @@ impl<S: Suite> Courier<S> {
             self.events.push(Event::PullLost { relay });
             return;
         };
-        let Answer { stay, envelope } = answer;
+        let Answer { wait, envelope } = answer;
         self.inbox.answer_came(mailbox);
-        self.events.push(Event::PullAnswered { relay, pull, stay, trip: trip.clone() });
+        self.events.push(Event::PullAnswered { relay, pull, wait, trip: trip.clone() });
         let Some((id, envelope)) = envelope else {
             return;
         };

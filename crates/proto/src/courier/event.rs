@@ -7,7 +7,7 @@ use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
 use super::reassembly::Complete;
-use crate::instruction::Stay;
+use crate::instruction::SurbWait;
 use crate::path::Path;
 use crate::time::{Slot, Time};
 
@@ -109,7 +109,7 @@ pub enum Event {
         /// The way of the pull.
         pull: Trip,
         /// Lifetime of the pull at the mailbox, between the two ways, by the word of the relay.
-        stay: Stay,
+        wait: SurbWait,
         /// The way of the answer.
         trip: Trip,
     },

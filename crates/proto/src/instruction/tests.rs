@@ -5,7 +5,7 @@ use rohrpost_packet::Classic;
 use super::*;
 
 /// Lifetime of 1.5 s between a pull's arrival and the tick that spends its SURB.
-const STAY: Stay = Stay {
+const WAIT: SurbWait = SurbWait {
     spent: Time::from_micros(0x0102_0304_0506_0708),
     waited: Duration::from_micros(0x0016_e360),
 };
@@ -24,10 +24,10 @@ fn body(answer: &Answer<Classic>) -> Vec<u8> {
 
 #[test]
 fn answers_stand_on_the_wire_as_documented() {
-    let dummy = Answer::<Classic> { stay: STAY, envelope: None }.encode();
+    let dummy = Answer::<Classic> { wait: WAIT, envelope: None }.encode();
     assert_eq!(dummy, [0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0x16, 0xe3, 0x60]);
     let id = EnvelopeId::of(&envelope());
-    let full = Answer { stay: STAY, envelope: Some((id, envelope())) }.encode();
+    let full = Answer { wait: WAIT, envelope: Some((id, envelope())) }.encode();
     assert_eq!((full[0], &full[1..16]), (1, &dummy[1..]));
     assert_eq!(&full[16..32], &id.0);
     assert_eq!(&full[32..], envelope().as_bytes());
@@ -37,8 +37,8 @@ fn answers_stand_on_the_wire_as_documented() {
 fn answers_are_read_as_they_were_written() {
     for with_envelope in [false, true] {
         let envelope = with_envelope.then(|| (EnvelopeId::of(&envelope()), envelope()));
-        let read = Answer::<Classic>::decode(&body(&Answer { stay: STAY, envelope })).unwrap();
-        assert_eq!(read.stay, STAY);
+        let read = Answer::<Classic>::decode(&body(&Answer { wait: WAIT, envelope })).unwrap();
+        assert_eq!(read.wait, WAIT);
         let id = read.envelope.map(|(id, envelope)| id == EnvelopeId::of(&envelope));
         assert_eq!(id, with_envelope.then_some(true));
     }
@@ -46,7 +46,7 @@ fn answers_are_read_as_they_were_written() {
 
 #[test]
 fn an_answer_of_another_kind_or_version_or_cut_short_is_refused() {
-    let good = body(&Answer { stay: STAY, envelope: None });
+    let good = body(&Answer { wait: WAIT, envelope: None });
     for (place, value) in [(0, 2), (1, 2), (2, 1), (3, 1)] {
         let mut bad = good.clone();
         bad[place] = value;
@@ -58,7 +58,7 @@ fn an_answer_of_another_kind_or_version_or_cut_short_is_refused() {
 #[test]
 fn a_wait_longer_than_the_field_is_the_longest_there_is() {
     let hours = Duration::from_secs(7200);
-    let stay = Stay { waited: hours, ..STAY };
-    let read = Answer::<Classic>::decode(&body(&Answer { stay, envelope: None })).unwrap();
-    assert_eq!(read.stay.waited, Duration::from_micros(u32::MAX.into()));
+    let wait = SurbWait { waited: hours, ..WAIT };
+    let read = Answer::<Classic>::decode(&body(&Answer { wait, envelope: None })).unwrap();
+    assert_eq!(read.wait.waited, Duration::from_micros(u32::MAX.into()));
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Suite, Surb};
 
-use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, Stay, WRITE_KEYS, WriteKey};
+use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, SurbWait, WRITE_KEYS, WriteKey};
 use crate::time::Time;
 
 pub(super) struct Mailbox<S: Suite> {
@@ -116,7 +116,7 @@ impl<S: Suite> Mailbox<S> {
             stored.served = Some(now);
             (stored.id, stored.envelope.clone())
         });
-        Some((surb, Answer { stay: Stay::new(arrived, now), envelope }))
+        Some((surb, Answer { wait: SurbWait::new(arrived, now), envelope }))
     }
 
     /// Forgets old envelopes and lets credit decay; tells how many envelopes went.

@@ -10,7 +10,7 @@ use rohrpost_packet::{
 use super::*;
 use crate::directory::trust::JoinKey;
 use crate::instruction::{
-    Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, Stay, WriteKey,
+    Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, SurbWait, WriteKey,
 };
 
 const MIX: NodeNumber = NodeNumber::new(3);
@@ -26,7 +26,7 @@ struct Stage {
     rng: ChaCha20Rng,
     now: Time,
     /// Lifetimes of reply blocks, as the answers told them.
-    stays: Vec<Stay>,
+    waits: Vec<SurbWait>,
 }
 
 fn stage(limits: MailboxLimits) -> Stage {
@@ -43,7 +43,7 @@ fn stage(limits: MailboxLimits) -> Stage {
         hop: HopSecretKey::generate(Generation::new(1), &mut rng),
         rng,
         now: BEGIN,
-        stays: Vec::new(),
+        waits: Vec::new(),
     }
 }
 
@@ -91,8 +91,8 @@ impl Stage {
             let (id, mut payload) = opened.reply();
             let place = openers.iter().position(|opener| opener.id() == id).unwrap();
             let body = openers.remove(place).open(&mut payload).unwrap();
-            let Answer::<Classic> { stay, envelope } = Answer::decode(&body).unwrap();
-            self.stays.push(stay);
+            let Answer::<Classic> { wait, envelope } = Answer::decode(&body).unwrap();
+            self.waits.push(wait);
             got.push(envelope.map(|(id, envelope)| (id, envelope.as_bytes()[0])));
         }
         got
@@ -137,11 +137,11 @@ fn an_answer_tells_when_its_reply_block_was_spent_and_how_long_it_lay() {
     stage.answer(&mut openers);
     stage.answer(&mut openers);
     let tick = BEGIN + Duration::from_millis(1300);
-    let stays = [
-        Stay { spent: tick, waited: Duration::from_millis(1300) },
-        Stay { spent: tick + Duration::from_secs(1), waited: Duration::from_secs(2) },
+    let waits = [
+        SurbWait { spent: tick, waited: Duration::from_millis(1300) },
+        SurbWait { spent: tick + Duration::from_secs(1), waited: Duration::from_secs(2) },
     ];
-    assert_eq!(stage.stays, stays);
+    assert_eq!(stage.waits, waits);
 }
 
 #[test]
