@@ -59,7 +59,7 @@ enum Operation {
     Down(u8),
     Blind,
     Rejoin,
-    Recall,
+    MarkLost,
     Readdress,
     Forget,
     RestartClient,
@@ -158,7 +158,7 @@ impl World {
                 self.courier.rejoin(SessionId::new([2; 16]));
                 self.named = false;
             }
-            Operation::Recall => self.courier.recall(self.now, sender()),
+            Operation::MarkLost => self.courier.mark_lost(self.now, sender()),
             Operation::Readdress => self.courier.add_contact(alice()),
             Operation::Forget => self.forget(),
             Operation::RestartClient => self.restart(),

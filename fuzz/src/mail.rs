@@ -72,11 +72,11 @@ impl AcknowledgementChoice {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes[1] += 1;
         }
-        for (number, stretches) in self.partial.iter().take(8) {
-            let stretches = &stretches[..stretches.len().min(8)];
+        for (number, ranges) in self.partial.iter().take(8) {
+            let ranges = &ranges[..ranges.len().min(8)];
             bytes.extend_from_slice(&number.get().to_be_bytes());
-            bytes.push(u8::try_from(stretches.len()).expect("at most eight"));
-            for (first, length) in stretches {
+            bytes.push(u8::try_from(ranges.len()).expect("at most eight"));
+            for (first, length) in ranges {
                 bytes.extend_from_slice(&u32::from(*first).to_be_bytes());
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
@@ -92,14 +92,14 @@ impl AcknowledgementChoice {
         let within = |(first, length): &(Number, u16)| {
             sequence.checked_sub(first.get()).is_some_and(|behind| behind < u64::from(*length))
         };
-        let stretch = |(first, length): &(u8, u32)| {
+        let range = |(first, length): &(u8, u32)| {
             fragment.checked_sub(u32::from(*first)).is_some_and(|behind| behind < *length)
         };
         let mut partial = self.partial.iter().take(8);
         let part = partial.find(|(number, _)| number.get() == sequence);
         sequence < self.below.get()
             || self.runs.iter().take(8).any(within)
-            || part.is_some_and(|(_, stretches)| stretches.iter().take(8).any(stretch))
+            || part.is_some_and(|(_, ranges)| ranges.iter().take(8).any(range))
     }
 }
 

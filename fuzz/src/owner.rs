@@ -97,8 +97,8 @@ impl Kept {
         }
         for _ in 0..partial {
             let open = &self.open[&u64::from_be_bytes(take(&mut body))];
-            let [stretches] = take(&mut body);
-            for _ in 0..stretches {
+            let [ranges] = take(&mut body);
+            for _ in 0..ranges {
                 let first = u32::from_be_bytes(take(&mut body));
                 let length = u32::from_be_bytes(take(&mut body));
                 assert!((first..first + length).all(|index| open.indices.contains(&index)));

@@ -84,7 +84,7 @@ impl<S: Suite> Client for Courier<S> {
     fn add_contact(&mut self, now: Time, contact: Correspondent) {
         let key = contact.key();
         introduce(self, contact);
-        self.recall(now, key);
+        self.mark_lost(now, key);
     }
 
     fn remove_contact(&mut self, key: KeyId) {

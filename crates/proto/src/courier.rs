@@ -176,7 +176,7 @@ pub struct Courier<S: Suite> {
     /// State per contact, in a fixed order, so that a run depends on its seed alone.
     correspondents: BTreeMap<KeyId, Correspondent>,
     /// The contact for whom a fragment left last; the round robin goes on after it.
-    last_turn: Option<KeyId>,
+    last_served: Option<KeyId>,
     timer: RetransmitTimer,
     key_watch: KeyWatch,
     /// Generator of the delays of acknowledgements, apart from all slots.
@@ -208,7 +208,7 @@ impl<S: Suite> Courier<S> {
             loops: Loops::new(traffic),
             events: Events::new(),
             correspondents: BTreeMap::new(),
-            last_turn: None,
+            last_served: None,
             timer: RetransmitTimer::new(traffic),
             key_watch: KeyWatch::default(),
             rng: ChaCha20Rng::from_seed(*Zeroizing::new(
@@ -227,7 +227,7 @@ impl<S: Suite> Courier<S> {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
             for other in self.correspondents.values_mut() {
-                other.recall(now, &lost, self.timer);
+                other.mark_lost(now, &lost, self.timer);
             }
         }
         self.view = Some(view);
@@ -305,10 +305,10 @@ impl<S: Suite> Courier<S> {
 
     /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
     /// out: the contact was reached at an address that has changed since.
-    pub fn recall(&mut self, now: Time, to: KeyId) {
+    pub fn mark_lost(&mut self, now: Time, to: KeyId) {
         let reorder = self.timer.reorder();
         if let Some(other) = self.correspondents.get_mut(&to) {
-            other.recall_older(now, reorder);
+            other.mark_older_lost(now, reorder);
         }
     }
 

@@ -36,15 +36,15 @@ impl Acknowledgement {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes[1] += 1;
         }
-        for (sequence, stretches) in self.partial.iter().take(MOST) {
-            let left = room.saturating_sub(bytes.len() + PARTIAL_LEN) / STRETCH_LEN;
-            let stretches = &stretches[..stretches.len().min(left).min(MOST)];
-            let Ok(count @ 1..) = u8::try_from(stretches.len()) else {
+        for (sequence, ranges) in self.partial.iter().take(MOST) {
+            let left = room.saturating_sub(bytes.len() + PARTIAL_LEN) / RANGE_LEN;
+            let ranges = &ranges[..ranges.len().min(left).min(MOST)];
+            let Ok(count @ 1..) = u8::try_from(ranges.len()) else {
                 return bytes;
             };
             bytes.extend_from_slice(&sequence.to_be_bytes());
             bytes.push(count);
-            for (first, length) in stretches {
+            for (first, length) in ranges {
                 bytes.extend_from_slice(&first.to_be_bytes());
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
@@ -65,8 +65,8 @@ impl Acknowledgement {
         let runs = runs.collect::<Result<_, Malformed>>()?;
         let mut part = || {
             let (sequence, count) = (reader.u64()?, reader.u8()?);
-            let stretches = (0..count).map(|_| Ok((reader.u32()?, reader.u32()?)));
-            Ok((sequence, stretches.collect::<Result<_, Malformed>>()?))
+            let ranges = (0..count).map(|_| Ok((reader.u32()?, reader.u32()?)));
+            Ok((sequence, ranges.collect::<Result<_, Malformed>>()?))
         };
         let partial = (0..partial).map(|_| part()).collect::<Result<_, Malformed>>()?;
         reader.end()?;
@@ -85,7 +85,7 @@ impl Acknowledgement {
 const VERSION: u8 = 1;
 const RUN_LEN: usize = 10;
 const PARTIAL_LEN: usize = 9;
-const STRETCH_LEN: usize = 8;
+const RANGE_LEN: usize = 8;
 /// Entries of each list at most, as their counts are bytes.
 const MOST: usize = 255;
 

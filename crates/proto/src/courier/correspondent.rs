@@ -37,14 +37,14 @@ pub(super) struct Correspondent {
 
 /// The next task for a correspondent, and the mailbox for it.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) errand: Errand,
+pub(super) struct Assignment {
+    pub(super) task: Task,
     pub(super) mailbox: usize,
 }
 
 /// A fragment or acknowledgement to send to a correspondent.
 #[derive(Clone, Copy)]
-pub(super) enum Errand {
+pub(super) enum Task {
     Acknowledgement,
     /// A fragment of the outgoing message at this place.
     Fragment {
@@ -94,21 +94,21 @@ impl Correspondent {
 
     /// Chooses the next task, if something is due and a mailbox can take it. An acknowledgement
     /// goes first, then what has to leave again, then what is new.
-    pub(super) fn turn<S: Suite>(
+    pub(super) fn next_assignment<S: Suite>(
         &self,
         moment: &Moment<'_, S>,
         rng: &mut ChaCha20Rng,
-    ) -> Option<Turn> {
+    ) -> Option<Assignment> {
         let now = moment.now;
         if self.acknowledge.is_some_and(|due| due <= now) {
             let mailbox = self.mailbox(moment, None, rng)?;
-            return Some(Turn { errand: Errand::Acknowledgement, mailbox });
+            return Some(Assignment { task: Task::Acknowledgement, mailbox });
         }
         let (place, index) = self.due(now)?;
         let avoid = self.outgoing[place].last_relay(index);
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
-        Some(Turn { errand: Errand::Fragment { place, index }, mailbox })
+        Some(Assignment { task: Task::Fragment { place, index }, mailbox })
     }
 
     fn due(&self, now: Time) -> Option<(usize, u32)> {
@@ -196,8 +196,8 @@ impl Correspondent {
         if let Some(newest) = newest {
             let lost = |flight: &super::outgoing::Flight| flight.sent + timer.reorder() < newest;
             for outgoing in &mut self.outgoing {
-                outgoing.recall(now, lost);
-                outgoing.hasten(now, timer);
+                outgoing.mark_lost(now, lost);
+                outgoing.expedite(now, timer);
             }
         }
         events
@@ -205,7 +205,7 @@ impl Correspondent {
 
     /// Marks as lost, and lets leave again, what is lost with the memory of these nodes. A mailbox
     /// that was at one of them gets nothing before it can be there again.
-    pub(super) fn recall(
+    pub(super) fn mark_lost(
         &mut self,
         now: Time,
         nodes: &BTreeSet<NodeNumber>,
@@ -217,15 +217,15 @@ impl Correspondent {
             }
         }
         for outgoing in &mut self.outgoing {
-            outgoing.recall(now, |flight| flight.is_passing(now, nodes, timer.transit));
-            outgoing.recall(now + timer.registration, |flight| flight.ends_at(nodes));
+            outgoing.mark_lost(now, |flight| flight.is_passing(now, nodes, timer.transit));
+            outgoing.mark_lost(now + timer.registration, |flight| flight.ends_at(nodes));
         }
     }
 
     /// Marks as lost what left longer than `age` ago, so that it leaves again.
-    pub(super) fn recall_older(&mut self, now: Time, age: Duration) {
+    pub(super) fn mark_older_lost(&mut self, now: Time, age: Duration) {
         for outgoing in &mut self.outgoing {
-            outgoing.recall(now, |flight| flight.sent + age < now);
+            outgoing.mark_lost(now, |flight| flight.sent + age < now);
         }
     }
 

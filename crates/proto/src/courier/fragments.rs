@@ -45,7 +45,7 @@ impl Fragments {
     }
 
     /// Ranges of held fragments, in order: first index and length.
-    pub(super) fn stretches(&self) -> impl Iterator<Item = (u32, u32)> {
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u32, u32)> {
         let mut next = 0;
         std::iter::from_fn(move || {
             let first = (next..self.count).find(|index| self.contains(*index))?;
@@ -67,21 +67,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_are_what_was_inserted() {
+    fn ranges_are_what_was_inserted() {
         let mut set = Fragments::none(200);
-        assert_eq!(set.stretches().count(), 0);
+        assert_eq!(set.ranges().count(), 0);
         for index in (3..70).chain([127, 128]).chain(190..200) {
             assert!(set.insert(index));
             assert!(!set.insert(index));
         }
         assert!(!set.insert(200));
         assert_eq!(set.held(), 67 + 2 + 10);
-        assert_eq!(set.stretches().collect::<Vec<_>>(), [(3, 67), (127, 2), (190, 10)]);
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(3, 67), (127, 2), (190, 10)]);
         assert!(!set.is_complete());
         (0..200).for_each(|index| {
             set.insert(index);
         });
         assert!(set.is_complete());
-        assert_eq!(set.stretches().collect::<Vec<_>>(), [(0, 200)]);
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(0, 200)]);
     }
 }

@@ -163,7 +163,7 @@ impl OutgoingMessage {
         let whole = acknowledgement.has(self.message.sequence);
         let part =
             acknowledgement.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
-        let part = part.map_or(&[][..], |(_, stretches)| stretches);
+        let part = part.map_or(&[][..], |(_, ranges)| ranges);
         let whole = whole.then_some((0, self.arrived.count()));
         for (first, len) in part.iter().copied().chain(whole) {
             let end = first.saturating_add(len).min(self.arrived.count());
@@ -188,7 +188,7 @@ impl OutgoingMessage {
     }
 
     /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`.
-    pub(super) fn recall(&mut self, due: Time, lost: impl Fn(&Flight) -> bool) {
+    pub(super) fn mark_lost(&mut self, due: Time, lost: impl Fn(&Flight) -> bool) {
         for flight in self.flights.values_mut() {
             if flight.due > due && lost(flight) {
                 flight.due = due;
@@ -198,7 +198,7 @@ impl OutgoingMessage {
 
     /// Expedites what waits for the recipient, which has shown that it is there: nothing waits
     /// longer than at first.
-    pub(super) fn hasten(&mut self, now: Time, timer: RetransmitTimer) {
+    pub(super) fn expedite(&mut self, now: Time, timer: RetransmitTimer) {
         for flight in self.flights.values_mut() {
             flight.unanswered = 0;
             flight.due = flight.due.min(now + timer.first);

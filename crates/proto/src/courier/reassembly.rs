@@ -173,9 +173,9 @@ impl Reassembly {
             Acknowledgement { below: self.next, ..Acknowledgement::default() };
         for (sequence, open) in &self.open {
             if !open.kept.is_complete() {
-                let stretches: Vec<_> = open.kept.stretches().collect();
-                if !stretches.is_empty() {
-                    acknowledgement.partial.push((*sequence, stretches));
+                let ranges: Vec<_> = open.kept.ranges().collect();
+                if !ranges.is_empty() {
+                    acknowledgement.partial.push((*sequence, ranges));
                 }
                 continue;
             }

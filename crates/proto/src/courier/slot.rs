@@ -14,7 +14,7 @@ use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
-use super::correspondent::{self, Errand, Turn};
+use super::correspondent::{self, Assignment, Task};
 use super::event::{Event, Trip};
 use super::grid::DueSlot;
 use super::pending::PendingReply;
@@ -154,19 +154,19 @@ impl<S: Suite> Courier<S> {
         if !self.events.has_room() {
             return None;
         }
-        let (to, turn) = self.next_turn(view, moment.now, rng)?;
+        let (to, assignment) = self.round_robin(view, moment.now, rng)?;
         let other = self.correspondents.get(&to)?;
-        let fragment = match turn.errand {
-            Errand::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
-            Errand::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
+        let fragment = match assignment.task {
+            Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
+            Task::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
         };
-        let mailbox = other.contact.mailboxes.get(turn.mailbox)?;
+        let mailbox = other.contact.mailboxes.get(assignment.mailbox)?;
         let built = match self.store(view, &other.contact, mailbox, &fragment, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,
             Ok(built) => Some(built),
         };
-        self.last_turn = Some(to);
+        self.last_served = Some(to);
         let (period, timer) = (self.roster.traffic.answer_period(), self.timer);
         let other = self.correspondents.get_mut(&to)?;
         let Some(Built { path, .. }) = &built else {
@@ -176,10 +176,10 @@ impl<S: Suite> Courier<S> {
             other.acknowledge = None;
             return None;
         };
-        other.used(turn.mailbox, moment.now, period);
-        match turn.errand {
-            Errand::Acknowledgement => other.acknowledge = None,
-            Errand::Fragment { place, index } => {
+        other.used(assignment.mailbox, moment.now, period);
+        match assignment.task {
+            Task::Acknowledgement => other.acknowledge = None,
+            Task::Fragment { place, index } => {
                 let outgoing = other.outgoing.get_mut(place)?;
                 let again = outgoing.leave(index, moment.now, path, timer, rng);
                 let trip = Trip { path: path.clone(), at: moment.now };
@@ -191,15 +191,20 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Finds the first correspondent after the last one for whom something is due.
-    fn next_turn(&self, view: &View<S>, now: Time, rng: &mut ChaCha20Rng) -> Option<(KeyId, Turn)> {
+    fn round_robin(
+        &self,
+        view: &View<S>,
+        now: Time,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<(KeyId, Assignment)> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
         let moment = correspondent::Moment { now, view, entry };
-        let after = |to: &KeyId| self.last_turn.is_none_or(|last| *to > last);
+        let after = |to: &KeyId| self.last_served.is_none_or(|last| *to > last);
         let (later, sooner): (Vec<_>, Vec<_>) =
             self.correspondents.iter().partition(|(to, _)| after(to));
         let mut all = later.into_iter().chain(sooner);
-        all.find_map(|(to, other)| Some((*to, other.turn(&moment, rng)?)))
+        all.find_map(|(to, other)| Some((*to, other.next_assignment(&moment, rng)?)))
     }
 
     /// Sends an envelope to an own mailbox, which only its owner can tell from others. It is

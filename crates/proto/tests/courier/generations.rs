@@ -84,7 +84,7 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     // Once alice knows of the new keys, she sends the message again at once.
     let (contact, key) = (world.couriers[bob].contact(), world.key_id(bob));
     world.couriers[alice].add_contact(contact);
-    world.couriers[alice].recall(START + SECOND * 150, key);
+    world.couriers[alice].mark_lost(START + SECOND * 150, key);
     world.run(START + SECOND * 190);
     assert_eq!(arrivals(&world, bob).len(), 2);
 }

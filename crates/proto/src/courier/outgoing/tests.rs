@@ -24,8 +24,8 @@ fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Time) {
     outgoing.fresh = outgoing.fresh.max(index + 1);
 }
 
-fn acknowledgement(stretches: &[(u32, u32)]) -> Acknowledgement {
-    Acknowledgement { below: 3, runs: Vec::new(), partial: vec![(3, stretches.to_vec())] }
+fn acknowledgement(ranges: &[(u32, u32)]) -> Acknowledgement {
+    Acknowledgement { below: 3, runs: Vec::new(), partial: vec![(3, ranges.to_vec())] }
 }
 
 #[test]
@@ -60,8 +60,9 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     let newest = outgoing.acknowledge(&acknowledgement(&[(0, 1), (2, 2)]));
     assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
     assert_eq!(outgoing.in_flight(), 2);
-    outgoing
-        .recall(NOW + Duration::from_secs(10), |flight| flight.sent < NOW + Duration::from_secs(2));
+    outgoing.mark_lost(NOW + Duration::from_secs(10), |flight| {
+        flight.sent < NOW + Duration::from_secs(2)
+    });
     assert_eq!(outgoing.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
     assert!(!outgoing.has_arrived());
     outgoing.acknowledge(&Acknowledgement { below: 4, ..Acknowledgement::default() });
@@ -106,7 +107,7 @@ fn a_sign_of_life_ends_long_time_outs() {
         let flight = Flight { sent: NOW, due, times: 9, unanswered: 9, way: Vec::new() };
         outgoing.flights.insert(index, flight);
     }
-    outgoing.hasten(NOW, timer);
+    outgoing.expedite(NOW, timer);
     let left: Vec<_> =
         outgoing.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
     assert_eq!(left, [(timer.first / 2, 0), (timer.first, 0)]);
