@@ -15,7 +15,7 @@ use rohrpost_fuzz::toy::Toy;
 use rohrpost_fuzz::{path, rng};
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{
-    Hop, HopSecretKey, NodeNumber, Packet, Route, SessionId, Suite, Surb, SurbOpener, build_surb,
+    PathHop, HopSecretKey, NodeNumber, Packet, Route, SessionId, Suite, Surb, SurbOpener, build_surb,
     open_header,
 };
 use rohrpost_proto::hop::Refusal;
@@ -325,7 +325,7 @@ fn block(owner: u8) -> Vec<u8> {
 
 fn surb(owner: u8) -> (Surb<Toy>, SurbOpener<Toy>) {
     let route = Route::reply(SessionId::new([owner; 16]));
-    let hops = [Hop { key: HOP.public(), route }];
+    let hops = [PathHop { key: HOP.public(), route }];
     build_surb(NodeNumber::new(0), &hops, &mut rng(80 + owner)).expect("one hop with a valid key")
 }
 

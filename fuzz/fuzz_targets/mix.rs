@@ -18,7 +18,7 @@ use rohrpost_fuzz::path::generation as spare_generation;
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::{
-    BufferPool, Delay, Generation, HOPS, Hop as PathHop, HopPublicKey, HopSecretKey, NodeNumber,
+    BufferPool, Delay, Generation, HOPS, PathHop, HopPublicKey, HopSecretKey, NodeNumber,
     Packet, Route, SessionId, ShortGeneration, Suite, wrap,
 };
 use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame};

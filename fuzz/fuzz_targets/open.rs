@@ -15,7 +15,7 @@ use rohrpost_packet::envelope::{
     fragment_body_len, seal,
 };
 use rohrpost_packet::{
-    Classic, Delay, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, SessionId,
+    Classic, Delay, HOPS, PathHop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, SessionId,
     ShortGeneration, Suite, Surb, SurbError, build_surb, open_header,
 };
 use rohrpost_proto::instruction::{
@@ -183,7 +183,7 @@ fn reply(hops: u8, at: u8, cut: u8, changes: &[Change], body: &[u8]) {
     };
     let keys = &HOPS_OF_REPLIES;
     let path: Vec<_> =
-        (0..len).map(|layer| Hop { key: keys[layer].public(), route: route(layer) }).collect();
+        (0..len).map(|layer| PathHop { key: keys[layer].public(), route: route(layer) }).collect();
     let (surb, opener) = build_surb(NodeNumber::new(3), &path, &mut rng(36)).expect("four hops");
     let body = &body[..body.len().min(Toy::BODY_LEN)];
     let mut packet = surb.reply(body).expect("cut to a body's length");
@@ -231,7 +231,7 @@ fn context() -> RelayContext {
 
 static PULL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let keys = path::keys::<Classic>();
-    let hops = [Hop { key: keys[0].public(), route: Route::own_loop() }];
+    let hops = [PathHop { key: keys[0].public(), route: Route::own_loop() }];
     let (surb, _) = build_surb(NodeNumber::new(3), &hops, &mut rng(37)).expect("one hop");
     let context = context();
     let request = PullRequest {

@@ -2,7 +2,7 @@
 
 use arbitrary::Arbitrary;
 use rohrpost_packet::{
-    Command, Delay, Generation, HOPS, Hop, HopPublicKey, HopSecretKey, NodeNumber, Packet, Route,
+    Command, Delay, Generation, HOPS, PathHop, HopPublicKey, HopSecretKey, NodeNumber, Packet, Route,
     SessionId, ShortGeneration, Suite, wrap,
 };
 
@@ -72,6 +72,6 @@ pub fn packet<S: Suite>(
     let hop = |(key, route): (&HopSecretKey<S>, &Route)| (key.public().clone(), *route);
     let hops: Vec<(HopPublicKey<S>, Route)> =
         keys[first_layer..].iter().zip(&routes[first_layer..]).map(hop).collect();
-    let hops: Vec<_> = hops.iter().map(|(key, route)| Hop { key, route: *route }).collect();
+    let hops: Vec<_> = hops.iter().map(|(key, route)| PathHop { key, route: *route }).collect();
     wrap(first_layer, &hops, body, &mut rng(20)).expect("four hops of valid keys, a fitting body")
 }

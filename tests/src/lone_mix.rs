@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rohrpost_packet::{
-    Generation, Hop as PathHop, HopPublicKey, HopSecretKey, NodeNumber, Packet, Route, SessionId,
+    Generation, HopPublicKey, HopSecretKey, NodeNumber, Packet, PathHop, Route, SessionId,
     open_header, wrap,
 };
 use rohrpost_proto::delay::exponential;

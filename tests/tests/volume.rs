@@ -5,7 +5,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rohrpost_packet::{
-    Delay, Generation, HOPS, Hop, HopSecretKey, NodeNumber, Opened, Packet, Route, Suite,
+    Delay, Generation, HOPS, HopSecretKey, NodeNumber, Opened, Packet, PathHop, Route, Suite,
     open_header, wrap,
 };
 use rohrpost_proto::hop::Refusal;
@@ -79,7 +79,7 @@ fn what_a_toy_packet_costs() {
     let forward = Route::forward(NORTH, Generation::new(1).short(), Delay::ZERO);
     let routes = [forward, forward, forward, Route::deliver()];
     let hops: Vec<_> =
-        keys.iter().zip(routes).map(|(key, route)| Hop { key: key.public(), route }).collect();
+        keys.iter().zip(routes).map(|(key, route)| PathHop { key: key.public(), route }).collect();
     let mut clock = CpuClock::start();
     let mut lap = || std::mem::replace(&mut clock, CpuClock::start()).elapsed() / PACKETS;
     let packets: Vec<Packet<Toy>> =

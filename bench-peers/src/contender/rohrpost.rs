@@ -3,7 +3,7 @@
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
 use rohrpost_packet::{
-    Classic, Delay, Generation, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, Suite,
+    Classic, Delay, Generation, HOPS, PathHop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, Suite,
     open_header, wrap,
 };
 
@@ -57,7 +57,7 @@ fn build<S: Suite>(
     let forward = Route::forward(NodeNumber::new(1), keys[0].generation().short(), DELAY);
     let routes = [forward, forward, forward, Route::deliver()];
     let hops: Vec<_> =
-        keys.iter().zip(routes).map(|(key, route)| Hop { key: key.public(), route }).collect();
+        keys.iter().zip(routes).map(|(key, route)| PathHop { key: key.public(), route }).collect();
     wrap(0, &hops, message, rng).map_err(|error| error.to_string())
 }
 

@@ -9,7 +9,7 @@ use rohrpost_packet::envelope::{
     fragment_body_len, seal,
 };
 use rohrpost_packet::{
-    Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
+    Classic, Delay, Generation, HopSecretKey, Hybrid, NodeNumber, PathHop, Route, SessionId, Suite,
     build_surb, wrap,
 };
 
@@ -17,10 +17,10 @@ fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([1; 32])
 }
 
-fn path<S: Suite>(key: &HopSecretKey<S>, end: Route) -> [Hop<'_, S>; 4] {
+fn path<S: Suite>(key: &HopSecretKey<S>, end: Route) -> [PathHop<'_, S>; 4] {
     let forward =
         Route::forward(NodeNumber::new(1), key.generation().short(), Delay::from_micros(7));
-    [forward, forward, forward, end].map(|route| Hop { key: key.public(), route })
+    [forward, forward, forward, end].map(|route| PathHop { key: key.public(), route })
 }
 
 /// Measures four layers around a full body, and a reply block.

@@ -7,8 +7,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand_core::Rng;
 use rohrpost_packet::stage::{Keys, MlKem, decapsulate};
 use rohrpost_packet::{
-    Classic, Delay, Generation, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, Suite,
-    open_header, wrap,
+    Classic, Delay, Generation, HOPS, HopSecretKey, Hybrid, NodeNumber, Packet, PathHop, Route,
+    Suite, open_header, wrap,
 };
 
 fn rng() -> ChaCha20Rng {
@@ -24,7 +24,7 @@ fn packet<S: Suite>(key: &HopSecretKey<S>) -> Packet<S> {
     let forward =
         Route::forward(NodeNumber::new(1), key.generation().short(), Delay::from_micros(7));
     let hops = [forward, forward, forward, Route::deliver()];
-    let hops = hops.map(|route| Hop { key: key.public(), route });
+    let hops = hops.map(|route| PathHop { key: key.public(), route });
     wrap(0, &hops, &vec![7; S::BODY_LEN], &mut rng()).unwrap()
 }
 

@@ -13,7 +13,7 @@ use crate::packet::Packet;
 use crate::size::{HOPS, ROUTE_LEN};
 use crate::suite::Suite;
 use crate::wrap::build_header;
-use crate::wrap::{Hop, WrapError};
+use crate::wrap::{PathHop, WrapError};
 
 /// Wraps `inner`, as it is to leave the hop in `layer` (0 to 3), in that hop's layer.
 ///
@@ -24,7 +24,7 @@ use crate::wrap::{Hop, WrapError};
 /// There is no such layer, or the hop's key is unusable.
 pub fn wrap_layer<S: Suite>(
     layer: usize,
-    hop: &Hop<'_, S>,
+    hop: &PathHop<'_, S>,
     inner: &Packet<S>,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Packet<S>, WrapError> {
@@ -61,7 +61,7 @@ mod tests {
         let route = Route::forward(NodeNumber::new(3), next, Delay::from_micros(11));
         for layer in 0..HOPS {
             let inner = Packet::<S>::random(&mut rng);
-            let hop = Hop { key: key.public(), route };
+            let hop = PathHop { key: key.public(), route };
             let packet = wrap_layer(layer, &hop, &inner, &mut rng).unwrap();
             let opened = open_header(packet, layer, &key).unwrap();
             assert!(*opened.route() == route);
@@ -71,7 +71,7 @@ mod tests {
             assert!(left.as_bytes()[header..S::HEADER_LEN].iter().all(|byte| *byte == 0));
             assert_eq!(left.payload(), inner.payload());
         }
-        let hop = Hop { key: key.public(), route };
+        let hop = PathHop { key: key.public(), route };
         let beyond = wrap_layer(HOPS, &hop, &Packet::<S>::random(&mut rng), &mut rng);
         assert_eq!(beyond.err(), Some(WrapError::Path));
     }

@@ -39,4 +39,4 @@ pub use size::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
 pub use suite::{Classic, ClassicSecret, Hybrid, HybridSecret, SharedSecret, Suite, SuiteId};
 pub use surb::{Surb, SurbError, SurbOpener, build_surb};
 pub use unwrap::{Opened, UnwrapError, open_header};
-pub use wrap::{Hop, WrapError, wrap};
+pub use wrap::{PathHop, WrapError, wrap};

@@ -13,7 +13,7 @@ use crate::payload::{Body, Garbage};
 use crate::payload::{PayloadKey, lay_out};
 use crate::size::HOPS;
 use crate::suite::Suite;
-use crate::wrap::{Hop, WrapError};
+use crate::wrap::{PathHop, WrapError};
 use crate::wrap::{build_header, payload_keys};
 
 /// A reply block: first hop, header, and the key of the innermost payload layer.
@@ -134,7 +134,7 @@ impl<S: Suite> SurbOpener<S> {
 /// The path does not fit, or a key is unusable.
 pub fn build_surb<S: Suite>(
     first_hop: NodeNumber,
-    hops: &[Hop<'_, S>],
+    hops: &[PathHop<'_, S>],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Surb<S>, SurbOpener<S>), WrapError> {
     let first = hops.first().filter(|_| hops.len() <= HOPS).ok_or(WrapError::Path)?;

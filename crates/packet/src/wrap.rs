@@ -12,7 +12,7 @@ use crate::size::{HOPS, ROUTE_LEN, TAG_LEN};
 use crate::suite::Suite;
 
 /// A hop of a path as the builder of the packet sees it.
-pub struct Hop<'a, S: Suite> {
+pub struct PathHop<'a, S: Suite> {
     /// The hop's current public key.
     pub key: &'a HopPublicKey<S>,
     /// The instruction for the hop.
@@ -29,7 +29,7 @@ pub struct Hop<'a, S: Suite> {
 /// The path or the body does not fit, or a key is unusable.
 pub fn wrap<S: Suite>(
     first_layer: usize,
-    hops: &[Hop<'_, S>],
+    hops: &[PathHop<'_, S>],
     body: &[u8],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Packet<S>, WrapError> {
@@ -57,7 +57,7 @@ pub fn wrap<S: Suite>(
 /// for a whole path, random padding for a SURB that ends at a mix.
 pub(crate) fn build_header<S: Suite>(
     first_layer: usize,
-    hops: &[Hop<'_, S>],
+    hops: &[PathHop<'_, S>],
     header: &mut [u8],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Vec<HopKeys>, WrapError> {

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::stage::decapsulate;
 use rohrpost_packet::{
-    Classic, Delay, Generation, HOPS, Hop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, Suite,
-    open_header, wrap,
+    Classic, Delay, Generation, HOPS, HopSecretKey, Hybrid, NodeNumber, Packet, PathHop, Route,
+    Suite, open_header, wrap,
 };
 
 /// The system's allocator, counting what this thread takes from it. aws-lc has its own (`malloc`),
@@ -52,7 +52,7 @@ fn only_decapsulation_allocates<S: Suite>(per_decapsulation: usize) {
     let short = key.generation().short();
     let forward = Route::forward(NodeNumber::new(1), short, Delay::from_micros(7));
     let routes = [forward, forward, forward, Route::deliver()];
-    let hops = routes.map(|route| Hop { key: key.public(), route });
+    let hops = routes.map(|route| PathHop { key: key.public(), route });
     let bytes = wrap(0, &hops, b"text", &mut rng).unwrap().into_buffer();
     let ciphertext = &bytes[..S::CIPHERTEXT_LEN];
     let (alone, _) = allocations(|| decapsulate(&key, ciphertext).unwrap());

@@ -5,7 +5,7 @@ use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_packet::{
-    Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Opened, Packet, Route,
+    Classic, Delay, Generation, HopSecretKey, Hybrid, NodeNumber, Opened, Packet, PathHop, Route,
     SessionId, Suite, Surb, UnwrapError, WrapError, build_surb, open_header, wrap,
 };
 
@@ -32,13 +32,13 @@ impl<S: Suite> Nodes<S> {
     }
 
     /// Hops from `first` to `last` (exclusive), the last ending as `end` says.
-    fn hops(&self, first: usize, last: usize, end: Route) -> Vec<Hop<'_, S>> {
+    fn hops(&self, first: usize, last: usize, end: Route) -> Vec<PathHop<'_, S>> {
         let hop = |layer: usize| {
             let next = NodeNumber::new(u32::try_from(layer + 1).unwrap());
             let generation = self.keys[(layer + 1) % HOPS].generation().short();
             let forward = Route::forward(next, generation, Delay::from_micros(7));
             let route = if layer + 1 == last { end } else { forward };
-            Hop { key: self.keys[layer].public(), route }
+            PathHop { key: self.keys[layer].public(), route }
         };
         (first..last).map(hop).collect()
     }

@@ -13,7 +13,7 @@ use rohrpost_packet::envelope::{
     Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret, seal,
 };
 use rohrpost_packet::{
-    Classic, Delay, Generation, Hop, HopSecretKey, Hybrid, NodeNumber, Route, SessionId, Suite,
+    Classic, Delay, Generation, HopSecretKey, Hybrid, NodeNumber, PathHop, Route, SessionId, Suite,
     Surb, build_surb, open_header, wrap,
 };
 
@@ -42,14 +42,14 @@ fn vectors<S: Suite>() -> String {
     for (layer, key) in keys.iter().enumerate() {
         line(&mut text, &format!("public key {layer}"), key.public().as_bytes());
     }
-    let hops = |end: Route| -> Vec<Hop<'_, S>> {
+    let hops = |end: Route| -> Vec<PathHop<'_, S>> {
         (0..4_usize)
             .map(|layer| {
                 let next = NodeNumber::new(u32::try_from(layer + 11).unwrap());
                 let generation = keys[(layer + 1) % 4].generation().short();
                 let delay = Delay::from_micros(250_000);
                 let forward = Route::forward(next, generation, delay);
-                Hop { key: keys[layer].public(), route: if layer == 3 { end } else { forward } }
+                PathHop { key: keys[layer].public(), route: if layer == 3 { end } else { forward } }
             })
             .collect()
     };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::{Delay, HOPS, Hop, NodeNumber, Route, Suite};
+use rohrpost_packet::{Delay, HOPS, NodeNumber, PathHop, Route, Suite};
 
 use crate::delay::exponential;
 use crate::directory::roster::RosterNode;
@@ -92,7 +92,7 @@ impl Path {
         &self,
         view: &'a View<S>,
         end: Route,
-    ) -> Result<Vec<Hop<'a, S>>, NoPath> {
+    ) -> Result<Vec<PathHop<'a, S>>, NoPath> {
         let key = |node| view.key(node).ok_or(NoPath { position: HOPS - 1 });
         let mut hops = Vec::with_capacity(self.hops.len());
         for pair in self.hops.windows(2) {
@@ -101,10 +101,10 @@ impl Path {
             };
             let generation = key(*next)?.generation().short();
             let route = Route::forward(*next, generation, *delay);
-            hops.push(Hop { key: key(*node)?, route });
+            hops.push(PathHop { key: key(*node)?, route });
         }
         let (last, _) = self.hops.last().expect("a path has at least its last node");
-        hops.push(Hop { key: key(*last)?, route: end });
+        hops.push(PathHop { key: key(*last)?, route: end });
         Ok(hops)
     }
 }

@@ -4,7 +4,7 @@
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rohrpost_packet::{
-    Classic, Generation, Hop as PathHop, HopPublicKey, Packet, Route, ShortGeneration, wrap,
+    Classic, Generation, HopPublicKey, Packet, PathHop, Route, ShortGeneration, wrap,
 };
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use rohrpost_measure::process::available_memory;
 use rohrpost_packet::{
-    Buffer, Delay, HEADROOM, Hop, HopPublicKey, NodeNumber, Packet, Route, ShortGeneration, Suite,
-    WrapError, wrap_layer,
+    Buffer, Delay, HEADROOM, HopPublicKey, NodeNumber, Packet, PathHop, Route, ShortGeneration,
+    Suite, WrapError, wrap_layer,
 };
 use rohrpost_proto::delay::exponential;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, frame_len};
@@ -132,7 +132,7 @@ pub(super) fn packet<S: Suite>(
     rng.fill_bytes(&mut inner);
     inner[HEADROOM + S::HEADER_LEN..][..MARK_LEN].copy_from_slice(&mark.to_be_bytes());
     let inner = Packet::from_buffer(inner).map_err(|_| WrapError::Path)?;
-    let hop = Hop { key: &target.key, route };
+    let hop = PathHop { key: &target.key, route };
     let packet = wrap_layer(target.layer, &hop, &inner, rng)?;
     Ok(Frame { generation: target.key.generation().short(), packet })
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::envelope::{Envelope, NetworkId};
 use rohrpost_packet::{
-    Classic, Generation, Hop, HopSecretKey, NodeNumber, Route, SessionId, SurbOpener, build_surb,
-    open_header,
+    Classic, Generation, HopSecretKey, NodeNumber, PathHop, Route, SessionId, SurbOpener,
+    build_surb, open_header,
 };
 
 use super::*;
@@ -50,7 +50,7 @@ fn stage(limits: MailboxLimits) -> Stage {
 impl Stage {
     fn pull_body(&mut self, acks: &[EnvelopeId]) -> (Vec<u8>, SurbOpener<Classic>) {
         let route = Route::reply(SessionId::new([7; 16]));
-        let hops = [Hop { key: self.hop.public(), route }];
+        let hops = [PathHop { key: self.hop.public(), route }];
         let (surb, opener) = build_surb(MIX, &hops, &mut self.rng).unwrap();
         let request = PullRequest {
             key: &self.owner,
