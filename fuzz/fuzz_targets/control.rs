@@ -13,7 +13,7 @@ use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::descriptor::{
     Descriptor, DescriptorBook, DescriptorRefusal, MAX_KEY_LEN, SignedDescriptor,
 };
-use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
 use rohrpost_proto::time::Time;
@@ -112,7 +112,7 @@ fn descriptor(choice: &DescriptorChoice<'_>, changes: &[Change]) {
 fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
     let descriptors = &choice.descriptors[..choice.descriptors.len().min(12)];
     let relay = NodeNumber::new(node(choice.relay));
-    let document = Document {
+    let document = NetworkDocument {
         roster_version: ROSTER.version,
         roster_hash: if choice.right_roster { ROSTER.hash } else { [0; 32] },
         number: choice.number,
@@ -138,7 +138,7 @@ fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
 }
 
 /// Checks that keys which are none of the suite's are left out.
-fn view(document: &Document) {
+fn view(document: &NetworkDocument) {
     let text = roster_text();
     let roster = Roster::verify(&text, &sign(&text), &TRUST, NOW).expect("the fixed roster");
     let view = View::<Classic>::new(Arc::new(roster), document);

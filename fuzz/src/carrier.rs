@@ -7,7 +7,7 @@ use rohrpost_packet::{
     Command, Generation, HopSecretKey, NodeNumber, Packet, ReplyId, open_header,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::directory::view::View;
@@ -64,7 +64,7 @@ impl Carrier {
             };
             SignedDescriptor::sign(descriptor, &node_key(number.get()))
         };
-        let document = Document {
+        let document = NetworkDocument {
             roster_version: ROSTER.version,
             roster_hash: ROSTER.hash,
             number: 1,

@@ -7,7 +7,7 @@ use rohrpost_node::{Follower, Handle, Node};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::descriptor::DescriptorBook;
-use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::lock::Unpoison;
@@ -100,7 +100,7 @@ impl<S: Suite> Gatherer<S> {
         if let Some(own) = own {
             self.hear(now, self.number, own);
         }
-        let document = Document::of(&self.roster, &mut self.book, start, now);
+        let document = NetworkDocument::of(&self.roster, &mut self.book, start, now);
         if document.descriptors.is_empty() {
             return None;
         }

@@ -10,7 +10,7 @@ use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
-use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::entry::{Entry, SessionHandle};
@@ -204,7 +204,7 @@ impl<S: Suite> RelayDuty<S> {
         number: NodeNumber,
         roster: &Roster,
     ) -> SignedDocument {
-        let document = Document::of(roster, &mut self.book, now, now);
+        let document = NetworkDocument::of(roster, &mut self.book, now, now);
         SignedDocument::sign(document, number, &node_key(number))
     }
 }

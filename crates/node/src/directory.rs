@@ -9,7 +9,7 @@ use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::view::View;
@@ -98,7 +98,7 @@ impl<S: Suite> Follower<S> {
     ///
     /// A number is bound to its start, and a start far ahead of the own clock is refused: else one
     /// relay could hand out a number so high that no other's document is ever newer.
-    pub fn adopt(&mut self, document: &Document) -> bool {
+    pub fn adopt(&mut self, document: &NetworkDocument) -> bool {
         let number = document.start.slot(self.roster.directory.document_interval);
         let ahead = document.start.since(self.clock.now()) > CLOCK_TOLERANCE;
         if document.number <= self.newest || document.number != number.number() || ahead {

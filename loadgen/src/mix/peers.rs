@@ -14,7 +14,7 @@ use rohrpost_node::read_signing_key;
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::directory::control::{ControlMessage, MAX_CONTROL_LEN};
 use rohrpost_proto::directory::descriptor::DescriptorBook;
-use rohrpost_proto::directory::document::{Document, SignedDocument};
+use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::frame::frame_len;
@@ -251,7 +251,7 @@ impl<S: Suite> Herald<S> {
     /// Signs a document as every relay and hands it out; tells when the next is due.
     fn speak(&mut self) -> Time {
         let now = self.clock.now();
-        let document = Document::of(&self.roster, &mut self.book, now, now);
+        let document = NetworkDocument::of(&self.roster, &mut self.book, now, now);
         if document.descriptors.is_empty() {
             return now + FIRST;
         }

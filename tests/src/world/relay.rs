@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{NodeNumber, Suite};
-use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
 
@@ -119,7 +119,7 @@ impl<S: Suite> World<S> {
     /// Gives a mix a network document, which it takes over as the follower of a real node does: if
     /// it is newer than what came from any relay, and does not start far ahead of the mix's own
     /// clock.
-    fn follow(&mut self, mix: NodeNumber, document: &Document, view: &Arc<View<S>>) {
+    fn follow(&mut self, mix: NodeNumber, document: &NetworkDocument, view: &Arc<View<S>>) {
         let Some(node) = self.nodes.get_mut(&mix) else {
             return;
         };

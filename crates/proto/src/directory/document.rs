@@ -19,7 +19,7 @@ pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// Network document: the keys that all parties of a network need to build packets.
 #[derive(Clone)]
-pub struct Document {
+pub struct NetworkDocument {
     /// Version of the roster that the document belongs to.
     pub roster_version: u32,
     /// Hash of the roster that the document belongs to.
@@ -37,14 +37,14 @@ pub struct Document {
 /// A network document and who signed it.
 #[derive(Clone)]
 pub struct SignedDocument {
-    document: Document,
+    document: NetworkDocument,
     signatures: Vec<(NodeNumber, Signature)>,
 }
 
 impl SignedDocument {
     /// Signs a network document as one relay.
     #[must_use]
-    pub fn sign(document: Document, relay: NodeNumber, key: &SigningKey) -> Self {
+    pub fn sign(document: NetworkDocument, relay: NodeNumber, key: &SigningKey) -> Self {
         let signature = key.sign(LABEL, &document.encode());
         Self { document, signatures: vec![(relay, signature)] }
     }
@@ -54,7 +54,11 @@ impl SignedDocument {
     ///
     /// # Errors
     /// The reason why the document is not to be trusted.
-    pub fn verify(self, roster: &Roster, relay: NodeNumber) -> Result<Document, DocumentRefusal> {
+    pub fn verify(
+        self,
+        roster: &Roster,
+        relay: NodeNumber,
+    ) -> Result<NetworkDocument, DocumentRefusal> {
         let bytes = self.document.encode();
         let signed = self.signatures.iter().find(|(signer, _)| *signer == relay);
         let identity = roster.node(relay).map(|node| node.identity);
@@ -101,7 +105,7 @@ impl SignedDocument {
     /// The bytes are malformed; whether the document is true is up to [`Self::verify`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let document = Document::decode(&mut reader)?;
+        let document = NetworkDocument::decode(&mut reader)?;
         let mut signatures = Vec::new();
         for _ in 0..reader.u16()? {
             signatures.push((NodeNumber::new(reader.u32()?), Signature::new(reader.array()?)));
@@ -111,7 +115,7 @@ impl SignedDocument {
     }
 }
 
-impl Document {
+impl NetworkDocument {
     /// Network document of the interval in which `start` lies, of the current descriptors of a
     /// book.
     #[must_use]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 
-use crate::directory::document::Document;
+use crate::directory::document::NetworkDocument;
 use crate::directory::roster::{Roster, RosterNode};
 
 /// State of the network as a builder of packets knows it.
@@ -19,7 +19,7 @@ impl<S: Suite> View<S> {
     /// Makes the view that a verified network document gives; nodes with unusable keys are left
     /// out.
     #[must_use]
-    pub fn new(roster: Arc<Roster>, document: &Document) -> Self {
+    pub fn new(roster: Arc<Roster>, document: &NetworkDocument) -> Self {
         let usable = document.descriptors.iter().filter_map(|signed| {
             let descriptor = signed.descriptor();
             let right = descriptor.suite == S::ID && roster.node(descriptor.node).is_some();

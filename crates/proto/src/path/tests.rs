@@ -6,7 +6,7 @@ use rohrpost_packet::{Classic, Generation, HopSecretKey};
 
 use super::*;
 use crate::directory::descriptor::{Descriptor, SignedDescriptor};
-use crate::directory::document::Document;
+use crate::directory::document::NetworkDocument;
 use crate::directory::roster::{Role, Roster, SuiteName, Traffic};
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
@@ -69,7 +69,7 @@ fn view(down: &[u32]) -> View<Classic> {
         };
         SignedDescriptor::sign(descriptor, &node_key(number))
     };
-    let document = Document {
+    let document = NetworkDocument {
         roster_version: 1,
         roster_hash: roster.hash,
         number: 1,

@@ -16,7 +16,7 @@ use rohrpost_proto::courier::{
     Account, Attachment, Courier, CourierConfig, Departure, Event, Message, OwnMailbox,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::Document;
+use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
@@ -154,7 +154,7 @@ impl World {
             };
             SignedDescriptor::sign(descriptor, &node_key(node.get()))
         });
-        let document = Document {
+        let document = NetworkDocument {
             roster_version: self.roster.version,
             roster_hash: self.roster.hash,
             number: 1,
