@@ -13,7 +13,7 @@ use rohrpost_proto::instruction::{MailboxId, WriteKey};
 #[derive(Clone)]
 pub struct Address {
     /// Number of the address version, which rises: a newer one replaces an older.
-    pub generation: u64,
+    pub version: u64,
     /// Incarnation since which the client counts the messages of the contact that hears this. If it
     /// changes, the client does not know any more what came before, and the contact's messages are
     /// to be numbered anew.
@@ -32,7 +32,7 @@ impl Address {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.version.to_be_bytes());
         bytes.extend_from_slice(&self.counts_since.to_be_bytes());
         encode_contact(&self.contact, &mut bytes);
         bytes
@@ -48,7 +48,7 @@ impl Address {
             return Err(AddressError);
         }
         Ok(Self {
-            generation: u64::from_be_bytes(take(&mut rest)?),
+            version: u64::from_be_bytes(take(&mut rest)?),
             counts_since: u32::from_be_bytes(take(&mut rest)?),
             contact: decode_contact(rest)?,
         })
@@ -118,7 +118,7 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
-        Address { generation: 0x0102, counts_since: 0x0a0b_0c0d, contact }
+        Address { version: 0x0102, counts_since: 0x0a0b_0c0d, contact }
     }
 
     #[test]

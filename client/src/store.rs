@@ -4,16 +4,16 @@
 //! and after a crash at any point the store is as some method left it. Each method is one
 //! transaction and blocks on the disk; an asynchronous caller gives it a thread.
 //!
-//! Each file has its tables: own keys and address versions (`account`, `generations`), contacts,
+//! Each file has its tables: own keys and address versions (`account`, `versions`), contacts,
 //! outbox, inbox. Times are since the Unix epoch, by the caller's clock.
 
 mod account;
+mod address_versions;
 mod contact;
 mod contacts;
 mod error;
 mod file;
 mod fragments;
-mod generations;
 mod inbox;
 mod outbox;
 mod record;
@@ -54,7 +54,7 @@ impl Store {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
             next_incarnation(tx, now)?;
             keep_for(tx, KEEP)?;
-            generations::found(tx, profile, now)
+            address_versions::found(tx, profile, now)
         })?;
         Ok(Self { vault })
     }
@@ -144,12 +144,12 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
         contact.counts_since = incarnation;
         outbox::renumber(tx, &mut contact, incarnation)?;
     }
-    generations::begin_anew(tx, now)
+    address_versions::begin_anew(tx, now)
 }
 
 /// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
-    let keyed = [STATE, generations::PREKEYS, contact::CONTACTS].into_iter();
+    let keyed = [STATE, address_versions::PREKEYS, contact::CONTACTS].into_iter();
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }

@@ -143,7 +143,7 @@ impl AgentTask {
             fingerprint: Fingerprint::of(network, &known.address.contact.identity).to_string(),
             verified: known.verified,
             blocked: known.blocked,
-            answers: known.address.generation > 0,
+            answers: known.address.version > 0,
             name: known.name,
         };
         Ok(self.store.with(Store::contacts)?.into_iter().map(entry).collect())

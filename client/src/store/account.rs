@@ -23,7 +23,7 @@ pub(super) struct AccountRecord {
     identity: Hex<32>,
     /// Number of the address version, which rises with every change of prekey, write keys or
     /// mailboxes.
-    pub(super) generation: u64,
+    pub(super) address_version: u64,
     /// Begin of the address version, in Unix seconds.
     rolled: u64,
     /// Time at which the write keys of cards were made, in Unix seconds.
@@ -48,7 +48,7 @@ struct MailboxRecord {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PrekeyRecord {
-    pub(super) generation: u64,
+    pub(super) address_version: u64,
     /// Time at which the prekey was made, in Unix seconds.
     made: u64,
     /// Time at which the next prekey took its place, in Unix seconds.
@@ -79,7 +79,7 @@ impl AccountRecord {
             version: 1,
             entry: profile.entry.get(),
             identity: Hex(*account.identity.to_seed()),
-            generation: 1,
+            address_version: 1,
             rolled: now.as_secs(),
             cards_made: now.as_secs(),
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
@@ -90,14 +90,14 @@ impl AccountRecord {
 
     /// True if a day has passed since the address version began.
     pub(super) fn is_due(&self, now: Duration) -> bool {
-        now.as_secs().saturating_sub(self.rolled) >= GENERATION.as_secs()
+        now.as_secs().saturating_sub(self.rolled) >= ADDRESS_PERIOD.as_secs()
     }
 
     /// Begins the next address version: new write keys, and new ones for cards when it is time or
     /// the old ones are refused.
     pub(super) fn roll(&mut self, now: Duration, old: OldKeys) -> PrekeyRecord {
         let refused = old == OldKeys::Refuse;
-        self.generation += 1;
+        self.address_version += 1;
         self.rolled = now.as_secs();
         let new_cards =
             refused || now.as_secs().saturating_sub(self.cards_made) >= CARD_KEYS.as_secs();
@@ -112,7 +112,7 @@ impl AccountRecord {
                 mailbox.card_key_before = (!refused).then_some(before);
             }
         }
-        PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.generation, now)
+        PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.address_version, now)
     }
 
     /// Puts another mailbox at `to` in the place of the one at `from`; false if there is none.
@@ -176,8 +176,13 @@ impl MailboxRecord {
 }
 
 impl PrekeyRecord {
-    fn of(prekey: &PrekeySecret, generation: u64, now: Duration) -> Self {
-        Self { generation, made: now.as_secs(), superseded: None, seed: Hex(*prekey.to_seed()) }
+    fn of(prekey: &PrekeySecret, address_version: u64, now: Duration) -> Self {
+        Self {
+            address_version,
+            made: now.as_secs(),
+            superseded: None,
+            seed: Hex(*prekey.to_seed()),
+        }
     }
 
     /// True if nothing that may still be opened was sealed to this prekey: it was made two
@@ -194,7 +199,7 @@ fn random_write_key() -> Hex<32> {
 }
 
 /// Time for which an address version lasts.
-pub(super) const GENERATION: Duration = Duration::from_secs(86_400);
+pub(super) const ADDRESS_PERIOD: Duration = Duration::from_secs(86_400);
 /// Time for which write keys of cards are handed out, and for as long again accepted; longer than a
 /// card holds.
 const CARD_KEYS: Duration = Duration::from_secs(7 * 86_400);

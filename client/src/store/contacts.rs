@@ -10,7 +10,7 @@ use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{fragments, generations, outbox};
+use super::{address_versions, fragments, outbox};
 use crate::address::Address;
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
             let incarnation = next_incarnation(tx, now)?;
             let known = KnownContact {
                 name: name.to_owned(),
-                address: Address { generation: 0, counts_since: 0, contact: contact.clone() },
+                address: Address { version: 0, counts_since: 0, contact: contact.clone() },
                 verified: false,
                 blocked: false,
                 added: now,
@@ -57,7 +57,7 @@ impl Store {
                 counted_since: 0,
             };
             put(tx, &known)?;
-            generations::notify(tx, key, now)
+            address_versions::notify(tx, key, now)
         })
     }
 
@@ -110,7 +110,7 @@ impl Store {
             put(tx, &contact)?;
             outbox::drop_all(tx, contact.key(), now)?;
             fragments::drop_below(tx, contact.key(), u64::MAX)?;
-            generations::roll(tx, now, OldKeys::Refuse)?;
+            address_versions::roll(tx, now, OldKeys::Refuse)?;
             Ok(contact.key())
         })
     }

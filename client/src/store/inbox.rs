@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::file::Store;
 use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
-use super::{contact, generations};
+use super::{address_versions, contact};
 use crate::address::Address;
 use crate::content::Content;
 use crate::session::Correspondent;
@@ -227,8 +227,9 @@ fn take(
     match complete.kind {
         Kind::Address => {
             let address = Address::decode(&assembled.body).ok();
-            let newer =
-                address.map(|address| generations::take(tx, sender, address, now)).transpose()?;
+            let newer = address
+                .map(|address| address_versions::take(tx, sender, address, now))
+                .transpose()?;
             let newer = newer.flatten();
             Ok(newer.map(|(address, anew)| Completed::Address { address: Box::new(address), anew }))
         }

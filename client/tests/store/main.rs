@@ -2,9 +2,9 @@
 //! its contacts; and the local API over it. All times are virtual.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod address_versions;
 mod damage;
 mod forward_secrecy;
-mod generations;
 mod incarnations;
 mod incoming;
 #[cfg(unix)]

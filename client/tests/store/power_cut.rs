@@ -77,7 +77,7 @@ impl State {
         let told = waiting.iter().rfind(|message| message.kind == Kind::Address).unwrap();
         let told = Address::decode(&told.body).unwrap().contact;
         let newest = client.store.profile().unwrap().account.prekeys;
-        assert!(told.prekey == *newest[0].public(), "a generation of which nobody was told");
+        assert!(told.prekey == *newest[0].public(), "a version of which nobody was told");
         state.prekey = HEXLOWER.encode(&told.prekey.as_bytes()[..16]);
         for incoming in client.store.inbox(0).unwrap() {
             assert_eq!(incoming.number, state.completed);

@@ -2,7 +2,7 @@
 //!
 //! Numbers are big-endian. The file holds the header twice, a page apart, so that a change of
 //! passphrase overwrites the old wrapping in place and still survives a power cut between the two:
-//! the copy of the higher generation counts. Magic, version and checksum stay where they are in
+//! the copy of the higher sequence counts. Magic, version and checksum stay where they are in
 //! every version.
 
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::unlock::{Cost, Secret, Unlock, stretch};
 /// `Argon2id(passphrase, salt; cost)` or `derive_key(context, key file ‖ salt)`.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Header {
-    generation: u64,
+    sequence: u64,
     /// Cost of the passphrase; none for a key file.
     cost: Option<Cost>,
     salt: [u8; 32],
@@ -41,13 +41,13 @@ pub(crate) enum Unreadable {
 
 impl Header {
     /// Wraps the master key anew, under fresh salt and nonce.
-    pub(crate) fn wrap(master: &Key, unlock: &Unlock, generation: u64) -> Result<Self, VaultError> {
+    pub(crate) fn wrap(master: &Key, unlock: &Unlock, sequence: u64) -> Result<Self, VaultError> {
         let cost = match &unlock.0 {
             Secret::Passphrase { cost, .. } => Some(*cost),
             Secret::KeyFile { .. } => None,
         };
         let (salt, nonce) = ([0; 32], [0; NONCE_LEN]);
-        let mut header = Self { generation, cost, salt, nonce, wrapped: [0; _] };
+        let mut header = Self { sequence, cost, salt, nonce, wrapped: [0; _] };
         rand::rng().fill_bytes(&mut header.salt);
         rand::rng().fill_bytes(&mut header.nonce);
         let wrapping = header.wrapping_key(unlock)?;
@@ -92,9 +92,9 @@ impl Header {
         Ok(master)
     }
 
-    /// The generation that a change writes.
-    pub(crate) const fn next_generation(&self) -> u64 {
-        self.generation.saturating_add(1)
+    /// The sequence that a change writes.
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.sequence.saturating_add(1)
     }
 
     pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
@@ -102,7 +102,7 @@ impl Header {
         let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
         put(0, MAGIC);
         put(VERSION, &FORMAT.to_be_bytes());
-        put(GENERATION, &self.generation.to_be_bytes());
+        put(SEQUENCE, &self.sequence.to_be_bytes());
         match self.cost {
             Some(cost) => {
                 put(KIND, &[PASSPHRASE]);
@@ -141,7 +141,7 @@ impl Header {
             _ => return Err(Unreadable::Damaged),
         };
         Ok(Self {
-            generation: u64::from_be_bytes(array(bytes, GENERATION)),
+            sequence: u64::from_be_bytes(array(bytes, SEQUENCE)),
             cost,
             salt: array(bytes, SALT),
             nonce: array(bytes, NONCE),
@@ -160,7 +160,7 @@ impl Header {
             }
             (Ok(first), Ok(second)) => {
                 let same = first == second;
-                Ok((if second.generation > first.generation { second } else { first }, same))
+                Ok((if second.sequence > first.sequence { second } else { first }, same))
             }
             (Ok(whole), Err(_)) | (Err(_), Ok(whole)) => Ok((whole, false)),
             (Err(_), Err(_)) => Err(Unreadable::Damaged),
@@ -191,7 +191,7 @@ pub(crate) const MAGIC: &[u8; 16] = b"rohrpost vault\r\n";
 pub(crate) const HEADER_LEN: usize = 256;
 const FORMAT: u32 = 1;
 const VERSION: usize = 16;
-const GENERATION: usize = 20;
+const SEQUENCE: usize = 20;
 const KIND: usize = 28;
 const COST: usize = 32;
 const SALT: usize = 44;
@@ -233,21 +233,21 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let mut bytes = Header::wrap(&Key::generate(), &unlock("right"), 0).unwrap().encode();
-        bytes[VERSION..GENERATION].copy_from_slice(&2_u32.to_be_bytes());
+        bytes[VERSION..SEQUENCE].copy_from_slice(&2_u32.to_be_bytes());
         let sum = blake3::hash(&bytes[..CHECKSUM]);
         bytes[CHECKSUM..].copy_from_slice(&sum.as_bytes()[..16]);
         assert_eq!(Header::decode(&bytes).err(), Some(Unreadable::Newer(2)));
     }
 
     #[test]
-    fn the_copy_of_the_higher_generation_counts() {
-        let header = |generation| Header::wrap(&Key::generate(), &unlock("x"), generation).unwrap();
+    fn the_copy_of_the_higher_sequence_counts() {
+        let header = |sequence| Header::wrap(&Key::generate(), &unlock("x"), sequence).unwrap();
         for (first, second) in [(4, 5), (5, 4)] {
             let (chosen, same) =
                 Header::choose(Ok(header(first)), Ok(header(second))).ok().unwrap();
-            assert_eq!((chosen.generation, same), (5, false));
+            assert_eq!((chosen.sequence, same), (5, false));
         }
         let (chosen, same) = Header::choose(Err(Unreadable::Damaged), Ok(header(3))).ok().unwrap();
-        assert_eq!((chosen.generation, same), (3, false));
+        assert_eq!((chosen.sequence, same), (3, false));
     }
 }

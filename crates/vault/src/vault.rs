@@ -149,8 +149,8 @@ impl Vault {
     /// # Errors
     /// The file cannot be written.
     pub fn change_unlock(&mut self, unlock: &Unlock) -> Result<(), VaultError> {
-        let generation = self.header.next_generation();
-        let header = Header::wrap(&self.open.keys.master, unlock, generation)?;
+        let sequence = self.header.next_sequence();
+        let header = Header::wrap(&self.open.keys.master, unlock, sequence)?;
         self.open.file.write_header(&header)?;
         self.header = header;
         Ok(())

@@ -1,8 +1,8 @@
 //! Stories of the courier on a network in memory, all seeded.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
 mod durable;
-mod generations;
 mod world;
 
 use std::collections::BTreeMap;

@@ -70,7 +70,7 @@ impl Store {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
             if account.replace_mailbox(from, to) {
-                account.generation += 1;
+                account.address_version += 1;
                 save(tx, &account)?;
                 notify_all(tx, now)?;
             }
@@ -108,7 +108,7 @@ pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, old: OldKeys) -> Result<
 /// store has told since that copy: address versions are far fewer than seconds.
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
-    account.generation = account.generation.max(now.as_secs());
+    account.address_version = account.address_version.max(now.as_secs());
     save(tx, &account)?;
     roll(tx, now, OldKeys::Accept)
 }
@@ -116,7 +116,7 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
 /// Removes prekeys whose time is over, for good.
 fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
-        tx.remove(PREKEYS, &old.generation.to_be_bytes())?;
+        tx.remove(PREKEYS, &old.address_version.to_be_bytes())?;
     }
     Ok(())
 }
@@ -136,8 +136,8 @@ pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(
         return Ok(());
     };
     let contact = account.profile(&prekeys(tx)?).account.contact();
-    let (generation, counts_since) = (account.generation, known.counts_since);
-    let body = Address { generation, counts_since, contact }.encode();
+    let (version, counts_since) = (account.address_version, known.counts_since);
+    let body = Address { version, counts_since, contact }.encode();
     let len = u64::try_from(body.len()).unwrap_or(0);
     let expires = now + PREKEY_LIFETIME;
     let draft = outbox::Draft { to, kind: Kind::Address, name: None, len, expires };
@@ -157,8 +157,8 @@ pub(super) fn take(
     };
     let own = address.contact.identity.key_id() == sender;
     // Who removes a contact and adds it again counts anew in the same address version.
-    let newer = (address.generation, address.counts_since)
-        > (known.address.generation, known.counted_since);
+    let newer =
+        (address.version, address.counts_since) > (known.address.version, known.counted_since);
     if !own || !newer {
         return Ok(None);
     }
@@ -187,12 +187,12 @@ fn prekeys(tx: &ReadTx<'_>) -> Result<Vec<PrekeyRecord>, StoreError> {
     for record in tx.iter(PREKEYS)? {
         prekeys.push(decode(&record?.1)?);
     }
-    prekeys.sort_by_key(|prekey| std::cmp::Reverse(prekey.generation));
+    prekeys.sort_by_key(|prekey| std::cmp::Reverse(prekey.address_version));
     Ok(prekeys)
 }
 
 fn put_prekey(tx: &mut WriteTx<'_>, prekey: &PrekeyRecord) -> Result<(), StoreError> {
-    Ok(tx.put(PREKEYS, &prekey.generation.to_be_bytes(), &encode(prekey)?)?)
+    Ok(tx.put(PREKEYS, &prekey.address_version.to_be_bytes(), &encode(prekey)?)?)
 }
 
 const ACCOUNT: &[u8] = b"account";

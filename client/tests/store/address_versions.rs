@@ -31,7 +31,7 @@ fn told(from: &Client, to: &Client) -> Option<Address> {
 }
 
 #[test]
-fn a_generation_lasts_a_day_and_every_contact_is_told_of_the_next() {
+fn a_version_lasts_a_day_and_every_contact_is_told_of_the_next() {
     let folder = Folder::new("rolls");
     let [alice, bob] = Client::pair(&folder);
     let carol = Client::new(&folder, "carol");
@@ -47,7 +47,7 @@ fn a_generation_lasts_a_day_and_every_contact_is_told_of_the_next() {
         assert_eq!(alice.waiting(to.key()).len(), 1);
         told(&alice, to).unwrap()
     });
-    assert_eq!((of_bob.generation, of_carol.generation), (2, 2));
+    assert_eq!((of_bob.version, of_carol.version), (2, 2));
     let account = alice.store.profile().unwrap().account;
     assert!(of_bob.contact.prekey == *account.prekeys[0].public());
     assert!(of_bob.contact.prekey != before.1.prekey);
@@ -88,7 +88,7 @@ fn write_keys_of_cards_hold_for_as_long_as_a_card_may_be_used() {
 }
 
 #[test]
-fn a_prekey_ends_when_its_time_is_over_though_no_generation_begins() {
+fn a_prekey_ends_when_its_time_is_over_though_no_version_begins() {
     let folder = Folder::new("ends");
     let alice = Client::new(&folder, "alice");
     let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();
@@ -126,7 +126,7 @@ fn a_prekey_that_was_told_of_until_lately_stays_for_an_envelopes_lifetime() {
 }
 
 #[test]
-fn a_contact_hears_of_the_next_generation_and_writes_there() {
+fn a_contact_hears_of_the_next_version_and_writes_there() {
     let folder = Folder::new("hears");
     let [alice, bob] = Client::pair(&folder);
     alice.store.roll(START + DAY).unwrap();
@@ -135,7 +135,7 @@ fn a_contact_hears_of_the_next_generation_and_writes_there() {
     let [Completed::Address { address, anew: false }] = &heard[..] else {
         panic!("an address has come")
     };
-    assert!(address.generation == 2 && same(&address.contact, &newest.contact));
+    assert!(address.version == 2 && same(&address.contact, &newest.contact));
     let bob = bob.reopen();
     assert!(same(&bob.store.contact("alice").unwrap().address.contact, &newest.contact));
     assert!(same(&bob.store.correspondents().unwrap()[0].contact, &newest.contact));
@@ -161,12 +161,12 @@ fn an_older_address_and_that_of_somebody_else_are_not_taken() {
     let eve = Client::new(&folder, "eve");
     let known = bob.store.contact("alice").unwrap().address;
     let next = bob.store.correspondents().unwrap()[0].below;
-    let marked = |generation, mark: u8| {
-        let mut address = Address { generation, ..known.clone() };
+    let marked = |version, mark: u8| {
+        let mut address = Address { version, ..known.clone() };
         address.contact.mailboxes[0].write_key = WriteKey::new([mark; 32]);
         address
     };
-    let foreign = Address { generation: 9, contact: eve.card(START), ..known.clone() };
+    let foreign = Address { version: 9, contact: eve.card(START), ..known.clone() };
     let not_an_address = Message { body: vec![1, 2, 3].into(), ..telling(&known, 0) };
     let cases = [
         (telling(&marked(5, 1), next), Some(1)),
@@ -212,7 +212,7 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
     assert!(alice.waiting(bob.key()).is_empty());
     assert_eq!(alice.status(waiting.id), Some(DeliveryStatus::Undeliverable));
     let newest = told(&alice, &carol).unwrap();
-    assert_eq!(newest.generation, 3);
+    assert_eq!(newest.version, 3);
     assert!(after[0][0] == *newest.contact.mailboxes[0].write_key.expose());
     let names = alice.store.contacts().unwrap();
     let blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked;
