@@ -74,7 +74,7 @@ pub enum Request {
         name: String,
     },
     /// Sets or asks for the time for which messages stay.
-    Keep {
+    Retention {
         /// Seconds, from now on; as before if not given.
         #[serde(default)]
         seconds: Option<u64>,
@@ -137,7 +137,7 @@ pub enum Response {
     /// Response to `fingerprint`: eight words.
     Fingerprint(String),
     /// Response to `keep`: seconds.
-    Keep(u64),
+    Retention(u64),
     /// Response to a request that asks for nothing more.
     Done {},
 }

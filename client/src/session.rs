@@ -115,8 +115,8 @@ impl Session {
 
     /// Notes that what has come in an [`Arrived`](rohrpost_proto::courier::Event::Arrived) is
     /// committed: the sender may be told.
-    pub async fn keep(&self, sender: KeyId, sequence: u64, fragment: u32) {
-        self.command(Command::Keep { sender, sequence, fragment }).await;
+    pub async fn commit(&self, sender: KeyId, sequence: u64, fragment: u32) {
+        self.command(Command::Commit { sender, sequence, fragment }).await;
     }
 
     /// Adds a contact, or goes on with a newer address of a known one; then `below` and `parts` do

@@ -340,7 +340,7 @@ impl World {
         assert!(fragment.sequence >= self.kept.below, "of a message that is over");
         if *fragment.body != *LOST {
             self.kept.keep(&Part::of(fragment));
-            self.courier.keep(self.now, sender(), fragment.sequence, fragment.position.index);
+            self.courier.commit(self.now, sender(), fragment.sequence, fragment.position.index);
         }
     }
 

@@ -46,7 +46,7 @@ impl AgentTask {
                 let key = self.store.with(|store| store.remove(&name, now()))?;
                 self.remove_contact(key).await
             }
-            Request::Keep { seconds } => self.keep(seconds.map(Duration::from_secs)),
+            Request::Retention { seconds } => self.set_retention(seconds.map(Duration::from_secs)),
             Request::Backup { path } => {
                 self.store.with(|store| store.back_up(Path::new(&path)))?;
                 Ok(Response::Done {})
@@ -67,11 +67,11 @@ impl AgentTask {
         Ok(Response::Message(body(&message, &content)))
     }
 
-    fn keep(&self, keep: Option<Duration>) -> Result<Response, Failure> {
+    fn set_retention(&self, keep: Option<Duration>) -> Result<Response, Failure> {
         if let Some(keep) = keep {
             self.store.with(|store| store.set_retention(keep))?;
         }
-        Ok(Response::Keep(self.store.with(Store::retention)?.as_secs()))
+        Ok(Response::Retention(self.store.with(Store::retention)?.as_secs()))
     }
 
     async fn send(&mut self, send: SendRequest) -> Result<Response, Failure> {

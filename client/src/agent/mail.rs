@@ -27,11 +27,11 @@ impl AgentTask {
         }
         if !arrived.is_empty() {
             let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
-            match self.store.with(|store| store.keep(fragments)) {
+            match self.store.with(|store| store.store_fragments(fragments)) {
                 Ok(()) => {
                     for (sender, fragment) in &arrived {
                         let (sequence, index) = (fragment.sequence, fragment.position.index);
-                        self.session.keep(*sender, sequence, index).await;
+                        self.session.commit(*sender, sequence, index).await;
                     }
                 }
                 Err(error) => self.watch.store_trouble(&error),

@@ -38,7 +38,7 @@ impl From<Contact> for Correspondent {
 
 pub(super) enum Command {
     Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
-    Keep { sender: KeyId, sequence: u64, fragment: u32 },
+    Commit { sender: KeyId, sequence: u64, fragment: u32 },
     Contact(Box<Correspondent>),
     Remove(KeyId),
     Renew(Box<Account>),
@@ -51,8 +51,8 @@ impl Command {
             Self::Post(to, message, answer) => {
                 let _ = answer.send(client.post(to, *message));
             }
-            Self::Keep { sender, sequence, fragment } => {
-                client.keep(now, sender, sequence, fragment);
+            Self::Commit { sender, sequence, fragment } => {
+                client.commit(now, sender, sequence, fragment);
             }
             Self::Contact(contact) => client.add_contact(now, *contact),
             Self::Remove(key) => client.remove_contact(key),
@@ -65,7 +65,7 @@ impl Command {
 /// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
-    fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32);
+    fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32);
     fn add_contact(&mut self, now: Time, contact: Correspondent);
     fn remove_contact(&mut self, key: KeyId);
     fn renew(&mut self, account: Account);
@@ -77,8 +77,8 @@ impl<S: Suite> Client for Courier<S> {
         Ok(Self::post(self, to, message)?)
     }
 
-    fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
-        Self::keep(self, now, sender, sequence, fragment);
+    fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
+        Self::commit(self, now, sender, sequence, fragment);
     }
 
     fn add_contact(&mut self, now: Time, contact: Correspondent) {

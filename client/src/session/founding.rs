@@ -51,7 +51,7 @@ impl Client for Founding {
     }
 
     /// Does nothing: no message can have arrived yet.
-    fn keep(&mut self, _now: Time, _sender: KeyId, _sequence: u64, _fragment: u32) {}
+    fn commit(&mut self, _now: Time, _sender: KeyId, _sequence: u64, _fragment: u32) {}
 
     fn add_contact(&mut self, _now: Time, new: Correspondent) {
         match self.contacts.iter_mut().find(|known| known.key() == new.key()) {

@@ -64,7 +64,7 @@ impl OpenRecord {
 
 /// Stores a fragment. If it belongs to another message of that number than the fragments before it,
 /// as a tombstone does that takes an expired message's place, those are forgotten.
-pub(super) fn keep(
+pub(super) fn store(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
     fragment: &Fragment,

@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn keep<'l>(
+    pub fn store_fragments<'l>(
         &self,
         fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
     ) -> Result<(), StoreError> {
@@ -116,7 +116,7 @@ impl Store {
                     new.insert(contact::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
                 }
                 if welcome[&sender] {
-                    fragments::keep(tx, sender, fragment)?;
+                    fragments::store(tx, sender, fragment)?;
                 }
             }
             Ok(())

@@ -70,7 +70,10 @@ fn specimen(folder: &Folder) -> Client {
     alice.store.acknowledge(&[1]).unwrap();
     let sent = bob.store.accept("alice", &Content::text(&"c".repeat(3000)), DAY, START).unwrap();
     let fragments = fragments(&bob.store.message(sent.id).unwrap().unwrap());
-    alice.store.keep(fragments[1..6].iter().map(|fragment| (bob.key(), fragment))).unwrap();
+    alice
+        .store
+        .store_fragments(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)))
+        .unwrap();
     alice
 }
 

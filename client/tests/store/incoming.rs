@@ -15,7 +15,7 @@ fn file(from: &Client, name: &str, len: usize) -> Message {
 }
 
 fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l Fragment>) {
-    at.store.keep(fragments.into_iter().map(|fragment| (sender, fragment))).unwrap();
+    at.store.store_fragments(fragments.into_iter().map(|fragment| (sender, fragment))).unwrap();
 }
 
 /// A contact as a session is told of it.

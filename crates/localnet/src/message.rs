@@ -193,7 +193,7 @@ async fn until_arrived(session: &mut Session) -> Option<(Box<Fragment>, Trip)> {
 /// Tells the session that a message is kept, for this client lives in memory alone.
 async fn keep(session: &Session, event: &SessionEvent) {
     if let SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) = event {
-        session.keep(*sender, fragment.sequence, fragment.position.index).await;
+        session.commit(*sender, fragment.sequence, fragment.position.index).await;
     }
 }
 

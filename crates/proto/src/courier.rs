@@ -149,7 +149,7 @@ pub enum Departure<S: Suite> {
 ///   to the entry relay at once;
 /// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
-/// - [`Courier::keep`] for each [`Event::Arrived`], once the application has stored the fragment;
+/// - [`Courier::commit`] for each [`Event::Arrived`], once the application has stored the fragment;
 ///   until then its sender is not told that it came;
 /// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: an
 ///   application that needs more stores the message until [`Event::Delivered`] or
@@ -345,12 +345,12 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Commits a fragment that the application has stored: its sender may hear that it has come.
-    pub fn keep(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
+    pub fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
         let Some(other) = self.correspondents.get_mut(&sender) else {
             return;
         };
         let before = other.reassembly.below();
-        let messages = other.reassembly.keep(sequence, fragment);
+        let messages = other.reassembly.commit(sequence, fragment);
         let below = other.reassembly.below();
         if below > before || !messages.is_empty() {
             self.events.push_mail(Event::Complete { sender, messages, below });

@@ -76,7 +76,7 @@ impl<S: Suite> Mailboxes<S> {
                 return Ok(());
             }
             if self.envelopes.fetch_add(1, Ordering::Relaxed) < self.limits.envelopes {
-                mailbox.keep(now, store.envelope);
+                mailbox.store(now, store.envelope);
                 return Ok(());
             }
             self.envelopes.fetch_sub(1, Ordering::Relaxed);

@@ -43,7 +43,7 @@ impl ControlDialer {
     ) -> Self {
         let number = peer.number;
         let dialer = endpoint.dialer(LinkKind::Control, peer);
-        let task = tokio::spawn(keep(dialer, number, channels, changed));
+        let task = tokio::spawn(maintain(dialer, number, channels, changed));
         Self { task: task.abort_handle() }
     }
 }
@@ -54,7 +54,7 @@ impl Drop for ControlDialer {
     }
 }
 
-async fn keep(
+async fn maintain(
     dialer: Dialer,
     peer: NodeNumber,
     channels: ControlChannels,

@@ -58,7 +58,7 @@ impl PacketOutbox {
         let dialer = endpoint.dialer(LinkKind::Packet, peer);
         let bytes = Arc::new(AtomicU64::new(0));
         let (is_up, written) = (Arc::clone(&up), Arc::clone(&bytes));
-        let task = tokio::spawn(keep(dialer, queue, is_up, written, changed)).abort_handle();
+        let task = tokio::spawn(maintain(dialer, queue, is_up, written, changed)).abort_handle();
         Self { frames, up, bytes, task }
     }
 
@@ -92,7 +92,7 @@ impl Drop for PacketOutbox {
     }
 }
 
-async fn keep(
+async fn maintain(
     dialer: Dialer,
     mut queue: mpsc::Receiver<Buffer>,
     up: Arc<AtomicBool>,

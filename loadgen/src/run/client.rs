@@ -107,7 +107,7 @@ impl Online {
         let note = match event {
             SessionEvent::Disconnected(error) => Note::Trouble(error.to_string()),
             SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) => {
-                self.session.keep(sender, fragment.sequence, fragment.position.index).await;
+                self.session.commit(sender, fragment.sequence, fragment.position.index).await;
                 Note::Arrived(LoadMessageId::read(&fragment).map(|(id, due)| (id, self.since(due))))
             }
             SessionEvent::Courier(Event::Sent { message, again: 0, .. }) => {

@@ -168,7 +168,7 @@ impl<S: Suite> World<S> {
             if let Some((sender, sequence, fragment)) = client.shelf.hear(&event)
                 && self.setup.acknowledges
             {
-                courier.keep(now, sender, sequence, fragment);
+                courier.commit(now, sender, sequence, fragment);
             }
             told.push(event);
         }

@@ -62,7 +62,8 @@ pub enum Event {
         message: MessageId,
     },
     /// A fragment of a message has come, for the first time. Once the application has stored it, it
-    /// tells so by [`Courier::keep`](super::Courier::keep); only then is the fragment acknowledged.
+    /// tells so by [`Courier::commit`](super::Courier::commit); only then is the fragment
+    /// acknowledged.
     Arrived {
         /// The fragment that has come.
         fragment: Box<Fragment>,

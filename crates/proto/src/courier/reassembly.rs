@@ -32,7 +32,7 @@ struct Assembly {
     /// Fragments handed to the application.
     came: Fragments,
     /// Fragments that the application has committed; a subset of `came`.
-    kept: Fragments,
+    committed: Fragments,
     /// True once the application knows that the message is complete.
     told: bool,
 }
@@ -95,7 +95,7 @@ impl Reassembly {
             if reassembly.take(part) == Taken::New
                 && let Some(open) = reassembly.open.get_mut(&part.sequence)
             {
-                open.kept.insert(part.position.index);
+                open.committed.insert(part.position.index);
             }
         }
         let mut complete = Vec::new();
@@ -124,7 +124,7 @@ impl Reassembly {
             return Taken::Silent;
         }
         if let Some(open) = self.open.get(&sequence) {
-            if part.kind == Kind::Tombstone && !open.kept.is_complete() {
+            if part.kind == Kind::Tombstone && !open.committed.is_complete() {
                 self.open.remove(&sequence);
             } else if part.kind == Kind::Tombstone || open.kind == Kind::Tombstone {
                 return Taken::Known;
@@ -140,10 +140,10 @@ impl Reassembly {
             message: part.message,
             kind: part.kind,
             came: Fragments::none(position.count),
-            kept: Fragments::none(position.count),
+            committed: Fragments::none(position.count),
             told: false,
         });
-        if open.kept.contains(position.index) {
+        if open.committed.contains(position.index) {
             return Taken::Known;
         }
         open.came.insert(position.index);
@@ -152,12 +152,12 @@ impl Reassembly {
 
     /// Commits a fragment that the application has stored; gives what is complete by that, in
     /// order.
-    pub(super) fn keep(&mut self, sequence: u64, index: u32) -> Vec<Complete> {
+    pub(super) fn commit(&mut self, sequence: u64, index: u32) -> Vec<Complete> {
         let mut complete = Vec::new();
         if let Some(open) = self.open.get_mut(&sequence)
             && open.came.contains(index)
         {
-            open.kept.insert(index);
+            open.committed.insert(index);
             // An address does not wait for the messages before it.
             if open.kind == Kind::Address {
                 complete.extend(open.tell(sequence));
@@ -172,8 +172,8 @@ impl Reassembly {
         let mut acknowledgement =
             Acknowledgement { below: self.next, ..Acknowledgement::default() };
         for (sequence, open) in &self.open {
-            if !open.kept.is_complete() {
-                let ranges: Vec<_> = open.kept.ranges().collect();
+            if !open.committed.is_complete() {
+                let ranges: Vec<_> = open.committed.ranges().collect();
                 if !ranges.is_empty() {
                     acknowledgement.partial.push((*sequence, ranges));
                 }
@@ -189,7 +189,7 @@ impl Reassembly {
 
     fn advance(&mut self, complete: &mut Vec<Complete>) {
         loop {
-            if self.open.get(&self.next).is_some_and(|open| open.kept.is_complete()) {
+            if self.open.get(&self.next).is_some_and(|open| open.committed.is_complete()) {
                 if let Some(mut open) = self.open.remove(&self.next) {
                     complete.extend(open.tell(self.next));
                 }
@@ -200,7 +200,7 @@ impl Reassembly {
             let Some(born) = (incarnation(self.next) + 1).checked_mul(1 << 32) else {
                 return;
             };
-            let mut newer = self.open.range(born..).filter(|(_, open)| open.kept.held() > 0);
+            let mut newer = self.open.range(born..).filter(|(_, open)| open.committed.held() > 0);
             let Some(incarnation) = newer.next().map(|(sequence, _)| incarnation(*sequence)) else {
                 return;
             };
@@ -220,7 +220,7 @@ impl Reassembly {
 impl Assembly {
     /// The message, if it is complete and the application has not been told.
     fn tell(&mut self, sequence: u64) -> Option<Complete> {
-        let new = self.kept.is_complete() && !self.told;
+        let new = self.committed.is_complete() && !self.told;
         self.told |= new;
         new.then_some(Complete { sequence, message: self.message, kind: self.kind })
     }

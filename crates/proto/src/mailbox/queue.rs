@@ -95,7 +95,7 @@ impl<S: Suite> Mailbox<S> {
     }
 
     /// Stores an envelope that is not here yet.
-    pub(super) fn keep(&mut self, now: Time, envelope: Envelope<S>) {
+    pub(super) fn store(&mut self, now: Time, envelope: Envelope<S>) {
         let id = EnvelopeId::of(&envelope);
         self.stored += 1;
         self.envelopes.push_back(Stored { id, envelope, since: now, served: None });

@@ -76,7 +76,7 @@ fn what_is_not_kept_is_not_acknowledged() {
     let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
     assert!(arrived >= 2, "a fragment is handed over until it is kept, {arrived} times");
     let sender = world.key_id(alice);
-    world.couriers[bob].keep(START + MINUTE * 8, sender, 0, 0);
+    world.couriers[bob].commit(START + MINUTE * 8, sender, 0, 0);
     world.run(START + MINUTE * 15);
     assert!(delivered(&world, alice) == [message]);
 }

@@ -307,7 +307,7 @@ impl World {
         while let Some(event) = self.couriers[client].poll_event() {
             if let (Event::Arrived { fragment, sender, .. }, true) = (&event, self.keeps) {
                 let (sequence, index) = (fragment.sequence, fragment.position.index);
-                self.couriers[client].keep(now, *sender, sequence, index);
+                self.couriers[client].commit(now, *sender, sequence, index);
             }
             self.events[client].push((now, event));
         }
