@@ -163,7 +163,7 @@ impl World {
             Operation::Forget => self.forget(),
             Operation::RestartClient => self.restart(),
         }
-        self.hear();
+        self.handle_events();
         assert_eq!(self.courier.outbox_len(), self.posted.len());
     }
 
@@ -226,7 +226,7 @@ impl World {
             panic!("a client's slot has a cell");
         };
         // A message that has expired has left as a tombstone already.
-        self.hear();
+        self.handle_events();
         match cell {
             UpCell::Hello(_) => assert!(!std::mem::replace(&mut self.named, true)),
             UpCell::Idle => assert!(self.named && self.blind),
@@ -292,7 +292,7 @@ impl World {
             }
             self.courier.handle_reply(self.now, id, payload);
         }
-        self.hear();
+        self.handle_events();
         let over = |posted: &Posted| posted.is_acknowledged();
         assert!(!self.posted.values().any(over), "all of a message came, and nobody was told");
     }
@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self) {
+    fn handle_events(&mut self) {
         while let Some(event) = self.courier.poll_event() {
             match event {
                 Event::Arrived { fragment, sender: from, .. } => {

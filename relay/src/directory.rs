@@ -34,7 +34,7 @@ impl<S: Suite> Directory<S> {
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
                     Some((from, message)) => {
-                        self.gatherer.hear(self.node.clock.now(), from, &message);
+                        self.gatherer.handle_message(self.node.clock.now(), from, &message);
                     }
                     None => return "control links",
                 },
@@ -86,7 +86,7 @@ impl<S: Suite> Gatherer<S> {
     }
 
     /// Takes a control message: descriptors are stored; other relays' documents are theirs.
-    pub(crate) fn hear(&mut self, now: Time, from: NodeNumber, message: &[u8]) {
+    pub(crate) fn handle_message(&mut self, now: Time, from: NodeNumber, message: &[u8]) {
         if let Ok(ControlMessage::Descriptor(signed)) = ControlMessage::decode(message) {
             let _ = self.book.insert(now, from, signed, &self.roster, S::ID);
         }
@@ -98,7 +98,7 @@ impl<S: Suite> Gatherer<S> {
         let start = self.due;
         self.due = now.next_multiple(self.roster.directory.document_interval);
         if let Some(own) = own {
-            self.hear(now, self.number, own);
+            self.handle_message(now, self.number, own);
         }
         let document = NetworkDocument::of(&self.roster, &mut self.book, start, now);
         if document.descriptors.is_empty() {

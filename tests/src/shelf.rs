@@ -70,7 +70,7 @@ impl Shelf {
 
     /// Takes note of an event, and gives the fragment that the courier may now acknowledge, if
     /// there is one.
-    pub(crate) fn hear(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
+    pub(crate) fn handle_event(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
         match event {
             Event::Arrived { fragment, sender, .. } => Some(self.keep(*sender, fragment)),
             Event::Complete { sender, messages, below } => {

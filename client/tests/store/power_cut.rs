@@ -41,7 +41,7 @@ struct State {
 
 impl State {
     /// Notes what the child says that is done.
-    fn hear(&mut self, line: &str) {
+    fn handle_line(&mut self, line: &str) {
         let words: Vec<_> = line.split(' ').collect();
         let id = |word: &str| HEXLOWER.decode(word.as_bytes()).unwrap();
         match words[..] {
@@ -152,7 +152,7 @@ fn run_and_kill(home: &Path, round: u32, rng: &mut ChaCha8Rng, said: &mut State)
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first line comes before the store is opened.
     for _ in 0..=rng.random_range(0..12) {
-        said.hear(&next_line(&mut lines).expect("the child works until it is killed"));
+        said.handle_line(&next_line(&mut lines).expect("the child works until it is killed"));
     }
     for _ in 0..rng.random_range(0..200_000) {
         hint::spin_loop();
@@ -160,7 +160,7 @@ fn run_and_kill(home: &Path, round: u32, rng: &mut ChaCha8Rng, said: &mut State)
     child.kill().unwrap();
     child.wait().unwrap();
     while let Some(more) = next_line(&mut lines) {
-        said.hear(&more);
+        said.handle_line(&more);
     }
 }
 

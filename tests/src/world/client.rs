@@ -74,7 +74,7 @@ impl<S: Suite> World<S> {
                 self.schedule.add(self.now + delay, Happening::Up(entry, number, bytes));
             }
         }
-        self.hear_events(index);
+        self.handle_events(index);
         self.schedule.add(next, Happening::Slot(index, number));
     }
 
@@ -120,7 +120,7 @@ impl<S: Suite> World<S> {
         if let Some(document) = cell.chunk.and_then(|chunk| client.assembler.take(chunk)) {
             self.take_document(index, &document);
         }
-        self.hear_events(index);
+        self.handle_events(index);
     }
 
     /// Takes a complete network document over, if it is newer and the entry relay signed it.
@@ -158,14 +158,14 @@ impl<S: Suite> World<S> {
         self.schedule.add(again, Happening::Join(index));
     }
 
-    fn hear_events(&mut self, index: usize) {
+    fn handle_events(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let now = client.skew.read(self.now);
         let mut told = Vec::new();
         while let Some(courier) = &mut client.courier
             && let Some(event) = courier.poll_event()
         {
-            if let Some((sender, sequence, fragment)) = client.shelf.hear(&event)
+            if let Some((sender, sequence, fragment)) = client.shelf.handle_event(&event)
                 && self.setup.acknowledges
             {
                 courier.commit(now, sender, sequence, fragment);
