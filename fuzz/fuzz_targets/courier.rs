@@ -16,7 +16,7 @@ use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::fragment::{PARTIES, fragment_len, seal_in_roster};
 use rohrpost_fuzz::mail::{PartChoice, AcknowledgementChoice, fragment};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
-use rohrpost_fuzz::owner::{Kept, Posted, ROOM};
+use rohrpost_fuzz::application::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{

@@ -7,7 +7,7 @@ pub mod layer;
 pub mod fragment;
 pub mod mail;
 pub mod network;
-pub mod owner;
+pub mod application;
 pub mod path;
 // The suite of the simulations: no cryptography worth the name, so that sequences of operations
 // are limited by the machines under test.
