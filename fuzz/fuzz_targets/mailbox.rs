@@ -57,7 +57,7 @@ enum Operation {
 }
 
 /// Model of a mailbox, as numbers.
-struct Slot {
+struct Queue {
     /// Serial numbers of reply blocks and when they came, oldest first.
     surbs: VecDeque<(u32, Time)>,
     kept: VecDeque<Kept>,
@@ -80,7 +80,7 @@ struct World {
     mailboxes: Mailboxes<Toy>,
     /// Twin of the mailboxes that gets every pull and no mail.
     twin: Mailboxes<Toy>,
-    slots: BTreeMap<u8, Slot>,
+    queues: BTreeMap<u8, Queue>,
     serial: u32,
 }
 
@@ -111,7 +111,7 @@ impl World {
             limits,
             mailboxes: Mailboxes::new(limits),
             twin: Mailboxes::new(limits),
-            slots: BTreeMap::new(),
+            queues: BTreeMap::new(),
             serial: 0,
         }
     }
@@ -147,17 +147,17 @@ impl World {
 
     fn check(&self) {
         let counts = self.mailboxes.counts();
-        assert_eq!(counts.len(), self.slots.len());
-        assert!(self.slots.len() <= self.limits.mailboxes);
-        for (counts, (owner, slot)) in counts.iter().zip(&self.slots) {
+        assert_eq!(counts.len(), self.queues.len());
+        assert!(self.queues.len() <= self.limits.mailboxes);
+        for (counts, (owner, queue)) in counts.iter().zip(&self.queues) {
             assert_eq!(counts.pseudonym, format!("{owner:02x}").repeat(4));
-            assert_eq!(counts.held, slot.kept.len());
+            assert_eq!(counts.held, queue.kept.len());
         }
         assert!(self.held() <= self.limits.envelopes);
     }
 
     fn held(&self) -> usize {
-        self.slots.values().map(|slot| slot.kept.len()).sum()
+        self.queues.values().map(|queue| queue.kept.len()).sum()
     }
 
     fn store(&mut self, owner: u8, key: u8, mark: u8) {
@@ -172,24 +172,24 @@ impl World {
 
     fn expect_store(&mut self, owner: u8, key: u8, mark: u8) -> Result<(), Refusal> {
         let full = self.held() >= self.limits.envelopes;
-        let slot = self.slots.get(&owner).ok_or(Refusal::Refused)?;
-        let room = 16 + slot.credit / 100;
-        if !slot.keys.contains(&Some(key)) || slot.kept.len() >= room {
+        let queue = self.queues.get(&owner).ok_or(Refusal::Refused)?;
+        let room = 16 + queue.credit / 100;
+        if !queue.keys.contains(&Some(key)) || queue.kept.len() >= room {
             return Err(Refusal::Refused);
         }
-        if slot.kept.iter().any(|kept| kept.mark == mark) {
+        if queue.kept.iter().any(|kept| kept.mark == mark) {
             return Ok(());
         }
         if full {
-            let credit = slot.credit;
+            let credit = queue.credit;
             let poorer =
-                |(_, slot): &(&u8, &mut Slot)| !slot.kept.is_empty() && slot.credit < credit;
-            let least = self.slots.iter_mut().filter(poorer);
-            let least = least.min_by_key(|(owner, slot)| (slot.credit, **owner));
+                |(_, queue): &(&u8, &mut Queue)| !queue.kept.is_empty() && queue.credit < credit;
+            let least = self.queues.iter_mut().filter(poorer);
+            let least = least.min_by_key(|(owner, queue)| (queue.credit, **owner));
             least.ok_or(Refusal::Refused)?.1.kept.pop_back();
         }
         let kept = Kept { mark, since: self.now, served: None };
-        self.slots.get_mut(&owner).expect("looked up above").kept.push_back(kept);
+        self.queues.get_mut(&owner).expect("looked up above").kept.push_back(kept);
         Ok(())
     }
 
@@ -200,19 +200,19 @@ impl World {
         let pull = pull(owner, keys, acks, self.serial);
         let result = self.mailboxes.handle(self.now, Instruction::Pull(pull.into()));
         assert_eq!(result, quiet);
-        if !self.slots.contains_key(&owner) && self.slots.len() >= self.limits.mailboxes {
+        if !self.queues.contains_key(&owner) && self.queues.len() >= self.limits.mailboxes {
             return assert_eq!(result, Err(Refusal::Refused));
         }
         assert_eq!(result, Ok(()));
-        let slot = self.slots.entry(owner).or_insert_with(|| Slot::new(self.now));
-        slot.kept.retain(|kept| !acks.contains(&kept.mark));
-        slot.surbs.push_back((self.serial, self.now));
-        if slot.surbs.len() > SURB_STOCK {
-            slot.surbs.pop_front();
+        let queue = self.queues.entry(owner).or_insert_with(|| Queue::new(self.now));
+        queue.kept.retain(|kept| !acks.contains(&kept.mark));
+        queue.surbs.push_back((self.serial, self.now));
+        if queue.surbs.len() > SURB_STOCK {
+            queue.surbs.pop_front();
         }
-        slot.keys = keys;
-        slot.pulled = self.now;
-        slot.credit = (slot.credit + 1).min(11_200);
+        queue.keys = keys;
+        queue.pulled = self.now;
+        queue.credit = (queue.credit + 1).min(11_200);
     }
 
     fn tick(&mut self) {
@@ -222,19 +222,19 @@ impl World {
             answers.iter().map(|answer| answer.to.get()).collect::<Vec<_>>()
         };
         assert_eq!(to(&answers), to(&quiet), "answers depend on mail");
-        let due = self.slots.values().filter(|slot| !slot.surbs.is_empty()).count();
+        let due = self.queues.values().filter(|queue| !queue.surbs.is_empty()).count();
         assert_eq!(answers.len(), due);
         for answer in answers {
             let serial = answer.to.get();
-            let oldest = |(_, slot): &(&u8, &mut Slot)| {
-                slot.surbs.front().is_some_and(|surb| surb.0 == serial)
+            let oldest = |(_, queue): &(&u8, &mut Queue)| {
+                queue.surbs.front().is_some_and(|surb| surb.0 == serial)
             };
-            let (owner, slot) = self.slots.iter_mut().find(oldest).expect("somebody's oldest");
-            let (_, arrived) = slot.surbs.pop_front().expect("it is the front");
+            let (owner, queue) = self.queues.iter_mut().find(oldest).expect("somebody's oldest");
+            let (_, arrived) = queue.surbs.pop_front().expect("it is the front");
             let waits = |kept: &&mut Kept| {
                 kept.served.is_none_or(|served| self.now.since(served) >= SERVE_AGAIN)
             };
-            let expected = slot.kept.iter_mut().find(waits).map(|kept| {
+            let expected = queue.kept.iter_mut().find(waits).map(|kept| {
                 kept.served = Some(self.now);
                 kept.mark
             });
@@ -257,18 +257,18 @@ impl World {
         self.mailboxes.sweep(self.now);
         self.twin.sweep(self.now);
         let now = self.now;
-        self.slots.retain(|_, slot| now.since(slot.pulled) < TTL);
-        for slot in self.slots.values_mut() {
-            slot.kept.retain(|kept| now.since(kept.since) < TTL);
-            if now.since(slot.decayed) >= Duration::from_secs(86_400) {
-                slot.credit -= slot.credit / 8;
-                slot.decayed = now;
+        self.queues.retain(|_, queue| now.since(queue.pulled) < TTL);
+        for queue in self.queues.values_mut() {
+            queue.kept.retain(|kept| now.since(kept.since) < TTL);
+            if now.since(queue.decayed) >= Duration::from_secs(86_400) {
+                queue.credit -= queue.credit / 8;
+                queue.decayed = now;
             }
         }
     }
 }
 
-impl Slot {
+impl Queue {
     const fn new(now: Time) -> Self {
         Self {
             surbs: VecDeque::new(),

@@ -3,15 +3,15 @@
 //!
 //! redb writes each change to other pages than those it replaces, and leaves the old ones as they
 //! are. So the records of erasable tables are encrypted under keys that come from the master key
-//! and a random *erasure key*. That lies in two slots of the file's head, where it is overwritten
+//! and a random *erasure key*. That lies in two places of the file's head, where it is overwritten
 //! in place. An erasure encrypts all records that are left under a new erasure key, in the
 //! transaction that removes the others, and then overwrites the old key: no earlier version of any
 //! of them can be read again, wherever it lies.
 //!
-//! The order makes it safe at every point. A new key goes into one slot, and to the disk, before
-//! the commit that needs it; the old key leaves the other slot after that commit is on the disk.
+//! The order makes it safe at every point. A new key goes into one place, and to the disk, before
+//! the commit that needs it; the old key leaves the other place after that commit is on the disk.
 //! The ledger names the key of its commit, so opening knows which of two keys counts, and
-//! overwrites the other. Erasures use the slots in turns: the first to be overwritten is never the
+//! overwrites the other. Erasures use the places in turns: the first to be overwritten is never the
 //! only one that holds the current key.
 
 use std::path::Path;
@@ -23,14 +23,14 @@ use crate::keys::{ErasureKey, Keys, TableKeys};
 use crate::ledger::{Account, Ledger, definition};
 use crate::table::is_erasable;
 
-/// The key that a ledger names, and whether both slots hold it.
+/// The key that a ledger names, and whether both places hold it.
 pub(crate) fn choose(
-    slots: [Option<ErasureKey>; 2],
+    places: [Option<ErasureKey>; 2],
     number: u64,
     path: &Path,
 ) -> Result<(ErasureKey, bool), VaultError> {
     let mut fitting: Vec<_> =
-        slots.into_iter().flatten().filter(|slot| slot.number == number).collect();
+        places.into_iter().flatten().filter(|place| place.number == number).collect();
     let settled = fitting.len() == 2;
     let chosen = fitting.pop();
     let missing = || VaultError::damaged(path, "neither copy of its erasure key can be read");

@@ -19,7 +19,7 @@ use redb::backends::FileBackend;
 
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
-use crate::keys::{ErasureKey, Key, Keys, SLOT_LEN};
+use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
 use crate::private::{new_private_file, refuse_existing, sync_directory};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
@@ -98,16 +98,16 @@ impl VaultFile {
         self.write((commit % PAGES) * PAGE_LEN + ANCHOR, &anchor)
     }
 
-    /// The erasure keys in the two slots; none where a slot cannot be read.
+    /// The erasure keys in the two places; none where a place cannot be read.
     pub(crate) fn erasure_keys(&self, keys: &Keys) -> Result<[Option<ErasureKey>; 2], VaultError> {
-        let slot = |page: u64| {
-            let bytes: [u8; SLOT_LEN] = self.read(page * PAGE_LEN + SLOT)?;
+        let place = |page: u64| {
+            let bytes: [u8; PLACE_LEN] = self.read(page * PAGE_LEN + PLACE)?;
             Ok::<_, VaultError>(ErasureKey::unwrap(&bytes, keys))
         };
-        Ok([slot(0)?, slot(1)?])
+        Ok([place(0)?, place(1)?])
     }
 
-    /// Puts an erasure key where the one before it may be overwritten, while the other slot still
+    /// Puts an erasure key where the one before it may be overwritten, while the other place still
     /// holds that one; on the disk when this returns.
     pub(crate) fn announce(&self, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
         self.write_slot(erasure.number % PAGES, erasure, keys)
@@ -119,7 +119,7 @@ impl VaultFile {
     }
 
     fn write_slot(&self, page: u64, erasure: &ErasureKey, keys: &Keys) -> Result<(), VaultError> {
-        self.write(page * PAGE_LEN + SLOT, &erasure.wrap(keys))?;
+        self.write(page * PAGE_LEN + PLACE, &erasure.wrap(keys))?;
         self.sync()
     }
 
@@ -255,7 +255,7 @@ impl Drop for Draft {
 }
 
 /// Bytes that precede redb's file: two pages, each with a header at its begin, an anchor behind it,
-/// and the slot of an erasure key.
+/// and the place of an erasure key.
 pub(crate) const HEAD_LEN: u64 = PAGES * PAGE_LEN;
 const HEAD_BYTES: usize = 8192;
 const PAGES: u64 = 2;
@@ -263,9 +263,9 @@ const PAGE_LEN: u64 = 4096;
 /// Place of the anchor: in another sector than the header, which a write to it cannot tear.
 const ANCHOR: u64 = 512;
 const ANCHOR_LEN: usize = 8 + 32;
-/// Place of the erasure key's slot: in a sector of its own for the same reason.
-const SLOT: u64 = 1024;
-const _: () = assert!(HEADER_LEN < 512 && SLOT_LEN < 512 && HEAD_LEN == 8192);
+/// Place of the erasure key's place: in a sector of its own for the same reason.
+const PLACE: u64 = 1024;
+const _: () = assert!(HEADER_LEN < 512 && PLACE_LEN < 512 && HEAD_LEN == 8192);
 
 #[cfg(test)]
 mod tests {

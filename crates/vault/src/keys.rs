@@ -75,7 +75,7 @@ pub(crate) struct Keys {
     /// The key that authenticates the number of the newest commit.
     pub(crate) anchor: Key,
     /// The key that wraps the erasure key.
-    pub(crate) slot: Key,
+    pub(crate) place: Key,
     names: Key,
 }
 
@@ -85,7 +85,7 @@ impl Keys {
         Self {
             ledger: derive("rohrpost vault 1 ledger"),
             anchor: derive("rohrpost vault 1 anchor"),
-            slot: derive("rohrpost vault 1 erasure slot"),
+            place: derive("rohrpost vault 1 erasure slot"),
             names: derive("rohrpost vault 1 names of tables"),
             master,
         }
@@ -127,34 +127,34 @@ impl ErasureKey {
         self.key.expose()
     }
 
-    /// `number u64 ‖ nonce ‖ XChaCha20-Poly1305(slot key, nonce, number; erasure key) ‖ tag`, the
+    /// `number u64 ‖ nonce ‖ XChaCha20-Poly1305(place key, nonce, number; erasure key) ‖ tag`, the
     /// nonce random.
-    pub(crate) fn wrap(&self, keys: &Keys) -> [u8; SLOT_LEN] {
+    pub(crate) fn wrap(&self, keys: &Keys) -> [u8; PLACE_LEN] {
         let number = self.number.to_be_bytes();
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
         let mut wrapped = Zeroizing::new(*self.key.expose());
         let tag = keys
-            .slot
+            .place
             .cipher()
             .encrypt_inout_detached(&XNonce::from(nonce), &number, wrapped.as_mut_slice().into())
             .expect("32 bytes are not too long for the cipher");
-        let mut slot = [0; SLOT_LEN];
-        slot[..8].copy_from_slice(&number);
-        slot[8..WRAPPED].copy_from_slice(&nonce);
-        slot[WRAPPED..SLOT_TAG].copy_from_slice(&*wrapped);
-        slot[SLOT_TAG..].copy_from_slice(&tag);
-        slot
+        let mut place = [0; PLACE_LEN];
+        place[..8].copy_from_slice(&number);
+        place[8..WRAPPED].copy_from_slice(&nonce);
+        place[WRAPPED..SLOT_TAG].copy_from_slice(&*wrapped);
+        place[SLOT_TAG..].copy_from_slice(&tag);
+        place
     }
 
     /// Undoes [`ErasureKey::wrap`]; none if a byte is not what was written.
-    pub(crate) fn unwrap(slot: &[u8; SLOT_LEN], keys: &Keys) -> Option<Self> {
-        let (number, rest) = slot.split_first_chunk::<8>()?;
+    pub(crate) fn unwrap(place: &[u8; PLACE_LEN], keys: &Keys) -> Option<Self> {
+        let (number, rest) = place.split_first_chunk::<8>()?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
         let (wrapped, tag) = rest.split_first_chunk::<32>()?;
         let mut key = Key::zero();
         *key.expose_mut() = *wrapped;
-        let opened = keys.slot.cipher().decrypt_inout_detached(
+        let opened = keys.place.cipher().decrypt_inout_detached(
             &XNonce::from(*nonce),
             number,
             key.expose_mut().as_mut_slice().into(),
@@ -307,8 +307,8 @@ const FRAME_LEN: usize = 8;
 /// Lengths in the file are rounded up to multiples of this: one class for short texts and all
 /// bookkeeping.
 const SIZE_CLASS: usize = 256;
-/// Place in a slot at which the wrapped key begins.
+/// Place in a place at which the wrapped key begins.
 const WRAPPED: usize = 8 + NONCE_LEN;
 const SLOT_TAG: usize = WRAPPED + 32;
-/// Bytes of an erasure key's slot.
-pub(crate) const SLOT_LEN: usize = SLOT_TAG + TAG_LEN;
+/// Bytes of an erasure key's place.
+pub(crate) const PLACE_LEN: usize = SLOT_TAG + TAG_LEN;

@@ -30,14 +30,14 @@ impl Vault {
         let file = VaultFile::open(path)?;
         let (header, _) = file.header()?;
         let keys = Keys::of(header.unwrap(unlock, path)?);
-        let slots: Vec<_> = file.erasure_keys(&keys)?.into_iter().flatten().collect();
+        let places: Vec<_> = file.erasure_keys(&keys)?.into_iter().flatten().collect();
         let image = file.image()?;
         let mut found = Vec::new();
         for table in tables {
             let label = table.label();
-            // The slots make no difference to other tables.
-            let count = if is_erasable(&label) { slots.len() } else { 1 };
-            for erasure in slots.iter().take(count) {
+            // The places make no difference to other tables.
+            let count = if is_erasable(&label) { places.len() } else { 1 };
+            for erasure in places.iter().take(count) {
                 let table = keys.table(&label, erasure);
                 let begins =
                     (0..image.len()).filter(|at| image[*at..].iter().take(8).any(|b| *b != 0));

@@ -91,7 +91,7 @@ impl Vault {
             file.write_anchor(&keys.anchor, ledger.commit)?;
         }
         if !settled {
-            // Ends an erasure that was cut off, or mends the slot that decayed; once the commit
+            // Ends an erasure that was cut off, or mends the place that decayed; once the commit
             // that was read is on the disk for certain, for the other key is then lost.
             file.sync()?;
             file.announce(&erasure, &keys)?;

@@ -17,11 +17,11 @@ use crate::time::Time;
 
 /// Packets by the tick at which they are due. Bounded; the newest is shed.
 pub struct Pool<S: Suite> {
-    /// First entry of each slot's list. A slot holds what is due in its tick of any turn of the
+    /// First entry of each bucket's list. A bucket holds what is due in its tick of any turn of the
     /// wheel.
-    slots: Box<[Option<Place>]>,
-    /// Bitmap of the slots that have entries, one bit each.
-    occupied: [u64; SLOTS / 64],
+    buckets: Box<[Option<Place>]>,
+    /// Bitmap of the buckets that have entries, one bit each.
+    occupied: [u64; BUCKETS / 64],
     /// Every entry that the pool can hold, in use or free.
     entries: Vec<Entry<S>>,
     /// First of the free entries.
@@ -55,15 +55,15 @@ impl<S: Suite> Pool<S> {
     #[must_use]
     pub const fn memory_len(bound: usize) -> usize {
         bound * (size_of::<Entry<S>>() + size_of::<Waiting<S>>())
-            + SLOTS * size_of::<Option<Place>>()
+            + BUCKETS * size_of::<Option<Place>>()
     }
 
     /// Makes a pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
     #[must_use]
     pub fn new(bound: usize) -> Self {
         Self {
-            slots: vec![None; SLOTS].into(),
-            occupied: [0; SLOTS / 64],
+            buckets: vec![None; BUCKETS].into(),
+            occupied: [0; BUCKETS / 64],
             entries: Vec::with_capacity(bound),
             free: None,
             ready: Vec::with_capacity(bound),
@@ -92,7 +92,7 @@ impl<S: Suite> Pool<S> {
             let at = self.ready.partition_point(|other| other.rank() > packet.rank());
             self.ready.insert(at, packet);
         } else {
-            self.file(slot_of(tick), packet);
+            self.file(bucket_of(tick), packet);
         }
         Ok(())
     }
@@ -116,8 +116,8 @@ impl<S: Suite> Pool<S> {
         if let Some(packet) = self.ready.last() {
             return Some(packet.due);
         }
-        let start = slot_of(self.passed + 1);
-        let ahead = (0..SLOTS / 64 + 1).find_map(|word| self.first_occupied(start, word))?;
+        let start = bucket_of(self.passed + 1);
+        let ahead = (0..BUCKETS / 64 + 1).find_map(|word| self.first_occupied(start, word))?;
         let ahead = u64::try_from(ahead).unwrap_or(0);
         Some(Time::from_micros((self.passed + 1 + ahead) * TICK_MICROS))
     }
@@ -134,20 +134,20 @@ impl<S: Suite> Pool<S> {
         self.waiting == 0
     }
 
-    /// Distance from slot `start` to the first occupied one in the `word`-th word from its own.
+    /// Distance from bucket `start` to the first occupied one in the `word`-th word from its own.
     fn first_occupied(&self, start: usize, word: usize) -> Option<usize> {
-        let index = (start / 64 + word) % (SLOTS / 64);
+        let index = (start / 64 + word) % (BUCKETS / 64);
         let mut bits = self.occupied[index];
         if word == 0 {
             bits &= u64::MAX << (start % 64);
         }
         let bit = usize::try_from(bits.trailing_zeros()).unwrap_or(64);
-        (bits != 0).then(|| (index * 64 + bit + SLOTS - start) % SLOTS)
+        (bits != 0).then(|| (index * 64 + bit + BUCKETS - start) % BUCKETS)
     }
 
-    /// Puts a packet at the head of a slot's list.
-    fn file(&mut self, slot: usize, packet: Waiting<S>) {
-        let entry = Entry { packet: Some(packet), next: self.slots[slot] };
+    /// Puts a packet at the head of a bucket's list.
+    fn file(&mut self, bucket: usize, packet: Waiting<S>) {
+        let entry = Entry { packet: Some(packet), next: self.buckets[bucket] };
         let place = match self.free {
             Some(place) => {
                 let held = &mut self.entries[index(place)];
@@ -160,35 +160,35 @@ impl<S: Suite> Pool<S> {
                 Place::try_from(self.entries.len() - 1).expect("pools are far below 2³² packets")
             }
         };
-        self.slots[slot] = Some(place);
-        self.occupied[slot / 64] |= 1 << (slot % 64);
+        self.buckets[bucket] = Some(place);
+        self.occupied[bucket / 64] |= 1 << (bucket % 64);
     }
 
     /// Moves everything that is due up to `tick` to the ready ones.
     fn pass(&mut self, tick: u64) {
-        let slots = (tick - self.passed).min(u64::try_from(SLOTS).unwrap_or(u64::MAX));
-        for ahead in 1..=slots {
-            let slot = slot_of(self.passed + ahead);
-            if self.occupied[slot / 64] & (1 << (slot % 64)) != 0 {
-                self.empty(slot, tick);
+        let buckets = (tick - self.passed).min(u64::try_from(BUCKETS).unwrap_or(u64::MAX));
+        for ahead in 1..=buckets {
+            let bucket = bucket_of(self.passed + ahead);
+            if self.occupied[bucket / 64] & (1 << (bucket % 64)) != 0 {
+                self.empty(bucket, tick);
             }
         }
         self.passed = tick;
         self.ready.sort_unstable_by_key(|packet| std::cmp::Reverse(packet.rank()));
     }
 
-    /// Takes from a slot what is due up to `tick`; what belongs to a later turn stays.
-    fn empty(&mut self, slot: usize, tick: u64) {
-        let mut next = self.slots[slot].take();
-        self.occupied[slot / 64] &= !(1 << (slot % 64));
+    /// Takes from a bucket what is due up to `tick`; what belongs to a later turn stays.
+    fn empty(&mut self, bucket: usize, tick: u64) {
+        let mut next = self.buckets[bucket].take();
+        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
         while let Some(place) = next {
             let entry = &mut self.entries[index(place)];
             next = entry.next;
             let stays = entry.packet.as_ref().is_some_and(|packet| tick_of(packet.due) > tick);
             if stays {
-                entry.next = self.slots[slot];
-                self.slots[slot] = Some(place);
-                self.occupied[slot / 64] |= 1 << (slot % 64);
+                entry.next = self.buckets[bucket];
+                self.buckets[bucket] = Some(place);
+                self.occupied[bucket / 64] |= 1 << (bucket % 64);
             } else {
                 self.ready.extend(entry.packet.take());
                 entry.next = self.free;
@@ -209,8 +209,8 @@ const fn tick_of(due: Time) -> u64 {
     due.micros().div_ceil(TICK_MICROS)
 }
 
-fn slot_of(tick: u64) -> usize {
-    usize::try_from(tick % SLOTS as u64).expect("smaller than the number of slots")
+fn bucket_of(tick: u64) -> usize {
+    usize::try_from(tick % BUCKETS as u64).expect("smaller than the number of buckets")
 }
 
 fn index(place: Place) -> usize {
@@ -220,8 +220,8 @@ fn index(place: Place) -> usize {
 /// Length of a tick: what a delay is rounded up by at most, a four-hundredth of the default mean.
 pub const TICK: Duration = Duration::from_micros(TICK_MICROS);
 const TICK_MICROS: u64 = 500;
-/// Slots of the wheel: one turn takes two seconds, ten times the default mean.
-const SLOTS: usize = 4096;
+/// Buckets of the wheel: one turn takes two seconds, ten times the default mean.
+const BUCKETS: usize = 4096;
 
 #[cfg(test)]
 mod tests;
