@@ -11,7 +11,7 @@ use rohrpost_tests::{
 };
 
 /// Messages that the busy network carries.
-const LETTERS: u8 = 40;
+const MESSAGES: u8 = 40;
 /// Number and length of the file.
 const FILE: u8 = 0;
 const FRAGMENTS: usize = 60;
@@ -39,7 +39,7 @@ fn run<S: Suite>(seed: u64, conditions: Conditions, messages: u8) -> World<S> {
 /// the mailboxes, is the same byte for byte. Gives how many messages arrived.
 fn messages_behind_equal_records<S: Suite>(seed: u64, conditions: Conditions) -> usize {
     let silent = run::<S>(seed, conditions, 0);
-    let busy = run::<S>(seed, conditions, LETTERS);
+    let busy = run::<S>(seed, conditions, MESSAGES);
     assert_equal_records(&silent, &busy, seed);
     busy.arrived(0).len() + busy.arrived(1).len()
 }
@@ -66,7 +66,7 @@ fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
 
 #[test]
 fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
-    let all = usize::from(LETTERS);
+    let all = usize::from(MESSAGES);
     for seed in seeds() {
         let arrived = messages_behind_equal_records::<Toy>(seed, Conditions::CALM);
         assert_eq!(arrived, all, "all mail arrives, seed {seed}");
@@ -166,7 +166,7 @@ fn another_seed_leaves_another_record() {
 
 #[test]
 fn every_client_sends_and_gets_one_cell_of_one_length_per_slot() {
-    let world = run::<Toy>(3, Conditions::CALM, LETTERS);
+    let world = run::<Toy>(3, Conditions::CALM, MESSAGES);
     let cells: Vec<_> = world.observer.records().iter().filter(|r| r.kind == Kind::Cell).collect();
     let seconds = 120;
     for client in 0..4 {

@@ -125,8 +125,8 @@ fn failed(why: impl ToString) -> LocalnetError {
     LocalnetError::Message(why.to_string())
 }
 
-/// Keeps both clients online for `lifetime`: for one period of [`LETTERS`] alice writes to bob in
-/// every payload slot, in the next she sends cover alone, and so on.
+/// Keeps both clients online for `lifetime`: for one period of [`MESSAGES_PERIOD`] alice writes to
+/// bob in every payload slot, in the next she sends cover alone, and so on.
 pub(crate) async fn keep_online(delivery: Delivery, lifetime: Duration) {
     let (mut alice, mut bob) = delivery.clients;
     let started = Instant::now();
@@ -138,7 +138,7 @@ pub(crate) async fn keep_online(delivery: Delivery, lifetime: Duration) {
     let mut on_its_way = false;
     let mut number = 1;
     loop {
-        let writes = (started.elapsed().as_nanos() / LETTERS.as_nanos()).is_multiple_of(2);
+        let writes = (started.elapsed().as_nanos() / MESSAGES_PERIOD.as_nanos()).is_multiple_of(2);
         tokio::select! {
             () = &mut end => return,
             _ = often.tick() => if writes && !on_its_way {
@@ -221,6 +221,6 @@ const LIFETIME: Duration = Duration::from_secs(86_400);
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Periods in which alice writes, and in which she does not.
-pub(crate) const LETTERS: Duration = Duration::from_secs(10);
+pub(crate) const MESSAGES_PERIOD: Duration = Duration::from_secs(10);
 /// Time between two messages: more often than payload slots come.
 const OFTEN: Duration = Duration::from_millis(200);

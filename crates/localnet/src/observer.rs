@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::capture::{Capture, CaptureError, Manifest, ManifestLink, ManifestNode, Sniffer};
 use crate::error::LocalnetError;
-use crate::message::LETTERS;
+use crate::message::MESSAGES_PERIOD;
 use crate::plan::Plan;
 use crate::report;
 
@@ -94,7 +94,7 @@ fn manifest(network: &Network) -> Manifest {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let frame_len = u64::try_from(frame_len).unwrap_or(u64::MAX);
     Manifest {
-        messages_period_ms: millis(LETTERS),
+        messages_period_ms: millis(MESSAGES_PERIOD),
         nodes: roster.nodes().flat_map(node).collect(),
         ..Manifest::new(roster.suite.as_str(), millis(roster.traffic.slot), frame_len)
     }

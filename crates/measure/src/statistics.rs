@@ -96,8 +96,8 @@ impl Sample {
         Self::new(self.0.iter().map(|value| value.abs()))
     }
 
-    /// Largest distance between the distribution of the sample and `law`, the share of all values
-    /// below one; to be held against [`distance_limit`].
+    /// Largest distance between the distribution of the sample and `distribution`, the share of all
+    /// values below one; to be held against [`distance_limit`].
     #[must_use]
     pub fn distance_from(&self, distribution: impl Fn(f64) -> f64) -> f64 {
         let n = count(self.len());
@@ -149,9 +149,9 @@ impl Sample {
     }
 }
 
-/// Distance from its law that a sample of n exceeds once in a thousand runs, if a run holds so many
-/// samples against it: `sqrt(ln(2000 tests) / 2n)`, so 1.95 / sqrt(n) for one test (Kolmogorov's
-/// asymptotic distribution, first term; the level is divided over the tests).
+/// Distance from its distribution that a sample of n exceeds once in a thousand runs, if a run
+/// holds so many samples against it: `sqrt(ln(2000 tests) / 2n)`, so 1.95 / sqrt(n) for one test
+/// (Kolmogorov's asymptotic distribution, first term; the level is divided over the tests).
 #[must_use]
 pub fn distance_limit(n: usize, tests: usize) -> f64 {
     ((2_000.0 * count(tests)).ln() / (2.0 * count(n.max(1)))).sqrt()

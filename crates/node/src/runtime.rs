@@ -1,5 +1,5 @@
 //! A running node: the parts that relays and mixes share. It binds, then dials, then announces its
-//! keys; the fate of packets is up to the duty's own crate.
+//! keys; what is done with packets is up to the duty's own crate.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
