@@ -1,35 +1,5 @@
-//! The virtual network: the cores of `rohrpost-proto` under a virtual clock, over links whose
-//! latency, loss and cuts are functions of the seed, watched by an observer of all links
-//! (`docs/virtual-network.md`).
-//!
-//! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A
-//! run is determined by its [`Setup`], seed included.
+//! What the tests of real processes share: the programs under test, as files to run.
 
-mod client;
-mod cost;
-mod entropy;
-mod link;
-mod lone_mix;
-mod node;
-mod observer;
 mod program;
-mod roster;
-mod setup;
-mod shelf;
-mod skew;
-mod toy;
-mod trace;
-mod world;
 
-pub use cost::CpuClock;
-pub use entropy::{PoolObserver, poisson_mix_entropy};
-pub use link::{Address, Conditions};
-pub use lone_mix::{LoneMix, Sight};
-pub use observer::{Kind, Memory, Observer, Record};
 pub use program::program;
-pub use roster::{Layout, NORTH};
-pub use setup::{Bounds, Setup, seeds, seeds_or};
-pub use skew::Skew;
-pub use toy::Toy;
-pub use trace::Passage;
-pub use world::{ClientEvent, Tally, World};

@@ -12,7 +12,7 @@ use rohrpost_proto::frame::{Frame, HEADER_LEN as FRAME_HEADER_LEN, OutgoingFrame
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::instruction::{MailboxId, Store, WriteKey};
 use rohrpost_proto::path::Path;
-use rohrpost_tests::{Conditions, Kind, NORTH, Toy, World};
+use rohrpost_virtual::{Conditions, Kind, NORTH, Toy, World};
 
 /// More than a mailbox holds that has earned nothing.
 const STORES: u8 = 24;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
-use rohrpost_tests::{Setup, Skew, Toy, World, seeds};
+use rohrpost_virtual::{Setup, Skew, Toy, World, seeds};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

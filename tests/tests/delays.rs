@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_measure::statistics::{Sample, correlation, distance_limit};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Event, Trip};
-use rohrpost_tests::{Conditions, Memory, Passage, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Conditions, Memory, Passage, Setup, Toy, World, seeds};
 
 /// Mean delay per mix by the default roster, in seconds.
 const MEAN: f64 = 0.2;

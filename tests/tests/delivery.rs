@@ -7,7 +7,7 @@ use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_tests::{Conditions, Layout, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Conditions, Layout, Setup, Toy, World, seeds};
 
 fn messages_arrive_both_ways<S: Suite>(seed: u64) {
     let mut world = World::<S>::new(seed, Conditions::CALM);

@@ -13,7 +13,7 @@ use rand_core::SeedableRng;
 use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Generation, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::time::Time;
-use rohrpost_tests::{
+use rohrpost_virtual::{
     Bounds, Conditions, Layout, Memory, NORTH, Setup, Toy, World, seeds, seeds_or,
 };
 

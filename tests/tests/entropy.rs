@@ -6,7 +6,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_measure::statistics::{Sample, distance_limit};
-use rohrpost_tests::{LoneMix, PoolObserver, Sight, poisson_mix_entropy, seeds};
+use rohrpost_virtual::{LoneMix, PoolObserver, Sight, poisson_mix_entropy, seeds};
 
 /// Mean delay of the default roster.
 const DELAY: Duration = Duration::from_millis(200);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_tests::{Conditions, Memory, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Conditions, Memory, Setup, Toy, World, seeds};
 
 /// Probability that a link loses a frame.
 const LOSS: f64 = 0.05;

@@ -6,7 +6,7 @@ use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
-use rohrpost_tests::{
+use rohrpost_virtual::{
     Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, seeds,
 };
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::Time;
-use rohrpost_tests::{Address, Conditions, NORTH, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Address, Conditions, NORTH, Setup, Toy, World, seeds};
 
 const WEST: NodeNumber = NodeNumber::new(4);
 /// Mixes of the first layer in the default layout.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::roster::Directory;
 use rohrpost_proto::hop::Refusal;
-use rohrpost_tests::{Conditions, Layout, NORTH, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Conditions, Layout, NORTH, Setup, Toy, World, seeds};
 
 const MIX: NodeNumber = NodeNumber::new(7);
 const SOUTH: NodeNumber = NodeNumber::new(2);

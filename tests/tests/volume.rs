@@ -9,7 +9,7 @@ use rohrpost_packet::{
     open_header, wrap,
 };
 use rohrpost_proto::hop::Refusal;
-use rohrpost_tests::{Bounds, CpuClock, Kind, Layout, Memory, NORTH, Setup, Toy, World};
+use rohrpost_virtual::{Bounds, CpuClock, Kind, Layout, Memory, NORTH, Setup, Toy, World};
 
 const CLIENTS: u32 = 2_000;
 /// Pairs that write to each other.

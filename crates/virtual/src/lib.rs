@@ -1,0 +1,33 @@
+//! The virtual network: the cores of `rohrpost-proto` under a virtual clock, over links whose
+//! latency, loss and cuts are functions of the seed, watched by an observer of all links
+//! (`docs/virtual-network.md`).
+//!
+//! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A
+//! run is determined by its [`Setup`], seed included.
+
+mod client;
+mod cost;
+mod entropy;
+mod link;
+mod lone_mix;
+mod node;
+mod observer;
+mod roster;
+mod setup;
+mod shelf;
+mod skew;
+mod toy;
+mod trace;
+mod world;
+
+pub use cost::CpuClock;
+pub use entropy::{PoolObserver, poisson_mix_entropy};
+pub use link::{Address, Conditions};
+pub use lone_mix::{LoneMix, Sight};
+pub use observer::{Kind, Memory, Observer, Record};
+pub use roster::{Layout, NORTH};
+pub use setup::{Bounds, Setup, seeds, seeds_or};
+pub use skew::Skew;
+pub use toy::Toy;
+pub use trace::Passage;
+pub use world::{ClientEvent, Tally, World};
