@@ -79,6 +79,15 @@ forbid vault tokio quinn rustls mio socket2
 forbid client rohrpost_node metrics clap clap_complete indicatif rpassword
 forbid ops ring openssl
 
+# Only the attack suite may take back a law, and only where it is asked to.
+while read -r manifest; do
+  fail "$manifest names danger-weaken; only the attack suite may"
+done < <(git ls-files '*Cargo.toml' | grep -vx -e adversary/Cargo.toml -e crates/proto/Cargo.toml \
+  | xargs grep -l 'danger-weaken' || true)
+if grep -q '^default *=' adversary/Cargo.toml crates/proto/Cargo.toml; then
+  fail "danger-weaken must not be a default feature"
+fi
+
 if [ "$failures" -gt 0 ]; then
   echo "layers: $failures violation(s)" >&2
   exit 1

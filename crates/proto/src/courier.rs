@@ -2,7 +2,7 @@
 //! (`docs/traffic.md`).
 //!
 //! Exactly one packet departs per slot. The load of a slot is decided before any queue is looked
-//! at: even slots pull one of the mailboxes, by a coin; odd slots carry payload with probability
+//! at: even slots pull the mailboxes in turns; odd slots carry payload with probability
 //! 3/4, else a loop. A payload slot carries the next fragment, else drop cover to a random relay.
 //!
 //! **Rule of randomness.** Everything inside a slot is drawn from a generator of that slot, split

@@ -22,4 +22,5 @@ pub mod mix;
 pub mod path;
 pub mod replay;
 pub mod time;
+pub mod weakness;
 pub mod wire;

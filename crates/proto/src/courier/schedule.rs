@@ -4,6 +4,7 @@ use rand_core::CryptoRng;
 
 use crate::path::below;
 use crate::time::Slot;
+use crate::weakness::Weakness;
 
 /// Load of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,17 +18,26 @@ pub(super) enum Load {
 }
 
 impl Load {
-    /// Draws the load of `slot`: even slots pull one of `mailboxes` (at least one) by a coin; odd
-    /// slots carry payload with probability 3/4, else a loop.
+    /// Draws the load of `slot`: even slots pull the `mailboxes` (at least one) in turns, for by a
+    /// coin the times of one mailbox would tell those of the other; odd slots carry payload with
+    /// probability 3/4, else a loop.
     pub(super) fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        if slot.pulls() {
+        if slot.pulls() && Weakness::PullsByCoin.is_active() {
             Self::Pull(below(mailboxes, rng))
+        } else if slot.pulls() {
+            Self::Pull(turn(slot.number() / 2, mailboxes))
         } else if below(4, rng) != 0 {
             Self::Payload
         } else {
             Self::Loop(below(mailboxes, rng))
         }
     }
+}
+
+/// The mailbox whose turn the pull of this number is.
+fn turn(pull: u64, mailboxes: usize) -> usize {
+    let mailboxes = u64::try_from(mailboxes.max(1)).unwrap_or(u64::MAX);
+    usize::try_from(pull % mailboxes).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -46,6 +56,9 @@ mod tests {
             let slot = Slot::new(number.into());
             let load = Load::draw(slot, 2, &mut rng);
             assert_eq!(slot.pulls(), matches!(load, Load::Pull(_)));
+            if slot.pulls() {
+                assert_eq!(load, Load::Pull(usize::from(number % 4 == 2)), "in turns");
+            }
             *counts.entry(format!("{load:?}")).or_insert(0_u32) += 1;
         }
         let shares = [

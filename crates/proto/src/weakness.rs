@@ -1,0 +1,49 @@
+//! Laws that can be taken back, one at a time, so that the attack suite proves that each attack
+//! would find the fault (`docs/anonymity.md`).
+//!
+//! Only a build with the feature `danger-weaken` can take a law back, and only within
+//! [`danger_with`]; the programs of the network are built without it (`ops/check/layers.sh`).
+
+/// A law that is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Weakness {
+    /// Pulls choose their mailbox by a coin, not in turns.
+    PullsByCoin,
+}
+
+impl Weakness {
+    /// True while this law is taken back in this thread.
+    #[cfg(feature = "danger-weaken")]
+    pub(crate) fn is_active(self) -> bool {
+        ACTIVE.get() == Some(self)
+    }
+
+    /// Always false: this build holds every law.
+    #[cfg(not(feature = "danger-weaken"))]
+    pub(crate) const fn is_active(self) -> bool {
+        let _ = self;
+        false
+    }
+}
+
+/// Runs `scene` in this thread with one law taken back, or with none.
+#[cfg(feature = "danger-weaken")]
+pub fn danger_with<T>(weakness: Option<Weakness>, scene: impl FnOnce() -> T) -> T {
+    /// Puts back what was active before, also when the scene panics.
+    struct Before(Option<Weakness>);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ACTIVE.set(self.0);
+        }
+    }
+
+    let _before = Before(ACTIVE.replace(weakness));
+    scene()
+}
+
+#[cfg(feature = "danger-weaken")]
+thread_local! {
+    static ACTIVE: std::cell::Cell<Option<Weakness>> = const { std::cell::Cell::new(None) };
+}
