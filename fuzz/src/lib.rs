@@ -11,7 +11,7 @@ pub mod application;
 pub mod path;
 // The suite of the simulations: no cryptography worth the name, so that sequences of operations
 // are limited by the machines under test.
-#[path = "../../tests/src/toy.rs"]
+#[path = "../../crates/virtual/src/toy.rs"]
 pub mod toy;
 
 use chacha20::ChaCha20Rng;
