@@ -21,6 +21,7 @@ use rohrpost_packet::{
     BufferPool, Delay, Generation, HOPS, PathHop, HopPublicKey, HopSecretKey, NodeNumber,
     Packet, Route, SessionId, ShortGeneration, Suite, wrap,
 };
+use rohrpost_proto::delay::longest;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
@@ -234,7 +235,7 @@ impl World {
         let next = ShortGeneration::new(mark);
         let route = match kind {
             Kind::Forward { delay, second } => {
-                Route::forward(NodeNumber::new(to(second)), next, Delay::from_micros(delay))
+                Route::forward(NodeNumber::new(to(second)), next, delay_of(delay))
             }
             Kind::Stray { next: node } => {
                 // The node is never a successor: those are nodes 1 to 8, or one of the own layer.
@@ -284,6 +285,9 @@ impl World {
         if damaged || key != made.key {
             return assert_eq!(result, Err(Refusal::Header));
         }
+        if let Some(refusal) = refusal_of(made.kind) {
+            return assert_eq!(result, Err(refusal), "whether it came before or not");
+        }
         let links = &mut self.keys[key].held;
         if link >= LINKS {
             return assert_eq!(result, Err(Refusal::ReplayFull), "a link that is none");
@@ -308,16 +312,15 @@ impl World {
     /// Outcome of a packet that is opened for the first time.
     fn expect(&mut self, kind: Kind, mark: u16) -> Result<(), Refusal> {
         match kind {
-            Kind::Stray { .. } => Err(Refusal::Next),
-            Kind::Deliver | Kind::Reply => Err(Refusal::Command),
+            Kind::Stray { .. } | Kind::Deliver | Kind::Reply => {
+                unreachable!("refused before the replay test")
+            }
             Kind::Loop if self.loops >= LOOP_BOUND => Err(Refusal::Overload),
             Kind::Loop => {
                 self.loops += 1;
                 Ok(())
             }
-            Kind::Forward { delay, .. } => {
-                self.keep(self.now + Duration::from_micros(u64::from(delay)), mark)
-            }
+            Kind::Forward { delay, .. } => self.keep(self.now + delay_of(delay).duration(), mark),
         }
     }
 
@@ -357,6 +360,25 @@ impl World {
     fn newest_of(&self, short: ShortGeneration) -> Option<usize> {
         let fits = |key: &Key| key.live && key.public.generation().short() == short;
         self.keys.iter().rposition(fits)
+    }
+}
+
+/// Delay of a packet: one of two lies beyond what a mix accepts.
+fn delay_of(number: u32) -> Delay {
+    let longest = u32::try_from(longest(ROSTER.traffic.mix_delay).as_micros()).expect("5.5 s");
+    Delay::from_micros(number % (2 * longest))
+}
+
+/// Refusal that a packet's route earns, whenever it comes.
+fn refusal_of(kind: Kind) -> Option<Refusal> {
+    match kind {
+        Kind::Stray { .. } => Some(Refusal::Next),
+        Kind::Deliver | Kind::Reply => Some(Refusal::Command),
+        Kind::Forward { delay, .. } => {
+            (delay_of(delay).duration() > longest(ROSTER.traffic.mix_delay))
+                .then_some(Refusal::Route)
+        }
+        Kind::Loop => None,
     }
 }
 

@@ -11,20 +11,23 @@ use rohrpost_packet::Delay;
 /// memorylessness that mixing rests on.
 #[must_use]
 pub fn exponential(mean: Duration, rng: &mut (impl CryptoRng + ?Sized)) -> Delay {
-    let mean = mean.as_secs_f64() * 1e6;
-    let micros = (-mean * uniform(rng).ln()).min(mean * CAP_MEANS);
+    in_means(mean, (-uniform(rng).ln()).min(CAP_MEANS))
+}
+
+/// The longest delay that [`exponential`] draws for this mean: a mix refuses any longer one.
+#[must_use]
+pub fn longest(mean: Duration) -> Duration {
+    in_means(mean, CAP_MEANS).duration()
+}
+
+/// Makes a delay of so many means, in whole microseconds.
+fn in_means(mean: Duration, means: f64) -> Delay {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a cast from float saturates, and the cap keeps it in range"
     )]
-    Delay::from_micros(micros.round() as u32)
-}
-
-/// The longest delay that [`exponential`] draws for this mean.
-#[must_use]
-pub fn longest(mean: Duration) -> Duration {
-    mean.mul_f64(CAP_MEANS)
+    Delay::from_micros((mean.as_secs_f64() * 1e6 * means).round() as u32)
 }
 
 /// Draws uniformly from (0, 1], with the 53 bits of a double's mantissa.

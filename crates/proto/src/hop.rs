@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use rand_core::CryptoRng;
 use rohrpost_packet::{
-    Generation, HopPublicKey, HopSecretKey, KemError, Opened, ReplayTag, RouteError, Suite,
+    Generation, HopPublicKey, HopSecretKey, KemError, Opened, ReplayTag, Route, RouteError, Suite,
     UnwrapError, open_header,
 };
 
@@ -93,10 +93,11 @@ impl<S: Suite> Hop<S> {
     /// # Errors
     /// The reason why the packet is dropped.
     pub fn open(&self, from: Ingress, frame: Frame<S>) -> Result<Opened<S>, Refusal> {
-        self.open_watched(from, frame, &mut ())
+        self.open_watched(from, frame, |_| Ok(()), &mut ())
     }
 
-    /// Opens a frame's packet like [`Self::open`], telling `probe` when each stage is over.
+    /// Opens a frame's packet like [`Self::open`], if `admit` lets its route pass; a packet that it
+    /// refuses is not remembered. Tells `probe` when each stage is over.
     ///
     /// # Errors
     /// The reason why the packet is dropped.
@@ -104,6 +105,7 @@ impl<S: Suite> Hop<S> {
         &self,
         from: Ingress,
         frame: Frame<S>,
+        admit: impl FnOnce(&Route) -> Result<(), Refusal>,
         probe: &mut impl Probe,
     ) -> Result<Opened<S>, Refusal> {
         let epoch = {
@@ -113,6 +115,7 @@ impl<S: Suite> Hop<S> {
             keys.iter().rev().find(fits).cloned().ok_or(Refusal::Generation)?
         };
         let opened = open_header(frame.packet, self.position, &epoch.secret)?;
+        admit(opened.route())?;
         probe.done(Stage::Header);
         let verdict = epoch.test_and_set(from, opened.tag());
         probe.done(Stage::Replay);
@@ -197,7 +200,7 @@ pub enum Refusal {
     /// The header does not verify.
     #[error("the header does not verify")]
     Header,
-    /// The authenticated route is malformed.
+    /// The authenticated route is malformed, or names a delay that nobody draws.
     #[error("malformed route")]
     Route,
     /// The packet has been seen before.

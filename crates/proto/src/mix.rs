@@ -11,19 +11,24 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::{Command, NodeNumber, ReplyId, Suite};
+use rohrpost_packet::{Command, NodeNumber, ReplyId, Route, Suite};
 
+use crate::delay::longest;
 use crate::directory::roster::{Role, Roster};
 use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::{Hop, Probe, Refusal, Stage};
 use crate::replay::Ingress;
 use crate::time::Time;
+use crate::weakness::Weakness;
 use pool::Pool;
 
 /// A whole mix, or one worker's share of it.
 pub struct Mix<S: Suite> {
     hop: Arc<Hop<S>>,
     successors: HashSet<NodeNumber>,
+    /// Bound of a packet's delay: an honest builder never draws a longer one, and a packet that
+    /// stayed for longer would fill the pool for somebody who wants others' packets shed.
+    longest: Duration,
     pool: Pool<S>,
     /// Own loops that came back, for the virtual clients; at most [`LOOP_BOUND`], newest shed.
     loops: VecDeque<(ReplyId, Box<[u8]>)>,
@@ -43,7 +48,8 @@ impl<S: Suite> Mix<S> {
     pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
         let successors = roster.successors(Role::Mix { layer });
         let successors = successors.map(|node| node.number).collect();
-        Self { hop, successors, pool: Pool::new(bound), loops: VecDeque::new() }
+        let longest = longest(roster.traffic.mix_delay);
+        Self { hop, successors, longest, pool: Pool::new(bound), loops: VecDeque::new() }
     }
 
     /// Takes a frame off a packet link.
@@ -70,10 +76,10 @@ impl<S: Suite> Mix<S> {
         frame: Frame<S>,
         probe: &mut impl Probe,
     ) -> Result<(), Refusal> {
-        let opened = self.hop.open_watched(from, frame, probe)?;
+        let admit = |route: &Route| self.admit(route);
+        let opened = self.hop.open_watched(from, frame, admit, probe)?;
         let route = *opened.route();
         match route.command {
-            Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
             Command::Forward => {
                 let packet = opened.forward();
                 probe.done(Stage::Payload);
@@ -88,6 +94,19 @@ impl<S: Suite> Mix<S> {
                 self.loops.push_back(opened.reply());
                 Ok(())
             }
+            Command::Deliver | Command::Reply => Err(Refusal::Command),
+        }
+    }
+
+    /// Tells whether the route of a packet is one that this mix follows.
+    fn admit(&self, route: &Route) -> Result<(), Refusal> {
+        let too_long = || route.delay.duration() > self.longest;
+        match route.command {
+            Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
+            Command::Forward if too_long() && !Weakness::DelaysWithoutBound.is_active() => {
+                Err(Refusal::Route)
+            }
+            Command::Forward | Command::Loop => Ok(()),
             Command::Deliver | Command::Reply => Err(Refusal::Command),
         }
     }

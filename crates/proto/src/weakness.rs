@@ -10,6 +10,8 @@
 pub enum Weakness {
     /// Pulls choose their mailbox by a coin, not in turns.
     PullsByCoin,
+    /// Mixes hold packets for whatever delay their routes name.
+    DelaysWithoutBound,
 }
 
 impl Weakness {

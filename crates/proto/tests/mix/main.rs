@@ -1,6 +1,10 @@
 //! A mix refuses what does not belong to it, and passes on what does.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod scene;
+
+use std::time::Duration;
+
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rohrpost_packet::{
@@ -10,6 +14,7 @@ use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::replay::{Ingress, ReplayMemory, ReplaySet, Verdict};
 use rohrpost_proto::time::Time;
+use scene::Scene;
 
 const LINK: Ingress = Ingress::new(0);
 const NOW: Time = Time::from_micros(1_795_000_000_000_000);
@@ -37,7 +42,7 @@ fn a_packet_is_opened_once_per_key_and_keys_die_with_their_memory() {
     let packet = frame(&first, &mut rng);
     assert!(hop.open(LINK, copy(&packet)).is_ok());
     assert_eq!(hop.open(LINK, copy(&packet)).err(), Some(Refusal::Replay));
-    let grace = NOW + std::time::Duration::from_secs(60);
+    let grace = NOW + Duration::from_secs(60);
     let second = hop.rotate(Generation::new(200), grace, &mut rng);
     assert_eq!(
         hop.open(LINK, copy(&packet)).err(),
@@ -116,11 +121,33 @@ fn a_memory_that_comes_back_remembers_nothing() {
     let (memory, mut rng) = (ReplayMemory::new(1, 100), rng(5));
     let hop = Hop::<Classic>::new(3, 1, 100);
     for generation in 1..20 {
-        let at = NOW + std::time::Duration::from_secs(u64::from(generation));
+        let at = NOW + Duration::from_secs(u64::from(generation));
         let key = hop.rotate(Generation::new(generation), at, &mut rng);
         assert_eq!(hop.replay_fill().0, 0, "generation {generation}");
         let opened = hop.open(LINK, frame(&key, &mut rng)).ok().unwrap();
         assert_eq!(memory.test_and_set(LINK, opened.tag()), Verdict::Fresh);
         hop.sweep(at);
     }
+}
+
+/// Checks that nobody can keep a place in the pool for longer than an honest delay: a delay that no
+/// builder draws is refused as a malformed route, and is not even remembered.
+#[test]
+fn a_delay_beyond_what_builders_draw_is_refused() {
+    let mut scene = Scene::new(100);
+    let longest = scene.longest;
+    for _ in 0..100 {
+        let beyond = Duration::from_micros(u32::MAX.into());
+        assert_eq!(scene.send(LINK, beyond), Err(Refusal::Route));
+    }
+    assert_eq!(scene.send(LINK, longest + Duration::from_micros(1)), Err(Refusal::Route));
+    assert_eq!(scene.mix.waiting(), 0);
+    let frame = scene.build(longest + Duration::from_micros(1));
+    for _ in 0..2 {
+        let again = copy(&frame);
+        assert_eq!(scene.mix.handle_frame(NOW, LINK, again), Err(Refusal::Route), "not a replay");
+    }
+    assert_eq!(scene.send(LINK, longest), Ok(()));
+    assert_eq!(scene.send(LINK, Duration::from_millis(200)), Ok(()));
+    assert_eq!(scene.mix.waiting(), 2);
 }

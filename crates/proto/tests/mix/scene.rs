@@ -1,0 +1,84 @@
+//! A mix of the third layer, and packets for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chacha20::ChaCha20Rng;
+use rohrpost_packet::{Classic, Delay, Generation, HopPublicKey, NodeNumber, PathHop, Route, wrap};
+use rohrpost_proto::delay::longest;
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_proto::frame::Frame;
+use rohrpost_proto::hop::{Hop, Refusal};
+use rohrpost_proto::mix::Mix;
+use rohrpost_proto::replay::Ingress;
+
+use crate::{NOW, rng};
+
+/// The mix, the key that it opens with, and that of a relay behind it.
+pub(crate) struct Scene {
+    pub(crate) mix: Mix<Classic>,
+    key: HopPublicKey<Classic>,
+    relay: HopPublicKey<Classic>,
+    /// The longest delay that a builder draws.
+    pub(crate) longest: Duration,
+    rng: ChaCha20Rng,
+}
+
+impl Scene {
+    /// A mix with three mixes before it, whose pool holds `bound` packets.
+    pub(crate) fn new(bound: usize) -> Self {
+        let roster = roster();
+        let links = roster.predecessors(ROLE).count();
+        let (hop, mut rng) = (Arc::new(Hop::new(2, links, 10_000)), rng(6));
+        let key = hop.rotate(Generation::new(1), NOW, &mut rng);
+        let relay = Hop::new(3, 1, 1).rotate(Generation::new(1), NOW, &mut rng);
+        let mix = Mix::new(hop, &roster, 2, bound);
+        Self { mix, key, relay, longest: longest(roster.traffic.mix_delay), rng }
+    }
+
+    /// Sends a packet that asks to wait for `delay` and go to a relay.
+    pub(crate) fn send(&mut self, from: Ingress, delay: Duration) -> Result<(), Refusal> {
+        let packet = self.build(delay);
+        self.mix.handle_frame(NOW, from, packet)
+    }
+
+    pub(crate) fn build(&mut self, delay: Duration) -> Frame<Classic> {
+        let generation = self.relay.generation().short();
+        let delay = Delay::from_micros(u32::try_from(delay.as_micros()).unwrap());
+        let forward = Route::forward(NodeNumber::new(1), generation, delay);
+        let hops = [
+            PathHop { key: &self.key, route: forward },
+            PathHop { key: &self.relay, route: Route::deliver() },
+        ];
+        let packet = wrap(2, &hops, b"text", &mut self.rng).unwrap();
+        Frame { generation: self.key.generation().short(), packet }
+    }
+}
+
+/// A relay, and three mixes in each layer, each of another operator.
+fn roster() -> Roster {
+    let names = ["north", "south", "east", "west"];
+    let key = |i: u8| SigningKey::from_seed(&[i; 32]);
+    let agency = |(i, name): (u8, &str)| Agency { name: name.into(), key: key(i).public() };
+    let agencies = (1..).zip(names).map(agency).collect();
+    let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
+    let layers = (0..3).flat_map(|layer| [Role::Mix { layer }; 3]);
+    let node = |(number, role): (u8, Role)| RosterNode {
+        number: NodeNumber::new(number.into()),
+        name: format!("node-{number}"),
+        operator: names[usize::from(number) % 3].into(),
+        role,
+        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        identity: key(100 + number).public(),
+    };
+    let nodes: Vec<_> = (1..).zip([Role::Relay].into_iter().chain(layers)).map(node).collect();
+    let traffic = Traffic::default();
+    let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
+    let sign = |(i, name): (u8, &str)| Roster::sign(&text, name, &key(i));
+    let signatures: Vec<_> = (1..).zip(names).map(sign).collect();
+    Roster::verify(&text, &signatures, &trust, 0).unwrap()
+}
+
+const ROLE: Role = Role::Mix { layer: 2 };
