@@ -113,8 +113,8 @@ struct World {
     rng: ChaCha20Rng,
     keys: Vec<Key>,
     made: Vec<Made>,
-    /// Due time, order of arrival, mark.
-    pool: BTreeSet<(Time, usize, u16)>,
+    /// Due time, order of arrival, mark, and source: a link, or [`OWN`].
+    pool: BTreeSet<(Time, usize, u16, usize)>,
     arrivals: usize,
     loops: usize,
     spare: Vec<HopSecretKey<Toy>>,
@@ -195,7 +195,7 @@ impl World {
         assert!(self.mix.waiting() <= self.bound);
         assert_eq!(self.mix.waiting(), self.pool.len());
         // No buffer is lost, and none is held for what was refused.
-        let pooled = self.pool.iter().filter(|(.., mark)| *mark != OWN_MARK).count();
+        let pooled = self.pool.iter().filter(|(.., source)| *source != OWN).count();
         assert_eq!(self.buffers.fill().0, self.bound + 1 - pooled);
         // The timeout may wake the driver early, never late.
         let timeout = self.mix.poll_timeout();
@@ -306,11 +306,11 @@ impl World {
         made.opened = true;
         links[link] += 1;
         let (kind, mark) = (made.kind, made.mark);
-        assert_eq!(result, self.expect(kind, mark));
+        assert_eq!(result, self.expect(kind, mark, link));
     }
 
     /// Outcome of a packet that is opened for the first time.
-    fn expect(&mut self, kind: Kind, mark: u16) -> Result<(), Refusal> {
+    fn expect(&mut self, kind: Kind, mark: u16, link: usize) -> Result<(), Refusal> {
         match kind {
             Kind::Stray { .. } | Kind::Deliver | Kind::Reply => {
                 unreachable!("refused before the replay test")
@@ -320,16 +320,23 @@ impl World {
                 self.loops += 1;
                 Ok(())
             }
-            Kind::Forward { delay, .. } => self.keep(self.now + delay_of(delay).duration(), mark),
+            Kind::Forward { delay, .. } => {
+                self.keep(self.now + delay_of(delay).duration(), mark, link)
+            }
         }
     }
 
-    fn keep(&mut self, due: Time, mark: u16) -> Result<(), Refusal> {
-        if self.pool.len() >= self.bound {
+    fn keep(&mut self, due: Time, mark: u16, source: usize) -> Result<(), Refusal> {
+        let held = |source| self.pool.iter().filter(|waiting| waiting.3 == source).count();
+        let reserve = self.bound / (2 * SOURCES);
+        let common: usize = (0..SOURCES).map(|source| held(source).saturating_sub(reserve)).sum();
+        let shared = common < self.bound - reserve * SOURCES
+            && held(source) < (2 * self.bound).div_ceil(SOURCES + 1);
+        if held(source) >= reserve && !shared {
             return Err(Refusal::Overload);
         }
         self.arrivals += 1;
-        self.pool.insert((due, self.arrivals, mark));
+        self.pool.insert((due, self.arrivals, mark, source));
         Ok(())
     }
 
@@ -340,20 +347,20 @@ impl World {
             packet: Packet::from_bytes(&vec![0; Toy::PACKET_LEN]).expect("a packet's length"),
         };
         let result = self.mix.insert(due, OutgoingFrame { to: NodeNumber::new(5), frame });
-        assert_eq!(result, self.keep(due, OWN_MARK));
+        assert_eq!(result, self.keep(due, OWN_MARK, OWN));
     }
 
     /// Polls the next packet that is due, if the model has one; false if there was none.
     fn poll(&mut self) -> bool {
         let due = self.pool.first().copied().filter(|(due, ..)| tick_after(*due) <= self.now);
         let departure = self.mix.poll_transmit(self.now);
-        let (Some((at, order, mark)), Some(departure)) = (due, &departure) else {
+        let (Some((at, order, mark, source)), Some(departure)) = (due, &departure) else {
             assert!(due.is_none() && departure.is_none(), "not when it is due");
             return false;
         };
         assert_eq!(departure.lateness, self.now.since(at));
         assert_eq!(departure.outgoing.frame.generation.get(), mark);
-        self.pool.remove(&(at, order, mark));
+        self.pool.remove(&(at, order, mark, source));
         true
     }
 
@@ -394,5 +401,8 @@ const LOOP_BOUND: usize = 64;
 const MAX_GENERATIONS: usize = 3;
 const SHARDS: usize = 16;
 const LINKS: usize = 2;
+/// Sources of packets in the pool: the links, and the mix's own cover, which is the last.
+const SOURCES: usize = LINKS + 1;
+const OWN: usize = LINKS;
 /// Mark of own packets; fewer others are ever made.
 const OWN_MARK: u16 = u16::MAX;

@@ -40,7 +40,10 @@ impl Program for Mixnode {
     async fn start<S: Suite>(prepared: Prepared) -> Result<Tasks, NodeError> {
         let mut tasks = Tasks::new();
         let own = MixLimits::from(prepared.config.role_limits);
-        let mut node = Node::<S>::start(prepared, own.share::<S>(), &mut tasks).await?;
+        let workers = prepared.config.limits.workers;
+        let links = prepared.roster.predecessors(prepared.node.role).count();
+        let share = own.share::<S>(workers, links);
+        let mut node = Node::<S>::start(prepared, share, &mut tasks).await?;
         // The header layer that a mix opens is its layer in the network.
         let layer = node.prepared.node.role.position();
         debug_assert!(layer + 1 < HOPS, "prepare refuses a relay");
@@ -50,7 +53,7 @@ impl Program for Mixnode {
         let stages = Arc::new(StageTotals::default());
         let mixers = (0..limits.workers)
             .map(|_| {
-                let pool = own.pool_packets.div_ceil(limits.workers);
+                let pool = own.pool_of_worker(limits.workers);
                 let mixer = Mixer::new(&node, layer, pool, cover.clone(), Arc::clone(&stages));
                 spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
             })

@@ -25,9 +25,16 @@ impl From<RoleLimits> for MixLimits {
 }
 
 impl MixLimits {
-    /// Buffers of all packets in the pool, and the pool itself.
-    pub(crate) fn share<S: Suite>(&self) -> Share {
-        Share { packets: self.pool_packets, bytes: Pool::<S>::memory_len(self.pool_packets) }
+    /// Packets that wait in the part of the pool that one of `workers` threads holds.
+    pub(crate) const fn pool_of_worker(&self, workers: usize) -> usize {
+        self.pool_packets.div_ceil(workers)
+    }
+
+    /// Buffers of all packets in the pool, and the pool itself: a part for each of `workers`
+    /// threads, and in each a share for each of `links` links.
+    pub(crate) const fn share<S: Suite>(&self, workers: usize, links: usize) -> Share {
+        let pool = self.pool_of_worker(workers);
+        Share { packets: workers * pool, bytes: workers * Pool::<S>::memory_len(pool, links) }
     }
 }
 
@@ -41,8 +48,8 @@ mod tests {
     fn each_packet_of_the_pool_has_a_buffer_and_an_absent_key_its_default() {
         assert_eq!(MixLimits::from(RoleLimits::default()), MixLimits::default());
         let given = RoleLimits { pool_packets: Some(2_000), ..RoleLimits::default() };
-        let share = MixLimits::from(given).share::<Hybrid>();
-        assert_eq!(share.packets, 2_000);
-        assert!(share.bytes > 0);
+        let share = MixLimits::from(given).share::<Hybrid>(3, 4);
+        assert_eq!(share.packets, 2_001, "three even parts");
+        assert_eq!(share.bytes, 3 * Pool::<Hybrid>::memory_len(667, 4));
     }
 }

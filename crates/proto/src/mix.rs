@@ -20,7 +20,7 @@ use crate::hop::{Hop, Probe, Refusal, Stage};
 use crate::replay::Ingress;
 use crate::time::Time;
 use crate::weakness::Weakness;
-use pool::Pool;
+use pool::{Pool, Source};
 
 /// A whole mix, or one worker's share of it.
 pub struct Mix<S: Suite> {
@@ -46,10 +46,11 @@ impl<S: Suite> Mix<S> {
     /// Makes a mix in `layer` that holds at most `bound` packets.
     #[must_use]
     pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
+        let links = roster.predecessors(Role::Mix { layer }).count();
         let successors = roster.successors(Role::Mix { layer });
         let successors = successors.map(|node| node.number).collect();
         let longest = longest(roster.traffic.mix_delay);
-        Self { hop, successors, longest, pool: Pool::new(bound), loops: VecDeque::new() }
+        Self { hop, successors, longest, pool: Pool::new(bound, links), loops: VecDeque::new() }
     }
 
     /// Takes a frame off a packet link.
@@ -85,7 +86,8 @@ impl<S: Suite> Mix<S> {
                 probe.done(Stage::Payload);
                 let frame = Frame { generation: route.next_generation, packet };
                 let outgoing = OutgoingFrame { to: route.next, frame };
-                let kept = self.insert(now + route.delay.duration(), outgoing);
+                let due = now + route.delay.duration();
+                let kept = self.pool.insert(due, Source::Link(from), outgoing);
                 probe.done(Stage::Pool);
                 kept
             }
@@ -114,9 +116,9 @@ impl<S: Suite> Mix<S> {
     /// Holds a packet of an own virtual client until `due`, like any other.
     ///
     /// # Errors
-    /// The pool is full.
+    /// The cover's share of the pool is used up.
     pub fn insert(&mut self, due: Time, outgoing: OutgoingFrame<S>) -> Result<(), Refusal> {
-        self.pool.insert(due, outgoing)
+        self.pool.insert(due, Source::Own, outgoing)
     }
 
     /// Takes the next packet that is due. A late one is still sent: dropping it would tell when.

@@ -22,6 +22,11 @@ impl Ingress {
     pub const fn new(place: usize) -> Self {
         Self(place)
     }
+
+    /// Place of the link's node among those before this one.
+    pub(crate) const fn place(self) -> usize {
+        self.0
+    }
 }
 
 /// Memory of a node under one key: split by tag, so that workers rarely wait for each other, and

@@ -12,6 +12,8 @@ pub enum Weakness {
     PullsByCoin,
     /// Mixes hold packets for whatever delay their routes name.
     DelaysWithoutBound,
+    /// One link may fill the whole pool of a mix.
+    PoolWithoutShares,
 }
 
 impl Weakness {

@@ -7,6 +7,8 @@
 //! tick leave in the order in which they are due, not in that of their arrival: exponential delays
 //! have no memory, so this order tells nothing of who came first.
 
+mod shares;
+
 use std::time::Duration;
 
 use rohrpost_packet::Suite;
@@ -14,6 +16,8 @@ use rohrpost_packet::Suite;
 use crate::frame::OutgoingFrame;
 use crate::hop::Refusal;
 use crate::time::Time;
+use shares::Shares;
+pub use shares::Source;
 
 /// Packets by the tick at which they are due. Bounded; the newest is shed.
 pub struct Pool<S: Suite> {
@@ -29,6 +33,8 @@ pub struct Pool<S: Suite> {
     /// Packets of the ticks that have passed, next one last.
     ready: Vec<Waiting<S>>,
     bound: usize,
+    /// Places that each link holds, and may.
+    shares: Shares,
     waiting: usize,
     inserted: u64,
     /// The last tick that was looked at; everything due up to it is in `ready`.
@@ -47,20 +53,24 @@ struct Waiting<S: Suite> {
     due: Time,
     /// Order of arrival; breaks ties, so that runs with one seed are alike.
     order: u64,
+    /// Link whose share the packet takes a place of.
+    source: Source,
     outgoing: OutgoingFrame<S>,
 }
 
 impl<S: Suite> Pool<S> {
-    /// Bytes of a pool for `bound` packets, beside the packets.
+    /// Bytes of a pool for `bound` packets from `links` links, beside the packets.
     #[must_use]
-    pub const fn memory_len(bound: usize) -> usize {
+    pub const fn memory_len(bound: usize, links: usize) -> usize {
         bound * (size_of::<Entry<S>>() + size_of::<Waiting<S>>())
             + BUCKETS * size_of::<Option<Place>>()
+            + Shares::memory_len(links)
     }
 
-    /// Makes a pool for `bound` packets; [`Self::memory_len`] tells what it takes beside them.
+    /// Makes a pool for `bound` packets from `links` links and the own cover; [`Self::memory_len`]
+    /// tells what it takes beside the packets.
     #[must_use]
-    pub fn new(bound: usize) -> Self {
+    pub fn new(bound: usize, links: usize) -> Self {
         Self {
             buckets: vec![None; BUCKETS].into(),
             occupied: [0; BUCKETS / 64],
@@ -68,23 +78,29 @@ impl<S: Suite> Pool<S> {
             free: None,
             ready: Vec::with_capacity(bound),
             bound,
+            shares: Shares::new(bound, links),
             waiting: 0,
             inserted: 0,
             passed: 0,
         }
     }
 
-    /// Holds a packet until `due`.
+    /// Holds a packet of `source` until `due`.
     ///
     /// # Errors
-    /// The pool is full.
-    pub fn insert(&mut self, due: Time, outgoing: OutgoingFrame<S>) -> Result<(), Refusal> {
-        if self.waiting >= self.bound {
+    /// The pool is full, or the share of the source used up.
+    pub fn insert(
+        &mut self,
+        due: Time,
+        source: Source,
+        outgoing: OutgoingFrame<S>,
+    ) -> Result<(), Refusal> {
+        if self.waiting >= self.bound || !self.shares.take(source) {
             return Err(Refusal::Overload);
         }
         self.waiting += 1;
         self.inserted += 1;
-        let packet = Waiting { due, order: self.inserted, outgoing };
+        let packet = Waiting { due, order: self.inserted, source, outgoing };
         let tick = tick_of(due);
         if tick <= self.passed {
             // The packet is due in a tick that was looked at already: it leaves at once, in its
@@ -105,6 +121,7 @@ impl<S: Suite> Pool<S> {
         }
         let packet = self.ready.pop()?;
         self.waiting -= 1;
+        self.shares.give_back(packet.source);
         Some((packet.due, packet.outgoing))
     }
 
@@ -126,6 +143,12 @@ impl<S: Suite> Pool<S> {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.waiting
+    }
+
+    /// Tells whether some link holds all the places that it may.
+    #[must_use]
+    pub fn has_full_link(&self) -> bool {
+        self.shares.has_full_link()
     }
 
     /// Tells whether no packet waits.

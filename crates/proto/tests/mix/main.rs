@@ -6,22 +6,15 @@ mod scene;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rand_core::SeedableRng;
 use rohrpost_packet::{
     Classic, Generation, HopPublicKey, Packet, PathHop, Route, ShortGeneration, wrap,
 };
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::replay::{Ingress, ReplayMemory, ReplaySet, Verdict};
-use rohrpost_proto::time::Time;
-use scene::Scene;
+use scene::{NOW, Scene, rng};
 
 const LINK: Ingress = Ingress::new(0);
-const NOW: Time = Time::from_micros(1_795_000_000_000_000);
-
-fn rng(seed: u8) -> ChaCha20Rng {
-    ChaCha20Rng::from_seed([seed; 32])
-}
 
 /// A packet whose first hop is `key`, in layer 3.
 fn frame(key: &HopPublicKey<Classic>, rng: &mut ChaCha20Rng) -> Frame<Classic> {
@@ -150,4 +143,18 @@ fn a_delay_beyond_what_builders_draw_is_refused() {
     assert_eq!(scene.send(LINK, longest), Ok(()));
     assert_eq!(scene.send(LINK, Duration::from_millis(200)), Ok(()));
     assert_eq!(scene.mix.waiting(), 2);
+}
+
+/// Checks that a neighbour that floods a mix with packets of the longest delay leaves room for those
+/// of the others and for the mix's own cover.
+#[test]
+fn a_flooding_neighbour_leaves_the_others_their_places() {
+    let mut scene = Scene::new(160);
+    let longest = scene.longest;
+    let [hostile, honest] = [0, 1].map(Ingress::new);
+    let taken = (0..200).filter(|_| scene.send(hostile, longest).is_ok()).count();
+    assert_eq!(taken, 64, "2 / (sources + 1) of the pool, of three links and the own cover");
+    assert_eq!(scene.send(hostile, longest), Err(Refusal::Overload));
+    assert!((0..20).all(|_| scene.send(honest, longest).is_ok()));
+    assert!((0..20).all(|_| scene.insert_own().is_ok()));
 }

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::{Classic, Delay, Generation, HopPublicKey, NodeNumber, PathHop, Route, wrap};
+use rand_core::SeedableRng;
+use rohrpost_packet::{
+    Classic, Delay, Generation, HopPublicKey, NodeNumber, Packet, PathHop, Route, wrap,
+};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
-use rohrpost_proto::frame::Frame;
+use rohrpost_proto::frame::{Frame, OutgoingFrame};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::replay::Ingress;
-
-use crate::{NOW, rng};
+use rohrpost_proto::time::Time;
 
 /// The mix, the key that it opens with, and that of a relay behind it.
 pub(crate) struct Scene {
@@ -44,6 +46,16 @@ impl Scene {
         self.mix.handle_frame(NOW, from, packet)
     }
 
+    /// Puts a packet of the mix's own cover into the pool.
+    pub(crate) fn insert_own(&mut self) -> Result<(), Refusal> {
+        let frame = Frame {
+            generation: self.relay.generation().short(),
+            packet: Packet::random(&mut self.rng),
+        };
+        self.mix.insert(NOW, OutgoingFrame { to: NodeNumber::new(1), frame })
+    }
+
+    /// Builds such a packet.
     pub(crate) fn build(&mut self, delay: Duration) -> Frame<Classic> {
         let generation = self.relay.generation().short();
         let delay = Delay::from_micros(u32::try_from(delay.as_micros()).unwrap());
@@ -81,4 +93,9 @@ fn roster() -> Roster {
     Roster::verify(&text, &signatures, &trust, 0).unwrap()
 }
 
+pub(crate) fn rng(seed: u8) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([seed; 32])
+}
+
+pub(crate) const NOW: Time = Time::from_micros(1_795_000_000_000_000);
 const ROLE: Role = Role::Mix { layer: 2 };

@@ -7,6 +7,7 @@ use rohrpost_packet::{Classic, NodeNumber, Packet, ShortGeneration};
 
 use super::*;
 use crate::frame::Frame;
+use crate::replay::Ingress;
 
 const START: Time = Time::from_micros(1_795_000_000_000_123);
 
@@ -33,7 +34,7 @@ impl Model {
 fn the_wheel_gives_what_a_sorted_list_gives() {
     for seed in 0..20 {
         let mut rng = ChaCha20Rng::from_seed([seed; 32]);
-        let (mut pool, mut model) = (Pool::<Classic>::new(60), Model::default());
+        let (mut pool, mut model) = (Pool::<Classic>::new(60, 0), Model::default());
         let (mut now, mut number) = (START, 0);
         for _ in 0..2_000 {
             match rng.random_range(0..10) {
@@ -43,7 +44,7 @@ fn the_wheel_gives_what_a_sorted_list_gives() {
                     let ahead = [0, 700, 90_000, 1_900_000, 9_000_000][rng.random_range(0..5)];
                     let due = now + Duration::from_micros(rng.random_range(0..=ahead));
                     let due = due - Duration::from_micros(if number % 7 == 0 { 2_000 } else { 0 });
-                    if pool.insert(due, outgoing(number)).is_ok() {
+                    if pool.insert(due, Source::Own, outgoing(number)).is_ok() {
                         model.0.push((due, number));
                     } else {
                         assert_eq!(model.0.len(), 60, "sheds only when it is full");
@@ -64,10 +65,10 @@ fn the_wheel_gives_what_a_sorted_list_gives() {
 #[test]
 fn nothing_leaves_before_it_is_due_and_nothing_is_overslept() {
     let mut rng = ChaCha20Rng::from_seed([9; 32]);
-    let mut pool = Pool::<Classic>::new(500);
+    let mut pool = Pool::<Classic>::new(500, 0);
     for number in 0..500 {
         let due = START + Duration::from_micros(rng.random_range(0..30_000_000));
-        pool.insert(due, outgoing(number)).unwrap();
+        pool.insert(due, Source::Own, outgoing(number)).unwrap();
     }
     let mut left = 0;
     while let Some(next) = pool.next_due() {
@@ -82,9 +83,9 @@ fn nothing_leaves_before_it_is_due_and_nothing_is_overslept() {
 
 #[test]
 fn a_late_driver_gets_everything_in_the_order_of_due_times() {
-    let mut pool = Pool::<Classic>::new(10);
+    let mut pool = Pool::<Classic>::new(10, 0);
     for (number, ahead) in [(1, 5_000), (2, 2_000), (3, 4_000_000), (4, 2_000)] {
-        pool.insert(START + Duration::from_micros(ahead), outgoing(number)).unwrap();
+        pool.insert(START + Duration::from_micros(ahead), Source::Own, outgoing(number)).unwrap();
     }
     let late = START + Duration::from_secs(60);
     let order: Vec<_> =
@@ -94,12 +95,32 @@ fn a_late_driver_gets_everything_in_the_order_of_due_times() {
 
 #[test]
 fn a_full_pool_sheds_the_newest() {
-    let mut pool = Pool::<Classic>::new(2);
+    let mut pool = Pool::<Classic>::new(2, 0);
     for number in [1, 2] {
-        pool.insert(START, outgoing(number)).unwrap();
+        pool.insert(START, Source::Own, outgoing(number)).unwrap();
     }
-    assert_eq!(pool.insert(START, outgoing(3)), Err(Refusal::Overload));
+    assert_eq!(pool.insert(START, Source::Own, outgoing(3)), Err(Refusal::Overload));
     let popped = pool.pop(START + TICK).map(|(_, out)| out.to.get());
     assert_eq!(popped, Some(1), "ties leave in the order of arrival");
-    assert!(pool.insert(START, outgoing(4)).is_ok(), "there is room again");
+    assert!(pool.insert(START, Source::Own, outgoing(4)).is_ok(), "there is room again");
+}
+
+/// Checks that no link can crowd out another: alone it gets twice its even share, and however many
+/// others fill theirs, each has its own part of the reserved half.
+#[test]
+fn no_source_takes_the_places_of_another() {
+    let [first, second] = [0, 1].map(|place| Source::Link(Ingress::new(place)));
+    let fill = |pool: &mut Pool<Classic>, source| {
+        (0..1_000).filter(|_| pool.insert(START, source, outgoing(1)).is_ok()).count()
+    };
+    let mut pool = Pool::<Classic>::new(120, 2);
+    assert_eq!(fill(&mut pool, first), 60, "twice the even share of three sources and a spare");
+    assert!(pool.has_full_link());
+    assert_eq!(fill(&mut pool, second), 40, "its own reserve, and what is left of the common half");
+    assert_eq!(fill(&mut pool, Source::Own), 20, "its own reserve, whatever the others do");
+    assert_eq!(pool.len(), 120);
+    while pool.pop(START + TICK).is_some() {}
+    assert!(!pool.has_full_link());
+    assert_eq!(fill(&mut pool, Source::Own), 60, "places come back");
+    assert_eq!(fill(&mut pool, Source::Link(Ingress::new(7))), 0, "there is no such link");
 }
