@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rohrpost_measure::http::get;
-use rohrpost_measure::scratch::Scratch;
 use rohrpost_network::Network;
 use rohrpost_proto::directory::roster::Role;
+use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::child::{Children, NodeOutput};
@@ -50,7 +50,7 @@ pub enum NetworkDirectory {
     /// Files that stay.
     Kept(PathBuf),
     /// Files that are removed when this is dropped.
-    Temporary(Scratch),
+    Temporary(TempDir),
 }
 
 impl LocalNetwork {
@@ -182,12 +182,15 @@ impl NetworkDirectory {
         }
     }
 
-    /// A new directory among the system's temporary files, named for the process and `name`.
+    /// A new directory among the system's temporary files, which only its user may read; its
+    /// name begins with `rohrpost-` and `name`.
     ///
     /// # Errors
     /// The directory cannot be made.
     pub fn temporary(name: &str) -> Result<Self, LocalnetError> {
-        Scratch::new(name)
+        tempfile::Builder::new()
+            .prefix(&format!("rohrpost-{name}-"))
+            .tempdir()
             .map(Self::Temporary)
             .map_err(|source| LocalnetError::File { path: std::env::temp_dir(), source })
     }
@@ -197,7 +200,7 @@ impl NetworkDirectory {
     pub fn path(&self) -> &Path {
         match self {
             Self::Kept(path) => path,
-            Self::Temporary(scratch) => scratch.directory(),
+            Self::Temporary(scratch) => scratch.path(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rohrpost_localnet::capture::{CaptureError, Sniffer};
-use rohrpost_measure::scratch::Scratch;
+use tempfile::TempDir;
 
 /// Sends to a port of its own, without a pause that a capture could end in, until it is dropped.
 struct Neighbour {
@@ -60,8 +60,8 @@ fn open(file: &Path) -> Option<Sniffer> {
 
 #[test]
 fn a_capture_ends_while_others_go_on() {
-    let scratch = Scratch::new("capture-end").unwrap();
-    let Some(sniffer) = open(&scratch.path("end.pcap")) else { return };
+    let scratch = TempDir::new().unwrap();
+    let Some(sniffer) = open(&scratch.path().join("end.pcap")) else { return };
     let _neighbour = Neighbour::start();
     let node = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = node.local_addr().unwrap();

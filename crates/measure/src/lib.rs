@@ -10,5 +10,4 @@ pub mod output;
 pub mod process;
 pub mod progress;
 pub mod report;
-pub mod scratch;
 pub mod statistics;

@@ -8,14 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use rohrpost_localnet::{NodePlan, Plan, PlanOptions};
+use rohrpost_localnet::{NetworkDirectory, NodePlan, Plan, PlanOptions};
 use rohrpost_measure::exposition::Exposition;
 use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::tell;
 use rohrpost_measure::process::{CpuTimes, Memory};
 use rohrpost_measure::progress::{self, BAR};
 use rohrpost_measure::report::Report;
-use rohrpost_measure::scratch::Scratch;
 use rohrpost_measure::statistics::whole;
 use rohrpost_network::Network;
 use rohrpost_node::Limits;
@@ -48,7 +47,7 @@ pub(super) struct Testbed<S: Suite> {
     quiet: bool,
     /// Dropped after everything with a task or a file in it.
     runtime: Runtime,
-    scratch: Scratch,
+    files: NetworkDirectory,
 }
 
 /// View of the mix from outside at one moment.
@@ -69,20 +68,20 @@ pub(super) struct Moment {
 impl<S: Suite> Testbed<S> {
     /// Makes keys and roster, starts the mix, and waits until it is ready.
     pub(super) fn start(suite: SuiteName, quiet: bool) -> Result<Self, MixError> {
-        let scratch = Scratch::new("loadgen-mix").map_err(MixError::System)?;
         let cores = Cores::of_this_process();
         cores.use_tool();
         let start = |error: &dyn std::fmt::Display| MixError::Start(error.to_string());
-        let directory = scratch.directory();
+        let files = NetworkDirectory::temporary("loadgen-mix").map_err(|error| start(&error))?;
+        let directory = files.path();
         let plan = Plan::make(directory, &plan_options(suite)).map_err(|error| start(&error))?;
         let roster = Network::open(directory).map_err(|error| start(&error))?.roster;
         let (plan, twin) = twins(&plan)?;
         let (node, twin_node) = (entry(&roster, plan)?, entry(&roster, twin)?);
-        let runtime = runtime(&scratch)?;
+        let runtime = runtime(&files)?;
         let entered = runtime.enter();
         let peers = Peers::start(&roster, directory, &node)?;
         let arguments = ["node", "mixnode", &*plan.config.to_string_lossy()];
-        let mut process = Process::start(&cores, &scratch.path("mix.log"), &arguments)
+        let mut process = Process::start(&cores, &files.path().join("mix.log"), &arguments)
             .map_err(MixError::System)?;
         let links = peers.links_to(&node);
         drop(entered);
@@ -103,7 +102,7 @@ impl<S: Suite> Testbed<S> {
             next_mark: 1,
             quiet,
             runtime,
-            scratch,
+            files,
             roster,
         })
     }
@@ -172,7 +171,7 @@ impl<S: Suite> Testbed<S> {
     pub(super) fn start_twin(&self, arguments: &[&str]) -> Result<Process, MixError> {
         let config = self.twin.1.to_string_lossy();
         let arguments = [arguments, &[&*config]].concat();
-        Process::start(&self.cores, &self.scratch.path("twin.log"), &arguments)
+        Process::start(&self.cores, &self.files.path().join("twin.log"), &arguments)
             .map_err(MixError::System)
     }
 
@@ -265,13 +264,13 @@ fn entry(roster: &Roster, plan: &NodePlan) -> Result<RosterNode, MixError> {
 }
 
 /// Runtime of the tool's links; on Ctrl-C the files go, and the children with their parent.
-fn runtime(scratch: &Scratch) -> Result<Runtime, MixError> {
+fn runtime(files: &NetworkDirectory) -> Result<Runtime, MixError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(MixError::System)?;
-    let directory = scratch.directory().to_owned();
+    let directory = files.path().to_owned();
     let entered = runtime.enter();
     let mut interrupt = Interrupt::listen().map_err(MixError::System)?;
     drop(entered);

@@ -8,17 +8,17 @@ mod wire;
 use std::process::Command;
 
 use process::{localnet, scratch};
-use rohrpost_measure::scratch::Scratch;
+use tempfile::TempDir;
 
 fn a_file_arrives(suite: &str, len: usize) {
     let scratch = scratch(&format!("localnet-{suite}"));
-    let (message, received) = (scratch.path("message"), scratch.path("received"));
+    let (message, received) = (scratch.path().join("message"), scratch.path().join("received"));
     let bytes: Vec<u8> = (0..len).map(|_| rand::random()).collect();
     std::fs::write(&message, &bytes).expect("the scratch directory is writable");
     let output = localnet()
         // Its own directory for the network's files, so that other networks on this machine are not
         // taken for what this one has left behind.
-        .env("TMPDIR", scratch.directory())
+        .env("TMPDIR", scratch.path())
         .args(["--once", "--json", "--suite", suite, "--message"])
         .arg(&message)
         .arg("--received")
@@ -40,11 +40,11 @@ fn a_file_arrives(suite: &str, len: usize) {
 
 /// Asserts that no process is left that was started with a file in this directory, and no file but
 /// the test's own two.
-fn nothing_is_left(scratch: &Scratch) {
-    if let Ok(left) = Command::new("pgrep").arg("-f").arg(scratch.directory()).output() {
+fn nothing_is_left(scratch: &TempDir) {
+    if let Ok(left) = Command::new("pgrep").arg("-f").arg(scratch.path()).output() {
         assert!(left.stdout.is_empty(), "processes are left: {left:?}");
     }
-    let entries = std::fs::read_dir(scratch.directory()).expect("the scratch directory is there");
+    let entries = std::fs::read_dir(scratch.path()).expect("the scratch directory is there");
     let mut names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
     names.sort();
     assert_eq!(names, ["message", "received"]);
@@ -60,7 +60,7 @@ fn a_file_arrives_byte_for_byte_in_both_suites_and_nothing_is_left_behind() {
 #[test]
 fn a_message_longer_than_an_envelope_is_refused_with_the_limit() {
     let scratch = scratch("too-long");
-    let message = scratch.path("message");
+    let message = scratch.path().join("message");
     std::fs::write(&message, [0; 7000]).expect("the scratch directory is writable");
     let output =
         localnet().args(["--once", "--message"]).arg(&message).output().expect("rohrpost-ops runs");

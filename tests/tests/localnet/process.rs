@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use rohrpost_measure::scratch::Scratch;
 use rohrpost_tests::program;
+use tempfile::TempDir;
 
 /// `rohrpost-ops localnet`, built if need be.
 pub(crate) fn localnet() -> Command {
@@ -26,6 +26,9 @@ pub(crate) fn node(role: &str, configuration: &Path) -> Command {
 }
 
 /// A directory that is removed at the end of a test.
-pub(crate) fn scratch(name: &str) -> Scratch {
-    Scratch::new(name).expect("the temporary directory is writable")
+pub(crate) fn scratch(name: &str) -> TempDir {
+    tempfile::Builder::new()
+        .prefix(&format!("rohrpost-{name}-"))
+        .tempdir()
+        .expect("the temporary directory is writable")
 }

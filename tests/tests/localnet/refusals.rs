@@ -7,14 +7,14 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rohrpost_localnet::{Plan, PlanOptions};
-use rohrpost_measure::scratch::Scratch;
 use rohrpost_proto::directory::roster::{SuiteName, parse_signatures, render_signatures};
+use tempfile::TempDir;
 
 use crate::process::{node, scratch};
 
 /// Files of a whole network, which go with the value.
 struct Files {
-    scratch: Scratch,
+    scratch: TempDir,
     plan: Plan,
 }
 
@@ -22,13 +22,13 @@ impl Files {
     fn new(name: &str) -> Self {
         let scratch = scratch(&format!("refusals-{name}"));
         let options = PlanOptions::new(SuiteName::Classic);
-        let plan = Plan::make(&scratch.path("network"), &options)
+        let plan = Plan::make(&scratch.path().join("network"), &options)
             .expect("the scratch directory is empty and writable");
         Self { scratch, plan }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path("network").join(name)
+        self.scratch.path().join("network").join(name)
     }
 
     /// Configuration of the first relay.

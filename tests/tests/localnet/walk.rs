@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rohrpost_measure::scratch::Scratch;
 use rohrpost_tests::program;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::process::{localnet, scratch};
 
@@ -26,15 +26,15 @@ impl Drop for Running {
 
 /// A network on this machine, and two people with it.
 struct Walk {
-    scratch: Scratch,
+    scratch: TempDir,
 }
 
 impl Walk {
     fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("rohrpost"));
-        command.arg("--network").arg(self.scratch.path("network"));
-        command.arg("--home").arg(self.scratch.path(who));
-        command.arg("--key-file").arg(self.scratch.path(&format!("{who}.key")));
+        command.arg("--network").arg(self.scratch.path().join("network"));
+        command.arg("--home").arg(self.scratch.path().join(who));
+        command.arg("--key-file").arg(self.scratch.path().join(format!("{who}.key")));
         command.arg("--json").args(arguments);
         command
     }
@@ -118,7 +118,7 @@ fn two_people_exchange_texts_and_files() {
         "--ack-delay",
         "1s",
         "--dir",
-        path(&walk.scratch.path("network")),
+        path(&walk.scratch.path().join("network")),
     ]);
     let _network = Walk::start(network, "up until Ctrl-C");
 
@@ -141,7 +141,7 @@ fn two_people_meet(walk: &Walk) {
     walk.run("carol", &["init", "--agency", "north"]);
     walk.run("dave", &["init", "--agency", "west", "--keep", "30d"]);
     for (who, other) in [("carol", "dave"), ("dave", "carol")] {
-        let card = walk.scratch.path(&format!("{other}.card"));
+        let card = walk.scratch.path().join(format!("{other}.card"));
         fs::write(&card, text(&walk.run(other, &["card"])[0]["card"])).expect("writable");
         walk.run(who, &["add", other, path(&card)]);
         let words = walk.words(other);
@@ -156,7 +156,7 @@ fn two_people_meet(walk: &Walk) {
 
 /// Daemons carry a text and a file each way. One message has gone before, from carol to dave.
 fn texts_and_files_travel_both_ways(walk: &Walk) {
-    let file = walk.scratch.path("file.bin");
+    let file = walk.scratch.path().join("file.bin");
     let bytes: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
     fs::write(&file, &bytes).expect("writable");
     for (who, other) in [("carol", "dave"), ("dave", "carol")] {
@@ -172,7 +172,7 @@ fn texts_and_files_travel_both_ways(walk: &Walk) {
             (&"a text, grüß Gott".into(), &from.into())
         );
         assert_eq!(inbox[known + 1]["file"], "file.bin");
-        let received = walk.scratch.path(&format!("received-{who}"));
+        let received = walk.scratch.path().join(format!("received-{who}"));
         let number = inbox[known + 1]["number"].to_string();
         walk.run(who, &["read", &number, "--output", path(&received)]);
         assert!(fs::read(&received).expect("it was saved") == bytes, "{who}'s file differs");
@@ -185,7 +185,7 @@ fn texts_and_files_travel_both_ways(walk: &Walk) {
 fn the_example_answers(walk: &Walk) {
     let python = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/examples/answer.py"))
-        .arg(walk.scratch.path("dave").join("daemon.sock"))
+        .arg(walk.scratch.path().join("dave").join("daemon.sock"))
         .arg("1")
         .stdout(Stdio::piped())
         .spawn()
@@ -198,12 +198,12 @@ fn the_example_answers(walk: &Walk) {
 }
 
 fn a_store_is_exported_and_moved(walk: &Walk, dave: Running) {
-    let file = walk.scratch.path("file.bin");
+    let file = walk.scratch.path().join("file.bin");
     let bytes = fs::read(file).expect("it was sent");
-    let export = walk.scratch.path("export");
+    let export = walk.scratch.path().join("export");
     walk.run("dave", &["export", path(&export)]);
     assert!(fs::read(export.join("2-file.bin")).expect("exported") == bytes);
-    let backup = walk.scratch.path("backup");
+    let backup = walk.scratch.path().join("backup");
     walk.run("dave", &["backup", path(&backup)]);
     let (code, errors) = walk.code("dave", &["wipe", "--yes"]);
     assert!(code == Some(75) && errors.contains("open in another"), "{code:?} {errors}");

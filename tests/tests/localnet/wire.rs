@@ -42,7 +42,7 @@ fn capture(file: &Path) -> Option<()> {
 #[test]
 fn a_capture_shows_equal_datagrams_and_whole_frames() {
     let scratch = scratch("capture");
-    let file = scratch.path("first.pcap");
+    let file = scratch.path().join("first.pcap");
     let Some(()) = capture(&file) else { return };
     let output = wire(&file);
     assert!(output.status.success(), "{}", errors(&output));
@@ -86,7 +86,7 @@ fn assert_streams(report: &Value) {
 #[test]
 fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
     let scratch = scratch("no-capture");
-    let file = scratch.path("cut.pcap");
+    let file = scratch.path().join("cut.pcap");
     let refused = |code: i32, words: &[&str]| {
         let output = wire(&file);
         let said = errors(&output);
