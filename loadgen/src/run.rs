@@ -15,7 +15,7 @@ mod target;
 mod timetable;
 mod trial;
 
-use rohrpost_measure::interrupt::Interrupt;
+use rohrpost_localnet::Interrupt;
 use rohrpost_measure::output::say;
 
 use attempt::attempt;

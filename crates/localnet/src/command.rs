@@ -1,7 +1,7 @@
 //! `rohrpost-ops localnet`: a network started, a first message sent, and what was seen of it shown.
 
+use crate::interrupt::Interrupt;
 use indicatif::ProgressBar;
-use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::{say, tell};
 use rohrpost_measure::progress::bar;
 

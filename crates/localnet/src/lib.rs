@@ -4,7 +4,9 @@
 pub mod capture;
 mod child;
 mod command;
+pub mod duration;
 mod error;
+mod interrupt;
 mod message;
 mod node;
 mod observer;
@@ -16,6 +18,7 @@ mod running;
 pub use child::{NodeOutput, die_with_parent};
 pub use command::run;
 pub use error::LocalnetError;
+pub use interrupt::Interrupt;
 pub use message::content;
 pub use node::{NodeCommand, end};
 pub use options::{Options, SuiteChoice};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::duration;
 use clap::{Args, ValueEnum};
 use rohrpost_client::Segmentation;
-use rohrpost_measure::duration;
 use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::{SuiteName, Traffic};

@@ -1,11 +1,9 @@
 //! Tools of the tools: statistics of samples, readings of processes and of their pages, and what is
 //! shown of a measurement. Imports nothing else of ours.
 
-pub mod duration;
 pub mod exposition;
 pub mod histogram;
 pub mod http;
-pub mod interrupt;
 pub mod output;
 pub mod process;
 pub mod progress;

@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use rohrpost_localnet::Interrupt;
 use rohrpost_localnet::{NetworkDirectory, NodePlan, Plan, PlanOptions};
 use rohrpost_measure::exposition::Exposition;
-use rohrpost_measure::interrupt::Interrupt;
 use rohrpost_measure::output::tell;
 use rohrpost_measure::process::{CpuTimes, Memory};
 use rohrpost_measure::progress::{self, BAR};

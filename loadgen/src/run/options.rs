@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use rohrpost_localnet::SuiteChoice;
-use rohrpost_measure::duration;
+use rohrpost_localnet::{SuiteChoice, duration};
 
 /// Sends messages between real clients and measures what comes of it.
 ///
