@@ -19,7 +19,6 @@ mod overload;
 mod pacer;
 mod packets;
 mod peers;
-mod process;
 mod profile;
 mod recovery;
 mod saturation;

@@ -192,5 +192,7 @@ async fn watch(
     let _ = sender.send(death).await;
 }
 
-const LAST_WORDS: usize = 5;
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// Lines that are shown of a child that has ended.
+pub(crate) const LAST_WORDS: usize = 5;
+/// Time for a child to end that was asked to, before it is made to.
+pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(5);

@@ -11,7 +11,9 @@ mod message;
 mod node;
 mod observer;
 mod options;
+mod pages;
 mod plan;
+mod process;
 mod report;
 mod running;
 
@@ -22,5 +24,7 @@ pub use interrupt::Interrupt;
 pub use message::content;
 pub use node::{NodeCommand, end};
 pub use options::{Options, SuiteChoice};
+pub use pages::NodePages;
 pub use plan::{NodePlan, Plan, PlanOptions};
+pub use process::ChildProcess;
 pub use running::{LocalNetwork, NetworkDirectory, RunningNode};

@@ -1,9 +1,7 @@
 //! Report on the first message: its way as its two clients know it, and what each party saw of it.
 
 use std::path::Path;
-use std::time::Duration;
 
-use rohrpost_measure::http::get;
 use rohrpost_measure::output::say;
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
@@ -12,15 +10,15 @@ use rohrpost_proto::directory::roster::Role;
 use serde_json::{Value, json};
 
 use crate::message::Delivery;
+use crate::pages::NodePages;
 use crate::plan::{NodePlan, Plan};
 
 /// Pages of the nodes about themselves (`/inspect`); none of a build without that page.
 pub(crate) async fn gather(plan: &Plan) -> Vec<(String, Value)> {
     let mut parties = Vec::new();
     for node in &plan.nodes {
-        if let Ok((true, body)) = get(node.metrics, "/inspect", DEADLINE).await {
-            parties.push((node.name.clone(), serde_json::from_str(&body).unwrap_or(Value::Null)));
-        }
+        let inspection = NodePages::at(node.metrics).inspection().await;
+        parties.extend(inspection.map(|inspection| (node.name.clone(), inspection)));
     }
     parties
 }
@@ -162,6 +160,3 @@ fn number(value: &Value) -> u64 {
 fn sum(links: &Value) -> u64 {
     links.as_object().into_iter().flat_map(|links| links.values()).map(number).sum()
 }
-
-/// Longest wait for a node's page.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(2);

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rohrpost_measure::http::get;
 use rohrpost_network::Network;
 use rohrpost_proto::directory::roster::Role;
 use tempfile::TempDir;
@@ -19,8 +18,8 @@ use tokio::time::sleep;
 
 use crate::child::{Children, NodeOutput};
 use crate::error::LocalnetError;
+use crate::pages::NodePages;
 use crate::plan::{NodePlan, Plan, PlanOptions};
-use crate::report::DEADLINE;
 
 /// A running local network. Its nodes end when it is dropped, at once; [`Self::stop`] asks them
 /// first.
@@ -110,10 +109,8 @@ impl LocalNetwork {
     async fn waiting(&self) -> Vec<String> {
         let mut waiting = Vec::new();
         for node in &self.plan.nodes {
-            match get(node.metrics, "/readyz", DEADLINE).await {
-                Ok((true, _)) => {}
-                Ok((false, body)) => waiting.push(format!("{}: {}", node.name, body.trim())),
-                Err(_) => waiting.push(format!("{}: not listening yet", node.name)),
+            if let Err(what) = NodePages::at(node.metrics).ready().await {
+                waiting.push(format!("{}: {what}", node.name));
             }
         }
         waiting

@@ -122,30 +122,6 @@ impl CpuTimes {
     }
 }
 
-/// Resident memory of a process in bytes.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Bytes that are resident now.
-    pub resident: u64,
-    /// Most memory since the process began.
-    pub highest: u64,
-}
-
-impl Memory {
-    /// Memory of a process; zero of one that has ended and was not waited for.
-    ///
-    /// # Errors
-    /// The process is gone, or the host has no `/proc`.
-    pub fn read(pid: u32) -> io::Result<Self> {
-        Ok(Self::parse(&read_to_string(format!("/proc/{pid}/status"))?))
-    }
-
-    fn parse(status: &str) -> Self {
-        let field = |name| bytes(status, name).unwrap_or(0);
-        Self { resident: field("VmRSS:"), highest: field("VmHWM:") }
-    }
-}
-
 /// CPU seconds of all cores of the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Machine {
@@ -194,6 +170,16 @@ impl Machine {
 pub fn available_memory() -> u64 {
     let memory = read_to_string("/proc/meminfo").unwrap_or_default();
     bytes(&memory, "MemAvailable:").unwrap_or(0)
+}
+
+/// Most bytes that were resident in a process since it began; zero of one that has ended and was not
+/// waited for.
+///
+/// # Errors
+/// The process is gone, or the host has no `/proc`.
+pub fn highest_memory(pid: u32) -> io::Result<u64> {
+    let status = read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(bytes(&status, "VmHWM:").unwrap_or(0))
 }
 
 /// CPU time of the calling thread.
@@ -265,12 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn status_gives_resident_memory() {
-        let memory = Memory::parse("VmPeak:\t 9 kB\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\n");
-        assert_eq!(memory, Memory { resident: 200 * 1024, highest: 300 * 1024 });
-    }
-
-    #[test]
     fn the_machine_is_the_sum_of_its_cores() {
         let stat = "cpu  1000 100 300 5000 200 10 90 40 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
         assert_eq!(Machine::parse(stat), Some(Machine { busy: 15.0, idle: 52.0 }));
@@ -281,7 +261,7 @@ mod tests {
     fn the_own_process_can_be_read() {
         let pid = std::process::id();
         assert!(CpuTimes::read(pid).unwrap().by_name().count() > 0);
-        assert!(Memory::read(pid).unwrap().resident > 0);
+        assert!(highest_memory(pid).unwrap() >= Usage::own().resident);
         assert!(available_memory() > 0);
     }
 

@@ -6,7 +6,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use rohrpost_measure::process::thread_time;
+use rohrpost_localnet::ChildProcess;
+use rohrpost_measure::process::{CpuTimes, thread_time};
 use rohrpost_measure::statistics::{Sample, float};
 use rohrpost_packet::{Delay, Generation, HopSecretKey, NodeNumber, Suite, open_header};
 use rohrpost_proto::frame::frame_len;
@@ -19,7 +20,6 @@ use super::generator::{Fed, Supply};
 use super::interval::micros_per;
 use super::null_mix::BALLAST;
 use super::packets::{Target, packet};
-use super::process::Process;
 use super::testbed::Testbed;
 
 /// Cost of links alone.
@@ -95,11 +95,11 @@ impl Baseline {
     /// Lets the process come to rest, then takes all its CPU over `length` but the ballast's, which
     /// hands frames over among others; `packets` counts them.
     fn measure(
-        process: &Process,
+        process: &ChildProcess,
         length: Duration,
         packets: impl Fn() -> u64,
     ) -> Result<Self, MixError> {
-        let look = || Ok((process.cpu()?, packets(), Instant::now()));
+        let look = || Ok((CpuTimes::read(process.pid())?, packets(), Instant::now()));
         sleep(SETTLE);
         let (cpu_before, packets_before, begin) = look().map_err(MixError::System)?;
         sleep(length);
@@ -111,7 +111,7 @@ impl Baseline {
     }
 
     /// Ends the process and adds what handing a frame over has cost, by its last line.
-    fn with_handing_over(self, mut process: Process) -> Result<Self, MixError> {
+    fn with_handing_over(self, mut process: ChildProcess) -> Result<Self, MixError> {
         let stdout = process.stdout();
         drop(process);
         let lines = stdout.map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));

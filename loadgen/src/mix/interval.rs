@@ -120,18 +120,13 @@ pub(super) fn measure<S: Suite>(
 ) -> Result<Interval, MixError> {
     let whole = settle + length + MARGIN;
     let packets = testbed.packets_for(rate, whole)?;
-    let bar = testbed.bar(length.as_secs(), "s of load");
     let seen = testbed.load(packets, (rate, whole), |testbed, fed| {
         sleep(settle);
         let first = testbed.look(Some(fed))?;
-        for _ in 0..length.as_secs() {
-            sleep(Duration::from_secs(1));
-            bar.inc(1);
-        }
+        testbed.pass(length.as_secs(), "s of load");
         let last = testbed.look(Some(fed))?;
         Ok((first, last))
     });
-    bar.finish_and_clear();
     testbed.alive()?;
     let (first, last) = seen.map_err(MixError::System)?;
     let mut interval = Interval::between(&first, &last);

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rohrpost_localnet::Interrupt;
-use rohrpost_localnet::{NetworkDirectory, NodePlan, Plan, PlanOptions};
+use rohrpost_localnet::{ChildProcess, NetworkDirectory, NodePages, NodePlan, Plan, PlanOptions};
 use rohrpost_measure::exposition::Exposition;
 use rohrpost_measure::output::tell;
-use rohrpost_measure::process::{CpuTimes, Memory};
+use rohrpost_measure::process::{CpuTimes, highest_memory};
 use rohrpost_measure::progress::{self, BAR};
 use rohrpost_measure::report::Report;
 use rohrpost_measure::statistics::whole;
@@ -29,7 +29,6 @@ use super::generator::{Fed, Supply};
 use super::pacer::Pacer;
 use super::packets::{Order, Packets, Target};
 use super::peers::Peers;
-use super::process::{Pages, Process};
 use super::stages::{Stages, packets};
 
 /// A mix that is ready, and everything around it.
@@ -40,8 +39,8 @@ pub(super) struct Testbed<S: Suite> {
     /// The other mix of the same layer, whose place receive-only and send-only processes take.
     pub(super) twin: (RosterNode, PathBuf),
     pub(super) links: Vec<PacketOutbox>,
-    process: Process,
-    pages: Pages,
+    process: ChildProcess,
+    pages: NodePages,
     target: Target<S>,
     next_mark: u64,
     quiet: bool,
@@ -81,15 +80,15 @@ impl<S: Suite> Testbed<S> {
         let entered = runtime.enter();
         let peers = Peers::start(&roster, directory, &node)?;
         let arguments = ["node", "mixnode", &*plan.config.to_string_lossy()];
-        let mut process = Process::start(&cores, &files.path().join("mix.log"), &arguments)
-            .map_err(MixError::System)?;
+        let mut process = start_child(&cores, &files, "mix.log", &arguments)?;
         let links = peers.links_to(&node);
         drop(entered);
-        let pages = Pages { address: plan.metrics, runtime: runtime.handle().clone() };
+        let pages = NodePages::at(plan.metrics).within(DEADLINE);
         if !quiet {
             tell(&format!("waiting for {} and its links", plan.name));
         }
-        let key = until_ready(&peers, &links, &pages, &mut process)?;
+        let ready = || runtime.block_on(pages.ready());
+        let key = until_ready(&peers, &links, ready, &mut process)?;
         let successors = roster.successors(MIDDLE).map(|node| node.number).collect();
         Ok(Self {
             cores,
@@ -168,11 +167,10 @@ impl<S: Suite> Testbed<S> {
 
     /// Starts this program again in the place of the twin, with these arguments and its
     /// configuration.
-    pub(super) fn start_twin(&self, arguments: &[&str]) -> Result<Process, MixError> {
+    pub(super) fn start_twin(&self, arguments: &[&str]) -> Result<ChildProcess, MixError> {
         let config = self.twin.1.to_string_lossy();
         let arguments = [arguments, &[&*config]].concat();
-        Process::start(&self.cores, &self.files.path().join("twin.log"), &arguments)
-            .map_err(MixError::System)
+        start_child(&self.cores, &self.files, "twin.log", &arguments)
     }
 
     /// Packet links from the predecessors to the twin.
@@ -183,11 +181,11 @@ impl<S: Suite> Testbed<S> {
 
     /// Reads everything that can be read now.
     pub(super) fn look(&self, fed: Option<&Fed>) -> io::Result<Moment> {
-        let metrics = self.pages.metrics()?;
-        let inspection = self.pages.inspect();
+        let metrics = self.runtime.block_on(self.pages.metrics())?;
+        let inspection = self.runtime.block_on(self.pages.inspection()).unwrap_or_default();
         Ok(Moment {
             at: Instant::now(),
-            cpu: self.process.cpu()?,
+            cpu: CpuTimes::read(self.process.pid())?,
             stages: Stages::parse(&inspection),
             received: packets(&inspection, "from")
                 .unwrap_or_else(|| metrics.counter("rohrpost_packets_received_total")),
@@ -198,15 +196,25 @@ impl<S: Suite> Testbed<S> {
         })
     }
 
-    /// The mix's resident memory, in bytes.
-    pub(super) fn memory(&self) -> io::Result<Memory> {
-        self.process.memory()
+    /// Most bytes that were resident in the mix since it began.
+    pub(super) fn highest_memory(&self) -> Result<u64, MixError> {
+        highest_memory(self.process.pid()).map_err(MixError::System)
+    }
+
+    /// Lets so many seconds of load pass.
+    pub(super) fn pass(&self, seconds: u64, message: &'static str) {
+        let bar = self.bar(seconds, message);
+        for _ in 0..seconds {
+            thread::sleep(Duration::from_secs(1));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
     }
 
     /// The metrics after at least one whole tick.
     pub(super) fn settled_metrics(&self) -> Result<Exposition, MixError> {
         thread::sleep(TICK * 3 / 2);
-        self.pages.metrics().map_err(MixError::System)
+        self.runtime.block_on(self.pages.metrics()).map_err(MixError::System)
     }
 
     /// An error if the mix has ended.
@@ -230,13 +238,13 @@ impl<S: Suite> Testbed<S> {
 fn until_ready<S: Suite>(
     peers: &Peers<S>,
     links: &[PacketOutbox],
-    pages: &Pages,
-    process: &mut Process,
+    ready: impl Fn() -> Result<(), String>,
+    process: &mut ChildProcess,
 ) -> Result<rohrpost_packet::HopPublicKey<S>, MixError> {
     let started = Instant::now();
     loop {
         let up = links.iter().filter(|link| link.is_up()).count();
-        let waiting = match (pages.ready(), peers.key()) {
+        let waiting = match (ready(), peers.key()) {
             (Ok(()), Some(key)) if up == links.len() => return Ok(key),
             (Ok(()), _) => format!("{up} of {} feeding links are up", links.len()),
             (Err(waiting), _) => waiting,
@@ -249,6 +257,17 @@ fn until_ready<S: Suite>(
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// This program again, on the mix's core.
+fn start_child(
+    cores: &Cores,
+    files: &NetworkDirectory,
+    log: &str,
+    arguments: &[&str],
+) -> Result<ChildProcess, MixError> {
+    let log = files.path().join(log);
+    cores.on_mix(|| ChildProcess::start(&log, arguments)).map_err(MixError::System)
 }
 
 /// The mix that is measured, and the other one of its layer.
@@ -295,4 +314,6 @@ const REPLAY_TAGS: usize = 4_000_000;
 /// The plan's configurations say one second.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// A mix whose core is busy answers late.
+const DEADLINE: Duration = Duration::from_secs(10);
 const INTERRUPTED: i32 = 130;

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
+use rohrpost_localnet::NodePages;
 use rohrpost_measure::exposition::{Exposition, risen};
 use rohrpost_measure::histogram::Histogram;
-use rohrpost_measure::http::get;
 use rohrpost_measure::process::Usage;
 
 /// A node that is looked at.
@@ -39,18 +38,16 @@ impl Watched {
     /// Looks at the node; none if its metrics do not answer. CPU and memory of a child are taken
     /// from the system, which is exact; else from the metrics, which change once per their tick.
     pub(crate) async fn look(&self) -> Option<Look> {
-        let (ok, text) = get(self.metrics, "/metrics", DEADLINE).await.ok()?;
-        let mut look = Look::parse(&text);
+        let mut look = Look::of(&NodePages::at(self.metrics).metrics().await.ok()?);
         if let Some(usage) = self.pid.and_then(Usage::of) {
             look.usage = usage;
         }
-        ok.then_some(look)
+        Some(look)
     }
 }
 
 impl Look {
-    fn parse(text: &str) -> Self {
-        let page = Exposition::parse(text);
+    fn of(page: &Exposition) -> Self {
         let value = |series| page.value(series).unwrap_or(0.0);
         Self {
             usage: Usage {
@@ -78,9 +75,6 @@ impl Look {
     }
 }
 
-/// Longest wait for a node's metrics.
-const DEADLINE: Duration = Duration::from_secs(2);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +101,8 @@ mod tests {
 
     #[test]
     fn the_difference_of_two_looks_is_what_happened_in_between() {
-        let between = Look::parse(LATER).since(&Look::parse(EARLIER));
+        let look = |text| Look::of(&Exposition::parse(text));
+        let between = look(LATER).since(&look(EARLIER));
         assert_eq!((between.received, between.sent), (300.0, 50.0));
         assert_eq!(between.usage, Usage { cpu: 2.5, resident: 4096 });
         assert_eq!(between.dropped, BTreeMap::from([("overload".to_owned(), 5)]));
