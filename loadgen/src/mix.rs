@@ -28,8 +28,7 @@ mod testbed;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use rohrpost_localnet::SuiteChoice;
-use rohrpost_measure::output::tell;
+use rohrpost_localnet::{SuiteChoice, end};
 use rohrpost_measure::report::Report;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::directory::roster::SuiteName;
@@ -73,10 +72,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             report.show(options.json);
             ExitCode::from(u8::from(!report.holds()))
         }
-        Err(error) => {
-            tell(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => end(Err(error), MixError::exit_code),
     }
 }
 

@@ -27,11 +27,7 @@ pub(crate) use options::Options;
 /// # Errors
 /// The load could not be measured, or messages were lost.
 pub(crate) fn run(options: &Options) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(RunError::System)?;
+    let runtime = rohrpost_localnet::runtime().map_err(RunError::System)?;
     runtime.block_on(async {
         let mut interrupt = Interrupt::listen().map_err(RunError::System)?;
         tokio::select! {

@@ -8,6 +8,7 @@ use rohrpost_measure::progress::bar;
 use crate::capture::Sniffer;
 use crate::child::NodeOutput;
 use crate::error::LocalnetError;
+use crate::node::runtime;
 use crate::observer::Observer;
 use crate::options::Options;
 use crate::plan::PlanOptions;
@@ -24,11 +25,7 @@ pub fn run(options: &Options) -> Result<(), LocalnetError> {
         Some(directory) => NetworkDirectory::at(directory.clone())?,
         None => NetworkDirectory::temporary("localnet")?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(LocalnetError::System)?;
+    let runtime = runtime().map_err(LocalnetError::System)?;
     let result = runtime.block_on(start(options, directory, message));
     // A capture that is left alone ends with the process.
     runtime.shutdown_background();

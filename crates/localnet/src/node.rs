@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use rohrpost_measure::output::tell;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::child::die_with_parent;
 
@@ -34,6 +35,14 @@ impl NodeCommand {
             Self::Mixnode { file } => rohrpost_mixnode::run(file),
         })
     }
+}
+
+/// The runtime of a tool with a network, which leaves the cores to the nodes.
+///
+/// # Errors
+/// The system refuses threads.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Ends a program: an error goes to standard error, its code to the shell.

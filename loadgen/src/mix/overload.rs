@@ -15,7 +15,7 @@ use super::error::MixError;
 use super::interval::Interval;
 use super::journal::Journal;
 use super::recovery::recovery;
-use super::saturation::peak;
+use super::saturation::Peak;
 use super::testbed::{Moment, Testbed};
 
 /// Options of `mix overload`.
@@ -27,9 +27,8 @@ pub(crate) struct Options {
     /// Load as a multiple of the peak.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.5)]
     factor: f64,
-    /// Take this as the peak, in packets a second, instead of looking for it.
-    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
-    peak: Option<u32>,
+    #[command(flatten)]
+    peak: Peak,
 }
 
 /// Observations under overload.
@@ -48,7 +47,7 @@ pub(super) fn run<S: Suite>(
     testbed: &mut Testbed<S>,
     report: &mut Report,
 ) -> Result<(), MixError> {
-    let peak = peak(options.peak, testbed, report)?;
+    let peak = options.peak.find(testbed, report)?;
     let length = Duration::from_secs(options.seconds);
     let (high, low) = (peak * options.factor, peak * AFTER);
     let overload = testbed.packets_for(high, length)?;

@@ -12,7 +12,7 @@ use super::baseline::{self, Baseline};
 use super::breakdown::Breakdown;
 use super::error::MixError;
 use super::interval::{Interval, measure, micros_per};
-use super::saturation::peak;
+use super::saturation::Peak;
 use super::testbed::Testbed;
 
 /// Options of `mix profile`.
@@ -21,9 +21,8 @@ pub(crate) struct Options {
     /// Seconds of each measured window.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Take this as the peak, in packets a second, instead of looking for it.
-    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
-    peak: Option<u32>,
+    #[command(flatten)]
+    peak: Peak,
 }
 
 /// A load and its cost.
@@ -80,7 +79,7 @@ pub(super) fn run<S: Suite>(
     let unwrap = baseline::unwrap::<S>(&testbed.cores)?;
     testbed.note(&format!("unwrap alone: {unwrap:.1} µs"));
     report.value("unwrap_alone_us", unwrap);
-    let peak = peak(options.peak, testbed, report)?;
+    let peak = options.peak.find(testbed, report)?;
     let length = Duration::from_secs(options.seconds);
     for (name, part) in LOADS {
         Load::measure(testbed, name, peak * part, length, unwrap)?.tell(report);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use rohrpost_measure::report::{Report, number};
 use rohrpost_packet::Suite;
 use serde_json::{Value, json};
@@ -11,6 +12,14 @@ use super::error::MixError;
 use super::interval::{Interval, measure};
 use super::testbed::Testbed;
 
+/// Option of measurements that need the peak.
+#[derive(Args)]
+pub(super) struct Peak {
+    /// Take this as the peak, in packets a second, instead of looking for it.
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
+    peak: Option<u32>,
+}
+
 /// The peak of a mix and how it was found.
 struct Saturation {
     /// The highest rate at which packets came out, over all steps.
@@ -19,20 +28,22 @@ struct Saturation {
     steps: Vec<Interval>,
 }
 
-/// The peak in packets a second: the one that was given, else the one that is found, which the
-/// report tells.
-pub(super) fn peak<S: Suite>(
-    given: Option<u32>,
-    testbed: &mut Testbed<S>,
-    report: &mut Report,
-) -> Result<f64, MixError> {
-    if let Some(peak) = given {
-        return Ok(f64::from(peak));
+impl Peak {
+    /// The peak in packets a second: the one that was given, else the one that is found, which the
+    /// report tells.
+    pub(super) fn find<S: Suite>(
+        &self,
+        testbed: &mut Testbed<S>,
+        report: &mut Report,
+    ) -> Result<f64, MixError> {
+        if let Some(peak) = self.peak {
+            return Ok(f64::from(peak));
+        }
+        let found = Saturation::find(testbed)?;
+        found.lines().into_iter().for_each(|line| report.line(line));
+        report.value("peak", found.json());
+        Ok(found.rate)
     }
-    let found = Saturation::find(testbed)?;
-    found.lines().into_iter().for_each(|line| report.line(line));
-    report.value("peak", found.json());
-    Ok(found.rate)
 }
 
 impl Saturation {

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use rohrpost_localnet::Interrupt;
-use rohrpost_localnet::{ChildProcess, NetworkDirectory, NodePages, NodePlan, Plan, PlanOptions};
+use rohrpost_localnet::{
+    ChildProcess, Interrupt, NetworkDirectory, NodePages, NodePlan, Plan, PlanOptions,
+};
 use rohrpost_measure::exposition::Exposition;
 use rohrpost_measure::output::tell;
 use rohrpost_measure::process::{CpuTimes, highest_memory};
@@ -284,11 +285,7 @@ fn entry(roster: &Roster, plan: &NodePlan) -> Result<RosterNode, MixError> {
 
 /// Runtime of the tool's links; on Ctrl-C the files go, and the children with their parent.
 fn runtime(files: &NetworkDirectory) -> Result<Runtime, MixError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(MixError::System)?;
+    let runtime = rohrpost_localnet::runtime().map_err(MixError::System)?;
     let directory = files.path().to_owned();
     let entered = runtime.enter();
     let mut interrupt = Interrupt::listen().map_err(MixError::System)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::attempt::attempt;
 use super::error::RunError;
 use super::options::Options;
-use super::report::{busiest, worst_lateness};
+use super::report::{busiest, reasons, worst_lateness};
 use super::trial::Outcome;
 
 /// Numbers of clients that were tried.
@@ -77,11 +77,8 @@ pub(super) async fn find(options: &Options) -> Result<(), RunError> {
         search.tell(clients, step.good);
         let verdict = if step.good { "carried" } else { "too many" };
         let line = format!("{:>6} clients: {verdict}; {}", step.clients, step.words);
-        if options.json {
-            tell(&line)
-        } else {
-            say(&line)
-        }
+        let show = if options.json { tell } else { say };
+        show(&line);
         steps.push(step);
     }
     let limiting = steps.iter().filter(|step| !step.good).min_by_key(|step| step.clients);
@@ -121,8 +118,6 @@ impl Step {
             && skipped <= SKIPPED;
         let (name, cores) = busiest(outcome);
         let busy = outcome.machine.share();
-        let drops: Vec<_> =
-            outcome.dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let words = format!(
             "lost {lost} of {}, lateness p99 {:.1} ms, machine {:.0} % busy, most by {name} ({:.0} % of a \
              core), dropped: {}, slots skipped: {:.2} %",
@@ -130,7 +125,7 @@ impl Step {
             late * 1e3,
             busy * 100.0,
             cores * 100.0,
-            if drops.is_empty() { "none".to_owned() } else { drops.join(", ") },
+            reasons(&outcome.dropped),
             100.0 * skipped
         );
         let json = json!({

@@ -223,7 +223,8 @@ fn mib(bytes: u64) -> f64 {
     float(bytes) / 1_048_576.0
 }
 
-fn reasons(dropped: &BTreeMap<String, u64>) -> String {
+/// Packets dropped by reason, in words.
+pub(super) fn reasons(dropped: &BTreeMap<String, u64>) -> String {
     let reasons: Vec<_> =
         dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
