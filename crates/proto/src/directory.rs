@@ -11,5 +11,6 @@ pub mod descriptor;
 pub mod document;
 pub mod roster;
 pub mod signing;
+pub(crate) mod triples;
 pub mod trust;
 pub mod view;

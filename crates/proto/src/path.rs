@@ -1,4 +1,9 @@
-//! Paths: drawn anew for every packet, over the operators that the roster has.
+//! Paths: drawn anew for every packet, independently of their ends (`docs/traffic.md`).
+//!
+//! The three mixes are drawn together, uniformly over all triples of live mixes of three different
+//! operators, or of as many as there can be. Neither the entry relay nor the mailbox relay nor what
+//! a packet carries has a part in it: so the first mix, which the entry relay sees, tells nothing
+//! of the mailbox, and the last one, or the first of an answer's way, nothing of the entry.
 
 use std::collections::HashSet;
 
@@ -6,8 +11,9 @@ use rand_core::CryptoRng;
 use rohrpost_packet::{Delay, HOPS, NodeNumber, PathHop, Route, Suite};
 
 use crate::delay::exponential;
-use crate::directory::roster::RosterNode;
+use crate::directory::triples::Triples;
 use crate::directory::view::View;
+use crate::weakness::Weakness;
 
 /// Nodes of a path and the delay drawn for each; the last node has none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,49 +22,50 @@ pub struct Path {
 }
 
 impl Path {
-    /// Draws mixes from layer `first_layer` on, then `relay`: down to a mailbox, or up to an entry.
+    /// Draws the mixes of a path, of which those from layer `first_layer` on are taken, then
+    /// `relay`: down to a mailbox, or up to an entry.
     ///
     /// # Errors
-    /// No node of a needed layer is up.
+    /// The relay is not up, or a layer has no mix that is.
     pub fn to_relay<S: Suite>(
         view: &View<S>,
         first_layer: usize,
         relay: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
-        let relay = view.roster().node(relay).filter(|node| view.key(node.number).is_some());
-        let relay = relay.ok_or(NoPath { position: HOPS - 1 })?;
-        let mixes = draw_mixes(view, first_layer..HOPS - 1, Some(relay), rng)?;
-        Ok(Self::with_delays(view, mixes, relay.number, rng))
+        view.key(relay).ok_or(NoPath::Node)?;
+        let mixes = if Weakness::PathsCountRelay.is_active() {
+            draw_counting(view, relay, rng)
+        } else {
+            view.triples().draw(rng)
+        };
+        Ok(Self::with_delays(view, &mixes.ok_or(NoPath::Mixes)?[first_layer..], relay, rng))
     }
 
-    /// Draws a loop of the mix `number` in `layer`: mixes of the layers before, then the mix
-    /// itself.
+    /// Draws a loop of the mix `number` in `layer`: mixes of a path in the layers before, then the
+    /// mix itself.
     ///
     /// # Errors
-    /// No node of a needed layer is up.
+    /// The mix is not up, or a layer has no mix that is.
     pub fn to_mix<S: Suite>(
         view: &View<S>,
         layer: usize,
         number: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
-        if view.key(number).is_none() {
-            return Err(NoPath { position: layer });
-        }
-        let mixes = draw_mixes(view, 0..layer, None, rng)?;
-        Ok(Self::with_delays(view, mixes, number, rng))
+        view.key(number).ok_or(NoPath::Node)?;
+        let mixes = view.triples().draw(rng).ok_or(NoPath::Mixes)?;
+        Ok(Self::with_delays(view, &mixes[..layer], number, rng))
     }
 
     fn with_delays<S: Suite>(
         view: &View<S>,
-        mixes: Vec<&RosterNode>,
+        mixes: &[NodeNumber],
         last: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Self {
         let mean = view.roster().traffic.mix_delay;
-        let mut hops: Vec<_> =
-            mixes.into_iter().map(|mix| (mix.number, exponential(mean, rng))).collect();
+        let mut hops: Vec<_> = mixes.iter().map(|mix| (*mix, exponential(mean, rng))).collect();
         hops.push((last, Delay::ZERO));
         Self { hops }
     }
@@ -93,7 +100,7 @@ impl Path {
         view: &'a View<S>,
         end: Route,
     ) -> Result<Vec<PathHop<'a, S>>, NoPath> {
-        let key = |node| view.key(node).ok_or(NoPath { position: HOPS - 1 });
+        let key = |node| view.key(node).ok_or(NoPath::Node);
         let mut hops = Vec::with_capacity(self.hops.len());
         for pair in self.hops.windows(2) {
             let [(node, delay), (next, _)] = pair else {
@@ -109,52 +116,40 @@ impl Path {
     }
 }
 
-/// Failure to draw a path: no node of a needed layer is up.
+/// Failure to draw a path.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
-#[error("no node of layer {} is up", position + 1)]
-pub struct NoPath {
-    position: usize,
+#[non_exhaustive]
+pub enum NoPath {
+    /// A node that the path needs is not up.
+    #[error("a node of the path is not up")]
+    Node,
+    /// A layer has no mix that is up.
+    #[error("a layer has no mix that is up")]
+    Mixes,
 }
 
-/// Draws one live mix per layer, uniformly among the choices that spread over three operators (or
-/// as many as the choice can have).
-fn draw_mixes<'a, S: Suite>(
-    view: &'a View<S>,
-    layers: std::ops::Range<usize>,
-    relay: Option<&RosterNode>,
+/// Draws by the law that is taken back: mixes of each layer until they and `relay` are of three
+/// operators.
+fn draw_counting<S: Suite>(
+    view: &View<S>,
+    relay: NodeNumber,
     rng: &mut (impl CryptoRng + ?Sized),
-) -> Result<Vec<&'a RosterNode>, NoPath> {
-    let live: Vec<Vec<_>> = layers.clone().map(|layer| view.live(layer).collect()).collect();
-    for (layer, nodes) in layers.zip(&live) {
-        if nodes.is_empty() {
-            return Err(NoPath { position: layer });
-        }
-    }
-    let mut best: (usize, Vec<&RosterNode>) = (0, Vec::new());
-    for _ in 0..ATTEMPTS {
-        let drawn: Vec<_> = live.iter().map(|nodes| nodes[below(nodes.len(), rng)]).collect();
-        let operators: HashSet<_> =
-            drawn.iter().copied().chain(relay).map(|node| node.operator.as_str()).collect();
-        if operators.len() >= OPERATORS.min(drawn.len() + relay.iter().len()) {
-            return Ok(drawn);
-        }
-        if operators.len() > best.0 || best.1.is_empty() {
-            best = (operators.len(), drawn);
-        }
-    }
-    Ok(best.1)
+) -> Option<[NodeNumber; HOPS - 1]> {
+    let operator = |number: &NodeNumber| view.roster().node(*number).map(|node| &node.operator);
+    let all = Triples::of(view.roster().nodes().filter(|node| view.key(node.number).is_some()), 1);
+    let mut draws = std::iter::repeat_with(|| all.draw(rng)).take(32).flatten().peekable();
+    let last = draws.peek().copied();
+    let spread = |mixes: &[NodeNumber; 3]| {
+        let operators: HashSet<_> = mixes.iter().chain([&relay]).map(operator).collect();
+        operators.len() >= 3
+    };
+    draws.find(spread).or(last)
 }
 
 /// Draws uniformly below `bound` (at least 1).
 pub(crate) fn below(bound: usize, rng: &mut (impl CryptoRng + ?Sized)) -> usize {
     rand::RngExt::random_range(rng, 0..bound)
 }
-
-/// Operators that a path spreads over, where the roster has them.
-const OPERATORS: usize = 3;
-/// Draws before the best spread so far is taken; one in three would already find a spread that
-/// half of all choices have.
-const ATTEMPTS: usize = 32;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ pub enum Weakness {
     DelaysWithoutBound,
     /// One link may fill the whole pool of a mix.
     PoolWithoutShares,
+    /// The operator of a path's last relay counts among the three of its mixes, so that the mixes
+    /// depend on the relay.
+    PathsCountRelay,
 }
 
 impl Weakness {

@@ -7,12 +7,15 @@ use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
 
 use crate::directory::document::NetworkDocument;
 use crate::directory::roster::{Roster, RosterNode};
+use crate::directory::triples::Triples;
 
 /// State of the network as a builder of packets knows it.
 pub struct View<S: Suite> {
     roster: Arc<Roster>,
     number: u64,
     keys: BTreeMap<NodeNumber, HopPublicKey<S>>,
+    /// Mixes that a path may take.
+    triples: Triples,
 }
 
 impl<S: Suite> View<S> {
@@ -26,8 +29,10 @@ impl<S: Suite> View<S> {
             let key = HopPublicKey::from_bytes(descriptor.generation, &descriptor.key).ok()?;
             right.then_some((descriptor.node, key))
         });
-        let keys = usable.collect();
-        Self { number: document.number, keys, roster }
+        let keys: BTreeMap<_, _> = usable.collect();
+        let live = roster.nodes().filter(|node| keys.contains_key(&node.number));
+        let triples = Triples::widest(&live.collect::<Vec<_>>());
+        Self { number: document.number, keys, triples, roster }
     }
 
     /// The roster of the view.
@@ -58,6 +63,11 @@ impl<S: Suite> View<S> {
     #[must_use]
     pub fn key(&self, node: NodeNumber) -> Option<&HopPublicKey<S>> {
         self.keys.get(&node)
+    }
+
+    /// The triples of mixes that a path may take.
+    pub(crate) const fn triples(&self) -> &Triples {
+        &self.triples
     }
 
     /// The nodes that are up and open header layer `position`.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use rohrpost_packet::{Classic, Generation, HopSecretKey};
 use super::*;
 use crate::directory::descriptor::{Descriptor, SignedDescriptor};
 use crate::directory::document::NetworkDocument;
-use crate::directory::roster::{Role, Roster, SuiteName, Traffic};
+use crate::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 use crate::time::Time;
 
-const OPERATORS_OF: [(&str, Role); 8] = [
+/// Two relays and two mixes in each layer, numbered from 1; no layer has a mix of each operator.
+const SMALL: [(&str, Role); 8] = [
     ("north", Role::Relay),
     ("south", Role::Relay),
     ("north", Role::Mix { layer: 0 }),
@@ -31,22 +33,40 @@ fn node_key(number: u32) -> SigningKey {
     SigningKey::from_seed(&[u8::try_from(number).unwrap(); 32])
 }
 
-fn roster() -> Arc<Roster> {
+/// A relay of each operator, and an uneven number of mixes of each in the layers.
+const WIDE: [(&str, Role); 14] = [
+    ("north", Role::Relay),
+    ("south", Role::Relay),
+    ("east", Role::Relay),
+    ("west", Role::Relay),
+    ("north", Role::Mix { layer: 0 }),
+    ("south", Role::Mix { layer: 0 }),
+    ("east", Role::Mix { layer: 0 }),
+    ("north", Role::Mix { layer: 1 }),
+    ("south", Role::Mix { layer: 1 }),
+    ("west", Role::Mix { layer: 1 }),
+    ("west", Role::Mix { layer: 1 }),
+    ("east", Role::Mix { layer: 2 }),
+    ("south", Role::Mix { layer: 2 }),
+    ("west", Role::Mix { layer: 2 }),
+];
+
+fn roster(layout: &[(&str, Role)]) -> Arc<Roster> {
     let names = ["north", "south", "east", "west"];
     let agency_key = |i: usize| SigningKey::from_seed(&[u8::try_from(200 + i).unwrap(); 32]);
     let agency =
         |(i, name): (usize, &&str)| Agency { name: (*name).into(), key: agency_key(i).public() };
     let agencies = names.iter().enumerate().map(agency).collect();
     let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
-    let node = |(number, (operator, role)): (u32, (&str, Role))| RosterNode {
+    let node = |(number, (operator, role)): (u32, &(&str, Role))| RosterNode {
         number: NodeNumber::new(number),
         name: format!("node-{number}"),
-        operator: operator.into(),
-        role,
+        operator: (*operator).into(),
+        role: *role,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         identity: node_key(number).public(),
     };
-    let nodes: Vec<_> = (1..).zip(OPERATORS_OF).map(node).collect();
+    let nodes: Vec<_> = (1..).zip(layout).map(node).collect();
     let traffic = Traffic::default();
     let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
     let sign = |i: usize| Roster::sign(&text, names[i], &agency_key(i));
@@ -54,10 +74,14 @@ fn roster() -> Arc<Roster> {
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }
 
-/// Makes a view in which all nodes are up but those in `down`.
+/// Makes a view of a small network in which all nodes are up but those in `down`.
 fn view(down: &[u32]) -> View<Classic> {
-    let roster = roster();
-    let up = (1..=8).filter(|number| !down.contains(number));
+    view_of(&SMALL, down)
+}
+
+fn view_of(layout: &[(&str, Role)], down: &[u32]) -> View<Classic> {
+    let roster = roster(layout);
+    let up = roster.nodes().map(|node| node.number.get()).filter(|number| !down.contains(number));
     let descriptor = |number: u32| {
         let key = HopSecretKey::<Classic>::generate(Generation::new(number), &mut rng());
         let descriptor = Descriptor {
@@ -77,52 +101,141 @@ fn view(down: &[u32]) -> View<Classic> {
         made: Time::from_micros(1),
         descriptors: up.map(descriptor).collect(),
     };
-    View::new(roster, &document)
+    View::new(Arc::clone(&roster), &document)
 }
 
+/// Number of operators of a path's mixes.
 fn operators(view: &View<Classic>, path: &Path) -> usize {
-    let operator = |node: NodeNumber| view.roster().node(node).unwrap().operator.as_str();
-    path.nodes().into_iter().map(operator).collect::<HashSet<_>>().len()
+    let operator = |node: &NodeNumber| view.roster().node(*node).unwrap().operator.as_str();
+    path.nodes()[..HOPS - 1].iter().map(operator).collect::<HashSet<_>>().len()
+}
+
+/// Tells whether rows and columns of counts are independent, by a chi-square test at p = 0.001 with
+/// the approximation of Wilson and Hilferty.
+fn independent<R: Ord, C: Ord>(counts: &BTreeMap<(R, C), u32>) -> Result<(), f64> {
+    let (mut rows, mut columns) = (BTreeMap::new(), BTreeMap::new());
+    for ((row, column), count) in counts {
+        *rows.entry(row).or_insert(0.0) += f64::from(*count);
+        *columns.entry(column).or_insert(0.0) += f64::from(*count);
+    }
+    let total: f64 = rows.values().sum();
+    let mut chi = 0.0;
+    for (row, in_row) in &rows {
+        for (column, in_column) in &columns {
+            let expected: f64 = in_row * in_column / total;
+            let cells = counts.iter().filter(|((r, c), _)| r == *row && c == *column);
+            let count: f64 = cells.map(|(_, count)| f64::from(*count)).sum();
+            chi += (count - expected).powi(2) / expected;
+        }
+    }
+    let degrees = u32::try_from((rows.len() - 1) * (columns.len() - 1)).map(f64::from).unwrap();
+    let spread = 2.0 / (9.0 * degrees);
+    let deviations = ((chi / degrees).cbrt() - (1.0 - spread)) / spread.sqrt();
+    if deviations < 3.09 { Ok(()) } else { Err(deviations) }
 }
 
 #[test]
-fn a_path_takes_one_mix_per_layer_and_spreads_over_three_operators() {
+fn a_path_takes_one_mix_per_layer_of_three_operators() {
     let (view, mut rng) = (view(&[]), rng());
     for _ in 0..200 {
         let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng).unwrap();
         let positions = |node: NodeNumber| view.roster().node(node).unwrap().role.position();
         let positions: Vec<_> = path.nodes().into_iter().map(positions).collect();
         assert_eq!(positions, [0, 1, 2, 3]);
-        assert!(operators(&view, &path) >= 3, "{path:?}");
+        assert_eq!(operators(&view, &path), 3, "{path:?}");
         assert_eq!(path.delays()[3], Delay::ZERO);
     }
 }
 
 #[test]
 fn every_mix_is_used_and_dead_ones_are_not() {
-    let (view, mut rng) = (view(&[4]), rng());
+    let (view, mut rng) = (view_of(&WIDE, &[6, 8]), rng());
     let mut used = HashSet::new();
     for _ in 0..400 {
         used.extend(Path::to_relay(&view, 0, NodeNumber::new(2), &mut rng).unwrap().nodes());
     }
     let used: HashSet<_> = used.into_iter().map(NodeNumber::get).collect();
-    assert_eq!(used, HashSet::from([2, 3, 5, 6, 7, 8]));
+    assert_eq!(used, HashSet::from([2, 5, 7, 9, 10, 11, 12, 13, 14]));
 }
 
 #[test]
-fn the_best_spread_is_taken_where_three_operators_cannot_be_had() {
-    let (view, mut rng) = (view(&[4, 6, 8]), rng());
-    let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng).unwrap();
-    assert_eq!(operators(&view, &path), 1);
+fn no_path_is_drawn_through_a_layer_that_is_down_or_to_a_relay_that_is() {
+    let draw = |down| Path::to_relay(&view(down), 0, NodeNumber::new(1), &mut rng()).err();
+    assert_eq!(draw(&[5, 6]), Some(NoPath::Mixes));
+    assert_eq!(draw(&[1]), Some(NoPath::Node));
+    assert_eq!(draw(&[2]), None);
+}
+
+/// All triples are equally likely, whatever relay the path ends at.
+#[test]
+fn each_triple_of_three_operators_is_drawn_equally_often() {
+    let (view, mut rng) = (view_of(&WIDE, &[]), rng());
+    let mut counts = BTreeMap::new();
+    for at in 0..100_000_u32 {
+        let path = Path::to_relay(&view, 0, NodeNumber::new(1 + at % 4), &mut rng).unwrap();
+        *counts.entry((1, path.nodes()[..3].to_vec())).or_insert(0) += 1;
+    }
+    let triples = u32::try_from(counts.len()).unwrap();
+    assert_eq!(u64::from(triples), view.triples().len());
+    // A second row of equal counts, heavy enough to have no noise of its own.
+    let even: Vec<_> = counts.keys().map(|(_, triple)| ((2, triple.clone()), 1 << 20)).collect();
+    counts.extend(even);
+    independent(&counts).unwrap();
+}
+
+/// Draws paths for all that a client draws one for, and gives what of them tells of an end: the
+/// first mix, the last, or all three. The entry relay is one end, the client's own mailbox or a
+/// contact's the other; the answer to a pull comes from the one to the other.
+fn what_tells_of_an_end() -> Vec<String> {
+    let view = view_of(&WIDE, &[]);
+    let operator = |relay: NodeNumber| &view.roster().node(relay).unwrap().operator;
+    let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
+    let mut counts: BTreeMap<_, BTreeMap<_, u32>> = BTreeMap::new();
+    for (seed, role) in (0..).zip(["pull", "SURB", "letter", "loop", "drop cover"]) {
+        let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+        for _ in 0..100_000 {
+            let mut any = || relays[below(relays.len(), &mut rng)];
+            let [entry, own, other] = [any(), any(), any()];
+            let mailbox = if operator(own) == operator(entry) { other } else { own };
+            let last = match role {
+                "SURB" => entry,
+                "letter" | "drop cover" => other,
+                _ => mailbox,
+            };
+            let path = Path::to_relay(&view, 0, last, &mut rng).unwrap();
+            let mixes = &path.nodes()[..3];
+            for (end, relay) in [("entry", entry), ("mailbox", mailbox), ("last relay", last)] {
+                for (seen, mixes) in [("first", &mixes[..1]), ("last", &mixes[2..]), ("all", mixes)]
+                {
+                    let table = counts.entry((role, end, seen)).or_default();
+                    *table.entry((relay, mixes.to_vec())).or_default() += 1;
+                }
+            }
+        }
+    }
+    let telling = counts.iter().filter_map(|((role, end, seen), counts)| {
+        let deviations = independent(counts).err()?;
+        Some(format!("{role}: mixes ({seen}) tell the {end}, {deviations:.1} deviations"))
+    });
+    telling.collect()
 }
 
 #[test]
-fn no_path_is_drawn_through_a_layer_that_is_down() {
-    let (empty, mut rng) = (view(&[5, 6]), rng());
-    let error = Path::to_relay(&empty, 0, NodeNumber::new(1), &mut rng).err().unwrap();
-    assert_eq!(error.to_string(), "no node of layer 2 is up");
-    assert!(Path::to_relay(&empty, 2, NodeNumber::new(1), &mut rng).is_ok(), "from a mix after it");
-    assert!(Path::to_relay(&view(&[1]), 0, NodeNumber::new(1), &mut rng).is_err());
+fn what_is_seen_of_a_path_is_independent_of_both_ends() {
+    assert_eq!(what_tells_of_an_end(), Vec::<String>::new());
+}
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn a_path_that_counts_its_relay_tells_of_it() {
+    let telling =
+        crate::weakness::danger_with(Some(Weakness::PathsCountRelay), what_tells_of_an_end);
+    for role in ["pull", "SURB", "letter", "loop", "drop cover"] {
+        for seen in ["first", "last", "all"] {
+            let told = format!("{role}: mixes ({seen}) tell the last relay");
+            assert!(telling.iter().any(|line| line.starts_with(&told)), "{told}: {telling:?}");
+        }
+    }
 }
 
 #[test]
