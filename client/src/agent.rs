@@ -63,8 +63,7 @@ impl Agent {
     /// The store cannot be read, or the network lacks the client's entry relay.
     pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
         store.roll(now())?;
-        let (profile, contacts) = (store.profile()?, store.correspondents()?);
-        let session = Session::start(&network, profile, contacts)?;
+        let session = Session::start(&network, store.profile()?, store.resumption()?)?;
         Self::with(network, store, session)
     }
 

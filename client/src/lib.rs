@@ -27,7 +27,7 @@ pub use profile::{Profile, ProfileError};
 pub use rohrpost_network::{Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};
 pub use rohrpost_vault::{Cost, Unlock, VaultError};
-pub use session::{Correspondent, PostError, Session, SessionError, SessionEvent};
+pub use session::{Correspondent, PostError, Resumption, Session, SessionError, SessionEvent};
 #[cfg(unix)]
 pub use socket::{Connection, SocketError, serve};
 pub use store::{Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};

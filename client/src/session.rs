@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rohrpost_network::{Clock, Network};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::courier::{Account, Message};
+use rohrpost_proto::courier::{Account, Message, Receipt};
 use rohrpost_proto::directory::roster::SuiteName;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,7 @@ use command::Command;
 use founding::Founding;
 use link::Linker;
 
-pub use command::Correspondent;
+pub use command::{Correspondent, Resumption};
 pub use error::{PostError, SessionError};
 pub use event::SessionEvent;
 
@@ -47,9 +47,9 @@ impl Session {
     pub fn start(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Correspondent>,
+        resumption: impl Into<Resumption>,
     ) -> Result<Self, SessionError> {
-        Self::start_with(network, profile, contacts, Segmentation::default())
+        Self::start_with(network, profile, resumption, Segmentation::default())
     }
 
     /// Starts a client as [`Session::start`] does, with a say in how datagrams are handed to the
@@ -60,14 +60,14 @@ impl Session {
     pub fn start_with(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Correspondent>,
+        resumption: impl Into<Resumption>,
         segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let spawn = match network.roster.suite {
             SuiteName::Hybrid => Self::spawn::<Hybrid>,
             SuiteName::Classic => Self::spawn::<Classic>,
         };
-        spawn(network, profile, contacts, segmentation)
+        spawn(network, profile, resumption.into(), segmentation)
     }
 
     /// Makes a session that never has a link and takes no messages, for looking at what is there.
@@ -81,7 +81,7 @@ impl Session {
     fn spawn<S: Suite>(
         network: &Network,
         profile: Profile,
-        contacts: Vec<Correspondent>,
+        resumption: Resumption,
         segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
@@ -90,7 +90,7 @@ impl Session {
         let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
         let (outbox, events) = mpsc::channel(EVENT_BOUND);
         let join_key = network.trust.join_key().clone();
-        let founding = Founding { profile, contacts, join_key };
+        let founding = Founding { profile, resumption, join_key };
         let linker = Linker {
             roster,
             peer,
@@ -113,10 +113,9 @@ impl Session {
         answer.await.map_err(|_| PostError::NotConnected)?
     }
 
-    /// Notes that what has come in an [`Arrived`](rohrpost_proto::courier::Event::Arrived) is
-    /// committed: the sender may be told.
-    pub async fn commit(&self, sender: KeyId, sequence: u64, fragment: u32) {
-        self.command(Command::Commit { sender, sequence, fragment }).await;
+    /// Notes that what an event with this receipt brought is stored: the sender may be told.
+    pub async fn commit(&self, receipt: Receipt) {
+        self.command(Command::Commit(receipt)).await;
     }
 
     /// Adds a contact, or goes on with a newer address of a known one; then `below` and `parts` do

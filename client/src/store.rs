@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod fragments;
 mod inbox;
+mod opened;
 mod outbox;
 mod record;
 mod state;
@@ -151,6 +152,7 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [STATE, address_versions::PREKEYS, contact::CONTACTS].into_iter();
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
+    let keyed = keyed.chain(opened::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 

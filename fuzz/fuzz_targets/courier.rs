@@ -20,11 +20,12 @@ use rohrpost_fuzz::application::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
-    Envelope, FragmentPosition, IdentitySecret, KeyId, Kind, Fragment, MessageId, PrekeySecret,
+    Envelope, EnvelopeMark, Fragment, FragmentPosition, IdentitySecret, KeyId, Kind, MessageId,
+    PrekeySecret,
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
-    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Attachment,
+    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Receipt, Attachment,
 };
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey};
@@ -82,6 +83,8 @@ struct World {
     mail: VecDeque<Mail>,
     own: VecDeque<Envelope<Toy>>,
     kept: Kept,
+    /// Marks of letters that were opened; they outlive the process.
+    opened: Vec<EnvelopeMark>,
     posted: BTreeMap<u64, Posted>,
     /// The number after that of the last message.
     next: u64,
@@ -113,6 +116,7 @@ impl World {
             mail: VecDeque::new(),
             own: VecDeque::new(),
             kept: Kept::default(),
+            opened: Vec::new(),
             posted: BTreeMap::new(),
             next: 0,
             messages: 0,
@@ -204,6 +208,7 @@ impl World {
         self.courier = courier(self.now, self.messages);
         self.courier.add_contact(alice());
         self.courier.resume(sender(), self.kept.below, &self.kept.parts());
+        self.courier.resume_opened(&self.opened);
         for (sequence, posted) in &mut self.posted {
             posted.acknowledged.clear();
             assert!(self.courier.post(sender(), posted.message(*sequence)).is_ok());
@@ -310,9 +315,10 @@ impl World {
     fn handle_events(&mut self) {
         while let Some(event) = self.courier.poll_event() {
             match event {
-                Event::Arrived { fragment, sender: from, .. } => {
-                    assert!(from == sender());
-                    self.arrived(&fragment);
+                Event::Arrived { fragment, receipt, .. } => self.arrived(&fragment, &receipt),
+                Event::Repeated { receipt } => {
+                    assert!(receipt.sender == sender());
+                    self.commit(&receipt);
                 }
                 Event::Complete { messages, below, .. } => self.kept.complete(&messages, below),
                 Event::Sent { message, fragment, .. } => {
@@ -336,12 +342,19 @@ impl World {
         }
     }
 
-    fn arrived(&mut self, fragment: &Fragment) {
+    fn arrived(&mut self, fragment: &Fragment, receipt: &Receipt) {
+        assert!(receipt.sender == sender());
         assert!(fragment.sequence >= self.kept.below, "of a message that is over");
         if *fragment.body != *LOST {
             self.kept.keep(&Part::of(fragment));
-            self.courier.commit(self.now, sender(), fragment.sequence, fragment.position.index);
+            self.commit(receipt);
         }
+    }
+
+    fn commit(&mut self, receipt: &Receipt) {
+        assert!(!self.opened.contains(&receipt.mark), "a letter that was opened is told of again");
+        self.opened.push(receipt.mark);
+        self.courier.commit(self.now, receipt);
     }
 
     fn posted(&mut self, message: MessageId) -> (u64, &mut Posted) {

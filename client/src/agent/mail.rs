@@ -15,23 +15,26 @@ impl AgentTask {
     /// again.
     pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
         let mut arrived: Vec<(KeyId, Box<Fragment>)> = Vec::new();
+        let mut receipts = Vec::new();
         let mut later = Vec::new();
         for event in events {
+            let SessionEvent::Courier(event) = event else { continue };
+            receipts.extend(event.receipt().copied());
             match event {
-                SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) => {
-                    arrived.push((sender, fragment));
+                Event::Arrived { fragment, receipt, .. } => {
+                    arrived.push((receipt.sender, fragment))
                 }
-                SessionEvent::Courier(event) => later.push(event),
-                _ => {}
+                Event::Repeated { .. } => {}
+                event => later.push(event),
             }
         }
-        if !arrived.is_empty() {
+        if !receipts.is_empty() {
             let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
-            match self.store.with(|store| store.store_fragments(fragments)) {
+            let marks = receipts.iter().map(|receipt| receipt.mark);
+            match self.store.with(|store| store.store_letters(fragments, marks)) {
                 Ok(()) => {
-                    for (sender, fragment) in &arrived {
-                        let (sequence, index) = (fragment.sequence, fragment.position.index);
-                        self.session.commit(*sender, sequence, index).await;
+                    for receipt in receipts {
+                        self.session.commit(receipt).await;
                     }
                 }
                 Err(error) => self.watch.store_trouble(&error),

@@ -1,8 +1,8 @@
 //! Commands to a session, and the states of a client on which they act.
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::KeyId;
-use rohrpost_proto::courier::{Account, Contact, Courier, Event, Message, Part};
+use rohrpost_packet::envelope::{EnvelopeMark, KeyId};
+use rohrpost_proto::courier::{Account, Contact, Courier, Event, Message, Part, Receipt};
 use rohrpost_proto::time::Time;
 use tokio::sync::oneshot;
 
@@ -16,6 +16,22 @@ pub struct Correspondent {
     pub below: u64,
     /// Fragments of later messages that are in the store.
     pub parts: Vec<Part>,
+}
+
+/// Memory of former sessions, by which a session goes on where they ended.
+#[derive(Default)]
+pub struct Resumption {
+    /// The contacts.
+    pub contacts: Vec<Correspondent>,
+    /// Marks of letters that were opened.
+    pub opened: Vec<EnvelopeMark>,
+}
+
+impl From<Vec<Correspondent>> for Resumption {
+    /// A client that has opened nothing yet.
+    fn from(contacts: Vec<Correspondent>) -> Self {
+        Self { contacts, opened: Vec::new() }
+    }
 }
 
 impl Correspondent {
@@ -38,7 +54,7 @@ impl From<Contact> for Correspondent {
 
 pub(super) enum Command {
     Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
-    Commit { sender: KeyId, sequence: u64, fragment: u32 },
+    Commit(Receipt),
     Contact(Box<Correspondent>),
     Remove(KeyId),
     Renew(Box<Account>),
@@ -51,9 +67,7 @@ impl Command {
             Self::Post(to, message, answer) => {
                 let _ = answer.send(client.post(to, *message));
             }
-            Self::Commit { sender, sequence, fragment } => {
-                client.commit(now, sender, sequence, fragment);
-            }
+            Self::Commit(receipt) => client.commit(now, &receipt),
             Self::Contact(contact) => client.add_contact(now, *contact),
             Self::Remove(key) => client.remove_contact(key),
             Self::Renew(account) => client.renew(*account),
@@ -65,7 +79,7 @@ impl Command {
 /// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
-    fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32);
+    fn commit(&mut self, now: Time, receipt: &Receipt);
     fn add_contact(&mut self, now: Time, contact: Correspondent);
     fn remove_contact(&mut self, key: KeyId);
     fn renew(&mut self, account: Account);
@@ -77,8 +91,8 @@ impl<S: Suite> Client for Courier<S> {
         Ok(Self::post(self, to, message)?)
     }
 
-    fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
-        Self::commit(self, now, sender, sequence, fragment);
+    fn commit(&mut self, now: Time, receipt: &Receipt) {
+        Self::commit(self, now, receipt);
     }
 
     fn add_contact(&mut self, now: Time, contact: Correspondent) {

@@ -6,20 +6,22 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
-use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig, Event, Message};
+use rohrpost_proto::courier::{
+    Account, Attachment, Courier, CourierConfig, Event, Message, Receipt,
+};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
-use super::command::{Client, Correspondent, introduce};
+use super::command::{Client, Correspondent, Resumption, introduce};
 use super::error::PostError;
 use crate::profile::Profile;
 
 /// Parts of which a courier will be made. Commands change them; no message is taken.
 pub(super) struct Founding {
     pub(super) profile: Profile,
-    pub(super) contacts: Vec<Correspondent>,
+    pub(super) resumption: Resumption,
     pub(super) join_key: JoinKey,
 }
 
@@ -31,7 +33,8 @@ impl Founding {
         session: SessionId,
         now: Time,
     ) -> Courier<S> {
-        let Self { profile, contacts, join_key } = self;
+        let Self { profile, resumption, join_key } = self;
+        let Resumption { contacts, opened } = resumption;
         let attachment = Attachment::Client { entry: profile.entry, session };
         let mut seed = Zeroizing::new([0; 32]);
         rand::rng().fill_bytes(seed.as_mut());
@@ -41,6 +44,7 @@ impl Founding {
         let config = CourierConfig { attachment, account, roster, join_key, seed, phase };
         let mut courier = Courier::new(now, config);
         contacts.into_iter().for_each(|contact| introduce(&mut courier, contact));
+        courier.resume_opened(&opened);
         courier
     }
 }
@@ -51,18 +55,19 @@ impl Client for Founding {
     }
 
     /// Does nothing: no message can have arrived yet.
-    fn commit(&mut self, _now: Time, _sender: KeyId, _sequence: u64, _fragment: u32) {}
+    fn commit(&mut self, _now: Time, _receipt: &Receipt) {}
 
     fn add_contact(&mut self, _now: Time, new: Correspondent) {
-        match self.contacts.iter_mut().find(|known| known.key() == new.key()) {
+        let contacts = &mut self.resumption.contacts;
+        match contacts.iter_mut().find(|known| known.key() == new.key()) {
             Some(known) if new.is_new() => known.contact = new.contact,
             Some(known) => *known = new,
-            None => self.contacts.push(new),
+            None => contacts.push(new),
         }
     }
 
     fn remove_contact(&mut self, key: KeyId) {
-        self.contacts.retain(|known| known.key() != key);
+        self.resumption.contacts.retain(|known| known.key() != key);
     }
 
     fn renew(&mut self, account: Account) {

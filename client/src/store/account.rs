@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{IdentitySecret, PREKEY_SEED_LEN, PrekeySecret};
+use rohrpost_packet::envelope::{IdentitySecret, PREKEY_SEED_LEN, PrekeyId, PrekeySecret};
 use rohrpost_proto::courier::{Account, Contact, OwnMailbox};
 use rohrpost_proto::instruction::{MailboxKey, WriteKey};
 use rohrpost_proto::mailbox::TTL;
@@ -183,6 +183,10 @@ impl PrekeyRecord {
             superseded: None,
             seed: Hex(*prekey.to_seed()),
         }
+    }
+
+    pub(super) fn id(&self) -> PrekeyId {
+        PrekeySecret::from_seed(&self.seed.0).public().id()
     }
 
     /// True if nothing that may still be opened was sealed to this prekey: it was made two

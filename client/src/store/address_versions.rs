@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
 use super::state::{STATE, next_incarnation};
-use super::{contact, outbox};
+use super::{contact, opened, outbox};
 use crate::address::Address;
 use crate::card::Card;
 use crate::profile::Profile;
@@ -113,9 +113,10 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
     roll(tx, now, OldKeys::Accept)
 }
 
-/// Removes prekeys whose time is over, for good.
+/// Removes prekeys whose time is over, for good, and the marks of what they have opened.
 fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
+        opened::forget(tx, old.id())?;
         tx.remove(PREKEYS, &old.address_version.to_be_bytes())?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
+use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::Complete;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,10 @@ use super::error::StoreError;
 use super::file::Store;
 use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
-use super::{address_versions, contact};
+use super::{address_versions, contact, opened};
 use crate::address::Address;
 use crate::content::Content;
-use crate::session::Correspondent;
+use crate::session::{Correspondent, Resumption};
 
 /// A message that has come.
 #[derive(Clone)]
@@ -100,16 +100,20 @@ pub enum Completed {
 }
 
 impl Store {
-    /// Stores fragments that have come. When this returns, they are on the disk. What comes from
-    /// someone who is no contact any more, or is blocked, is not stored.
+    /// Stores fragments that have come, and the marks of all letters that were opened, with these
+    /// fragments or with others that were stored before. When this returns, they are on the disk,
+    /// by one transaction. A fragment from someone who is no contact any more, or is blocked, is
+    /// not stored.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn store_fragments<'l>(
+    pub fn store_letters<'l>(
         &self,
         fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
+        marks: impl IntoIterator<Item = EnvelopeMark>,
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
+            opened::remember(tx, marks)?;
             let mut welcome = BTreeMap::new();
             for (sender, fragment) in fragments {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
@@ -147,6 +151,15 @@ impl Store {
             fragments::drop_below(tx, sender, below)?;
             Ok(told)
         })
+    }
+
+    /// All that a session goes on with: the contacts, and the marks of letters that were opened.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn resumption(&self) -> Result<Resumption, StoreError> {
+        let opened = self.vault.read(opened::all)?;
+        Ok(Resumption { contacts: self.correspondents()?, opened })
     }
 
     /// The contacts as a session takes them, each with what is in the store of its unfinished

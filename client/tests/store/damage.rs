@@ -72,7 +72,7 @@ fn specimen(folder: &Folder) -> Client {
     let fragments = fragments(&bob.store.message(sent.id).unwrap().unwrap());
     alice
         .store
-        .store_fragments(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)))
+        .store_letters(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)), [])
         .unwrap();
     alice
 }

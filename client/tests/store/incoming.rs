@@ -1,7 +1,7 @@
 //! Messages that a client receives: fragments last, and each message comes once.
 
 use rohrpost_client::{Completed, Content, Correspondent, StoreError};
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
+use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Message, Part};
 
 use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, fragments};
@@ -15,7 +15,7 @@ fn file(from: &Client, name: &str, len: usize) -> Message {
 }
 
 fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l Fragment>) {
-    at.store.store_fragments(fragments.into_iter().map(|fragment| (sender, fragment))).unwrap();
+    at.store.store_letters(fragments.into_iter().map(|fragment| (sender, fragment)), []).unwrap();
 }
 
 /// A contact as a session is told of it.
@@ -151,4 +151,37 @@ fn messages_are_marked_together_or_not_at_all() {
     assert_eq!(read(), [true, false]);
     assert_eq!(bob.store.inbox(numbers[1]).unwrap().len(), 1);
     assert!(bob.store.message(MessageId::new([7; 16])).unwrap().is_none());
+}
+
+/// Letters that were opened are known for as long as the prekey is there that opened them: what its
+/// courier is told after a restart, and what is gone with the prekey.
+#[test]
+fn marks_of_opened_letters_last_as_long_as_their_prekey() {
+    let folder = Folder::new("marks");
+    let [alice, bob] = Client::pair(&folder);
+    let prekey = bob.store.profile().unwrap().account.prekeys[0].public().id();
+    let mark = |byte: u8| EnvelopeMark::new(prekey, [byte % 3, 0, 0, 0, 0, 0, 0, byte]);
+    let message = file(&alice, "file", 900);
+    let of_first = fragments(&message);
+    let with_fragment = |fragment| (alice.key(), fragment);
+    bob.store.store_letters(of_first[..1].iter().map(with_fragment), [mark(0)]).unwrap();
+    // Letters of fragments that were there already.
+    bob.store.store_letters([], (1..200).map(mark)).unwrap();
+    bob.store.store_letters([], [mark(7), mark(1)]).unwrap();
+    let bob = bob.reopen();
+    let known = |bob: &Client| {
+        let mut opened = bob.store.resumption().unwrap().opened;
+        opened.sort_unstable();
+        opened
+    };
+    let mut all: Vec<_> = (0..200).map(mark).collect();
+    all.sort_unstable();
+    assert!(known(&bob) == all && resumed(&bob, alice.key()).parts == parts(&of_first[..1]));
+    for day in 1..14 {
+        bob.store.roll(START + DAY * day).unwrap();
+    }
+    assert!(known(&bob) == all, "the prekey opens for fourteen days");
+    bob.store.roll(START + DAY * 14).unwrap();
+    let left = bob.store.profile().unwrap().account.prekeys;
+    assert!(left.iter().all(|other| other.public().id() != prekey) && known(&bob).is_empty());
 }

@@ -141,7 +141,7 @@ pub(crate) fn arrive(
     now: Duration,
 ) -> Vec<Completed> {
     let fragments = fragments(message);
-    to.store.store_fragments(fragments.iter().map(|fragment| (sender, fragment))).unwrap();
+    to.store.store_letters(fragments.iter().map(|fragment| (sender, fragment)), []).unwrap();
     to.store.complete(sender, &[complete(message)], message.sequence + 1, now).unwrap()
 }
 

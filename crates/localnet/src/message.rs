@@ -192,8 +192,10 @@ async fn until_arrived(session: &mut Session) -> Option<(Box<Fragment>, Trip)> {
 
 /// Tells the session that a message is kept, for this client lives in memory alone.
 async fn keep(session: &Session, event: &SessionEvent) {
-    if let SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) = event {
-        session.commit(*sender, fragment.sequence, fragment.position.index).await;
+    if let SessionEvent::Courier(event) = event
+        && let Some(receipt) = event.receipt()
+    {
+        session.commit(*receipt).await;
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod fragment;
 mod identity;
+mod mark;
 mod prekey;
 
 use std::marker::PhantomData;
@@ -24,7 +25,8 @@ use zeroize::Zeroizing;
 
 pub use fragment::{Fragment, FragmentError, FragmentPosition, Kind, MessageId};
 pub use identity::{IdentityPublic, IdentitySecret, KeyId};
-pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyPublic, PrekeySecret};
+pub use mark::{EnvelopeMark, MARK_LEN};
+pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyId, PrekeyPublic, PrekeySecret};
 
 use crate::aead;
 use crate::kem::KemError;
@@ -137,6 +139,12 @@ impl OuterOpened<'_> {
     #[must_use]
     pub const fn sender(&self) -> KeyId {
         self.sender
+    }
+
+    /// The mark by which the recipient knows this envelope again.
+    #[must_use]
+    pub fn mark(&self) -> EnvelopeMark {
+        EnvelopeMark::derive(self.prekey.public().id(), &self.chain)
     }
 
     /// Opens the inner seal: proof, to the recipient alone, that `sender` made the envelope.

@@ -30,6 +30,7 @@ mod losses;
 mod outgoing;
 mod pending;
 mod reassembly;
+mod receipt;
 mod schedule;
 mod slot;
 
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::{KeyId, fragment_body_len};
+use rohrpost_packet::envelope::{EnvelopeMark, KeyId, fragment_body_len};
 use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
@@ -46,6 +47,7 @@ pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message};
 pub use reassembly::{Complete, Part};
+pub use receipt::Receipt;
 
 use crate::delay::exponential;
 use crate::directory::roster::Roster;
@@ -61,7 +63,8 @@ use loops::Loops;
 use losses::KeyWatch;
 use outgoing::{RetransmitTimer, most_fragments};
 use pending::Pending;
-use reassembly::Reassembly;
+use reassembly::{Committed, Reassembly};
+use receipt::OpenedLetters;
 
 /// The place of a courier in the network.
 #[derive(Clone, Copy)]
@@ -149,8 +152,10 @@ pub enum Departure<S: Suite> {
 ///   to the entry relay at once;
 /// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
-/// - [`Courier::commit`] for each [`Event::Arrived`], once the application has stored the fragment;
-///   until then its sender is not told that it came;
+/// - [`Courier::commit`] for the [`Receipt`] of each [`Event::Arrived`] and [`Event::Repeated`],
+///   once the application has stored the mark, and the fragment if there is one; until then the
+///   sender is not told that it came. After a restart, [`Courier::resume_opened`] gives the marks
+///   back;
 /// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: an
 ///   application that needs more stores the message until [`Event::Delivered`] or
 ///   [`Event::Expired`], and posts it again after a restart, under the same id and number;
@@ -183,6 +188,7 @@ pub struct Courier<S: Suite> {
     rng: ChaCha20Rng,
     pending: Pending<S>,
     inbox: Inbox,
+    opened: OpenedLetters,
     loops: Loops,
     events: Events,
 }
@@ -205,6 +211,7 @@ impl<S: Suite> Courier<S> {
             grid: Grid::new(now, traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
+            opened: OpenedLetters::default(),
             loops: Loops::new(traffic),
             events: Events::new(),
             correspondents: BTreeMap::new(),
@@ -278,6 +285,15 @@ impl<S: Suite> Courier<S> {
         }
     }
 
+    /// Restores the marks of letters that former runs have opened. To be called before anything
+    /// arrives.
+    pub fn resume_opened(&mut self, marks: &[EnvelopeMark]) {
+        for mark in marks {
+            self.opened.remember(mark);
+        }
+        self.opened.retain(&self.account.prekeys);
+    }
+
     /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.
     pub fn remove_contact(&mut self, key: KeyId) {
         self.correspondents.remove(&key);
@@ -300,6 +316,7 @@ impl<S: Suite> Courier<S> {
                 self.pending.forget(at);
             }
         }
+        self.opened.retain(&account.prekeys);
         self.account = account;
     }
 
@@ -344,25 +361,26 @@ impl<S: Suite> Courier<S> {
         self.correspondents.get(&to).map_or(0, Correspondent::next_sequence)
     }
 
-    /// Commits a fragment that the application has stored: its sender may hear that it has come.
-    pub fn commit(&mut self, now: Time, sender: KeyId, sequence: u64, fragment: u32) {
-        let Some(other) = self.correspondents.get_mut(&sender) else {
+    /// Commits a letter whose mark, and fragment if it is new, the application has stored: its
+    /// sender may hear that it has come. A letter that is committed already changes nothing.
+    pub fn commit(&mut self, now: Time, receipt: &Receipt) {
+        let Receipt { sender, sequence, fragment, mark } = receipt;
+        let Some(other) = self.correspondents.get_mut(sender) else {
             return;
         };
+        let known = self.opened.knows(mark);
+        let remembered = self.opened.remember(mark);
         let before = other.reassembly.below();
-        let messages = other.reassembly.commit(sequence, fragment);
+        let Committed { new, complete: messages } = other.reassembly.commit(*sequence, *fragment);
         let below = other.reassembly.below();
         if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender, messages, below });
+            self.events.push_mail(Event::Complete { sender: *sender, messages, below });
         }
-        self.acknowledge_later(now, sender);
-    }
-
-    /// Draws the time of the next acknowledgement, unless one is due already.
-    fn acknowledge_later(&mut self, now: Time, sender: KeyId) {
-        if let Some(other) = self.correspondents.get_mut(&sender) {
-            let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
-            other.acknowledge.get_or_insert(now + delay);
+        let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
+        if new {
+            other.acknowledge_later(now, delay);
+        } else if remembered && !known {
+            other.acknowledge_again(now, delay, self.timer);
         }
     }
 

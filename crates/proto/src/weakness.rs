@@ -17,6 +17,8 @@ pub enum Weakness {
     /// The operator of a path's last relay counts among the three of its mixes, so that the mixes
     /// depend on the relay.
     PathsCountRelay,
+    /// A letter that was opened before draws an acknowledgement again, as often as it is served.
+    KnownEnvelopesAreAcknowledged,
 }
 
 impl Weakness {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
+use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, Courier, Event, Message, Part};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
@@ -20,6 +20,8 @@ pub(crate) struct Shelf {
     next: BTreeMap<KeyId, u64>,
     parts: BTreeMap<(KeyId, u64, u32), Kept>,
     below: BTreeMap<KeyId, u64>,
+    /// Marks of letters that were opened.
+    opened: Vec<EnvelopeMark>,
     /// Complete messages and their senders, in the order in which they were complete.
     pub(crate) inbox: Vec<(KeyId, Vec<u8>)>,
     /// Messages that were given up.
@@ -63,23 +65,24 @@ impl Shelf {
             let parts: Vec<_> = of_sender.map(|(_, kept)| kept.part).collect();
             courier.resume(*sender, self.below.get(sender).copied().unwrap_or(0), &parts);
         }
+        courier.resume_opened(&self.opened);
         for ((to, sequence), posted) in &self.outbox {
             courier.post(*to, posted.message(*sequence)).expect("it was accepted before");
         }
     }
 
-    /// Takes note of an event, and gives the fragment that the courier may now acknowledge, if
-    /// there is one.
-    pub(crate) fn handle_event(&mut self, event: &Event) -> Option<(KeyId, u64, u32)> {
+    /// Takes note of an event; the courier may then commit its receipt, if there is one.
+    pub(crate) fn handle_event(&mut self, event: &Event) {
+        if let Some(receipt) = event.receipt() {
+            self.opened.push(receipt.mark);
+        }
         match event {
-            Event::Arrived { fragment, sender, .. } => Some(self.keep(*sender, fragment)),
+            Event::Arrived { fragment, receipt, .. } => self.keep(receipt.sender, fragment),
             Event::Complete { sender, messages, below } => {
                 self.complete(*sender, messages, *below);
-                None
             }
             Event::Delivered { message } => {
                 self.outbox.retain(|_, posted| posted.id != *message);
-                None
             }
             Event::Expired { message } => {
                 let mut posted = self.outbox.values_mut();
@@ -88,17 +91,15 @@ impl Shelf {
                     posted.body.clear();
                 }
                 self.expired.push(*message);
-                None
             }
-            _ => None,
+            _ => {}
         }
     }
 
-    fn keep(&mut self, sender: KeyId, fragment: &Fragment) -> (KeyId, u64, u32) {
+    fn keep(&mut self, sender: KeyId, fragment: &Fragment) {
         let place = (sender, fragment.sequence, fragment.position.index);
         let kept = Kept { part: Part::of(fragment), body: fragment.body.to_vec() };
         self.parts.insert(place, kept);
-        place
     }
 
     fn complete(&mut self, sender: KeyId, messages: &[Complete], below: u64) {

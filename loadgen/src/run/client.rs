@@ -106,8 +106,11 @@ impl Online {
     async fn tell(&mut self, event: SessionEvent) {
         let note = match event {
             SessionEvent::Disconnected(error) => Note::Trouble(error.to_string()),
-            SessionEvent::Courier(Event::Arrived { fragment, sender, .. }) => {
-                self.session.commit(sender, fragment.sequence, fragment.position.index).await;
+            SessionEvent::Courier(Event::Repeated { receipt }) => {
+                return self.session.commit(receipt).await;
+            }
+            SessionEvent::Courier(Event::Arrived { fragment, receipt, .. }) => {
+                self.session.commit(receipt).await;
                 Note::Arrived(LoadMessageId::read(&fragment).map(|(id, due)| (id, self.since(due))))
             }
             SessionEvent::Courier(Event::Sent { message, again: 0, .. }) => {

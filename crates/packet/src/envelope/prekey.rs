@@ -75,7 +75,34 @@ impl PrekeyPublic {
         &self.0
     }
 
+    /// The short name of this prekey, by which its owner files what belongs to it.
+    #[must_use]
+    pub fn id(&self) -> PrekeyId {
+        let hash = blake3::derive_key(PREKEY_ID_CONTEXT, &self.0);
+        PrekeyId(*hash.first_chunk().expect("a hash is longer than a prekey's id"))
+    }
+
     pub(super) fn x25519(&self) -> &[u8; X25519_LEN] {
         self.0.first_chunk().expect("a prekey begins with an X25519 key")
     }
 }
+
+/// Hash of a public prekey: the first 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PrekeyId([u8; 16]);
+
+impl PrekeyId {
+    /// Makes an id from a stored hash.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash as it stands in storage.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+const PREKEY_ID_CONTEXT: &str = "rohrpost prekey id v1";

@@ -118,3 +118,18 @@ fn key_files_give_the_same_keys_back() {
     let alice = IdentitySecret::from_seed(&pair.alice.to_seed());
     assert!(alice.public() == pair.alice.public());
 }
+
+#[test]
+fn an_envelope_is_known_again_by_its_mark_and_no_other_has_it() {
+    let mut pair = pair();
+    let text = fragment(b"text");
+    let envelopes: [Envelope<Classic>; 2] = [pair.seal(&text).unwrap(), pair.seal(&text).unwrap()];
+    let mark =
+        |envelope: &Envelope<Classic>| envelope.open(&[&pair.prekey], &NETWORK).unwrap().mark();
+    let [one, other] = envelopes.each_ref().map(mark);
+    assert!(one == mark(&envelopes[0]) && one != other);
+    assert!(one.prekey() == pair.prekey.public().id() && one.prekey() == other.prekey());
+    assert!(EnvelopeMark::new(one.prekey(), *one.as_bytes()) == one);
+    let another = PrekeySecret::generate(&mut pair.rng);
+    assert!(another.public().id() != one.prekey());
+}

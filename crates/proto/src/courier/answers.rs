@@ -1,6 +1,6 @@
 //! Answers of the own mailboxes: opened, acknowledged, and their envelopes taken in.
 
-use rohrpost_packet::envelope::{Envelope, Fragment, KeyId, Kind};
+use rohrpost_packet::envelope::{Envelope, EnvelopeMark, Fragment, KeyId, Kind};
 use rohrpost_packet::{NodeNumber, Suite};
 
 use super::Courier;
@@ -8,7 +8,15 @@ use super::acknowledgement::Acknowledgement;
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
 use super::reassembly::{Part, Taken};
+use super::receipt::Receipt;
 use crate::instruction::Answer;
+
+/// An envelope that was opened.
+struct Letter {
+    sender: KeyId,
+    fragment: Fragment,
+    mark: EnvelopeMark,
+}
 
 impl<S: Suite> Courier<S> {
     /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
@@ -27,7 +35,7 @@ impl<S: Suite> Courier<S> {
             return;
         };
         self.inbox.acknowledge(mailbox, id);
-        let Some((sender, fragment)) = self.read(&envelope) else {
+        let Some(Letter { sender, fragment, mark }) = self.read(&envelope) else {
             self.events.push(Event::Dropped);
             return;
         };
@@ -35,11 +43,16 @@ impl<S: Suite> Courier<S> {
         {
             return;
         }
-        self.admit(trip, relay, sender, fragment);
+        self.admit(trip, relay, Letter { sender, fragment, mark });
     }
 
-    /// Takes a fragment from a contact.
-    fn admit(&mut self, trip: Trip, relay: NodeNumber, sender: KeyId, fragment: Fragment) {
+    /// Takes a letter from a contact. One that was opened before is no news, and none of its
+    /// sender's doing.
+    fn admit(&mut self, trip: Trip, relay: NodeNumber, letter: Letter) {
+        if self.opened.knows(&letter.mark) {
+            return;
+        }
+        let Letter { sender, fragment, mark } = letter;
         let now = trip.at;
         let timer = self.timer;
         let Some(other) = self.correspondents.get_mut(&sender) else {
@@ -55,31 +68,30 @@ impl<S: Suite> Courier<S> {
             events.into_iter().for_each(|event| self.events.push_mail(event));
             return;
         }
+        let (sequence, index) = (fragment.sequence, fragment.position.index);
+        let receipt = Receipt { sender, sequence, fragment: index, mark };
         match other.reassembly.take(&Part::of(&fragment)) {
             Taken::New => {
-                self.events.push_mail(Event::Arrived {
-                    fragment: Box::new(fragment),
-                    sender,
-                    relay,
-                    trip,
-                });
+                let fragment = Box::new(fragment);
+                self.events.push_mail(Event::Arrived { fragment, receipt, relay, trip });
             }
-            Taken::Known => self.acknowledge_later(now, sender),
+            Taken::Known => self.events.push_mail(Event::Repeated { receipt }),
             Taken::Silent => {}
         }
     }
 
     /// Opens an envelope from oneself or a contact.
-    fn read(&self, envelope: &Envelope<S>) -> Option<(KeyId, Fragment)> {
+    fn read(&self, envelope: &Envelope<S>) -> Option<Letter> {
         let prekeys: Vec<_> = self.account.prekeys.iter().collect();
         let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
-        let (sender, own) = (opened.sender(), self.account.identity.public());
+        let (sender, mark) = (opened.sender(), opened.mark());
+        let own = self.account.identity.public();
         let identity = if sender == own.key_id() {
             own
         } else {
             &self.correspondents.get(&sender)?.contact.identity
         };
-        Some((sender, opened.fragment(own, identity).ok()?))
+        Some(Letter { sender, fragment: opened.fragment(own, identity).ok()?, mark })
     }
 
     /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is

@@ -17,6 +17,7 @@ use super::reassembly::{Reassembly, WINDOW};
 use crate::directory::view::View;
 use crate::path::below;
 use crate::time::Time;
+use crate::weakness::Weakness;
 
 /// A contact and both directions of what is exchanged with it.
 pub(super) struct Correspondent {
@@ -27,6 +28,8 @@ pub(super) struct Correspondent {
     pub(super) outgoing: VecDeque<OutgoingMessage>,
     /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
     pub(super) acknowledge: Option<Time>,
+    /// Time before which no letter without a new fragment draws another acknowledgement.
+    repeats: Time,
     /// Times at which each of the contact's mailboxes may be written to again.
     free: Vec<Time>,
     /// Times at which each mailbox is registered again after its relay lost its memory.
@@ -71,6 +74,7 @@ impl Correspondent {
             reassembly: Reassembly::new(most),
             outgoing: VecDeque::new(),
             acknowledge: None,
+            repeats: Time::from_micros(0),
             free,
             next: 0,
         }
@@ -158,6 +162,29 @@ impl Correspondent {
         if let Some(free) = self.free.get_mut(mailbox) {
             *free = (*free).max(now - pace * BURST) + pace;
         }
+    }
+
+    /// Has an acknowledgement leave after `delay`, unless one is due already.
+    pub(super) fn acknowledge_later(&mut self, now: Time, delay: Duration) {
+        self.acknowledge.get_or_insert(now + delay);
+    }
+
+    /// Has an acknowledgement leave after `delay` for a letter that brought nothing new: its sender
+    /// has not heard the one before. The sender waits for a first time-out before it sends again,
+    /// and one acknowledgement says all that is there: so there is at most one in this time,
+    /// however many letters come. Who serves the owner's mailbox can then not draw more of them by
+    /// sending more.
+    pub(super) fn acknowledge_again(&mut self, now: Time, delay: Duration, timer: RetransmitTimer) {
+        if self.acknowledge.is_some() {
+            return;
+        }
+        let from = if Weakness::KnownEnvelopesAreAcknowledged.is_active() {
+            now
+        } else {
+            self.repeats.max(now)
+        };
+        self.repeats = from + timer.first;
+        self.acknowledge = Some(from + delay);
     }
 
     /// Makes the acknowledgement of what has come.

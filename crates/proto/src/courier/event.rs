@@ -7,6 +7,7 @@ use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
 use super::reassembly::Complete;
+use super::receipt::Receipt;
 use crate::instruction::SurbWait;
 use crate::path::Path;
 use crate::time::{Slot, Time};
@@ -61,18 +62,24 @@ pub enum Event {
         /// Identifier of the message.
         message: MessageId,
     },
-    /// A fragment of a message has come, for the first time. Once the application has stored it, it
-    /// tells so by [`Courier::commit`](super::Courier::commit); only then is the fragment
-    /// acknowledged.
+    /// A fragment of a message has come, for the first time. Once the application has stored it
+    /// and the mark of its envelope, in one step, it tells so by
+    /// [`Courier::commit`](super::Courier::commit); only then is the fragment acknowledged.
     Arrived {
         /// The fragment that has come.
         fragment: Box<Fragment>,
-        /// The contact that sent the fragment.
-        sender: KeyId,
+        /// The receipt to commit; it names the contact that sent the fragment.
+        receipt: Receipt,
         /// The relay whose mailbox held the fragment.
         relay: NodeNumber,
         /// The way of the answer that brought it.
         trip: Trip,
+    },
+    /// A fragment that is stored has come again, sealed anew: its sender has not heard so. The
+    /// application stores the mark and commits the receipt, as for [`Event::Arrived`].
+    Repeated {
+        /// The receipt to commit.
+        receipt: Receipt,
     },
     /// All fragments of these messages are stored, in the order of the contact's numbers. An
     /// address does not wait for the messages before it, and may be told of again after a restart.
@@ -125,6 +132,17 @@ pub enum Event {
         /// Number of slots without a departure.
         slots: u64,
     },
+}
+
+impl Event {
+    /// The receipt to commit, once what has come is stored.
+    #[must_use]
+    pub const fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Arrived { receipt, .. } | Self::Repeated { receipt } => Some(receipt),
+            _ => None,
+        }
+    }
 }
 
 /// Events that wait for the application: of cover at most [`BOUND`], the newest is shed. Those of

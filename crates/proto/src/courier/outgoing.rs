@@ -240,7 +240,8 @@ impl Flight {
 /// Retransmit timer: how long a fragment waits for its acknowledgement.
 #[derive(Clone, Copy)]
 pub(super) struct RetransmitTimer {
-    first: Duration,
+    /// Time-out of a fragment that has left once.
+    pub(super) first: Duration,
     /// Time in which a mailbox serves an envelope twice.
     served: Duration,
     /// The longest that a packet may be on its way to its mailbox.

@@ -70,6 +70,14 @@ impl Part {
     }
 }
 
+/// Outcome of a commit.
+pub(super) struct Committed {
+    /// True if the fragment was not committed before.
+    pub(super) new: bool,
+    /// Messages that are complete by it, in order.
+    pub(super) complete: Vec<Complete>,
+}
+
 /// Outcome of an incoming fragment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Taken {
@@ -152,19 +160,20 @@ impl Reassembly {
 
     /// Commits a fragment that the application has stored; gives what is complete by that, in
     /// order.
-    pub(super) fn commit(&mut self, sequence: u64, index: u32) -> Vec<Complete> {
+    pub(super) fn commit(&mut self, sequence: u64, index: u32) -> Committed {
         let mut complete = Vec::new();
+        let mut new = false;
         if let Some(open) = self.open.get_mut(&sequence)
             && open.came.contains(index)
         {
-            open.committed.insert(index);
+            new = open.committed.insert(index);
             // An address does not wait for the messages before it.
             if open.kind == Kind::Address {
                 complete.extend(open.tell(sequence));
             }
         }
         self.advance(&mut complete);
-        complete
+        Committed { new, complete }
     }
 
     /// Makes the acknowledgement of what has come.

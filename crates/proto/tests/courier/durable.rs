@@ -75,8 +75,9 @@ fn what_is_not_kept_is_not_acknowledged() {
     assert!(delivered(&world, alice).is_empty() && completed(&world, bob).is_empty());
     let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
     assert!(arrived >= 2, "a fragment is handed over until it is kept, {arrived} times");
-    let sender = world.key_id(alice);
-    world.couriers[bob].commit(START + MINUTE * 8, sender, 0, 0);
+    let receipts: Vec<_> =
+        world.events[bob].iter().filter_map(|(_, event)| event.receipt().copied()).collect();
+    world.couriers[bob].commit(START + MINUTE * 8, &receipts[0]);
     world.run(START + MINUTE * 15);
     assert!(delivered(&world, alice) == [message]);
 }

@@ -1,6 +1,7 @@
 //! Stories of the courier on a network in memory, all seeded.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod acknowledgements;
 mod addresses;
 mod durable;
 mod world;
@@ -29,9 +30,9 @@ fn alice_and_bob() -> (World, usize, usize) {
 
 fn arrivals(world: &World, courier: usize) -> Vec<(Time, KeyId, String)> {
     let arrived = |(at, event): &(Time, Event)| match event {
-        Event::Arrived { fragment, sender, .. } => {
+        Event::Arrived { fragment, receipt, .. } => {
             let text = String::from_utf8(fragment.body.to_vec()).unwrap();
-            Some((*at, *sender, text))
+            Some((*at, receipt.sender, text))
         }
         _ => None,
     };

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::{IdentitySecret, KeyId, Kind, MessageId, PrekeySecret};
+use rohrpost_packet::envelope::{
+    EnvelopeMark, IdentitySecret, KeyId, Kind, MessageId, PrekeySecret,
+};
 use rohrpost_packet::{
     Body, Classic, Command, Generation, HopSecretKey, NodeNumber, ReplyId, SessionId, Suite,
     open_header,
@@ -22,7 +24,9 @@ use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame, UpCell};
-use rohrpost_proto::instruction::{Instruction, MailboxKey, RelayContext, WriteKey};
+use rohrpost_proto::instruction::{
+    Instruction, MailboxId, MailboxKey, RelayContext, Store, WriteKey,
+};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::time::{Slot, Time};
 use zeroize::Zeroizing;
@@ -72,6 +76,17 @@ pub(crate) enum Load {
     Pull,
 }
 
+/// An envelope on its way to a mailbox.
+pub(crate) struct Carried {
+    /// Time at which the envelope is at the relay, if it is not lost.
+    pub(crate) at: Time,
+    pub(crate) relay: NodeNumber,
+    pub(crate) mailbox: MailboxId,
+    /// The courier that sent the envelope.
+    pub(crate) from: Option<usize>,
+    pub(crate) store: Store<Classic>,
+}
+
 pub(crate) struct World {
     pub(crate) roster: Arc<Roster>,
     keys: BTreeMap<NodeNumber, HopSecretKey<Classic>>,
@@ -90,6 +105,10 @@ pub(crate) struct World {
     pub(crate) lost_every: u64,
     /// Tells couriers at once that what arrives is stored.
     pub(crate) keeps: bool,
+    /// Marks of letters that each courier's application has stored.
+    marks: Vec<Vec<EnvelopeMark>>,
+    /// All envelopes that have come to a relay for a mailbox, in order.
+    pub(crate) envelopes: Vec<Carried>,
     flying: BTreeMap<(Time, u64), Arrival>,
     count: u64,
     stores: u64,
@@ -132,6 +151,8 @@ impl World {
             leaky: false,
             lost_every: 0,
             keeps: true,
+            marks: Vec::new(),
+            envelopes: Vec::new(),
             flying: BTreeMap::new(),
             count: 0,
             stores: 0,
@@ -183,6 +204,7 @@ impl World {
         self.vantages.push(attachment);
         self.origins.push((seed, relays.to_vec(), attachment));
         self.events.push(Vec::new());
+        self.marks.push(Vec::new());
         self.departures.push(Vec::new());
         self.couriers.len() - 1
     }
@@ -231,7 +253,7 @@ impl World {
         self.couriers.iter_mut().for_each(|courier| courier.handle_view(now, Arc::clone(&view)));
     }
 
-    /// Makes all couriers anew, with the same keys; they know nobody.
+    /// Makes all couriers anew, with the same keys and the marks that are stored; they know nobody.
     pub(crate) fn restart_clients(&mut self) {
         for index in 0..self.couriers.len() {
             let (seed, relays, attachment) = &self.origins[index];
@@ -242,8 +264,18 @@ impl World {
             let mut courier =
                 Courier::new(self.now, config(*attachment, account, roster, seed, phase));
             courier.handle_view(self.now, self.view(&[]));
+            courier.resume_opened(&self.marks[index]);
             self.couriers[index] = courier;
         }
+    }
+
+    /// Has a relay serve an envelope once more, as one that lies can.
+    pub(crate) fn serve_again(&self, envelope: &Carried) {
+        let Store { mailbox, write_key, envelope: bytes } = &envelope.store;
+        let store =
+            Store { mailbox: *mailbox, write_key: write_key.clone(), envelope: bytes.clone() };
+        let mailboxes = &self.mailboxes[&envelope.relay];
+        mailboxes.handle(self.now, Instruction::Store(store)).unwrap();
     }
 
     /// Runs until `end`, all in the order of time.
@@ -298,23 +330,29 @@ impl World {
             }
             None => (now, None),
         };
-        let end = outgoing.and_then(|outgoing| self.walk(due, outgoing));
+        let end = outgoing.and_then(|outgoing| self.walk(due, client, outgoing));
         self.departures[client].push(Left { slot, end });
         self.collect(client, now);
     }
 
     fn collect(&mut self, client: usize, now: Time) {
         while let Some(event) = self.couriers[client].poll_event() {
-            if let (Event::Arrived { fragment, sender, .. }, true) = (&event, self.keeps) {
-                let (sequence, index) = (fragment.sequence, fragment.position.index);
-                self.couriers[client].commit(now, *sender, sequence, index);
+            if let (Some(receipt), true) = (event.receipt(), self.keeps) {
+                self.marks[client].push(receipt.mark);
+                self.couriers[client].commit(now, receipt);
             }
             self.events[client].push((now, event));
         }
     }
 
     /// Opens layer after layer, checks each hop's place, and notes where the packet ends.
-    fn walk(&mut self, mut at: Time, outgoing: OutgoingFrame<Classic>) -> Option<End> {
+    /// An answer of a mailbox is `from` nobody.
+    fn walk(
+        &mut self,
+        mut at: Time,
+        from: impl Into<Option<usize>> + Copy,
+        outgoing: OutgoingFrame<Classic>,
+    ) -> Option<End> {
         let OutgoingFrame { mut to, frame } = outgoing;
         let mut packet = frame.packet;
         loop {
@@ -331,7 +369,12 @@ impl World {
                     let body = opened.deliver().unwrap();
                     let load = match self.read(to, &body) {
                         Instruction::Discard => Load::Discard,
-                        Instruction::Store(_) => Load::Store,
+                        Instruction::Store(store) => {
+                            let (mailbox, from) = (store.mailbox, from.into());
+                            let carried = Carried { at, relay: to, mailbox, from, store };
+                            self.envelopes.push(carried);
+                            Load::Store
+                        }
                         Instruction::Pull(_) => Load::Pull,
                     };
                     self.stores += u64::from(load == Load::Store);
@@ -402,7 +445,7 @@ impl World {
                     len: HEADER_LEN + outgoing.frame.packet.as_bytes().len(),
                 };
                 self.sights.push(Seen { at: now, what });
-                self.walk(now, outgoing);
+                self.walk(now, None, outgoing);
             }
         }
     }

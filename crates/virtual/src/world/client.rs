@@ -165,10 +165,9 @@ impl<S: Suite> World<S> {
         while let Some(courier) = &mut client.courier
             && let Some(event) = courier.poll_event()
         {
-            if let Some((sender, sequence, fragment)) = client.shelf.handle_event(&event)
-                && self.setup.acknowledges
-            {
-                courier.commit(now, sender, sequence, fragment);
+            client.shelf.handle_event(&event);
+            if let (Some(receipt), true) = (event.receipt(), self.setup.acknowledges) {
+                courier.commit(now, receipt);
             }
             told.push(event);
         }

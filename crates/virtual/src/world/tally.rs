@@ -22,6 +22,8 @@ pub struct Tally {
     pub sent_again: u64,
     /// Fragments that have come.
     pub arrived: u64,
+    /// Fragments that have come again, sealed anew, and were there.
+    pub repeated: u64,
     /// Messages that the recipient's client has acknowledged.
     pub delivered: u64,
     /// Messages that were given up.
@@ -51,6 +53,7 @@ impl Tally {
             Event::Delivered { .. } => self.delivered += 1,
             Event::Expired { .. } => self.expired += 1,
             Event::Arrived { .. } => self.arrived += 1,
+            Event::Repeated { .. } => self.repeated += 1,
             Event::Dropped => self.dropped += 1,
             Event::PullAnswered { .. } => self.answered += 1,
             Event::PullLost { .. } => self.pulls_lost += 1,

@@ -24,8 +24,9 @@ fn tombstone(sequence: u64) -> Fragment {
 /// Takes a fragment and commits it; gives the numbers of the messages that are complete by that.
 fn come(reassembly: &mut Reassembly, fragment: &Fragment) -> Vec<u64> {
     assert_eq!(reassembly.take(&Part::of(fragment)), Taken::New);
-    let complete = reassembly.commit(fragment.sequence, fragment.position.index);
-    complete.into_iter().map(|complete| complete.sequence).collect()
+    let committed = reassembly.commit(fragment.sequence, fragment.position.index);
+    assert!(committed.new);
+    committed.complete.into_iter().map(|complete| complete.sequence).collect()
 }
 
 #[test]
@@ -49,10 +50,11 @@ fn what_is_not_kept_is_not_acknowledged() {
     // The application could not store it; perhaps now it can.
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::New);
     assert_eq!(reassembly.acknowledgement().below, 0);
-    assert_eq!(reassembly.commit(0, 0).len(), 1);
+    assert_eq!(reassembly.commit(0, 0).complete.len(), 1);
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::Known);
     assert_eq!(reassembly.acknowledgement().below, 1);
-    assert!(reassembly.commit(0, 0).is_empty(), "a message is told of once");
+    let again = reassembly.commit(0, 0);
+    assert!(!again.new && again.complete.is_empty(), "a message is told of once");
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! Stories of acknowledgements, and of who can draw them.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::MessageId;
+use rohrpost_proto::courier::{Event, Message};
+use rohrpost_proto::time::Time;
+
+use crate::world::{START, World, message};
+use crate::{SECOND, alice_and_bob, arrivals, count};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Times at which envelopes of one courier were at the mailboxes of another: of bob, who writes
+/// nothing, these are acknowledgements.
+fn envelopes(world: &World, from: usize, to: usize) -> Vec<Time> {
+    let mailboxes = world.couriers[to].contact().mailboxes;
+    let between = world.envelopes.iter().filter(|carried| {
+        carried.from == Some(from) && mailboxes.iter().any(|known| known.id == carried.mailbox)
+    });
+    between.map(|carried| carried.at).collect()
+}
+
+/// A relay serves one letter again every ten minutes, also after the recipient was started anew. It
+/// is acknowledged to the relay each time, and to its sender once.
+#[test]
+fn a_letter_that_is_served_again_draws_no_acknowledgement() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.post(alice, bob, "guten Tag");
+    world.run(START + MINUTE * 3);
+    assert_eq!((envelopes(&world, alice, bob).len(), envelopes(&world, bob, alice).len()), (1, 1));
+    let own: Vec<_> =
+        world.couriers[bob].contact().mailboxes.iter().map(|mailbox| mailbox.id).collect();
+    let letter = world
+        .envelopes
+        .iter()
+        .position(|carried| carried.from == Some(alice) && own.contains(&carried.mailbox))
+        .unwrap();
+    for round in 1..=3 {
+        if round == 3 {
+            world.restart_clients();
+            world.introduce(alice, bob);
+            let sender = world.key_id(alice);
+            world.couriers[bob].resume(sender, 1, &[]);
+            world.run(START + MINUTE * 24);
+        }
+        world.serve_again(&world.envelopes[letter]);
+        world.run(START + MINUTE * (3 + 10 * round));
+        assert_eq!(envelopes(&world, bob, alice).len(), 1, "served again {round} times");
+        let held = world.mailboxes[&world.envelopes[letter].relay].counts();
+        assert!(held.iter().all(|mailbox| mailbox.held <= 4), "the relay is told: {held:?}");
+    }
+    assert_eq!(arrivals(&world, bob).len(), 1);
+}
+
+/// What leaves again is sealed anew: its sender has not heard that it came, and is told.
+#[test]
+fn a_letter_that_leaves_again_draws_another_acknowledgement() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let posted = world.post(alice, bob, "guten Tag");
+    world.run(START + SECOND * 20);
+    assert_eq!(arrivals(&world, bob).len(), 1);
+    world.leaky = true;
+    world.run(START + SECOND * 100);
+    assert_eq!(envelopes(&world, bob, alice).len(), 1, "it is lost");
+    world.leaky = false;
+    world.run(START + MINUTE * 5);
+    assert_eq!((envelopes(&world, alice, bob).len(), envelopes(&world, bob, alice).len()), (2, 2));
+    assert_eq!(count(&world, bob, |event| matches!(event, Event::Repeated { .. })), 1);
+    let delivered =
+        |event: &Event| matches!(event, Event::Delivered { message } if *message == posted);
+    assert_eq!(count(&world, alice, delivered), 1);
+}
+
+/// Hands a sender a message that it has delivered before.
+fn post_again(world: &mut World, from: usize, to: usize, id: MessageId) {
+    let to = world.key_id(to);
+    let again = Message { id, ..message("guten Tag", 0) };
+    world.couriers[from].post(to, again).unwrap();
+}
+
+/// A sender that colludes with its contact's relay sends one letter again a hundred times, each
+/// time sealed anew.
+#[test]
+fn letters_without_news_draw_one_acknowledgement_per_time_out() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let id = world.post(alice, bob, "guten Tag");
+    world.run(START + MINUTE * 4);
+    assert_eq!(envelopes(&world, bob, alice).len(), 1);
+    // By this roster a first time-out is 80 s, 50 s, and twice 5.3 s: 2 minutes and 20 s.
+    let begin = START + MINUTE * 4;
+    let mut repeated = 0;
+    for second in 0..100 {
+        let card = world.couriers[bob].contact();
+        let key = world.key_id(bob);
+        world.couriers[alice].remove_contact(key);
+        world.couriers[alice].add_contact(card);
+        post_again(&mut world, alice, bob, id);
+        world.run(begin + SECOND * second);
+        repeated = count(&world, bob, |event| matches!(event, Event::Repeated { .. }));
+    }
+    world.run(begin + SECOND * 140);
+    let again = envelopes(&world, bob, alice).len() - 1;
+    assert!(repeated >= 30, "{repeated} letters came again");
+    assert_eq!(again, 1, "for {repeated} letters");
+}
