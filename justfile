@@ -83,9 +83,9 @@ seeds count="50":
 volume:
     cargo test --workspace --release --locked --test volume -- --ignored --nocapture
 
-# What colluding relays learn from acknowledgements.
+# All attacks on the claims of docs/threat-model.md, and on builds that lack a law.
 attack:
-    cargo run --release --locked --package rohrpost-adversary -- attack acknowledgements
+    cargo run --release --locked --package rohrpost-adversary --features danger-weaken -- attack all
 
 # The speed of a hop against other packet formats; a missed target fails.
 ratio:

@@ -1,6 +1,8 @@
 //! `rohrpost-adversary`: what attackers learn, from the wire or by statistics.
 
 mod attack;
+mod disclosure;
+mod pulls;
 mod wire;
 
 use std::process::ExitCode;
@@ -10,8 +12,8 @@ use rohrpost_localnet::end;
 
 /// Tells what attackers learn.
 ///
-/// Exit codes: 0 done, 1 a verdict does not hold, 2 the command line is wrong, 65 a file is not
-/// what it should be, 66 a file cannot be read.
+/// Exit codes: 0 done, 1 a verdict does not hold, 64 wrong usage, 65 a file is not what it should
+/// be, 66 a file cannot be read.
 #[derive(Parser)]
 #[command(name = "rohrpost-adversary", version = rohrpost_node::version())]
 struct Arguments {
@@ -23,14 +25,39 @@ struct Arguments {
 enum Command {
     /// Tell what an observer of the links sees in a capture: lengths, times, counts.
     Wire(wire::Options),
-    /// Attack the anonymity of the traffic's schedule by statistics.
-    #[command(subcommand)]
-    Attack(attack::Attack),
+    /// Attack a claim of the threat model, and the builds that lack the law behind it.
+    ///
+    /// Each attack gives a number, held against a limit. Then it must succeed on builds that lack
+    /// the law, or it would show nothing. Those need the feature danger-weaken, which
+    /// `cargo adversary` sets; `all` is refused without it.
+    ///
+    /// Exit codes: 0 all limits hold and all builds without a law are broken, 1 not, 64 wrong usage.
+    Attack(attack::Options),
+    /// Two mailbox relays collude to tell by acknowledgements who writes to whom, in any setting.
+    ///
+    /// Alice writes to Bob, and Bob's client acknowledges. The relays of all mailboxes see when an
+    /// envelope is handed to Bob and when one is stored for each of the users, loops among them.
+    /// They know all delay distributions and give each user a score (log-likelihood, or the epochs
+    /// of Martiny et al., NDSS 2021). Printed is the number of messages after which Alice ranks
+    /// first in 95 % of the trials. Nothing is sent: a simulation that follows the traffic schedule
+    /// of docs/traffic.md.
+    ///
+    /// Exit codes: 0 all verdicts hold, 1 one does not hold, 64 wrong usage.
+    Disclosure(disclosure::Options),
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            let _ = error.print();
+            return ExitCode::from(if wrong { attack::WRONG_USAGE } else { 0 });
+        }
+    };
+    match arguments.command {
         Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
-        Command::Attack(attack) => attack::run(&attack),
+        Command::Attack(options) => attack::run(&options),
+        Command::Disclosure(options) => disclosure::run(&options),
     }
 }

@@ -1,54 +1,20 @@
-//! The attack at a size that a test can bear, on fixed seeds.
+//! Rules that all attacks keep.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use indicatif::ProgressBar;
-use rohrpost_proto::directory::roster::Traffic;
+use super::*;
 
-use super::model::{Knowledge, Model};
-use super::search::{Effort, Needed, needed};
+#[test]
+fn names_differ_and_none_is_all() {
+    let names: BTreeSet<_> = ATTACKS.iter().map(|attack| attack.name).collect();
+    assert_eq!(names.len(), ATTACKS.len());
+    assert!(!names.contains(ALL));
+}
 
-/// The worst case with a hundred users and a delay of 120 s.
-pub(super) fn model() -> Model {
-    Model {
-        traffic: Traffic::default(),
-        users: 100,
-        spacing: Duration::from_secs(300),
-        mail: Duration::from_secs(1_800),
-        acknowledgement: Duration::from_secs(120),
-        mailboxes: 1,
-        knowledge: Knowledge::Messages,
+/// An attack that never succeeds shows nothing.
+#[test]
+fn every_limit_has_a_build_that_breaks_it() {
+    for attack in ATTACKS.iter().filter(|attack| attack.limit.is_some()) {
+        assert!(!attack.weakened.is_empty(), "{}", attack.name);
     }
-}
-
-fn attack(model: Model, limit: u32) -> Needed {
-    needed(&model, Effort { trials: 10, seed: 1, limit }, &ProgressBar::hidden())
-}
-
-#[test]
-fn without_a_delay_a_few_messages_suffice() {
-    let found = attack(Model { acknowledgement: Duration::ZERO, ..model() }, 100);
-    assert!(matches!(found, Needed::Messages { count, .. } if count <= 50), "{found:?}");
-}
-
-#[test]
-fn with_the_default_delay_five_hundred_do_not() {
-    let found = attack(model(), 500);
-    assert!(matches!(found, Needed::More { .. }), "{found:?}");
-}
-
-/// Sums of small parts need about this: the square of a distance of 4.25, times the rate of loops,
-/// over the share of Alice's messages and the squared density of the delay, which is 0.05 per
-/// second less what the way smears; about 150.
-#[test]
-fn ten_seconds_cost_what_the_theory_says() {
-    let found = attack(Model { acknowledgement: Duration::from_secs(10), ..model() }, 400);
-    let Needed::Messages { count, .. } = found else { panic!("{found:?}") };
-    assert!((70..300).contains(&count), "{count}");
-}
-
-#[test]
-fn what_is_acknowledged_hours_later_says_nothing_yet() {
-    let found = attack(Model { acknowledgement: Duration::from_secs(3_600), ..model() }, 30);
-    assert!(matches!(found, Needed::More { .. }), "{found:?}");
 }

@@ -48,6 +48,7 @@ pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message};
 pub use reassembly::{Complete, Part};
 pub use receipt::Receipt;
+pub use schedule::Load;
 
 use crate::delay::exponential;
 use crate::directory::roster::Roster;

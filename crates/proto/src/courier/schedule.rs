@@ -8,7 +8,7 @@ use crate::weakness::Weakness;
 
 /// Load of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Load {
+pub enum Load {
     /// Asks the own mailbox of this index for an answer.
     Pull(usize),
     /// Sends the next fragment, or drop cover.
@@ -21,7 +21,8 @@ impl Load {
     /// Draws the load of `slot`: even slots pull the `mailboxes` (at least one) in turns, for by a
     /// coin the times of one mailbox would tell those of the other; odd slots carry payload with
     /// probability 3/4, else a loop.
-    pub(super) fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+    #[must_use]
+    pub fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         if slot.pulls() && Weakness::PullsByCoin.is_active() {
             Self::Pull(below(mailboxes, rng))
         } else if slot.pulls() {

@@ -11,26 +11,26 @@ use rohrpost_proto::time::{Slot, Time};
 
 /// Setting of an attack.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model {
+pub(crate) struct Model {
     /// Slot, mix delay and answer period.
-    pub(super) traffic: Traffic,
+    pub(crate) traffic: Traffic,
     /// Users among whom Alice is sought; Bob comes on top.
-    pub(super) users: usize,
+    pub(crate) users: usize,
     /// Mean time between Alice's messages to Bob.
-    pub(super) spacing: Duration,
+    pub(crate) spacing: Duration,
     /// Mean time between the messages of every user, Bob included, to random others.
-    pub(super) mail: Duration,
+    pub(crate) mail: Duration,
     /// Mean delay of an acknowledgement.
-    pub(super) acknowledgement: Duration,
+    pub(crate) acknowledgement: Duration,
     /// Mailboxes, of their two, that Alice and Bob each use in writing to each other: 1 or 2.
-    pub(super) mailboxes: u32,
+    pub(crate) mailboxes: u32,
     /// The attacker's knowledge of Bob's mailbox.
-    pub(super) knowledge: Knowledge,
+    pub(crate) knowledge: Knowledge,
 }
 
 /// Knowledge of the envelopes in Bob's mailbox that colluding relays have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub(super) enum Knowledge {
+pub(crate) enum Knowledge {
     /// Times at which each is stored and handed out, which relays see.
     Times,
     /// Besides, which of them are messages and not Bob's loops or acknowledgements to him.

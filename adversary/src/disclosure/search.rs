@@ -14,16 +14,16 @@ use super::trial::Trial;
 
 /// Effort of a search for a number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
-    pub(super) trials: u32,
-    pub(super) seed: u64,
+pub(crate) struct Effort {
+    pub(crate) trials: u32,
+    pub(crate) seed: u64,
     /// Messages per trial after which the attacker gives up.
-    pub(super) limit: u32,
+    pub(crate) limit: u32,
 }
 
 /// Result of a search.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Needed {
+pub(crate) enum Needed {
     /// The attacker names Alice after so many messages, by this method first.
     Messages { count: u32, method: &'static str },
     /// More than `above`, by how far Alice was ahead after `played`, within which he does not name
@@ -33,7 +33,7 @@ pub(super) enum Needed {
 
 impl Needed {
     /// The count, or what it is above.
-    pub(super) const fn at_least(self) -> u32 {
+    pub(crate) const fn at_least(self) -> u32 {
         match self {
             Self::Messages { count, .. } => count,
             Self::More { above, .. } => above,
@@ -43,7 +43,7 @@ impl Needed {
 
 /// Plays all trials up to the same number of messages, then to the next number, until by either
 /// method Alice is named in 95 % of them.
-pub(super) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed {
+pub(crate) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed {
     let kernel = Kernel::new(model);
     let seeds = (0..u64::from(effort.trials)).map(|trial| effort.seed.wrapping_add(trial << 32));
     let mut trials: Vec<_> = seeds.map(|seed| Trial::new(model, &kernel, seed)).collect();
