@@ -59,7 +59,9 @@ enum Operation {
     },
     Down(u8),
     Blind,
-    Rejoin,
+    Rejoin {
+        phase: u8,
+    },
     MarkLost,
     Readdress,
     Forget,
@@ -77,6 +79,8 @@ struct World {
     now: Time,
     carrier: Carrier,
     courier: Courier<Toy>,
+    /// What the client knew when it built the cell that leaves next.
+    built: Built,
     /// True once the client's session has been named.
     named: bool,
     blind: bool,
@@ -90,6 +94,13 @@ struct World {
     next: u64,
     messages: u32,
     slots: usize,
+}
+
+#[derive(Default)]
+struct Built {
+    blind: bool,
+    kept: Kept,
+    posted: BTreeMap<u64, Posted>,
 }
 
 /// Content of an envelope that waits in the client's mailbox.
@@ -107,8 +118,10 @@ impl World {
         let mut courier = courier(now, 0);
         courier.add_contact(alice());
         courier.handle_view(now, carrier.view(now, None));
+        courier.prepare(now);
         Self {
             now,
+            built: Built::default(),
             carrier,
             courier,
             named: false,
@@ -158,9 +171,11 @@ impl World {
                 self.courier.withdraw_view();
                 self.blind = true;
             }
-            Operation::Rejoin => {
-                self.courier.rejoin(SessionId::new([2; 16]));
+            Operation::Rejoin { phase } => {
+                let phase = Duration::from_millis(u64::from(*phase) % 250);
+                self.courier.rejoin(self.now, SessionId::new([2; 16]), phase);
                 self.named = false;
+                self.prepare();
             }
             Operation::MarkLost => self.courier.mark_lost(self.now, sender()),
             Operation::Readdress => self.courier.add_contact(alice()),
@@ -215,6 +230,15 @@ impl World {
         }
         self.named = false;
         self.see(None);
+        self.prepare();
+    }
+
+    /// Builds the next cell, unless it is ready.
+    fn prepare(&mut self) {
+        self.courier.prepare(self.now);
+        self.handle_events();
+        let (kept, posted) = (self.kept.clone(), self.posted.clone());
+        self.built = Built { blind: self.blind, kept, posted };
     }
 
     /// Runs one slot, in its time or late.
@@ -230,18 +254,17 @@ impl World {
         let Some(Departure::Cell(cell)) = departure else {
             panic!("a client's slot has a cell");
         };
-        // A message that has expired has left as a tombstone already.
-        self.handle_events();
-        match cell {
+        match UpCell::decode(cell).expect("a courier encodes valid cells") {
             UpCell::Hello(_) => assert!(!std::mem::replace(&mut self.named, true)),
-            UpCell::Idle => assert!(self.named && self.blind),
+            UpCell::Idle => assert!(self.named && self.built.blind),
             UpCell::Packet { first_hop, packet, .. } => {
-                assert!(self.named && !self.blind);
+                assert!(self.named && !self.built.blind);
                 if let End::Relay(relay, instruction) = self.carrier.carry(first_hop, packet) {
                     self.instruct(relay, instruction);
                 }
             }
         }
+        self.prepare();
         let over = |posted: &Posted| !posted.tombstone && posted.expires <= self.now;
         assert!(!self.posted.values().any(over), "a message outlived its time");
     }
@@ -371,9 +394,9 @@ impl World {
         let fragment = opened.fragment(PARTIES.alice.public(), PARTIES.bob.public());
         let fragment = fragment.expect("a courier writes valid fragments");
         if fragment.kind == Kind::Acknowledgement {
-            return self.kept.check_acknowledgement(&fragment.body);
+            return self.built.kept.check_acknowledgement(&fragment.body);
         }
-        let posted = &self.posted[&fragment.sequence];
+        let posted = &self.built.posted[&fragment.sequence];
         assert!(posted.id == fragment.message && posted.count() == fragment.position.count);
         assert_eq!(posted.tombstone, fragment.kind == Kind::Tombstone);
     }

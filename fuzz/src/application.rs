@@ -12,7 +12,7 @@ use crate::fragment::fragment_len;
 use crate::toy::Toy;
 
 /// Model of the client's store: what it has of the contact's messages.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Kept {
     /// Bound below which all messages are over.
     pub below: u64,
@@ -20,6 +20,7 @@ pub struct Kept {
     told: BTreeSet<u64>,
 }
 
+#[derive(Clone)]
 struct Open {
     message: MessageId,
     kind: Kind,
@@ -28,6 +29,7 @@ struct Open {
 }
 
 /// Model of an entry in the client's outbox.
+#[derive(Clone)]
 pub struct Posted {
     /// Identifier of the message.
     pub id: MessageId,

@@ -109,6 +109,7 @@ impl<S: Suite> Cover<S> {
         if let Some(view) = &self.view {
             client.handle_view(now, Arc::clone(view));
         }
+        client.prepare(now);
         client
     }
 
@@ -167,6 +168,7 @@ impl<S: Suite> Work for Cover<S> {
                     self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
                 }
             }
+            self.clients[index].prepare(now);
             while let Some(event) = self.clients[index].poll_event() {
                 self.count(&event);
             }

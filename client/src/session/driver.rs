@@ -1,5 +1,12 @@
 //! The session's task: it keeps the grid, and waits for nobody.
+//!
+//! At a slot it writes bytes and nothing else. The next cell is built on another thread once they
+//! are written: on this one the link's own work, which the write has woken, would wait behind it,
+//! and the datagrams of one cell would leave when the next is built, sooner or later by what that
+//! one carries.
 
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, Suite};
@@ -10,12 +17,13 @@ use rohrpost_proto::frame::{ChunkAssembler, DownCell};
 use rohrpost_proto::time::Time;
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::SessionError;
 use super::event::SessionEvent;
-use super::founding::Founding;
+use super::founding::{Founding, random_phase};
 use super::link::{Link, Linker, random_session};
 
 /// Runs a session as long as there is an application: the courier is founded on the first link, and
@@ -41,35 +49,44 @@ impl<S: Suite> Driver<S> {
     async fn run(mut self, mut link: Link) {
         loop {
             self.linker.connected(link.time).await;
-            let error = self.keep_grid(link.sender, link.receiver).await;
+            let error;
+            (self, error) = self.keep_grid(link.sender, link.receiver).await;
             if self.linker.pause(&mut self.courier, error).await.is_none() {
                 return;
             }
             let Some(next) = self.linker.link::<S>(&mut self.courier).await else { return };
             link = next;
             self.linker.clock.advance(link.time);
-            self.courier.rejoin(random_session());
+            let phase = random_phase(&self.linker.roster);
+            self.courier.rejoin(self.linker.clock.now(), random_session(), phase);
         }
     }
 
     /// Sends and receives until the link is lost.
-    async fn keep_grid(&mut self, mut sender: CellSender, receiver: FrameReceiver) -> SessionError {
+    async fn keep_grid(
+        mut self,
+        mut sender: CellSender,
+        receiver: FrameReceiver,
+    ) -> (Self, SessionError) {
         let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
         let _reader = AbortOnDropHandle::new(tokio::spawn(read(receiver, cells_in)));
         let mut assembler = ChunkAssembler::default();
+        self = self.prepare().await;
         loop {
             let due = self.courier.poll_timeout();
             tokio::select! {
                 () = sleep(self.linker.clock.until(due)) => {
-                    if let Some(cell) = self.next_cell()
+                    if let Some(Departure::Cell(cell)) =
+                        self.courier.handle_timeout(self.linker.clock.now())
                         && sender.send(&cell).await.is_err()
                     {
-                        return SessionError::Lost;
+                        return (self, SessionError::Lost);
                     }
+                    self = self.prepare().await;
                 }
                 cell = cells.recv() => match cell {
                     Some(cell) => self.take_cell(&cell, &mut assembler),
-                    None => return SessionError::Lost,
+                    None => return (self, SessionError::Lost),
                 },
                 Some(command) = self.linker.commands.recv() => {
                     command.execute(&mut self.courier, self.linker.clock.now());
@@ -79,16 +96,26 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    fn next_cell(&mut self) -> Option<Buffer> {
+    /// Builds the next cell on a thread of its own. What comes in meanwhile, for a fraction of a
+    /// millisecond, waits in the channels.
+    async fn prepare(mut self) -> Self {
         let now = self.linker.clock.now();
         if self.fresh_until.is_some_and(|until| until <= now) {
             self.fresh_until = None;
             self.courier.withdraw_view();
             let _ = self.linker.events.try_send(SessionEvent::Stale);
         }
-        match self.courier.handle_timeout(now)? {
-            Departure::Cell(cell) => Some(cell.encode(&mut rand::rng())),
-            Departure::Packet { .. } => None,
+        let built = spawn_blocking(move || {
+            self.courier.prepare(now);
+            self
+        });
+        match built.await {
+            Ok(driver) => driver,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends, and this task with it.
+                Err(_) => pending().await,
+            },
         }
     }
 

@@ -38,7 +38,7 @@ impl Founding {
         let attachment = Attachment::Client { entry: profile.entry, session };
         let mut seed = Zeroizing::new([0; 32]);
         rand::rng().fill_bytes(seed.as_mut());
-        let phase: Duration = roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0));
+        let phase = random_phase(roster);
         let roster = Arc::clone(roster);
         let account = profile.account;
         let config = CourierConfig { attachment, account, roster, join_key, seed, phase };
@@ -47,6 +47,11 @@ impl Founding {
         courier.resume_opened(&opened);
         courier
     }
+}
+
+/// Draws the phase of a new session's grid.
+pub(super) fn random_phase(roster: &Roster) -> Duration {
+    roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
 impl Client for Founding {

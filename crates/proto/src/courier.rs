@@ -1,7 +1,9 @@
 //! The courier: fills the constant grid of a client, or of a mix's virtual client
 //! (`docs/traffic.md`).
 //!
-//! Exactly one packet departs per slot. The load of a slot is decided before any queue is looked
+//! Exactly one packet departs per slot, and it is built to its last byte before the slot begins: at
+//! its time bytes are written and nothing is computed, so the moment of a departure tells nothing
+//! of what departs. A letter posted meanwhile takes a later slot. The load of a slot is decided before any queue is looked
 //! at: even slots pull the mailboxes in turns; odd slots carry payload with probability
 //! 3/4, else a loop. A payload slot carries the next fragment, else drop cover to a random relay.
 //!
@@ -21,6 +23,7 @@ mod account;
 mod acknowledgement;
 mod answers;
 mod correspondent;
+mod departure;
 mod event;
 mod fragments;
 mod grid;
@@ -29,10 +32,12 @@ mod loops;
 mod losses;
 mod outgoing;
 mod pending;
+mod ready;
 mod reassembly;
 mod receipt;
 mod schedule;
 mod slot;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,7 +45,7 @@ use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::envelope::{EnvelopeMark, KeyId, fragment_body_len};
-use rohrpost_packet::{NodeNumber, ReplyId, SessionId, Suite};
+use rohrpost_packet::{Buffer, NodeNumber, ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
@@ -49,13 +54,15 @@ pub use outgoing::{MESSAGE_BYTES, Message};
 pub use reassembly::{Complete, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
+pub use work::Work;
 
 use crate::delay::exponential;
 use crate::directory::roster::Roster;
 use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
-use crate::frame::{OutgoingFrame, UpCell};
+use crate::frame::OutgoingFrame;
 use crate::time::Time;
+use crate::weakness::Weakness;
 use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
@@ -64,6 +71,7 @@ use loops::Loops;
 use losses::KeyWatch;
 use outgoing::{RetransmitTimer, most_fragments};
 use pending::Pending;
+use ready::{Content, Left, Ready};
 use reassembly::{Committed, Reassembly};
 use receipt::OpenedLetters;
 
@@ -129,8 +137,8 @@ pub struct CourierConfig {
 
 /// A cell or packet that leaves in a slot.
 pub enum Departure<S: Suite> {
-    /// A client's cell for its entry relay.
-    Cell(UpCell<S>),
+    /// A client's cell for its entry relay, as it stands on the link.
+    Cell(Buffer),
     /// A virtual client's packet, to wait in the mix's own pool until `due`.
     Packet {
         /// Slot time, plus the delay drawn for the own mix.
@@ -146,11 +154,14 @@ pub enum Departure<S: Suite> {
 /// Make it with the [`Account`] from the client's encrypted vault and a fresh seed, tell it the
 /// contacts, then call:
 ///
+/// - [`Courier::prepare`] before the first slot, and again as soon as a cell has been written: it
+///   builds the next one, which takes a fraction of a millisecond and must not hold up the link's
+///   own work. A slot for which nothing was prepared stays empty;
 /// - [`Courier::handle_view`] for every network document that was verified,
 ///   [`Courier::withdraw_view`] when the last one has become too old; in between the client sends
-///   [`UpCell::Idle`] on the same grid;
-/// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; what it gives goes
-///   to the entry relay at once;
+///   [`UpCell::Idle`](crate::frame::UpCell::Idle) on the same grid;
+/// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; the bytes that it
+///   gives are written to the entry relay at once;
 /// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
 /// - [`Courier::commit`] for the [`Receipt`] of each [`Event::Arrived`] and [`Event::Repeated`],
@@ -160,12 +171,13 @@ pub enum Departure<S: Suite> {
 /// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: an
 ///   application that needs more stores the message until [`Event::Delivered`] or
 ///   [`Event::Expired`], and posts it again after a restart, under the same id and number;
-/// - [`Courier::rejoin`] under a new session id when the link was lost. Until there is a link
-///   again, do not call [`Courier::handle_timeout`]: the missed slots are skipped, and no fragment
-///   leaves into nothing.
+/// - [`Courier::rejoin`] under a new session id and with a new phase when the link was lost. Until
+///   there is a link again, do not call [`Courier::handle_timeout`]: the missed slots are skipped,
+///   and no fragment leaves into nothing.
 ///
 /// Time must not go backwards. A driver that comes late finds the missed slots skipped: a burst
-/// would show that it was late. An application that leaves events uncollected sends and receives no
+/// would show that it was late. The cell that was ready for the first of them leaves in the newest,
+/// whatever it carries: nothing is ever built at its slot. An application that leaves events uncollected sends and receives no
 /// fragments any more, and loses none.
 ///
 /// A mix drives its virtual clients in the same way; their departures wait in its own pool, and it
@@ -177,8 +189,13 @@ pub struct Courier<S: Suite> {
     join_key: JoinKey,
     grid: Grid,
     view: Option<Arc<View<S>>>,
-    /// True while this session's first cell, which names it, is still to be sent.
+    /// True while this session's first cell, which names it, is still to be built.
     unnamed: bool,
+    /// The cell for the next slot, once it is built.
+    ready: Option<Ready<S>>,
+    /// The cell that left last, until that is noted.
+    left: Option<Left>,
+    work: Work,
     /// State per contact, in a fixed order, so that a run depends on its seed alone.
     correspondents: BTreeMap<KeyId, Correspondent>,
     /// The contact for whom a fragment left last; the round robin goes on after it.
@@ -223,6 +240,9 @@ impl<S: Suite> Courier<S> {
                 *blake3::keyed_hash(&seed, &[2]).as_bytes(),
             )),
             view: None,
+            ready: None,
+            left: None,
+            work: Work::default(),
             attachment,
             account,
             roster,
@@ -249,12 +269,19 @@ impl<S: Suite> Courier<S> {
 
     /// Goes on under a new session, which the next slot names, after the link to the entry relay
     /// was lost. Answers to the old session are lost; their envelopes stay at the mailbox and are
-    /// served again.
-    pub fn rejoin(&mut self, session: SessionId) {
+    /// served again. What was ready for the old session is thrown away; a fragment in it leaves in a
+    /// later slot.
+    ///
+    /// The session has a `phase` of its own (see [`CourierConfig::phase`]), drawn anew: kept, it
+    /// would tell who comes back.
+    pub fn rejoin(&mut self, now: Time, session: SessionId, phase: Duration) {
         if let Attachment::Client { entry, .. } = self.attachment {
+            self.settle();
+            self.discard_ready(now);
             self.attachment = Attachment::Client { entry, session };
             self.unnamed = true;
             self.pending.clear();
+            self.grid.rephase(now, phase);
         }
     }
 
@@ -385,20 +412,45 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Fills the slot that is due. `None` if no slot is due, and from a mix's virtual client that
-    /// cannot build a packet.
-    pub fn handle_timeout(&mut self, now: Time) -> Option<Departure<S>> {
-        let due = self.grid.advance(now)?;
-        if due.skipped > 0 {
-            self.events.push(Event::Skipped { slots: due.skipped });
-        }
+    /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
+    /// what the last cell carried, and gives up what has waited for too long.
+    pub fn prepare(&mut self, now: Time) {
+        self.settle();
         for _ in 0..self.loops.expire(now) {
             self.events.push(Event::LoopLost);
         }
         for other in self.correspondents.values_mut() {
             other.expire(now).into_iter().for_each(|event| self.events.push_mail(event));
         }
-        self.fill(now, due)
+        self.build_ahead(true);
+    }
+
+    /// Hands out what was prepared for the slot that is due. `None` if no slot is due, if nothing
+    /// was prepared, and from a mix's virtual client that could not build a packet.
+    pub fn handle_timeout(&mut self, now: Time) -> Option<Departure<S>> {
+        if now >= self.poll_timeout() {
+            self.build_ahead(false);
+        }
+        let due = self.grid.advance(now)?;
+        let unprepared = u64::from(self.ready.is_none());
+        if due.skipped + unprepared > 0 {
+            self.events.push(Event::Skipped { slots: due.skipped + unprepared });
+        }
+        let Ready { content, cargo, due: planned, own_delay } = self.ready.take()?;
+        let start = now + own_delay;
+        self.left = Some(Left { cargo, slot: due.slot, at: now, due: planned, start });
+        match content {
+            Content::Cell(bytes) => Some(Departure::Cell(bytes)),
+            Content::Packet(outgoing) => Some(Departure::Packet { due: start, outgoing }),
+            Content::Nothing => None,
+        }
+    }
+
+    /// Builds the next cell if it is not ready: ahead of its slot, and never at its slot.
+    fn build_ahead(&mut self, ahead: bool) {
+        if ahead != Weakness::BuiltAtItsSlot.is_active() && self.ready.is_none() {
+            self.ready = Some(self.fill());
+        }
     }
 
     /// Takes a reply that has come down to the session, or back to the mix.
@@ -427,6 +479,11 @@ impl<S: Suite> Courier<S> {
     #[must_use]
     pub fn expects(&self, id: ReplyId) -> bool {
         self.pending.holds(id)
+    }
+
+    /// Takes the count of what building has taken since the last call, for a model of its cost.
+    pub fn take_work(&mut self) -> Work {
+        std::mem::take(&mut self.work)
     }
 
     /// Number of messages that are neither acknowledged nor given up.

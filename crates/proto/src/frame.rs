@@ -99,6 +99,12 @@ impl<S: Suite> UpCell<S> {
         }
     }
 
+    /// Tells whether an encoded cell names a session.
+    #[must_use]
+    pub fn is_hello(cell: &[u8]) -> bool {
+        cell.first() == Some(&UP_HELLO)
+    }
+
     /// Reads a cell off a client link, in place.
     ///
     /// # Errors

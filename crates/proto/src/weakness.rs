@@ -8,6 +8,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Weakness {
+    /// A cell is built when its slot is due, not before.
+    BuiltAtItsSlot,
     /// Pulls choose their mailbox by a coin, not in turns.
     PullsByCoin,
     /// Mixes hold packets for whatever delay their routes name.

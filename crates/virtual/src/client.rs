@@ -15,7 +15,7 @@ use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::ChunkAssembler;
 use rohrpost_proto::time::Time;
 
-use crate::node::{courier, foreign_relays, rng, uniform};
+use crate::node::{courier, foreign_relays, phase, rng, uniform};
 use crate::shelf::Shelf;
 use crate::skew::Skew;
 
@@ -26,6 +26,8 @@ pub(crate) struct Client<S: Suite> {
     pub(crate) skew: Skew,
     pub(crate) link: Option<Link>,
     pub(crate) courier: Option<Courier<S>>,
+    /// True time until which the client builds a cell, by [`Setup::build`](crate::Setup::build).
+    pub(crate) busy: Time,
     pub(crate) assembler: ChunkAssembler,
     /// Number of the newest network document.
     pub(crate) document: u64,
@@ -66,6 +68,7 @@ impl<S: Suite> Client<S> {
             skew,
             link: None,
             courier: None,
+            busy: Time::from_micros(0),
             assembler: ChunkAssembler::default(),
             document: 0,
             rng: rng(seed, "client", index),
@@ -85,8 +88,10 @@ impl<S: Suite> Client<S> {
         self.assembler = ChunkAssembler::default();
         if let Some(courier) = &mut self.courier {
             // Never back: the courier's time must not.
-            self.skew = Skew::between(self.skew.read(now).max(told), now);
-            courier.rejoin(session);
+            let local = self.skew.read(now).max(told);
+            self.skew = Skew::between(local, now);
+            courier.rejoin(local, session, phase(roster, &mut self.rng));
+            courier.prepare(local);
         } else {
             self.skew = Skew::between(told, now);
             let attachment = Attachment::Client { entry: self.entry, session };

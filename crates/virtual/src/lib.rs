@@ -5,6 +5,7 @@
 //! The same code that runs under QUIC runs here; only sockets, clocks and threads are replaced. A
 //! run is determined by its [`Setup`], seed included.
 
+mod build;
 mod client;
 mod cost;
 mod entropy;
@@ -20,6 +21,7 @@ mod toy;
 mod trace;
 mod world;
 
+pub use build::BuildTime;
 pub use cost::CpuClock;
 pub use entropy::{PoolObserver, poisson_mix_entropy};
 pub use link::{Address, Conditions};

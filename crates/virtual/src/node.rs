@@ -241,14 +241,21 @@ pub(crate) fn courier<S: Suite>(
 ) -> Courier<S> {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
-    let phase = roster.traffic.slot.mul_f64(uniform(rng));
-    let phase = Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0));
+    let phase = phase(roster, rng);
     let join_key = trust.join_key().clone();
     let roster = Arc::clone(roster);
-    Courier::new(
+    let mut courier = Courier::new(
         now,
         CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase },
-    )
+    );
+    courier.prepare(now);
+    courier
+}
+
+/// Phase of a session's grid, in whole microseconds.
+pub(crate) fn phase(roster: &Roster, rng: &mut ChaCha20Rng) -> Duration {
+    let phase = roster.traffic.slot.mul_f64(uniform(rng));
+    Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0))
 }
 
 /// Number drawn evenly from [0, 1).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::NodeNumber;
 
+use crate::build::BuildTime;
 use crate::link::Conditions;
 use crate::observer::Memory;
 use crate::roster::Layout;
@@ -22,6 +23,8 @@ pub struct Setup {
     pub memory: Memory,
     /// Bounds of the nodes.
     pub bounds: Bounds,
+    /// Time that clients take to build cells.
+    pub build: BuildTime,
     /// Nodes whose clocks are off, in each of their incarnations.
     pub skews: BTreeMap<NodeNumber, Skew>,
     /// True if passages through mixes are traced: each packet is opened twice, and 24 bytes of it
@@ -53,6 +56,7 @@ impl Setup {
             layout: Layout::default(),
             memory: Memory::Everything,
             bounds: Bounds::default(),
+            build: BuildTime::default(),
             skews: BTreeMap::new(),
             trace: false,
             acknowledges: true,

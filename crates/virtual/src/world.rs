@@ -254,6 +254,7 @@ impl<S: Suite> World<S> {
             Happening::Join(client) => self.join(client),
             Happening::FirstCell(client, link) => self.expect_first_cell(client, link),
             Happening::Slot(client, link) => self.client_slot(client, link),
+            Happening::Departure(client, link, bytes) => self.cell_leaves(client, link, bytes),
             Happening::Mix(mix) => self.drive_mix(mix),
             Happening::Sessions(relay) => self.session_tick(relay),
             Happening::Answers(relay) => self.answer_tick(relay),

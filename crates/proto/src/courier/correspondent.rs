@@ -187,6 +187,11 @@ impl Correspondent {
         self.acknowledge = Some(from + delay);
     }
 
+    /// The outgoing message with this identifier.
+    pub(super) fn message_mut(&mut self, message: MessageId) -> Option<&mut OutgoingMessage> {
+        self.outgoing.iter_mut().find(|outgoing| outgoing.message().id == message)
+    }
+
     /// Makes the acknowledgement of what has come.
     pub(super) fn acknowledgement(&self, room: usize, rng: &mut ChaCha20Rng) -> Fragment {
         Fragment {

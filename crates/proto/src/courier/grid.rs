@@ -14,19 +14,17 @@ pub(super) struct Grid {
     phase: Duration,
     /// Next slot to fill. Invariant: no slot before this one is filled any more.
     next: Slot,
-    /// Seed of all slots from here on, replaced by its own hash at every slot, so that who seizes a
-    /// running process cannot build the packets of past slots again and recognize them in a
-    /// recording.
+    /// Seed of all slots that are still to be built, replaced by its own hash with every one that
+    /// is, so that who seizes a running process cannot build the packets of past slots again and
+    /// recognize them in a recording.
     seed: Zeroizing<[u8; 32]>,
 }
 
-/// A slot to be filled now.
+/// A slot in which a cell leaves now.
 pub(super) struct DueSlot {
     pub(super) slot: Slot,
     /// Slots before this one that the driver has missed.
     pub(super) skipped: u64,
-    /// Source of all that the slot draws.
-    pub(super) rng: ChaCha20Rng,
 }
 
 impl Grid {
@@ -39,6 +37,17 @@ impl Grid {
         self.next.start(self.slot) + self.phase
     }
 
+    /// Slot in which the next cell leaves.
+    pub(super) const fn next(&self) -> Slot {
+        self.next
+    }
+
+    /// Goes on with another phase, from the first slot after `now` on that no cell has left in.
+    pub(super) fn rephase(&mut self, now: Time, phase: Duration) {
+        self.phase = phase;
+        self.next = self.next.max(now.slot(self.slot).next());
+    }
+
     /// Takes the newest slot that is due at `now`, if one is; the missed ones before it stay empty.
     pub(super) fn advance(&mut self, now: Time) -> Option<DueSlot> {
         if now < self.poll_timeout() {
@@ -47,15 +56,14 @@ impl Grid {
         let slot = (now - self.phase).slot(self.slot).max(self.next);
         let skipped = slot.number() - self.next.number();
         self.next = slot.next();
-        let rng = self.generator(slot);
-        Some(DueSlot { slot, skipped, rng })
+        Some(DueSlot { slot, skipped })
     }
 
-    /// Derives the slot's generator: `child = BLAKE3(seed; 1 ‖ slot)`, `seed' = BLAKE3(seed; 0)`,
-    /// both keyed.
-    fn generator(&mut self, slot: Slot) -> ChaCha20Rng {
+    /// Derives the generator of all that the next slot draws, and forgets how:
+    /// `child = BLAKE3(seed; 1 ‖ slot)`, `seed' = BLAKE3(seed; 0)`, both keyed.
+    pub(super) fn generator(&mut self) -> ChaCha20Rng {
         let mut input = [1; 9];
-        input[1..].copy_from_slice(&slot.number().to_be_bytes());
+        input[1..].copy_from_slice(&self.next.number().to_be_bytes());
         let child = Zeroizing::new(*blake3::keyed_hash(&self.seed, &input).as_bytes());
         let next = blake3::keyed_hash(&self.seed, &[0]);
         self.seed.copy_from_slice(next.as_bytes());
@@ -100,19 +108,30 @@ mod tests {
     }
 
     #[test]
+    fn a_new_phase_never_puts_two_cells_into_one_slot() {
+        let mut grid = grid();
+        let left = grid.poll_timeout();
+        grid.advance(left).unwrap();
+        grid.rephase(left, PHASE + Duration::from_millis(50));
+        assert_eq!(grid.poll_timeout(), left + T + Duration::from_millis(50));
+        grid.rephase(left + T * 10, Duration::ZERO);
+        assert_eq!(grid.poll_timeout(), Slot::new(52).start(T));
+    }
+
+    #[test]
     fn slots_have_generators_of_their_own_and_the_seed_is_forgotten() {
         let (mut one, mut two) = (grid(), grid());
         let mut draws = Vec::new();
         for _ in 0..50 {
             let before = *one.seed;
             let at = one.poll_timeout();
-            let mut rng = one.advance(at).unwrap().rng;
-            draws.push(rng.next_u64());
+            draws.push(one.generator().next_u64());
             assert_ne!(before, *one.seed);
             // What a slot draws beyond that changes nothing for the next.
-            let mut twin = two.advance(at).unwrap().rng;
+            let mut twin = two.generator();
             assert_eq!(draws.last(), Some(&twin.next_u64()));
             twin.next_u64();
+            assert!(one.advance(at).is_some() && two.advance(at).is_some());
         }
         draws.sort_unstable();
         draws.dedup();

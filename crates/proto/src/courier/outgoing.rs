@@ -125,28 +125,46 @@ impl OutgoingMessage {
         }
     }
 
-    /// Notes that a fragment has left; tells how often it had left before.
+    /// Notes that a fragment leaves at `at`; gives back its former flight.
     pub(super) fn leave(
         &mut self,
         index: u32,
-        now: Time,
+        at: Time,
         path: &Path,
         timer: RetransmitTimer,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> u32 {
+    ) -> Option<Flight> {
         let before = self.flights.get(&index);
-        let (before, unanswered) =
-            before.map_or((0, 0), |flight| (flight.times, flight.unanswered));
+        let (times, unanswered) = before.map_or((0, 0), |flight| (flight.times, flight.unanswered));
         let flight = Flight {
-            sent: now,
-            due: now + timer.after(unanswered, rng),
-            times: before + 1,
+            sent: at,
+            due: at + timer.after(unanswered, rng),
+            times: times + 1,
             unanswered: unanswered + 1,
             way: path.nodes().into_iter().collect(),
         };
-        self.flights.insert(index, flight);
+        let before = self.flights.insert(index, flight);
         self.begin(index + 1);
         before
+    }
+
+    /// Takes back that a fragment leaves at `at`: it is as far as it was before.
+    pub(super) fn stay(&mut self, index: u32, at: Time, before: Option<Flight>) {
+        if self.left_at(index) != Some(at) {
+            return;
+        }
+        match before {
+            Some(flight) => drop(self.flights.insert(index, flight)),
+            None => {
+                self.flights.remove(&index);
+                self.fresh = self.fresh.min(index);
+            }
+        }
+    }
+
+    /// Time at which a fragment that is under way left last.
+    pub(super) fn left_at(&self, index: u32) -> Option<Time> {
+        self.flights.get(&index).map(|flight| flight.sent)
     }
 
     /// Goes on after the fragments before `next`, and after those that the recipient has already:
@@ -221,6 +239,11 @@ impl OutgoingMessage {
 }
 
 impl Flight {
+    /// Number of times that the fragment has left.
+    pub(super) const fn times(&self) -> u32 {
+        self.times
+    }
+
     /// Tells whether the fragment was for a mailbox at one of these relays.
     pub(super) fn ends_at(&self, nodes: &BTreeSet<NodeNumber>) -> bool {
         self.way.last().is_some_and(|relay| nodes.contains(relay))

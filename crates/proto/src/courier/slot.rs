@@ -1,14 +1,16 @@
-//! Filling a slot: from its load to the packet that leaves.
+//! Building the cell of a slot: from its load to the bytes that leave.
 //!
 //! A load that cannot be had (a mailbox's relay is down, no fragment waits, a contact's key is
 //! unusable) is replaced by drop cover, so that the entry relay sees one kind of cell as long as
-//! any packet can be built at all.
+//! any packet can be built at all. Every odd slot costs one seal and one packet, whatever it
+//! carries.
 
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rohrpost_packet::envelope::{
-    Fragment, FragmentPosition, KeyId, Kind, MessageId, fragment_body_len, seal,
+    Envelope, Fragment, FragmentPosition, IdentityPublic, KeyId, Kind, MessageId, PrekeyPublic,
+    fragment_body_len, seal,
 };
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
@@ -16,30 +18,39 @@ use zeroize::Zeroizing;
 use super::account::{Contact, ContactMailbox};
 use super::correspondent::{self, Assignment, Task};
 use super::event::{Event, Trip};
-use super::grid::DueSlot;
 use super::pending::PendingReply;
+use super::ready::{Cargo, Content, Ready};
 use super::schedule::Load;
-use super::{Attachment, Courier, Departure};
+use super::{Attachment, Courier};
 use crate::delay::exponential;
 use crate::directory::view::View;
 use crate::frame::{Frame, OutgoingFrame, UpCell};
 use crate::instruction::{Instruction, PullRequest, Store};
 use crate::path::{Path, below};
-use crate::time::{Slot, Time};
+use crate::time::Time;
 
-/// Time at which a slot is filled, and the moment at which its packet begins its path.
+/// Times for which a cell is built.
 #[derive(Clone, Copy)]
 struct Moment {
-    slot: Slot,
-    now: Time,
-    /// Start of the packet's path: now for a client, after the delay in its own pool for a mix.
+    /// Time at which the cell is to leave.
     due: Time,
+    /// Start of the packet's path: `due` for a client, after the delay in its own pool for a mix.
+    start: Time,
 }
 
-/// A packet and the way it takes.
+/// A packet, the way it takes, and what it carries.
 struct Built<S: Suite> {
     path: Path,
     packet: Packet<S>,
+    cargo: Cargo,
+}
+
+/// A fragment and where it goes.
+struct Letter {
+    identity: IdentityPublic,
+    prekey: PrekeyPublic,
+    mailbox: ContactMailbox,
+    fragment: Fragment,
 }
 
 /// Reason why an envelope could not be sent.
@@ -51,25 +62,33 @@ enum StoreError {
 }
 
 impl<S: Suite> Courier<S> {
-    pub(super) fn fill(&mut self, now: Time, due: DueSlot) -> Option<Departure<S>> {
-        let DueSlot { slot, mut rng, .. } = due;
+    /// Builds the cell of the next slot.
+    pub(super) fn fill(&mut self) -> Ready<S> {
+        let (slot, due) = (self.grid.next(), self.grid.poll_timeout());
+        let mut rng = self.grid.generator();
+        let own_delay = self.own_delay(&mut rng);
+        let ready = |content, cargo| Ready { content, cargo, due, own_delay };
         if let (true, Attachment::Client { session, .. }) = (self.unnamed, self.attachment) {
             self.unnamed = false;
-            return Some(Departure::Cell(UpCell::Hello(session)));
+            let cell = UpCell::<S>::Hello(session).encode(&mut rng);
+            return ready(Content::Cell(cell), Cargo::Cover);
         }
-        let due = now + self.own_delay(&mut rng);
         let load = Load::draw(slot, self.account.mailboxes.len(), &mut rng);
         let view = self.view.clone();
-        let moment = Moment { slot, now, due };
+        let moment = Moment { due, start: due + own_delay };
         let built = view.and_then(|view| self.build(&view, load, moment, &mut rng));
         match (self.attachment, built) {
-            (Attachment::Mix { .. }, built) => {
-                built.map(|outgoing| Departure::Packet { due, outgoing })
+            (Attachment::Mix { .. }, None) => ready(Content::Nothing, Cargo::Cover),
+            (Attachment::Mix { .. }, Some((outgoing, cargo))) => {
+                ready(Content::Packet(outgoing), cargo)
             }
-            (Attachment::Client { .. }, None) => Some(Departure::Cell(UpCell::Idle)),
-            (Attachment::Client { .. }, Some(OutgoingFrame { to, frame })) => {
+            (Attachment::Client { .. }, None) => {
+                ready(Content::Cell(UpCell::<S>::Idle.encode(&mut rng)), Cargo::Cover)
+            }
+            (Attachment::Client { .. }, Some((OutgoingFrame { to, frame }, cargo))) => {
                 let Frame { generation, packet } = frame;
-                Some(Departure::Cell(UpCell::Packet { first_hop: to, generation, packet }))
+                let cell = UpCell::Packet { first_hop: to, generation, packet };
+                ready(Content::Cell(cell.encode(&mut rng)), cargo)
             }
         }
     }
@@ -88,16 +107,16 @@ impl<S: Suite> Courier<S> {
         load: Load,
         moment: Moment,
         rng: &mut ChaCha20Rng,
-    ) -> Option<OutgoingFrame<S>> {
+    ) -> Option<(OutgoingFrame<S>, Cargo)> {
         let built = match load {
             Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
             Load::Payload => self.next_fragment(view, moment, rng),
-            Load::Loop(mailbox) => self.own_loop(view, mailbox, moment, rng),
+            Load::Loop(mailbox) => self.own_loop(view, mailbox, rng),
         };
-        let Built { path, packet } = built.or_else(|| self.drop_cover(view, rng))?;
+        let Built { path, packet, cargo } = built.or_else(|| self.drop_cover(view, rng))?;
         let to = path.first();
         let generation = view.key(to)?.generation().short();
-        Some(OutgoingFrame { to, frame: Frame { generation, packet } })
+        Some((OutgoingFrame { to, frame: Frame { generation, packet } }, cargo))
     }
 
     /// Leaves one SURB at an own mailbox, with acknowledgements.
@@ -128,8 +147,10 @@ impl<S: Suite> Courier<S> {
             acks: &self.inbox.acks(mailbox),
             surb: &surb,
         };
-        let built = self.wrap(view, relay, &request.encode(), rng)?;
-        let pull = Trip { path: built.path.clone(), at: moment.due };
+        let body = request.encode();
+        self.work.surbs += 1;
+        let built = self.wrap(view, relay, &body, rng)?;
+        let pull = Trip { path: built.path.clone(), at: moment.start };
         let lost = self.pending.insert(PendingReply { opener, mailbox, relay, pull, path });
         if let Some(relay) = lost {
             self.events.push(Event::PullLost { relay });
@@ -154,14 +175,15 @@ impl<S: Suite> Courier<S> {
         if !self.events.has_room() {
             return None;
         }
-        let (to, assignment) = self.round_robin(view, moment.now, rng)?;
+        let (to, assignment) = self.round_robin(view, moment.due, rng)?;
         let other = self.correspondents.get(&to)?;
         let fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
             Task::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
         };
-        let mailbox = other.contact.mailboxes.get(assignment.mailbox)?;
-        let built = match self.store(view, &other.contact, mailbox, &fragment, rng) {
+        let message = fragment.message;
+        let letter = other.contact.letter(assignment.mailbox, fragment)?;
+        let built = match self.store(view, letter, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,
             Ok(built) => Some(built),
@@ -169,25 +191,23 @@ impl<S: Suite> Courier<S> {
         self.last_served = Some(to);
         let (period, timer) = (self.roster.traffic.answer_period(), self.timer);
         let other = self.correspondents.get_mut(&to)?;
-        let Some(Built { path, .. }) = &built else {
+        let Some(mut built) = built else {
             for outgoing in std::mem::take(&mut other.outgoing) {
                 self.events.push_mail(Event::Unsendable { message: outgoing.message().id });
             }
             other.acknowledge = None;
             return None;
         };
-        other.used(assignment.mailbox, moment.now, period);
-        match assignment.task {
-            Task::Acknowledgement => other.acknowledge = None,
+        other.used(assignment.mailbox, moment.due, period);
+        built.cargo = match assignment.task {
+            Task::Acknowledgement => Cargo::Acknowledgement { to, due: other.acknowledge.take()? },
             Task::Fragment { place, index } => {
                 let outgoing = other.outgoing.get_mut(place)?;
-                let again = outgoing.leave(index, moment.now, path, timer, rng);
-                let trip = Trip { path: path.clone(), at: moment.now };
-                let (message, slot) = (fragment.message, moment.slot);
-                self.events.push_mail(Event::Sent { message, fragment: index, again, slot, trip });
+                let before = outgoing.leave(index, moment.due, &built.path, timer, rng);
+                Cargo::Fragment { to, message, index, path: built.path.clone(), before }
             }
-        }
-        built
+        };
+        Some(built)
     }
 
     /// Finds the first correspondent after the last one for whom something is due.
@@ -207,77 +227,74 @@ impl<S: Suite> Courier<S> {
         all.find_map(|(to, other)| Some((*to, other.next_assignment(&moment, rng)?)))
     }
 
-    /// Sends an envelope to an own mailbox, which only its owner can tell from others. It is
-    /// expected back if the mailbox is known to exist: before its first pull a relay drops whatever
-    /// is for it.
+    /// Sends an envelope to an own mailbox, which only its owner can tell from others.
     fn own_loop(
         &mut self,
         view: &View<S>,
         mailbox: usize,
-        moment: Moment,
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
-        let own = self.account.contact();
-        let fragment = Fragment {
-            message: MessageId::random(rng),
-            kind: Kind::Content,
-            sequence: 0,
-            position: FragmentPosition::WHOLE,
-            minutes: 0,
-            certificate: None,
-            body: Zeroizing::new(Vec::new()),
-        };
-        let target = own.mailboxes.get(mailbox)?;
-        let built = self.store(view, &own, target, &fragment, rng).ok()?;
-        if self.inbox.has_answered(mailbox) {
-            self.expect_loop(fragment.message, &built.path, moment);
-        }
+        let fragment = empty_fragment(rng);
+        let message = fragment.message;
+        let letter = self.account.contact().letter(mailbox, fragment)?;
+        let mut built = self.store(view, letter, rng).ok()?;
+        built.cargo = Cargo::Loop { mailbox, message, path: built.path.clone() };
         Some(built)
     }
 
-    fn expect_loop(&mut self, message: MessageId, path: &Path, moment: Moment) {
-        let trip = Trip { path: path.clone(), at: moment.due };
+    /// Notes a loop that has left. It is expected back if its mailbox is known to exist: before its
+    /// first pull a relay drops whatever is for it.
+    pub(super) fn expect_loop(
+        &mut self,
+        mailbox: usize,
+        message: MessageId,
+        trip: &Trip,
+        sent: Time,
+    ) {
+        if !self.inbox.has_answered(mailbox) {
+            return;
+        }
         let stored_by = trip.at + trip.drawn() + self.entry_wait();
-        if self.loops.sent(message, moment.now, stored_by) {
+        if self.loops.sent(message, sent, stored_by) {
             self.events.push(Event::LoopLost);
         }
         self.events.push(Event::LoopSent);
     }
 
-    /// Makes a packet that a random relay discards.
-    fn drop_cover(&self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+    /// Makes a packet that a random relay discards. An envelope to oneself is sealed first and
+    /// thrown away, so that cover costs what a letter costs.
+    fn drop_cover(&mut self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+        let fragment = empty_fragment(rng);
+        let unsent = self.seal(&self.account.contact().letter(0, fragment)?, rng);
+        std::hint::black_box(&unsent);
         let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
         let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
         self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
     }
 
-    /// Seals a fragment anew, for a mailbox, over a path of its own.
+    /// Seals a letter anew, and wraps it for its mailbox over a path of its own.
     fn store(
-        &self,
+        &mut self,
         view: &View<S>,
-        contact: &Contact,
-        mailbox: &ContactMailbox,
-        fragment: &Fragment,
+        letter: Letter,
         rng: &mut ChaCha20Rng,
     ) -> Result<Built<S>, StoreError> {
-        let envelope = seal::<S>(
-            &self.account.identity,
-            &contact.identity,
-            &contact.prekey,
-            &self.roster.network_id,
-            fragment,
-            rng,
-        );
-        let store = Store {
-            mailbox: mailbox.id,
-            write_key: mailbox.write_key.clone(),
-            envelope: envelope.map_err(|_| StoreError::Seal)?,
-        };
-        self.wrap(view, mailbox.relay, &store.encode(), rng).ok_or(StoreError::Path)
+        let envelope = self.seal(&letter, rng).ok_or(StoreError::Seal)?;
+        let ContactMailbox { relay, id: mailbox, write_key } = letter.mailbox;
+        let store = Store { mailbox, write_key, envelope };
+        self.wrap(view, relay, &store.encode(), rng).ok_or(StoreError::Path)
+    }
+
+    /// Seals a letter; none if its recipient's keys are unusable.
+    fn seal(&mut self, letter: &Letter, rng: &mut ChaCha20Rng) -> Option<Envelope<S>> {
+        let Letter { identity, prekey, fragment, .. } = letter;
+        let network = &self.roster.network_id;
+        self.work.seals += 1;
+        seal::<S>(&self.account.identity, identity, prekey, network, fragment, rng).ok()
     }
 
     fn wrap(
-        &self,
+        &mut self,
         view: &View<S>,
         relay: NodeNumber,
         body: &[u8],
@@ -289,7 +306,30 @@ impl<S: Suite> Courier<S> {
         };
         let path = Path::to_relay(view, first_layer, relay, rng).ok()?;
         let hops = path.hops(view, Route::deliver()).ok()?;
+        self.work.packets += 1;
         let packet = wrap(first_layer, &hops, body, rng).ok()?;
-        Some(Built { path, packet })
+        Some(Built { path, packet, cargo: Cargo::Cover })
+    }
+}
+
+impl Contact {
+    /// A letter with this fragment for the contact's mailbox of this index.
+    fn letter(&self, mailbox: usize, fragment: Fragment) -> Option<Letter> {
+        let mailbox = self.mailboxes.get(mailbox)?.clone();
+        let (identity, prekey) = (self.identity.clone(), self.prekey.clone());
+        Some(Letter { identity, prekey, mailbox, fragment })
+    }
+}
+
+/// A fragment with nothing in it, for loops and cover.
+fn empty_fragment(rng: &mut ChaCha20Rng) -> Fragment {
+    Fragment {
+        message: MessageId::random(rng),
+        kind: Kind::Content,
+        sequence: 0,
+        position: FragmentPosition::WHOLE,
+        minutes: 0,
+        certificate: None,
+        body: Zeroizing::new(Vec::new()),
     }
 }

@@ -109,6 +109,8 @@ pub(crate) struct World {
     marks: Vec<Vec<EnvelopeMark>>,
     /// All envelopes that have come to a relay for a mailbox, in order.
     pub(crate) envelopes: Vec<Carried>,
+    /// True once a relay has started anew: what was ready before is for keys that are no more.
+    restarted: bool,
     flying: BTreeMap<(Time, u64), Arrival>,
     count: u64,
     stores: u64,
@@ -153,6 +155,7 @@ impl World {
             keeps: true,
             marks: Vec::new(),
             envelopes: Vec::new(),
+            restarted: false,
             flying: BTreeMap::new(),
             count: 0,
             stores: 0,
@@ -200,6 +203,7 @@ impl World {
         let mut courier =
             Courier::new(START, config(attachment, account, roster, [seed; 32], phase));
         courier.handle_view(START, self.view(&[]));
+        courier.prepare(START);
         self.couriers.push(courier);
         self.vantages.push(attachment);
         self.origins.push((seed, relays.to_vec(), attachment));
@@ -209,11 +213,12 @@ impl World {
         self.couriers.len() - 1
     }
 
-    /// Brings a client back under a new session.
-    pub(crate) fn rejoin(&mut self, client: usize, session: SessionId) {
+    /// Brings a client back under a new session, with a new phase.
+    pub(crate) fn rejoin(&mut self, client: usize, session: SessionId, phase: Duration) {
         if let Attachment::Client { entry, .. } = self.vantages[client] {
             self.vantages[client] = Attachment::Client { entry, session };
-            self.couriers[client].rejoin(session);
+            self.couriers[client].rejoin(self.now, session, phase);
+            self.couriers[client].prepare(self.now);
         }
     }
 
@@ -238,6 +243,7 @@ impl World {
 
     /// Starts relays anew, with an empty memory and new keys; all clients hear of it.
     pub(crate) fn restart_relays(&mut self, relays: &[u32]) {
+        self.restarted = true;
         for number in relays {
             let node = NodeNumber::new(*number);
             let generation = Generation::new(self.keys[&node].public().generation().get() + 60);
@@ -265,6 +271,7 @@ impl World {
                 Courier::new(self.now, config(*attachment, account, roster, seed, phase));
             courier.handle_view(self.now, self.view(&[]));
             courier.resume_opened(&self.marks[index]);
+            courier.prepare(self.now);
             self.couriers[index] = courier;
         }
     }
@@ -310,8 +317,7 @@ impl World {
         }
         let (due, outgoing) = match self.couriers[client].handle_timeout(now) {
             Some(Departure::Packet { due, outgoing }) => (due, Some(outgoing)),
-            Some(Departure::Cell(cell)) => {
-                let bytes = cell.encode(&mut self.rng);
+            Some(Departure::Cell(bytes)) => {
                 let len = bytes.len();
                 let packet = match UpCell::decode(bytes).unwrap() {
                     UpCell::Packet { first_hop: to, generation, packet } => {
@@ -332,6 +338,7 @@ impl World {
         };
         let end = outgoing.and_then(|outgoing| self.walk(due, client, outgoing));
         self.departures[client].push(Left { slot, end });
+        self.couriers[client].prepare(now);
         self.collect(client, now);
     }
 
@@ -357,7 +364,10 @@ impl World {
         let mut packet = frame.packet;
         loop {
             let position = self.roster.node(to).unwrap().role.position();
-            let opened = open_header(packet, position, &self.keys[&to]).unwrap();
+            let Ok(opened) = open_header(packet, position, &self.keys[&to]) else {
+                assert!(self.restarted, "a packet for keys that a node never had");
+                return None;
+            };
             let route = *opened.route();
             at = at + route.delay.duration();
             match route.command {

@@ -57,25 +57,42 @@ impl<S: Suite> World<S> {
             self.lose_link(index);
             return;
         }
-        let client = &mut self.clients[index];
+        let (build, client) = (self.setup.build, &mut self.clients[index]);
         let Some(courier) = &mut client.courier else {
             return;
         };
-        let departure = courier.handle_timeout(client.skew.read(self.now));
+        if client.busy > self.now {
+            self.schedule.add(client.busy, Happening::Slot(index, number));
+            return;
+        }
+        let local = client.skew.read(self.now);
+        // What was built ahead was charged when it was built.
+        courier.take_work();
+        let departure = courier.handle_timeout(local);
+        let leaves = self.now + build.of(courier.take_work());
+        courier.prepare(local);
+        client.busy = leaves + build.of(courier.take_work());
         let next = client.skew.when(courier.poll_timeout());
-        let entry = client.entry;
-        if let Some(Departure::Cell(cell)) = departure {
-            // QUIC delivers a stream's beginning or nothing: without the first cell the relay
-            // would not know the session. Carried again, it comes a little later.
-            let again = matches!(cell, UpCell::Hello(_)).then_some(RESEND);
-            let bytes = cell.encode(&mut client.rng);
-            let ends = (Address::Client(index), Address::Node(entry));
-            if let Some(delay) = self.leave(ends, &bytes, Kind::Cell).or(again) {
-                self.schedule.add(self.now + delay, Happening::Up(entry, number, bytes));
+        self.schedule.add(next, Happening::Slot(index, number));
+        match departure {
+            Some(Departure::Cell(bytes)) if leaves > self.now => {
+                self.schedule.add(leaves, Happening::Departure(index, number, bytes));
             }
+            Some(Departure::Cell(bytes)) => self.cell_leaves(index, number, bytes),
+            Some(Departure::Packet { .. }) | None => {}
         }
         self.handle_events(index);
-        self.schedule.add(next, Happening::Slot(index, number));
+    }
+
+    pub(super) fn cell_leaves(&mut self, index: usize, number: u64, bytes: Buffer) {
+        let entry = self.clients[index].entry;
+        // QUIC delivers a stream's beginning or nothing: without the first cell the relay would
+        // not know the session. Carried again, it comes a little later.
+        let again = UpCell::<S>::is_hello(&bytes).then_some(RESEND);
+        let ends = (Address::Client(index), Address::Node(entry));
+        if let Some(delay) = self.leave(ends, &bytes, Kind::Cell).or(again) {
+            self.schedule.add(self.now + delay, Happening::Up(entry, number, bytes));
+        }
     }
 
     pub(super) fn cell_arrives(&mut self, relay: NodeNumber, link: u64, bytes: Buffer) {

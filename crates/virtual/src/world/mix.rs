@@ -29,6 +29,7 @@ impl<S: Suite> World<S> {
         if let Some(Departure::Packet { due, outgoing }) = cover.handle_timeout(local) {
             let _ = mix.insert(due, outgoing);
         }
+        cover.prepare(local);
         let events: Vec<_> = std::iter::from_fn(|| cover.poll_event()).collect();
         let leaving: Vec<_> =
             std::iter::from_fn(|| mix.poll_transmit(local)).map(|left| left.outgoing).collect();

@@ -20,6 +20,8 @@ pub(super) enum Happening {
     FirstCell(usize, u64),
     /// A client's slot, on a link.
     Slot(usize, u64),
+    /// A client's cell leaves, on a link; it was not ready at its slot.
+    Departure(usize, u64, Buffer),
     /// A mix has packets or cover that are due.
     Mix(NodeNumber),
     /// A relay's session tick.

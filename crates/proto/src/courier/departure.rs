@@ -1,0 +1,66 @@
+//! What follows from a departure: what the cell carried is noted once it has left, or given back if
+//! it was thrown away.
+
+use rohrpost_packet::Suite;
+use rohrpost_packet::envelope::{KeyId, MessageId};
+use zeroize::Zeroize;
+
+use super::Courier;
+use super::event::{Event, Trip};
+use super::ready::{Cargo, Content, Left, Ready};
+use crate::time::Time;
+
+impl<S: Suite> Courier<S> {
+    /// Notes what the last cell carried, now that it has left.
+    pub(super) fn settle(&mut self) {
+        let Some(left) = self.left.take() else {
+            return;
+        };
+        let Left { slot, at, due, start, .. } = left;
+        match left.cargo {
+            Cargo::Cover | Cargo::Acknowledgement { .. } => {}
+            Cargo::Fragment { to, message, index, path, before } => {
+                // A message that is over meanwhile has nothing more to tell.
+                if self.is_leaving(to, message, index, due) {
+                    let again = before.map_or(0, |flight| flight.times());
+                    let trip = Trip { path, at };
+                    let event = Event::Sent { message, fragment: index, again, slot, trip };
+                    self.events.push_mail(event);
+                }
+            }
+            Cargo::Loop { mailbox, message, path } => {
+                self.expect_loop(mailbox, message, &Trip { path, at: start }, at);
+            }
+        }
+    }
+
+    /// Throws the ready cell away, if there is one; what it carried leaves in a later slot.
+    pub(super) fn discard_ready(&mut self, now: Time) {
+        let Some(Ready { content, cargo, due, .. }) = self.ready.take() else {
+            return;
+        };
+        if let Content::Cell(mut bytes) = content {
+            bytes.zeroize();
+        }
+        match cargo {
+            Cargo::Cover | Cargo::Loop { .. } => {}
+            Cargo::Fragment { to, message, index, before, .. } => {
+                let other = self.correspondents.get_mut(&to);
+                if let Some(outgoing) = other.and_then(|other| other.message_mut(message)) {
+                    outgoing.stay(index, due, before);
+                }
+            }
+            Cargo::Acknowledgement { to, due } => {
+                if let Some(other) = self.correspondents.get_mut(&to) {
+                    other.acknowledge = Some(due.min(now));
+                }
+            }
+        }
+    }
+
+    fn is_leaving(&mut self, to: KeyId, message: MessageId, index: u32, due: Time) -> bool {
+        let other = self.correspondents.get_mut(&to);
+        let outgoing = other.and_then(|other| other.message_mut(message));
+        outgoing.is_some_and(|outgoing| outgoing.left_at(index) == Some(due))
+    }
+}
