@@ -62,7 +62,7 @@ impl Agent {
     /// # Errors
     /// The store cannot be read, or the network lacks the client's entry relay.
     pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        store.roll(now())?;
+        store.expire_prekeys(now())?;
         let session = Session::start(&network, store.profile()?, store.resumption()?)?;
         Self::with(network, store, session)
     }
@@ -94,6 +94,7 @@ impl Agent {
             notices: notices.clone(),
             watch,
             online: false,
+            connected: false,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
         Ok(Self { orders, notices, _task: Arc::new(task) })
@@ -163,24 +164,26 @@ impl AgentTask {
         for event in &events {
             self.watch.handle_event(event, Instant::now());
             if let Some(notice) = link_notice(event) {
-                self.online |= matches!(notice, Notice::Link { online: true, .. });
+                self.connected = matches!(notice, Notice::Link { online: true, .. });
+                self.online |= self.connected;
                 self.notify(notice);
+                self.renew_address(0).await;
             }
         }
         self.take_mail(events).await;
         self.post_waiting().await;
     }
 
-    /// Does what is due once a minute: begins a new address version when it is time, puts another
-    /// mailbox in place of a lost one, and forgets what is over.
+    /// Does what is due once a minute: renews the address when it is time, puts another mailbox in
+    /// place of a lost one, and forgets what is over.
     async fn maintain(&mut self) {
         let now = now();
-        let rolled = self.store.with(|store| store.roll(now));
+        self.renew_address(1).await;
         let pruned = self.store.with(|store| store.prune(now));
         let replaced = self.replace_lost_mailbox(now);
-        let errors = [rolled.as_ref().err(), pruned.as_ref().err(), replaced.as_ref().err()];
+        let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
         errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
-        if matches!(rolled, Ok(true)) || matches!(replaced, Ok(true)) {
+        if matches!(replaced, Ok(true)) {
             self.renew().await;
         }
         self.post_waiting().await;

@@ -4,11 +4,13 @@
 //! and after a crash at any point the store is as some method left it. Each method is one
 //! transaction and blocks on the disk; an asynchronous caller gives it a thread.
 //!
-//! Each file has its tables: own keys and address versions (`account`, `versions`), contacts,
-//! outbox, inbox. Times are since the Unix epoch, by the caller's clock.
+//! Each file has its tables: own keys and address versions (`account`, `address_versions`), contacts
+//! and when they are told (`contact`, `announcements`), outbox, inbox. Times are since the Unix
+//! epoch, by the caller's clock.
 
 mod account;
 mod address_versions;
+mod announcements;
 mod contact;
 mod contacts;
 mod error;
@@ -145,7 +147,8 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
         contact.counts_since = incarnation;
         outbox::renumber(tx, &mut contact, incarnation)?;
     }
-    address_versions::begin_anew(tx, now)
+    address_versions::begin_anew(tx, now)?;
+    announcements::tell_where_mail_waits(tx, now)
 }
 
 /// All tables that have records.

@@ -438,7 +438,7 @@ fn mailbox(owner: u8, relay: u32) -> OwnMailbox {
         relay: NodeNumber::new(relay),
         key: MailboxKey::from_seed(&[owner + u8::try_from(relay).expect("two relays"); 32]),
         write_key: WriteKey::new([owner; 32]),
-        also: Vec::new(),
+        predecessor: WriteKey::new([owner + 100; 32]),
     }
 }
 

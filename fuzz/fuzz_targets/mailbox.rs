@@ -41,7 +41,7 @@ enum Operation {
     },
     Pull {
         owner: u8,
-        keys: [Option<u8>; 2],
+        keys: [u8; 2],
         acks: Vec<u8>,
     },
     /// Many pulls at once, by which an owner earns room.
@@ -61,7 +61,7 @@ struct Queue {
     /// Serial numbers of reply blocks and when they came, oldest first.
     surbs: VecDeque<(u32, Time)>,
     kept: VecDeque<Kept>,
-    keys: [Option<u8>; 2],
+    keys: [u8; 2],
     pulled: Time,
     decayed: Time,
     credit: usize,
@@ -122,13 +122,13 @@ impl World {
                 self.store(owner % OWNERS, key % KEYS, *mark);
             }
             Operation::Pull { owner, keys, acks } => {
-                let keys = keys.map(|key| key.map(|key| key % KEYS));
+                let keys = keys.map(|key| key % KEYS);
                 let acks = &acks[..acks.len().min(8)];
                 self.pull(owner % OWNERS, keys, acks);
             }
             Operation::Earn { owner, pulls } => {
                 for _ in 0..*pulls {
-                    self.pull(owner % OWNERS, [Some(0), None], &[]);
+                    self.pull(owner % OWNERS, [0, 0], &[]);
                 }
             }
             Operation::Discard => {
@@ -174,7 +174,7 @@ impl World {
         let full = self.held() >= self.limits.envelopes;
         let queue = self.queues.get(&owner).ok_or(Refusal::Refused)?;
         let room = 16 + queue.credit / 100;
-        if !queue.keys.contains(&Some(key)) || queue.kept.len() >= room {
+        if !queue.keys.contains(&key) || queue.kept.len() >= room {
             return Err(Refusal::Refused);
         }
         if queue.kept.iter().any(|kept| kept.mark == mark) {
@@ -193,7 +193,7 @@ impl World {
         Ok(())
     }
 
-    fn pull(&mut self, owner: u8, keys: [Option<u8>; 2], acks: &[u8]) {
+    fn pull(&mut self, owner: u8, keys: [u8; 2], acks: &[u8]) {
         self.serial += 1;
         let quiet = pull(owner, keys, &[], self.serial);
         let quiet = self.twin.handle(self.now, Instruction::Pull(quiet.into()));
@@ -273,7 +273,7 @@ impl Queue {
         Self {
             surbs: VecDeque::new(),
             kept: VecDeque::new(),
-            keys: [None, None],
+            keys: [0, 0],
             pulled: now,
             decayed: now,
             credit: 0,
@@ -296,12 +296,12 @@ fn envelope(owner: u8, mark: u8) -> Envelope<Toy> {
     Envelope::from_bytes(&bytes).expect("an envelope's length")
 }
 
-fn pull(owner: u8, keys: [Option<u8>; 2], acks: &[u8], serial: u32) -> Pull<Toy> {
+fn pull(owner: u8, keys: [u8; 2], acks: &[u8], serial: u32) -> Pull<Toy> {
     let mut block = BLOCKS[usize::from(owner)].clone();
     block[..4].copy_from_slice(&serial.to_be_bytes());
     Pull {
         mailbox: name(owner),
-        write_keys: [keys[0], keys[1], None, None].map(|key| key.map(write_key)),
+        write_keys: keys.map(write_key),
         acks: acks.iter().map(|mark| EnvelopeId::of(&envelope(owner, *mark))).collect(),
         surb: Surb::decode(&block).expect("encoded below"),
     }

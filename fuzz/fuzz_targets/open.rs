@@ -239,7 +239,7 @@ static PULL: LazyLock<Vec<u8>> = LazyLock::new(|| {
         network: &context.network,
         relay: context.relay,
         join_key: &context.join_key,
-        write_keys: [Some(&WriteKey::new([5; 32])), None, None, None],
+        write_keys: [&WriteKey::new([5; 32]), &WriteKey::new([6; 32])],
         acks: &[],
         surb: &surb,
     };

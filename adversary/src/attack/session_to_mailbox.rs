@@ -13,7 +13,7 @@ use rohrpost_measure::detection::Scores;
 use rohrpost_measure::statistics::{Sample, count, float};
 use rohrpost_packet::Surb;
 use rohrpost_proto::directory::roster::Traffic;
-use rohrpost_proto::instruction::{Instruction, MailboxId, Pull};
+use rohrpost_proto::instruction::{Instruction, MailboxId, Pull, WriteKey};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::weakness::Weakness;
@@ -109,7 +109,7 @@ fn answers(pulls: &[Time], traffic: &Traffic, rng: &mut StdRng) -> Vec<bool> {
             }
             let pull = Pull {
                 mailbox: MailboxId::new([0; 32]),
-                write_keys: Default::default(),
+                write_keys: [1, 2].map(|key| WriteKey::new([key; 32])),
                 acks: Vec::new(),
                 surb: Surb::decode(&surb).expect("a reply block's length"),
             };

@@ -90,6 +90,9 @@ impl AgentTask {
             }
         };
         let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
+        if let Some(address) = self.store.with(|store| store.announce_to(&to, now()))? {
+            self.progress.take_on(&address);
+        }
         let outgoing = self.store.with(|store| store.accept(&to, &content, lifetime, now()))?;
         self.progress.take_on(&outgoing);
         self.post_waiting().await;
@@ -110,7 +113,7 @@ impl AgentTask {
     async fn remove_contact(&mut self, key: KeyId) -> Result<Response, Failure> {
         self.session.remove_contact(key).await;
         self.progress.forget(&self.store.with(Store::outbox)?, key);
-        self.renew().await;
+        self.renew_address(0).await;
         self.post_waiting().await;
         Ok(Response::Done {})
     }

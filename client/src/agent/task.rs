@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rohrpost_network::Network;
+use rohrpost_network::{Network, unix_now as now};
 use rohrpost_packet::NodeNumber;
 use tokio::sync::broadcast;
 
@@ -25,9 +25,29 @@ pub(super) struct AgentTask {
     pub(super) watch: Watch,
     /// True once there was a link: until then the session takes no messages.
     pub(super) online: bool,
+    /// True while there is a link.
+    pub(super) connected: bool,
 }
 
 impl AgentTask {
+    /// Begins an address version if it is time, and tells those contacts of it whose time has come
+    /// after so many more minutes online. Without a link only what is over ends.
+    pub(super) async fn renew_address(&mut self, minutes: u64) {
+        let (now, connected) = (now(), self.connected);
+        let renewed = self.store.with(|store| {
+            if !connected {
+                return store.expire_prekeys(now);
+            }
+            let rolled = store.roll(now)?;
+            Ok(store.announce(minutes, now)? || rolled)
+        });
+        match renewed {
+            Ok(true) => self.renew().await,
+            Ok(false) => {}
+            Err(error) => self.watch.store_trouble(&error),
+        }
+    }
+
     /// Has the session go on with the newest keys and mailboxes.
     pub(super) async fn renew(&mut self) {
         match self.store.with(Store::profile) {

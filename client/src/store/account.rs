@@ -1,11 +1,14 @@
-//! The client's own keys and places, and how they change: a new address version each day and when a
-//! contact is blocked, another mailbox when one is lost (`docs/delivery.md`).
+//! The client's own keys and places, and how they change: a prekey each day, a mailbox's write key
+//! after months and when a contact is blocked, another mailbox when one is lost
+//! (`docs/delivery.md`).
 
 use std::time::Duration;
 
+use rand::RngExt;
+use rand::seq::IndexedRandom;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentitySecret, PREKEY_SEED_LEN, PrekeyId, PrekeySecret};
-use rohrpost_proto::courier::{Account, Contact, OwnMailbox};
+use rohrpost_proto::courier::{Account, OwnMailbox};
 use rohrpost_proto::instruction::{MailboxKey, WriteKey};
 use rohrpost_proto::mailbox::TTL;
 use serde::{Deserialize, Serialize};
@@ -24,10 +27,8 @@ pub(super) struct AccountRecord {
     /// Number of the address version, which rises with every change of prekey, write keys or
     /// mailboxes.
     pub(super) address_version: u64,
-    /// Begin of the address version, in Unix seconds.
+    /// Time at which the newest prekey was made, in Unix seconds.
     rolled: u64,
-    /// Time at which the write keys of cards were made, in Unix seconds.
-    cards_made: u64,
     mailboxes: Vec<MailboxRecord>,
 }
 
@@ -36,12 +37,14 @@ pub(super) struct AccountRecord {
 struct MailboxRecord {
     relay: u32,
     key: Hex<32>,
+    /// The write key that all are told: contacts, and who reads a card.
     write_key: Hex<32>,
-    /// Write key of the address version before.
-    write_key_before: Option<Hex<32>>,
-    /// Write key on contact cards.
-    card_key: Hex<32>,
-    card_key_before: Option<Hex<32>>,
+    /// The write key before, which is accepted too; a random one where there is none.
+    predecessor: Hex<32>,
+    /// Time from which on the write key is to change, in Unix seconds.
+    changes: u64,
+    /// Treatment of the write key from its change on.
+    then: OldKey,
 }
 
 /// A prekey of an address version.
@@ -56,13 +59,13 @@ pub(super) struct PrekeyRecord {
     seed: Hex<PREKEY_SEED_LEN>,
 }
 
-/// Treatment of the write keys before, when an address version begins, and of the cards that were
-/// handed out with them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum OldKeys {
-    /// The keys are accepted for one more address version.
+/// Treatment of a write key that another has replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OldKey {
+    /// The key is accepted until its successor is replaced too.
     Accept,
-    /// The keys are good for nothing any more: whoever knows them is cut off.
+    /// The key is good for nothing any more: whoever knows no newer one is cut off.
     Refuse,
 }
 
@@ -70,9 +73,10 @@ impl AccountRecord {
     pub(super) fn new(profile: &Profile, now: Duration) -> (Self, PrekeyRecord) {
         let account = &profile.account;
         let mailbox = |own: &OwnMailbox| {
-            let mut mailbox = MailboxRecord::new(own.relay);
+            let mut mailbox = MailboxRecord::new(own.relay, now);
             mailbox.key = Hex(*own.key.to_seed());
             mailbox.write_key = Hex(*own.write_key.expose());
+            mailbox.predecessor = Hex(*own.predecessor.expose());
             mailbox
         };
         let record = Self {
@@ -81,47 +85,75 @@ impl AccountRecord {
             identity: Hex(*account.identity.to_seed()),
             address_version: 1,
             rolled: now.as_secs(),
-            cards_made: now.as_secs(),
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
         (record, PrekeyRecord::of(prekey, 1, now))
     }
 
-    /// True if a day has passed since the address version began.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
-        now.as_secs().saturating_sub(self.rolled) >= ADDRESS_PERIOD.as_secs()
+    /// True if a prekey is to be made.
+    pub(super) fn wants_prekey(&self, now: Duration) -> bool {
+        now.as_secs().saturating_sub(self.rolled) >= PREKEY_PERIOD.as_secs()
     }
 
-    /// Begins the next address version: new write keys, and new ones for cards when it is time or
-    /// the old ones are refused.
-    pub(super) fn roll(&mut self, now: Duration, old: OldKeys) -> PrekeyRecord {
-        let refused = old == OldKeys::Refuse;
+    /// True if a write key is to change.
+    pub(super) fn wants_write_key(&self, now: Duration) -> bool {
+        self.mailboxes.iter().any(|mailbox| mailbox.changes <= now.as_secs())
+    }
+
+    /// Makes the next prekey, in a new address version.
+    pub(super) fn roll_prekey(&mut self, now: Duration) -> PrekeyRecord {
         self.address_version += 1;
         self.rolled = now.as_secs();
-        let new_cards =
-            refused || now.as_secs().saturating_sub(self.cards_made) >= CARD_KEYS.as_secs();
-        if new_cards {
-            self.cards_made = now.as_secs();
-        }
-        for mailbox in &mut self.mailboxes {
-            let before = std::mem::replace(&mut mailbox.write_key, random_write_key());
-            mailbox.write_key_before = (!refused).then_some(before);
-            if new_cards {
-                let before = std::mem::replace(&mut mailbox.card_key, random_write_key());
-                mailbox.card_key_before = (!refused).then_some(before);
-            }
-        }
         PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.address_version, now)
     }
 
+    /// Changes the write key of one mailbox whose time has come, in a new address version. Another
+    /// mailbox whose time is near is put off: two mailboxes whose keys change together are seen to
+    /// be of one client, and contacts shall hear of one new key before the other old one ends.
+    pub(super) fn change_write_key(&mut self, now: Duration) {
+        let due = self.mailboxes.iter_mut().filter(|mailbox| mailbox.changes <= now.as_secs());
+        let first = due.min_by_key(|mailbox| (mailbox.then == OldKey::Accept, mailbox.changes));
+        let Some(first) = first else {
+            return;
+        };
+        first.change(now);
+        self.address_version += 1;
+        for other in &mut self.mailboxes {
+            if other.changes < (now + APART).as_secs() {
+                other.changes = after(now, APART, APART + DAY);
+            }
+        }
+    }
+
+    /// Has the write keys change and the old ones refused from then on, because a blocked contact
+    /// knows them: one drawn mailbox's as soon as the client is online, the other's half a day to
+    /// one and a half later. Where the other waits for such a change already, it goes on waiting.
+    pub(super) fn refuse_write_keys(&mut self, now: Duration) {
+        let rest = |mailbox: &MailboxRecord| mailbox.then == OldKey::Accept;
+        let resting: Vec<_> =
+            (0..self.mailboxes.len()).filter(|at| rest(&self.mailboxes[*at])).collect();
+        let first = resting.choose(&mut rand::rng()).copied();
+        for at in resting {
+            let mailbox = &mut self.mailboxes[at];
+            mailbox.then = OldKey::Refuse;
+            mailbox.changes =
+                if Some(at) == first { now.as_secs() } else { after(now, APART, APART + DAY) };
+        }
+    }
+
     /// Puts another mailbox at `to` in the place of the one at `from`; false if there is none.
-    pub(super) fn replace_mailbox(&mut self, from: NodeNumber, to: NodeNumber) -> bool {
+    pub(super) fn replace_mailbox(
+        &mut self,
+        from: NodeNumber,
+        to: NodeNumber,
+        now: Duration,
+    ) -> bool {
         let lost = self.mailboxes.iter_mut().find(|mailbox| mailbox.relay == from.get());
         let Some(lost) = lost else {
             return false;
         };
-        *lost = MailboxRecord::new(to);
+        *lost = MailboxRecord::new(to, now);
         true
     }
 
@@ -131,15 +163,7 @@ impl AccountRecord {
             relay: NodeNumber::new(mailbox.relay),
             key: MailboxKey::from_seed(&mailbox.key.0),
             write_key: WriteKey::new(mailbox.write_key.0),
-            also: [
-                &mailbox.write_key_before,
-                &Some(mailbox.card_key.clone()),
-                &mailbox.card_key_before,
-            ]
-            .into_iter()
-            .flatten()
-            .map(|key| WriteKey::new(key.0))
-            .collect(),
+            predecessor: WriteKey::new(mailbox.predecessor.0),
         };
         let account = Account {
             identity: IdentitySecret::from_seed(&self.identity.0),
@@ -148,30 +172,30 @@ impl AccountRecord {
         };
         Profile { entry: NodeNumber::new(self.entry), account }
     }
-
-    /// The contact on a card: the newest prekey, and write keys for cards alone, so that contacts
-    /// who know an address version and strangers who know a card can be cut off apart from each
-    /// other.
-    pub(super) fn on_card(&self, prekeys: &[PrekeyRecord]) -> Contact {
-        let mut contact = self.profile(prekeys).account.contact();
-        for (mailbox, own) in contact.mailboxes.iter_mut().zip(&self.mailboxes) {
-            mailbox.write_key = WriteKey::new(own.card_key.0);
-        }
-        contact
-    }
 }
 
 impl MailboxRecord {
-    fn new(relay: NodeNumber) -> Self {
+    /// Makes a mailbox whose write key changes at a time that is drawn for it alone.
+    fn new(relay: NodeNumber, now: Duration) -> Self {
         let key = MailboxKey::generate(&mut rand::rng());
         Self {
             relay: relay.get(),
             key: Hex(*key.to_seed()),
             write_key: random_write_key(),
-            write_key_before: None,
-            card_key: random_write_key(),
-            card_key_before: None,
+            predecessor: random_write_key(),
+            changes: after(now, Duration::ZERO, LONGEST_WRITE_KEY),
+            then: OldKey::Accept,
         }
+    }
+
+    /// Puts a new write key in the place of the old one.
+    fn change(&mut self, now: Duration) {
+        let old = std::mem::replace(&mut self.write_key, random_write_key());
+        self.predecessor = match std::mem::replace(&mut self.then, OldKey::Accept) {
+            OldKey::Accept => old,
+            OldKey::Refuse => random_write_key(),
+        };
+        self.changes = after(now, WRITE_KEY_PERIOD, LONGEST_WRITE_KEY);
     }
 }
 
@@ -202,10 +226,23 @@ fn random_write_key() -> Hex<32> {
     Hex(*WriteKey::generate(&mut rand::rng()).expose())
 }
 
-/// Time for which an address version lasts.
-pub(super) const ADDRESS_PERIOD: Duration = Duration::from_secs(86_400);
-/// Time for which write keys of cards are handed out, and for as long again accepted; longer than a
-/// card holds.
-const CARD_KEYS: Duration = Duration::from_secs(7 * 86_400);
+/// Draws a time, in Unix seconds, from `least` until `most` after `now`.
+fn after(now: Duration, least: Duration, most: Duration) -> u64 {
+    let drawn = rand::rng().random_range(least.as_secs()..most.as_secs());
+    now.as_secs().saturating_add(drawn)
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Time after which the next prekey is made.
+const PREKEY_PERIOD: Duration = DAY;
+/// Least time for which a write key is current, and for which it is accepted after that: longer
+/// than most people are away. How much longer is drawn, so that mailboxes whose keys once changed
+/// within a day, after a long absence or when a contact was blocked, do not go on in step.
+const WRITE_KEY_PERIOD: Duration = Duration::from_secs(90 * DAY.as_secs());
+/// Longest time for which a write key is current, if the client is online then.
+const LONGEST_WRITE_KEY: Duration = Duration::from_secs(120 * DAY.as_secs());
+/// Least time between changes in the two mailboxes: as long as an address waits at most before it
+/// is told, so that whoever is online can reach one mailbox all the while.
+const APART: Duration = Duration::from_secs(DAY.as_secs() / 2);
 /// Two lifetimes of an envelope: whoever seizes a client opens nothing that is older.
 pub(super) const PREKEY_LIFETIME: Duration = Duration::from_secs(2 * TTL.as_secs());

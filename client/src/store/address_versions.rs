@@ -1,13 +1,14 @@
-//! Versions of the own address and of contacts' addresses: who is told what.
+//! Versions of the own address, and what contacts tell of theirs (`docs/delivery.md`). When contacts
+//! are told of the own one, `announcements` decides.
 
 use std::time::Duration;
 
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{KeyId, Kind};
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
-use super::account::{AccountRecord, OldKeys, PREKEY_LIFETIME, PrekeyRecord};
+use super::account::{AccountRecord, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
@@ -32,29 +33,43 @@ impl Store {
     /// The store cannot be read.
     pub fn card(&self, network: &Network, now: Duration) -> Result<Card, StoreError> {
         self.vault.read(|tx| {
-            let contact = account(tx)?.on_card(&prekeys(tx)?);
+            let contact = account(tx)?.profile(&prekeys(tx)?).account.contact();
             Ok(Card::new(network.roster.network_id, contact, now))
         })
     }
 
-    /// Begins a new address version if a day has passed, and has every contact told; prekeys whose
-    /// time is over are gone for good. True if there is something new for the session.
+    /// Begins a new address version if a prekey is a day old or a write key's time is over, and has
+    /// every contact told. To be called while the client is online, and only then: what begins
+    /// while nobody can be told of it is of no use, and two mailboxes whose keys changed meanwhile
+    /// would be seen to change at once. True if there is something new for the session.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn roll(&self, now: Duration) -> Result<bool, StoreError> {
-        let (due, over) = self.vault.read(|tx| {
-            let over = prekeys(tx)?.iter().any(|prekey| prekey.is_over(now));
-            Ok::<_, StoreError>((account(tx)?.is_due(now), over))
+        let due = self.vault.read(|tx| {
+            let account = account(tx)?;
+            Ok::<_, StoreError>(account.wants_prekey(now) || account.wants_write_key(now))
         })?;
         if due {
-            self.vault.write(|tx| roll(tx, now, OldKeys::Accept))?;
-        } else if over {
-            // Address versions begin a little later each day, and a prekey's end does not wait for
-            // that.
+            self.vault.write(|tx| roll(tx, now))?;
+        }
+        // Prekeys are made a little later each day, and the end of one does not wait for that.
+        Ok(self.expire_prekeys(now)? || due)
+    }
+
+    /// Erases prekeys whose time is over, for good. True if there were any: the session must forget
+    /// them too. No link is needed for that.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn expire_prekeys(&self, now: Duration) -> Result<bool, StoreError> {
+        let over = self.vault.read(|tx| {
+            Ok::<_, StoreError>(prekeys(tx)?.iter().any(|prekey| prekey.is_over(now)))
+        })?;
+        if over {
             self.vault.write(|tx| erase_prekeys(tx, now))?;
         }
-        Ok(due || over)
+        Ok(over)
     }
 
     /// Puts another mailbox in the place of one that is lost for good, and has every contact told.
@@ -69,10 +84,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
-            if account.replace_mailbox(from, to) {
+            if account.replace_mailbox(from, to, now) {
                 account.address_version += 1;
                 save(tx, &account)?;
-                notify_all(tx, now)?;
+                contact::tell_all_later(tx, now, TELLING)?;
             }
             Ok(())
         })
@@ -90,27 +105,52 @@ pub(super) fn found(
     put_prekey(tx, &prekey)
 }
 
-/// Begins a new address version and has every contact told.
-pub(super) fn roll(tx: &mut WriteTx<'_>, now: Duration, old: OldKeys) -> Result<(), StoreError> {
+/// Begins a new address version where it is time for one.
+fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
-    let new = account.roll(now, old);
+    let before = account.address_version;
+    account.change_write_key(now);
+    if account.wants_prekey(now) {
+        next_prekey(tx, &mut account, now)?;
+    }
+    if account.address_version > before {
+        save(tx, &account)?;
+        contact::tell_all_later(tx, now, TELLING)?;
+    }
+    Ok(())
+}
+
+/// Begins an address version after an older copy of the store. Its number is above all that the
+/// store has told since that copy: address versions are far fewer than seconds. Contacts are told
+/// sooner than else, for until then they number their messages on.
+pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    let mut account = account(tx)?;
+    account.address_version = account.address_version.max(now.as_secs());
+    next_prekey(tx, &mut account, now)?;
+    save(tx, &account)?;
+    contact::tell_all_later(tx, now, TELLING_ANEW)
+}
+
+/// Has the write keys refused that a blocked contact knows, once others have taken their place.
+pub(super) fn refuse_write_keys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+    let mut account = account(tx)?;
+    account.refuse_write_keys(now);
+    save(tx, &account)
+}
+
+/// Puts a new prekey before the others, of which those leave whose time is over.
+fn next_prekey(
+    tx: &mut WriteTx<'_>,
+    account: &mut AccountRecord,
+    now: Duration,
+) -> Result<(), StoreError> {
+    let new = account.roll_prekey(now);
     for mut old in prekeys(tx)?.into_iter().filter(|old| old.superseded.is_none()) {
         old.superseded = Some(now.as_secs());
         put_prekey(tx, &old)?;
     }
     erase_prekeys(tx, now)?;
-    put_prekey(tx, &new)?;
-    save(tx, &account)?;
-    notify_all(tx, now)
-}
-
-/// Begins an address version after an older copy of the store. Its number is above all that the
-/// store has told since that copy: address versions are far fewer than seconds.
-pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
-    let mut account = account(tx)?;
-    account.address_version = account.address_version.max(now.as_secs());
-    save(tx, &account)?;
-    roll(tx, now, OldKeys::Accept)
+    put_prekey(tx, &new)
 }
 
 /// Removes prekeys whose time is over, for good, and the marks of what they have opened.
@@ -122,27 +162,11 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn notify_all(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
-    for contact in contact::contacts(tx)?.into_iter().filter(|contact| !contact.blocked) {
-        notify(tx, contact.key(), now)?;
-    }
-    Ok(())
-}
-
-/// Puts a message into the outbox that tells a contact the newest address. The message is of use as
-/// long as its prekey is there.
-pub(super) fn notify(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
+/// The newest address, as a contact hears it.
+pub(super) fn newest(tx: &ReadTx<'_>, counts_since: u32) -> Result<Address, StoreError> {
     let account = account(tx)?;
-    let Some(known) = contact::by_key(tx, to)? else {
-        return Ok(());
-    };
     let contact = account.profile(&prekeys(tx)?).account.contact();
-    let (version, counts_since) = (account.address_version, known.counts_since);
-    let body = Address { version, counts_since, contact }.encode();
-    let len = u64::try_from(body.len()).unwrap_or(0);
-    let expires = now + PREKEY_LIFETIME;
-    let draft = outbox::Draft { to, kind: Kind::Address, name: None, len, expires };
-    outbox::accept(tx, draft, &body, now).map(drop)
+    Ok(Address { version: account.address_version, counts_since, contact })
 }
 
 /// Takes an address that a contact has told, if it is newer and the contact's own. If the contact
@@ -174,7 +198,7 @@ pub(super) fn take(
     Ok(Some((address, anew)))
 }
 
-pub(super) fn account(tx: &ReadTx<'_>) -> Result<AccountRecord, StoreError> {
+fn account(tx: &ReadTx<'_>) -> Result<AccountRecord, StoreError> {
     decode(&tx.get(STATE, ACCOUNT)?.ok_or(StoreError::Record)?)
 }
 
@@ -200,3 +224,9 @@ const ACCOUNT: &[u8] = b"account";
 /// Prekeys by address version. Erasable: whoever seizes the file later must not find the prekeys of
 /// before.
 pub(super) const PREKEYS: KeyedTable = KeyedTable::erasable("prekeys");
+/// Minutes online within which each contact is told of a newer address, at a time that is drawn for
+/// it alone. Were all told at once, who sees which mailboxes get a letter at that moment would know
+/// the contacts after a few days.
+const TELLING: u64 = 12 * 60;
+/// The same after an older copy of the store.
+const TELLING_ANEW: u64 = 60;

@@ -1,13 +1,16 @@
 //! A contact in the store: its record, and the table of all contacts.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use rand::RngExt;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::record::{decode, encode};
+use super::state;
 use crate::address::Address;
 
 /// A contact, as its user knows it.
@@ -32,6 +35,21 @@ pub struct KnownContact {
     /// Incarnation since which the contact counts this side's messages, as it told last; zero if it
     /// told nothing.
     pub(super) counted_since: u32,
+    /// Set while the contact has not been told of the newest address.
+    pub(super) untold: Option<Untold>,
+}
+
+/// When a contact is told of the newest address, at the latest: drawn once, when there first was
+/// something to tell.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Untold {
+    /// Minute of the client's time online.
+    pub(super) minute: u64,
+    /// Time at which this client has been too seldom online to wait for the minute, in Unix seconds.
+    pub(super) latest: u64,
+    /// Address versions of which the contact has not heard.
+    pub(super) versions: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +67,7 @@ struct ContactRecord {
     next: u64,
     counts_since: u32,
     counted_since: u32,
+    untold: Option<Untold>,
 }
 
 impl KnownContact {
@@ -70,6 +89,7 @@ impl KnownContact {
             next: self.next,
             counts_since: self.counts_since,
             counted_since: self.counted_since,
+            untold: self.untold,
         }
     }
 
@@ -86,6 +106,7 @@ impl KnownContact {
             next: record.next,
             counts_since: record.counts_since,
             counted_since: record.counted_since,
+            untold: record.untold,
         })
     }
 }
@@ -113,5 +134,31 @@ pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), St
     let record = encode(&contact.record())?;
     Ok(tx.put(CONTACTS, contact.key().as_bytes(), &record)?)
 }
+
+/// Has each contact told of the newest address within so many minutes online, at a time that is
+/// drawn for it alone. Who waits for an older one already waits on, and is then told of the newest.
+pub(super) fn tell_all_later(
+    tx: &mut WriteTx<'_>,
+    now: Duration,
+    within: u64,
+) -> Result<(), StoreError> {
+    let online = state::online(tx)?;
+    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked) {
+        let minute = online + rand::rng().random_range(1..=within);
+        let latest = now.as_secs().saturating_add(rand::rng().random_range(PATIENCE));
+        let mut untold = known.untold.unwrap_or(Untold { minute, latest, versions: 0 });
+        if untold.minute > online + within {
+            untold.minute = minute;
+        }
+        untold.versions += 1;
+        known.untold = Some(untold);
+        put(tx, &known)?;
+    }
+    Ok(())
+}
+
+/// Time after which a contact is told at the next opportunity, in seconds, if the client was too
+/// seldom online to tell it before: a prekey stays for a week at least after it was replaced.
+const PATIENCE: Range<u64> = 4 * 86_400..7 * 86_400;
 
 pub(super) const CONTACTS: KeyedTable = KeyedTable::new("contacts");

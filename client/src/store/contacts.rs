@@ -5,12 +5,11 @@ use std::time::Duration;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Contact;
 
-use super::account::OldKeys;
 use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, fragments, outbox};
+use super::{address_versions, announcements, fragments, outbox};
 use crate::address::Address;
 
 impl Store {
@@ -55,9 +54,10 @@ impl Store {
                 next: u64::from(incarnation) << 32,
                 counts_since: incarnation,
                 counted_since: 0,
+                untold: None,
             };
             put(tx, &known)?;
-            address_versions::notify(tx, key, now)
+            announcements::tell(tx, key, now).map(drop)
         })
     }
 
@@ -97,9 +97,9 @@ impl Store {
         })
     }
 
-    /// Blocks a contact: nothing goes to it and nothing is taken from it any more. A new address
-    /// version begins, of which all others hear, and the write keys that the contact knows are good
-    /// for nothing.
+    /// Blocks a contact: nothing goes to it and nothing is taken from it any more. The write keys
+    /// that the contact knows are replaced and refused, once the client is online
+    /// ([`Store::roll`]): one mailbox's at once, the other's later.
     ///
     /// # Errors
     /// There is no such contact.
@@ -107,10 +107,11 @@ impl Store {
         self.vault.write(|tx| {
             let mut contact = named(tx, name)?;
             contact.blocked = true;
+            contact.untold = None;
             put(tx, &contact)?;
             outbox::drop_all(tx, contact.key(), now)?;
             fragments::drop_below(tx, contact.key(), u64::MAX)?;
-            address_versions::roll(tx, now, OldKeys::Refuse)?;
+            address_versions::refuse_write_keys(tx, now)?;
             Ok(contact.key())
         })
     }

@@ -29,6 +29,18 @@ pub(super) fn next_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<u3
     Ok(incarnation)
 }
 
+/// Adds to the minutes for which the client was online, and returns their sum.
+pub(super) fn count_online(tx: &mut WriteTx<'_>, minutes: u64) -> Result<u64, StoreError> {
+    let sum = online(tx)?.saturating_add(minutes);
+    tx.put(STATE, ONLINE, &sum.to_be_bytes())?;
+    Ok(sum)
+}
+
+/// Minutes for which the client was online while a contact was to be told of an address.
+pub(super) fn online(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
+    if tx.get(STATE, ONLINE)?.is_some() { number(tx, ONLINE) } else { Ok(0) }
+}
+
 pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
     Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
 }
@@ -44,5 +56,7 @@ pub(super) const NETWORK: &[u8] = b"network";
 /// The newest incarnation, of the store or of a contact in it: the upper half of the numbers that
 /// it gives to messages.
 const INCARNATION: &[u8] = b"incarnation";
+/// Minutes online, a clock that stands still while the client is off.
+const ONLINE: &[u8] = b"online";
 /// Time for which messages stay, in seconds.
 pub(super) const RETENTION: &[u8] = b"retention";

@@ -1,27 +1,14 @@
-//! Address versions: a new one each day, who is told, and who is cut off.
+//! Address versions: a new prekey each day, who is told, and what contacts tell.
 
-use rohrpost_client::{Address, Completed, Content, DeliveryStatus};
+use rohrpost_client::{Address, Completed};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId};
-use rohrpost_proto::courier::{Contact, Message, OwnMailbox};
-use rohrpost_proto::instruction::{WRITE_KEYS, WriteKey};
+use rohrpost_proto::courier::{Contact, Message};
+use rohrpost_proto::instruction::WriteKey;
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, carry};
-
-/// Write keys that each of a client's mailboxes accepts, the one that contacts are told first.
-fn accepted(client: &Client) -> Vec<Vec<[u8; 32]>> {
-    let keys = |own: &OwnMailbox| {
-        let keys = std::iter::once(&own.write_key).chain(&own.also);
-        keys.map(|key| *key.expose()).collect()
-    };
-    client.store.profile().unwrap().account.mailboxes.iter().map(keys).collect()
-}
-
-fn on_card(client: &Client) -> Vec<[u8; 32]> {
-    client.card(START).mailboxes.iter().map(|mailbox| *mailbox.write_key.expose()).collect()
-}
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, carry};
 
 /// The newest address that a client tells another.
 fn told(from: &Client, to: &Client) -> Option<Address> {
@@ -31,17 +18,19 @@ fn told(from: &Client, to: &Client) -> Option<Address> {
 }
 
 #[test]
-fn a_version_lasts_a_day_and_every_contact_is_told_of_the_next() {
+fn a_prekey_lasts_a_day_and_every_contact_is_told_of_the_next() {
     let folder = Folder::new("rolls");
     let [alice, bob] = Client::pair(&folder);
     let carol = Client::new(&folder, "carol");
     alice.store.add_contact("carol", carol.card(START), START).unwrap();
     carry(&alice, &carol, START);
-    let before = (accepted(&alice), alice.card(START));
+    let before = alice.card(START);
     assert!(!alice.store.roll(START + DAY - SECOND).unwrap());
-    assert!(accepted(&alice) == before.0 && told(&alice, &bob).is_none());
+    announce(&alice, START + DAY - SECOND);
+    assert!(told(&alice, &bob).is_none());
 
     assert!(alice.store.roll(START + DAY).unwrap());
+    announce(&alice, START + DAY);
     let alice = alice.reopen();
     let [of_bob, of_carol] = [&bob, &carol].map(|to| {
         assert_eq!(alice.waiting(to.key()).len(), 1);
@@ -50,41 +39,11 @@ fn a_version_lasts_a_day_and_every_contact_is_told_of_the_next() {
     assert_eq!((of_bob.version, of_carol.version), (2, 2));
     let account = alice.store.profile().unwrap().account;
     assert!(of_bob.contact.prekey == *account.prekeys[0].public());
-    assert!(of_bob.contact.prekey != before.1.prekey);
-    assert!(before.1.prekey == *account.prekeys[1].public());
-    let now = accepted(&alice);
-    for (at, mailbox) in of_bob.contact.mailboxes.iter().enumerate() {
-        assert_eq!(*mailbox.write_key.expose(), now[at][0]);
-        assert!(!before.0[at].contains(&now[at][0]) && now[at].contains(&before.0[at][0]));
-        assert!(mailbox.id == before.1.mailboxes[at].id);
-    }
-    assert!(!alice.store.roll(START + DAY * 2 - SECOND).unwrap());
-    assert!(alice.store.roll(START + DAY * 2).unwrap());
-    let later = accepted(&alice);
-    for at in 0..later.len() {
-        assert!(later[at].contains(&now[at][0]) && !later[at].contains(&before.0[at][0]));
-        // Cards live longer than an address version.
-        assert!(later[at].contains(before.1.mailboxes[at].write_key.expose()));
-    }
-}
-
-#[test]
-fn write_keys_of_cards_hold_for_as_long_as_a_card_may_be_used() {
-    let folder = Folder::new("card-keys");
-    let alice = Client::new(&folder, "alice");
-    let mut handed_out = Vec::new();
-    for day in 0..30 {
-        alice.store.roll(START + DAY * day).unwrap();
-        handed_out.push(on_card(&alice));
-        let accepted = accepted(&alice);
-        let recent = handed_out.iter().rev().take(7);
-        for (at, key) in recent.flat_map(|keys| keys.iter().enumerate()) {
-            assert!(accepted[at].contains(key), "day {day}");
-        }
-        assert!(accepted.iter().all(|keys| keys.len() <= WRITE_KEYS));
-    }
-    let accepted = accepted(&alice);
-    assert!(!accepted[0].contains(&handed_out[0][0]));
+    assert!(of_bob.contact.prekey != before.prekey);
+    assert!(before.prekey == *account.prekeys[1].public());
+    assert!(
+        of_bob.contact.mailboxes.iter().zip(&before.mailboxes).all(|(now, then)| now.id == then.id)
+    );
 }
 
 #[test]
@@ -130,6 +89,7 @@ fn a_contact_hears_of_the_next_version_and_writes_there() {
     let folder = Folder::new("hears");
     let [alice, bob] = Client::pair(&folder);
     alice.store.roll(START + DAY).unwrap();
+    announce(&alice, START + DAY);
     let newest = told(&alice, &bob).unwrap();
     let heard = carry(&alice, &bob, START + DAY);
     let [Completed::Address { address, anew: false }] = &heard[..] else {
@@ -188,42 +148,6 @@ fn an_older_address_and_that_of_somebody_else_are_not_taken() {
 }
 
 #[test]
-fn a_blocked_contact_is_cut_off_and_nobody_else() {
-    let folder = Folder::new("blocked");
-    let [alice, bob] = Client::pair(&folder);
-    let carol = Client::new(&folder, "carol");
-    alice.store.add_contact("carol", carol.card(START), START).unwrap();
-    carry(&alice, &carol, START);
-    alice.store.roll(START + DAY).unwrap();
-    carry(&alice, &bob, START + DAY);
-    carry(&alice, &carol, START + DAY);
-    let waiting = alice.store.accept("bob", &Content::text("x"), DAY, START + DAY).unwrap();
-    let (before, card) = (accepted(&alice), on_card(&alice));
-
-    let now = START + DAY + HOUR;
-    assert!(alice.store.block("bob", now).unwrap() == bob.key());
-    let alice = alice.reopen();
-    let after = accepted(&alice);
-    for at in 0..after.len() {
-        assert!(before[at].iter().all(|old| !after[at].contains(old)), "an old key is accepted");
-        assert!(!after[at].contains(&card[at]));
-        assert!(after[at].contains(&on_card(&alice)[at]));
-    }
-    assert!(alice.waiting(bob.key()).is_empty());
-    assert_eq!(alice.status(waiting.id), Some(DeliveryStatus::Undeliverable));
-    let newest = told(&alice, &carol).unwrap();
-    assert_eq!(newest.version, 3);
-    assert!(after[0][0] == *newest.contact.mailboxes[0].write_key.expose());
-    let names = alice.store.contacts().unwrap();
-    let blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked;
-    assert!(blocked("bob") && !blocked("carol"));
-    alice.store.roll(now + DAY).unwrap();
-    assert!(alice.waiting(bob.key()).is_empty());
-    let sessions = alice.store.correspondents().unwrap();
-    assert!(sessions.len() == 1 && sessions[0].contact.identity.key_id() == carol.key());
-}
-
-#[test]
 fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
     let folder = Folder::new("replaced");
     let [alice, bob] = Client::pair(&folder);
@@ -231,6 +155,7 @@ fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
     let lost = profile.account.mailboxes[0].relay;
     let spare = profile.spare_relay(&alice.network.roster).unwrap();
     alice.store.replace_mailbox(lost, spare, START + HOUR).unwrap();
+    announce(&alice, START + HOUR);
     carry(&alice, &bob, START + HOUR);
     let known = bob.store.contact("alice").unwrap().address;
     let relays: Vec<_> = known.contact.mailboxes.iter().map(|mailbox| mailbox.relay).collect();
@@ -238,6 +163,7 @@ fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
     assert!(known.contact.mailboxes[0].id != profile.account.mailboxes[0].key.id());
     assert!(known.contact.mailboxes[1].id == profile.account.mailboxes[1].key.id());
     alice.store.replace_mailbox(NodeNumber::new(99), spare, START + HOUR).unwrap();
+    announce(&alice, START + HOUR);
     assert!(alice.waiting(bob.key()).is_empty(), "nothing was lost there, so nobody is told");
 }
 

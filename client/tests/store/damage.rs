@@ -9,7 +9,7 @@ use chacha20::rand_core::SeedableRng;
 use rand::RngExt;
 use rohrpost_client::{Content, Store, StoreError};
 
-use super::world::{Client, DAY, Folder, START, carry, fragments, network, unlock};
+use super::world::{Client, DAY, Folder, START, announce, carry, fragments, network, unlock};
 
 /// Everything that a store tells.
 #[derive(PartialEq)]
@@ -62,6 +62,7 @@ fn specimen(folder: &Folder) -> Client {
         alice.store.accept("bob", &Content::text(&"a".repeat(700)), DAY, START).unwrap();
         bob.store.accept("alice", &Content::text(&"b".repeat(900)), DAY, START).unwrap();
         alice.store.roll(START + DAY * day).unwrap();
+        announce(&alice, START + DAY * day);
         carry(&alice, &bob, START + DAY * day);
         carry(&bob, &alice, START + DAY * day);
     }

@@ -16,7 +16,7 @@ use rohrpost_proto::courier::Contact;
 use rohrpost_proto::mailbox::TTL;
 use zeroize::Zeroizing;
 
-use super::world::{Client, DAY, Folder, START, network, unlock};
+use super::world::{Client, DAY, Folder, START, announce, network, unlock};
 
 /// The day on which the store is seized.
 const LAST: u32 = 30;
@@ -83,6 +83,7 @@ impl Story {
 
     /// The newest address that the contact is told; all of it is delivered.
     fn tell(&self, now: Duration) -> Contact {
+        announce(&self.alice, now);
         let waiting = self.alice.waiting(self.bob.public().key_id());
         let newest = Address::decode(&waiting.last().unwrap().body).unwrap();
         for message in waiting {

@@ -10,7 +10,9 @@ use rohrpost_client::{
 use rohrpost_packet::envelope::Kind;
 use zeroize::Zeroizing;
 
-use super::world::{Client, DAY, Folder, HOUR, START, carry, network, network_named, unlock};
+use super::world::{
+    Client, DAY, Folder, HOUR, START, announce, carry, network, network_named, unlock,
+};
 
 fn restore(folder: &Folder, backup: &str, to: &str, now: Duration) -> Client {
     let (home, network) = (folder.path(to), network());
@@ -36,6 +38,7 @@ fn a_restored_store_begins_a_new_incarnation_and_its_contacts_follow() {
     alice.store.back_up(&folder.path("backup")).unwrap();
     // After the backup, numbers and address versions go on and are then forgotten.
     alice.store.roll(START + DAY).unwrap();
+    announce(&alice, START + DAY);
     alice.store.accept("bob", &Content::text("forgotten"), DAY, START + DAY).unwrap();
     let highest = *alice.numbers(bob.key()).last().unwrap();
     carry(&alice, &bob, START + DAY);
@@ -61,6 +64,7 @@ fn a_restored_store_begins_a_new_incarnation_and_its_contacts_follow() {
     assert!(newest.prekey == *own.prekeys[0].public());
     // Only once.
     alice.store.roll(now + DAY).unwrap();
+    announce(&alice, now + DAY);
     assert_eq!(is_anew(&carry(&alice, &bob, now + DAY)), [false]);
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod address_versions;
+mod announcements;
 mod damage;
 mod forward_secrecy;
 mod incarnations;
@@ -13,3 +14,4 @@ mod outgoing;
 mod power_cut;
 mod session;
 mod world;
+mod write_keys;

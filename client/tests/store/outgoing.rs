@@ -6,7 +6,7 @@ use rohrpost_client::{Content, DeliveryStatus, StoreError};
 use rohrpost_packet::envelope::Kind;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, carry};
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, carry};
 
 #[test]
 fn what_was_accepted_is_there_after_reopening_with_rising_numbers() {
@@ -97,6 +97,7 @@ fn an_expired_address_waits_for_its_tombstone_and_is_forgotten_then() {
     let folder = Folder::new("expired-address");
     let [alice, bob] = Client::pair(&folder);
     alice.store.roll(START + DAY).unwrap();
+    announce(&alice, START + DAY);
     let told = alice.waiting(bob.key());
     assert!(told.len() == 1 && told[0].kind == Kind::Address);
     alice.store.settle(told[0].id, DeliveryStatus::Expired, START + DAY * 15).unwrap();

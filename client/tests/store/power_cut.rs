@@ -19,7 +19,7 @@ use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, START, complete, fragments, network, unlock};
+use super::world::{Client, DAY, Folder, START, announce, complete, fragments, network, unlock};
 
 const HOME: &str = "ROHRPOST_TEST_HOME";
 const SEED: &str = "ROHRPOST_TEST_SEED";
@@ -68,6 +68,7 @@ impl State {
             state.accepted.insert(id, one.accepted.as_secs() - START.as_secs());
         }
         let bob = client.store.contact("bob").unwrap().key();
+        announce(client, START);
         let waiting = client.waiting(bob);
         assert!(waiting.is_sorted_by(|one, next| one.sequence < next.sequence));
         for message in waiting.iter().filter(|message| message.kind == Kind::Content) {
@@ -197,6 +198,7 @@ fn work_until_killed(home: &Path) -> ! {
             }
             _ => {
                 assert!(client.store.roll(START + DAY * day).unwrap());
+                announce(&client, START + DAY * day);
                 let prekey = client.store.profile().unwrap().account.prekeys.remove(0);
                 say(&format!("rolled {}", HEXLOWER.encode(&prekey.public().as_bytes()[..16])));
                 day += 1;

@@ -122,6 +122,12 @@ impl Client {
     }
 }
 
+/// Passes a client's half day online, in which it puts the newest address into its outbox for every
+/// contact that has not heard of it.
+pub(crate) fn announce(client: &Client, now: Duration) {
+    client.store.announce(12 * 60, now).unwrap();
+}
+
 /// Carries all that waits at one client for another, and acknowledges it.
 pub(crate) fn carry(from: &Client, to: &Client, now: Duration) -> Vec<Completed> {
     let mut told = Vec::new();

@@ -339,7 +339,10 @@ impl<S: Suite> Courier<S> {
             "an account keeps the number of its mailboxes"
         );
         for (at, (old, new)) in before.zip(&account.mailboxes).enumerate() {
-            if old.key.id() != new.key.id() {
+            // Whoever stores under a write key of which the relay has not heard is refused. So a
+            // mailbox under a new one is as a new mailbox until it has answered: no loop is
+            // expected back from it.
+            if old.key.id() != new.key.id() || !old.write_key.fits(&new.write_key) {
                 self.inbox.replace(at);
                 self.pending.forget(at);
             }

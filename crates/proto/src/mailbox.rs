@@ -106,7 +106,8 @@ impl<S: Suite> Mailboxes<S> {
         if !self.boxes.contains_key(&id) && self.boxes.len() >= self.limits.mailboxes {
             return Err(Refusal::Refused);
         }
-        let mut mailbox = self.boxes.entry(id).or_insert_with(|| Mailbox::new(now));
+        let mut mailbox =
+            self.boxes.entry(id).or_insert_with(|| Mailbox::new(now, pull.write_keys.clone()));
         self.forget(mailbox.pull(now, pull));
         Ok(())
     }

@@ -21,6 +21,9 @@ pub enum Weakness {
     PathsCountRelay,
     /// A letter that was opened before draws an acknowledgement again, as often as it is served.
     KnownEnvelopesAreAcknowledged,
+    /// All loops come under the current write key, so that what comes under its predecessor is mail
+    /// for certain.
+    LoopsUnderOneKey,
 }
 
 impl Weakness {

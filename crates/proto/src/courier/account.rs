@@ -5,6 +5,8 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, PrekeySecret};
 
 use crate::instruction::{MailboxId, MailboxKey, WRITE_KEYS, WriteKey};
+use crate::path::below;
+use crate::weakness::Weakness;
 
 /// The secrets of one client. A client stores them in its encrypted vault by their `to_seed` and
 /// restores them by `from_seed`; a virtual client makes new ones each time.
@@ -23,11 +25,13 @@ pub struct OwnMailbox {
     pub relay: NodeNumber,
     /// The mailbox's secret key.
     pub key: MailboxKey,
-    /// The key with which contacts store, and the owner's loops too.
+    /// The key with which all store who know the newest address, and nine of ten of the owner's
+    /// loops.
     pub write_key: WriteKey,
-    /// Older write keys that the mailbox accepts too, of contacts that know no newer one; at most
-    /// [`WRITE_KEYS`] less one, more are left out.
-    pub also: Vec<WriteKey>,
+    /// The key before, with which those store who have not heard of the newer one, and one of ten
+    /// loops. A mailbox that has none, because it is new or because the key before is refused, has
+    /// a random one that nobody else knows: pulls and loops show no difference.
+    pub predecessor: WriteKey,
 }
 
 /// Knowledge of a correspondent, from its contact card: it has at least one mailbox.
@@ -58,14 +62,26 @@ impl OwnMailbox {
             relay,
             key: MailboxKey::generate(rng),
             write_key: WriteKey::generate(rng),
-            also: Vec::new(),
+            predecessor: WriteKey::generate(rng),
         }
     }
 
-    /// The write keys that the mailbox is to accept.
-    pub(super) fn accepted(&self) -> [Option<&WriteKey>; WRITE_KEYS] {
-        let mut keys = std::iter::once(&self.write_key).chain(&self.also);
-        std::array::from_fn(|_| keys.next())
+    /// The write keys that the mailbox is to accept. They stand in the order of their bytes, which
+    /// are random: so the order does not tell which is the newer.
+    pub(super) fn accepted(&self) -> [&WriteKey; WRITE_KEYS] {
+        let mut keys = [&self.write_key, &self.predecessor];
+        keys.sort_by_key(|key| *key.expose());
+        keys
+    }
+
+    /// Draws the write key of a loop: under a key without loops whatever comes would be mail.
+    pub(super) fn loop_key(&self, rng: &mut (impl CryptoRng + ?Sized)) -> &WriteKey {
+        let under_predecessor = below(LOOPS_PER_PREDECESSOR, rng) == 0;
+        if under_predecessor && !Weakness::LoopsUnderOneKey.is_active() {
+            &self.predecessor
+        } else {
+            &self.write_key
+        }
     }
 }
 
@@ -99,5 +115,44 @@ impl Account {
             prekey: prekey.public().clone(),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
+    }
+}
+
+/// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
+/// current key, and so do most loops.
+const LOOPS_PER_PREDECESSOR: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn one_of_ten_loops_is_stored_under_the_predecessor() {
+        let mut rng = ChaCha20Rng::from_seed([4; 32]);
+        let own = OwnMailbox::generate(NodeNumber::new(1), &mut rng);
+        let draws = 40_000_u32;
+        let under = (0..draws).filter(|_| own.loop_key(&mut rng).fits(&own.predecessor)).count();
+        let expected = f64::from(draws) / 10.0;
+        let deviation = (expected * 0.9).sqrt();
+        let under = f64::from(u32::try_from(under).expect("no more than the draws"));
+        assert!((under - expected).abs() < 5.0 * deviation, "{under} of {draws}");
+    }
+
+    /// Checks that the first of the keys of a pull is the newer one in half of all mailboxes, and
+    /// that a mailbox's order stays.
+    #[test]
+    fn the_order_of_write_keys_does_not_tell_which_is_newer() {
+        let mut rng = ChaCha20Rng::from_seed([5; 32]);
+        let newer_first = |_: &u32| {
+            let own = OwnMailbox::generate(NodeNumber::new(1), &mut rng);
+            let [first, second] = own.accepted();
+            assert!(own.accepted()[0].fits(first) && !first.fits(second));
+            own.write_key.fits(first)
+        };
+        let count = (0..1_000).filter(newer_first).count();
+        // Five standard deviations are 79.
+        assert!((421..=579).contains(&count), "{count} of 1000");
     }
 }

@@ -236,7 +236,8 @@ impl<S: Suite> Courier<S> {
     ) -> Option<Built<S>> {
         let fragment = empty_fragment(rng);
         let message = fragment.message;
-        let letter = self.account.contact().letter(mailbox, fragment)?;
+        let mut letter = self.account.contact().letter(mailbox, fragment)?;
+        letter.mailbox.write_key = self.account.mailboxes.get(mailbox)?.loop_key(rng).clone();
         let mut built = self.store(view, letter, rng).ok()?;
         built.cargo = Cargo::Loop { mailbox, message, path: built.path.clone() };
         Some(built)

@@ -12,16 +12,16 @@ use crate::wire::{Malformed, Reader};
 
 /// Acknowledgements that one pull carries.
 pub const MAX_ACKS: usize = 8;
-/// Write keys that a mailbox accepts at once: of the current address version and the one before, of
-/// the contact cards handed out now and of those handed out before.
-pub const WRITE_KEYS: usize = 4;
+/// Write keys that a mailbox accepts at once, the current one and its predecessor, and that each
+/// pull names: always as many, so that their number tells nothing of the mailbox.
+pub const WRITE_KEYS: usize = 2;
 
 /// A pull that its relay has checked.
 pub struct Pull<S: Suite> {
     /// The mailbox that is pulled.
     pub mailbox: MailboxId,
-    /// The write keys that the mailbox accepts from now on.
-    pub write_keys: [Option<WriteKey>; WRITE_KEYS],
+    /// The write keys that the mailbox accepts from now on, all alike.
+    pub write_keys: [WriteKey; WRITE_KEYS],
     /// Envelopes that the owner has; at most [`MAX_ACKS`].
     pub acks: Vec<EnvelopeId>,
     /// The SURB for one answer.
@@ -38,8 +38,8 @@ pub struct PullRequest<'a, S: Suite> {
     pub relay: NodeNumber,
     /// The network's join key.
     pub join_key: &'a JoinKey,
-    /// The write keys that the mailbox is to accept.
-    pub write_keys: [Option<&'a WriteKey>; WRITE_KEYS],
+    /// The write keys that the mailbox is to accept, in an order that tells nothing.
+    pub write_keys: [&'a WriteKey; WRITE_KEYS],
     /// Envelopes that the owner has; at most [`MAX_ACKS`], more are left out.
     pub acks: &'a [EnvelopeId],
     /// The SURB for one answer.
@@ -47,9 +47,8 @@ pub struct PullRequest<'a, S: Suite> {
 }
 
 impl<S: Suite> PullRequest<'_, S> {
-    /// Encodes a whole body: kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 4
-    /// × 32 (zero: none), count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB,
-    /// signature 64.
+    /// Encodes a whole body: kind 2, version 1, 2 zeros, public key 32, join proof 16, write keys 2
+    /// × 32, count of acknowledgements u8, 3 zeros, acknowledgements 8 × 16, SURB, signature 64.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let public = self.key.0.public();
@@ -58,7 +57,7 @@ impl<S: Suite> PullRequest<'_, S> {
         body.extend_from_slice(public.as_bytes());
         body.extend_from_slice(&join_proof(self.join_key, &public, self.relay));
         for write_key in self.write_keys {
-            body.extend_from_slice(write_key.map_or(&[0; 32], |write_key| write_key.expose()));
+            body.extend_from_slice(write_key.expose());
         }
         body.push(u8::try_from(acks.len()).expect("at most eight"));
         body.resize(body.len() + 3 + MAX_ACKS * ACK_LEN, 0);
@@ -87,11 +86,7 @@ impl<S: Suite> Pull<S> {
         if !bool::from(join_proof(&context.join_key, &public, context.relay).ct_eq(&proof)) {
             return Err(InstructionError::Unauthorized);
         }
-        let mut write_key = || {
-            let bytes: [u8; 32] = reader.array()?;
-            Ok::<_, Malformed>((bytes != [0; 32]).then(|| WriteKey::new(bytes)))
-        };
-        let write_keys = [write_key()?, write_key()?, write_key()?, write_key()?];
+        let write_keys = [WriteKey::new(reader.array()?), WriteKey::new(reader.array()?)];
         let count = usize::from(reader.u8()?);
         reader.zeros::<3>()?;
         if count > MAX_ACKS {

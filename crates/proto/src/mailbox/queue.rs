@@ -15,7 +15,7 @@ pub(super) struct Mailbox<S: Suite> {
     surbs: VecDeque<Held<S>>,
     /// Envelopes, oldest first; at most [`Mailbox::room`].
     envelopes: VecDeque<Stored<S>>,
-    write_keys: [Option<WriteKey>; WRITE_KEYS],
+    write_keys: [WriteKey; WRITE_KEYS],
     last_pull: Time,
     /// Pulls that count towards room: at most [`MAX_CREDIT`], an eighth is lost per day.
     credit: u32,
@@ -53,11 +53,11 @@ pub struct MailboxCounts {
 }
 
 impl<S: Suite> Mailbox<S> {
-    pub(super) const fn new(now: Time) -> Self {
+    pub(super) const fn new(now: Time, write_keys: [WriteKey; WRITE_KEYS]) -> Self {
         Self {
             surbs: VecDeque::new(),
             envelopes: VecDeque::new(),
-            write_keys: [const { None }; WRITE_KEYS],
+            write_keys,
             last_pull: now,
             credit: 0,
             decayed: now,
@@ -82,9 +82,10 @@ impl<S: Suite> Mailbox<S> {
         before - self.envelopes.len()
     }
 
-    /// Tells whether the key fits and there is room; both are looked at in any case.
+    /// Tells whether the key fits and there is room. All write keys are looked at in any case, and
+    /// alike.
     pub(super) fn admits(&self, key: &WriteKey) -> bool {
-        let fits = self.write_keys.iter().flatten().fold(false, |fits, held| fits | held.fits(key));
+        let fits = self.write_keys.iter().fold(false, |fits, held| fits | held.fits(key));
         fits & (self.envelopes.len() < self.room())
     }
 

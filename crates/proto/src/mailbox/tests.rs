@@ -22,6 +22,7 @@ struct Stage {
     context: RelayContext,
     owner: MailboxKey,
     write_key: WriteKey,
+    predecessor: WriteKey,
     hop: HopSecretKey<Classic>,
     rng: ChaCha20Rng,
     now: Time,
@@ -40,6 +41,7 @@ fn stage(limits: MailboxLimits) -> Stage {
         },
         owner: MailboxKey::generate(&mut rng),
         write_key: WriteKey::generate(&mut rng),
+        predecessor: WriteKey::generate(&mut rng),
         hop: HopSecretKey::generate(Generation::new(1), &mut rng),
         rng,
         now: BEGIN,
@@ -57,7 +59,7 @@ impl Stage {
             network: &self.context.network,
             relay: self.context.relay,
             join_key: &self.context.join_key,
-            write_keys: [Some(&self.write_key), None, None, None],
+            write_keys: [&self.write_key, &self.predecessor],
             acks,
             surb: &surb,
         };
@@ -164,6 +166,7 @@ fn unknown_full_and_wrong_key_are_one_refusal() {
     assert_eq!(stage.store(1, &key), Err(Refusal::Refused), "unknown: it was never pulled");
     stage.pull(&[]);
     assert_eq!(stage.store(1, &WriteKey::new([3; 32])), Err(Refusal::Refused), "wrong key");
+    assert_eq!(stage.store(1, &WriteKey::new([0; 32])), Err(Refusal::Refused), "no key");
     let stored = (0..40).take_while(|fill| stage.store(*fill, &key).is_ok()).count();
     assert_eq!(stored, 16, "room before anything is earned");
     assert_eq!(stage.store(99, &key), Err(Refusal::Refused), "full");
@@ -172,6 +175,19 @@ fn unknown_full_and_wrong_key_are_one_refusal() {
     }
     assert_eq!(stage.store(99, &key), Ok(()), "a hundred pulls earn room for one more");
     assert_eq!(stage.store(98, &key), Err(Refusal::Refused));
+}
+
+#[test]
+fn both_write_keys_of_the_newest_pull_open_a_mailbox_and_no_older_ones() {
+    let mut stage = stage(MailboxLimits::default());
+    stage.pull(&[]);
+    let [first, second] = [&stage.write_key, &stage.predecessor].map(WriteKey::clone);
+    assert!(stage.store(1, &first).is_ok() && stage.store(2, &second).is_ok());
+    stage.predecessor = std::mem::replace(&mut stage.write_key, WriteKey::new([3; 32]));
+    assert_eq!(stage.store(3, &stage.write_key), Err(Refusal::Refused), "not told yet");
+    stage.pull(&[]);
+    assert!(stage.store(3, &stage.write_key).is_ok() && stage.store(4, &first).is_ok());
+    assert_eq!(stage.store(5, &second), Err(Refusal::Refused), "its time is over");
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::PrekeySecret;
-use rohrpost_proto::courier::{Account, Event};
+use rohrpost_proto::courier::{Account, Event, OwnMailbox};
 use rohrpost_proto::instruction::WriteKey;
 
-use crate::world::{START, World, account};
+use crate::world::{Carried, START, T, World, account};
 use crate::{SECOND, alice_and_bob, arrivals, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,6 +54,54 @@ fn another_mailbox_takes_the_place_of_a_lost_one() {
     assert!(relays.clone().any(|relay| relay == 2) && relays.clone().all(|relay| relay != 3));
 }
 
+/// Checks that a relay sees one class of stores: under each key that a mailbox accepts come loops,
+/// and under the same keys letters, of those who know the newest address and of those who do not.
+#[test]
+fn loops_come_under_every_write_key_and_letters_under_the_same() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let carol = world.client(91, 1, &[2, 4]);
+    let mut renewed = bobs();
+    let mut rng = ChaCha20Rng::from_seed([32; 32]);
+    for mailbox in &mut renewed.mailboxes {
+        mailbox.predecessor =
+            std::mem::replace(&mut mailbox.write_key, WriteKey::generate(&mut rng));
+    }
+    let keys = |own: &OwnMailbox| [own.write_key.clone(), own.predecessor.clone()];
+    let mailboxes: Vec<_> = renewed.mailboxes.iter().map(|own| (own.key.id(), keys(own))).collect();
+    world.couriers[bob].renew_account(renewed);
+    // Carol has the newest address, alice has not heard of it.
+    world.introduce(bob, carol);
+    let slots = 2_000;
+    let step = T * slots / 20;
+    for number in 0..20 {
+        world.run(START + step * number);
+        world.post(alice, bob, &format!("by the old key, {number}"));
+        world.post(carol, bob, &format!("by the new key, {number}"));
+    }
+    world.run(START + step * 20);
+    let count = |from: &[usize], key: usize| {
+        let fits = |carried: &&Carried| {
+            let own = mailboxes.iter().find(|(id, _)| *id == carried.mailbox);
+            own.is_some_and(|(_, keys)| keys[key].fits(&carried.store.write_key))
+        };
+        let stores = world.envelopes.iter().filter(fits);
+        stores.filter(|carried| carried.from.is_some_and(|sender| from.contains(&sender))).count()
+    };
+    let [current, predecessor] = [count(&[bob], 0), count(&[bob], 1)];
+    let all = current + predecessor;
+    // An eighth of all slots are loops, one in ten of them under the predecessor; five standard
+    // deviations either way.
+    assert!((175..=325).contains(&all), "{all} loops");
+    assert!((2..=49).contains(&predecessor), "{predecessor} of {all} loops");
+    assert!(count(&[carol], 0) >= 20 && count(&[carol], 1) == 0);
+    assert!(count(&[alice], 1) >= 20 && count(&[alice], 0) == 0);
+    // Nothing comes under any third key.
+    let to_bob =
+        world.envelopes.iter().filter(|one| mailboxes.iter().any(|own| own.0 == one.mailbox));
+    assert_eq!(to_bob.count(), count(&[alice, bob, carol], 0) + count(&[alice, bob, carol], 1));
+    assert_eq!(arrivals(&world, bob).len(), 40);
+}
+
 /// Checks that who knows the address version before is heard in the time that the version is given,
 /// and not after.
 #[test]
@@ -63,9 +111,8 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     let mut rng = ChaCha20Rng::from_seed([31; 32]);
     let roll = |mut account: Account, rng: &mut ChaCha20Rng, keep: bool| {
         for mailbox in &mut account.mailboxes {
-            let new = WriteKey::generate(rng);
-            let old = std::mem::replace(&mut mailbox.write_key, new);
-            mailbox.also = if keep { vec![old] } else { Vec::new() };
+            let old = std::mem::replace(&mut mailbox.write_key, WriteKey::generate(rng));
+            mailbox.predecessor = if keep { old } else { WriteKey::generate(rng) };
         }
         account.prekeys.insert(0, PrekeySecret::generate(rng));
         account

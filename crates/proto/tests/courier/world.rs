@@ -481,7 +481,7 @@ pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
         relay: NodeNumber::new(*relay),
         key: MailboxKey::generate(&mut rng),
         write_key: WriteKey::generate(&mut rng),
-        also: Vec::new(),
+        predecessor: WriteKey::generate(&mut rng),
     };
     let mailboxes = relays.iter().map(mailbox).collect();
     Account {

@@ -1,0 +1,151 @@
+//! Announcements: when contacts are told of a newer address.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rohrpost_client::Content;
+use rohrpost_packet::envelope::{KeyId, Kind};
+
+use super::world::{Client, DAY, Folder, HOUR, START, carry};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const CONTACTS: usize = 30;
+
+/// A client with many contacts, all of whom have heard of its address.
+fn popular(folder: &Folder) -> Client {
+    let alice = Client::new(folder, "alice");
+    for number in 0..CONTACTS {
+        let name = format!("contact-{number}");
+        let contact = Client::new(folder, &name);
+        alice.store.add_contact(&name, contact.card(START), START).unwrap();
+        carry(&alice, &contact, START);
+    }
+    alice
+}
+
+/// The contacts for whom addresses wait, which are then delivered.
+fn take_addresses(alice: &Client, now: Duration) -> Vec<KeyId> {
+    let outbox = alice.store.outbox().unwrap().into_iter();
+    let mut told = Vec::new();
+    for one in outbox.filter(|one| one.is_waiting() && !one.is_content()) {
+        told.push(one.to);
+        alice.store.settle(one.id, rohrpost_client::DeliveryStatus::Delivered, now).unwrap();
+    }
+    told
+}
+
+/// A minute of a client that is online, as the agent passes it.
+fn pass_minute(alice: &Client, now: Duration) -> Vec<KeyId> {
+    alice.store.roll(now).unwrap();
+    alice.store.announce(1, now).unwrap();
+    take_addresses(alice, now)
+}
+
+/// Checks what a relay of all mailboxes could see over four weeks of office hours: after each roll,
+/// and after each morning's start, hardly any contact gets a letter; all hear of an address within
+/// two days of work.
+#[test]
+fn contacts_hear_of_a_new_address_at_times_spread_over_many_hours() {
+    let folder = Folder::new("office-hours");
+    let mut alice = popular(&folder);
+    let (mut at_start, mut starts) = (0, 0);
+    let mut per_minute: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut last_told: BTreeMap<[u8; 32], u32> = BTreeMap::new();
+    let mut workdays = 0;
+    for day in (1..29_u32).filter(|day| day % 7 < 5) {
+        let morning = START + DAY * day;
+        workdays += 1;
+        starts += 1;
+        alice = alice.reopen();
+        // The link comes up: the prekey is a day old.
+        assert!(alice.store.roll(morning).unwrap());
+        assert!(!alice.store.announce(0, morning).unwrap(), "nothing leaves with the roll");
+        for minute in 1..=8 * 60 {
+            let now = morning + MINUTE * minute;
+            let told = pass_minute(&alice, now);
+            at_start += if minute <= 1 { told.len() } else { 0 };
+            *per_minute.entry(now.as_secs()).or_default() += told.len();
+            for key in told {
+                last_told.insert(*key.as_bytes(), workdays);
+            }
+        }
+        assert!(
+            workdays < 3
+                || last_told.values().filter(|told| workdays - **told < 2).count() == CONTACTS,
+            "somebody has not been told for two days of work"
+        );
+    }
+    // Each start has some thirty contacts to tell in 720 minutes: two dozen expected minutes with
+    // a letter among the first of twenty starts are one or two letters.
+    assert!(at_start <= 8, "{at_start} letters in the first minutes of {starts} starts");
+    let most = per_minute.values().max().unwrap();
+    assert!(*most <= 5, "{most} contacts in one minute");
+    let all: usize = per_minute.values().sum();
+    assert!(all >= CONTACTS * 10, "{all} letters in all");
+}
+
+#[test]
+fn a_restart_does_not_draw_anew() {
+    let folder = Folder::new("not-anew");
+    let mut alice = popular(&folder);
+    alice.store.roll(START + DAY).unwrap();
+    // Restarts each minute: were times drawn at each start, the last contact would wait for days.
+    let mut told = 0;
+    for minute in 1..=12 * 60 {
+        if minute % 20 == 0 {
+            alice = alice.reopen();
+        }
+        let now = START + DAY + MINUTE * minute;
+        alice.store.announce(1, now).unwrap();
+        told += take_addresses(&alice, now).len();
+    }
+    assert_eq!(told, CONTACTS);
+    assert!(!alice.store.announce(1, START + DAY * 2).unwrap());
+}
+
+#[test]
+fn hours_without_a_link_do_not_count() {
+    let folder = Folder::new("do-not-count");
+    let alice = popular(&folder);
+    alice.store.roll(START + DAY).unwrap();
+    // The machine was off for two days. All would be due at once by the clock on the wall.
+    let back = START + DAY * 3;
+    alice.store.roll(back).unwrap();
+    let at_once = pass_minute(&alice, back + MINUTE).len();
+    assert!(at_once <= 4, "{at_once} contacts in the first minute");
+    let told: usize = (2..=12 * 60).map(|it| pass_minute(&alice, back + MINUTE * it).len()).sum();
+    assert_eq!(told + at_once, CONTACTS);
+}
+
+#[test]
+fn a_client_that_is_hardly_ever_online_tells_its_contacts_all_the_same() {
+    let folder = Folder::new("hardly-ever");
+    let alice = popular(&folder);
+    let mut told = Vec::new();
+    // A command a day, of some seconds.
+    for day in 1..=8 {
+        let now = START + DAY * day;
+        alice.store.roll(now).unwrap();
+        alice.store.announce(0, now).unwrap();
+        told.push(take_addresses(&alice, now).len());
+    }
+    assert_eq!(told.iter().sum::<usize>(), CONTACTS, "{told:?}");
+    assert_eq!(told[..4], [0; 4]);
+}
+
+#[test]
+fn an_address_rides_on_a_message_that_goes_there_anyway() {
+    let folder = Folder::new("rides");
+    let [alice, bob] = Client::pair(&folder);
+    let now = START + DAY;
+    alice.store.roll(now).unwrap();
+    let address = alice.store.announce_to("bob", now).unwrap().unwrap();
+    let text = alice.store.accept("bob", &Content::text("hello"), DAY, now).unwrap();
+    let waiting = alice.waiting(bob.key());
+    assert!(waiting[0].id == address.id && waiting[0].kind == Kind::Address);
+    assert!(waiting.len() == 2 && waiting[1].id == text.id);
+    assert!(alice.store.announce_to("bob", now).unwrap().is_none(), "once");
+    for hour in 1..24 {
+        assert!(!alice.store.announce(60, now + HOUR * hour).unwrap());
+    }
+}
