@@ -1,28 +1,29 @@
-//! The mix's own cover: virtual clients that pull mailboxes of their own, like any client.
-//!
-//! There is one virtual client at least, and as many more as keep the packets that come in, not
-//! counting the busiest single operator's share, at the roster's floor. The number is looked at
-//! every ten seconds.
+//! The mix's own cover: drop cover in its own pool, and a virtual client that pulls mailboxes of
+//! its own, like any client; and the mix's watch over itself, which doubles the cover for a while
+//! when somebody attacks the pool.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
-use rohrpost_node::{Handle, Inflow, LinkCounts, Metrics, Node, Work};
+use rohrpost_node::{Event as LogEvent, Handle, Log, Metrics, Node, Work};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig, Departure, Event};
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::directory::view::View;
+use rohrpost_proto::frame::OutgoingFrame;
+use rohrpost_proto::mix::cover::DropCover;
+use rohrpost_proto::mix::inflow::{FreshInflow, InflowCounts};
+use rohrpost_proto::mix::watch::{Alarm, LoopFate, Watch};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
 use crate::job::{CoverJob, MixJob};
 use crate::metrics::MixMetrics;
 
-/// The virtual clients of a mix.
+/// The cover of a mix, and its watch.
 pub(crate) struct Cover<S: Suite> {
     attachment: Attachment,
     own: RosterNode,
@@ -30,60 +31,58 @@ pub(crate) struct Cover<S: Suite> {
     join_key: JoinKey,
     mixers: Vec<Handle<MixJob<S>>>,
     turn: usize,
-    clients: Vec<Courier<S>>,
+    /// The virtual client; none before the first view.
+    client: Option<Courier<S>>,
     view: Option<Arc<View<S>>>,
-    inflow: Arc<Inflow>,
-    before: LinkCounts,
+    drops: DropCover,
+    watch: Watch,
+    inflow: Arc<FreshInflow>,
+    /// What had come in when the rate of the drop cover was set last.
+    before: InflowCounts,
     adjust: Time,
+    log: Log,
     metrics: Arc<Metrics>,
     own_metrics: MixMetrics,
 }
 
 impl<S: Suite> Cover<S> {
-    pub(crate) fn new(node: &Node<S>, layer: usize, mixers: Vec<Handle<MixJob<S>>>) -> Self {
+    pub(crate) fn new(
+        node: &Node<S>,
+        layer: usize,
+        mixers: Vec<Handle<MixJob<S>>>,
+        inflow: Arc<FreshInflow>,
+    ) -> Self {
         let number: NodeNumber = node.prepared.node.number;
+        let roster = &node.prepared.roster;
+        let now = node.clock.now();
         Self {
             attachment: Attachment::Mix { number, layer },
             own: node.prepared.node.clone(),
-            roster: Arc::clone(&node.prepared.roster),
             join_key: node.prepared.trust.join_key().clone(),
             mixers,
             turn: 0,
-            clients: Vec::new(),
+            client: None,
             view: None,
-            inflow: Arc::clone(&node.inflow),
-            before: BTreeMap::new(),
-            adjust: node.clock.now() + ADJUST,
+            drops: DropCover::new(now, roster, layer),
+            watch: Watch::new(now, roster, layer),
+            inflow,
+            before: InflowCounts::default(),
+            adjust: now + ADJUST,
+            roster: Arc::clone(roster),
+            log: node.log.clone(),
             metrics: Arc::clone(&node.metrics),
             own_metrics: MixMetrics::of_node(),
         }
     }
 
-    /// Brings the number of virtual clients to what the floor asks for.
+    /// Sets the rate of the drop cover by what has come in since it was set last.
     fn adjust(&mut self, now: Time) {
-        let counts = self.inflow.by_operator();
-        let since: Vec<u64> = counts
-            .iter()
-            .map(|(operator, count)| count - self.before.get(operator).unwrap_or(&0))
-            .collect();
+        let counts = self.inflow.counts();
+        let came = counts.since(&self.before);
         self.before = counts;
-        let busiest = since.iter().max().copied().unwrap_or(0);
-        let others = (since.iter().sum::<u64>() - busiest) / ADJUST.as_secs();
-        let traffic = &self.roster.traffic;
-        let slot = u64::try_from(traffic.slot.as_millis()).unwrap_or(u64::MAX);
-        let per_client = 1000_u64.div_ceil(slot.max(1));
-        let floor = u64::from(traffic.cover_floor);
-        self.resize(now, steer(self.clients.len(), others, floor, per_client));
+        let doubled = self.watch.is_alarmed(now);
+        self.drops.handle_inflow(now, &came, ADJUST, doubled, &mut rand::rng());
         self.adjust = now + ADJUST;
-    }
-
-    fn resize(&mut self, now: Time, wanted: usize) {
-        self.clients.truncate(wanted);
-        while self.clients.len() < wanted {
-            let client = self.client(now);
-            self.clients.push(client);
-        }
-        self.own_metrics.virtual_clients.set(f64::from(u32::try_from(wanted).unwrap_or(u32::MAX)));
     }
 
     fn client(&self, now: Time) -> Courier<S> {
@@ -113,12 +112,36 @@ impl<S: Suite> Cover<S> {
         client
     }
 
-    fn count(&self, event: &Event) {
-        match event {
-            Event::LoopSent => self.own_metrics.loops_sent.increment(1),
-            Event::LoopReturned { .. } => self.own_metrics.loops_returned.increment(1),
-            Event::LoopLost => self.own_metrics.loops_lost.increment(1),
-            _ => {}
+    /// Takes what the virtual client tells: the fate of its loops.
+    fn take_events(&mut self, now: Time) {
+        while let Some(event) = self.client.as_mut().and_then(Courier::poll_event) {
+            match event {
+                Event::LoopSent => self.own_metrics.loops_sent.increment(1),
+                Event::LoopReturned { .. } => self.own_metrics.loops_returned.increment(1),
+                Event::LoopLost => self.own_metrics.loops_lost.increment(1),
+                _ => {}
+            }
+            let Some(fate) = LoopFate::of(&event) else { continue };
+            if fate == LoopFate::Failed && !matches!(event, Event::LoopLost) {
+                self.own_metrics.loops_late.increment(1);
+            }
+            let alarm = self.watch.handle_loop(now, fate);
+            self.tell(alarm);
+        }
+    }
+
+    fn tell(&self, alarm: Option<Alarm>) {
+        if let Some(alarm) = alarm {
+            MixMetrics::alarm(alarm);
+            self.log.write(&LogEvent::Alarm(alarm));
+        }
+    }
+
+    /// Puts a packet into the pool of one of the mixers, in turns.
+    fn insert(&mut self, due: Time, outgoing: OutgoingFrame<S>) {
+        self.turn = (self.turn + 1) % self.mixers.len();
+        if self.mixers[self.turn].try_send(MixJob::Own(due, outgoing)).is_err() {
+            self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
         }
     }
 }
@@ -129,104 +152,52 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => {
-                self.clients
-                    .iter_mut()
-                    .for_each(|client| client.handle_view(now, Arc::clone(&view)));
-                self.view = Some(view);
-                if self.clients.is_empty() {
-                    self.resize(now, 1);
+                self.view = Some(Arc::clone(&view));
+                match &mut self.client {
+                    Some(client) => client.handle_view(now, view),
+                    None => self.client = Some(self.client(now)),
                 }
             }
             CoverJob::Reply(id, payload) => {
-                let Some(index) = self.clients.iter().position(|client| client.expects(id)) else {
-                    return;
-                };
-                self.clients[index].handle_reply(now, id, payload);
-                while let Some(event) = self.clients[index].poll_event() {
-                    self.count(&event);
+                if let Some(client) = &mut self.client {
+                    client.handle_reply(now, id, payload);
                 }
+                self.take_events(now);
             }
         }
     }
 
     fn due(&self) -> Option<Time> {
-        let slots = self.clients.iter().map(Courier::poll_timeout);
-        slots.chain([self.adjust]).min()
+        let slot = self.client.as_ref().map(Courier::poll_timeout);
+        let drops = self.drops.poll_timeout();
+        let others = [self.adjust, self.watch.poll_timeout()];
+        slot.into_iter().chain(drops).chain(others).min()
     }
 
     fn run_due(&mut self, now: Time) {
-        if now >= self.adjust && self.view.is_some() {
+        if now >= self.adjust {
             self.adjust(now);
-        } else if now >= self.adjust {
-            self.adjust = now + ADJUST;
         }
-        for index in 0..self.clients.len() {
-            let departure = self.clients[index].handle_timeout(now);
-            if let Some(Departure::Packet { due, outgoing }) = departure {
-                self.turn = (self.turn + 1) % self.mixers.len();
-                if self.mixers[self.turn].try_send(MixJob::Own(due, outgoing)).is_err() {
-                    self.metrics.drop_packet(rohrpost_proto::hop::Refusal::Overload);
-                }
-            }
-            self.clients[index].prepare(now);
-            while let Some(event) = self.clients[index].poll_event() {
-                self.count(&event);
-            }
+        if now >= self.watch.poll_timeout() {
+            let alarm = self.watch.handle_inflow(now, self.inflow.counts());
+            self.tell(alarm);
         }
+        let view = self.view.clone();
+        if let Some(packet) = self.drops.handle_timeout(now, view.as_deref(), &mut rand::rng()) {
+            self.insert(packet.due, packet.outgoing);
+        }
+        let departure = self.client.as_mut().and_then(|client| client.handle_timeout(now));
+        if let Some(Departure::Packet { due, outgoing }) = departure {
+            self.insert(due, outgoing);
+        }
+        if let Some(client) = &mut self.client {
+            client.prepare(now);
+        }
+        self.take_events(now);
     }
 }
 
-/// The next number of virtual clients, when `others` packets a second come in and each client adds
-/// about `per_client`.
-///
-/// The packets that come in contain those that the present clients bring, so the number is moved,
-/// not computed anew: by half of what is missing, for the other mixes move as well, and not at all
-/// between the floor and a quarter above it.
-fn steer(clients: usize, others: u64, floor: u64, per_client: u64) -> usize {
-    let step = |difference: u64| usize::try_from(difference / (2 * per_client)).unwrap_or(MOST);
-    let wanted = if others < floor {
-        clients.saturating_add(step(floor - others).max(1))
-    } else if others > floor + floor / 4 {
-        clients.saturating_sub(step(others - floor))
-    } else {
-        clients
-    };
-    wanted.clamp(1, MOST)
-}
-
+/// Time between two settings of the drop cover's rate.
 const ADJUST: Duration = Duration::from_secs(10);
-/// Bound of virtual clients; each costs about 1 % of a core at the default rates.
-const MOST: usize = 64;
 /// Answers that wait for the cover's thread.
 pub(crate) const BOUND: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A client may bring its mix fewer packets than it sends (its answers alone), or more (those
-    /// of the other mixes' clients, which are moved at the same time).
-    #[test]
-    fn the_inflow_reaches_the_floor_and_stays_there() {
-        for brought in [2, 3, 4, 6, 8] {
-            let mut clients = 1;
-            let inflow = |clients: usize| 2 + brought * u64::try_from(clients).unwrap();
-            for _ in 0..30 {
-                clients = steer(clients, inflow(clients), 50, 4);
-            }
-            let settled = clients;
-            for _ in 0..10 {
-                clients = steer(clients, inflow(clients), 50, 4);
-                assert_eq!(clients, settled, "oscillates when a client brings {brought}");
-            }
-            assert!(inflow(clients) >= 50, "below the floor at {brought}");
-        }
-    }
-
-    #[test]
-    fn a_busy_mix_keeps_one_client_and_no_mix_more_than_the_bound() {
-        assert_eq!(steer(1, 10_000, 50, 4), 1);
-        assert_eq!(steer(40, 10_000, 50, 4), 1);
-        assert_eq!(steer(MOST, 0, 1_000_000, 4), MOST);
-    }
-}

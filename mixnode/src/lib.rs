@@ -15,6 +15,7 @@ use rohrpost_node::{
     Admission, Duty, Intake, Node, NodeError, Prepared, Program, Tasks, queue, serve, spawn,
 };
 use rohrpost_packet::{HOPS, Suite};
+use rohrpost_proto::mix::inflow::FreshInflow;
 use serde_json::{Value, json};
 
 use cover::Cover;
@@ -51,14 +52,16 @@ impl Program for Mixnode {
         // The cover needs the mixers and they the cover; the cover's queue is made first.
         let (cover, cover_jobs) = queue(cover::BOUND);
         let stages = Arc::new(StageTotals::default());
+        let inflow = Arc::new(FreshInflow::new(links));
         let mixers = (0..limits.workers)
             .map(|_| {
                 let pool = own.pool_of_worker(limits.workers);
-                let mixer = Mixer::new(&node, layer, pool, cover.clone(), Arc::clone(&stages));
+                let (inflow, stages) = (Arc::clone(&inflow), Arc::clone(&stages));
+                let mixer = Mixer::new(&node, layer, pool, cover.clone(), inflow, stages);
                 spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let keeper = Cover::new(&node, layer, mixers.clone());
+        let keeper = Cover::new(&node, layer, mixers.clone(), inflow);
         serve("cover", node.clock, cover_jobs, keeper, &mut tasks)?;
         node.serve(inspection(&node, stages), &mut tasks);
         let intake = Intake::new(&node, mixers, MixJob::Frame, Admission::Packets);

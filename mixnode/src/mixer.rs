@@ -7,6 +7,7 @@ use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::mix::Mix;
+use rohrpost_proto::mix::inflow::FreshInflow;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
@@ -29,10 +30,12 @@ impl<S: Suite> Mixer<S> {
         layer: usize,
         pool: usize,
         cover: Handle<CoverJob<S>>,
+        inflow: Arc<FreshInflow>,
         stages: Arc<StageTotals>,
     ) -> Self {
+        let mix = Mix::new(Arc::clone(&node.hop), &node.prepared.roster, layer, pool);
         Self {
-            mix: Mix::new(Arc::clone(&node.hop), &node.prepared.roster, layer, pool),
+            mix: mix.with_inflow(inflow),
             outboxes: Arc::clone(&node.outboxes),
             metrics: Arc::clone(&node.metrics),
             cover,

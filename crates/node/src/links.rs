@@ -25,7 +25,7 @@ struct Outbox {
     sent: AtomicU64,
 }
 
-/// Counts of packets or bytes by the name of a neighbour or operator.
+/// Counts of packets or bytes by the name of a neighbour.
 pub type LinkCounts = BTreeMap<String, u64>;
 
 impl Outboxes {
@@ -73,23 +73,21 @@ impl Outboxes {
     }
 }
 
-/// Counters of the packets that came in, by the node that sent them.
+/// Counters of the packets that came in, by the node that sent them, checked or not.
 pub struct Inflow {
-    links: BTreeMap<NodeNumber, (String, String, AtomicU64)>,
+    links: BTreeMap<NodeNumber, (String, AtomicU64)>,
 }
 
 impl Inflow {
     /// Counters for these nodes, all zero.
     pub fn new<'a>(predecessors: impl Iterator<Item = &'a RosterNode>) -> Self {
-        let link = |node: &RosterNode| {
-            (node.number, (node.name.clone(), node.operator.clone(), AtomicU64::new(0)))
-        };
+        let link = |node: &RosterNode| (node.number, (node.name.clone(), AtomicU64::new(0)));
         Self { links: predecessors.map(link).collect() }
     }
 
     /// Counts a packet that came in from this node.
     pub fn count(&self, from: NodeNumber) {
-        if let Some((_, _, count)) = self.links.get(&from) {
+        if let Some((_, count)) = self.links.get(&from) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -97,19 +95,8 @@ impl Inflow {
     /// Packets so far, by neighbour.
     #[must_use]
     pub fn by_link(&self) -> LinkCounts {
-        let count = |(name, _, count): &(String, String, AtomicU64)| {
-            (name.clone(), count.load(Ordering::Relaxed))
-        };
+        let count =
+            |(name, count): &(String, AtomicU64)| (name.clone(), count.load(Ordering::Relaxed));
         self.links.values().map(count).collect()
-    }
-
-    /// Packets so far, by operator of the neighbour.
-    #[must_use]
-    pub fn by_operator(&self) -> LinkCounts {
-        let mut counts = LinkCounts::new();
-        for (_, operator, count) in self.links.values() {
-            *counts.entry(operator.clone()).or_default() += count.load(Ordering::Relaxed);
-        }
-        counts
     }
 }

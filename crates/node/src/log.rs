@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use rohrpost_network::unix_now;
+use rohrpost_proto::mix::watch::Alarm;
 
 /// An event worth a line.
 pub enum Event<'a> {
@@ -50,6 +51,8 @@ pub enum Event<'a> {
     NodeLeft(&'a str),
     /// The packet key was changed.
     KeyChanged,
+    /// A mix has noticed an attack on its pool.
+    Alarm(Alarm),
     /// The process has been told to stop.
     Stopping,
 }
@@ -101,6 +104,7 @@ impl Event<'_> {
                 format!("{node} was not heard of and has left the document; no path uses it")
             }
             Self::KeyChanged => "new packet key".into(),
+            Self::Alarm(alarm) => format!("alarm: {}; own cover is doubled", alarm.meaning()),
             Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),
         }
     }

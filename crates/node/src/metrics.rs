@@ -116,9 +116,11 @@ const LATENESS_BUCKETS: &[f64] = &[
 
 #[cfg(test)]
 mod tests {
+    use rohrpost_proto::mix::watch::Alarm;
+
     use super::*;
     use crate::series::{
-        LOOPS_LOST, LOOPS_RETURNED, LOOPS_SENT, MAILBOXES, SESSIONS, VIRTUAL_CLIENTS,
+        ALARMS, LOOPS_LATE, LOOPS_LOST, LOOPS_RETURNED, LOOPS_SENT, MAILBOXES, SESSIONS,
     };
 
     #[test]
@@ -130,8 +132,12 @@ mod tests {
                 format!("rohrpost_packets_dropped_total{{reason=\"{}\"}} 0", reason.as_str());
             assert!(text.contains(&series), "{series} is missing");
         }
-        for name in [SESSIONS, MAILBOXES, VIRTUAL_CLIENTS, LOOPS_SENT, LOOPS_RETURNED, LOOPS_LOST] {
+        for name in [SESSIONS, MAILBOXES, LOOPS_SENT, LOOPS_RETURNED, LOOPS_LATE, LOOPS_LOST] {
             assert!(text.contains(&format!("\n{name} 0\n")), "{name} is missing");
+        }
+        for alarm in Alarm::ALL {
+            let series = format!("{ALARMS}{{alarm=\"{}\"}} 0", alarm.as_str());
+            assert!(text.contains(&series), "{series} is missing");
         }
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let name = line.split(['{', ' ']).next().unwrap();

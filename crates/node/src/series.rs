@@ -3,9 +3,8 @@
 //! for the crate of that role.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use rohrpost_proto::mix::watch::Alarm;
 
-/// Gauge of a mix: virtual clients of its cover.
-pub const VIRTUAL_CLIENTS: &str = "rohrpost_virtual_clients";
 /// Gauge of a relay: sessions of clients, rounded up to a power of two.
 pub const SESSIONS: &str = "rohrpost_sessions";
 /// Gauge of a relay: mailboxes, rounded up to a power of two.
@@ -17,13 +16,21 @@ pub const LOOPS_RETURNED: &str = "rohrpost_loops_returned_total";
 /// Counter of a mix: own loops that did not come back within a minute.
 pub const LOOPS_LOST: &str = "rohrpost_loops_lost_total";
 
+/// Counter of a mix: own loops that came back late.
+pub const LOOPS_LATE: &str = "rohrpost_loops_late_total";
+/// Counter of a mix: attacks that it has noticed, by kind.
+pub const ALARMS: &str = "rohrpost_mix_alarms_total";
+
 /// Registers the series of one role at zero.
 pub(crate) fn register_role_series() {
-    for name in [VIRTUAL_CLIENTS, SESSIONS, MAILBOXES] {
+    for name in [SESSIONS, MAILBOXES] {
         let _ = gauge!(name);
     }
-    for name in [LOOPS_SENT, LOOPS_RETURNED, LOOPS_LOST] {
+    for name in [LOOPS_SENT, LOOPS_RETURNED, LOOPS_LATE, LOOPS_LOST] {
         let _ = counter!(name);
+    }
+    for alarm in Alarm::ALL {
+        let _ = counter!(ALARMS, "alarm" => alarm.as_str());
     }
 }
 
@@ -40,7 +47,6 @@ pub(crate) fn describe() {
         ("rohrpost_document_number", "Number of the newest document."),
         ("rohrpost_document_nodes", "Nodes in the newest document."),
         ("rohrpost_document_age_seconds", "Age of the newest document; zero before the first."),
-        (VIRTUAL_CLIENTS, "Virtual clients that keep this mix's cover."),
         (SESSIONS, "Sessions of this relay, rounded up to a power of two."),
         (MAILBOXES, "Mailboxes of this relay, rounded up to a power of two."),
         ("rohrpost_replay_fill_ratio", "Fill of the replay set of the newest key."),
@@ -59,6 +65,8 @@ pub(crate) fn describe() {
         ),
         (LOOPS_SENT, "Own loops that left."),
         (LOOPS_RETURNED, "Own loops that came back."),
+        (LOOPS_LATE, "Own loops that came back late."),
+        (ALARMS, "Attacks on the pool that this mix has noticed, by kind."),
         (LOOPS_LOST, "Own loops that did not come back within a minute."),
     ];
     for (name, help) in counters {

@@ -5,7 +5,11 @@
 //! gives nothing. Time must not go backwards. Each worker of a node owns one; they share the
 //! [`Hop`].
 
+pub mod cover;
+pub mod inflow;
+mod operators;
 pub mod pool;
+pub mod watch;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use crate::hop::{Hop, Probe, Refusal, Stage};
 use crate::replay::Ingress;
 use crate::time::Time;
 use crate::weakness::Weakness;
+use inflow::FreshInflow;
 use pool::{Pool, Source};
 
 /// A whole mix, or one worker's share of it.
@@ -30,6 +35,7 @@ pub struct Mix<S: Suite> {
     /// stayed for longer would fill the pool for somebody who wants others' packets shed.
     longest: Duration,
     pool: Pool<S>,
+    inflow: Arc<FreshInflow>,
     /// Own loops that came back, for the virtual clients; at most [`LOOP_BOUND`], newest shed.
     loops: VecDeque<(ReplyId, Box<[u8]>)>,
 }
@@ -50,7 +56,16 @@ impl<S: Suite> Mix<S> {
         let successors = roster.successors(Role::Mix { layer });
         let successors = successors.map(|node| node.number).collect();
         let longest = longest(roster.traffic.mix_delay);
-        Self { hop, successors, longest, pool: Pool::new(bound, links), loops: VecDeque::new() }
+        let pool = Pool::new(bound, links);
+        let inflow = Arc::new(FreshInflow::new(links));
+        Self { hop, successors, longest, pool, inflow, loops: VecDeque::new() }
+    }
+
+    /// Counts what comes in by counters that this worker shares with others.
+    #[must_use]
+    pub fn with_inflow(mut self, inflow: Arc<FreshInflow>) -> Self {
+        self.inflow = inflow;
+        self
     }
 
     /// Takes a frame off a packet link.
@@ -86,8 +101,12 @@ impl<S: Suite> Mix<S> {
                 probe.done(Stage::Payload);
                 let frame = Frame { generation: route.next_generation, packet };
                 let outgoing = OutgoingFrame { to: route.next, frame };
-                let due = now + route.delay.duration();
-                let kept = self.pool.insert(due, Source::Link(from), outgoing);
+                let delay = route.delay.duration();
+                let kept = self.pool.insert(now + delay, Source::Link(from), outgoing);
+                match kept {
+                    Ok(()) => self.inflow.count_taken(from, delay),
+                    Err(_) => self.inflow.count_shed(),
+                }
                 probe.done(Stage::Pool);
                 kept
             }
@@ -136,6 +155,12 @@ impl<S: Suite> Mix<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.pool.next_due()
+    }
+
+    /// Counters of what has come in.
+    #[must_use]
+    pub const fn inflow(&self) -> &Arc<FreshInflow> {
+        &self.inflow
     }
 
     /// Number of packets that wait.

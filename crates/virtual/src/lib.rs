@@ -19,6 +19,7 @@ mod shelf;
 mod skew;
 mod toy;
 mod trace;
+mod watched_mix;
 mod world;
 
 pub use build::BuildTime;
@@ -32,4 +33,5 @@ pub use setup::{Bounds, Setup, seeds, seeds_or};
 pub use skew::Skew;
 pub use toy::Toy;
 pub use trace::Passage;
+pub use watched_mix::{Attack, Scene, WatchedMix};
 pub use world::{ClientEvent, Tally, World};

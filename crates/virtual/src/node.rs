@@ -19,6 +19,7 @@ use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::mix::Mix;
+use rohrpost_proto::mix::watch::Watch;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
@@ -57,6 +58,7 @@ pub(crate) enum Duty<S: Suite> {
 
 pub(crate) struct MixDuty<S: Suite> {
     pub(crate) mix: Mix<S>,
+    pub(crate) watch: Watch,
     pub(crate) cover: Courier<S>,
     /// Number of the newest network document, of whichever relay.
     pub(crate) document: u64,
@@ -93,6 +95,7 @@ impl<S: Suite> Node<S> {
         let duty = match node.role {
             Role::Mix { layer } => Duty::Mix(Box::new(MixDuty {
                 mix: Mix::new(Arc::clone(&hop), roster, layer, setup.bounds.pool),
+                watch: Watch::new(now, roster, layer),
                 cover: cover(now, node, layer, roster, trust, &mut rng),
                 document: 0,
             })),

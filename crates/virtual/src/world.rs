@@ -56,6 +56,7 @@ impl<S: Suite> World<S> {
             capture: false,
             events: Vec::new(),
             cover: Vec::new(),
+            alarms: Vec::new(),
             passages: Vec::new(),
             lost: BTreeMap::new(),
             tally: Tally::default(),

@@ -302,7 +302,6 @@ fn node_json(node: &Watched, look: Option<&Look>, seconds: f64) -> Value {
         "resident_bytes": look.usage.resident,
         "lateness_ms": late.map(late_json),
         "dropped": look.dropped,
-        "virtual_clients": look.virtual_clients,
     })
 }
 

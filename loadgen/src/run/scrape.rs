@@ -31,7 +31,6 @@ pub(crate) struct Look {
     pub(crate) dropped: BTreeMap<String, u64>,
     /// Lateness of departures in seconds.
     pub(crate) lateness: Histogram,
-    pub(crate) virtual_clients: f64,
 }
 
 impl Watched {
@@ -58,11 +57,10 @@ impl Look {
             sent: value("rohrpost_packets_sent_total"),
             dropped: page.dropped(),
             lateness: page.lateness(),
-            virtual_clients: value("rohrpost_virtual_clients"),
         }
     }
 
-    /// Events since an earlier look; gauges are as they are now.
+    /// Events since an earlier look.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             usage: self.usage.since(earlier.usage),
@@ -70,7 +68,6 @@ impl Look {
             sent: self.sent - earlier.sent,
             dropped: risen(&self.dropped, &earlier.dropped),
             lateness: self.lateness.since(&earlier.lateness),
-            virtual_clients: self.virtual_clients,
         }
     }
 }

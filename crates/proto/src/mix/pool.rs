@@ -145,12 +145,6 @@ impl<S: Suite> Pool<S> {
         self.waiting
     }
 
-    /// Tells whether some link holds all the places that it may.
-    #[must_use]
-    pub fn has_full_link(&self) -> bool {
-        self.shares.has_full_link()
-    }
-
     /// Tells whether no packet waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

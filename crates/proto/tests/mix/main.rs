@@ -158,3 +158,28 @@ fn a_flooding_neighbour_leaves_the_others_their_places() {
     assert!((0..20).all(|_| scene.send(honest, longest).is_ok()));
     assert!((0..20).all(|_| scene.insert_own().is_ok()));
 }
+
+/// Checks that a mix counts as traffic of others only what it forwards: not garbage, not copies, not
+/// what its link has no place for.
+#[test]
+fn only_fresh_packets_that_are_forwarded_count_as_inflow() {
+    let mut scene = Scene::new(160);
+    let (honest, hostile) = (LINK, Ingress::new(1));
+    let usual = Duration::from_millis(200);
+    let frame = scene.build(usual);
+    for _ in 0..3 {
+        let _ = scene.mix.handle_frame(NOW, honest, copy(&frame));
+    }
+    for seed in 0..50 {
+        let generation = frame.generation;
+        let garbage = Frame { generation, packet: Packet::random(&mut rng(seed)) };
+        assert!(scene.mix.handle_frame(NOW, hostile, garbage).is_err());
+        assert!(scene.send(hostile, scene.longest + usual).is_err());
+    }
+    let counts = scene.mix.inflow().counts();
+    assert_eq!((counts.links, counts.delays, counts.shed), (vec![1, 0, 0], usual, 0));
+    let taken = (0..100).filter(|_| scene.send(hostile, usual).is_ok()).count();
+    let counts = scene.mix.inflow().counts();
+    assert_eq!((counts.links[1], counts.shed), (64, 36));
+    assert_eq!(taken, 64);
+}

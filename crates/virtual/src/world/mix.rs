@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Departure;
+use rohrpost_proto::mix::watch::LoopFate;
 use rohrpost_proto::time::Time;
 
 use super::schedule::Happening;
@@ -22,7 +23,7 @@ impl<S: Suite> World<S> {
             return;
         };
         let (skew, local) = (*skew, skew.read(self.now));
-        let MixDuty { mix, cover, .. } = &mut **duty;
+        let MixDuty { mix, watch, cover, .. } = &mut **duty;
         while let Some((id, payload)) = mix.poll_loop() {
             cover.handle_reply(local, id, payload);
         }
@@ -31,9 +32,15 @@ impl<S: Suite> World<S> {
         }
         cover.prepare(local);
         let events: Vec<_> = std::iter::from_fn(|| cover.poll_event()).collect();
+        let seen = watch.handle_inflow(local, mix.inflow().counts());
+        let fates: Vec<_> = events.iter().filter_map(LoopFate::of).collect();
+        let failing = fates.into_iter().filter_map(|fate| watch.handle_loop(local, fate));
+        let alarms: Vec<_> = seen.into_iter().chain(failing).collect();
         let leaving: Vec<_> =
             std::iter::from_fn(|| mix.poll_transmit(local)).map(|left| left.outgoing).collect();
         let next = mix.poll_timeout().into_iter().chain([cover.poll_timeout()]).min();
+        let next = next.into_iter().chain([watch.poll_timeout()]).min();
+        self.alarms.extend(alarms.into_iter().map(|alarm| (self.now, number, alarm)));
         if self.setup.memory == Memory::Everything {
             self.cover.extend(events.into_iter().map(|event| (number, event)));
         }

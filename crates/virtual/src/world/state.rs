@@ -10,6 +10,7 @@ use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::OutgoingFrame;
+use rohrpost_proto::mix::watch::Alarm;
 use rohrpost_proto::time::Time;
 
 use super::schedule::{Happening, Schedule};
@@ -36,6 +37,8 @@ pub struct World<S: Suite> {
     pub events: Vec<ClientEvent>,
     /// Events of the virtual clients of mixes; none with [`Memory::Digest`](crate::Memory::Digest).
     pub cover: Vec<(NodeNumber, Event)>,
+    /// Attacks that mixes have noticed, each with its time.
+    pub alarms: Vec<(Time, NodeNumber, Alarm)>,
     /// Passages through mixes, if [`Setup::trace`] is set.
     pub passages: Vec<Passage>,
     /// Number of frames and cells that were lost or cut off, by link.

@@ -77,13 +77,6 @@ impl Shares {
         }
     }
 
-    /// True if some link holds all that it may.
-    pub(super) fn has_full_link(&self) -> bool {
-        let links = self.held.split_last().map_or(&[][..], |(_, links)| links);
-        let common_full = self.common_held >= self.common;
-        links.iter().any(|held| *held >= self.quota || (common_full && *held > self.reserve))
-    }
-
     fn place(&self, source: Source) -> usize {
         match source {
             Source::Link(from) => from.place().min(self.held.len()),

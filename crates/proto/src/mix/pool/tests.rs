@@ -115,12 +115,10 @@ fn no_source_takes_the_places_of_another() {
     };
     let mut pool = Pool::<Classic>::new(120, 2);
     assert_eq!(fill(&mut pool, first), 60, "twice the even share of three sources and a spare");
-    assert!(pool.has_full_link());
     assert_eq!(fill(&mut pool, second), 40, "its own reserve, and what is left of the common half");
     assert_eq!(fill(&mut pool, Source::Own), 20, "its own reserve, whatever the others do");
     assert_eq!(pool.len(), 120);
     while pool.pop(START + TICK).is_some() {}
-    assert!(!pool.has_full_link());
     assert_eq!(fill(&mut pool, Source::Own), 60, "places come back");
     assert_eq!(fill(&mut pool, Source::Link(Ingress::new(7))), 0, "there is no such link");
 }
