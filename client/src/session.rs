@@ -1,7 +1,7 @@
 //! The session: a link to the entry relay on which exactly one cell leaves per slot.
 //!
-//! One task owns link, clock and courier. It waits for the relay's first cell, by which it sets its
-//! clock, then keeps the grid; when the link is lost it goes on with a new session after a pause.
+//! One task owns link, clock and courier. It waits for the relay's first cell, by which it counts
+//! slots, then keeps the grid; when the link is lost it goes on with a new session after a pause.
 
 mod command;
 mod driver;
@@ -17,6 +17,7 @@ use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::courier::{Account, Message, Receipt};
 use rohrpost_proto::directory::roster::SuiteName;
+use rohrpost_proto::time::agreement::Witness;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -96,6 +97,7 @@ impl Session {
             peer,
             segmentation,
             clock: Clock::start(),
+            witness: Witness::default(),
             commands: inbox,
             events: outbox,
         };

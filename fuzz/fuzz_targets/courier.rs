@@ -29,7 +29,7 @@ use rohrpost_proto::courier::{
 };
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey};
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 
 #[derive(Arbitrary, Debug)]
 enum Operation {
@@ -117,8 +117,8 @@ impl World {
         let carrier = Carrier::default();
         let mut courier = courier(now, 0);
         courier.add_contact(alice());
-        courier.handle_view(now, carrier.view(now, None));
-        courier.prepare(now);
+        courier.handle_view(Steady::of_clock(now), carrier.view(now, None));
+        courier.prepare(Steady::of_clock(now));
         Self {
             now,
             built: Built::default(),
@@ -173,11 +173,11 @@ impl World {
             }
             Operation::Rejoin { phase } => {
                 let phase = Duration::from_millis(u64::from(*phase) % 250);
-                self.courier.rejoin(self.now, SessionId::new([2; 16]), phase);
+                self.courier.rejoin(self.own(), self.now, SessionId::new([2; 16]), phase);
                 self.named = false;
                 self.prepare();
             }
-            Operation::MarkLost => self.courier.mark_lost(self.now, sender()),
+            Operation::MarkLost => self.courier.mark_lost(self.own(), sender()),
             Operation::Readdress => self.courier.add_contact(alice()),
             Operation::Forget => self.forget(),
             Operation::RestartClient => self.restart(),
@@ -187,7 +187,7 @@ impl World {
     }
 
     fn see(&mut self, down: Option<NodeNumber>) {
-        self.courier.handle_view(self.now, self.carrier.view(self.now, down));
+        self.courier.handle_view(self.own(), self.carrier.view(self.now, down));
         self.blind = false;
     }
 
@@ -207,6 +207,11 @@ impl World {
         assert!(taken.is_ok(), "an outbox has room for more");
         self.next = sequence + 1;
         self.posted.insert(sequence, posted);
+    }
+
+    /// The client's own clock, which agrees with document time.
+    fn own(&self) -> Steady {
+        Steady::of_clock(self.now)
     }
 
     /// Removes the contact and adds it again by its card.
@@ -235,7 +240,7 @@ impl World {
 
     /// Builds the next cell, unless it is ready.
     fn prepare(&mut self) {
-        self.courier.prepare(self.now);
+        self.courier.prepare(self.own());
         self.handle_events();
         let (kept, posted) = (self.kept.clone(), self.posted.clone());
         self.built = Built { blind: self.blind, kept, posted };
@@ -247,10 +252,10 @@ impl World {
         if self.slots > SLOTS {
             return;
         }
-        self.now = self.now.max(self.courier.poll_timeout());
-        let departure = self.courier.handle_timeout(self.now);
+        self.now = self.now.max(self.courier.poll_timeout().reading());
+        let departure = self.courier.handle_timeout(self.own());
         let next = self.courier.poll_timeout();
-        assert!(next > self.now && next <= self.now + ROSTER.traffic.slot);
+        assert!(next > self.own() && next <= self.own() + ROSTER.traffic.slot);
         let Some(Departure::Cell(cell)) = departure else {
             panic!("a client's slot has a cell");
         };
@@ -318,7 +323,7 @@ impl World {
             if let Some(Mail::Acknowledgement(acknowledgement, body)) = &mail {
                 self.acknowledged(acknowledgement, body);
             }
-            self.courier.handle_reply(self.now, id, payload);
+            self.courier.handle_reply(self.own(), id, payload);
         }
         self.handle_events();
         let over = |posted: &Posted| posted.is_acknowledged();
@@ -377,7 +382,7 @@ impl World {
     fn commit(&mut self, receipt: &Receipt) {
         assert!(!self.opened.contains(&receipt.mark), "a letter that was opened is told of again");
         self.opened.push(receipt.mark);
-        self.courier.commit(self.now, receipt);
+        self.courier.commit(self.own(), receipt);
     }
 
     fn posted(&mut self, message: MessageId) -> (u64, &mut Posted) {
@@ -416,7 +421,8 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
     seed[..4].copy_from_slice(&run.to_be_bytes());
     let phase = Duration::from_millis(40);
     let (roster, join_key) = (ROSTER.clone(), join_key());
-    Courier::new(now, CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase })
+    let own = Steady::of_clock(now);
+    Courier::new(own, now, CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase })
 }
 
 /// Card of the contact, who is reached at both relays.

@@ -17,7 +17,7 @@ use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::mix::cover::DropCover;
 use rohrpost_proto::mix::inflow::{FreshInflow, InflowCounts};
 use rohrpost_proto::mix::watch::{Alarm, LoopFate, Watch};
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 use zeroize::Zeroizing;
 
 use crate::job::{CoverJob, MixJob};
@@ -104,11 +104,11 @@ impl<S: Suite> Cover<S> {
             seed,
             phase,
         };
-        let mut client = Courier::new(now, config);
+        let mut client = Courier::new(Steady::of_clock(now), now, config);
         if let Some(view) = &self.view {
-            client.handle_view(now, Arc::clone(view));
+            client.handle_view(Steady::of_clock(now), Arc::clone(view));
         }
-        client.prepare(now);
+        client.prepare(Steady::of_clock(now));
         client
     }
 
@@ -154,13 +154,13 @@ impl<S: Suite> Work for Cover<S> {
             CoverJob::View(view) => {
                 self.view = Some(Arc::clone(&view));
                 match &mut self.client {
-                    Some(client) => client.handle_view(now, view),
+                    Some(client) => client.handle_view(Steady::of_clock(now), view),
                     None => self.client = Some(self.client(now)),
                 }
             }
             CoverJob::Reply(id, payload) => {
                 if let Some(client) = &mut self.client {
-                    client.handle_reply(now, id, payload);
+                    client.handle_reply(Steady::of_clock(now), id, payload);
                 }
                 self.take_events(now);
             }
@@ -168,7 +168,7 @@ impl<S: Suite> Work for Cover<S> {
     }
 
     fn due(&self) -> Option<Time> {
-        let slot = self.client.as_ref().map(Courier::poll_timeout);
+        let slot = self.client.as_ref().map(|client| client.poll_timeout().reading());
         let drops = self.drops.poll_timeout();
         let others = [self.adjust, self.watch.poll_timeout()];
         slot.into_iter().chain(drops).chain(others).min()
@@ -186,12 +186,13 @@ impl<S: Suite> Work for Cover<S> {
         if let Some(packet) = self.drops.handle_timeout(now, view.as_deref(), &mut rand::rng()) {
             self.insert(packet.due, packet.outgoing);
         }
-        let departure = self.client.as_mut().and_then(|client| client.handle_timeout(now));
+        let departure =
+            self.client.as_mut().and_then(|client| client.handle_timeout(Steady::of_clock(now)));
         if let Some(Departure::Packet { due, outgoing }) = departure {
             self.insert(due, outgoing);
         }
         if let Some(client) = &mut self.client {
-            client.prepare(now);
+            client.prepare(Steady::of_clock(now));
         }
         self.take_events(now);
     }

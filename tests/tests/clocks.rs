@@ -1,11 +1,12 @@
-//! Wrong clocks: of clients by minutes before they are set, of mixes by minutes for ever.
+//! Wrong clocks: of clients and mixes by minutes, of relays and machines by days.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
-use rohrpost_virtual::{Setup, Skew, Toy, World, seeds};
+use rohrpost_proto::time::Time;
+use rohrpost_virtual::{Address, Setup, Skew, Toy, World, seeds};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -110,5 +111,103 @@ fn a_client_counts_slots_as_its_relay_does() {
         let behind = at.since(by_own_clock);
         assert!(behind <= Duration::from_millis(15), "{behind:?}");
         assert_eq!(by_own_clock.slot(slot), sent);
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+const ENTRY: NodeNumber = NodeNumber::new(1);
+
+/// Two clients that know each other: one that enters at [`ENTRY`] with a machine whose clock is
+/// off, and one at another relay.
+fn pair(world: &mut World<Toy>, machine: Skew) -> (usize, usize) {
+    let alice = world.add_client_off(ENTRY, machine);
+    let bob = world.add_client(NodeNumber::new(2));
+    world.introduce(alice, bob);
+    (alice, bob)
+}
+
+/// A relay that started with a clock that is days ahead: its client refuses it, says which clocks
+/// show what, and gives no message up, though it has a week and the relay is eight days ahead. Once
+/// the relay's clock is right, the message arrives, without a restart of the client.
+#[test]
+fn a_relay_that_is_days_ahead_is_refused_and_makes_nothing_expire() {
+    for seed in seeds() {
+        let skews = [(ENTRY, Skew::Ahead(DAY * 8))].into();
+        let mut world = World::<Toy>::of(Setup { skews, ..Setup::new(seed) });
+        let (alice, bob) = pair(&mut world, Skew::NONE);
+        world.post_for(alice, bob, 7, b"a week", DAY * 7);
+        world.run_for(MINUTE);
+        assert_eq!((world.expired(alice), world.outbox_len(alice)), (0, 1), "seed {seed}");
+        let refused = world.clock_refused(alice).expect("the relay is refused");
+        let near = |nodes: Time| refused.machine.since(nodes) < MINUTE;
+        assert!(refused.nodes.is_some_and(near), "{refused}");
+        assert!(refused.relay.since(refused.machine) > DAY * 7);
+        assert!(refused.to_string().contains("the relay's is wrong"), "{refused}");
+        world.kill(ENTRY);
+        world.start_off(ENTRY, Skew::NONE);
+        world.run_for(MINUTE * 2);
+        assert_eq!(world.clock_refused(alice), None, "seed {seed}");
+        assert_eq!(world.inbox(bob), [(alice, &b"a week"[..])], "seed {seed}");
+        assert_eq!(world.expired(alice), 0);
+    }
+}
+
+/// A relay that comes back with a clock that is ten minutes ahead is refused at once, by its first
+/// cell: documents have shown which time it is.
+#[test]
+fn a_relay_that_jumps_is_refused_by_its_first_cell() {
+    for seed in seeds() {
+        let mut world = World::<Toy>::of(Setup::new(seed));
+        let (alice, bob) = pair(&mut world, Skew::NONE);
+        world.run_for(MINUTE);
+        assert!(world.is_online(alice) && world.clock_refused(alice).is_none());
+        world.kill(ENTRY);
+        world.start_off(ENTRY, Skew::Ahead(MINUTE * 10));
+        for _ in 0..30 {
+            world.run_for(Duration::from_secs(1));
+            world.post(alice, bob, 9_u32, b"not through this relay");
+            assert!(world.arrived(bob).is_empty());
+        }
+        assert!(world.clock_refused(alice).is_some() && !world.is_online(alice), "seed {seed}");
+    }
+}
+
+/// A machine whose clock is days off, where the relay and other nodes agree: mail goes both ways.
+#[test]
+fn a_machine_whose_clock_is_days_off_is_served() {
+    for machine in [Skew::Ahead(DAY * 30), Skew::Behind(DAY * 3)] {
+        for seed in seeds() {
+            let mut world = World::<Toy>::of(Setup::new(seed));
+            let (alice, bob) = pair(&mut world, machine);
+            world.run_for(MINUTE);
+            world.post(alice, bob, 1_u32, b"there");
+            world.post(bob, alice, 2_u32, b"back");
+            world.run_for(MINUTE);
+            assert_eq!(
+                (world.arrived(alice).len(), world.arrived(bob).len()),
+                (1, 1),
+                "{machine:?}"
+            );
+            assert_eq!(world.expired(alice), 0);
+        }
+    }
+}
+
+/// A relay that reaches no other node can show nothing of the time: a client whose machine differs
+/// refuses it and names both clocks, until the machine's is set right.
+#[test]
+fn a_machines_clock_that_is_set_right_heals_without_a_restart() {
+    for seed in seeds() {
+        let mut world = World::<Toy>::of(Setup::new(seed));
+        let others: Vec<_> = (2..=10).map(|node| Address::Node(NodeNumber::new(node))).collect();
+        world.cut(&[Address::Node(ENTRY)], &others, MINUTE * 10);
+        let (alice, _) = pair(&mut world, Skew::Behind(DAY));
+        world.run_for(MINUTE * 2);
+        let refused = world.clock_refused(alice).expect("no node bears the relay out");
+        assert_eq!(refused.nodes, None);
+        assert!(refused.relay.since(refused.machine) > DAY - MINUTE);
+        world.set_clock(alice, Skew::NONE);
+        world.run_for(MINUTE);
+        assert!(world.is_online(alice) && world.clock_refused(alice).is_none(), "seed {seed}");
     }
 }

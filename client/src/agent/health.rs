@@ -22,6 +22,8 @@ pub(super) struct Watch {
     document: Option<Instant>,
     stale: bool,
     clock_ahead: Option<i64>,
+    /// True once a document has come over this link: then the relay's clock is borne out.
+    borne_out: bool,
     /// Loops that were sent and lost, since the last hour began and in the hour before.
     loops: [(u64, u64); 2],
     hour: Instant,
@@ -52,6 +54,7 @@ impl Watch {
             document: None,
             stale: false,
             clock_ahead: None,
+            borne_out: false,
             loops: [(0, 0); 2],
             hour: now,
             total: (0, 0),
@@ -75,13 +78,14 @@ impl Watch {
         match event {
             SessionEvent::Connected { clock_ahead } => {
                 (self.online, self.trouble) = (true, None);
-                self.clock_ahead = Some(*clock_ahead);
+                (self.clock_ahead, self.borne_out) = (Some(*clock_ahead), false);
             }
             SessionEvent::Disconnected(error) => {
                 (self.online, self.trouble) = (false, Some(error.to_string()));
             }
             SessionEvent::View(up) => {
                 (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
+                self.borne_out = true;
             }
             SessionEvent::Stale => self.stale = true,
             SessionEvent::Courier(event) => self.handle_courier_event(event, now),
@@ -190,12 +194,20 @@ impl Watch {
     }
 
     fn clock_problem(&self) -> Option<String> {
-        let off = self.clock_ahead.filter(|off| off.abs() >= CLOCK_OFF_MS)?;
+        let off = self.clock_ahead.filter(|off| self.online && off.abs() >= CLOCK_OFF_MS)?;
         let (minutes, way) = (off.abs() / 60_000, if off > 0 { "ahead" } else { "behind" });
-        Some(format!(
-            "this machine's clock is {minutes} minutes {way}; set it right, or the times of \
-             messages are wrong"
-        ))
+        Some(if self.borne_out {
+            format!(
+                "this machine's clock is {minutes} minutes {way}; set it right, or the times of \
+                 messages are wrong"
+            )
+        } else {
+            format!(
+                "this machine's clock is {minutes} minutes {way} when compared with that of {}; a \
+                 network document will show which is wrong",
+                self.entry
+            )
+        })
     }
 
     fn loops_problem(&self) -> Option<String> {
@@ -229,7 +241,8 @@ impl Mailbox {
 
 const HOUR: Duration = Duration::from_secs(3600);
 const FIRST_DOCUMENT: Duration = Duration::from_secs(30);
-/// Milliseconds by which a clock is off: five minutes, as clients' clocks may be off by that.
+/// Milliseconds by which a clock is off: five minutes, as clients' clocks may be off by that
+/// ([`TOLERANCE`](rohrpost_proto::time::agreement::TOLERANCE)).
 const CLOCK_OFF_MS: i64 = 300_000;
 /// Lost loops that are no accident any more.
 const LOOPS_LOST: u64 = 10;

@@ -3,7 +3,7 @@
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, KeyId};
 use rohrpost_proto::courier::{Account, Contact, Courier, Event, Message, Part, Receipt};
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::Steady;
 use tokio::sync::oneshot;
 
 use super::error::PostError;
@@ -62,7 +62,7 @@ pub(super) enum Command {
 
 impl Command {
     /// Executes the command on `client`, and answers.
-    pub(super) fn execute(self, client: &mut impl Client, now: Time) {
+    pub(super) fn execute(self, client: &mut impl Client, now: Steady) {
         match self {
             Self::Post(to, message, answer) => {
                 let _ = answer.send(client.post(to, *message));
@@ -79,8 +79,8 @@ impl Command {
 /// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
-    fn commit(&mut self, now: Time, receipt: &Receipt);
-    fn add_contact(&mut self, now: Time, contact: Correspondent);
+    fn commit(&mut self, now: Steady, receipt: &Receipt);
+    fn add_contact(&mut self, now: Steady, contact: Correspondent);
     fn remove_contact(&mut self, key: KeyId);
     fn renew(&mut self, account: Account);
     fn poll_event(&mut self) -> Option<Event>;
@@ -91,11 +91,11 @@ impl<S: Suite> Client for Courier<S> {
         Ok(Self::post(self, to, message)?)
     }
 
-    fn commit(&mut self, now: Time, receipt: &Receipt) {
+    fn commit(&mut self, now: Steady, receipt: &Receipt) {
         Self::commit(self, now, receipt);
     }
 
-    fn add_contact(&mut self, now: Time, contact: Correspondent) {
+    fn add_contact(&mut self, now: Steady, contact: Correspondent) {
         let key = contact.key();
         introduce(self, contact);
         self.mark_lost(now, key);

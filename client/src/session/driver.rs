@@ -9,12 +9,14 @@ use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use rohrpost_network::machine_time;
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::courier::{Courier, Departure};
 use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::Steady;
+use rohrpost_proto::time::agreement::Disagreement;
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -30,8 +32,8 @@ use super::link::{Link, Linker, random_session};
 /// goes on over those after it.
 pub(super) async fn run<S: Suite>(mut linker: Linker, mut founding: Founding) {
     let Some(link) = linker.link::<S>(&mut founding).await else { return };
-    linker.clock.first_set(link.time);
-    let courier = founding.found(&linker.roster, random_session(), linker.clock.now());
+    let moment = (linker.clock.steady(), link.time);
+    let courier = founding.found(&linker.roster, random_session(), moment);
     Driver::<S> { linker, courier, document: 0, fresh_until: None }.run(link).await;
 }
 
@@ -42,7 +44,7 @@ struct Driver<S: Suite> {
     /// Number of the newest document.
     document: u64,
     /// Time at which the newest document is too old.
-    fresh_until: Option<Time>,
+    fresh_until: Option<Steady>,
 }
 
 impl<S: Suite> Driver<S> {
@@ -56,9 +58,9 @@ impl<S: Suite> Driver<S> {
             }
             let Some(next) = self.linker.link::<S>(&mut self.courier).await else { return };
             link = next;
-            self.linker.clock.advance(link.time);
             let phase = random_phase(&self.linker.roster);
-            self.courier.rejoin(self.linker.clock.now(), random_session(), phase);
+            let now = self.linker.clock.steady();
+            self.courier.rejoin(now, link.time, random_session(), phase);
         }
     }
 
@@ -75,9 +77,9 @@ impl<S: Suite> Driver<S> {
         loop {
             let due = self.courier.poll_timeout();
             tokio::select! {
-                () = sleep(self.linker.clock.until(due)) => {
+                () = sleep(self.linker.clock.until(due.reading())) => {
                     if let Some(Departure::Cell(cell)) =
-                        self.courier.handle_timeout(self.linker.clock.now())
+                        self.courier.handle_timeout(self.linker.clock.steady())
                         && sender.send(&cell).await.is_err()
                     {
                         return (self, SessionError::Lost);
@@ -85,11 +87,13 @@ impl<S: Suite> Driver<S> {
                     self = self.prepare().await;
                 }
                 cell = cells.recv() => match cell {
-                    Some(cell) => self.take_cell(&cell, &mut assembler),
+                    Some(cell) => if let Err(refused) = self.take_cell(&cell, &mut assembler) {
+                        return (self, refused.into());
+                    },
                     None => return (self, SessionError::Lost),
                 },
                 Some(command) = self.linker.commands.recv() => {
-                    command.execute(&mut self.courier, self.linker.clock.now());
+                    command.execute(&mut self.courier, self.linker.clock.steady());
                 }
             }
             self.linker.notify(&mut self.courier);
@@ -99,7 +103,7 @@ impl<S: Suite> Driver<S> {
     /// Builds the next cell on a thread of its own. What comes in meanwhile, for a fraction of a
     /// millisecond, waits in the channels.
     async fn prepare(mut self) -> Self {
-        let now = self.linker.clock.now();
+        let now = self.linker.clock.steady();
         if self.fresh_until.is_some_and(|until| until <= now) {
             self.fresh_until = None;
             self.courier.withdraw_view();
@@ -119,33 +123,43 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    fn take_cell(&mut self, bytes: &[u8], assembler: &mut ChunkAssembler) {
+    fn take_cell(
+        &mut self,
+        bytes: &[u8],
+        assembler: &mut ChunkAssembler,
+    ) -> Result<(), Disagreement> {
         let Ok(cell) = DownCell::<S>::decode(bytes) else {
-            return;
+            return Ok(());
         };
         if let Some((id, payload)) = cell.reply {
-            self.courier.handle_reply(self.linker.clock.now(), id, payload);
+            self.courier.handle_reply(self.linker.clock.steady(), id, payload);
         }
-        if let Some(bytes) = cell.chunk.and_then(|chunk| assembler.take(chunk)) {
-            self.take_document(&bytes);
+        match cell.chunk.and_then(|chunk| assembler.take(chunk)) {
+            Some(bytes) => self.take_document(&bytes),
+            None => Ok(()),
         }
     }
 
-    fn take_document(&mut self, bytes: &[u8]) {
+    fn take_document(&mut self, bytes: &[u8]) -> Result<(), Disagreement> {
+        let (roster, relay) = (&self.linker.roster, self.linker.peer.number);
         let Ok(signed) = SignedDocument::decode(bytes) else {
-            return;
+            return Ok(());
         };
         if signed.number() <= self.document {
-            return;
+            return Ok(());
         }
-        let Ok(document) = signed.verify(&self.linker.roster, self.linker.peer.number) else {
-            return;
+        let Ok(document) = signed.verify(roster, relay) else {
+            return Ok(());
         };
+        let now = self.linker.clock.steady();
+        let (time, attested) = (self.courier.document_time(now), document.attested(roster, relay));
+        self.linker.witness.handle_document(now, time, machine_time(), attested)?;
         self.document = document.number;
-        self.fresh_until = Some(self.linker.clock.now().max(document.start) + STALE_AFTER);
-        let view = Arc::new(View::<S>::new(Arc::clone(&self.linker.roster), &document));
+        self.fresh_until = Some(now + document.start.since(time) + STALE_AFTER);
+        let view = Arc::new(View::<S>::new(Arc::clone(roster), &document));
         let _ = self.linker.events.try_send(SessionEvent::View(view.len()));
-        self.courier.handle_view(self.linker.clock.now(), view);
+        self.courier.handle_view(now, view);
+        Ok(())
     }
 }
 

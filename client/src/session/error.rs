@@ -1,6 +1,7 @@
 //! Errors of a session that has no link, or does not take a message.
 
 use rohrpost_proto::courier;
+use rohrpost_proto::time::agreement::Disagreement;
 use rohrpost_transport::ConnectError;
 
 /// Reason why there is no link, which is tried again.
@@ -13,6 +14,9 @@ pub enum SessionError {
     /// The link was lost.
     #[error("the link to the entry relay was lost")]
     Lost,
+    /// The relay's clock agrees neither with this machine's nor with the network's document.
+    #[error(transparent)]
+    Clock(#[from] Disagreement),
     /// The profile's entry relay is not in the roster.
     #[error("the entry relay is not in the roster any more; make a new client with init")]
     NoEntry,

@@ -11,7 +11,7 @@ use rohrpost_proto::courier::{
 };
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 use zeroize::Zeroizing;
 
 use super::command::{Client, Correspondent, Resumption, introduce};
@@ -26,12 +26,12 @@ pub(super) struct Founding {
 }
 
 impl Founding {
-    /// Makes the courier of a session that begins now.
+    /// Makes the courier of a session that begins now, by the own clock and by document time.
     pub(super) fn found<S: Suite>(
         self,
         roster: &Arc<Roster>,
         session: SessionId,
-        now: Time,
+        (now, document): (Steady, Time),
     ) -> Courier<S> {
         let Self { profile, resumption, join_key } = self;
         let Resumption { contacts, opened } = resumption;
@@ -42,7 +42,7 @@ impl Founding {
         let roster = Arc::clone(roster);
         let account = profile.account;
         let config = CourierConfig { attachment, account, roster, join_key, seed, phase };
-        let mut courier = Courier::new(now, config);
+        let mut courier = Courier::new(now, document, config);
         contacts.into_iter().for_each(|contact| introduce(&mut courier, contact));
         courier.resume_opened(&opened);
         courier
@@ -60,9 +60,9 @@ impl Client for Founding {
     }
 
     /// Does nothing: no message can have arrived yet.
-    fn commit(&mut self, _now: Time, _receipt: &Receipt) {}
+    fn commit(&mut self, _now: Steady, _receipt: &Receipt) {}
 
-    fn add_contact(&mut self, _now: Time, new: Correspondent) {
+    fn add_contact(&mut self, _now: Steady, new: Correspondent) {
         let contacts = &mut self.resumption.contacts;
         match contacts.iter_mut().find(|known| known.key() == new.key()) {
             Some(known) if new.is_new() => known.contact = new.contact,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
-use rohrpost_network::{Clock, unix_now};
+use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::{SessionId, Suite};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::frame::{DownCell, frame_len};
 use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Witness;
 use rohrpost_transport::{CellSender, FrameReceiver, PeerAddress, Segmentation, connect};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -31,7 +32,9 @@ pub(super) struct Linker {
     pub(super) roster: Arc<Roster>,
     pub(super) peer: PeerAddress,
     pub(super) segmentation: Segmentation,
+    /// The client's own clock, which no relay moves.
     pub(super) clock: Clock,
+    pub(super) witness: Witness,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<SessionEvent>,
 }
@@ -58,6 +61,7 @@ impl Linker {
         };
         let (sender, receiver, cell) = self.meanwhile(client, link).await?;
         let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
+        self.witness.greet(self.clock.steady(), cell.time, machine_time())?;
         Ok(Link { sender, receiver, time: cell.time })
     }
 
@@ -73,7 +77,7 @@ impl Linker {
         Some(())
     }
 
-    /// Reports that there is a link, by whose relay the clock has just been set.
+    /// Reports that there is a link, whose relay's clock shows `time`.
     pub(super) async fn connected(&self, time: Time) {
         let clock_ahead = ahead(time);
         let _ = self.events.send(SessionEvent::Connected { clock_ahead }).await;
@@ -85,7 +89,7 @@ impl Linker {
         loop {
             tokio::select! {
                 output = &mut awaited => return output,
-                Some(command) = self.commands.recv() => command.execute(client, self.clock.now()),
+                Some(command) = self.commands.recv() => command.execute(client, self.clock.steady()),
             }
             self.notify(client);
         }
@@ -105,7 +109,7 @@ impl Linker {
 
 /// Milliseconds by which the machine's clock is ahead of a relay's time.
 fn ahead(relay: Time) -> i64 {
-    let own = Time::from_micros(0) + unix_now();
+    let own = machine_time();
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     millis(own.since(relay)) - millis(relay.since(own))
 }

@@ -1,9 +1,10 @@
-//! Document time of a process: the machine's clock, read once, and the monotonic clock from then
-//! on. A client moves it to the time of its entry relay.
+//! The clock of a process: the machine's clock, read once, and the monotonic clock from then on.
+//! Nothing moves it. A node counts document time by it; a client counts its own time by it, and takes
+//! document time from its entry relay (`docs/traffic.md`, Clocks).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 
 /// A clock that does not jump with the machine's.
 #[derive(Clone, Copy)]
@@ -16,14 +17,10 @@ impl Clock {
     /// Reads the machine's clock and goes on from there.
     #[must_use]
     pub fn start() -> Self {
-        Self::at(Time::from_micros(0) + unix_now())
+        Self { anchor: machine_time(), started: Instant::now() }
     }
 
-    fn at(anchor: Time) -> Self {
-        Self { anchor, started: Instant::now() }
-    }
-
-    /// The current document time.
+    /// The current time; a node's is document time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.anchor + self.started.elapsed()
@@ -35,15 +32,17 @@ impl Clock {
         time.since(self.now())
     }
 
-    /// Goes on from a relay's time, but never back: a state machine's time must not.
-    pub fn advance(&mut self, relay: Time) {
-        *self = Self::at(self.now().max(relay));
+    /// The same clock, as a client counts by it: document time is what its relay tells.
+    #[must_use]
+    pub fn steady(&self) -> Steady {
+        Steady::of_clock(self.now())
     }
+}
 
-    /// Goes on from a relay's time, back as well: only before anything has counted by this clock.
-    pub fn first_set(&mut self, relay: Time) {
-        *self = Self::at(relay);
-    }
+/// The machine's clock, read anew: it may have been set since the process started.
+#[must_use]
+pub fn machine_time() -> Time {
+    Time::from_micros(0) + unix_now()
 }
 
 /// Time since the Unix epoch by the machine's clock; zero if that stands before the epoch.

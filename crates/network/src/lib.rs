@@ -5,5 +5,5 @@
 mod clock;
 mod files;
 
-pub use clock::{Clock, unix_now};
+pub use clock::{Clock, machine_time, unix_now};
 pub use files::{FilePaths, Network, NetworkError};

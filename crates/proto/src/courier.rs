@@ -61,7 +61,7 @@ use crate::directory::roster::Roster;
 use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
 use crate::frame::OutgoingFrame;
-use crate::time::Time;
+use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
 use correspondent::Correspondent;
 use event::Events;
@@ -175,7 +175,8 @@ pub enum Departure<S: Suite> {
 ///   there is a link again, do not call [`Courier::handle_timeout`]: the missed slots are skipped,
 ///   and no fragment leaves into nothing.
 ///
-/// Time must not go backwards. A driver that comes late finds the missed slots skipped: a burst
+/// All counts by the process's own time, which must not go backwards and which nobody else can move;
+/// only the slots go by document time, as the entry relay tells it at the begin of each session. A driver that comes late finds the missed slots skipped: a burst
 /// would show that it was late. The cell that was ready for the first of them leaves in the newest,
 /// whatever it carries: nothing is ever built at its slot. An application that leaves events uncollected sends and receives no
 /// fragments any more, and loses none.
@@ -212,12 +213,13 @@ pub struct Courier<S: Suite> {
 }
 
 impl<S: Suite> Courier<S> {
-    /// Makes a courier that starts at the first slot after `now`.
+    /// Makes a courier that starts at the first slot after `document`, which is what document time
+    /// is `now`.
     ///
     /// # Panics
     /// If the account has no prekey or no mailbox.
     #[must_use]
-    pub fn new(now: Time, config: CourierConfig) -> Self {
+    pub fn new(now: Steady, document: Time, config: CourierConfig) -> Self {
         let CourierConfig { attachment, account, roster, join_key, seed, phase } = config;
         assert!(
             !account.prekeys.is_empty() && !account.mailboxes.is_empty(),
@@ -226,7 +228,7 @@ impl<S: Suite> Courier<S> {
         let traffic = &roster.traffic;
         Self {
             unnamed: matches!(attachment, Attachment::Client { .. }),
-            grid: Grid::new(now, traffic.slot, phase, *seed),
+            grid: Grid::new((now, document), traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
             opened: OpenedLetters::default(),
@@ -251,7 +253,7 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Takes a newer view of the network.
-    pub fn handle_view(&mut self, now: Time, view: Arc<View<S>>) {
+    pub fn handle_view(&mut self, now: Steady, view: Arc<View<S>>) {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
             for other in self.correspondents.values_mut() {
@@ -273,15 +275,16 @@ impl<S: Suite> Courier<S> {
     /// later slot.
     ///
     /// The session has a `phase` of its own (see [`CourierConfig::phase`]), drawn anew: kept, it
-    /// would tell who comes back.
-    pub fn rejoin(&mut self, now: Time, session: SessionId, phase: Duration) {
+    /// would tell who comes back. From now on slots are counted by what is `document` time `now`, be
+    /// that later or earlier than before; nothing else is counted by it.
+    pub fn rejoin(&mut self, now: Steady, document: Time, session: SessionId, phase: Duration) {
         if let Attachment::Client { entry, .. } = self.attachment {
             self.settle();
             self.discard_ready(now);
             self.attachment = Attachment::Client { entry, session };
             self.unnamed = true;
             self.pending.clear();
-            self.grid.rephase(now, phase);
+            self.grid.anchor((now, document), phase);
         }
     }
 
@@ -353,7 +356,7 @@ impl<S: Suite> Courier<S> {
 
     /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
     /// out: the contact was reached at an address that has changed since.
-    pub fn mark_lost(&mut self, now: Time, to: KeyId) {
+    pub fn mark_lost(&mut self, now: Steady, to: KeyId) {
         let reorder = self.timer.reorder();
         if let Some(other) = self.correspondents.get_mut(&to) {
             other.mark_older_lost(now, reorder);
@@ -394,7 +397,7 @@ impl<S: Suite> Courier<S> {
 
     /// Commits a letter whose mark, and fragment if it is new, the application has stored: its
     /// sender may hear that it has come. A letter that is committed already changes nothing.
-    pub fn commit(&mut self, now: Time, receipt: &Receipt) {
+    pub fn commit(&mut self, now: Steady, receipt: &Receipt) {
         let Receipt { sender, sequence, fragment, mark } = receipt;
         let Some(other) = self.correspondents.get_mut(sender) else {
             return;
@@ -417,20 +420,22 @@ impl<S: Suite> Courier<S> {
 
     /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
     /// what the last cell carried, and gives up what has waited for too long.
-    pub fn prepare(&mut self, now: Time) {
+    pub fn prepare(&mut self, now: Steady) {
         self.settle();
+        let (now, document) = (self.counted(now), self.grid.document(now));
         for _ in 0..self.loops.expire(now) {
             self.events.push(Event::LoopLost);
         }
         for other in self.correspondents.values_mut() {
-            other.expire(now).into_iter().for_each(|event| self.events.push_mail(event));
+            let expired = other.expire(now, document);
+            expired.into_iter().for_each(|event| self.events.push_mail(event));
         }
         self.build_ahead(true);
     }
 
     /// Hands out what was prepared for the slot that is due. `None` if no slot is due, if nothing
     /// was prepared, and from a mix's virtual client that could not build a packet.
-    pub fn handle_timeout(&mut self, now: Time) -> Option<Departure<S>> {
+    pub fn handle_timeout(&mut self, now: Steady) -> Option<Departure<S>> {
         if now >= self.poll_timeout() {
             self.build_ahead(false);
         }
@@ -440,13 +445,19 @@ impl<S: Suite> Courier<S> {
             self.events.push(Event::Skipped { slots: due.skipped + unprepared });
         }
         let Ready { content, cargo, due: planned, own_delay } = self.ready.take()?;
-        let start = now + own_delay;
+        let start = self.grid.document(now) + own_delay;
         self.left = Some(Left { cargo, slot: due.slot, at: now, due: planned, start });
         match content {
             Content::Cell(bytes) => Some(Departure::Cell(bytes)),
             Content::Packet(outgoing) => Some(Departure::Packet { due: start, outgoing }),
             Content::Nothing => None,
         }
+    }
+
+    /// The time by which everything but slots is counted: the process's own.
+    fn counted(&self, now: Steady) -> Steady {
+        let by_the_relay = Weakness::TheRelaysClockIsBelieved.is_active();
+        if by_the_relay { Steady::of_clock(self.grid.document(now)) } else { now }
     }
 
     /// Builds the next cell if it is not ready: ahead of its slot, and never at its slot.
@@ -457,20 +468,25 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Takes a reply that has come down to the session, or back to the mix.
-    pub fn handle_reply(&mut self, now: Time, id: ReplyId, payload: Box<[u8]>) {
+    pub fn handle_reply(&mut self, now: Steady, id: ReplyId, payload: Box<[u8]>) {
         if !self.events.has_room() {
             return;
         }
         if let Some(reply) = self.pending.take(id) {
-            let path = reply.path.clone();
-            self.receive(reply, Trip { path, at: now }, payload);
+            self.receive(now, reply, payload);
         }
     }
 
     /// Time at which the next cell leaves.
     #[must_use]
-    pub fn poll_timeout(&self) -> Time {
+    pub fn poll_timeout(&self) -> Steady {
         self.grid.poll_timeout()
+    }
+
+    /// Document time at a moment of this session, by the entry relay's word.
+    #[must_use]
+    pub fn document_time(&self, now: Steady) -> Time {
+        self.grid.document(now)
     }
 
     /// Takes the oldest event that waits for the application.

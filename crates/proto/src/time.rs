@@ -1,5 +1,6 @@
 //! Document time, by which all parties of a network count.
 
+pub mod agreement;
 pub mod calendar;
 
 use std::ops::{Add, Sub};
@@ -9,6 +10,15 @@ use std::time::Duration;
 /// anchors it once and then follows its monotonic clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time(u64);
+
+/// A point in a process's own time, which nobody else can move: the machine's clock, read once, and
+/// the monotonic clock from then on, in microseconds since the Unix epoch.
+///
+/// A client counts delays, time-outs and the life of messages by it, and slots by document time,
+/// which its entry relay tells. The two have types of their own, so that no relay's word gets among
+/// the former by mistake. A process that follows one clock makes the one from the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Steady(Time);
 
 /// Number of a slot of the grid, the same for all parties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,6 +67,35 @@ impl Time {
     }
 }
 
+impl Steady {
+    /// The begin of all reckoning, before any time that a clock shows.
+    pub const BEGIN: Self = Self(Time(0));
+
+    /// Reads a clock of the process's own.
+    #[must_use]
+    pub const fn of_clock(own: Time) -> Self {
+        Self(own)
+    }
+
+    /// The reading of that clock.
+    #[must_use]
+    pub const fn reading(self) -> Time {
+        self.0
+    }
+
+    /// Time since `earlier`, zero if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.since(earlier.0)
+    }
+
+    /// Tells whether a date that was set by the machine's clock has come.
+    #[must_use]
+    pub fn has_reached(self, date: Time) -> bool {
+        self.0 >= date
+    }
+}
+
 impl Slot {
     /// Makes the slot with this number.
     #[must_use]
@@ -102,6 +141,22 @@ impl Sub<Duration> for Time {
 
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Add<Duration> for Steady {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
+    }
+}
+
+impl Sub<Duration> for Steady {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0 - duration)
     }
 }
 

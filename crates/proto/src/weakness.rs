@@ -24,6 +24,8 @@ pub enum Weakness {
     /// All loops come under the current write key, so that what comes under its predecessor is mail
     /// for certain.
     LoopsUnderOneKey,
+    /// A client counts all that it counts by its entry relay's clock, whatever that shows.
+    TheRelaysClockIsBelieved,
 }
 
 impl Weakness {

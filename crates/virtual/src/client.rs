@@ -1,4 +1,4 @@
-//! Clients of the virtual network: a courier, a clock that is set by the relay's cells, and a link
+//! Clients of the virtual network: a courier, a clock, slots by the relay's cells, and a link
 //! that may be down, as in `client/src/session.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::ChunkAssembler;
 use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::{Disagreement, Witness};
 
 use crate::node::{courier, foreign_relays, phase, rng, uniform};
 use crate::shelf::Shelf;
@@ -22,8 +23,13 @@ use crate::skew::Skew;
 /// A client, before and after its first link.
 pub(crate) struct Client<S: Suite> {
     pub(crate) entry: NodeNumber,
-    /// Error of the clock: the wall clock's until the first cell comes.
+    /// Error of the client's own clock: the machine's when the process started.
     pub(crate) skew: Skew,
+    /// Error of the machine's clock.
+    pub(crate) machine: Skew,
+    pub(crate) witness: Witness,
+    /// Reason why the last link was refused, if it was for its relay's clock.
+    pub(crate) refused: Option<Disagreement>,
     pub(crate) link: Option<Link>,
     pub(crate) courier: Option<Courier<S>>,
     /// True time until which the client builds a cell, by [`Setup::build`](crate::Setup::build).
@@ -66,6 +72,9 @@ impl<S: Suite> Client<S> {
         Self {
             entry,
             skew,
+            machine: skew,
+            witness: Witness::default(),
+            refused: None,
             link: None,
             courier: None,
             busy: Time::from_micros(0),
@@ -80,28 +89,35 @@ impl<S: Suite> Client<S> {
         }
     }
 
-    /// Takes the first cell of a link: sets the clock by it, and goes on under a new session.
-    pub(crate) fn greet(&mut self, now: Time, told: Time, roster: &Arc<Roster>, trust: &TrustRoot) {
+    /// Takes the first cell of a link, and goes on under a new session whose slots go by it; unless
+    /// the relay's clock is refused.
+    pub(crate) fn greet(
+        &mut self,
+        now: Time,
+        told: Time,
+        roster: &Arc<Roster>,
+        trust: &TrustRoot,
+    ) -> Result<(), Disagreement> {
+        let own = self.skew.steady(now);
+        self.witness.greet(own, told, self.machine.read(now))?;
         let mut session = [0; 16];
         self.rng.fill_bytes(&mut session);
         let session = SessionId::new(session);
         self.assembler = ChunkAssembler::default();
         if let Some(courier) = &mut self.courier {
-            // Never back: the courier's time must not.
-            let local = self.skew.read(now).max(told);
-            self.skew = Skew::between(local, now);
-            courier.rejoin(local, session, phase(roster, &mut self.rng));
-            courier.prepare(local);
+            courier.rejoin(own, told, session, phase(roster, &mut self.rng));
+            courier.prepare(own);
         } else {
-            self.skew = Skew::between(told, now);
             let attachment = Attachment::Client { entry: self.entry, session };
             let account = keys(self.origin, self.entry, roster);
-            let mut courier = courier(told, attachment, account, roster, trust, &mut self.rng);
+            let mut courier =
+                courier((own, told), attachment, account, roster, trust, &mut self.rng);
             let contacts: Vec<_> = self.contacts.keys().copied().collect();
             self.contacts.values().for_each(|contact| courier.add_contact(contact.clone()));
             self.shelf.resume(&mut courier, &contacts);
             self.courier = Some(courier);
         }
+        Ok(())
     }
 
     pub(crate) fn add_contact(&mut self, contact: Contact) {
@@ -122,6 +138,7 @@ impl<S: Suite> Client<S> {
     pub(crate) fn restart(&mut self) {
         self.courier = None;
         self.document = 0;
+        (self.skew, self.witness) = (self.machine, Witness::default());
     }
 
     /// Pause between two links: half to one and a half of two seconds.

@@ -21,7 +21,7 @@ use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::mix::watch::Watch;
 use rohrpost_proto::replay::Ingress;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 
 use crate::roster::node_key;
 use crate::setup::Setup;
@@ -224,7 +224,8 @@ fn cover<S: Suite>(
     let number = own.number;
     let turn = usize::try_from(number.get()).unwrap_or(0);
     let account = Account::generate(foreign_relays(roster, &own.operator, turn), rng);
-    courier(now, Attachment::Mix { number, layer }, account, roster, trust, rng)
+    let moment = (Steady::of_clock(now), now);
+    courier(moment, Attachment::Mix { number, layer }, account, roster, trust, rng)
 }
 
 /// Two relays of other operators than this one, in turn.
@@ -235,7 +236,7 @@ pub(crate) fn foreign_relays(roster: &Roster, operator: &str, turn: usize) -> [N
 }
 
 pub(crate) fn courier<S: Suite>(
-    now: Time,
+    (now, document): (Steady, Time),
     attachment: Attachment,
     account: Account,
     roster: &Arc<Roster>,
@@ -249,6 +250,7 @@ pub(crate) fn courier<S: Suite>(
     let roster = Arc::clone(roster);
     let mut courier = Courier::new(
         now,
+        document,
         CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase },
     );
     courier.prepare(now);

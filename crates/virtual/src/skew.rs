@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 
 /// Error of a party's clock, which runs as fast as the true one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,8 +33,8 @@ impl Skew {
         }
     }
 
-    /// Error of a clock that shows `local` at the true time `now`.
-    pub(crate) fn between(local: Time, now: Time) -> Self {
-        if local < now { Self::Behind(now.since(local)) } else { Self::Ahead(local.since(now)) }
+    /// The own time of a process that started by this clock.
+    pub(crate) fn steady(self, now: Time) -> Steady {
+        Steady::of_clock(self.read(now))
     }
 }

@@ -25,6 +25,7 @@ use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::time::agreement::Disagreement;
 pub use state::World;
 pub use tally::{ClientEvent, Tally};
 
@@ -94,6 +95,17 @@ impl<S: Suite> World<S> {
         index
     }
 
+    /// Sets the clock of a client's machine. The process that runs counts on by its own.
+    pub fn set_clock(&mut self, client: usize, skew: Skew) {
+        self.clients[client].machine = skew;
+    }
+
+    /// Reason why a client does not go by its relay's clock, while it does not.
+    #[must_use]
+    pub fn clock_refused(&self, client: usize) -> Option<Disagreement> {
+        self.clients[client].refused
+    }
+
     /// Makes two clients known to each other.
     pub fn introduce(&mut self, one: usize, other: usize) {
         let contact = self.contact(other);
@@ -119,7 +131,7 @@ impl<S: Suite> World<S> {
         let key = self.clients[to].card.identity.key_id();
         let mut id = [0; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
-        let expires = self.clients[from].skew.read(self.now) + lifetime;
+        let expires = self.clients[from].machine.read(self.now) + lifetime;
         self.clients[from].post(key, MessageId::new(id), expires, body);
     }
 

@@ -1,3 +1,6 @@
+use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Disagreement;
+
 use super::*;
 use crate::session::SessionError;
 
@@ -125,4 +128,33 @@ fn a_mailbox_that_is_silent_is_told_of_and_replaced_while_another_answers() {
     assert_well(&watch, later);
     let answered: Vec<_> = watch.health(later).mailboxes.iter().map(|own| own.answered).collect();
     assert_eq!(answered, [Some(0), None]);
+}
+
+/// The clock that is wrong is blamed: neither, until a document has shown which, and the relay's if
+/// its link was refused for it.
+#[test]
+fn the_clock_that_is_wrong_is_blamed() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: -8 * 86_400_000 }, now);
+    assert_only(
+        &watch,
+        now,
+        "11520 minutes behind when compared with that of relay-east; a network",
+    );
+    let machine = Time::from_micros(1_795_000_000_000_000);
+    let relay = machine + 8 * 1440 * MINUTE;
+    let refused = Disagreement { relay, machine, nodes: Some(machine) };
+    watch.handle_event(&SessionEvent::Disconnected(refused.into()), now);
+    assert_only(
+        &watch,
+        now,
+        "no link to relay-east: the relay's clock shows 2026-11-26 11:06 UTC, this",
+    );
+    assert_only(&watch, now, "the relay's is wrong; tell its operators; it is tried again");
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: -8 * 86_400_000 }, now);
+    watch.handle_event(&SessionEvent::View(10), now);
+    assert_only(&watch, now, "this machine's clock is 11520 minutes behind; set it right");
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    assert_well(&watch, now);
 }

@@ -10,6 +10,7 @@ use super::pending::PendingReply;
 use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
 use crate::instruction::Answer;
+use crate::time::Steady;
 
 /// An envelope that was opened.
 struct Letter {
@@ -21,8 +22,9 @@ struct Letter {
 impl<S: Suite> Courier<S> {
     /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
     /// would serve it again for a week.
-    pub(super) fn receive(&mut self, reply: PendingReply<S>, trip: Trip, mut payload: Box<[u8]>) {
-        let PendingReply { opener, mailbox, relay, pull, .. } = reply;
+    pub(super) fn receive(&mut self, now: Steady, reply: PendingReply<S>, mut payload: Box<[u8]>) {
+        let PendingReply { opener, mailbox, relay, pull, path } = reply;
+        let trip = Trip { path, at: self.grid.document(now) };
         let body = opener.open(&mut payload).ok();
         let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
             self.events.push(Event::PullLost { relay });
@@ -39,21 +41,20 @@ impl<S: Suite> Courier<S> {
             self.events.push(Event::Dropped);
             return;
         };
-        if sender == self.account.identity.public().key_id() && self.loop_returned(&trip, &fragment)
-        {
+        let own = self.account.identity.public().key_id();
+        if sender == own && self.loop_returned(now, &trip, &fragment) {
             return;
         }
-        self.admit(trip, relay, Letter { sender, fragment, mark });
+        self.admit(now, trip, relay, Letter { sender, fragment, mark });
     }
 
     /// Takes a letter from a contact. One that was opened before is no news, and none of its
     /// sender's doing.
-    fn admit(&mut self, trip: Trip, relay: NodeNumber, letter: Letter) {
+    fn admit(&mut self, now: Steady, trip: Trip, relay: NodeNumber, letter: Letter) {
         if self.opened.knows(&letter.mark) {
             return;
         }
         let Letter { sender, fragment, mark } = letter;
-        let now = trip.at;
         let timer = self.timer;
         let Some(other) = self.correspondents.get_mut(&sender) else {
             self.events.push(Event::Dropped);
@@ -96,14 +97,14 @@ impl<S: Suite> Courier<S> {
 
     /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
     /// long given up or served twice. Anything with a text in it is a note to oneself.
-    fn loop_returned(&mut self, trip: &Trip, fragment: &Fragment) -> bool {
+    fn loop_returned(&mut self, now: Steady, trip: &Trip, fragment: &Fragment) -> bool {
         let Some(flying) = self.loops.returned(fragment.message) else {
             return fragment.body.is_empty();
         };
         let answered_by = flying.stored_by.next_multiple(self.roster.traffic.answer_period());
         let expected = answered_by + trip.drawn() + self.entry_wait();
         self.events.push(Event::LoopReturned {
-            after: trip.at.since(flying.sent),
+            after: now.since(flying.sent),
             lateness: trip.at.since(expected),
         });
         true

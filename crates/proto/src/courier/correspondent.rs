@@ -16,7 +16,7 @@ use super::reassembly::{Reassembly, WINDOW};
 
 use crate::directory::view::View;
 use crate::path::below;
-use crate::time::Time;
+use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
 
 /// A contact and both directions of what is exchanged with it.
@@ -27,13 +27,13 @@ pub(super) struct Correspondent {
     /// correspondents.
     pub(super) outgoing: VecDeque<OutgoingMessage>,
     /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
-    pub(super) acknowledge: Option<Time>,
+    pub(super) acknowledge: Option<Steady>,
     /// Time before which no letter without a new fragment draws another acknowledgement.
-    repeats: Time,
+    repeats: Steady,
     /// Times at which each of the contact's mailboxes may be written to again.
-    free: Vec<Time>,
+    free: Vec<Steady>,
     /// Times at which each mailbox is registered again after its relay lost its memory.
-    registered: Vec<Time>,
+    registered: Vec<Steady>,
     /// The number after that of the last message.
     next: u64,
 }
@@ -58,7 +58,7 @@ pub(super) enum Task {
 
 /// Circumstances that decide on the next task.
 pub(super) struct Moment<'a, S: Suite> {
-    pub(super) now: Time,
+    pub(super) now: Steady,
     pub(super) view: &'a View<S>,
     /// Operator of the entry relay.
     pub(super) entry: Option<&'a str>,
@@ -67,14 +67,14 @@ pub(super) struct Moment<'a, S: Suite> {
 impl Correspondent {
     /// State for a new contact whose messages have at most `most` fragments.
     pub(super) fn new(contact: Contact, most: u32) -> Self {
-        let free = vec![Time::from_micros(0); contact.mailboxes.len()];
+        let free = vec![Steady::BEGIN; contact.mailboxes.len()];
         Self {
             contact,
             registered: free.clone(),
             reassembly: Reassembly::new(most),
             outgoing: VecDeque::new(),
             acknowledge: None,
-            repeats: Time::from_micros(0),
+            repeats: Steady::BEGIN,
             free,
             next: 0,
         }
@@ -82,7 +82,7 @@ impl Correspondent {
 
     /// Takes a newer card: the contact can be reached in another way from now on.
     pub(super) fn readdress(&mut self, contact: Contact) {
-        self.free = vec![Time::from_micros(0); contact.mailboxes.len()];
+        self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
         self.registered = self.free.clone();
         self.contact = contact;
     }
@@ -115,7 +115,7 @@ impl Correspondent {
         Some(Assignment { task: Task::Fragment { place, index }, mailbox })
     }
 
-    fn due(&self, now: Time) -> Option<(usize, u32)> {
+    fn due(&self, now: Steady) -> Option<(usize, u32)> {
         let first = self.outgoing.front()?.message().sequence;
         let in_flight: usize = self.outgoing.iter().map(OutgoingMessage::in_flight).sum();
         let may_begin = in_flight < FLIGHTS;
@@ -157,7 +157,7 @@ impl Correspondent {
     /// Notes that a fragment has gone into a mailbox, which gets one per one and a half of its
     /// answers from here: in between its owner's loops and others' fragments are served. What was
     /// not used of that in the last [`BURST`] fragments' time may be made up for.
-    pub(super) fn used(&mut self, mailbox: usize, now: Time, answer_period: Duration) {
+    pub(super) fn used(&mut self, mailbox: usize, now: Steady, answer_period: Duration) {
         let pace = answer_period + answer_period / 2;
         if let Some(free) = self.free.get_mut(mailbox) {
             *free = (*free).max(now - pace * BURST) + pace;
@@ -165,7 +165,7 @@ impl Correspondent {
     }
 
     /// Has an acknowledgement leave after `delay`, unless one is due already.
-    pub(super) fn acknowledge_later(&mut self, now: Time, delay: Duration) {
+    pub(super) fn acknowledge_later(&mut self, now: Steady, delay: Duration) {
         self.acknowledge.get_or_insert(now + delay);
     }
 
@@ -174,7 +174,12 @@ impl Correspondent {
     /// and one acknowledgement says all that is there: so there is at most one in this time,
     /// however many letters come. Who serves the owner's mailbox can then not draw more of them by
     /// sending more.
-    pub(super) fn acknowledge_again(&mut self, now: Time, delay: Duration, timer: RetransmitTimer) {
+    pub(super) fn acknowledge_again(
+        &mut self,
+        now: Steady,
+        delay: Duration,
+        timer: RetransmitTimer,
+    ) {
         if self.acknowledge.is_some() {
             return;
         }
@@ -209,7 +214,7 @@ impl Correspondent {
     /// itself, is lost and leaves again.
     pub(super) fn acknowledged(
         &mut self,
-        now: Time,
+        now: Steady,
         acknowledgement: &Acknowledgement,
         timer: RetransmitTimer,
     ) -> Vec<Event> {
@@ -239,7 +244,7 @@ impl Correspondent {
     /// that was at one of them gets nothing before it can be there again.
     pub(super) fn mark_lost(
         &mut self,
-        now: Time,
+        now: Steady,
         nodes: &BTreeSet<NodeNumber>,
         timer: RetransmitTimer,
     ) {
@@ -255,17 +260,17 @@ impl Correspondent {
     }
 
     /// Marks as lost what left longer than `age` ago, so that it leaves again.
-    pub(super) fn mark_older_lost(&mut self, now: Time, age: Duration) {
+    pub(super) fn mark_older_lost(&mut self, now: Steady, age: Duration) {
         for outgoing in &mut self.outgoing {
             outgoing.mark_lost(now, |flight| flight.sent + age < now);
         }
     }
 
     /// Gives up the messages that have expired.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
+    pub(super) fn expire(&mut self, now: Steady, document: Time) -> Vec<Event> {
         let expired = self.outgoing.iter_mut().filter_map(|outgoing| {
             let message = outgoing.message().id;
-            outgoing.expire(now).then_some(Event::Expired { message })
+            outgoing.expire(now, document).then_some(Event::Expired { message })
         });
         expired.collect()
     }

@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::Courier;
 use super::event::{Event, Trip};
 use super::ready::{Cargo, Content, Left, Ready};
-use crate::time::Time;
+use crate::time::Steady;
 
 impl<S: Suite> Courier<S> {
     /// Notes what the last cell carried, now that it has left.
@@ -23,7 +23,7 @@ impl<S: Suite> Courier<S> {
                 // A message that is over meanwhile has nothing more to tell.
                 if self.is_leaving(to, message, index, due) {
                     let again = before.map_or(0, |flight| flight.times());
-                    let trip = Trip { path, at };
+                    let trip = Trip { path, at: self.grid.document(at) };
                     let event = Event::Sent { message, fragment: index, again, slot, trip };
                     self.events.push_mail(event);
                 }
@@ -35,7 +35,7 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Throws the ready cell away, if there is one; what it carried leaves in a later slot.
-    pub(super) fn discard_ready(&mut self, now: Time) {
+    pub(super) fn discard_ready(&mut self, now: Steady) {
         let Some(Ready { content, cargo, due, .. }) = self.ready.take() else {
             return;
         };
@@ -58,7 +58,7 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    fn is_leaving(&mut self, to: KeyId, message: MessageId, index: u32, due: Time) -> bool {
+    fn is_leaving(&mut self, to: KeyId, message: MessageId, index: u32, due: Steady) -> bool {
         let other = self.correspondents.get_mut(&to);
         let outgoing = other.and_then(|other| other.message_mut(message));
         outgoing.is_some_and(|outgoing| outgoing.left_at(index) == Some(due))

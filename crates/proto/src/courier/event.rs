@@ -17,7 +17,7 @@ use crate::time::{Slot, Time};
 pub struct Trip {
     /// Nodes of the way, and the delays drawn for them.
     pub path: Path,
-    /// Time at which the packet left, or the answer came.
+    /// Document time at which the packet left, or the answer came.
     pub at: Time,
 }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroizing;
 
-use crate::time::{Slot, Time};
+use crate::time::{Slot, Steady, Time};
 
 /// A grid of one departure per slot, always `phase` after the slot's start.
 pub(super) struct Grid {
     /// Length of a slot: T in `docs/traffic.md`.
     slot: Duration,
     phase: Duration,
-    /// Next slot to fill. Invariant: no slot before this one is filled any more.
+    /// A moment by both clocks: the process's own, and document time by the entry relay's word.
+    anchor: (Steady, Time),
+    /// Next slot to fill. Invariant: no slot before this one is filled any more in this session.
     next: Slot,
     /// Seed of all slots that are still to be built, replaced by its own hash with every one that
     /// is, so that who seizes a running process cannot build the packets of past slots again and
@@ -28,13 +30,24 @@ pub(super) struct DueSlot {
 }
 
 impl Grid {
-    pub(super) fn new(now: Time, slot: Duration, phase: Duration, seed: [u8; 32]) -> Self {
-        Self { slot, phase, next: now.slot(slot).next(), seed: Zeroizing::new(seed) }
+    pub(super) fn new(
+        anchor: (Steady, Time),
+        slot: Duration,
+        phase: Duration,
+        seed: [u8; 32],
+    ) -> Self {
+        let next = anchor.1.slot(slot).next();
+        Self { slot, phase, anchor, next, seed: Zeroizing::new(seed) }
+    }
+
+    /// Document time at a moment of this session.
+    pub(super) fn document(&self, now: Steady) -> Time {
+        self.anchor.1 + now.since(self.anchor.0)
     }
 
     /// Time at which the next cell leaves.
-    pub(super) fn poll_timeout(&self) -> Time {
-        self.next.start(self.slot) + self.phase
+    pub(super) fn poll_timeout(&self) -> Steady {
+        self.anchor.0 + (self.next.start(self.slot) + self.phase).since(self.anchor.1)
     }
 
     /// Slot in which the next cell leaves.
@@ -42,18 +55,19 @@ impl Grid {
         self.next
     }
 
-    /// Goes on with another phase, from the first slot after `now` on that no cell has left in.
-    pub(super) fn rephase(&mut self, now: Time, phase: Duration) {
-        self.phase = phase;
-        self.next = self.next.max(now.slot(self.slot).next());
+    /// Goes on in another session, with a phase of its own, from the first slot after `anchor`. Where
+    /// document time went back, slots of former numbers are filled again, by other generators.
+    pub(super) fn anchor(&mut self, anchor: (Steady, Time), phase: Duration) {
+        (self.anchor, self.phase) = (anchor, phase);
+        self.next = anchor.1.slot(self.slot).next();
     }
 
     /// Takes the newest slot that is due at `now`, if one is; the missed ones before it stay empty.
-    pub(super) fn advance(&mut self, now: Time) -> Option<DueSlot> {
+    pub(super) fn advance(&mut self, now: Steady) -> Option<DueSlot> {
         if now < self.poll_timeout() {
             return None;
         }
-        let slot = (now - self.phase).slot(self.slot).max(self.next);
+        let slot = (self.document(now) - self.phase).slot(self.slot).max(self.next);
         let skipped = slot.number() - self.next.number();
         self.next = slot.next();
         Some(DueSlot { slot, skipped })
@@ -80,8 +94,11 @@ mod tests {
     const T: Duration = Duration::from_millis(250);
     const PHASE: Duration = Duration::from_millis(100);
 
+    /// The process's own clock at the start of slot 40: it is days off.
+    const START: Steady = Steady::of_clock(Time::from_micros(700_000_000_000));
+
     fn grid() -> Grid {
-        Grid::new(Slot::new(40).start(T), T, PHASE, [5; 32])
+        Grid::new((START, Slot::new(40).start(T)), T, PHASE, [5; 32])
     }
 
     #[test]
@@ -89,7 +106,7 @@ mod tests {
         let mut grid = grid();
         for number in 41..100 {
             let at = grid.poll_timeout();
-            assert_eq!(at, Slot::new(number).start(T) + PHASE);
+            assert_eq!(grid.document(at), Slot::new(number).start(T) + PHASE);
             assert!(grid.advance(at - Duration::from_micros(1)).is_none());
             let due = grid.advance(at).unwrap();
             assert_eq!((due.slot, due.skipped), (Slot::new(number), 0));
@@ -100,11 +117,11 @@ mod tests {
     #[test]
     fn a_late_driver_finds_missed_slots_skipped() {
         let mut grid = grid();
-        let late = Slot::new(51).start(T) + PHASE + Duration::from_millis(249);
+        let late = START + T * 11 + PHASE + Duration::from_millis(249);
         let due = grid.advance(late).unwrap();
         assert_eq!((due.slot, due.skipped), (Slot::new(51), 10));
         assert!(grid.advance(late).is_none());
-        assert_eq!(grid.poll_timeout(), Slot::new(52).start(T) + PHASE);
+        assert_eq!(grid.poll_timeout(), START + T * 12 + PHASE);
     }
 
     #[test]
@@ -112,10 +129,21 @@ mod tests {
         let mut grid = grid();
         let left = grid.poll_timeout();
         grid.advance(left).unwrap();
-        grid.rephase(left, PHASE + Duration::from_millis(50));
+        grid.anchor((left, grid.document(left)), PHASE + Duration::from_millis(50));
         assert_eq!(grid.poll_timeout(), left + T + Duration::from_millis(50));
-        grid.rephase(left + T * 10, Duration::ZERO);
-        assert_eq!(grid.poll_timeout(), Slot::new(52).start(T));
+        let later = left + T * 10;
+        grid.anchor((later, grid.document(later)), Duration::ZERO);
+        assert_eq!(grid.poll_timeout(), START + T * 12);
+    }
+
+    #[test]
+    fn slots_follow_document_time_ahead_and_back() {
+        let mut grid = grid();
+        let now = START + T * 4;
+        for number in [100_000, 7, 44] {
+            grid.anchor((now, Slot::new(number).start(T) + PHASE), PHASE);
+            assert_eq!((grid.next(), grid.poll_timeout()), (Slot::new(number + 1), now + T));
+        }
     }
 
     #[test]

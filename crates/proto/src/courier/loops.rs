@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::MessageId;
 
 use crate::directory::roster::Traffic;
-use crate::time::Time;
+use crate::time::{Steady, Time};
 
 /// Loops that have left, oldest first; at most [`BOUND`], the oldest is given up as lost.
 pub(super) struct Loops {
@@ -17,8 +17,8 @@ pub(super) struct Loops {
 /// A loop that has left.
 pub(super) struct Flying {
     message: MessageId,
-    pub(super) sent: Time,
-    /// Latest time at which the loop is at the mailbox, if every hop holds to what was drawn.
+    pub(super) sent: Steady,
+    /// Latest document time at which the loop is at the mailbox, if every hop holds to what was drawn.
     pub(super) stored_by: Time,
 }
 
@@ -31,7 +31,7 @@ impl Loops {
     }
 
     /// Notes a loop; true if another had to be given up for it.
-    pub(super) fn sent(&mut self, message: MessageId, sent: Time, stored_by: Time) -> bool {
+    pub(super) fn sent(&mut self, message: MessageId, sent: Steady, stored_by: Time) -> bool {
         let full = self.flying.len() == BOUND;
         if full {
             self.flying.pop_front();
@@ -47,7 +47,7 @@ impl Loops {
     }
 
     /// Gives up the loops that have been away for too long; tells how many.
-    pub(super) fn expire(&mut self, now: Time) -> usize {
+    pub(super) fn expire(&mut self, now: Steady) -> usize {
         let lost = |flying: &&Flying| now.since(flying.sent) > self.lost_after;
         let count = self.flying.iter().take_while(lost).count();
         self.flying.drain(..count);

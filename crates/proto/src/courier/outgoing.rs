@@ -14,7 +14,7 @@ use super::fragments::Fragments;
 use crate::directory::roster::Traffic;
 use crate::mailbox::SERVE_AGAIN;
 use crate::path::Path;
-use crate::time::Time;
+use crate::time::{Steady, Time};
 
 /// A message for a contact. The application stores it until it is delivered or has expired.
 pub struct Message {
@@ -28,7 +28,9 @@ pub struct Message {
     pub sequence: u64,
     /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
-    /// Time at which the message is given up if it is not acknowledged.
+    /// Time at which the message is given up if it is not acknowledged: once both the process's own
+    /// clock and document time have reached it, so that neither a relay nor a wrong clock of the
+    /// machine makes a message expire alone.
     pub expires: Time,
     /// Time at which all of the message had left in a former run. It leaves again when its
     /// acknowledgement is overdue since then, not at once; `None` if some of it has never left.
@@ -52,9 +54,9 @@ pub(super) struct OutgoingMessage {
 
 /// A fragment that has left.
 pub(super) struct Flight {
-    pub(super) sent: Time,
+    pub(super) sent: Steady,
     /// Time at which the fragment leaves again.
-    due: Time,
+    due: Steady,
     /// Number of times that the fragment has left.
     times: u32,
     /// Number of times in a row that it has left without a sign of life from the recipient.
@@ -79,6 +81,7 @@ impl OutgoingMessage {
         let arrived = Fragments::none(count);
         let mut outgoing = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
         if let Some(sent) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
+            let sent = Steady::of_clock(sent);
             let due = sent + timer.first;
             let flight =
                 |index| (index, Flight { sent, due, times: 1, unanswered: 0, way: Vec::new() });
@@ -98,8 +101,8 @@ impl OutgoingMessage {
 
     /// Chooses the fragment that leaves next: one whose time is up, else a new one if the choice
     /// has those as well.
-    pub(super) fn next(&self, now: Time, choice: Choice) -> Option<u32> {
-        let overdue = self.flights.iter().find(|(_, flight)| flight.due <= now);
+    pub(super) fn next(&self, now: Steady, choice: Choice) -> Option<u32> {
+        let overdue = self.flights.iter().find(|(_, flight)| flight.is_overdue(now));
         let fresh = (choice == Choice::OverdueOrFresh && self.fresh < self.arrived.count())
             .then_some(self.fresh);
         overdue.map(|(index, _)| *index).or(fresh)
@@ -129,7 +132,7 @@ impl OutgoingMessage {
     pub(super) fn leave(
         &mut self,
         index: u32,
-        at: Time,
+        at: Steady,
         path: &Path,
         timer: RetransmitTimer,
         rng: &mut (impl CryptoRng + ?Sized),
@@ -149,7 +152,7 @@ impl OutgoingMessage {
     }
 
     /// Takes back that a fragment leaves at `at`: it is as far as it was before.
-    pub(super) fn stay(&mut self, index: u32, at: Time, before: Option<Flight>) {
+    pub(super) fn stay(&mut self, index: u32, at: Steady, before: Option<Flight>) {
         if self.left_at(index) != Some(at) {
             return;
         }
@@ -163,7 +166,7 @@ impl OutgoingMessage {
     }
 
     /// Time at which a fragment that is under way left last.
-    pub(super) fn left_at(&self, index: u32) -> Option<Time> {
+    pub(super) fn left_at(&self, index: u32) -> Option<Steady> {
         self.flights.get(&index).map(|flight| flight.sent)
     }
 
@@ -177,7 +180,7 @@ impl OutgoingMessage {
     }
 
     /// Takes note of what has come; gives the time at which the newest of it had left.
-    pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Time> {
+    pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Steady> {
         let whole = acknowledgement.has(self.message.sequence);
         let part =
             acknowledgement.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
@@ -206,7 +209,7 @@ impl OutgoingMessage {
     }
 
     /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`.
-    pub(super) fn mark_lost(&mut self, due: Time, lost: impl Fn(&Flight) -> bool) {
+    pub(super) fn mark_lost(&mut self, due: Steady, lost: impl Fn(&Flight) -> bool) {
         for flight in self.flights.values_mut() {
             if flight.due > due && lost(flight) {
                 flight.due = due;
@@ -216,7 +219,7 @@ impl OutgoingMessage {
 
     /// Expedites what waits for the recipient, which has shown that it is there: nothing waits
     /// longer than at first.
-    pub(super) fn expedite(&mut self, now: Time, timer: RetransmitTimer) {
+    pub(super) fn expedite(&mut self, now: Steady, timer: RetransmitTimer) {
         for flight in self.flights.values_mut() {
             flight.unanswered = 0;
             flight.due = flight.due.min(now + timer.first);
@@ -225,8 +228,10 @@ impl OutgoingMessage {
 
     /// Gives the message up: a tombstone goes in its place. True if it had not been given up
     /// before.
-    pub(super) fn expire(&mut self, now: Time) -> bool {
-        let over = self.message.kind != Kind::Tombstone && self.message.expires <= now;
+    pub(super) fn expire(&mut self, now: Steady, document: Time) -> bool {
+        let expires = self.message.expires;
+        let past = now.has_reached(expires) && document >= expires;
+        let over = self.message.kind != Kind::Tombstone && past;
         if over {
             self.message.kind = Kind::Tombstone;
             self.message.body = Zeroizing::new(Vec::new());
@@ -239,6 +244,12 @@ impl OutgoingMessage {
 }
 
 impl Flight {
+    /// Tells whether the fragment's time is up. One that left in the future left by a clock of a
+    /// former run that was wrong.
+    fn is_overdue(&self, now: Steady) -> bool {
+        self.due <= now || self.sent > now
+    }
+
     /// Number of times that the fragment has left.
     pub(super) const fn times(&self) -> u32 {
         self.times
@@ -252,7 +263,7 @@ impl Flight {
     /// Tells whether the fragment goes over one of these mixes, and may still be on its way.
     pub(super) fn is_passing(
         &self,
-        now: Time,
+        now: Steady,
         nodes: &BTreeSet<NodeNumber>,
         transit: Duration,
     ) -> bool {

@@ -8,14 +8,14 @@ use rohrpost_packet::{Buffer, Suite};
 use super::outgoing::Flight;
 use crate::frame::OutgoingFrame;
 use crate::path::Path;
-use crate::time::{Slot, Time};
+use crate::time::{Slot, Steady, Time};
 
 /// A cell or packet that is built to its last byte.
 pub(super) struct Ready<S: Suite> {
     pub(super) content: Content<S>,
     pub(super) cargo: Cargo,
     /// Time for which the cell was built. It may leave later, with a driver that comes late.
-    pub(super) due: Time,
+    pub(super) due: Steady,
     /// Delay in a mix's own pool; zero for a client, which has none.
     pub(super) own_delay: Duration,
 }
@@ -42,7 +42,7 @@ pub(super) enum Cargo {
         before: Option<Flight>,
     },
     /// An acknowledgement, which was due at this time.
-    Acknowledgement { to: KeyId, due: Time },
+    Acknowledgement { to: KeyId, due: Steady },
     /// A loop into the own mailbox of this index.
     Loop { mailbox: usize, message: MessageId, path: Path },
 }
@@ -51,9 +51,10 @@ pub(super) enum Cargo {
 pub(super) struct Left {
     pub(super) cargo: Cargo,
     pub(super) slot: Slot,
-    pub(super) at: Time,
+    pub(super) at: Steady,
     /// Time for which the cell was built.
-    pub(super) due: Time,
-    /// Start of the packet's path: `at` for a client, after the delay in its own pool for a mix.
+    pub(super) due: Steady,
+    /// Document time at which the packet's path starts: `at` for a client, after the delay in its
+    /// own pool for a mix.
     pub(super) start: Time,
 }

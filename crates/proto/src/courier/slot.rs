@@ -27,14 +27,15 @@ use crate::directory::view::View;
 use crate::frame::{Frame, OutgoingFrame, UpCell};
 use crate::instruction::{Instruction, PullRequest, Store};
 use crate::path::{Path, below};
-use crate::time::Time;
+use crate::time::{Steady, Time};
 
 /// Times for which a cell is built.
 #[derive(Clone, Copy)]
 struct Moment {
     /// Time at which the cell is to leave.
-    due: Time,
-    /// Start of the packet's path: `due` for a client, after the delay in its own pool for a mix.
+    due: Steady,
+    /// Document time at which the packet's path starts: `due` for a client, after the delay in its
+    /// own pool for a mix.
     start: Time,
 }
 
@@ -65,6 +66,8 @@ impl<S: Suite> Courier<S> {
     /// Builds the cell of the next slot.
     pub(super) fn fill(&mut self) -> Ready<S> {
         let (slot, due) = (self.grid.next(), self.grid.poll_timeout());
+        let start = self.grid.document(due);
+        let due = self.counted(due);
         let mut rng = self.grid.generator();
         let own_delay = self.own_delay(&mut rng);
         let ready = |content, cargo| Ready { content, cargo, due, own_delay };
@@ -75,7 +78,7 @@ impl<S: Suite> Courier<S> {
         }
         let load = Load::draw(slot, self.account.mailboxes.len(), &mut rng);
         let view = self.view.clone();
-        let moment = Moment { due, start: due + own_delay };
+        let moment = Moment { due, start: start + own_delay };
         let built = view.and_then(|view| self.build(&view, load, moment, &mut rng));
         match (self.attachment, built) {
             (Attachment::Mix { .. }, None) => ready(Content::Nothing, Cargo::Cover),
@@ -214,7 +217,7 @@ impl<S: Suite> Courier<S> {
     fn round_robin(
         &self,
         view: &View<S>,
-        now: Time,
+        now: Steady,
         rng: &mut ChaCha20Rng,
     ) -> Option<(KeyId, Assignment)> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
@@ -250,7 +253,7 @@ impl<S: Suite> Courier<S> {
         mailbox: usize,
         message: MessageId,
         trip: &Trip,
-        sent: Time,
+        sent: Steady,
     ) {
         if !self.inbox.has_answered(mailbox) {
             return;

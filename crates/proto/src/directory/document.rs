@@ -130,6 +130,22 @@ impl NetworkDocument {
         }
     }
 
+    /// Time that nodes of other operators than the maker's attest, each by the signature of its own
+    /// descriptor: the median of when they announced. `None` if the document has no such node.
+    ///
+    /// A relay that makes a document can leave nodes out of it, or name an older announcement; it
+    /// cannot have most of them announce at a time of its choice.
+    #[must_use]
+    pub fn attested(&self, roster: &Roster, maker: NodeNumber) -> Option<Time> {
+        let own = roster.node(maker).map(|node| node.operator.as_str());
+        let foreign = self.descriptors.iter().map(SignedDescriptor::descriptor).filter(|node| {
+            roster.node(node.node).is_some_and(|node| Some(node.operator.as_str()) != own)
+        });
+        let mut announced: Vec<_> = foreign.map(|descriptor| descriptor.issued).collect();
+        announced.sort_unstable();
+        announced.get(announced.len() / 2).copied()
+    }
+
     /// Encodes the document without signatures: version 1, 3 zeros, roster version u32, roster hash
     /// 32, number u64, start u64, made u64, count u16, and for each descriptor: length u16,
     /// descriptor.

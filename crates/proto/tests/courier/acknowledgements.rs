@@ -54,7 +54,7 @@ fn a_letter_that_is_served_again_draws_no_acknowledgement() {
     assert_eq!(arrivals(&world, bob).len(), 1);
 }
 
-/// What leaves again is sealed anew: its sender has not heard that it came, and is told.
+/// A letter that leaves again is sealed anew: its sender has not heard that it came, and is told.
 #[test]
 fn a_letter_that_leaves_again_draws_another_acknowledgement() {
     let (mut world, alice, bob) = alice_and_bob();

@@ -8,7 +8,7 @@ use rohrpost_packet::envelope::PrekeySecret;
 use rohrpost_proto::courier::{Account, Event, OwnMailbox};
 use rohrpost_proto::instruction::WriteKey;
 
-use crate::world::{Carried, START, T, World, account};
+use crate::world::{Carried, START, T, World, account, steady};
 use crate::{SECOND, alice_and_bob, arrivals, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -131,7 +131,7 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     // Once alice knows of the new keys, she sends the message again at once.
     let (contact, key) = (world.couriers[bob].contact(), world.key_id(bob));
     world.couriers[alice].add_contact(contact);
-    world.couriers[alice].mark_lost(START + SECOND * 150, key);
+    world.couriers[alice].mark_lost(steady(START + SECOND * 150), key);
     world.run(START + SECOND * 190);
     assert_eq!(arrivals(&world, bob).len(), 2);
 }

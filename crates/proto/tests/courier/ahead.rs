@@ -3,7 +3,7 @@
 
 use rohrpost_packet::{Classic, SessionId};
 use rohrpost_proto::courier::{Courier, Departure, Event, Work};
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::Steady;
 
 use crate::world::{Load, START, T, World};
 use crate::{SECOND, alice_and_bob, arrivals, count, loads};
@@ -13,7 +13,7 @@ const SEALED: Work = Work { seals: 1, surbs: 0, packets: 1 };
 const PULL: Work = Work { seals: 0, surbs: 1, packets: 1 };
 
 /// Lets the next cell of a client leave at `now`, apart from the world; gives its bytes.
-fn leave(courier: &mut Courier<Classic>, now: Time) -> Vec<u8> {
+fn leave(courier: &mut Courier<Classic>, now: Steady) -> Vec<u8> {
     let cell = match courier.handle_timeout(now) {
         Some(Departure::Cell(cell)) => Some(cell.to_vec()),
         Some(Departure::Packet { .. }) | None => None,
@@ -36,10 +36,15 @@ fn nothing_is_built_at_a_slot_and_all_slots_of_a_kind_take_the_same_work() {
     for _ in 0..400 {
         let due = courier.poll_timeout();
         courier.prepare(due);
-        let expected = if due.slot(T).pulls() { PULL } else { SEALED };
-        assert_eq!(courier.take_work(), expected, "slot {}", due.slot(T).number());
+        let expected = if due.reading().slot(T).pulls() { PULL } else { SEALED };
+        assert_eq!(courier.take_work(), expected, "slot {}", due.reading().slot(T).number());
         leave(courier, due);
-        assert_eq!(courier.take_work(), Work::default(), "at slot {}", due.slot(T).number());
+        assert_eq!(
+            courier.take_work(),
+            Work::default(),
+            "at slot {}",
+            due.reading().slot(T).number()
+        );
         while let Some(event) = courier.poll_event() {
             letters += usize::from(matches!(event, Event::Sent { .. }));
         }
@@ -148,7 +153,7 @@ fn an_acknowledgement_in_a_cell_that_is_thrown_away_leaves_in_a_later_slot() {
 fn a_new_session_has_a_phase_of_its_own() {
     let (mut world, alice, _) = alice_and_bob();
     let phase = |world: &World| {
-        let due: Time = world.couriers[alice].poll_timeout();
+        let due = world.couriers[alice].poll_timeout().reading();
         due.since(due.slot(T).start(T))
     };
     world.run(START + SECOND * 5);

@@ -7,7 +7,7 @@ use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
 use rohrpost_proto::courier::{Event, Message, Part};
 
-use crate::world::{START, World, message};
+use crate::world::{START, World, message, steady};
 use crate::{SECOND, alice_and_bob, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ fn what_is_not_kept_is_not_acknowledged() {
     assert!(arrived >= 2, "a fragment is handed over until it is kept, {arrived} times");
     let receipts: Vec<_> =
         world.events[bob].iter().filter_map(|(_, event)| event.receipt().copied()).collect();
-    world.couriers[bob].commit(START + MINUTE * 8, &receipts[0]);
+    world.couriers[bob].commit(steady(START + MINUTE * 8), &receipts[0]);
     world.run(START + MINUTE * 15);
     assert!(delivered(&world, alice) == [message]);
 }

@@ -4,6 +4,7 @@
 mod acknowledgements;
 mod addresses;
 mod ahead;
+mod clocks;
 mod durable;
 mod world;
 
@@ -16,7 +17,7 @@ use rohrpost_packet::{NodeNumber, SessionId};
 use rohrpost_proto::courier::{Attachment, Contact, Event, MESSAGE_BYTES, PostError};
 use rohrpost_proto::time::{Slot, Time};
 
-use world::{Load, START, Sight, T, World, account, message};
+use world::{Load, START, Sight, T, World, account, message, steady};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -202,7 +203,7 @@ fn without_a_way_a_client_idles_and_a_mix_is_silent() {
     // The whole third layer is down.
     let crippled = world.view(&[31, 32]);
     for courier in &mut world.couriers {
-        courier.handle_view(START, Arc::clone(&crippled));
+        courier.handle_view(steady(START), Arc::clone(&crippled));
     }
     // The mix's first packet was ready before that, as was the cell that names alice's session.
     let built = |world: &World| (loads(world, alice).count(), loads(world, mix).count());
@@ -223,11 +224,11 @@ fn missed_slots_are_skipped_and_reported() {
     let (mut world, alice, _) = alice_and_bob();
     world.run(START + SECOND * 2);
     let before = world.departures[alice].len();
-    let due = world.couriers[alice].poll_timeout();
+    let due = world.couriers[alice].poll_timeout().reading();
     world.depart(alice, due + T * 20);
     world.depart(alice, due + T * 20);
     assert_eq!(world.departures[alice].len(), before + 1);
-    assert_eq!(world.couriers[alice].poll_timeout(), due + T * 21);
+    assert_eq!(world.couriers[alice].poll_timeout().reading(), due + T * 21);
     let skipped = count(&world, alice, |event| matches!(event, Event::Skipped { slots: 20 }));
     assert_eq!(skipped, 1);
 }
@@ -294,7 +295,7 @@ fn a_dead_mailbox_relay_turns_pulls_into_cover_not_idle_cells() {
     world.run(START + SECOND * 2);
     let from = world.departures[alice].len();
     let down = world.view(&[2]);
-    world.couriers[alice].handle_view(START, down);
+    world.couriers[alice].handle_view(steady(START), down);
     world.post(alice, bob, "still here");
     world.run(START + SECOND * 60);
     let after = &world.departures[alice][from..];
@@ -313,7 +314,7 @@ fn one_unreachable_contact_does_not_hold_up_the_others() {
     let carol = world.client(21, 1, &[4]);
     world.introduce(alice, carol);
     let lost = world.view(&[4]);
-    world.couriers[alice].handle_view(START, lost);
+    world.couriers[alice].handle_view(steady(START), lost);
     world.run(START + SECOND);
     world.post(alice, carol, "to carol");
     world.post(alice, bob, "to bob");
@@ -322,7 +323,7 @@ fn one_unreachable_contact_does_not_hold_up_the_others() {
     let sent = |world: &World| count(world, alice, |event| matches!(event, Event::Sent { .. }));
     assert_eq!(sent(&world), 1);
     let again = world.view(&[]);
-    world.couriers[alice].handle_view(START, again);
+    world.couriers[alice].handle_view(steady(START), again);
     world.run(START + SECOND * 60);
     assert_eq!(arrivals(&world, carol).len(), 1);
 }
@@ -368,7 +369,7 @@ fn uncollected_events_hold_letters_back_and_lose_none() {
     }
     let view = world.view(&[]);
     let courier = &mut world.couriers[alice];
-    courier.handle_view(START, view);
+    courier.handle_view(steady(START), view);
     for _ in 0..40 {
         let now = courier.poll_timeout();
         courier.handle_timeout(now).unwrap();
@@ -376,7 +377,7 @@ fn uncollected_events_hold_letters_back_and_lose_none() {
     }
     assert_eq!(courier.outbox_len(), 1);
     while courier.poll_event().is_some() {}
-    let resumed = courier.poll_timeout();
+    let resumed = courier.poll_timeout().reading();
     world.run(resumed + SECOND * 30);
     assert_eq!(arrivals(&world, bob).len(), 1);
 }

@@ -28,7 +28,7 @@ use rohrpost_proto::instruction::{
     Instruction, MailboxId, MailboxKey, RelayContext, Store, WriteKey,
 };
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
-use rohrpost_proto::time::{Slot, Time};
+use rohrpost_proto::time::{Slot, Steady, Time};
 use zeroize::Zeroizing;
 
 /// A Monday in November 2026.
@@ -200,10 +200,13 @@ impl World {
         let account = account(seed, relays);
         let roster = Arc::clone(&self.roster);
         let phase = Duration::from_millis(u64::from(seed) % 250);
-        let mut courier =
-            Courier::new(START, config(attachment, account, roster, [seed; 32], phase));
-        courier.handle_view(START, self.view(&[]));
-        courier.prepare(START);
+        let mut courier = Courier::new(
+            steady(START),
+            START,
+            config(attachment, account, roster, [seed; 32], phase),
+        );
+        courier.handle_view(steady(START), self.view(&[]));
+        courier.prepare(steady(START));
         self.couriers.push(courier);
         self.vantages.push(attachment);
         self.origins.push((seed, relays.to_vec(), attachment));
@@ -215,10 +218,21 @@ impl World {
 
     /// Brings a client back under a new session, with a new phase.
     pub(crate) fn rejoin(&mut self, client: usize, session: SessionId, phase: Duration) {
+        self.rejoin_at(client, session, phase, self.now);
+    }
+
+    /// Brings a client back at a relay whose clock shows `document`.
+    pub(crate) fn rejoin_at(
+        &mut self,
+        client: usize,
+        session: SessionId,
+        phase: Duration,
+        document: Time,
+    ) {
         if let Attachment::Client { entry, .. } = self.vantages[client] {
             self.vantages[client] = Attachment::Client { entry, session };
-            self.couriers[client].rejoin(self.now, session, phase);
-            self.couriers[client].prepare(self.now);
+            self.couriers[client].rejoin(steady(self.now), document, session, phase);
+            self.couriers[client].prepare(steady(self.now));
         }
     }
 
@@ -256,7 +270,9 @@ impl World {
             Arrival::AtCourier(..) => true,
         });
         let (view, now) = (self.view(&[]), self.now);
-        self.couriers.iter_mut().for_each(|courier| courier.handle_view(now, Arc::clone(&view)));
+        self.couriers
+            .iter_mut()
+            .for_each(|courier| courier.handle_view(steady(now), Arc::clone(&view)));
     }
 
     /// Makes all couriers anew, with the same keys and the marks that are stored; they know nobody.
@@ -267,11 +283,14 @@ impl World {
             let roster = Arc::clone(&self.roster);
             let phase = Duration::from_millis(u64::from(*seed) % 250);
             let seed = [seed.wrapping_add(100); 32];
-            let mut courier =
-                Courier::new(self.now, config(*attachment, account, roster, seed, phase));
-            courier.handle_view(self.now, self.view(&[]));
+            let mut courier = Courier::new(
+                steady(self.now),
+                self.now,
+                config(*attachment, account, roster, seed, phase),
+            );
+            courier.handle_view(steady(self.now), self.view(&[]));
             courier.resume_opened(&self.marks[index]);
-            courier.prepare(self.now);
+            courier.prepare(steady(self.now));
             self.couriers[index] = courier;
         }
     }
@@ -288,7 +307,7 @@ impl World {
     /// Runs until `end`, all in the order of time.
     pub(crate) fn run(&mut self, end: Time) {
         loop {
-            let slots = self.couriers.iter().map(Courier::poll_timeout);
+            let slots = self.couriers.iter().map(|courier| courier.poll_timeout().reading());
             let arrival = self.flying.keys().next().map(|(at, _)| *at);
             let now = slots
                 .chain(arrival)
@@ -312,10 +331,10 @@ impl World {
 
     pub(crate) fn depart(&mut self, client: usize, now: Time) {
         let slot = now.slot(T);
-        if now < self.couriers[client].poll_timeout() {
+        if steady(now) < self.couriers[client].poll_timeout() {
             return;
         }
-        let (due, outgoing) = match self.couriers[client].handle_timeout(now) {
+        let (due, outgoing) = match self.couriers[client].handle_timeout(steady(now)) {
             Some(Departure::Packet { due, outgoing }) => (due, Some(outgoing)),
             Some(Departure::Cell(bytes)) => {
                 let len = bytes.len();
@@ -338,7 +357,7 @@ impl World {
         };
         let end = outgoing.and_then(|outgoing| self.walk(due, client, outgoing));
         self.departures[client].push(Left { slot, end });
-        self.couriers[client].prepare(now);
+        self.couriers[client].prepare(steady(now));
         self.collect(client, now);
     }
 
@@ -346,7 +365,7 @@ impl World {
         while let Some(event) = self.couriers[client].poll_event() {
             if let (Some(receipt), true) = (event.receipt(), self.keeps) {
                 self.marks[client].push(receipt.mark);
-                self.couriers[client].commit(now, receipt);
+                self.couriers[client].commit(steady(now), receipt);
             }
             self.events[client].push((now, event));
         }
@@ -437,7 +456,7 @@ impl World {
                     let _ = self.mailboxes[&relay].handle(now, instruction);
                 }
                 Arrival::AtCourier(courier, id, payload) => {
-                    self.couriers[courier].handle_reply(now, id, payload);
+                    self.couriers[courier].handle_reply(steady(now), id, payload);
                     self.collect(courier, now);
                 }
             }
@@ -459,6 +478,11 @@ impl World {
             }
         }
     }
+}
+
+/// The clock of all clients, which is right.
+pub(crate) fn steady(now: Time) -> Steady {
+    Steady::of_clock(now)
 }
 
 /// A message with this text, which also gives its id, for an hour.

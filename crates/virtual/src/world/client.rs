@@ -1,6 +1,6 @@
 //! Clients: links to the entry relay, slots, cells.
 //!
-//! As in `client/src/session.rs`: a client links to its relay, sets its clock by the first cell,
+//! As in `client/src/session.rs`: a client links to its relay, counts slots by the first cell,
 //! keeps the grid while cells come, and goes on with a new session after a pause when they do not.
 
 use std::sync::Arc;
@@ -65,14 +65,14 @@ impl<S: Suite> World<S> {
             self.schedule.add(client.busy, Happening::Slot(index, number));
             return;
         }
-        let local = client.skew.read(self.now);
+        let local = client.skew.steady(self.now);
         // What was built ahead was charged when it was built.
         courier.take_work();
         let departure = courier.handle_timeout(local);
         let leaves = self.now + build.of(courier.take_work());
         courier.prepare(local);
         client.busy = leaves + build.of(courier.take_work());
-        let next = client.skew.when(courier.poll_timeout());
+        let next = client.skew.when(courier.poll_timeout().reading());
         self.schedule.add(next, Happening::Slot(index, number));
         match departure {
             Some(Departure::Cell(bytes)) if leaves > self.now => {
@@ -124,13 +124,16 @@ impl<S: Suite> World<S> {
         };
         link.heard = self.now;
         if !std::mem::replace(&mut link.greeted, true) {
-            client.greet(self.now, cell.time, &self.roster, &self.trust);
+            if let Err(refused) = client.greet(self.now, cell.time, &self.roster, &self.trust) {
+                client.refused = Some(refused);
+                return self.lose_link(index);
+            }
             if let Some(courier) = &client.courier {
-                let first = client.skew.when(courier.poll_timeout()).max(self.now);
+                let first = client.skew.when(courier.poll_timeout().reading()).max(self.now);
                 self.schedule.add(first, Happening::Slot(index, number));
             }
         }
-        let local = client.skew.read(self.now);
+        let local = client.skew.steady(self.now);
         if let (Some((id, payload)), Some(courier)) = (cell.reply, &mut client.courier) {
             courier.handle_reply(local, id, payload);
         }
@@ -150,15 +153,29 @@ impl<S: Suite> World<S> {
                 return;
             };
             let view = Arc::new(View::new(Arc::clone(&self.roster), &document));
-            self.verified.insert(entry, (bytes.to_vec(), document.number, view));
+            let attested = document.attested(&self.roster, entry);
+            self.verified.insert(entry, (bytes.to_vec(), document.number, attested, view));
         }
         let client = &mut self.clients[index];
-        if let (Some((_, number, view)), Some(courier)) =
+        let (Some((_, number, attested, view)), Some(courier)) =
             (self.verified.get(&entry), &mut client.courier)
-            && *number > client.document
-        {
-            client.document = *number;
-            courier.handle_view(client.skew.read(self.now), Arc::clone(view));
+        else {
+            return;
+        };
+        if *number <= client.document {
+            return;
+        }
+        let (own, machine) = (client.skew.steady(self.now), client.machine.read(self.now));
+        let told = courier.document_time(own);
+        match client.witness.handle_document(own, told, machine, *attested) {
+            Ok(_) => {
+                (client.document, client.refused) = (*number, None);
+                courier.handle_view(own, Arc::clone(view));
+            }
+            Err(refused) => {
+                client.refused = Some(refused);
+                self.lose_link(index);
+            }
         }
     }
 
@@ -177,7 +194,7 @@ impl<S: Suite> World<S> {
 
     fn handle_events(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        let now = client.skew.read(self.now);
+        let now = client.skew.steady(self.now);
         let mut told = Vec::new();
         while let Some(courier) = &mut client.courier
             && let Some(event) = courier.poll_event()

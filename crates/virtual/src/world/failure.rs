@@ -10,6 +10,7 @@ use super::state::World;
 use crate::link::{Address, Cut};
 use crate::node::{Duty, Node};
 use crate::observer::Kind;
+use crate::skew::Skew;
 
 impl<S: Suite> World<S> {
     /// Ends a node without a word: keys, queues, sessions, mailboxes and replay set are gone.
@@ -28,6 +29,12 @@ impl<S: Suite> World<S> {
         if is_mix {
             self.schedule.add(self.now, Happening::Mix(number));
         }
+    }
+
+    /// Starts a node anew, with an empty memory and a clock that is off by this much.
+    pub fn start_off(&mut self, number: NodeNumber, skew: Skew) {
+        self.setup.skews.insert(number, skew);
+        self.start(number);
     }
 
     /// Ends a client's process and starts it anew: its link is gone, and of its memory what it has

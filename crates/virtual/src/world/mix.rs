@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Departure;
 use rohrpost_proto::mix::watch::LoopFate;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Steady, Time};
 
 use super::schedule::Happening;
 use super::state::World;
@@ -23,14 +23,15 @@ impl<S: Suite> World<S> {
             return;
         };
         let (skew, local) = (*skew, skew.read(self.now));
+        let own = Steady::of_clock(local);
         let MixDuty { mix, watch, cover, .. } = &mut **duty;
         while let Some((id, payload)) = mix.poll_loop() {
-            cover.handle_reply(local, id, payload);
+            cover.handle_reply(own, id, payload);
         }
-        if let Some(Departure::Packet { due, outgoing }) = cover.handle_timeout(local) {
+        if let Some(Departure::Packet { due, outgoing }) = cover.handle_timeout(own) {
             let _ = mix.insert(due, outgoing);
         }
-        cover.prepare(local);
+        cover.prepare(own);
         let events: Vec<_> = std::iter::from_fn(|| cover.poll_event()).collect();
         let seen = watch.handle_inflow(local, mix.inflow().counts());
         let fates: Vec<_> = events.iter().filter_map(LoopFate::of).collect();
@@ -38,7 +39,7 @@ impl<S: Suite> World<S> {
         let alarms: Vec<_> = seen.into_iter().chain(failing).collect();
         let leaving: Vec<_> =
             std::iter::from_fn(|| mix.poll_transmit(local)).map(|left| left.outgoing).collect();
-        let next = mix.poll_timeout().into_iter().chain([cover.poll_timeout()]).min();
+        let next = mix.poll_timeout().into_iter().chain([cover.poll_timeout().reading()]).min();
         let next = next.into_iter().chain([watch.poll_timeout()]).min();
         self.alarms.extend(alarms.into_iter().map(|alarm| (self.now, number, alarm)));
         if self.setup.memory == Memory::Everything {

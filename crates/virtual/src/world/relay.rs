@@ -129,7 +129,7 @@ impl<S: Suite> World<S> {
             && !ahead
         {
             duty.document = document.number;
-            duty.cover.handle_view(node.skew.read(self.now), Arc::clone(view));
+            duty.cover.handle_view(node.skew.steady(self.now), Arc::clone(view));
         }
     }
 

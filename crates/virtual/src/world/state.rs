@@ -63,8 +63,8 @@ pub struct World<S: Suite> {
     pub(super) spent: Duration,
 }
 
-/// Bytes of a network document, its number and the view that it gives.
-pub(super) type Verified<S> = (Vec<u8>, u64, Arc<View<S>>);
+/// Bytes of a network document, its number, the time that it attests and the view that it gives.
+pub(super) type Verified<S> = (Vec<u8>, u64, Option<Time>, Arc<View<S>>);
 
 impl<S: Suite> World<S> {
     /// Sends a packet from a node over a link.

@@ -2,7 +2,7 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;
 
-const NOW: Time = Time::from_micros(1_795_000_000_000_000);
+const NOW: Steady = Steady::of_clock(Time::from_micros(1_795_000_000_000_000));
 
 fn outgoing(len: usize) -> OutgoingMessage {
     let message = Message {
@@ -10,7 +10,7 @@ fn outgoing(len: usize) -> OutgoingMessage {
         kind: Kind::Content,
         sequence: 3,
         minutes: 5,
-        expires: NOW + Duration::from_secs(1000),
+        expires: NOW.reading() + Duration::from_secs(1000),
         left: None,
         body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
     };
@@ -18,7 +18,7 @@ fn outgoing(len: usize) -> OutgoingMessage {
 }
 
 /// Lets a fragment leave without a view, over a path that no view will miss.
-fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Time) {
+fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Steady) {
     let due = sent + Duration::from_secs(60);
     outgoing.flights.insert(index, Flight { sent, due, times: 1, unanswered: 1, way: Vec::new() });
     outgoing.fresh = outgoing.fresh.max(index + 1);
@@ -51,6 +51,14 @@ fn what_is_overdue_leaves_before_what_is_new() {
     assert_eq!(outgoing.next(later, Choice::Overdue), Some(0));
 }
 
+/// A clock that was ahead in a former run does not hold up what left by it.
+#[test]
+fn what_left_in_the_future_is_overdue() {
+    let mut outgoing = outgoing(100);
+    leave(&mut outgoing, 0, NOW + LONGEST * 700);
+    assert_eq!(outgoing.next(NOW, Choice::Overdue), Some(0));
+}
+
 #[test]
 fn an_acknowledged_fragment_does_not_leave_again() {
     let mut outgoing = outgoing(500);
@@ -74,10 +82,14 @@ fn an_acknowledged_fragment_does_not_leave_again() {
 fn a_tombstone_goes_in_place_of_what_has_expired() {
     let mut outgoing = outgoing(500);
     leave(&mut outgoing, 0, NOW);
-    assert!(!outgoing.expire(NOW + Duration::from_secs(999)));
     let end = NOW + Duration::from_secs(1000);
-    assert!(outgoing.expire(end));
-    assert!(!outgoing.expire(end));
+    let before = end - Duration::from_micros(1);
+    // Neither the own clock nor document time makes it expire alone.
+    for (own, document) in [(before, end + LONGEST), (end + LONGEST, before)] {
+        assert!(!outgoing.expire(own, document.reading()));
+    }
+    assert!(outgoing.expire(end, end.reading()));
+    assert!(!outgoing.expire(end, end.reading()));
     let fragment = outgoing.fragment(0);
     assert_eq!((fragment.kind, fragment.position), (Kind::Tombstone, FragmentPosition::WHOLE));
     assert_eq!(outgoing.next(end, Choice::OverdueOrFresh), Some(0));

@@ -1,0 +1,212 @@
+//! Agreement of clocks: whether a client goes by what its entry relay says the time is
+//! (`docs/traffic.md`, Clocks).
+//!
+//! A relay's word is one clock among three. The second is the client's machine, the third the
+//! descriptors in a network document, of which each node signs its own. A relay whose clock agrees
+//! with neither of the others is not believed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Steady, Time, calendar};
+use crate::weakness::Weakness;
+
+/// Clocks of which none bears a relay's out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The time by the relay's word.
+    pub relay: Time,
+    /// The time by the client's machine.
+    pub machine: Time,
+    /// The time by the descriptors of other operators' nodes; `None` if there are none.
+    pub nodes: Option<Time>,
+}
+
+/// Outcome of a comparison in which a relay is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// The machine's clock bears the relay's out.
+    Machine,
+    /// The descriptors bear the relay's clock out: the machine's is wrong.
+    Nodes,
+}
+
+/// Compares a relay's clock with the client's machine and with the descriptors of other nodes,
+/// where a document has shown some.
+///
+/// # Errors
+/// Both are more than [`TOLERANCE`] off, or the relay names a time after [`Time::LATEST`].
+pub fn compare(relay: Time, machine: Time, nodes: Option<Time>) -> Result<Agreement, Disagreement> {
+    let near = |other: Time| relay.since(other).max(other.since(relay)) <= TOLERANCE;
+    if relay > Time::LATEST {
+        return Err(Disagreement { relay, machine, nodes });
+    }
+    if near(machine) || Weakness::TheRelaysClockIsBelieved.is_active() {
+        return Ok(Agreement::Machine);
+    }
+    if nodes.is_some_and(near) {
+        return Ok(Agreement::Nodes);
+    }
+    Err(Disagreement { relay, machine, nodes })
+}
+
+/// Record of what other nodes' descriptors have shown of the time, over the links of one client.
+#[derive(Clone, Copy, Default)]
+pub struct Witness {
+    /// The time that the newest document attests, and when it came.
+    attested: Option<(Steady, Time)>,
+}
+
+impl Witness {
+    /// Judges a relay's clock by its first cell. Where it cannot be told yet whose clock is wrong,
+    /// the relay is heard until its first document shows that ([`Self::handle_document`]).
+    ///
+    /// # Errors
+    /// The machine's clock and the documents so far agree with each other and not with the relay.
+    pub fn greet(&self, now: Steady, relay: Time, machine: Time) -> Result<(), Disagreement> {
+        let nodes = self.attested.map(|(then, time)| time + now.since(then));
+        match compare(relay, machine, nodes) {
+            Err(refused) if refused.is_the_relays_fault() => Err(refused),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges a relay's clock by what a document of it attests
+    /// ([`NetworkDocument::attested`](crate::directory::document::NetworkDocument::attested)).
+    ///
+    /// # Errors
+    /// Neither the machine's clock nor the document bears the relay's out.
+    pub fn handle_document(
+        &mut self,
+        now: Steady,
+        relay: Time,
+        machine: Time,
+        attested: Option<Time>,
+    ) -> Result<Agreement, Disagreement> {
+        self.attested = attested.map(|time| (now, time)).or(self.attested);
+        compare(relay, machine, attested)
+    }
+}
+
+impl Disagreement {
+    /// Tells whether the machine's clock and the descriptors agree, so that the relay's is wrong.
+    fn is_the_relays_fault(&self) -> bool {
+        self.nodes.is_some_and(|nodes| compare(nodes, self.machine, None).is_ok())
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (relay, machine) = (minute(self.relay), minute(self.machine));
+        write!(f, "the relay's clock shows {relay}, this machine's {machine}")?;
+        match self.nodes {
+            Some(nodes) if self.is_the_relays_fault() => {
+                let nodes = minute(nodes);
+                write!(f, ", other nodes' {nodes}: the relay's is wrong; tell its operators")
+            }
+            Some(nodes) => {
+                let nodes = minute(nodes);
+                write!(
+                    f,
+                    ", other nodes' {nodes}: set this machine's right, and tell the operators"
+                )
+            }
+            None => write!(
+                f,
+                ", and no other node has shown which is right: set this machine's right if it is \
+                 wrong, else tell the relay's operators"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Disagreement {}
+
+/// Date and minute in UTC.
+fn minute(time: Time) -> String {
+    let minutes = time.seconds() / 60;
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!("{} {hour:02}:{minute:02} UTC", calendar::date(Duration::from_secs(time.seconds())))
+}
+
+/// Difference between two clocks that agree: clients' clocks and mixes' may be off by so much.
+pub const TOLERANCE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_795_000_000_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_relay_is_believed_if_the_machine_or_the_nodes_bear_it_out() {
+        let next = TOLERANCE + Duration::from_micros(1);
+        assert_eq!(compare(NOW, NOW + TOLERANCE, None), Ok(Agreement::Machine));
+        assert_eq!(compare(NOW, NOW - TOLERANCE, Some(NOW - DAY)), Ok(Agreement::Machine));
+        assert_eq!(compare(NOW, NOW - DAY, Some(NOW - TOLERANCE)), Ok(Agreement::Nodes));
+        assert_eq!(compare(NOW, NOW + DAY, Some(NOW + TOLERANCE)), Ok(Agreement::Nodes));
+        for (machine, nodes) in [
+            (NOW + next, None),
+            (NOW - next, None),
+            (NOW + next, Some(NOW + next)),
+            (NOW - next, Some(NOW + DAY)),
+        ] {
+            let refused = Disagreement { relay: NOW, machine, nodes };
+            assert_eq!(compare(NOW, machine, nodes), Err(refused));
+        }
+    }
+
+    #[test]
+    fn a_relay_that_nothing_bears_out_is_heard_until_its_document_has_shown_that() {
+        let now = Steady::of_clock(NOW);
+        let mut witness = Witness::default();
+        assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(()));
+        let refused = Disagreement { relay: NOW + DAY, machine: NOW, nodes: None };
+        assert_eq!(witness.handle_document(now, NOW + DAY, NOW, None), Err(refused));
+        assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(()), "nothing was shown");
+        let nodes = Some(NOW);
+        let refused = Disagreement { nodes, ..refused };
+        assert_eq!(witness.handle_document(now, NOW + DAY, NOW, nodes), Err(refused));
+        assert_eq!(witness.greet(now, NOW + DAY, NOW), Err(refused));
+        // What a document has shown goes on with the own clock.
+        let later = now + DAY;
+        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY), Ok(()));
+        assert!(witness.greet(later, NOW + DAY * 2, NOW + DAY).is_err());
+        // A machine whose clock is wrong, and that slept: documents so far prove nothing.
+        assert_eq!(witness.greet(later, NOW + DAY * 2, NOW + DAY * 9), Ok(()));
+        let agreed =
+            witness.handle_document(later, NOW + DAY * 2, NOW + DAY * 9, Some(NOW + DAY * 2));
+        assert_eq!(agreed, Ok(Agreement::Nodes));
+    }
+
+    #[test]
+    fn the_last_time_that_can_be_named_is_refused() {
+        for time in [Time::LATEST, Time::LATEST + Duration::from_micros(1), Time::from_micros(0)] {
+            assert!(compare(time, NOW, Some(NOW)).is_err());
+        }
+        let beyond = Time::LATEST + Duration::from_micros(1);
+        assert!(compare(beyond, beyond, Some(beyond)).is_err());
+    }
+
+    #[test]
+    fn a_disagreement_names_all_clocks_and_says_whose_is_wrong() {
+        let of = |machine, nodes| Disagreement { relay: NOW + DAY * 8, machine, nodes }.to_string();
+        let relay =
+            "the relay's clock shows 2026-11-26 11:06 UTC, this machine's 2026-11-18 11:06 UTC";
+        let known = of(NOW, Some(NOW - Duration::from_secs(60)));
+        assert_eq!(
+            known,
+            format!(
+                "{relay}, other nodes' 2026-11-18 11:05 UTC: the relay's is wrong; tell its operators"
+            )
+        );
+        let unknown = of(NOW, None);
+        assert!(unknown.starts_with(relay) && unknown.contains("if it is wrong, else tell"));
+        let all_apart = of(NOW, Some(NOW - DAY));
+        assert!(
+            all_apart.contains("set this machine's right, and tell the operators"),
+            "{all_apart}"
+        );
+    }
+}
