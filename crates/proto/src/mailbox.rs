@@ -1,8 +1,9 @@
 //! Mailboxes of a relay: sealed envelopes in memory, answered at common ticks.
 //!
 //! Every pull is a registration; mailboxes exist because they are pulled. At each common tick every
-//! mailbox that has a SURB spends one, with an envelope if one waits and with a dummy otherwise. So
-//! neither the number nor the times of answers depend on mail, and no draw of randomness does.
+//! mailbox that has begun to answer spends one SURB, with an envelope if one waits and with a dummy
+//! otherwise. It begins with four SURBs in stock and goes on until there is none. So neither the
+//! number nor the times of answers depend on mail, and no draw of randomness does.
 
 mod queue;
 
@@ -13,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 
-pub use queue::{MailboxCounts, SERVE_AGAIN, SURB_STOCK, TTL};
+pub use queue::{MailboxCounts, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
 
 use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::Refusal;
@@ -114,8 +115,8 @@ impl<S: Suite> Mailboxes<S> {
 
     /// Makes the answers of a common tick, in random order.
     pub fn tick(&self, now: Time, rng: &mut (impl CryptoRng + ?Sized)) -> Vec<OutgoingFrame<S>> {
-        let with_surb = self.boxes.iter().filter(|mailbox| mailbox.can_answer());
-        let mut ids: Vec<_> = with_surb.map(|mailbox| *mailbox.key()).collect();
+        let answering = self.boxes.iter().filter(|mailbox| mailbox.can_answer());
+        let mut ids: Vec<_> = answering.map(|mailbox| *mailbox.key()).collect();
         // The map's own order is not a function of the seed; sorted first, the shuffle is.
         ids.sort_unstable();
         ids.shuffle(rng);

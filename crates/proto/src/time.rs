@@ -121,10 +121,24 @@ impl Slot {
         Self(self.0 + 1)
     }
 
-    /// Tells whether the slot pulls: even slots pull, odd slots carry payload or a loop.
+    /// Tells whether the slot pulls: even slots do, and every sixteenth odd slot. Other odd slots
+    /// carry payload or a loop.
     #[must_use]
     pub const fn pulls(self) -> bool {
-        self.0.is_multiple_of(2)
+        self.0.is_multiple_of(2) || self.is_surplus()
+    }
+
+    /// Tells whether the slot's pull is one more than the answers need, in place of a SURB that was
+    /// lost: every sixteenth odd slot.
+    #[must_use]
+    pub const fn is_surplus(self) -> bool {
+        self.0 % SURPLUS == SURPLUS - 1
+    }
+
+    /// Number of the slot's pull among those of its kind: of even slots, or of surplus ones.
+    #[must_use]
+    pub const fn pull_number(self) -> u64 {
+        if self.is_surplus() { self.0 / SURPLUS } else { self.0 / 2 }
     }
 }
 
@@ -159,6 +173,10 @@ impl Sub<Duration> for Steady {
         Self(self.0 - duration)
     }
 }
+
+/// Slots with one surplus pull. Two mailboxes are pulled 17 times in them and answer 16 times, so
+/// that one pull of 17 may be lost.
+const SURPLUS: u64 = 32;
 
 /// The period in microseconds, at least one.
 fn micros(period: Duration) -> u64 {

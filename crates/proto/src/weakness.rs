@@ -8,6 +8,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Weakness {
+    /// A mailbox answers as soon as it holds a SURB, not from a stock of four on.
+    AnswersFromTheFirst,
     /// A cell is built when its slot is due, not before.
     BuiltAtItsSlot,
     /// Pulls choose their mailbox by a coin, not in turns.

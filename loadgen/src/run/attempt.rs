@@ -99,7 +99,7 @@ fn check_rate(settings: Settings, roster: &Roster, schedule: Schedule) -> Result
             return Err(RunError::Usage(format!(
                 "--rate {} is beyond what the traffic schedule carries, {most:.2} messages per second and \
                  client: a mailbox answers once per 4 slots of {slot} ms, its owner's loops take part \
-                 of that, and only 3 of 8 slots carry messages; use a lower --rate, or a shorter --slot",
+                 of that, and only 45 of 128 slots carry messages; use a lower --rate, or a shorter --slot",
                 settings.rate
             )));
         }

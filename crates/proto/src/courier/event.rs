@@ -121,8 +121,8 @@ pub enum Event {
         /// The way of the answer.
         trip: Trip,
     },
-    /// A pull will not be answered any more, or was answered with garbage. Some always are lost:
-    /// pulls and answers are equally many on average, and a mailbox holds no more than eight pulls.
+    /// A pull will not be answered any more, or was answered with garbage. Some always are: there
+    /// are 17 pulls to 16 answers, and a mailbox holds no more than eight.
     PullLost {
         /// The relay that holds the mailbox.
         relay: NodeNumber,

@@ -19,14 +19,14 @@ pub enum Load {
 
 impl Load {
     /// Draws the load of `slot`: even slots pull the `mailboxes` (at least one) in turns, for by a
-    /// coin the times of one mailbox would tell those of the other; odd slots carry payload with
-    /// probability 3/4, else a loop.
+    /// coin the times of one mailbox would tell those of the other; so does every sixteenth odd
+    /// slot. The other odd slots carry payload with probability 3/4, else a loop.
     #[must_use]
     pub fn draw(slot: Slot, mailboxes: usize, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         if slot.pulls() && Weakness::PullsByCoin.is_active() {
             Self::Pull(below(mailboxes, rng))
         } else if slot.pulls() {
-            Self::Pull(turn(slot.number() / 2, mailboxes))
+            Self::Pull(turn(slot.pull_number(), mailboxes))
         } else if below(4, rng) != 0 {
             Self::Payload
         } else {
@@ -56,18 +56,22 @@ mod tests {
         for number in 0..slots {
             let slot = Slot::new(number.into());
             let load = Load::draw(slot, 2, &mut rng);
-            assert_eq!(slot.pulls(), matches!(load, Load::Pull(_)));
-            if slot.pulls() {
-                assert_eq!(load, Load::Pull(usize::from(number % 4 == 2)), "in turns");
+            match number % 64 {
+                31 => assert_eq!(load, Load::Pull(0), "surplus, in turns"),
+                63 => assert_eq!(load, Load::Pull(1), "surplus, in turns"),
+                even if even % 2 == 0 => {
+                    assert_eq!(load, Load::Pull(usize::from(even % 4 == 2)), "in turns");
+                }
+                _ => assert!(!matches!(load, Load::Pull(_))),
             }
             *counts.entry(format!("{load:?}")).or_insert(0_u32) += 1;
         }
         let shares = [
-            ("Pull(0)", 0.25),
-            ("Pull(1)", 0.25),
-            ("Payload", 0.375),
-            ("Loop(0)", 0.0625),
-            ("Loop(1)", 0.0625),
+            ("Pull(0)", 17.0 / 64.0),
+            ("Pull(1)", 17.0 / 64.0),
+            ("Payload", 45.0 / 128.0),
+            ("Loop(0)", 15.0 / 256.0),
+            ("Loop(1)", 15.0 / 256.0),
         ];
         for (load, p) in shares {
             let (n, count) = (f64::from(slots), f64::from(counts[load]));

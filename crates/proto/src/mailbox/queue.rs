@@ -9,10 +9,13 @@ use rohrpost_packet::{Suite, Surb};
 
 use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, SurbWait, WRITE_KEYS, WriteKey};
 use crate::time::Time;
+use crate::weakness::Weakness;
 
 pub(super) struct Mailbox<S: Suite> {
     /// SURBs, oldest first; at most [`SURB_STOCK`].
     surbs: VecDeque<Held<S>>,
+    /// True from when [`SURB_START`] SURBs are held until none is.
+    answers_now: bool,
     /// Envelopes, oldest first; at most [`Mailbox::room`].
     envelopes: VecDeque<Stored<S>>,
     write_keys: [WriteKey; WRITE_KEYS],
@@ -56,6 +59,7 @@ impl<S: Suite> Mailbox<S> {
     pub(super) const fn new(now: Time, write_keys: [WriteKey; WRITE_KEYS]) -> Self {
         Self {
             surbs: VecDeque::new(),
+            answers_now: false,
             envelopes: VecDeque::new(),
             write_keys,
             last_pull: now,
@@ -75,6 +79,8 @@ impl<S: Suite> Mailbox<S> {
             self.surbs.pop_front();
         }
         self.surbs.push_back(Held { surb: pull.surb, arrived: now });
+        let start = if Weakness::AnswersFromTheFirst.is_active() { 1 } else { SURB_START };
+        self.answers_now |= self.surbs.len() >= start;
         self.write_keys = pull.write_keys;
         self.last_pull = now;
         self.credit = (self.credit + 1).min(MAX_CREDIT);
@@ -102,13 +108,17 @@ impl<S: Suite> Mailbox<S> {
         self.envelopes.push_back(Stored { id, envelope, since: now, served: None });
     }
 
-    pub(super) fn can_answer(&self) -> bool {
-        !self.surbs.is_empty()
+    /// Tells whether the mailbox answers at common ticks. It begins with a stock, so that pulls
+    /// that are late or lost leave no tick without an answer; once the stock is spent it pauses
+    /// until there is a stock again: one gap tells less than many.
+    pub(super) const fn can_answer(&self) -> bool {
+        self.answers_now
     }
 
     /// Spends the oldest SURB: with the oldest envelope not served lately, else with a dummy.
     pub(super) fn answer(&mut self, now: Time) -> Option<(Surb<S>, Answer<S>)> {
         let Held { surb, arrived } = self.surbs.pop_front()?;
+        self.answers_now = !self.surbs.is_empty();
         self.answers += 1;
         let waits = |stored: &&mut Stored<S>| {
             stored.served.is_none_or(|served| now.since(served) >= SERVE_AGAIN)
@@ -177,3 +187,5 @@ pub const TTL: Duration = Duration::from_secs(7 * 86_400);
 pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
 /// SURBs held for a mailbox at most; the oldest leaves.
 pub const SURB_STOCK: usize = 8;
+/// SURBs from which on a mailbox answers.
+pub const SURB_START: usize = 4;

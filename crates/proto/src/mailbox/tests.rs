@@ -116,7 +116,7 @@ fn an_envelope_is_served_oldest_first_and_else_there_is_a_dummy() {
 #[test]
 fn an_envelope_is_served_again_after_thirty_seconds_until_it_is_acknowledged() {
     let mut stage = stage(MailboxLimits::default());
-    let mut openers = vec![stage.pull(&[])];
+    let mut openers: Vec<_> = (0..SURB_START).map(|_| stage.pull(&[])).collect();
     stage.store(1, &stage.write_key).unwrap();
     let first = stage.answer(&mut openers)[0].unwrap();
     stage.now = stage.now + Duration::from_secs(28);
@@ -135,7 +135,7 @@ fn an_answer_tells_when_its_reply_block_was_spent_and_how_long_it_lay() {
     let mut stage = stage(MailboxLimits::default());
     let mut openers = vec![stage.pull(&[])];
     stage.now = stage.now + Duration::from_millis(300);
-    openers.push(stage.pull(&[]));
+    openers.extend((1..SURB_START).map(|_| stage.pull(&[])));
     stage.answer(&mut openers);
     stage.answer(&mut openers);
     let tick = BEGIN + Duration::from_millis(1300);
@@ -157,6 +157,25 @@ fn the_stock_of_reply_blocks_is_bounded_and_the_oldest_leaves() {
     assert!(stage.answer(&mut openers).is_empty());
     assert_eq!(openers.len(), 3);
     assert!(openers[0].id() == first, "the oldest were never used");
+}
+
+/// A SURB that is missing at one tick would be seen missing at the owner's session too, so there is
+/// a stock. Once all of it is spent, what comes next is not spent at once.
+#[test]
+fn answers_begin_with_a_stock_of_four_and_pause_once_it_is_spent() {
+    let mut stage = stage(MailboxLimits::default());
+    let mut openers = Vec::new();
+    for round in ["registered anew", "after the stock was spent"] {
+        for held in 1..SURB_START {
+            openers.push(stage.pull(&[]));
+            assert!(stage.answer(&mut openers).is_empty(), "{round}: {held} held");
+        }
+        openers.push(stage.pull(&[]));
+        for held in (0..SURB_START).rev() {
+            assert_eq!(stage.answer(&mut openers).len(), 1, "{round}: {held} left after it");
+        }
+        assert!(stage.answer(&mut openers).is_empty(), "{round}: nothing left");
+    }
 }
 
 #[test]

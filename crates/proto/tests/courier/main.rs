@@ -108,8 +108,9 @@ fn loops_return_and_pulls_are_answered() {
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert_eq!(lost, 0);
     let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
-    // There are 360 pulls and 360 answers at most; a mailbox without a SURB at its tick gives none.
-    assert!((280..=360).contains(&answered), "{answered} answers");
+    // Each mailbox answers at each of 180 ticks but those of the first seconds, until its stock is
+    // there, and the last, whose answers are on their way.
+    assert!((340..=354).contains(&answered), "{answered} answers");
 }
 
 #[test]
@@ -150,11 +151,12 @@ fn slots_carry_what_the_schedule_says() {
         (f64::from(count) - n * p).abs() < 5.0 * (n * p * (1.0 - p)).sqrt()
     };
     assert_eq!(pulls.keys().copied().collect::<Vec<_>>(), [2, 3]);
-    assert!(near(pulls[&2], 800.0, 0.5), "{pulls:?}");
-    assert!(near(loops, 800.0, 0.25), "{loops} loops");
+    // 800 even slots and every sixteenth of 800 odd ones, less the cell that names the session.
+    assert!(pulls.values().all(|count| (424..=425).contains(count)), "{pulls:?}");
+    assert!(near(loops, 750.0, 0.25), "{loops} loops");
     assert_eq!(drops.keys().copied().collect::<Vec<_>>(), world::RELAYS);
     for count in drops.values() {
-        assert!(near(*count, 800.0, 0.75 / 4.0), "{drops:?}");
+        assert!(near(*count, 750.0, 0.75 / 4.0), "{drops:?}");
     }
 }
 
@@ -256,8 +258,8 @@ fn loops_and_pulls_that_stay_away_are_given_up() {
     let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
     assert!(lost > 5 && lost < sent, "{lost} of {sent} lost");
     let pulls = count(&world, alice, |event| matches!(event, Event::PullLost { .. }));
-    // 180 pulls stay away, and the openers of the last 64 are retained.
-    assert!((110..=130).contains(&pulls), "{pulls}");
+    // 191 pulls stay away, and the openers of the last 64 are retained.
+    assert!((120..=140).contains(&pulls), "{pulls}");
 }
 
 #[test]
