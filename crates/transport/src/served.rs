@@ -3,9 +3,14 @@
 //!
 //! Streams are polled with a waker that does nothing: what has not arrived yet is taken at the next
 //! tick, one slot later.
+//!
+//! QUIC follows a client to whatever address its datagrams come from. Here a link may change its
+//! port, as behind a NAT that forgets, but not its host: a client that has moved to another network
+//! comes with a new session, which shares nothing with the one before.
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -18,6 +23,8 @@ use crate::stream::{Buffers, LinkError};
 /// A client's link at its relay, polled at the ticks of the session.
 pub struct ServedLink {
     connection: Connection,
+    /// Host from which the client opened the link.
+    host: IpAddr,
     sender: SendStream,
     /// Cells that QUIC has not taken yet; at most [`BACKLOG`], the newest is shed.
     backlog: VecDeque<Bytes>,
@@ -47,6 +54,7 @@ impl ServedLink {
     ) -> Result<Self, LinkError> {
         let sender = connection.open_uni().await.map_err(|_| LinkError)?;
         Ok(Self {
+            host: connection.remote_address().ip(),
             connection,
             sender,
             backlog: VecDeque::new(),
@@ -61,8 +69,11 @@ impl ServedLink {
     /// Takes the next cell that has arrived whole; `None` if none has.
     ///
     /// # Errors
-    /// The link is gone.
+    /// The link is gone, or has moved to another host.
     pub fn poll_cell(&mut self) -> Result<Option<Arrival>, LinkError> {
+        if self.connection.remote_address().ip() != self.host {
+            return Err(LinkError);
+        }
         if self.receiver.is_none() {
             self.receiver = now(self.connection.accept_uni())?;
         }

@@ -9,9 +9,10 @@ use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
-    EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, NodeEndpoint, PacketOutbox,
+    EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, LinkError, NodeEndpoint, PacketOutbox,
     PeerAddress, Segmentation, ServedLink, connect, exchange,
 };
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -234,6 +235,63 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
     })
     .await;
     assert!(served.send(frame(5)).is_err(), "a link that is gone takes no cell");
+}
+
+/// A NAT between a client and its relay, which speaks to the relay from the address in `moves` that
+/// came last.
+async fn translate(inside: UdpSocket, relay: SocketAddr, mut moves: mpsc::Receiver<&str>) {
+    let bind = async |host: &str| UdpSocket::bind((host, 0)).await.expect("a host of loopback");
+    let (mut up, mut down) = ([0; 2048], [0; 2048]);
+    let mut outside = bind("127.0.0.1").await;
+    let mut client = None;
+    loop {
+        tokio::select! {
+            Ok((len, from)) = inside.recv_from(&mut up) => {
+                client = Some(from);
+                let _ = outside.send_to(&up[..len], relay).await;
+            }
+            Ok((len, _)) = outside.recv_from(&mut down) => {
+                let client = client.expect("the relay answers the client");
+                let _ = inside.send_to(&down[..len], client).await;
+            }
+            Some(host) = moves.recv() => outside = bind(host).await,
+            else => return,
+        }
+    }
+}
+
+/// Checks that a client stays linked when its NAT takes another port, and not when it has moved to
+/// another host: kept, the link would tell an observer of both networks who moved.
+#[tokio::test]
+async fn a_client_keeps_its_link_over_another_port_and_not_over_another_host() {
+    let relay = endpoint(RELAY, any()).unwrap();
+    let inside = UdpSocket::bind(any()).await.unwrap();
+    let peer =
+        PeerAddress { addresses: vec![inside.local_addr().unwrap()], ..address(&relay, RELAY) };
+    let (moves, moved) = mpsc::channel(1);
+    let nat = tokio::spawn(translate(inside, relay.local_addr().unwrap(), moved));
+    let mut client = within(connect(&peer, LEN, Segmentation::Single)).await.unwrap();
+    let Some(Accepted::Client(mut served)) = within(relay.accept()).await else {
+        panic!("no client link")
+    };
+    client.sender.send(&[1; LEN]).await.unwrap();
+    assert!(matches!(polled(&mut served).await, Arrival::Cell(_)));
+    for number in 2..4 {
+        moves.send("127.0.0.1").await.unwrap();
+        client.sender.send(&[number; LEN]).await.unwrap();
+        assert!(matches!(polled(&mut served).await, Arrival::Cell(_)), "from another port");
+    }
+    moves.send("127.0.0.2").await.unwrap();
+    client.sender.send(&[9; LEN]).await.unwrap();
+    within(async {
+        while !matches!(served.poll_cell(), Err(LinkError)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(served);
+    assert!(within(client.receiver.recv()).await.is_err(), "the relay has closed the link");
+    nat.abort();
 }
 
 /// Checks that the cells for a client that never reads are shed, once QUIC's window is full, and
