@@ -1,9 +1,9 @@
-//! The jobs that mixers and cover give each other; each of the two threads only knows the other's
-//! queue.
+//! The jobs that mixers and cover get; each of the threads only knows the other's queue.
 
 use std::sync::Arc;
 
-use rohrpost_packet::{Buffer, ReplyId, Suite};
+use rohrpost_packet::{Buffer, Suite};
+use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::replay::Ingress;
@@ -21,6 +21,6 @@ pub(crate) enum MixJob<S: Suite> {
 pub(crate) enum CoverJob<S: Suite> {
     /// A newer view.
     View(Arc<View<S>>),
-    /// An answer to a pull of one of the virtual clients.
-    Reply(ReplyId, Box<[u8]>),
+    /// Something that the mix's own client tells of a loop.
+    Loop(Event),
 }

@@ -6,14 +6,13 @@ mod job;
 mod limits;
 mod metrics;
 mod mixer;
+mod own_client;
 mod stages;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rohrpost_node::{
-    Admission, Duty, Intake, Node, NodeError, Prepared, Program, Tasks, queue, serve, spawn,
-};
+use rohrpost_node::{Admission, Duty, Intake, Node, NodeError, Prepared, Program, Tasks, spawn};
 use rohrpost_packet::{HOPS, Suite};
 use rohrpost_proto::mix::inflow::FreshInflow;
 use serde_json::{Value, json};
@@ -23,6 +22,7 @@ use documents::Documents;
 use job::MixJob;
 pub use limits::MixLimits;
 use mixer::Mixer;
+use own_client::OwnClient;
 use stages::StageTotals;
 
 /// Runs the mix that a configuration describes, until SIGTERM or SIGINT.
@@ -49,23 +49,22 @@ impl Program for Mixnode {
         let layer = node.prepared.node.role.position();
         debug_assert!(layer + 1 < HOPS, "prepare refuses a relay");
         let limits = node.prepared.config.limits;
-        // The cover needs the mixers and they the cover; the cover's queue is made first.
-        let (cover, cover_jobs) = queue(cover::BOUND);
         let stages = Arc::new(StageTotals::default());
         let inflow = Arc::new(FreshInflow::new(links));
         let mixers = (0..limits.workers)
             .map(|_| {
                 let pool = own.pool_of_worker(limits.workers);
                 let (inflow, stages) = (Arc::clone(&inflow), Arc::clone(&stages));
-                let mixer = Mixer::new(&node, layer, pool, cover.clone(), inflow, stages);
+                let mixer = Mixer::new(&node, layer, pool, inflow, stages);
                 spawn("mixer", node.clock, limits.queue_packets, mixer, &mut tasks)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let keeper = Cover::new(&node, layer, mixers.clone(), inflow);
-        serve("cover", node.clock, cover_jobs, keeper, &mut tasks)?;
+        let cover = Cover::new(&node, layer, mixers.clone(), inflow);
+        let cover = spawn("cover", node.clock, cover::BOUND, cover, &mut tasks)?;
         node.serve(inspection(&node, stages), &mut tasks);
         let intake = Intake::new(&node, mixers, MixJob::Frame, Admission::Packets);
         tasks.spawn(intake.run());
+        tasks.spawn(OwnClient::new(&node, cover.clone()).run());
         tasks.spawn(Documents::new(node, cover).run());
         Ok(tasks)
     }

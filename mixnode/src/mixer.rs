@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rohrpost_node::{Handle, Metrics, Node, Outboxes, Work};
+use rohrpost_node::{Metrics, Node, Outboxes, Work};
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::Refusal;
@@ -11,7 +11,7 @@ use rohrpost_proto::mix::inflow::FreshInflow;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
-use crate::job::{CoverJob, MixJob};
+use crate::job::MixJob;
 use crate::stages::{StageClock, StageTotals};
 
 /// Worker with its share of the mix.
@@ -19,7 +19,6 @@ pub(crate) struct Mixer<S: Suite> {
     mix: Mix<S>,
     outboxes: Arc<Outboxes>,
     metrics: Arc<Metrics>,
-    cover: Handle<CoverJob<S>>,
     clock: StageClock,
     stages: Arc<StageTotals>,
 }
@@ -29,7 +28,6 @@ impl<S: Suite> Mixer<S> {
         node: &Node<S>,
         layer: usize,
         pool: usize,
-        cover: Handle<CoverJob<S>>,
         inflow: Arc<FreshInflow>,
         stages: Arc<StageTotals>,
     ) -> Self {
@@ -38,7 +36,6 @@ impl<S: Suite> Mixer<S> {
             mix: mix.with_inflow(inflow),
             outboxes: Arc::clone(&node.outboxes),
             metrics: Arc::clone(&node.metrics),
-            cover,
             clock: StageClock::new(),
             stages,
         }
@@ -65,11 +62,6 @@ impl<S: Suite> Work for Mixer<S> {
         };
         if let Err(reason) = taken {
             self.metrics.drop_packet(reason);
-        }
-        while let Some((id, payload)) = self.mix.poll_loop() {
-            if self.cover.try_send(CoverJob::Reply(id, payload)).is_err() {
-                self.metrics.drop_packet(Refusal::Overload);
-            }
         }
     }
 

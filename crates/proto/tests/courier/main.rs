@@ -6,6 +6,7 @@ mod addresses;
 mod ahead;
 mod clocks;
 mod durable;
+mod own_client;
 mod world;
 
 use std::collections::BTreeMap;
