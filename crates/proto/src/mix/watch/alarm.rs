@@ -28,7 +28,7 @@ impl Alarm {
         }
     }
 
-    /// Words for people.
+    /// Meaning of the alarm, in words for people.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
