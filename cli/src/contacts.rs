@@ -85,8 +85,9 @@ pub(crate) async fn block(
 ) -> Result<(), CommandError> {
     ask(place, Request::Block { name: name.clone() }).await?;
     let text = format!(
-        "{name} is blocked; all other contacts hear of new locks, and cards handed out before are \
-         tombstone: make new ones"
+        "{name} is blocked: nothing comes from there any more. One mailbox is closed to it as soon \
+         as the client is online, the other within a day and a half after that. Cards handed out \
+         before end then too; make new ones"
     );
     output.say(&json!({ "blocked": name }), &text);
     Ok(())
