@@ -26,6 +26,9 @@ pub enum Weakness {
     /// All loops come under the current write key, so that what comes under its predecessor is mail
     /// for certain.
     LoopsUnderOneKey,
+    /// Cards carry the second write key of a mailbox, under which no loop comes then, so that
+    /// whatever comes under it is mail of those who read a card.
+    CardsHaveKeysOfTheirOwn,
     /// A client counts all that it counts by its entry relay's clock, whatever that shows.
     TheRelaysClockIsBelieved,
 }

@@ -77,11 +77,8 @@ impl OwnMailbox {
     /// Draws the write key of a loop: under a key without loops whatever comes would be mail.
     pub(super) fn loop_key(&self, rng: &mut (impl CryptoRng + ?Sized)) -> &WriteKey {
         let under_predecessor = below(LOOPS_PER_PREDECESSOR, rng) == 0;
-        if under_predecessor && !Weakness::LoopsUnderOneKey.is_active() {
-            &self.predecessor
-        } else {
-            &self.write_key
-        }
+        let one_key = Weakness::LoopsUnderOneKey.is_active() || cards_have_keys();
+        if under_predecessor && !one_key { &self.predecessor } else { &self.write_key }
     }
 }
 
@@ -107,7 +104,7 @@ impl Account {
         let mailbox = |own: &OwnMailbox| ContactMailbox {
             relay: own.relay,
             id: own.key.id(),
-            write_key: own.write_key.clone(),
+            write_key: if cards_have_keys() { &own.predecessor } else { &own.write_key }.clone(),
         };
         let prekey = self.prekeys.first().expect("an account is made with a prekey");
         Contact {
@@ -116,6 +113,11 @@ impl Account {
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
     }
+}
+
+/// True while cards name another write key than loops do; see the weakness.
+fn cards_have_keys() -> bool {
+    Weakness::CardsHaveKeysOfTheirOwn.is_active()
 }
 
 /// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
