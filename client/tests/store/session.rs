@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rohrpost_client::{Agent, Content, PostError, Session, Store, StoreError, VaultError};
+use rohrpost_client::api::Request;
+use rohrpost_client::{
+    Agent, Content, PostError, Profile, Session, Store, StoreError, VaultError, unix_now,
+};
 
 use super::world::{Client, DAY, Folder, START, network, unlock};
 
@@ -36,4 +39,26 @@ async fn an_agent_and_its_store_end_with_the_last_clone() {
         assert!(matches!(error, StoreError::Vault(VaultError::InUse(_))), "{error}");
         tokio::task::yield_now().await;
     }
+}
+
+/// Checks that a client whose link is down for days goes through no address versions, of which it
+/// could tell nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_rolls_without_a_link() {
+    let folder = Folder::new("session-roll");
+    let network = Arc::new(network());
+    let two_days_ago = unix_now() - DAY * 2;
+    let home = folder.path("alice");
+    let profile = Profile::create(&network.roster, Some("north")).unwrap();
+    let store = Store::create(&home, &unlock(), &network, &profile, two_days_ago).unwrap();
+    // Nobody answers at the addresses of this network.
+    let agent = Agent::start(Arc::clone(&network), store).unwrap();
+    for _ in 0..50 {
+        agent.ask(Request::Health {}).await.unwrap();
+    }
+    agent.end().await;
+    drop(agent);
+    let store = Store::open(&home, &unlock(), &network).unwrap();
+    assert_eq!(store.profile().unwrap().account.prekeys.len(), 1);
+    assert!(store.roll(two_days_ago + DAY * 2).unwrap(), "it was due");
 }
