@@ -88,6 +88,7 @@ impl Watch {
                 self.borne_out = true;
             }
             SessionEvent::Stale => self.stale = true,
+            SessionEvent::Written(_) => {}
             SessionEvent::Courier(event) => self.handle_courier_event(event, now),
         }
     }

@@ -8,6 +8,7 @@
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rohrpost_network::machine_time;
 use rohrpost_packet::{Buffer, Suite};
@@ -78,13 +79,17 @@ impl<S: Suite> Driver<S> {
             let due = self.courier.poll_timeout();
             tokio::select! {
                 () = sleep(self.linker.clock.until(due.reading())) => {
+                    let woken = Instant::now();
                     if let Some(Departure::Cell(cell)) =
                         self.courier.handle_timeout(self.linker.clock.steady())
                         && sender.send(&cell).await.is_err()
                     {
                         return (self, SessionError::Lost);
                     }
+                    let took = woken.elapsed();
                     self = self.prepare().await;
+                    // Told late, so that nobody is woken before the link's own work.
+                    let _ = self.linker.events.try_send(SessionEvent::Written(took));
                 }
                 cell = cells.recv() => match cell {
                     Some(cell) => if let Err(refused) = self.take_cell(&cell, &mut assembler) {

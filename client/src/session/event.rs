@@ -1,5 +1,7 @@
 //! Events of a session.
 
+use std::time::Duration;
+
 use rohrpost_proto::courier::Event;
 
 use super::error::SessionError;
@@ -17,6 +19,9 @@ pub enum SessionEvent {
     View(usize),
     /// The newest document is too old to build packets with; cells go on.
     Stale,
+    /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes. Building
+    /// the cell is not in it, for that was done before.
+    Written(Duration),
     /// The courier has an event.
     Courier(Event),
 }

@@ -109,6 +109,7 @@ impl Online {
             SessionEvent::Courier(Event::Repeated { receipt }) => {
                 return self.session.commit(receipt).await;
             }
+            SessionEvent::Written(took) => Note::Written(took),
             SessionEvent::Courier(Event::Arrived { fragment, receipt, .. }) => {
                 self.session.commit(receipt).await;
                 Note::Arrived(LoadMessageId::read(&fragment).map(|(id, due)| (id, self.since(due))))

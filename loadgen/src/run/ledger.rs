@@ -24,6 +24,8 @@ pub(crate) enum Note {
     Arrived(Option<(LoadMessageId, Duration)>),
     /// A pull was answered.
     Answered(Beyond),
+    /// A cell was written at its slot, in so much time.
+    Written(Duration),
     /// So many slots have passed without a cell.
     Skipped(u64),
     /// A loop has not come back.
@@ -49,6 +51,8 @@ pub(crate) struct Ledger {
     pub(crate) latency: Histogram<u64>,
     /// Time beyond the known of every pull that was answered; at most [`ANSWERS`].
     pub(crate) beyond: Vec<Beyond>,
+    /// Time that clients took at their slots, from waking up until QUIC had the cell, in µs.
+    pub(crate) writes: Histogram<u64>,
     pub(crate) duplicates: u64,
     /// Messages that arrived with other bytes than were sent.
     pub(crate) damaged: u64,
@@ -86,6 +90,7 @@ impl Ledger {
             arrived: HashSet::new(),
             latency,
             beyond: Vec::new(),
+            writes: Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are sound"),
             duplicates: 0,
             damaged: 0,
             skipped: 0,
@@ -113,6 +118,10 @@ impl Ledger {
             Note::Arrived(None) => self.damaged += 1,
             Note::Answered(beyond) if self.beyond.len() < ANSWERS => self.beyond.push(beyond),
             Note::Answered(_) => {}
+            Note::Written(took) => {
+                let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST);
+                self.writes.saturating_record(micros.max(1));
+            }
             Note::Skipped(slots) => self.skipped += slots,
             Note::LoopLost => self.loops_lost += 1,
         }

@@ -11,7 +11,8 @@ use rohrpost_localnet::{SuiteChoice, duration};
 ///
 /// Each client has a link, a grid and mailboxes of its own, and is made in memory. They write to
 /// each other in pairs by timetables that are fixed beforehand; a message's latency counts from the
-/// moment it was due. Exit codes: 0 nothing lost, 1 something lost or a node ended, 64 wrong usage,
+/// moment it was due. The report also has the time that clients take at their slots, where they only
+/// write what is ready. Exit codes: 0 nothing lost, 1 something lost or a node ended, 64 wrong usage,
 /// 69 no network or no client online, 130 interrupted.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {

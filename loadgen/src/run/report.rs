@@ -110,6 +110,11 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
         "  clients: {} slots skipped, {} loops lost, {} links lost",
         ledger.skipped, ledger.loops_lost, ledger.disconnects
     ));
+    let [median, p99] = [0.5, 0.99].map(|share| ledger.writes.value_at_quantile(share));
+    say(&format!(
+        "  at its slot a client writes a cell that is ready: median {median} µs, p99 {p99} µs from its \
+         wake-up"
+    ));
     print_lost(outcome);
     print_latency(outcome, &figures);
     print_nodes(outcome, seconds);
@@ -258,6 +263,10 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
         "beyond_drawn": beyond_json(ledger.beyond.len(), &figures),
         "mix_lateness_ms": late.map(late_json),
         "skipped_slots": ledger.skipped,
+        "write_micros": {
+            "median": ledger.writes.value_at_quantile(0.5),
+            "p99": ledger.writes.value_at_quantile(0.99),
+        },
         "loops_lost": ledger.loops_lost,
         "links_lost": ledger.disconnects,
         "dropped": outcome.dropped,
