@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::document::STALE_AFTER;
+use rohrpost_proto::directory::view::Shortage;
 
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
@@ -21,6 +22,8 @@ pub(super) struct Watch {
     nodes_up: usize,
     document: Option<Instant>,
     stale: bool,
+    /// What the newest document names too little of.
+    shortage: Option<Shortage>,
     clock_ahead: Option<i64>,
     /// True once a document has come over this link: then the relay's clock is borne out.
     borne_out: bool,
@@ -53,6 +56,7 @@ impl Watch {
             nodes_up: 0,
             document: None,
             stale: false,
+            shortage: None,
             clock_ahead: None,
             borne_out: false,
             loops: [(0, 0); 2],
@@ -83,9 +87,10 @@ impl Watch {
             SessionEvent::Disconnected(error) => {
                 (self.online, self.trouble) = (false, Some(error.to_string()));
             }
-            SessionEvent::View(up) => {
+            SessionEvent::View { up, shortage } => {
                 (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
                 self.borne_out = true;
+                self.shortage = *shortage;
             }
             SessionEvent::Stale => self.stale = true,
             SessionEvent::Written(_) => {}
@@ -160,6 +165,7 @@ impl Watch {
             self.store.clone(),
             self.link_problem(now),
             self.document_problem(),
+            self.shortage_problem(),
             self.clock_problem(),
             self.loops_problem(),
         ];
@@ -192,6 +198,16 @@ impl Watch {
                 STALE_AFTER.as_secs()
             )
         })
+    }
+
+    fn shortage_problem(&self) -> Option<String> {
+        let shortage = self.shortage.filter(|_| self.online && !self.stale)?;
+        let entry = &self.entry;
+        Some(format!(
+            "the network document of {entry} names {shortage}: nothing leaves and nothing is lost \
+             until it names more, for too few could follow all packets; ask the operators whether \
+             the others are down, or {entry} leaves them out"
+        ))
     }
 
     fn clock_problem(&self) -> Option<String> {

@@ -162,7 +162,10 @@ impl<S: Suite> Driver<S> {
         self.document = document.number;
         self.fresh_until = Some(now + document.start.since(time) + STALE_AFTER);
         let view = Arc::new(View::<S>::new(Arc::clone(roster), &document));
-        let _ = self.linker.events.try_send(SessionEvent::View(view.len()));
+        let _ = self
+            .linker
+            .events
+            .try_send(SessionEvent::View { up: view.len(), shortage: view.shortage() });
         self.courier.handle_view(now, view);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_proto::courier::Event;
+use rohrpost_proto::directory::view::Shortage;
 
 use super::error::SessionError;
 
@@ -15,8 +16,13 @@ pub enum SessionEvent {
     },
     /// The link was lost, or could not be made; it is tried again.
     Disconnected(SessionError),
-    /// Keys have arrived: so many nodes are up.
-    View(usize),
+    /// Keys have arrived.
+    View {
+        /// Number of nodes that are up.
+        up: usize,
+        /// What the document names too little of; then nothing leaves, and nothing is lost.
+        shortage: Option<Shortage>,
+    },
     /// The newest document is too old to build packets with; cells go on.
     Stale,
     /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes. Building

@@ -156,7 +156,7 @@ pub(crate) async fn keep_online(delivery: Delivery, lifetime: Duration) {
 
 async fn until_view(session: &mut Session) {
     while let Some(event) = session.event().await {
-        if matches!(event, SessionEvent::View(_)) {
+        if matches!(event, SessionEvent::View { shortage: None, .. }) {
             return;
         }
     }

@@ -252,7 +252,8 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Takes a newer view of the network.
+    /// Takes a newer view of the network. On one that names too little ([`View::shortage`]) nothing
+    /// is built, and nothing of it is lost.
     pub fn handle_view(&mut self, now: Steady, view: Arc<View<S>>) {
         let lost = self.key_watch.losses(&view);
         if !lost.is_empty() {
@@ -260,7 +261,7 @@ impl<S: Suite> Courier<S> {
                 other.mark_lost(now, &lost, self.timer);
             }
         }
-        self.view = Some(view);
+        self.view = view.shortage().is_none().then_some(view);
     }
 
     /// Withdraws a view that is too old to build packets with. Fragments wait until there is

@@ -12,7 +12,7 @@ use rohrpost_packet::{Delay, HOPS, NodeNumber, PathHop, Route, Suite};
 
 use crate::delay::exponential;
 use crate::directory::triples::Triples;
-use crate::directory::view::View;
+use crate::directory::view::{Shortage, View};
 use crate::weakness::Weakness;
 
 /// Nodes of a path and the delay drawn for each; the last node has none.
@@ -26,35 +26,37 @@ impl Path {
     /// `relay`: down to a mailbox, or up to an entry.
     ///
     /// # Errors
-    /// The relay is not up, or a layer has no mix that is.
+    /// The relay is not up, or the view names too little.
     pub fn to_relay<S: Suite>(
         view: &View<S>,
         first_layer: usize,
         relay: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
+        let triples = view.triples()?;
         view.key(relay).ok_or(NoPath::Node)?;
         let mixes = if Weakness::PathsCountRelay.is_active() {
             draw_counting(view, relay, rng)
         } else {
-            view.triples().draw(rng)
+            triples.draw(rng)
         };
-        Ok(Self::with_delays(view, &mixes.ok_or(NoPath::Mixes)?[first_layer..], relay, rng))
+        Ok(Self::with_delays(view, &mixes[first_layer..], relay, rng))
     }
 
     /// Draws a loop of the mix `number` in `layer`: mixes of a path in the layers before, then the
     /// mix itself.
     ///
     /// # Errors
-    /// The mix is not up, or a layer has no mix that is.
+    /// The mix is not up, or the view names too little.
     pub fn to_mix<S: Suite>(
         view: &View<S>,
         layer: usize,
         number: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
+        let triples = view.triples()?;
         view.key(number).ok_or(NoPath::Node)?;
-        let mixes = view.triples().draw(rng).ok_or(NoPath::Mixes)?;
+        let mixes = triples.draw(rng);
         Ok(Self::with_delays(view, &mixes[..layer], number, rng))
     }
 
@@ -123,9 +125,9 @@ pub enum NoPath {
     /// A node that the path needs is not up.
     #[error("a node of the path is not up")]
     Node,
-    /// A layer has no mix that is up.
-    #[error("a layer has no mix that is up")]
-    Mixes,
+    /// The view names too little to build on.
+    #[error("the document names {0}")]
+    Short(#[from] Shortage),
 }
 
 /// Draws by the law that is taken back: mixes of each layer until they and `relay` are of three
@@ -134,16 +136,15 @@ fn draw_counting<S: Suite>(
     view: &View<S>,
     relay: NodeNumber,
     rng: &mut (impl CryptoRng + ?Sized),
-) -> Option<[NodeNumber; HOPS - 1]> {
+) -> [NodeNumber; HOPS - 1] {
     let operator = |number: &NodeNumber| view.roster().node(*number).map(|node| &node.operator);
     let all = Triples::of(view.roster().nodes().filter(|node| view.key(node.number).is_some()), 1);
-    let mut draws = std::iter::repeat_with(|| all.draw(rng)).take(32).flatten().peekable();
-    let last = draws.peek().copied();
-    let spread = |mixes: &[NodeNumber; 3]| {
+    let spread = |mixes: &[NodeNumber; HOPS - 1]| {
         let operators: HashSet<_> = mixes.iter().chain([&relay]).map(operator).collect();
         operators.len() >= 3
     };
-    draws.find(spread).or(last)
+    let mut draws = std::iter::repeat_with(|| all.draw(rng));
+    draws.by_ref().take(32).find(spread).unwrap_or_else(|| all.draw(rng))
 }
 
 /// Draws uniformly below `bound` (at least 1).

@@ -31,6 +31,8 @@ pub enum Weakness {
     CardsHaveKeysOfTheirOwn,
     /// A client counts all that it counts by its entry relay's clock, whatever that shows.
     TheRelaysClockIsBelieved,
+    /// Packets are built on any view, over as many operators as the document leaves of the roster.
+    SpreadByDocument,
 }
 
 impl Weakness {

@@ -57,15 +57,22 @@ impl Triples {
             .unwrap_or_else(|| of(1))
     }
 
+    /// Least number of operators in a triple; 0 if there is no triple.
+    pub(crate) fn spread(&self) -> usize {
+        if self.len() == 0 { 0 } else { self.spread }
+    }
+
     /// Number of the triples.
     pub(crate) fn len(&self) -> u64 {
         self.begins.last().copied().unwrap_or(0)
     }
 
-    /// Draws a triple, each with the same probability; `None` if there is none.
-    pub(crate) fn draw(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Option<[NodeNumber; LAYERS]> {
-        let len = self.len();
-        (len > 0).then(|| self.nth(rand::RngExt::random_range(rng, 0..len)))
+    /// Draws a triple, each with the same probability.
+    ///
+    /// # Panics
+    /// If there is no triple.
+    pub(crate) fn draw(&self, rng: &mut (impl CryptoRng + ?Sized)) -> [NodeNumber; LAYERS] {
+        self.nth(rand::RngExt::random_range(rng, 0..self.len()))
     }
 
     /// The triple of this number, which is below [`Self::len`].
@@ -267,5 +274,14 @@ mod tests {
                 assert_eq!(distinct.len(), numbered.len(), "{layout:?} over {spread}");
             }
         }
+    }
+
+    #[test]
+    fn the_widest_spread_is_what_the_mixes_allow() {
+        let spread = |layers| Triples::widest(&nodes(layers).iter().collect::<Vec<_>>()).spread();
+        assert_eq!(spread(["ns", "ew", "sn"]), 3);
+        assert_eq!(spread(["n", "s", "ns"]), 2);
+        assert_eq!(spread(["n", "n", "nn"]), 1);
+        assert_eq!(spread(["n", "", "e"]), 0);
     }
 }

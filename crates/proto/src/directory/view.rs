@@ -1,21 +1,27 @@
 //! A view: the roster and the usable keys of one network document, from which paths are drawn.
+//!
+//! The roster, not the document, says what a view must name: at least half of the nodes in each
+//! place of a path, and mixes for triples of as many operators as the roster has them. On a view
+//! that is short of it nothing is built, for whoever makes a document could else lead all packets
+//! through the nodes of a few (`docs/traffic.md`, Paths).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
+use rohrpost_packet::{HOPS, HopPublicKey, NodeNumber, Suite};
 
 use crate::directory::document::NetworkDocument;
 use crate::directory::roster::{Roster, RosterNode};
 use crate::directory::triples::Triples;
+use crate::weakness::Weakness;
 
 /// State of the network as a builder of packets knows it.
 pub struct View<S: Suite> {
     roster: Arc<Roster>,
     number: u64,
     keys: BTreeMap<NodeNumber, HopPublicKey<S>>,
-    /// Mixes that a path may take.
-    triples: Triples,
+    /// Mixes that a path may take, at least one triple of them.
+    triples: Result<Triples, Shortage>,
 }
 
 impl<S: Suite> View<S> {
@@ -31,7 +37,7 @@ impl<S: Suite> View<S> {
         });
         let keys: BTreeMap<_, _> = usable.collect();
         let live = roster.nodes().filter(|node| keys.contains_key(&node.number));
-        let triples = Triples::widest(&live.collect::<Vec<_>>());
+        let triples = Shortage::judge(&roster, &live.collect::<Vec<_>>());
         Self { number: document.number, keys, triples, roster }
     }
 
@@ -65,13 +71,80 @@ impl<S: Suite> View<S> {
         self.keys.get(&node)
     }
 
-    /// The triples of mixes that a path may take.
-    pub(crate) const fn triples(&self) -> &Triples {
-        &self.triples
+    /// Shortage of nodes for which nothing is built on the view, if it has one.
+    #[must_use]
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.triples().err()
+    }
+
+    /// The triples of mixes that a path may take; at least one.
+    pub(crate) fn triples(&self) -> Result<&Triples, Shortage> {
+        self.triples.as_ref().map_err(|shortage| *shortage)
     }
 
     /// The nodes that are up and open header layer `position`.
     pub fn live(&self, position: usize) -> impl Iterator<Item = &RosterNode> {
         self.roster.at(position).filter(|node| self.keys.contains_key(&node.number))
+    }
+}
+
+/// Lack of nodes for which a view is not built upon.
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shortage {
+    /// Fewer than half of the roster's mixes of a layer are up.
+    #[error("only {up} of {of} mixes of layer {layer}")]
+    Mixes {
+        /// Number of the layer, 1 to 3.
+        layer: usize,
+        /// Mixes that are up.
+        up: usize,
+        /// Mixes in the roster.
+        of: usize,
+    },
+    /// Fewer than half of the roster's relays are up.
+    #[error("only {up} of {of} relays")]
+    Relays {
+        /// Relays that are up.
+        up: usize,
+        /// Relays in the roster.
+        of: usize,
+    },
+    /// No three mixes that are up are of as many operators as three mixes of the roster.
+    #[error("mixes for paths over only {up} of {of} operators")]
+    Operators {
+        /// Operators of a path through the mixes that are up.
+        up: usize,
+        /// Operators of a path through the mixes of the roster.
+        of: usize,
+    },
+}
+
+impl Shortage {
+    /// Gives the triples that paths may take through the nodes that are up, of as many operators as
+    /// the roster allows, unless the nodes fall short of the roster.
+    fn judge(roster: &Roster, live: &[&RosterNode]) -> Result<Triples, Self> {
+        let all: Vec<_> = roster.nodes().collect();
+        let (mut short, mut of) = (None, Triples::widest(&all).spread());
+        for position in (0..HOPS).rev() {
+            let count = |nodes: &[&RosterNode]| {
+                nodes.iter().filter(|node| node.role.position() == position).count()
+            };
+            let (up, of) = (count(live), count(&all));
+            if up * 2 < of && position == HOPS - 1 {
+                short = Some(Self::Relays { up, of });
+            } else if up * 2 < of {
+                short = Some(Self::Mixes { layer: position + 1, up, of });
+            }
+        }
+        let up = Triples::widest(live).spread();
+        if Weakness::SpreadByDocument.is_active() {
+            (short, of) = (None, up.max(1));
+        }
+        match short {
+            Some(short) => Err(short),
+            None if up < of => Err(Self::Operators { up, of }),
+            None => Ok(Triples::of(live.iter().copied(), of)),
+        }
     }
 }

@@ -161,9 +161,42 @@ fn every_mix_is_used_and_dead_ones_are_not() {
 #[test]
 fn no_path_is_drawn_through_a_layer_that_is_down_or_to_a_relay_that_is() {
     let draw = |down| Path::to_relay(&view(down), 0, NodeNumber::new(1), &mut rng()).err();
-    assert_eq!(draw(&[5, 6]), Some(NoPath::Mixes));
+    assert_eq!(draw(&[5, 6]), Some(NoPath::Short(Shortage::Mixes { layer: 2, up: 0, of: 2 })));
     assert_eq!(draw(&[1]), Some(NoPath::Node));
     assert_eq!(draw(&[2]), None);
+}
+
+/// A document that names the mixes of one operator alone, of a network in which paths have three,
+/// is nothing to build on; nor is one that leaves more than half of a layer out.
+#[test]
+fn no_path_is_drawn_where_the_roster_allows_more_than_the_document() {
+    let draw = |layout, down: &[u32]| {
+        let view = view_of(layout, down);
+        let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng());
+        assert_eq!(path.as_ref().err().is_some(), view.shortage().is_some());
+        path.err().map(|error| error.to_string())
+    };
+    let says = |words: &str| Some(format!("the document names {words}"));
+    assert_eq!(draw(&SMALL[..], &[4, 6, 8]), says("mixes for paths over only 1 of 3 operators"));
+    assert_eq!(draw(&SMALL[..], &[3, 7]), None, "half of two layers, and three operators");
+    assert_eq!(draw(&WIDE[..], &[2, 3, 4]), says("only 1 of 4 relays"));
+    assert_eq!(draw(&WIDE[..], &[2, 3]), None);
+    assert_eq!(draw(&WIDE[..], &[5, 6]), says("only 1 of 3 mixes of layer 1"));
+    assert_eq!(draw(&WIDE[..], &[8, 9, 10]), says("only 1 of 4 mixes of layer 2"));
+    assert_eq!(draw(&WIDE[..], &[8, 9]), None, "half of a layer is enough");
+    let narrow = [SMALL[0], SMALL[2], SMALL[3], SMALL[4], SMALL[6]];
+    assert_eq!(draw(&narrow[..], &[]), None, "two operators, where the roster has no more");
+    assert_eq!(draw(&narrow[..], &[3]), says("mixes for paths over only 1 of 2 operators"));
+}
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn a_spread_judged_by_the_document_follows_it_to_one_operator() {
+    crate::weakness::danger_with(Some(Weakness::SpreadByDocument), || {
+        let view = view(&[4, 6, 8]);
+        let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng()).unwrap();
+        assert_eq!(operators(&view, &path), 1);
+    });
 }
 
 /// All triples are equally likely, whatever relay the path ends at.
@@ -176,7 +209,7 @@ fn each_triple_of_three_operators_is_drawn_equally_often() {
         *counts.entry((1, path.nodes()[..3].to_vec())).or_insert(0) += 1;
     }
     let triples = u32::try_from(counts.len()).unwrap();
-    assert_eq!(u64::from(triples), view.triples().len());
+    assert_eq!(u64::from(triples), view.triples().unwrap().len());
     // A second row of equal counts, heavy enough to have no noise of its own.
     let even: Vec<_> = counts.keys().map(|(_, triple)| ((2, triple.clone()), 1 << 20)).collect();
     counts.extend(even);
