@@ -9,6 +9,7 @@
 pub mod control;
 pub mod descriptor;
 pub mod document;
+pub mod exposure;
 pub mod roster;
 pub mod signing;
 pub(crate) mod triples;
