@@ -33,6 +33,8 @@ pub enum Weakness {
     TheRelaysClockIsBelieved,
     /// Packets are built on any view, over as many operators as the document leaves of the roster.
     SpreadByDocument,
+    /// A node that a document left out counts as one that lost its memory.
+    OmissionIsLoss,
 }
 
 impl Weakness {

@@ -1,5 +1,6 @@
 //! Stories of messages that must not be lost: acknowledgement, time-outs, order, files, restarts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
@@ -112,6 +113,40 @@ fn a_relay_that_loses_its_memory_costs_no_time_out() {
     assert_eq!((arrived, sent(&world, alice)), (1, 2));
     world.run(START + MINUTE * 8);
     assert!(delivered(&world, alice) == [message]);
+}
+
+/// An entry relay leaves the relays of bob's mailboxes out of its documents while they change their
+/// keys at the due time. Were that a loss of memory, alice would send all that waits there again at
+/// once, and show the relay of the mailboxes where she enters.
+#[test]
+fn a_relay_that_is_left_out_over_its_change_of_keys_has_lost_nothing() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.deaf = true;
+    world.post(alice, bob, "held");
+    world.run(START + SECOND * 40);
+    let before = world.view(&[]);
+    let epoch = u32::try_from(before.roster().directory.epoch.as_secs()).unwrap();
+    world.change_keys(&[3, 4], epoch);
+    let mut at = START + SECOND * 40;
+    let mut sent_after = |world: &mut World, views: &[_]| {
+        for view in views {
+            world
+                .couriers
+                .iter_mut()
+                .for_each(|courier| courier.handle_view(steady(at), Arc::clone(view)));
+        }
+        at = at + SECOND * 40;
+        world.run(at);
+        sent(world, alice)
+    };
+    let (without, regular) = (world.view(&[3, 4]), world.view(&[]));
+    assert_eq!(sent_after(&mut world, &[without, Arc::clone(&regular)]), 1, "left out");
+    world.change_keys(&[3, 4], 60);
+    let early = world.view(&[]);
+    assert_eq!(sent_after(&mut world, &[Arc::clone(&early)]), 2, "started anew");
+    let replayed = [before, Arc::clone(&early), regular, early];
+    assert_eq!(sent_after(&mut world, &replayed), 2, "the same told of once more");
 }
 
 /// Checks that nothing leaves for a mailbox that its owner has not pulled yet: a relay refuses what

@@ -275,6 +275,17 @@ impl World {
             .for_each(|courier| courier.handle_view(steady(now), Arc::clone(&view)));
     }
 
+    /// Changes the keys of relays that go on, so many seconds after the ones before.
+    pub(crate) fn change_keys(&mut self, relays: &[u32], after: u32) {
+        // The cell that is ready was built for the old keys.
+        self.restarted = true;
+        for number in relays {
+            let node = NodeNumber::new(*number);
+            let generation = Generation::new(self.keys[&node].public().generation().get() + after);
+            self.keys.insert(node, HopSecretKey::generate(generation, &mut self.rng));
+        }
+    }
+
     /// Makes all couriers anew, with the same keys and the marks that are stored; they know nobody.
     pub(crate) fn restart_clients(&mut self) {
         for index in 0..self.couriers.len() {
