@@ -1,4 +1,4 @@
-//! The documents that a mix follows: those of the relays, each verified, the newest handed to the
+//! The documents that a mix follows: those of all relays, each verified, merged and handed to the
 //! cover as a view.
 
 use rohrpost_node::{Follower, Handle, Node};
@@ -27,13 +27,13 @@ impl<S: Suite> Documents<S> {
         "control links"
     }
 
-    /// Adopts a relay's own document if it is newer than the last; other messages are left.
+    /// Adopts a relay's own document if it is newer than its last; other messages are left.
     fn take(&mut self, from: NodeNumber, message: &[u8]) {
         let Ok(ControlMessage::Document(signed)) = ControlMessage::decode(message) else {
             return;
         };
         let Ok(document) = signed.verify(&self.node.prepared.roster, from) else { return };
-        if !self.follower.adopt(&document) {
+        if !self.follower.adopt(from, &document) {
             return;
         }
         let view = self.node.view.borrow().clone();

@@ -104,7 +104,7 @@ impl<S: Suite> Gatherer<S> {
         if document.descriptors.is_empty() {
             return None;
         }
-        self.follower.adopt(&document);
+        self.follower.adopt(self.number, &document);
         let signed = SignedDocument::sign(document, self.number, &self.key);
         let (number, bytes) = (signed.number(), signed.encode());
         let message = ControlMessage::Document(signed).encode();

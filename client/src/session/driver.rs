@@ -158,9 +158,12 @@ impl<S: Suite> Driver<S> {
         };
         let now = self.linker.clock.steady();
         let (time, attested) = (self.courier.document_time(now), document.attested(roster, relay));
+        if document.check_start(roster, time).is_err() {
+            return Ok(());
+        }
         self.linker.witness.handle_document(now, time, machine_time(), attested)?;
         self.document = document.number;
-        self.fresh_until = Some(now + document.start.since(time) + STALE_AFTER);
+        self.fresh_until = Some(now + (document.start + STALE_AFTER).since(time));
         let view = Arc::new(View::<S>::new(Arc::clone(roster), &document));
         let _ = self
             .linker

@@ -10,9 +10,10 @@ use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::NetworkDocument;
+use rohrpost_proto::directory::merged::MergedDocuments;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::SigningKey;
-use rohrpost_proto::directory::view::View;
+use rohrpost_proto::directory::view::{Shortage, View};
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
@@ -81,7 +82,7 @@ fn sign<S: Suite>(
     SignedDescriptor::sign(descriptor, key)
 }
 
-/// Follows the documents: the newest becomes the view that paths are drawn from.
+/// Follows the documents of all relays: merged they become the view that paths are drawn from.
 pub struct Follower<S: Suite> {
     pub(crate) roster: Arc<Roster>,
     pub(crate) view: watch::Sender<Option<Arc<View<S>>>>,
@@ -90,33 +91,34 @@ pub struct Follower<S: Suite> {
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) known: BTreeSet<NodeNumber>,
-    pub(crate) newest: u64,
+    pub(crate) documents: MergedDocuments,
+    pub(crate) shortage: Option<Shortage>,
 }
 
 impl<S: Suite> Follower<S> {
-    /// Takes a document over if it is newer than the last; true if it was.
-    ///
-    /// A number is bound to its start, and a start far ahead of the own clock is refused: else one
-    /// relay could hand out a number so high that no other's document is ever newer.
-    pub fn adopt(&mut self, document: &NetworkDocument) -> bool {
-        let number = document.start.slot(self.roster.directory.document_interval);
-        let ahead = document.start.since(self.clock.now()) > CLOCK_TOLERANCE;
-        if document.number <= self.newest || document.number != number.number() || ahead {
+    /// Takes a relay's document over if it is newer than that relay's last; true if it changed the
+    /// view.
+    pub fn adopt(&mut self, relay: NodeNumber, document: &NetworkDocument) -> bool {
+        let now = self.clock.now();
+        if self.documents.take(now, relay, document, &self.roster).is_err() {
             return false;
         }
-        self.newest = document.number;
-        let view = View::<S>::new(Arc::clone(&self.roster), document);
-        self.tell_changes(&view);
         self.metrics.document_number.set(precise(document.number));
-        self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
-        self.view.send_replace(Some(Arc::new(view)));
+        let merged = self.documents.merge(now, &self.roster);
+        if let Some(merged) = &merged {
+            let view = View::<S>::new(Arc::clone(&self.roster), merged);
+            self.tell_changes(&view);
+            self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
+            self.view.send_replace(Some(Arc::new(view)));
+        }
         if self.readiness.note_document(document.start) {
             self.log.write(&Event::Ready);
         }
-        true
+        merged.is_some()
     }
 
-    /// Logs the nodes that have come and gone; the first document has nothing to compare with.
+    /// Logs the nodes that have come and gone, and whether too few are left to build packets with;
+    /// the first document has nothing to compare with.
     fn tell_changes(&mut self, view: &View<S>) {
         let first = self.known.is_empty();
         for node in self.roster.nodes() {
@@ -129,6 +131,12 @@ impl<S: Suite> Follower<S> {
                 self.log.write(&Event::NodeLeft(&node.name));
             }
         }
+        let shortage = view.shortage();
+        if let Some(shortage) = shortage.filter(|_| shortage != self.shortage) {
+            self.log.write(&Event::Short(shortage));
+        }
+        self.shortage = shortage;
+        self.metrics.document_short.set(f64::from(u8::from(shortage.is_some())));
     }
 }
 
@@ -139,7 +147,5 @@ const fn precise(value: u64) -> f64 {
 
 /// Time that an old key lives on beside the longest delay, until documents have spread.
 const GRACE: Duration = Duration::from_secs(60);
-/// Largest deviation of a mix's clock.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 /// Shortest time between two changes of the key within an epoch.
 const EARLIEST_CHANGE: Duration = Duration::from_secs(600);

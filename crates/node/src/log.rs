@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use rohrpost_network::unix_now;
+use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::mix::watch::Alarm;
 
 /// An event worth a line.
@@ -49,6 +50,8 @@ pub enum Event<'a> {
     NodeJoined(&'a str),
     /// A node, by its name, was not heard of and has left the document: no path uses it.
     NodeLeft(&'a str),
+    /// The documents of all relays name too little to build packets with.
+    Short(Shortage),
     /// The packet key was changed.
     KeyChanged,
     /// A mix has noticed an attack on its pool.
@@ -103,6 +106,10 @@ impl Event<'_> {
             Self::NodeLeft(node) => {
                 format!("{node} was not heard of and has left the document; no path uses it")
             }
+            Self::Short(shortage) => format!(
+                "the relays' documents name {shortage}: nobody builds packets, and a mix no cover, \
+                 until they name more"
+            ),
             Self::KeyChanged => "new packet key".into(),
             Self::Alarm(alarm) => format!("alarm: {}; own cover is doubled", alarm.meaning()),
             Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),

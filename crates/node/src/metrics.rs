@@ -34,6 +34,8 @@ pub struct Metrics {
     pub document_number: Gauge,
     /// Number of nodes in the newest document.
     pub document_nodes: Gauge,
+    /// 1 while the documents name too little to build packets with, else 0.
+    pub document_short: Gauge,
     /// Age of the newest document.
     pub document_age: Gauge,
     /// 1 while the node is ready, else 0.
@@ -76,6 +78,7 @@ impl Metrics {
             links_refused: counter!("rohrpost_links_refused_total"),
             document_number: gauge!("rohrpost_document_number"),
             document_nodes: gauge!("rohrpost_document_nodes"),
+            document_short: gauge!("rohrpost_document_short"),
             document_age: gauge!("rohrpost_document_age_seconds"),
             ready: gauge!("rohrpost_ready"),
             replay_fill: gauge!("rohrpost_replay_fill_ratio"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::merged::MergedDocuments;
 use rohrpost_proto::directory::roster::{Role, RosterNode};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::frame_len;
@@ -145,7 +146,8 @@ impl<S: Suite> Node<S> {
             clock: self.clock,
             log: self.log.clone(),
             known: BTreeSet::new(),
-            newest: 0,
+            documents: MergedDocuments::default(),
+            shortage: None,
         }
     }
 

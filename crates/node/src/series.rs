@@ -46,6 +46,10 @@ pub(crate) fn describe() {
         ("rohrpost_links_up", "Links of this node to others that are up."),
         ("rohrpost_document_number", "Number of the newest document."),
         ("rohrpost_document_nodes", "Nodes in the newest document."),
+        (
+            "rohrpost_document_short",
+            "1 while the documents name too little of the roster to build packets with, else 0.",
+        ),
         ("rohrpost_document_age_seconds", "Age of the newest document; zero before the first."),
         (SESSIONS, "Sessions of this relay, rounded up to a power of two."),
         (MAILBOXES, "Mailboxes of this relay, rounded up to a power of two."),

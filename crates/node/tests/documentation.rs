@@ -17,6 +17,7 @@ const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/mailbox.rs", &["Mailboxes"]),
     ("crates/proto/src/mailbox/queue.rs", &["Mailbox", "Held", "Stored"]),
     ("crates/proto/src/directory/descriptor.rs", &["DescriptorBook"]),
+    ("crates/proto/src/directory/merged.rs", &["MergedDocuments"]),
     ("relay/src/session.rs", &["Sessions", "Live"]),
     ("relay/src/state.rs", &["SessionCounts"]),
 ];

@@ -33,6 +33,8 @@ pub enum Weakness {
     TheRelaysClockIsBelieved,
     /// Packets are built on any view, over as many operators as the document leaves of the roster.
     SpreadByDocument,
+    /// The newest document of any one relay replaces what mixes know of the network.
+    ViewByOneRelay,
     /// A node that a document left out counts as one that lost its memory.
     OmissionIsLoss,
 }

@@ -11,6 +11,7 @@ use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
+use rohrpost_proto::directory::merged::MergedDocuments;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::entry::{Entry, SessionHandle};
@@ -60,8 +61,8 @@ pub(crate) struct MixDuty<S: Suite> {
     pub(crate) mix: Mix<S>,
     pub(crate) watch: Watch,
     pub(crate) cover: Courier<S>,
-    /// Number of the newest network document, of whichever relay.
-    pub(crate) document: u64,
+    /// Network documents of all relays.
+    pub(crate) documents: MergedDocuments,
 }
 
 pub(crate) struct RelayDuty<S: Suite> {
@@ -97,7 +98,7 @@ impl<S: Suite> Node<S> {
                 mix: Mix::new(Arc::clone(&hop), roster, layer, setup.bounds.pool),
                 watch: Watch::new(now, roster, layer),
                 cover: cover(now, node, layer, roster, trust, &mut rng),
-                document: 0,
+                documents: MergedDocuments::default(),
             })),
             Role::Relay => Duty::Relay(Box::new(RelayDuty::new(number, setup, roster, trust))),
         };

@@ -45,6 +45,12 @@ impl SignedDescriptor {
         &self.descriptor
     }
 
+    /// Tells whether this announcement of a node supersedes another of the same node.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        let age = |signed: &Self| (signed.descriptor.generation, signed.descriptor.issued);
+        age(self) > age(other)
+    }
+
     /// Tells whether the node is in the roster and has signed the announcement.
     #[must_use]
     pub fn verify(&self, roster: &Roster) -> bool {
@@ -125,11 +131,7 @@ impl DescriptorBook {
         if !signed.verify(roster) {
             return Err(DescriptorRefusal::Signature);
         }
-        let older = self.heard.get(&from).is_some_and(|(_, held)| {
-            let held = held.descriptor();
-            (held.generation, held.issued) >= (descriptor.generation, descriptor.issued)
-        });
-        if older {
+        if self.heard.get(&from).is_some_and(|(_, held)| !signed.is_newer_than(held)) {
             return Err(DescriptorRefusal::Older);
         }
         self.heard.insert(from, (now, signed));

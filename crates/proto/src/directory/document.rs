@@ -17,6 +17,10 @@ use crate::wire::{Malformed, Reader};
 /// it, and a node that has none newer is not ready.
 pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
+/// Time ahead of the network's at which a network document may start at most: relays' clocks agree
+/// within 5 s.
+pub const AHEAD: Duration = Duration::from_secs(10);
+
 /// Network document: the keys that all parties of a network need to build packets.
 #[derive(Clone)]
 pub struct NetworkDocument {
@@ -146,6 +150,22 @@ impl NetworkDocument {
         announced.get(announced.len() / 2).copied()
     }
 
+    /// Checks that the document's number is that of its start, and that it starts no later than
+    /// [`AHEAD`] from now. Else one document could bear a number above those of all that follow, or
+    /// never become stale.
+    ///
+    /// # Errors
+    /// Number or start is impossible.
+    pub fn check_start(&self, roster: &Roster, now: Time) -> Result<(), DocumentRefusal> {
+        if self.number != self.start.slot(roster.directory.document_interval).number() {
+            return Err(DocumentRefusal::Number);
+        }
+        if self.start.since(now) > AHEAD {
+            return Err(DocumentRefusal::Ahead);
+        }
+        Ok(())
+    }
+
     /// Encodes the document without signatures: version 1, 3 zeros, roster version u32, roster hash
     /// 32, number u64, start u64, made u64, count u16, and for each descriptor: length u16,
     /// descriptor.
@@ -199,6 +219,15 @@ pub enum DocumentRefusal {
     /// A descriptor in the document is forged, repeated or out of order.
     #[error("a descriptor in the document is not genuine")]
     Descriptor,
+    /// The document's number is not that of its start.
+    #[error("the number of the document does not fit its start")]
+    Number,
+    /// The document starts too far ahead of time.
+    #[error("the document starts too far ahead")]
+    Ahead,
+    /// A newer document of the same relay is known.
+    #[error("an old document")]
+    Old,
 }
 
 const VERSION: u8 = 1;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::Departure;
-use rohrpost_proto::directory::document::SignedDocument;
+use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
@@ -149,7 +149,14 @@ impl<S: Suite> World<S> {
         if self.verified.get(&entry).is_none_or(|(held, ..)| held != bytes) {
             let signed = SignedDocument::decode(bytes).ok();
             let verified = signed.and_then(|signed| signed.verify(&self.roster, entry).ok());
-            let Some(document) = verified else {
+            let client = &self.clients[index];
+            let Some(courier) = &client.courier else {
+                return;
+            };
+            let now = courier.document_time(client.skew.steady(self.now));
+            let timely =
+                |document: &NetworkDocument| document.check_start(&self.roster, now).is_ok();
+            let Some(document) = verified.filter(timely) else {
                 return;
             };
             let view = Arc::new(View::new(Arc::clone(&self.roster), &document));

@@ -104,7 +104,6 @@ impl<S: Suite> World<S> {
         let Ok(document) = signed.verify(&roster, relay) else {
             return;
         };
-        let view = Arc::new(View::new(roster, &document));
         let reached: Vec<_> = self
             .nodes
             .keys()
@@ -112,24 +111,23 @@ impl<S: Suite> World<S> {
             .filter(|mix| !self.is_cut(Address::Node(relay), Address::Node(*mix)))
             .collect();
         for mix in reached {
-            self.follow(mix, &document, &view);
+            self.follow(mix, relay, &document);
         }
     }
 
-    /// Gives a mix a network document, which it takes over as the follower of a real node does: if
-    /// it is newer than what came from any relay, and does not start far ahead of the mix's own
-    /// clock.
-    fn follow(&mut self, mix: NodeNumber, document: &NetworkDocument, view: &Arc<View<S>>) {
+    /// Gives a mix a relay's network document, which it merges with those of the others as the
+    /// follower of a real node does.
+    fn follow(&mut self, mix: NodeNumber, relay: NodeNumber, document: &NetworkDocument) {
         let Some(node) = self.nodes.get_mut(&mix) else {
             return;
         };
-        let ahead = document.start.since(node.skew.read(self.now)) > CLOCK_TOLERANCE;
+        let (now, roster) = (node.skew.read(self.now), &self.roster);
         if let Duty::Mix(duty) = &mut node.duty
-            && document.number > duty.document
-            && !ahead
+            && duty.documents.take(now, relay, document, roster).is_ok()
+            && let Some(merged) = duty.documents.merge(now, roster)
         {
-            duty.document = document.number;
-            duty.cover.handle_view(node.skew.steady(self.now), Arc::clone(view));
+            let view = Arc::new(View::new(Arc::clone(roster), &merged));
+            duty.cover.handle_view(node.skew.steady(self.now), view);
         }
     }
 
@@ -148,6 +146,3 @@ impl<S: Suite> World<S> {
         }
     }
 }
-
-/// Largest error of a mix's clock, as in `node`.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
