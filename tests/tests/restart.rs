@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::NodeNumber;
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rohrpost_packet::envelope::Envelope;
+use rohrpost_packet::{NodeNumber, Route, Suite, wrap};
+use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Directory;
+use rohrpost_proto::frame::{Frame, OutgoingFrame};
 use rohrpost_proto::hop::Refusal;
-use rohrpost_virtual::{Conditions, Layout, NORTH, Setup, Toy, World, seeds};
+use rohrpost_proto::instruction::Store;
+use rohrpost_proto::path::Path;
+use rohrpost_virtual::{Conditions, Kind, Layout, NORTH, Setup, Toy, World, seeds};
 
 const MIX: NodeNumber = NodeNumber::new(7);
 const SOUTH: NodeNumber = NodeNumber::new(2);
@@ -140,4 +147,44 @@ fn messages_arrive_across_changes_of_keys() {
     assert!(after > before);
     assert_eq!(world.arrived(bob).len(), 100);
     assert_eq!(world.refused_anywhere(Refusal::Generation), 0);
+}
+
+/// A client whose document has just not become stale builds on keys that have changed meanwhile:
+/// nothing of that is lost at any node, neither of the packet's way nor of the answer's.
+#[test]
+fn packets_built_on_a_document_that_is_nearly_stale_pass_all_nodes() {
+    let epoch = Duration::from_secs(600);
+    let directory = Directory { epoch, ..Directory::default() };
+    let layout = Layout { directory, ..Layout::default() };
+    let mut world = World::<Toy>::of(Setup { layout, ..Setup::new(12) });
+    let bob = world.add_client(SOUTH);
+    world.run_for(epoch - Duration::from_secs(5));
+    assert!(world.is_reachable(bob));
+    let old = world.view(NORTH).unwrap();
+    let built = Duration::from_secs(119);
+    world.run_for(built);
+    let new = world.view(NORTH).unwrap();
+    let changed =
+        |number| old.key(number).unwrap().generation() < new.key(number).unwrap().generation();
+    assert!(world.roster().nodes().all(|node| changed(node.number)), "all keys are new");
+    let mailbox = world.contact(bob).mailboxes[0].clone();
+    let mut rng = ChaCha20Rng::from_seed([12; 32]);
+    for number in 0..40 {
+        let path = Path::to_relay(&old, 0, mailbox.relay, &mut rng).unwrap();
+        let store = Store {
+            mailbox: mailbox.id,
+            write_key: mailbox.write_key.clone(),
+            envelope: Envelope::<Toy>::from_bytes(&vec![number; Toy::ENVELOPE_LEN]).unwrap(),
+        };
+        let hops = path.hops(&old, Route::deliver()).unwrap();
+        let packet = wrap(0, &hops, &store.encode(), &mut rng).unwrap();
+        let generation = hops[0].key.generation().short();
+        let frame = Frame { generation, packet };
+        world.send(NORTH, OutgoingFrame { to: path.first(), frame }, Kind::Transit);
+        world.run_for(Duration::from_secs(1));
+    }
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(world.refused_anywhere(Refusal::Generation), 0);
+    let dropped = world.events.iter().filter(|told| matches!(told.event, Event::Dropped)).count();
+    assert!(dropped > 20, "{dropped} of the random envelopes were served");
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
-use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::NetworkDocument;
@@ -39,12 +38,14 @@ impl<S: Suite> Announcer<S> {
     pub(crate) async fn run(self) {
         let mut made = self.rotate();
         self.announce();
+        // Of the keys before the newest a node holds two, each for the grace.
+        let earliest = EARLIEST_CHANGE.max(self.roster.grace() / 2);
         loop {
             tokio::time::sleep(self.roster.directory.descriptor_interval).await;
             let now = self.clock.now();
             self.hop.sweep(now);
             let (held, limit) = self.hop.replay_fill();
-            let nearly_full = held >= limit / 10 * 9 && now.since(made) >= EARLIEST_CHANGE;
+            let nearly_full = held >= limit / 10 * 9 && now.since(made) >= earliest;
             if now.since(made) >= self.roster.directory.epoch || nearly_full {
                 made = self.rotate();
                 self.log.write(&Event::KeyChanged);
@@ -56,8 +57,7 @@ impl<S: Suite> Announcer<S> {
     fn rotate(&self) -> Time {
         let now = self.clock.now();
         let generation = Generation::new(u32::try_from(now.seconds()).unwrap_or(u32::MAX));
-        let grace = GRACE + longest(self.roster.traffic.mix_delay);
-        self.hop.rotate(generation, now + grace, &mut rand::rng());
+        self.hop.rotate(generation, now + self.roster.grace(), &mut rand::rng());
         now
     }
 
@@ -145,7 +145,5 @@ const fn precise(value: u64) -> f64 {
     value as f64
 }
 
-/// Time that an old key lives on beside the longest delay, until documents have spread.
-const GRACE: Duration = Duration::from_secs(60);
 /// Shortest time between two changes of the key within an epoch.
 const EARLIEST_CHANGE: Duration = Duration::from_secs(600);

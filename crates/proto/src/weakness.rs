@@ -35,6 +35,8 @@ pub enum Weakness {
     SpreadByDocument,
     /// The newest document of any one relay replaces what mixes know of the network.
     ViewByOneRelay,
+    /// Old packet keys are dropped before documents that name them are stale.
+    GraceBelowStale,
     /// A node that a document left out counts as one that lost its memory.
     OmissionIsLoss,
 }

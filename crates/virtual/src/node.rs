@@ -8,7 +8,6 @@ use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
-use rohrpost_proto::delay::longest;
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::merged::MergedDocuments;
@@ -120,7 +119,7 @@ impl<S: Suite> Node<S> {
     pub(crate) fn tend_keys(&mut self, now: Time, roster: &Roster) {
         self.hop.sweep(now);
         if now.since(self.made) >= roster.directory.epoch {
-            self.rotate(now, now + GRACE + longest(roster.traffic.mix_delay));
+            self.rotate(now, now + roster.grace());
         }
     }
 
@@ -268,7 +267,3 @@ pub(crate) fn phase(roster: &Roster, rng: &mut ChaCha20Rng) -> Duration {
 pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
 }
-
-/// Time for which an old key incarnations on, beyond the longest delay, while network documents
-/// spread; as in a real node.
-const GRACE: Duration = Duration::from_secs(60);

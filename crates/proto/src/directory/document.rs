@@ -9,13 +9,10 @@ use rohrpost_packet::NodeNumber;
 
 use crate::directory::descriptor::{DescriptorBook, SignedDescriptor};
 use crate::directory::roster::Roster;
+pub use crate::directory::roster::STALE_AFTER;
 use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
-
-/// Age from which a network document is stale: keys in it may be gone, so no packets are built with
-/// it, and a node that has none newer is not ready.
-pub const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// Time ahead of the network's at which a network document may start at most: relays' clocks agree
 /// within 5 s.

@@ -6,7 +6,7 @@ mod network;
 mod signatures;
 
 pub use file::RosterError;
-pub use members::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+pub use members::{Directory, Role, Roster, RosterNode, STALE_AFTER, SuiteName, Traffic};
 pub use network::{NetworkFiles, NetworkFilesError};
 pub use signatures::{RosterSignature, parse_signatures, render_signatures};
 

@@ -44,6 +44,7 @@ impl Roster {
             nodes,
         };
         roster.check_nodes(written)?;
+        roster.check_grace()?;
         Ok(roster)
     }
 
@@ -59,6 +60,16 @@ impl Roster {
             Some(layer) => Err(RosterError::EmptyLayer(layer + 1)),
             None => Ok(()),
         }
+    }
+
+    /// Checks that a node never needs more than its newest key and two before it.
+    fn check_grace(&self) -> Result<(), RosterError> {
+        let (grace, epoch) = (self.grace(), self.directory.epoch);
+        if grace > epoch * 2 {
+            let (seconds, least) = (grace.as_secs(), grace.as_secs() / 2 + 1);
+            return Err(RosterError::Grace { seconds, least });
+        }
+        Ok(())
     }
 
     pub(super) fn check_expiry(&self, now_unix: u64) -> Result<(), RosterError> {
@@ -258,6 +269,17 @@ pub enum RosterError {
         least: u64,
         /// Largest value that is allowed.
         most: u64,
+    },
+    /// Old packet keys would have to live longer than a node holds them.
+    #[error(
+        "by its slot_ms and mix_delay_ms an old packet key must live for {seconds} s, longer than \
+         two epochs; set epoch_seconds to {least} at least, or shorten the others"
+    )]
+    Grace {
+        /// Seconds for which an old key must live.
+        seconds: u64,
+        /// Least epoch for that, in seconds.
+        least: u64,
     },
     /// The role and the layer of a node do not fit.
     #[error("node {0}: role must be \"relay\" without layer, or \"mix\" with layer 1, 2 or 3")]

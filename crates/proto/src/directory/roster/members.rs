@@ -8,8 +8,10 @@ use std::time::Duration;
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
 
+use crate::delay::longest;
 use crate::directory::signing::IdentityKey;
 use crate::replay::Ingress;
+use crate::weakness::Weakness;
 
 /// A verified roster. All rates of the network come from here; no client can lower its cover.
 pub struct Roster {
@@ -161,6 +163,21 @@ impl Roster {
         self.nodes.get(&number)
     }
 
+    /// Time for which an old packet key lives on beside the newest. A document may name it up to
+    /// [`Directory::descriptor_max_age`] after the change, if the new one was not heard of; packets
+    /// are built on that document until it is stale. They pass three mixes, and a SURB in one waits
+    /// for its turn in a mailbox and passes three more: six delays together hardly ever last two of
+    /// the longest.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        if Weakness::GraceBelowStale.is_active() {
+            return STALE_AFTER / 2 + longest(self.traffic.mix_delay);
+        }
+        let stale = self.directory.descriptor_max_age + STALE_AFTER;
+        let way = longest(self.traffic.mix_delay) * 2 + self.traffic.slot * 4;
+        stale + way + self.traffic.answer_period() * SURBS + MARGIN
+    }
+
     /// The name of the node with this number; the number itself if the roster has no such node.
     #[must_use]
     pub fn name_of(&self, number: NodeNumber) -> String {
@@ -206,3 +223,11 @@ impl Roster {
         self.predecessors(role).position(|node| node.number == from).map(Ingress::new)
     }
 }
+
+/// Age from which a network document is stale: keys in it may be gone, so no packets are built with
+/// it, and a node that has none newer is not ready.
+pub const STALE_AFTER: Duration = Duration::from_secs(120);
+/// SURBs that a mailbox holds: the last waits for so many answers.
+const SURBS: u32 = 8;
+/// Time for links, queues, and clocks that are seconds apart.
+const MARGIN: Duration = Duration::from_secs(20);
