@@ -1,7 +1,7 @@
 //! The sessions of a relay, driven by the tick: no task, timer or queue of its own for any of them.
 //!
-//! At a session's tick the cells that have come are taken off its link and exactly one is left on
-//! it. No address is kept or logged, and no time of a session.
+//! When a slot begins, the cells that have come are taken off all links. At a session's tick exactly
+//! one is left on its link. No address is kept or logged, and no time of a session.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -34,8 +34,7 @@ pub(crate) struct Sessions<S: Suite> {
 /// A session whose link is up.
 struct Live {
     link: Box<ServedLink>,
-    phase: u64,
-    /// Ticks in a row at which no cell had come.
+    /// Slots in a row that brought no cell.
     silent: u32,
 }
 
@@ -60,8 +59,8 @@ impl<S: Suite> Sessions<S> {
         if now.since(at) > TOO_LATE {
             self.due = now.next_multiple(self.period);
         }
-        let phase = self.entry().phase_at(at);
-        let (cells, gone) = self.collect(phase);
+        let begins = self.entry().phase_at(at) == 0;
+        let (cells, gone) = if begins { self.collect() } else { Default::default() };
         let EntryTick { up, down } = self.exchange(at, cells, gone);
         for outgoing in up {
             self.outboxes.send(outgoing);
@@ -74,11 +73,12 @@ impl<S: Suite> Sessions<S> {
         self.shared.metrics.lateness.record(now.since(at).as_secs_f64());
     }
 
-    /// The cells that the sessions of this phase have sent, and the sessions that are gone.
-    fn collect(&mut self, phase: u64) -> (Vec<(SessionHandle, UpCell<S>)>, Vec<SessionHandle>) {
+    /// Cells that the sessions have sent in a slot, and the sessions that are gone. All are looked
+    /// at when the slot ends: would it be at a phase of the session's own, the time at which a
+    /// client sends would decide in which slot its cells leave.
+    fn collect(&mut self) -> (Vec<(SessionHandle, UpCell<S>)>, Vec<SessionHandle>) {
         let (mut cells, mut gone) = (Vec::new(), Vec::new());
-        let due = self.links.iter_mut().filter(|(_, live)| live.phase == phase);
-        for (handle, live) in due {
+        for (handle, live) in &mut self.links {
             live.silent = live.silent.saturating_add(1);
             let ended = take_cells(live, *handle, &mut cells, &self.shared).is_err();
             if ended || live.silent > self.silence_limit {
@@ -158,14 +158,10 @@ impl<S: Suite> Work for Sessions<S> {
     type Job = Box<ServedLink>;
 
     fn handle(&mut self, _: Time, link: Box<ServedLink>) {
-        let joined = {
-            let mut entry = self.entry();
-            let joined = entry.join(&mut rand::rng());
-            joined.map(|handle| (handle, entry.phase_of(handle).unwrap_or(0)))
-        };
+        let joined = self.entry().join(&mut rand::rng());
         match joined {
-            Ok((handle, phase)) => {
-                self.links.insert(handle, Live { link, phase, silent: 0 });
+            Ok(handle) => {
+                self.links.insert(handle, Live { link, silent: 0 });
             }
             Err(reason) => self.shared.metrics.drop_packet(reason),
         }

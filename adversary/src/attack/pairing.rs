@@ -29,11 +29,18 @@ pub(super) const ATTACK: Attack = Attack {
     limit: Some(Bound::AtMost(0.02)),
     quick: true,
     run: attack,
-    weakened: &[Weakened {
-        what: "pulls choose their mailbox by a coin",
-        how: How::Law(Weakness::PullsByCoin),
-        reaches: Bound::AtLeast(0.9),
-    }],
+    weakened: &[
+        Weakened {
+            what: "pulls choose their mailbox by a coin",
+            how: How::Law(Weakness::PullsByCoin),
+            reaches: Bound::AtLeast(0.9),
+        },
+        Weakened {
+            what: "cells leave their entry relay at the session's own phase",
+            how: How::Law(Weakness::CellsLeaveAtOnePhase),
+            reaches: Bound::AtLeast(0.025),
+        },
+    ],
 };
 
 fn attack(effort: &Effort<'_>) -> Measured {

@@ -63,7 +63,8 @@ fn way(model: &Model) -> Vec<f64> {
         // Any common tick will do.
         let answered = Time::from_micros(0) + model.traffic.answer_period();
         let received = bob.next_tick(answered + model.transit(&mut rng));
-        let leaves = bob.departure(bob.payload_slot(received, &mut rng));
+        let taken_up = bob.taken_up(bob.payload_slot(received, &mut rng));
+        let leaves = taken_up + bob.drawn_tick(&mut rng);
         let stored = leaves + model.transit(&mut rng);
         if let Some(chance) = way.get_mut(step(stored.since(answered).as_secs_f64())) {
             *chance += 1.0 / f64::from(WAYS);

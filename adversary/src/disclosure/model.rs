@@ -113,8 +113,6 @@ pub(super) struct Place {
     phase: Duration,
     /// The session's tick lies so long after each multiple of a slot.
     tick: Duration,
-    /// Time between a slot's start and the tick that takes its cell along.
-    lag: Duration,
 }
 
 impl Place {
@@ -122,13 +120,17 @@ impl Place {
         let slot = traffic.slot;
         let phase = slot.mul_f64(rng.random_range(0.0..1.0));
         let tick = traffic.phase() * rng.random_range(0..4);
-        let lag = if tick > phase { tick } else { tick + slot };
-        Self { slot, phase, tick, lag }
+        Self { slot, phase, tick }
     }
 
-    /// Time at which a cell of this slot leaves the entry relay.
-    pub(super) fn departure(&self, slot: Slot) -> Time {
-        slot.start(self.slot) + self.lag
+    /// Time at which the entry relay takes up what has come in this slot.
+    pub(super) fn taken_up(&self, slot: Slot) -> Time {
+        slot.next().start(self.slot)
+    }
+
+    /// Time until the tick at which a cell leaves the entry relay, after it was taken up.
+    pub(super) fn drawn_tick(&self, rng: &mut impl Rng) -> Duration {
+        self.slot / 4 * rng.random_range(0..4)
     }
 
     /// The session's next tick after `now`; whatever comes down to the user comes with one.
@@ -175,9 +177,9 @@ mod tests {
             let slot = place.payload_slot(due, &mut rng);
             assert!(!slot.pulls());
             assert!(place.sends(slot) >= due);
-            let wait = place.departure(slot).since(place.sends(slot));
-            assert!(wait > Duration::ZERO && wait <= traffic.slot, "the tick comes within a slot");
-            assert_eq!(place.departure(slot), place.next_tick(place.sends(slot)));
+            let wait = place.taken_up(slot).since(place.sends(slot));
+            assert!(wait > Duration::ZERO && wait <= traffic.slot, "the slot ends within a slot");
+            assert!(place.drawn_tick(&mut rng) < traffic.slot, "and the tick is one of the next");
             waits += place.sends(slot).since(due);
         }
         // Half of two slots, and two slots more in one case of four, and so on: 0.25 + 0.5 / 3.

@@ -126,7 +126,8 @@ impl Recipient {
         let due = received + model.acknowledgement_delay(rng);
         let slot = self.place.payload_slot(due, rng);
         self.leaving.insert(from, self.place.sends(slot));
-        let stored = self.place.departure(slot) + model.transit(rng);
+        let leaves = self.place.taken_up(slot) + self.place.drawn_tick(rng);
+        let stored = leaves + model.transit(rng);
         if from == ALICE || rng.random_bool(model.view()) {
             handed.acknowledgements.push((stored, from));
         }

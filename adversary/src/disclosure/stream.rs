@@ -35,7 +35,7 @@ impl Loops {
             return None;
         }
         self.next += 1 + gap(self.miss, rng);
-        Some(leaves + model.transit(rng))
+        Some(leaves + self.place.drawn_tick(rng) + model.transit(rng))
     }
 
     /// Forgets the loops that leave before `start`: slots are independent of each other. Exact, for
@@ -51,9 +51,9 @@ impl Loops {
         self.next = first + gap(self.miss, rng);
     }
 
-    /// Time at which the cell of this odd slot leaves the entry relay.
+    /// Time at which the entry relay takes up the cell of this odd slot.
     fn leaves(&self, odd: u64) -> Time {
-        self.place.departure(Slot::new(2 * odd + 1))
+        self.place.taken_up(Slot::new(2 * odd + 1))
     }
 }
 

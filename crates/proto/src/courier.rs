@@ -518,8 +518,8 @@ impl<S: Suite> Courier<S> {
         self.account.contact()
     }
 
-    /// Longest time that an entry relay may hold a cell until its tick, each way: a slot for a
-    /// client. A virtual client has no entry relay.
+    /// Longest time that an entry relay may hold a cell for a client until its tick: a slot. It
+    /// holds a cell from a client for twice as long. A virtual client has no entry relay.
     fn entry_wait(&self) -> Duration {
         match self.attachment {
             Attachment::Client { .. } => self.roster.traffic.slot,

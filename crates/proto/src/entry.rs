@@ -1,9 +1,12 @@
 //! Entry duty of a relay: holds clients' cells until a tick, and sends each session one cell a
 //! slot.
 //!
-//! A session ticks once per slot, at one of four phases drawn when it joins. At a tick the entry
-//! passes on what its sessions have sent, in random order, and sends each of them exactly one cell:
-//! a reply if one waits, else a dummy. All work hangs on the tick, none on a cell's arrival.
+//! A session ticks once per slot, at one of four phases drawn when it joins, and gets exactly one
+//! cell then: a reply if one waits, else a dummy. What it sends waits for the next slot, and leaves
+//! at one of its four ticks, drawn anew for each slot, among others in random order. So neither the
+//! time at which a client sends in its slot nor the session's phase shows beyond the entry: in the
+//! mean of an hour a mailbox relay would read them off the pulls. All work hangs on the tick, none
+//! on a cell's arrival.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -16,6 +19,7 @@ use crate::frame::{Chunk, DownCell, Frame, OutgoingFrame, UpCell, chunk_len, chu
 use crate::hop::Refusal;
 use crate::path::below;
 use crate::time::Time;
+use crate::weakness::Weakness;
 
 /// The sessions of clients at a relay, and their cells and replies.
 pub struct Entry<S: Suite> {
@@ -34,10 +38,14 @@ pub struct SessionHandle(u64);
 struct Session<S: Suite> {
     phase: u64,
     name: Option<SessionId>,
-    /// Cells since the last tick, oldest first; at most [`UP_BOUND`], the newest is shed.
+    /// Cells since the slot began, oldest first; at most [`UP_BOUND`], the newest is shed.
     up: VecDeque<OutgoingFrame<S>>,
-    /// Ticks that found no cell, at most [`OWED_BOUND`]: as many may leave later beside the tick's
-    /// own.
+    /// Cells of the slots before, which leave at this slot's tick `leaves`; at most
+    /// [`UP_BOUND`], the newest is shed.
+    leaving: VecDeque<OutgoingFrame<S>>,
+    leaves: u64,
+    /// Slots that brought no cell, at most [`OWED_BOUND`]: as many may leave later beside the
+    /// slot's own.
     owed: usize,
     /// Replies that wait; at most [`DOWN_BOUND`], the newest is shed.
     down: VecDeque<(ReplyId, Box<[u8]>)>,
@@ -52,7 +60,7 @@ pub struct EntryTick<S: Suite> {
 }
 
 impl<S: Suite> Entry<S> {
-    /// Makes an entry for at most `limit` sessions (up to 110 KiB each hybrid while cells wait, 23
+    /// Makes an entry for at most `limit` sessions (up to 158 KiB each hybrid while cells wait, 33
     /// KiB classic).
     #[must_use]
     pub fn new(slot: Duration, limit: usize) -> Self {
@@ -76,9 +84,19 @@ impl<S: Suite> Entry<S> {
         }
         self.next += 1;
         let handle = SessionHandle(self.next);
-        let phase = u64::try_from(below(4, rng)).expect("below four");
-        let (up, down) = (VecDeque::new(), VecDeque::new());
-        self.sessions.insert(handle, Session { phase, name: None, up, owed: 0, down });
+        let phase = draw_phase(rng);
+        self.sessions.insert(
+            handle,
+            Session {
+                phase,
+                name: None,
+                up: VecDeque::new(),
+                leaving: VecDeque::new(),
+                leaves: phase,
+                owed: 0,
+                down: VecDeque::new(),
+            },
+        );
         Ok(handle)
     }
 
@@ -139,14 +157,20 @@ impl<S: Suite> Entry<S> {
         self.document = chunks(number, bytes, chunk_len::<S>());
     }
 
-    /// Runs the tick that was due at `at`, a multiple of a quarter slot.
+    /// Runs the tick that was due at `at`, a multiple of a quarter slot. The first of a slot takes
+    /// up what has arrived before it.
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
         let phase = self.phase_at(at);
         let chunk = self.chunk(at);
         let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
         for (handle, session) in &mut self.sessions {
+            if phase == 0 {
+                session.begin_slot(rng);
+            }
+            if session.leaves == phase {
+                tick.up.extend(session.leaving.drain(..));
+            }
             if session.phase == phase {
-                tick.up.extend(session.leaving());
                 let cell = DownCell::new(at, session.down.pop_front(), chunk.clone());
                 tick.down.push((*handle, cell));
             }
@@ -155,13 +179,7 @@ impl<S: Suite> Entry<S> {
         tick
     }
 
-    /// Phase of a session, 0 to 3.
-    #[must_use]
-    pub fn phase_of(&self, handle: SessionHandle) -> Option<u64> {
-        self.sessions.get(&handle).map(|session| session.phase)
-    }
-
-    /// The phase whose sessions tick at `at`, a multiple of a quarter slot.
+    /// The phase whose sessions tick at `at`, a multiple of a quarter slot; 0 begins a slot.
     #[must_use]
     pub fn phase_at(&self, at: Time) -> u64 {
         at.slot(self.slot / 4).number() % 4
@@ -194,18 +212,27 @@ impl<S: Suite> Entry<S> {
 }
 
 impl<S: Suite> Session<S> {
-    /// Takes the cells that leave at a tick: on average one per slot, however many were sent. One
-    /// that came after its tick leaves with the next one; would it wait in front of that, all cells
-    /// after it would leave a slot later than they need to, for as long as the session lasts.
-    fn leaving(&mut self) -> impl Iterator<Item = OutgoingFrame<S>> {
+    /// Takes the cells that leave in a slot, on average one, however many were sent, and draws
+    /// their tick. A cell that came after its slot leaves with the next one; would it wait in front
+    /// of that, all cells after it would leave a slot later than they need to, for as long as the
+    /// session lasts.
+    fn begin_slot(&mut self, rng: &mut (impl CryptoRng + ?Sized)) {
         let due = 1 + self.owed;
         let leaving = self.up.len().min(due);
         self.owed = (due - leaving).min(OWED_BOUND);
-        self.up.drain(..leaving)
+        self.leaving.extend(self.up.drain(..leaving));
+        self.leaving.truncate(UP_BOUND);
+        let drawn = draw_phase(rng);
+        self.leaves = if Weakness::CellsLeaveAtOnePhase.is_active() { self.phase } else { drawn };
     }
 }
 
-/// Cells of one session between two ticks: one, and a few for jitter on the way.
+/// Draws one of the four ticks of a slot.
+fn draw_phase(rng: &mut (impl CryptoRng + ?Sized)) -> u64 {
+    u64::try_from(below(4, rng)).expect("below four")
+}
+
+/// Cells of one session in a slot: one, and a few for jitter on the way.
 const UP_BOUND: usize = 4;
 /// Owed cells at most; with these a session that was held up passes on all that waits.
 const OWED_BOUND: usize = UP_BOUND - 1;

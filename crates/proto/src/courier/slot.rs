@@ -258,7 +258,7 @@ impl<S: Suite> Courier<S> {
         if !self.inbox.has_answered(mailbox) {
             return;
         }
-        let stored_by = trip.at + trip.drawn() + self.entry_wait();
+        let stored_by = trip.at + trip.drawn() + self.entry_wait() * 2;
         if self.loops.sent(message, sent, stored_by) {
             self.events.push(Event::LoopLost);
         }
