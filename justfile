@@ -83,6 +83,10 @@ seeds count="50":
 volume:
     cargo test --workspace --release --locked --test volume -- --ignored --nocapture
 
+# The attacks that fit two minutes on two cores.
+attack-quick:
+    cargo run --release --locked --package rohrpost-adversary --features danger-weaken -- attack all --quick
+
 # All attacks on the claims of docs/threat-model.md, and on builds that lack a law.
 attack:
     cargo run --release --locked --package rohrpost-adversary --features danger-weaken -- attack all

@@ -5,10 +5,16 @@
 //! all. A new one is a file beside the others with a `pub(super) const ATTACK`, and a line there.
 
 mod acknowledgements;
+mod blending;
 mod definition;
 mod effort;
+mod entropy;
+mod independence;
+mod letters_by_key;
 mod outcome;
 mod pairing;
+mod presence;
+mod replayed_envelopes;
 mod session_to_mailbox;
 
 use std::process::ExitCode;
@@ -40,8 +46,18 @@ pub(crate) struct Options {
 }
 
 /// All attacks, in the order of the claims of `docs/threat-model.md`.
-const ATTACKS: &[&Attack] =
-    &[&pairing::ATTACK, &session_to_mailbox::ATTACK, &acknowledgements::ATTACK];
+const ATTACKS: &[&Attack] = &[
+    &independence::ATTACK,
+    &pairing::ATTACK,
+    &session_to_mailbox::ATTACK,
+    &letters_by_key::ATTACK,
+    &entropy::ATTACK,
+    &blending::NOTICE,
+    &blending::FLOOD,
+    &replayed_envelopes::ATTACK,
+    &acknowledgements::ATTACK,
+    &presence::ATTACK,
+];
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.
 pub(crate) fn run(options: &Options) -> ExitCode {

@@ -30,6 +30,8 @@ pub struct Setup {
     /// True if passages through mixes are traced: each packet is opened twice, and 24 bytes of it
     /// are retained.
     pub trace: bool,
+    /// True if the run does not say at its end what it was.
+    pub silent: bool,
     /// True if clients acknowledge what arrives. Without acknowledgements nothing is sent again
     /// before its first time-out, after some six minutes.
     pub acknowledges: bool,
@@ -59,6 +61,7 @@ impl Setup {
             build: BuildTime::default(),
             skews: BTreeMap::new(),
             trace: false,
+            silent: false,
             acknowledges: true,
         }
     }

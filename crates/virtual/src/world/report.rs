@@ -54,7 +54,7 @@ impl<S: Suite> World<S> {
 impl<S: Suite> Drop for World<S> {
     fn drop(&mut self) {
         #[expect(clippy::print_stderr, reason = "the test harness captures it")]
-        {
+        if !self.setup.silent {
             eprintln!("{}", self.report());
         }
     }
