@@ -14,6 +14,7 @@ mod letters_by_key;
 mod outcome;
 mod pairing;
 mod presence;
+mod record;
 mod replayed_envelopes;
 mod session_to_mailbox;
 
@@ -22,11 +23,14 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use rohrpost_measure::output::{say, tell};
-use serde_json::json;
 
 use definition::Attack;
 use effort::CAN_WEAKEN;
-use outcome::{HOW_TO_WEAKEN, Outcome, Setting};
+use outcome::HOW_TO_WEAKEN;
+
+pub(crate) use definition::{Bound, Interval, text};
+pub(crate) use outcome::{Outcome, Setting, UNDEFENDED};
+pub(crate) use record::{Record, Run};
 
 /// Options of `rohrpost-adversary attack`.
 #[derive(Args, Clone, Debug)]
@@ -61,32 +65,55 @@ const ATTACKS: &[&Attack] = &[
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let all = options.name == ALL;
-    if all && !CAN_WEAKEN {
-        tell(&format!("error: {HOW_TO_WEAKEN}; without them nothing says that an attack works"));
-        return ExitCode::from(WRONG_USAGE);
-    }
-    let chosen = ATTACKS.iter().copied().filter(|attack| match all {
-        true => attack.quick || !options.quick,
-        false => attack.name == options.name,
-    });
     let Options { seed, quick, json, .. } = *options;
-    let mut outcomes = Vec::new();
-    for attack in chosen {
-        let outcome = Outcome::of(attack, Setting { seed, quick, silent: json });
+    let setting = Setting { seed, quick, silent: json };
+    let each = |outcome: &Outcome| {
         if !json {
-            show(&outcome, all);
+            show(outcome, options.name == ALL);
         }
-        outcomes.push(outcome);
-    }
-    let holds = outcomes.iter().all(Outcome::holds);
+    };
+    let run = match options.name.as_str() {
+        ALL => all(setting, each),
+        name => Ok(attempt(setting, |attack| attack.name == name, each)),
+    };
+    let run = match run {
+        Ok(run) => run,
+        Err(Unweakened) => {
+            tell(&format!("error: {Unweakened}"));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
     if json {
-        let attacks: Vec<_> = outcomes.iter().map(Outcome::json).collect();
-        say(&json!({ "seed": seed, "quick": quick, "holds": holds, "attacks": attacks })
-            .to_string());
+        say(&serde_json::json!(run).to_string());
     }
-    ExitCode::from(u8::from(!holds))
+    ExitCode::from(u8::from(!run.holds))
 }
+
+/// Makes all attacks, or those that are quick.
+///
+/// # Errors
+/// This program cannot take laws back.
+pub(crate) fn all(setting: Setting, each: impl Fn(&Outcome)) -> Result<Run, Unweakened> {
+    if !CAN_WEAKEN {
+        return Err(Unweakened);
+    }
+    Ok(attempt(setting, |attack| attack.quick || !setting.quick, each))
+}
+
+fn attempt(setting: Setting, chosen: impl Fn(&Attack) -> bool, each: impl Fn(&Outcome)) -> Run {
+    let record = |attack| {
+        let outcome = Outcome::of(attack, setting);
+        each(&outcome);
+        outcome.record()
+    };
+    let records = ATTACKS.iter().copied().filter(|attack| chosen(attack)).map(record).collect();
+    Run::today(setting.seed, setting.quick, records)
+}
+
+/// The program takes no laws back, so nothing would say that an attack works.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{HOW_TO_WEAKEN}; without them nothing says that an attack works")]
+pub(crate) struct Unweakened;
 
 /// Prints an outcome; alone, with who attacked and what he saw.
 fn show(outcome: &Outcome, brief: bool) {
@@ -105,6 +132,11 @@ fn show(outcome: &Outcome, brief: bool) {
     outcome.lines().iter().for_each(|line| say(line));
 }
 
+/// Prints an outcome among others.
+pub(crate) fn show_briefly(outcome: &Outcome) {
+    show(outcome, true);
+}
+
 fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(ATTACKS.iter().map(|attack| attack.name).chain([ALL]))
 }
@@ -112,6 +144,12 @@ fn names() -> PossibleValuesParser {
 const ALL: &str = "all";
 /// Exit code `EX_USAGE` of sysexits.
 pub(crate) const WRONG_USAGE: u8 = 64;
+
+/// Names of all attacks.
+#[cfg(test)]
+pub(crate) fn attack_names() -> impl Iterator<Item = &'static str> {
+    ATTACKS.iter().map(|attack| attack.name)
+}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod attack;
 mod disclosure;
 mod pulls;
+mod report;
 mod wire;
 
 use std::process::ExitCode;
@@ -33,6 +34,14 @@ enum Command {
     ///
     /// Exit codes: 0 all limits hold and all builds without a law are broken, 1 not, 64 wrong usage.
     Attack(attack::Options),
+    /// Make all attacks, and write one page with their numbers, limits and verdicts.
+    ///
+    /// Written are report.html, one file that loads nothing, report.md with its plots, and
+    /// report.json.
+    ///
+    /// Exit codes: those of `attack all`, 65 a file is no run, 66 it cannot be read, 73 a page
+    /// cannot be written.
+    Report(report::Options),
     /// Two mailbox relays collude to tell by acknowledgements who writes to whom, in any setting.
     ///
     /// Alice writes to Bob, and Bob's client acknowledges. The relays of all mailboxes see when an
@@ -58,6 +67,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Wire(options) => end(wire::run(&options), |error| error.exit_code()),
         Command::Attack(options) => attack::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Disclosure(options) => disclosure::run(&options),
     }
 }

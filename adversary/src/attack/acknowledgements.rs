@@ -42,7 +42,7 @@ fn attack(effort: &Effort<'_>, acknowledgement: Duration) -> Measured {
         knowledge: Knowledge::Messages,
     };
     let trials = disclosure::Effort { trials: 60, seed: effort.seed, limit: 4_000 };
-    let found = needed(&model, trials, effort.bar);
+    let (found, course) = needed(&model, trials, effort.bar);
     let (method, played) = match found {
         Needed::Messages { count, method } => (method, count),
         Needed::More { played, .. } => ("none: more are needed", played),
@@ -50,4 +50,9 @@ fn attack(effort: &Effort<'_>, acknowledgement: Duration) -> Measured {
     Measured::new(Estimate::exact(found.at_least().into()))
         .with("method", method)
         .with("messages_played", played)
+        .with_curve(
+            "messages from Alice to Bob",
+            "share of trials in which Alice ranks first",
+            course.into_iter().map(|(messages, share)| (messages.into(), share)),
+        )
 }

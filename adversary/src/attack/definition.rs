@@ -3,6 +3,7 @@
 
 use rohrpost_measure::detection::Estimate;
 use rohrpost_proto::weakness::Weakness;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::effort::Effort;
@@ -50,7 +51,8 @@ pub(crate) enum How {
 }
 
 /// A bound of a number.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
     AtMost(f64),
     AtLeast(f64),
@@ -59,8 +61,29 @@ pub(crate) enum Bound {
 /// The number that an attack gave.
 pub(crate) struct Measured {
     pub(crate) estimate: Estimate,
-    /// Other values for scripts and for the report: parts of the number, curves.
+    /// Other values for scripts and for the report: parts of the number.
     pub(crate) details: Map<String, Value>,
+    /// Success against what it costs, where an attack has that; the report draws it.
+    pub(crate) curve: Option<Curve>,
+}
+
+/// Success of an attack against what it costs: messages, events, time.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Curve {
+    /// The cost, with its unit.
+    pub(crate) over: String,
+    /// The success in words.
+    pub(crate) gives: String,
+    /// Costs, rising, and the successes.
+    pub(crate) points: Vec<(f64, Interval)>,
+}
+
+/// A number and the interval that holds it in 95 of 100 repetitions, as records have it.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Interval {
+    pub(crate) value: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 impl Bound {
@@ -91,13 +114,44 @@ impl Bound {
 
 impl Measured {
     pub(crate) fn new(estimate: Estimate) -> Self {
-        Self { estimate, details: Map::new() }
+        Self { estimate, details: Map::new(), curve: None }
     }
 
     /// Adds a value for scripts.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Adds the curve of what the attack `gives` by what it costs, the `points` in the order of
+    /// their costs.
+    pub(crate) fn with_curve(
+        mut self,
+        over: &str,
+        gives: &str,
+        points: impl IntoIterator<Item = (f64, Estimate)>,
+    ) -> Self {
+        let points = points.into_iter().map(|(at, estimate)| (at, estimate.into())).collect();
+        self.curve = Some(Curve { over: over.to_owned(), gives: gives.to_owned(), points });
+        self
+    }
+}
+
+impl From<Estimate> for Interval {
+    fn from(estimate: Estimate) -> Self {
+        let Estimate { value, low, high } = estimate;
+        Self { value, low, high }
+    }
+}
+
+impl Interval {
+    /// The number, with its interval if it has one.
+    pub(crate) fn text(self) -> String {
+        let Self { value, low, high } = self;
+        if low.to_bits() == high.to_bits() {
+            return text(value);
+        }
+        format!("{} ({} to {})", text(value), text(low), text(high))
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rohrpost_measure::progress;
-use serde_json::{Value, json};
 
-use super::definition::{Attack, Bound, How, Measured, Weakened, text};
+use super::definition::{Attack, Bound, How, Interval, Measured, Weakened};
 use super::effort::{CAN_WEAKEN, Effort};
+use super::record::{Build, Found, Record};
 
 /// Setting that all attacks of a run share.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ impl Outcome {
     /// Lines for people: the number on the law, then on each build without it.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { attack, found, .. } = self;
-        let limit = attack.limit.map_or_else(|| "none: published".to_owned(), Bound::text);
+        let limit = attack.limit.map_or_else(|| UNDEFENDED.to_owned(), Bound::text);
         let word = match (attack.limit, self.limit_holds()) {
             (None, _) => "states",
             (_, true) => "holds",
@@ -99,30 +99,28 @@ impl Outcome {
     }
 
     /// All that is known, for scripts and for the report.
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn record(&self) -> Record {
         let Self { attack, found, took, .. } = self;
-        let weakened = self.weakened.iter().map(|(weakened, found)| {
-            json!({
-                "build": weakened.what,
-                "must_be": weakened.reaches.text(),
-                "found": found.as_ref().map(measured),
-                "broken": found.as_ref().map(|found| broken(weakened, found)),
-            })
+        let weakened = self.weakened.iter().map(|(weakened, found)| Build {
+            build: weakened.what.into(),
+            must_be: weakened.reaches,
+            found: found.as_ref().map(Found::of),
+            broken: found.as_ref().map(|found| broken(weakened, found)),
         });
-        json!({
-            "name": attack.name,
-            "claim": attack.claim,
-            "attacker": attack.attacker,
-            "sees": attack.sees,
-            "knows": attack.knows,
-            "number": attack.number,
-            "found": measured(found),
-            "limit": attack.limit.map(Bound::text),
-            "limit_holds": self.limit_holds(),
-            "weakened": weakened.collect::<Vec<_>>(),
-            "holds": self.holds(),
-            "seconds": took.as_secs_f64(),
-        })
+        Record {
+            name: attack.name.into(),
+            claim: attack.claim.into(),
+            attacker: attack.attacker.into(),
+            sees: attack.sees.into(),
+            knows: attack.knows.into(),
+            number: attack.number.into(),
+            found: Found::of(found),
+            limit: attack.limit,
+            limit_holds: self.limit_holds(),
+            weakened: weakened.collect(),
+            holds: self.holds(),
+            seconds: took.as_secs_f64(),
+        }
     }
 }
 
@@ -131,22 +129,11 @@ fn broken(weakened: &Weakened, found: &Measured) -> bool {
 }
 
 fn number(measured: &Measured) -> String {
-    let estimate = measured.estimate;
-    if estimate.low == estimate.high {
-        return text(estimate.value);
-    }
-    format!("{} ({} to {})", text(estimate.value), text(estimate.low), text(estimate.high))
+    Interval::from(measured.estimate).text()
 }
 
-fn measured(measured: &Measured) -> Value {
-    let estimate = measured.estimate;
-    let mut all = measured.details.clone();
-    all.insert("value".into(), estimate.value.into());
-    all.insert("low".into(), estimate.low.into());
-    all.insert("high".into(), estimate.high.into());
-    Value::Object(all)
-}
-
+/// Limit of a number that is published and not defended.
+pub(crate) const UNDEFENDED: &str = "none: published, not defended";
 /// How to run the attacks on builds that lack a law.
 pub(crate) const HOW_TO_WEAKEN: &str = "builds that lack a law need the feature danger-weaken; \
     `cargo adversary attack NAME` has it";

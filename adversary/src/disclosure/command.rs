@@ -77,7 +77,7 @@ fn attack(options: &Options, mean: u32) -> Row {
         let model = model(options, mean, knowledge);
         let what = format!("messages, mean {mean} s, {}", knowledge.as_str());
         let bar = progress::bar(options.json, 0, "{bar:30} {pos}/{len} {msg}").with_message(what);
-        let needed = needed(&model, Effort { trials, seed, limit }, &bar);
+        let (needed, _) = needed(&model, Effort { trials, seed, limit }, &bar);
         bar.finish_and_clear();
         (knowledge, needed)
     });

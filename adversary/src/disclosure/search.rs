@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::thread;
 
 use indicatif::ProgressBar;
+use rohrpost_measure::detection::Estimate;
 use rohrpost_measure::statistics::{Sample, count, whole};
 
 use super::chance::distance;
@@ -31,6 +32,9 @@ pub(crate) enum Needed {
     More { played: u32, above: u32 },
 }
 
+/// Share of trials that name Alice, by the better method, after so many messages.
+pub(crate) type Course = Vec<(u32, Estimate)>;
+
 impl Needed {
     /// The count, or what it is above.
     pub(crate) const fn at_least(self) -> u32 {
@@ -43,7 +47,7 @@ impl Needed {
 
 /// Plays all trials up to the same number of messages, then to the next number, until by either
 /// method Alice is named in 95 % of them.
-pub(crate) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed {
+pub(crate) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> (Needed, Course) {
     let kernel = Kernel::new(model);
     let seeds = (0..u64::from(effort.trials)).map(|trial| effort.seed.wrapping_add(trial << 32));
     let mut trials: Vec<_> = seeds.map(|seed| Trial::new(model, &kernel, seed)).collect();
@@ -54,18 +58,19 @@ pub(crate) fn needed(model: &Model, effort: Effort, bar: &ProgressBar) -> Needed
         Knowledge::Times => effort.limit.div_ceil(TIMES_PART),
     };
     bar.set_length(limit.into());
-    let mut messages = 0;
+    let (mut messages, mut course) = (0, Course::new());
     while messages < limit {
         messages = (messages + 1 + messages / 32).min(limit);
         advance(&mut trials, model, &kernel, messages);
         bar.set_position(messages.into());
         let named = named(&trials);
         let best = if named[1] > named[0] { 1 } else { 0 };
+        course.push((messages, Estimate::share(named[best].into(), effort.trials.into())));
         if f64::from(named[best]) >= SUCCESS * f64::from(effort.trials) {
-            return Needed::Messages { count: messages, method: METHODS[best] };
+            return (Needed::Messages { count: messages, method: METHODS[best] }, course);
         }
     }
-    Needed::More { played: limit, above: above(&trials, model, limit) }
+    (Needed::More { played: limit, above: above(&trials, model, limit) }, course)
 }
 
 /// Trials in which Alice is named, by method.

@@ -22,7 +22,7 @@ pub(super) fn model() -> Model {
 }
 
 fn attack(model: Model, limit: u32) -> Needed {
-    needed(&model, Effort { trials: 10, seed: 1, limit }, &ProgressBar::hidden())
+    needed(&model, Effort { trials: 10, seed: 1, limit }, &ProgressBar::hidden()).0
 }
 
 #[test]
