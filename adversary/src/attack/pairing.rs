@@ -38,14 +38,14 @@ pub(super) const ATTACK: Attack = Attack {
         Weakened {
             what: "cells leave their entry relay at the session's own phase",
             how: How::Law(Weakness::CellsLeaveAtOnePhase),
-            reaches: Bound::AtLeast(0.025),
+            reaches: Bound::AtLeast(0.02),
         },
     ],
 };
 
 fn attack(effort: &Effort<'_>) -> Measured {
     let traffic = Traffic::default();
-    let worlds = effort.trials(effort.size(6, 24), |_, rng| {
+    let worlds = effort.trials(effort.size(12, 24), |_, rng| {
         let clients = pulls(&traffic, CLIENTS, HOUR, rng);
         [by_counts(&clients), by_places(&clients, traffic.answer_period())]
     });

@@ -44,7 +44,7 @@ pub(super) const ATTACK: Attack = Attack {
 
 fn attack(effort: &Effort<'_>) -> Measured {
     let traffic = Traffic::default();
-    let worlds = effort.trials(effort.size(4, 24), |_, rng| {
+    let worlds = effort.trials(effort.size(8, 24), |_, rng| {
         let clients = pulls(&traffic, CLIENTS, HOUR, rng);
         let watched: Vec<_> =
             clients.iter().map(|client| Watched::new(client, &traffic, rng)).collect();
