@@ -9,6 +9,8 @@ mod blending;
 mod definition;
 mod effort;
 mod entropy;
+mod flow;
+mod held_up;
 mod independence;
 mod letters_by_key;
 mod outcome;
@@ -16,6 +18,7 @@ mod pairing;
 mod presence;
 mod record;
 mod replayed_envelopes;
+mod replies;
 mod session_to_mailbox;
 
 use std::process::ExitCode;
@@ -61,6 +64,10 @@ const ATTACKS: &[&Attack] = &[
     &replayed_envelopes::ATTACK,
     &acknowledgements::ATTACK,
     &presence::ATTACK,
+    &flow::OBSERVER,
+    &flow::COALITION,
+    &held_up::ATTACK,
+    &replies::ATTACK,
 ];
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.

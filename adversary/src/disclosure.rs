@@ -11,7 +11,7 @@ mod stream;
 mod trial;
 
 pub(crate) use command::{Options, run};
-pub(crate) use model::{Knowledge, Model};
+pub(crate) use model::{Knowledge, Model, Replies};
 pub(crate) use search::{Effort, Needed, needed};
 
 #[cfg(test)]

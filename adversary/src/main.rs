@@ -1,6 +1,7 @@
 //! `rohrpost-adversary`: what attackers learn, from the wire or by statistics.
 
 mod attack;
+mod cells;
 mod disclosure;
 mod pulls;
 mod report;

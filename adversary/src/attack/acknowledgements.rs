@@ -40,6 +40,8 @@ fn attack(effort: &Effort<'_>, acknowledgement: Duration) -> Measured {
         acknowledgement,
         mailboxes: 1,
         knowledge: Knowledge::Messages,
+        replies: None,
+        loops: true,
     };
     let trials = disclosure::Effort { trials: 60, seed: effort.seed, limit: 4_000 };
     let (found, course) = needed(&model, trials, effort.bar);

@@ -1,15 +1,17 @@
 //! Matching a session to a mailbox, by an entry relay and a mailbox relay in one hand.
 //!
-//! Two ways are tried. *Answers*: a common tick at which a mailbox gives no answer is missed among
+//! Three ways are tried. *Answers*: a common tick at which a mailbox gives no answer is missed among
 //! the replies of its owner's session a moment later; each session is scored by the likelihood of
 //! its replies, given the ticks with an answer. *Places*: the entry relay knows when each session's
 //! cells leave, and the mean place of a mailbox's pulls in the answer period comes out over time.
+//! *Departures*: the entry relay knows when each pull left, and scores each mailbox by the likelihood
+//! of its arrivals; whatever the entry relay draws for a session alone is found by this.
 
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use rohrpost_measure::detection::Scores;
+use rohrpost_measure::detection::{Estimate, Scores};
 use rohrpost_measure::statistics::{Sample, count, float};
 use rohrpost_packet::Surb;
 use rohrpost_proto::directory::roster::Traffic;
@@ -21,6 +23,7 @@ use rohrpost_virtual::Toy;
 
 use super::definition::{Attack, Bound, How, Measured, Weakened};
 use super::effort::Effort;
+use crate::cells::{Expected, scores};
 use crate::pulls::{BEGIN, MAILBOXES, Pulls, place, pulls, transit};
 
 pub(super) const ATTACK: Attack = Attack {
@@ -30,8 +33,9 @@ pub(super) const ATTACK: Attack = Attack {
     sees: "replies of each session, ticks with and without an answer of each mailbox, arrival times \
            of pulls, for an hour in which one packet of a hundred is lost",
     knows: "the schedule and the distribution of delays; scores each pair of a session and a \
-            mailbox by the likelihood of the replies and by the place of the pulls",
-    number: "pairs found at 1 % of false alarms, by the better score",
+            mailbox by the likelihood of the replies, by the place of the pulls, and by the \
+            likelihood of their arrivals",
+    number: "pairs found at 1 % of false alarms, by the best score",
     limit: Some(Bound::AtMost(0.02)),
     quick: true,
     run: attack,
@@ -48,7 +52,11 @@ fn attack(effort: &Effort<'_>) -> Measured {
         let clients = pulls(&traffic, CLIENTS, HOUR, rng);
         let watched: Vec<_> =
             clients.iter().map(|client| Watched::new(client, &traffic, rng)).collect();
-        [by_answers(&watched, &traffic, rng), by_places(&clients, traffic.answer_period())]
+        [
+            by_answers(&watched, &traffic, rng),
+            by_places(&clients, traffic.answer_period()),
+            by_departures(&clients, &traffic),
+        ]
     });
     let pool = |way: usize| {
         let side = |matching: bool| {
@@ -57,12 +65,14 @@ fn attack(effort: &Effort<'_>) -> Measured {
         };
         Scores::new(side(true), side(false))
     };
-    let [answers, places] = [pool(0), pool(1)];
-    let (by_answers, by_places) = (answers.found_at(FALSE_ALARMS), places.found_at(FALSE_ALARMS));
-    let best = if by_answers.value > by_places.value { by_answers } else { by_places };
-    Measured::new(best)
+    let [answers, places, departures] = [pool(0), pool(1), pool(2)];
+    let ways = [&answers, &places, &departures].map(|scores| scores.found_at(FALSE_ALARMS));
+    let [by_answers, by_places, by_departures] = ways;
+    let better = |one: Estimate, other: Estimate| if other.value > one.value { other } else { one };
+    Measured::new(better(better(by_answers, by_places), by_departures))
         .with("by_answers", by_answers.value)
         .with("by_places", by_places.value)
+        .with("by_departures", by_departures.value)
         .with("area_by_answers", answers.area().value)
         .with("area_by_places", places.area().value)
         .with("pairs", CLIENTS * worlds.len())
@@ -184,6 +194,13 @@ fn by_places(clients: &[Pulls], period: Duration) -> Vec<(f64, bool)> {
         leaves.iter().enumerate().map(session).collect::<Vec<_>>()
     };
     arrives.iter().enumerate().flat_map(pair).collect()
+}
+
+fn by_departures(clients: &[Pulls], traffic: &Traffic) -> Vec<(f64, bool)> {
+    let one = |client: &Pulls| Expected::from(&client.left[0], HOUR, (1.0, TINY), traffic);
+    let sessions: Vec<_> = clients.iter().map(one).collect();
+    let mailboxes: Vec<_> = clients.iter().map(|client| &client.arrived[0][..]).collect();
+    scores(&sessions, &mailboxes)
 }
 
 fn tick_time(tick: usize, traffic: &Traffic) -> Time {

@@ -93,6 +93,8 @@ fn model(options: &Options, mean: u32, knowledge: Knowledge) -> Model {
         acknowledgement: Duration::from_secs(mean.into()),
         mailboxes: options.mailboxes,
         knowledge,
+        replies: None,
+        loops: true,
     }
 }
 

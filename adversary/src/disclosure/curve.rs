@@ -8,7 +8,8 @@
 //! it decays as `exp(-t / m)`. A mark weighs `w = p (1 - q)`, and acknowledgements to Alice come at
 //! the rate `a(t) = Σ w (g * Exp(m))(t - mark)`. A store at `t` counts `ln(1 + a(t) / λ)`, the
 //! logarithm of the likelihood ratio of "an acknowledgement may be among them" to "none is" (the
-//! integral of `a` is the same for all users).
+//! integral of `a` is the same for all users). Where the person behind Bob answers, a mark adds to
+//! `a` the chance and density of an answer, whatever else is due.
 //!
 //! **Epochs** (Martiny et al., NDSS 2021). Each mark opens an epoch; a store counts one for each
 //! epoch in which it lies. The epoch is the interval that maximises caught acknowledgements over
@@ -31,6 +32,8 @@ pub(super) const METHODS: [&str; 2] = ["likelihood", "epochs"];
 pub(super) struct Kernel {
     /// Chance of each step of the way without the acknowledgement's delay.
     way: Vec<f64>,
+    /// Chance, by steps after a mark, that a reply to it is stored.
+    replies: Vec<f64>,
     /// `exp(-step / m)`; zero without delay.
     decay: f64,
     /// First step of an epoch and the one after its last.
@@ -43,26 +46,36 @@ pub(super) struct Kernel {
 
 impl Kernel {
     pub(super) fn new(model: &Model) -> Self {
-        let way = way(model);
+        let way = way(model, WAY_STEPS, |_| Duration::ZERO);
         let mean = model.acknowledgement.as_secs_f64();
         let decay = if mean > 0.0 { (-STEP / mean).exp() } else { 0.0 };
         let epoch = epoch(&way, decay, mean);
         let (share, background) = (model.share(), model.background());
+        let replies = replies(model);
         let peak = density(&way, decay, 2 * WAY_STEPS).into_iter().fold(0.0, f64::max);
         let floor = FLOOR * share * peak / STEP / background;
-        Self { way, decay, epoch, share, background, floor }
+        Self { way, replies, decay, epoch, share, background, floor }
     }
 }
 
-/// Chances of a way per step, drawn by the distribution that the network itself follows.
-fn way(model: &Model) -> Vec<f64> {
+/// Chances by steps that a person's reply to a message is stored.
+fn replies(model: &Model) -> Vec<f64> {
+    let Some(replies) = model.replies else { return Vec::new() };
+    let mut way = way(model, REPLY_STEPS, |rng| replies.wait(rng));
+    way.iter_mut().for_each(|chance| *chance *= replies.chance);
+    way
+}
+
+/// Chances of a way per step, with a `wait` at Bob's, drawn by the distribution that the network
+/// itself follows.
+fn way(model: &Model, steps: usize, wait: impl Fn(&mut StdRng) -> Duration) -> Vec<f64> {
     let mut rng = StdRng::seed_from_u64(0);
-    let mut way = vec![0.0; WAY_STEPS];
+    let mut way = vec![0.0; steps];
     for _ in 0..WAYS {
         let bob = Place::draw(&model.traffic, &mut rng);
         // Any common tick will do.
         let answered = Time::from_micros(0) + model.traffic.answer_period();
-        let received = bob.next_tick(answered + model.transit(&mut rng));
+        let received = bob.next_tick(answered + model.transit(&mut rng)) + wait(&mut rng);
         let taken_up = bob.taken_up(bob.payload_slot(received, &mut rng));
         let leaves = taken_up + bob.drawn_tick(&mut rng);
         let stored = leaves + model.transit(&mut rng);
@@ -107,6 +120,8 @@ fn epoch(way: &[f64], decay: f64, mean: f64) -> (usize, usize) {
 pub(super) struct Curve {
     /// `Σ w g` from the block's start on, one way beyond its end.
     direct: Vec<f64>,
+    /// Replies to be expected, from the block's start on.
+    replies: Vec<f64>,
     /// `a` at the end of the block before.
     level: f64,
     /// The chance `q` as of the last mark.
@@ -114,7 +129,7 @@ pub(super) struct Curve {
     /// Changes of the number of open epochs, from the block's start on.
     opening: Vec<f64>,
     open: f64,
-    /// Blocks, this one among them, into which the last mark reaches with its way.
+    /// Blocks, this one among them, into which the last mark reaches with its ways.
     reach: u32,
 }
 
@@ -136,6 +151,7 @@ impl Curve {
     pub(super) fn new(kernel: &Kernel) -> Self {
         Self {
             direct: vec![0.0; BLOCK_STEPS + WAY_STEPS],
+            replies: vec![0.0; BLOCK_STEPS + kernel.replies.len()],
             level: 0.0,
             pending: (0.0, Time::from_micros(0)),
             opening: vec![0.0; BLOCK_STEPS + kernel.epoch.1 + 1],
@@ -150,26 +166,33 @@ impl Curve {
             self.level *= kernel.decay.powf(STEP_COUNT);
             return Block { weights: Vec::new(), quiet: true };
         }
-        self.reach = if marks.is_empty() { self.reach.saturating_sub(1) } else { 2 };
+        let longest = WAY_STEPS.max(kernel.replies.len()).div_ceil(BLOCK_STEPS);
+        let longest = u32::try_from(longest).expect("a way has few blocks");
+        self.reach = if marks.is_empty() { self.reach.saturating_sub(1) } else { 1 + longest };
         for mark in marks {
             let weight = self.weigh(kernel, *mark);
             let at = step(mark.since(start).as_secs_f64());
             for (direct, chance) in self.direct[at..].iter_mut().zip(&kernel.way) {
                 *direct += weight * chance;
             }
+            for (replies, chance) in self.replies[at..].iter_mut().zip(&kernel.replies) {
+                *replies += kernel.share * chance;
+            }
             self.opening[at + kernel.epoch.0] += 1.0;
             self.opening[at + kernel.epoch.1] -= 1.0;
         }
         let mut block = Block { weights: Vec::with_capacity(BLOCK_STEPS), quiet: true };
-        for (direct, opening) in self.direct.iter().zip(&self.opening).take(BLOCK_STEPS) {
+        let expected = self.direct.iter().zip(&self.replies);
+        for ((direct, replies), opening) in expected.zip(&self.opening).take(BLOCK_STEPS) {
             self.level = self.level * kernel.decay + (1.0 - kernel.decay) * direct;
             self.open += opening;
-            let ratio = self.level / (STEP * kernel.background);
+            let ratio = (self.level + replies) / (STEP * kernel.background);
             let counts = ratio > kernel.floor || self.open > 0.5;
             block.weights.push(if counts { [ratio.ln_1p(), self.open] } else { [0.0; 2] });
             block.quiet &= !counts;
         }
         turn(&mut self.direct);
+        turn(&mut self.replies);
         turn(&mut self.opening);
         block
     }
@@ -212,6 +235,8 @@ const STEP_COUNT: f64 = 1_280.0;
 pub(super) const BLOCK: u64 = 64;
 /// Steps of a way; one way in a million takes longer than these 10 s.
 const WAY_STEPS: usize = 200;
+/// Steps until a reply that counts: half an hour.
+const REPLY_STEPS: usize = 36_000;
 const WAYS: u32 = 400_000;
 /// Share of the peak of one mark below which a likelihood is not worth a look. Beyond it, three
 /// means after a mark, lies a four-hundredth of what an exponential delay tells (its square

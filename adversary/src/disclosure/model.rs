@@ -26,6 +26,36 @@ pub(crate) struct Model {
     pub(crate) mailboxes: u32,
     /// The attacker's knowledge of Bob's mailbox.
     pub(crate) knowledge: Knowledge,
+    /// Replies of the person who reads Bob's messages.
+    pub(crate) replies: Option<Replies>,
+    /// False if clients leave no loops, which the network's always do.
+    pub(crate) loops: bool,
+}
+
+/// Replies of a person: each message is answered with a chance, after a time whose logarithm is
+/// normal, as has been found of mail (Stouffer, Malmgren and Amaral, "Log-normal statistics in
+/// e-mail communication patterns", 2006).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replies {
+    pub(crate) chance: f64,
+    pub(crate) median: Duration,
+    /// Standard deviation of the logarithm.
+    pub(crate) spread: f64,
+}
+
+impl Replies {
+    /// The time until the person answers a message; `None` if that never happens.
+    pub(super) fn draw(&self, rng: &mut impl Rng) -> Option<Duration> {
+        rng.random_bool(self.chance).then(|| self.wait(rng))
+    }
+
+    /// The time until an answer.
+    pub(super) fn wait(&self, rng: &mut impl Rng) -> Duration {
+        // Box and Muller's method.
+        let length = (-2.0 * (1.0 - rng.random_range(0.0..1.0_f64)).ln()).sqrt();
+        let normal = length * rng.random_range(0.0..std::f64::consts::TAU).cos();
+        self.median.mul_f64((self.spread * normal).exp())
+    }
 }
 
 /// Knowledge of the envelopes in Bob's mailbox that colluding relays have.
@@ -71,7 +101,7 @@ impl Model {
 
     /// The chance that an odd slot carries a loop to a mailbox that matters.
     pub(super) fn loop_chance(&self) -> f64 {
-        LOOP * self.view()
+        if self.loops { LOOP * self.view() } else { NEVER }
     }
 
     /// Time between two odd slots.
@@ -156,6 +186,9 @@ impl Place {
 
 /// The chance that an odd slot carries a loop (`docs/traffic.md`).
 const LOOP: f64 = 0.25;
+/// The chance of a loop where there are none; above zero, since the gap between them is divided by
+/// it.
+const NEVER: f64 = 1e-9;
 /// Mailboxes of each user.
 const MAILBOXES: f64 = 2.0;
 const PARTS: u32 = 16;

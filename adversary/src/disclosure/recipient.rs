@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Slot, Time};
 
 use super::model::{Knowledge, Model, Place};
 use super::stream::{Loops, Poisson};
@@ -41,7 +41,7 @@ enum Content {
 pub(super) struct Handed {
     /// Answers that the attacker takes for messages.
     pub(super) marks: Vec<Time>,
-    /// Acknowledgements by the user in whose mailbox they are stored, and when.
+    /// Acknowledgements and replies by the user in whose mailbox they are stored, and when.
     pub(super) acknowledgements: Vec<(Time, usize)>,
     /// Messages of Alice handed out.
     pub(super) messages: u32,
@@ -120,16 +120,25 @@ impl Recipient {
         rng: &mut StdRng,
     ) {
         let received = self.place.next_tick(at + model.transit(rng));
+        if let Some(wait) = model.replies.and_then(|replies| replies.draw(rng)) {
+            let slot = self.place.payload_slot(received + wait, rng);
+            self.send(model, slot, from, handed, rng);
+        }
         if self.leaving.get(&from).is_some_and(|leaves| received <= *leaves) {
             return;
         }
         let due = received + model.acknowledgement_delay(rng);
         let slot = self.place.payload_slot(due, rng);
         self.leaving.insert(from, self.place.sends(slot));
+        self.send(model, slot, from, handed, rng);
+    }
+
+    /// Sends an acknowledgement or a reply to a user in this slot.
+    fn send(&self, model: &Model, slot: Slot, to: usize, handed: &mut Handed, rng: &mut StdRng) {
         let leaves = self.place.taken_up(slot) + self.place.drawn_tick(rng);
         let stored = leaves + model.transit(rng);
-        if from == ALICE || rng.random_bool(model.view()) {
-            handed.acknowledgements.push((stored, from));
+        if to == ALICE || rng.random_bool(model.view()) {
+            handed.acknowledgements.push((stored, to));
         }
     }
 }

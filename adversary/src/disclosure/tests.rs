@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use rohrpost_proto::directory::roster::Traffic;
 
-use super::model::{Knowledge, Model};
+use super::model::{Knowledge, Model, Replies};
 use super::search::{Effort, Needed, needed};
 
 /// The worst case with a hundred users and a delay of 120 s.
@@ -18,6 +18,8 @@ pub(super) fn model() -> Model {
         acknowledgement: Duration::from_secs(120),
         mailboxes: 1,
         knowledge: Knowledge::Messages,
+        replies: None,
+        loops: true,
     }
 }
 
@@ -51,4 +53,12 @@ fn ten_seconds_cost_what_the_theory_says() {
 fn what_is_acknowledged_hours_later_says_nothing_yet() {
     let found = attack(Model { acknowledgement: Duration::from_secs(3_600), ..model() }, 30);
     assert!(matches!(found, Needed::More { .. }), "{found:?}");
+}
+
+/// A person who answers every message within seconds is no better than no delay.
+#[test]
+fn quick_replies_undo_the_delay() {
+    let replies = Replies { chance: 1.0, median: Duration::from_secs(5), spread: 0.2 };
+    let found = attack(Model { replies: Some(replies), ..model() }, 100);
+    assert!(matches!(found, Needed::Messages { count, .. } if count <= 60), "{found:?}");
 }
