@@ -4,6 +4,9 @@
 //! the replies of its owner's session a moment later; each session is scored by the likelihood of
 //! its replies, given the ticks with an answer. *Places*: the entry relay knows when each session's
 //! cells leave, and the mean place of a mailbox's pulls in the answer period comes out over time.
+//!
+//! All sessions begin together, and the attacker looks from a minute later on: what a session that
+//! has just begun tells, and the mailbox that answers soon after, is the attack by presence.
 //! *Departures*: the entry relay knows when each pull left, and scores each mailbox by the likelihood
 //! of its arrivals; whatever the entry relay draws for a session alone is found by this.
 
@@ -49,7 +52,7 @@ pub(super) const ATTACK: Attack = Attack {
 fn attack(effort: &Effort<'_>) -> Measured {
     let traffic = Traffic::default();
     let worlds = effort.trials(effort.size(8, 24), |_, rng| {
-        let clients = pulls(&traffic, CLIENTS, HOUR, rng);
+        let clients = pulls(&traffic, CLIENTS, MINUTE + HOUR, rng);
         let watched: Vec<_> =
             clients.iter().map(|client| Watched::new(client, &traffic, rng)).collect();
         [
@@ -80,9 +83,9 @@ fn attack(effort: &Effort<'_>) -> Measured {
 
 /// What the attacker sees of a client at its entry, and of the mailbox of it that he holds.
 struct Watched {
-    /// Parts of time in which a reply came for the session.
+    /// Parts of time in which a reply came for the session, from a minute after its begin on.
     replies: Vec<usize>,
-    /// Ticks at which the attacker's mailbox gave an answer.
+    /// Ticks at which the attacker's mailbox gave an answer, from then on.
     answered: Vec<bool>,
 }
 
@@ -91,12 +94,15 @@ impl Watched {
         let mut replies = Vec::new();
         let mut answered = Vec::new();
         for mailbox in 0..MAILBOXES {
-            let answers = answers(&client.arrived[mailbox], traffic, rng);
+            let mut answers = answers(&client.arrived[mailbox], traffic, rng);
             for (tick, _) in answers.iter().enumerate().filter(|(_, answer)| **answer) {
                 let way = tick_time(tick, traffic).since(BEGIN) + transit(traffic, rng);
-                if !rng.random_bool(LOSS) {
+                if !rng.random_bool(LOSS) && way >= MINUTE {
                     replies.push(part(way));
                 }
+            }
+            for (tick, answer) in answers.iter_mut().enumerate() {
+                *answer &= tick_time(tick, traffic) >= BEGIN + MINUTE;
             }
             if mailbox == 0 {
                 answered = answers;
@@ -156,7 +162,7 @@ fn by_answers(watched: &[Watched], traffic: &Traffic, rng: &mut StdRng) -> Vec<(
 
 /// Replies to be expected in each part of time from the answers of a mailbox.
 fn expected(answered: &[bool], way: &[f64], traffic: &Traffic) -> Vec<f64> {
-    let mut expected = vec![0.0; part(HOUR) + way.len() + 1];
+    let mut expected = vec![0.0; part(MINUTE + HOUR) + way.len() + 1];
     for (tick, _) in answered.iter().enumerate().filter(|(_, answer)| **answer) {
         let from = part(tick_time(tick, traffic).since(BEGIN));
         for (place, chance) in way.iter().enumerate() {
@@ -208,7 +214,7 @@ fn tick_time(tick: usize, traffic: &Traffic) -> Time {
 }
 
 fn ticks(traffic: &Traffic) -> usize {
-    let ticks = HOUR.as_micros() / traffic.answer_period().as_micros();
+    let ticks = (MINUTE + HOUR).as_micros() / traffic.answer_period().as_micros();
     usize::try_from(ticks).expect("an hour has few ticks")
 }
 
@@ -218,6 +224,8 @@ fn part(since: Duration) -> usize {
 }
 
 const CLIENTS: usize = 100;
+/// Time in which the sessions settle.
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const PART: Duration = Duration::from_millis(250);
 /// Parts of the longest way that counts: five seconds.
