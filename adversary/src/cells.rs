@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
 use rand::rngs::StdRng;
 use rohrpost_measure::statistics::{count, whole};
 use rohrpost_packet::{HOPS, NodeNumber, Packet, ShortGeneration, Suite};
@@ -37,7 +36,7 @@ pub(crate) fn cells(
     let mut senders = Vec::with_capacity(clients);
     for _ in 0..clients {
         let session = entry.join(rng).expect("the entry has room for all clients");
-        let phase = traffic.slot.mul_f64(rng.random_range(0.0..1.0));
+        let phase = traffic.client_phase(rng);
         senders.push((session, phase, first));
     }
     let mut cells = Vec::new();
@@ -140,7 +139,7 @@ const _: () = assert!(HOPS == 4, "the density above is that of three mixes");
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
     use crate::pulls::transit;

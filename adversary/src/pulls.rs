@@ -74,7 +74,7 @@ pub(crate) fn transit(traffic: &Traffic, rng: &mut impl CryptoRng) -> Duration {
 impl Client {
     fn join(entry: &mut Entry<Toy>, traffic: &Traffic, now: Time, rng: &mut StdRng) -> Self {
         let session = entry.join(rng).expect("the entry has room for all clients");
-        let phase = traffic.slot.mul_f64(rng.random_range(0.0..1.0));
+        let phase = traffic.client_phase(rng);
         let next = now.slot(traffic.slot).next();
         let arrives = next.start(traffic.slot) + phase + way(rng);
         Self { session, phase, next, arrives }

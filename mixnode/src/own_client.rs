@@ -78,9 +78,11 @@ impl<S: Suite> OwnClient<S> {
             if let Some(Link { link, time }) = self.link(entry).await {
                 (pause, failed) = (FIRST_PAUSE, 0);
                 let joined = match session.take() {
-                    Some(before) => {
-                        before.rejoin(time, random_session(), random_phase(&self.roster))
-                    }
+                    Some(before) => before.rejoin(
+                        time,
+                        random_session(),
+                        self.roster.traffic.client_phase(&mut rand::rng()),
+                    ),
                     None => {
                         let courier = self.found(entry, time);
                         Session::new(self.clock, entry.number, courier, &self.cover)
@@ -121,7 +123,7 @@ impl<S: Suite> OwnClient<S> {
             roster: Arc::clone(&self.roster),
             join_key: self.join_key.clone(),
             seed,
-            phase: random_phase(&self.roster),
+            phase: self.roster.traffic.client_phase(&mut rand::rng()),
         };
         Courier::new(self.clock.steady(), time, config)
     }
@@ -141,10 +143,6 @@ fn random_session() -> SessionId {
     let mut session = [0; 16];
     rand::rng().fill_bytes(&mut session);
     SessionId::new(session)
-}
-
-fn random_phase(roster: &Roster) -> Duration {
-    roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
 fn jittered(pause: Duration) -> Duration {

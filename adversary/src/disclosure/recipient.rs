@@ -135,7 +135,7 @@ impl Recipient {
 
     /// Sends an acknowledgement or a reply to a user in this slot.
     fn send(&self, model: &Model, slot: Slot, to: usize, handed: &mut Handed, rng: &mut StdRng) {
-        let leaves = self.place.taken_up(slot) + self.place.drawn_tick(rng);
+        let leaves = self.place.leaves(slot);
         let stored = leaves + model.transit(rng);
         if to == ALICE || rng.random_bool(model.view()) {
             handed.acknowledgements.push((stored, to));

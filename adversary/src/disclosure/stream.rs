@@ -35,7 +35,7 @@ impl Loops {
             return None;
         }
         self.next += 1 + gap(self.miss, rng);
-        Some(leaves + self.place.drawn_tick(rng) + model.transit(rng))
+        Some(leaves + model.transit(rng))
     }
 
     /// Forgets the loops that leave before `start`: slots are independent of each other. Exact, for
@@ -53,7 +53,7 @@ impl Loops {
 
     /// Time at which the entry relay takes up the cell of this odd slot.
     fn leaves(&self, odd: u64) -> Time {
-        self.place.taken_up(Slot::new(2 * odd + 1))
+        self.place.leaves(Slot::new(2 * odd + 1))
     }
 }
 

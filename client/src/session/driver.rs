@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::SessionError;
 use super::event::SessionEvent;
-use super::founding::{Founding, random_phase};
+use super::founding::Founding;
 use super::link::{Link, Linker, random_session};
 
 /// Runs a session as long as there is an application: the courier is founded on the first link, and
@@ -59,7 +59,7 @@ impl<S: Suite> Driver<S> {
             }
             let Some(next) = self.linker.link::<S>(&mut self.courier).await else { return };
             link = next;
-            let phase = random_phase(&self.linker.roster);
+            let phase = self.linker.roster.traffic.client_phase(&mut rand::rng());
             let now = self.linker.clock.steady();
             self.courier.rejoin(now, link.time, random_session(), phase);
         }

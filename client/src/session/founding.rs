@@ -1,9 +1,8 @@
 //! A client before its first link: what its courier will be made from, once the clock is set.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
 use rohrpost_proto::courier::{
@@ -38,7 +37,7 @@ impl Founding {
         let attachment = Attachment::Client { entry: profile.entry, session };
         let mut seed = Zeroizing::new([0; 32]);
         rand::rng().fill_bytes(seed.as_mut());
-        let phase = random_phase(roster);
+        let phase = roster.traffic.client_phase(&mut rand::rng());
         let roster = Arc::clone(roster);
         let account = profile.account;
         let config = CourierConfig { attachment, account, roster, join_key, seed, phase };
@@ -47,11 +46,6 @@ impl Founding {
         courier.resume_opened(&opened);
         courier
     }
-}
-
-/// Draws the phase of a new session's grid.
-pub(super) fn random_phase(roster: &Roster) -> Duration {
-    roster.traffic.slot.mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
 impl Client for Founding {

@@ -2,11 +2,11 @@
 //! slot.
 //!
 //! A session ticks once per slot, at one of four phases drawn when it joins, and gets exactly one
-//! cell then: a reply if one waits, else a dummy. What it sends waits for the next slot, and leaves
-//! at one of its four ticks, drawn anew for each slot, among others in random order. So neither the
-//! time at which a client sends in its slot nor the session's phase shows beyond the entry: in the
-//! mean of an hour a mailbox relay would read them off the pulls. All work hangs on the tick, none
-//! on a cell's arrival.
+//! cell then: a reply if one waits, else a dummy. What it sends leaves when the next slot begins,
+//! together with the cells of all other sessions, in random order. So nothing of a session shows
+//! beyond the entry, neither the time at which it sends nor a tick of its own: a time that is its
+//! own, constant or drawn, is a mark that an entry relay and a mailbox relay in one hand find again
+//! in the pulls of an hour. All work hangs on the tick, none on a cell's arrival.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -38,12 +38,8 @@ pub struct SessionHandle(u64);
 struct Session<S: Suite> {
     phase: u64,
     name: Option<SessionId>,
-    /// Cells since the slot began, oldest first; at most [`UP_BOUND`], the newest is shed.
+    /// Cells that wait for the next slot, oldest first; at most [`UP_BOUND`], the newest is shed.
     up: VecDeque<OutgoingFrame<S>>,
-    /// Cells of the slots before, which leave at this slot's tick `leaves`; at most
-    /// [`UP_BOUND`], the newest is shed.
-    leaving: VecDeque<OutgoingFrame<S>>,
-    leaves: u64,
     /// Slots that brought no cell, at most [`OWED_BOUND`]: as many may leave later beside the
     /// slot's own.
     owed: usize,
@@ -60,7 +56,7 @@ pub struct EntryTick<S: Suite> {
 }
 
 impl<S: Suite> Entry<S> {
-    /// Makes an entry for at most `limit` sessions (up to 158 KiB each hybrid while cells wait, 33
+    /// Makes an entry for at most `limit` sessions (up to 110 KiB each hybrid while cells wait, 23
     /// KiB classic).
     #[must_use]
     pub fn new(slot: Duration, limit: usize) -> Self {
@@ -84,18 +80,10 @@ impl<S: Suite> Entry<S> {
         }
         self.next += 1;
         let handle = SessionHandle(self.next);
-        let phase = draw_phase(rng);
+        let phase = u64::try_from(below(4, rng)).expect("below four");
         self.sessions.insert(
             handle,
-            Session {
-                phase,
-                name: None,
-                up: VecDeque::new(),
-                leaving: VecDeque::new(),
-                leaves: phase,
-                owed: 0,
-                down: VecDeque::new(),
-            },
+            Session { phase, name: None, up: VecDeque::new(), owed: 0, down: VecDeque::new() },
         );
         Ok(handle)
     }
@@ -157,18 +145,15 @@ impl<S: Suite> Entry<S> {
         self.document = chunks(number, bytes, chunk_len::<S>());
     }
 
-    /// Runs the tick that was due at `at`, a multiple of a quarter slot. The first of a slot takes
-    /// up what has arrived before it.
+    /// Runs the tick that was due at `at`, a multiple of a quarter slot. With the first of a slot
+    /// what has arrived before it leaves.
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
         let phase = self.phase_at(at);
         let chunk = self.chunk(at);
         let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
         for (handle, session) in &mut self.sessions {
-            if phase == 0 {
-                session.begin_slot(rng);
-            }
-            if session.leaves == phase {
-                tick.up.extend(session.leaving.drain(..));
+            if phase == session.leaves_at() {
+                tick.up.extend(session.leave());
             }
             if session.phase == phase {
                 let cell = DownCell::new(at, session.down.pop_front(), chunk.clone());
@@ -212,24 +197,20 @@ impl<S: Suite> Entry<S> {
 }
 
 impl<S: Suite> Session<S> {
-    /// Takes the cells that leave in a slot, on average one, however many were sent, and draws
-    /// their tick. A cell that came after its slot leaves with the next one; would it wait in front
-    /// of that, all cells after it would leave a slot later than they need to, for as long as the
-    /// session lasts.
-    fn begin_slot(&mut self, rng: &mut (impl CryptoRng + ?Sized)) {
+    /// Takes the cells that leave in a slot, on average one, however many were sent. A cell that
+    /// came after its slot leaves with the next one; would it wait in front of that, all cells after
+    /// it would leave a slot later than they need to, for as long as the session lasts.
+    fn leave(&mut self) -> impl Iterator<Item = OutgoingFrame<S>> {
         let due = 1 + self.owed;
         let leaving = self.up.len().min(due);
         self.owed = (due - leaving).min(OWED_BOUND);
-        self.leaving.extend(self.up.drain(..leaving));
-        self.leaving.truncate(UP_BOUND);
-        let drawn = draw_phase(rng);
-        self.leaves = if Weakness::CellsLeaveAtOnePhase.is_active() { self.phase } else { drawn };
+        self.up.drain(..leaving)
     }
-}
 
-/// Draws one of the four ticks of a slot.
-fn draw_phase(rng: &mut (impl CryptoRng + ?Sized)) -> u64 {
-    u64::try_from(below(4, rng)).expect("below four")
+    /// Tick of a slot with which the session's cells leave: the first, the same for all.
+    fn leaves_at(&self) -> u64 {
+        if Weakness::CellsLeaveAtOnePhase.is_active() { self.phase } else { 0 }
+    }
 }
 
 /// Cells of one session in a slot: one, and a few for jitter on the way.

@@ -39,8 +39,7 @@ pub enum Weakness {
     GraceBelowStale,
     /// A node that a document left out counts as one that lost its memory.
     OmissionIsLoss,
-    /// The cells of a session leave its entry relay at the session's own phase, not at a tick drawn
-    /// for each slot.
+    /// The cells of a session leave its entry relay at the session's own phase, not all together.
     CellsLeaveAtOnePhase,
 }
 

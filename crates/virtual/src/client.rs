@@ -16,7 +16,7 @@ use rohrpost_proto::frame::ChunkAssembler;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::{Disagreement, Witness};
 
-use crate::node::{courier, foreign_relays, phase, rng, uniform};
+use crate::node::{courier, foreign_relays, rng, uniform};
 use crate::shelf::Shelf;
 use crate::skew::Skew;
 
@@ -105,7 +105,7 @@ impl<S: Suite> Client<S> {
         let session = SessionId::new(session);
         self.assembler = ChunkAssembler::default();
         if let Some(courier) = &mut self.courier {
-            courier.rejoin(own, told, session, phase(roster, &mut self.rng));
+            courier.rejoin(own, told, session, roster.traffic.client_phase(&mut self.rng));
             courier.prepare(own);
         } else {
             let attachment = Attachment::Client { entry: self.entry, session };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -245,7 +244,7 @@ pub(crate) fn courier<S: Suite>(
 ) -> Courier<S> {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
-    let phase = phase(roster, rng);
+    let phase = roster.traffic.client_phase(rng);
     let join_key = trust.join_key().clone();
     let roster = Arc::clone(roster);
     let mut courier = Courier::new(
@@ -255,12 +254,6 @@ pub(crate) fn courier<S: Suite>(
     );
     courier.prepare(now);
     courier
-}
-
-/// Phase of a session's grid, in whole microseconds.
-pub(crate) fn phase(roster: &Roster, rng: &mut ChaCha20Rng) -> Duration {
-    let phase = roster.traffic.slot.mul_f64(uniform(rng));
-    Duration::from_micros(u64::try_from(phase.as_micros()).unwrap_or(0))
 }
 
 /// Number drawn evenly from [0, 1).

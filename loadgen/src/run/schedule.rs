@@ -64,15 +64,15 @@ impl Schedule {
         }
     }
 
-    /// Average waits of a pull and its answer at the ticks of the entry relay: up half a slot until
-    /// the slot ends and three eighths until its tick in the next; down half a slot, and behind
-    /// other answers of the session, of which on average so many come per
-    /// slot (mean of M/D/1).
+    /// Average waits of a pull and its answer at the ticks of the entry relay: up three
+    /// quarters of a slot until the slot ends, for clients send in its first half; down half a
+    /// slot, and behind other answers of the session, of which on average so many come per slot
+    /// (mean of M/D/1).
     pub(crate) fn entry_waits(&self) -> EntryWaits {
         let per_slot = self.mailboxes / 4.0;
         let queue = per_slot / (2.0 * (1.0 - per_slot.min(0.9)));
         EntryWaits {
-            up: Duration::from_secs_f64(self.slot * 0.875),
+            up: Duration::from_secs_f64(self.slot * 0.75),
             down: Duration::from_secs_f64(self.slot * (0.5 + queue)),
         }
     }
@@ -82,8 +82,7 @@ impl Schedule {
     pub(crate) fn ways(&self, rate: f64, count: usize, rng: &mut impl Rng) -> Sample {
         let mut waits = self.mailbox_waits(rate, count, rng);
         for way in &mut waits {
-            let tick = self.slot * f64::from(rng.random_range(0..4)) / 4.0;
-            *way += self.payload_wait(rng) + self.slot * uniform(rng) + tick;
+            *way += self.payload_wait(rng) + self.slot * (0.5 + uniform(rng) / 2.0);
             *way += self.slot * uniform(rng);
             *way += (0..6).map(|_| -self.mix_delay * uniform(rng).ln()).sum::<f64>();
         }
@@ -187,7 +186,7 @@ mod tests {
     #[test]
     fn answers_wait_for_a_tick_and_behind_each_other() {
         let EntryWaits { up, down } = schedule().entry_waits();
-        assert_eq!(up, Duration::from_micros(218_750));
+        assert_eq!(up, Duration::from_micros(187_500));
         assert_eq!(down, Duration::from_millis(250));
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rand::RngExt;
+use rand_core::CryptoRng;
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
 
@@ -89,6 +91,15 @@ impl Traffic {
     #[must_use]
     pub fn phase(&self) -> Duration {
         self.slot / 4
+    }
+
+    /// Draws how long after a slot's start a client's cells leave it, in whole microseconds: in the
+    /// slot's first half, so that they reach the entry relay before it ends. Cells that come after
+    /// it leave the relay a slot later than those of others, which would tell on them.
+    #[must_use]
+    pub fn client_phase(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
+        let half = u64::try_from(self.slot.as_micros() / 2).unwrap_or(u64::MAX);
+        Duration::from_micros(rng.random_range(0..half.max(1)))
     }
 }
 
