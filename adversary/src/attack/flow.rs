@@ -18,6 +18,7 @@ use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::entry::Entry;
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::time::Time;
+use rohrpost_proto::weakness::Weakness;
 use rohrpost_virtual::Toy;
 
 use super::definition::{Attack, Bound, How, Measured, Weakened};
@@ -44,18 +45,22 @@ pub(super) const OBSERVER: Attack = Attack {
 
 pub(super) const COALITION: Attack = Attack {
     name: "flow-by-coalition",
-    claim: "an entry relay and a mailbox relay in one hand find the sender of a long flow; it is \
-            the paths that keep them apart",
+    claim: "an entry relay and a mailbox relay in one hand do not find the sender of a long flow \
+            whose cells they do not touch",
     attacker: "the entry relay of 100 senders and the relay of one mailbox of each recipient",
     sees: "when each cell of a session leaves the entry relay, and when envelopes reach each \
            mailbox, its owner's loops among them",
     knows: "the schedule and the distribution of delays; scores each pair by the likelihood of the \
             arrivals, without touching a cell",
     number: "pairs found at 1 % of false alarms",
-    limit: None,
-    quick: true,
+    limit: Some(Bound::AtMost(0.02)),
+    quick: false,
     run: coalition,
-    weakened: &[],
+    weakened: &[Weakened {
+        what: "cells leave their entry relay at the session's own phase",
+        how: How::Law(Weakness::CellsLeaveAtOnePhase),
+        reaches: Bound::AtLeast(0.03),
+    }],
 };
 
 /// The cells that an observer sees.

@@ -40,13 +40,20 @@ pub(super) const ATTACK: Attack = Attack {
             likelihood of their arrivals",
     number: "pairs found at 1 % of false alarms, by the best score",
     limit: Some(Bound::AtMost(0.02)),
-    quick: true,
+    quick: false,
     run: attack,
-    weakened: &[Weakened {
-        what: "pulls choose their mailbox by a coin",
-        how: How::Law(Weakness::PullsByCoin),
-        reaches: Bound::AtLeast(0.9),
-    }],
+    weakened: &[
+        Weakened {
+            what: "pulls choose their mailbox by a coin",
+            how: How::Law(Weakness::PullsByCoin),
+            reaches: Bound::AtLeast(0.9),
+        },
+        Weakened {
+            what: "cells leave their entry relay at the session's own phase",
+            how: How::Law(Weakness::CellsLeaveAtOnePhase),
+            reaches: Bound::AtLeast(0.03),
+        },
+    ],
 };
 
 fn attack(effort: &Effort<'_>) -> Measured {
