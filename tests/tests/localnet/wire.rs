@@ -63,7 +63,7 @@ fn assert_links(report: &Value) {
     }
     for carries in ["cells up", "cells down"] {
         let clients: Vec<_> = links.iter().filter(|link| link["carries"] == carries).collect();
-        assert_eq!(clients.len(), 2, "alice's link and bob's");
+        assert_eq!(clients.len(), 8, "alice's link, bob's, and those of six mixes' own clients");
         for link in clients {
             assert!(link["grid"]["cells"].as_u64() > Some(4), "{link}");
         }
