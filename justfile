@@ -85,7 +85,7 @@ volume:
 
 # The attacks that fit two minutes on two cores.
 attack-quick:
-    cargo run --release --locked --package rohrpost-adversary --features danger-weaken -- attack all --quick
+    cargo run --locked --package rohrpost-adversary --features danger-weaken -- attack all --quick
 
 # All attacks on the claims of docs/threat-model.md, and on builds that lack a law.
 attack:
