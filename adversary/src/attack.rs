@@ -6,6 +6,7 @@
 
 mod acknowledgements;
 mod blending;
+mod collusion;
 mod definition;
 mod effort;
 mod entropy;
@@ -68,6 +69,7 @@ const ATTACKS: &[&Attack] = &[
     &flow::COALITION,
     &held_up::ATTACK,
     &replies::ATTACK,
+    &collusion::ATTACK,
 ];
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.
