@@ -21,6 +21,7 @@ mod record;
 mod replayed_envelopes;
 mod replies;
 mod session_to_mailbox;
+mod shrunken_view;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,7 @@ const ATTACKS: &[&Attack] = &[
     &held_up::ATTACK,
     &replies::ATTACK,
     &collusion::ATTACK,
+    &shrunken_view::ATTACK,
 ];
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.
