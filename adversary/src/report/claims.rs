@@ -22,19 +22,19 @@ pub(super) const ROWS: &[Row] = &[
         adversary: "Observer of all links",
         may_learn: "Who is online; sums per relay. Not whether a client sends or receives, with \
                     whom, or how often.",
-        attacks: &["idle-or-busy", "captures", "entropy", "flow"],
+        attacks: &["entropy", "flow"],
     },
     Row {
         adversary: "One operator",
         may_learn: "At an entry relay: an address and its online time. At a mailbox relay: a \
                     pseudonym, and arrival times of sealed envelopes, its owner's own loops among \
                     them.",
-        attacks: &["independence", "letters-by-key", "letters-among-loops"],
+        attacks: &["independence", "letters-by-key"],
     },
     Row {
         adversary: "Several operators",
-        may_learn: "A single packet stays unlinked while one mix of its path is not theirs. Long \
-                    flows with entry and mailbox relay in one hand are the open weakness.",
+        may_learn: "A single packet stays unlinked while one mix of its path is not theirs. Entry \
+                    and mailbox relay in one hand match online times, and a flow that they hold up.",
         attacks: &[
             "collusion",
             "pairing",
@@ -50,13 +50,7 @@ pub(super) const ROWS: &[Row] = &[
         adversary: "Active attacker",
         may_learn: "That a packet was lost or late. A mix that is filled, starved or held back \
                     notices; a hold of under 5 s may pass.",
-        attacks: &[
-            "replayed-envelopes",
-            "blending-notice",
-            "blending-flood",
-            "dropping",
-            "shrunken-view",
-        ],
+        attacks: &["replayed-envelopes", "blending-notice", "blending-flood", "shrunken-view"],
     },
     Row {
         adversary: "Seizure of a node",

@@ -62,6 +62,10 @@ fn rows_name_every_attack() {
         let times = placed.iter().filter(|placed| **placed == &name).count();
         assert_eq!(times, 1, "{name} belongs in one row of claims.rs");
     }
+    for placed in placed {
+        let known = attack::attack_names().any(|name| placed == &name);
+        assert!(known, "claims.rs names {placed}, which is no attack");
+    }
 }
 
 #[test]
