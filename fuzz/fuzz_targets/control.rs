@@ -16,8 +16,8 @@ use rohrpost_proto::directory::descriptor::{
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
-use rohrpost_proto::time::Time;
 use rohrpost_proto::directory::view::View;
+use rohrpost_proto::time::Time;
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use rohrpost_fuzz::application::{Kept, Posted, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::fragment::{PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{PartChoice, AcknowledgementChoice, fragment};
+use rohrpost_fuzz::mail::{AcknowledgementChoice, PartChoice, fragment};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
-use rohrpost_fuzz::application::{Kept, Posted, ROOM};
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
@@ -25,10 +25,13 @@ use rohrpost_packet::envelope::{
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{
-    Account, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part, Receipt, Attachment,
+    Account, Attachment, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part,
+    Receipt,
 };
 use rohrpost_proto::frame::UpCell;
-use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey};
+use rohrpost_proto::instruction::{
+    Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey,
+};
 use rohrpost_proto::time::{Steady, Time};
 
 #[derive(Arbitrary, Debug)]
@@ -334,7 +337,8 @@ impl World {
     fn acknowledged(&mut self, acknowledgement: &AcknowledgementChoice, body: &[u8]) {
         if body.len() == acknowledgement.encode().len() {
             for (sequence, posted) in &mut self.posted {
-                let came = (0..posted.count()).filter(|index| acknowledgement.covers(*sequence, *index));
+                let came =
+                    (0..posted.count()).filter(|index| acknowledgement.covers(*sequence, *index));
                 posted.acknowledged.extend(came);
             }
         }
@@ -422,7 +426,11 @@ fn courier(now: Time, run: u32) -> Courier<Toy> {
     let phase = Duration::from_millis(40);
     let (roster, join_key) = (ROSTER.clone(), join_key());
     let own = Steady::of_clock(now);
-    Courier::new(own, now, CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase })
+    Courier::new(
+        own,
+        now,
+        CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase },
+    )
 }
 
 /// Card of the contact, who is reached at both relays.

@@ -15,14 +15,14 @@ use rohrpost_fuzz::toy::Toy;
 use rohrpost_fuzz::{path, rng};
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{
-    PathHop, HopSecretKey, NodeNumber, Packet, Route, SessionId, Suite, Surb, SurbOpener, build_surb,
-    open_header,
+    HopSecretKey, NodeNumber, Packet, PathHop, Route, SessionId, Suite, Surb, SurbOpener,
+    build_surb, open_header,
 };
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::instruction::{
     Answer, EnvelopeId, Instruction, MailboxId, Pull, Store, WriteKey,
 };
-use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes, SERVE_AGAIN, SURB_STOCK, TTL};
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
 use rohrpost_proto::time::Time;
 
 #[derive(Arbitrary, Debug)]
@@ -60,6 +60,8 @@ enum Operation {
 struct Queue {
     /// Serial numbers of reply blocks and when they came, oldest first.
     surbs: VecDeque<(u32, Time)>,
+    /// True from when there is a stock of reply blocks until it is spent.
+    answers: bool,
     kept: VecDeque<Kept>,
     keys: [u8; 2],
     pulled: Time,
@@ -210,6 +212,7 @@ impl World {
         if queue.surbs.len() > SURB_STOCK {
             queue.surbs.pop_front();
         }
+        queue.answers |= queue.surbs.len() >= SURB_START;
         queue.keys = keys;
         queue.pulled = self.now;
         queue.credit = (queue.credit + 1).min(11_200);
@@ -222,7 +225,7 @@ impl World {
             answers.iter().map(|answer| answer.to.get()).collect::<Vec<_>>()
         };
         assert_eq!(to(&answers), to(&quiet), "answers depend on mail");
-        let due = self.queues.values().filter(|queue| !queue.surbs.is_empty()).count();
+        let due = self.queues.values().filter(|queue| queue.answers).count();
         assert_eq!(answers.len(), due);
         for answer in answers {
             let serial = answer.to.get();
@@ -231,6 +234,7 @@ impl World {
             };
             let (owner, queue) = self.queues.iter_mut().find(oldest).expect("somebody's oldest");
             let (_, arrived) = queue.surbs.pop_front().expect("it is the front");
+            assert!(std::mem::replace(&mut queue.answers, !queue.surbs.is_empty()), "it pauses");
             let waits = |kept: &&mut Kept| {
                 kept.served.is_none_or(|served| self.now.since(served) >= SERVE_AGAIN)
             };
@@ -272,6 +276,7 @@ impl Queue {
     const fn new(now: Time) -> Self {
         Self {
             surbs: VecDeque::new(),
+            answers: false,
             kept: VecDeque::new(),
             keys: [0, 0],
             pulled: now,

@@ -18,8 +18,8 @@ use rohrpost_fuzz::path::generation as spare_generation;
 use rohrpost_fuzz::rng;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::{
-    BufferPool, Delay, Generation, HOPS, PathHop, HopPublicKey, HopSecretKey, NodeNumber,
-    Packet, Route, SessionId, ShortGeneration, Suite, wrap,
+    BufferPool, Delay, Generation, HOPS, HopPublicKey, HopSecretKey, NodeNumber, Packet, PathHop,
+    Route, SessionId, ShortGeneration, Suite, wrap,
 };
 use rohrpost_proto::delay::longest;
 use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame};
@@ -381,10 +381,9 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
     match kind {
         Kind::Stray { .. } => Some(Refusal::Next),
         Kind::Deliver | Kind::Reply => Some(Refusal::Command),
-        Kind::Forward { delay, .. } => {
-            (delay_of(delay).duration() > longest(ROSTER.traffic.mix_delay))
-                .then_some(Refusal::Route)
-        }
+        Kind::Forward { delay, .. } => (delay_of(delay).duration()
+            > longest(ROSTER.traffic.mix_delay))
+        .then_some(Refusal::Route),
         Kind::Loop => None,
     }
 }

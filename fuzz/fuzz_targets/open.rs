@@ -11,17 +11,17 @@ use rohrpost_fuzz::path;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_fuzz::{SuiteChoice, rng, sized};
 use rohrpost_packet::envelope::{
-    Envelope, FragmentPosition, Kind, Fragment, FragmentError, MessageId, OpenError, SealError,
+    Envelope, Fragment, FragmentError, FragmentPosition, Kind, MessageId, OpenError, SealError,
     fragment_body_len, seal,
 };
 use rohrpost_packet::{
-    Classic, Delay, HOPS, PathHop, HopSecretKey, Hybrid, NodeNumber, Packet, Route, SessionId,
+    Classic, Delay, HOPS, HopSecretKey, Hybrid, NodeNumber, Packet, PathHop, Route, SessionId,
     ShortGeneration, Suite, Surb, SurbError, build_surb, open_header,
 };
+use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::instruction::{
     Answer, Instruction, MailboxKey, PullRequest, RelayContext, WriteKey,
 };
-use rohrpost_proto::directory::trust::JoinKey;
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {
@@ -114,7 +114,8 @@ fn fragment_bytes<S: Suite>(bytes: &[u8]) {
     assert_eq!(fragment.sequence.to_be_bytes(), bytes[20..28]);
     assert_eq!(fragment.minutes.to_be_bytes(), bytes[36..40]);
     assert!(fragment.position.index < fragment.position.count);
-    let again = open(&seal_fragment::<S>(&fragment).expect("it fitted before")).expect("just sealed");
+    let again =
+        open(&seal_fragment::<S>(&fragment).expect("it fitted before")).expect("just sealed");
     same(&again, &fragment);
 }
 

@@ -8,9 +8,9 @@ use rohrpost_packet::{
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::NetworkDocument;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::instruction::{Instruction, RelayContext};
 use rohrpost_proto::time::Time;
-use rohrpost_proto::directory::view::View;
 
 use crate::network::{NODES, ROSTER, join_key, node_key};
 use crate::rng;

@@ -1,13 +1,13 @@
 //! Ground that the fuzz targets share: a network of fixed keys, and seals made by hand so that
 //! arbitrary bytes get past the cryptography that would stop them.
 
+pub mod application;
 pub mod carrier;
 pub mod change;
-pub mod layer;
 pub mod fragment;
+pub mod layer;
 pub mod mail;
 pub mod network;
-pub mod application;
 pub mod path;
 // The suite of the simulations: no cryptography worth the name, so that sequences of operations
 // are limited by the machines under test.

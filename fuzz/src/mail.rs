@@ -35,7 +35,8 @@ impl Number {
     /// all.
     #[must_use]
     pub fn get(self) -> u64 {
-        let incarnation = if self.incarnation > 250 { u32::MAX } else { u32::from(self.incarnation % 4) };
+        let incarnation =
+            if self.incarnation > 250 { u32::MAX } else { u32::from(self.incarnation % 4) };
         let offset = u32::from(self.offset % 300);
         let offset = if self.far { u32::MAX - offset } else { offset };
         u64::from(incarnation) << 32 | u64::from(offset)

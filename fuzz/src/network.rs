@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{
+    Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
+};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 

@@ -2,8 +2,8 @@
 
 use arbitrary::Arbitrary;
 use rohrpost_packet::{
-    Command, Delay, Generation, HOPS, PathHop, HopPublicKey, HopSecretKey, NodeNumber, Packet, Route,
-    SessionId, ShortGeneration, Suite, wrap,
+    Command, Delay, Generation, HOPS, HopPublicKey, HopSecretKey, NodeNumber, Packet, PathHop,
+    Route, SessionId, ShortGeneration, Suite, wrap,
 };
 
 use crate::rng;
