@@ -3,9 +3,10 @@
 //!
 //! Exactly one packet departs per slot, and it is built to its last byte before the slot begins: at
 //! its time bytes are written and nothing is computed, so the moment of a departure tells nothing
-//! of what departs. A letter posted meanwhile takes a later slot. The load of a slot is decided before any queue is looked
-//! at: even slots and every sixteenth odd slot pull the mailboxes in turns; the other odd
-//! slots carry payload with probability 3/4, else a loop. A payload slot carries the next fragment, else drop cover to a random relay.
+//! of what departs. A letter posted meanwhile takes a later slot. The load of a slot is decided
+//! before any queue is looked at: even slots and every sixteenth odd slot pull the mailboxes in
+//! turns; the other odd slots carry payload with probability 3/4, else a loop. A payload slot
+//! carries the next fragment, else drop cover to a random relay.
 //!
 //! **Rule of randomness.** Everything inside a slot is drawn from a generator of that slot, split
 //! off the courier's seed. So a fragment shifts no draw of any other slot: with and without mail,
