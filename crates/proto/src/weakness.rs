@@ -2,7 +2,7 @@
 //! would find the fault (`docs/anonymity.md`).
 //!
 //! Only a build with the feature `danger-weaken` can take a law back, and only within
-//! [`danger_with`]; the programs of the network are built without it (`ops/check/layers.sh`).
+//! `danger_with`; the programs of the network are built without it (`ops/check/layers.sh`).
 
 /// A law that is taken back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
