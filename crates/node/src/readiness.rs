@@ -73,7 +73,7 @@ impl Readiness {
 
     /// Takes note of a document; tells whether the node has just become ready for the first time.
     pub(crate) fn note_document(&self, start: Time) -> bool {
-        self.document.store(start.micros(), Ordering::Relaxed);
+        self.document.fetch_max(start.micros(), Ordering::Relaxed);
         self.missing().is_none() && !self.complete.swap(true, Ordering::Relaxed)
     }
 }
@@ -129,13 +129,13 @@ mod tests {
         assert!(missing.contains("no fresh document"), "{missing}");
         readiness.packet_up.store(2, Ordering::Relaxed);
         readiness.control_up.store(1, Ordering::Relaxed);
+        assert!(!readiness.note_document(clock.now() - STALE_AFTER * 2), "a stale document");
         assert!(readiness.note_document(clock.now()), "the first time");
         assert!(!readiness.note_document(clock.now()), "not again");
         readiness.packet_up.store(1, Ordering::Relaxed);
         assert_eq!(readiness.missing(), None, "one dead neighbour");
         readiness.note_document(clock.now() - STALE_AFTER * 2);
-        assert!(readiness.missing().is_some(), "a stale document");
-        readiness.note_document(clock.now());
+        assert_eq!(readiness.missing(), None, "an old document takes nothing back");
         readiness.packet_up.store(0, Ordering::Relaxed);
         assert!(readiness.missing().is_some(), "no packet link at all");
     }

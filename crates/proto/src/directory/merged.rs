@@ -52,8 +52,8 @@ impl MergedDocuments {
     /// Takes a document that was verified to be this relay's.
     ///
     /// # Errors
-    /// The number does not fit the start, the start lies too far ahead, or a newer document of this
-    /// relay was taken before.
+    /// The number does not fit the start, the start lies too far ahead or back, or a newer document
+    /// of this relay was taken before.
     pub fn take(
         &mut self,
         now: Time,
@@ -68,13 +68,19 @@ impl MergedDocuments {
             self.relays.entry(from).or_insert(Followed { heard: now, ahead: 0, taken: None });
         (followed.heard, followed.ahead) = (now, micros_ahead(document.start, now));
         let newest = followed.taken.as_ref().map_or(0, |taken| taken.number);
-        document.check_start(roster, self.network_time(now, roster))?;
-        if document.number <= newest {
+        let network_time = self.network_time(now, roster);
+        document.check_start(roster, network_time)?;
+        let age = network_time.since(document.start);
+        if document.number <= newest || age > STALE_AFTER + CLOCK_TOLERANCE {
             return Err(DocumentRefusal::Old);
         }
         let mut names = BTreeSet::new();
         for signed in &document.descriptors {
             let node = signed.descriptor().node;
+            // A key from a clock that was far ahead would outlast all that follow.
+            if signed.descriptor().issued.since(network_time) > CLOCK_TOLERANCE {
+                continue;
+            }
             names.insert(node);
             let held = self.descriptors.entry(node).or_insert_with(|| signed.clone());
             if signed.is_newer_than(held) {

@@ -179,3 +179,29 @@ fn a_clock_that_is_slow_by_minutes_is_corrected_by_most_relays_not_by_one() {
     assert_eq!(follower.take(NOW, 1, slow, &ALL), Ok(()));
     assert_eq!(follower.view, ALL);
 }
+
+/// A relay that has nothing to lose by its own numbers hands out documents of last year, or a key of
+/// a node whose clock was once ahead.
+#[test]
+fn documents_of_long_ago_and_keys_of_the_future_are_refused() {
+    let mut follower = Follower::new();
+    let early = Duration::from_secs(421);
+    assert_eq!(follower.take(NOW - early, 1, Duration::ZERO, &[(4, 7)]), Ok(()));
+    let old = document(&follower.roster, NOW - early, &[(4, 7)]);
+    let taken = follower.documents.take(NOW, NodeNumber::new(2), &old, &follower.roster);
+    assert_eq!(taken, Err(DocumentRefusal::Old));
+    let issued = NOW + Duration::from_secs(301);
+    let descriptor = Descriptor {
+        node: NodeNumber::new(4),
+        generation: Generation::new(9),
+        issued,
+        suite: SuiteId::new(2),
+        key: Box::new([]),
+    };
+    let mut ahead = document(&follower.roster, NOW, &[]);
+    ahead.descriptors = vec![SignedDescriptor::sign(descriptor, &key(4))];
+    let taken = follower.documents.take(NOW, NodeNumber::new(3), &ahead, &follower.roster);
+    assert_eq!(taken, Ok(()));
+    assert_eq!(follower.take(NOW, 1, Duration::ZERO, &[(4, 8)]), Ok(()));
+    assert_eq!(follower.view, [(4, 8)], "the key of the future does not stand");
+}
