@@ -76,7 +76,6 @@ impl<S: Suite> OwnClient<S> {
         let (mut pause, mut failed) = (FIRST_PAUSE, 0);
         while Instant::now() < end && failed < PATIENCE {
             if let Some(Link { link, time }) = self.link(entry).await {
-                (pause, failed) = (FIRST_PAUSE, 0);
                 let joined = match session.take() {
                     Some(before) => before.rejoin(
                         time,
@@ -89,6 +88,10 @@ impl<S: Suite> OwnClient<S> {
                     }
                 };
                 session = Some(joined.keep_grid(link, end, &self.roster).await);
+            }
+            // A relay that serves no documents is of no more use than one that does not answer.
+            if session.as_ref().is_some_and(Session::has_view) {
+                (pause, failed) = (FIRST_PAUSE, 0);
             } else {
                 failed += 1;
             }
@@ -129,14 +132,14 @@ impl<S: Suite> OwnClient<S> {
     }
 }
 
-/// Draws a relay that is of none of these operators; of any but the first, if there is none, and of
-/// any at all at last.
+/// Draws a relay that is of none of these operators; if there is none, of none but the last, and so
+/// on, and of any at all at last.
 fn draw_relay(roster: &Roster, taken: &[&str]) -> Option<RosterNode> {
     let draw = |taken: &[&str]| {
         let relays = roster.relays().filter(|relay| !taken.contains(&relay.operator.as_str()));
         relays.collect::<Vec<_>>().choose(&mut rand::rng()).map(|relay| (*relay).clone())
     };
-    draw(taken).or_else(|| draw(taken.get(..1).unwrap_or(taken))).or_else(|| draw(&[]))
+    (0..=taken.len()).rev().find_map(|len| draw(&taken[..len]))
 }
 
 fn random_session() -> SessionId {

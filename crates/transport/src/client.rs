@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::{PeerAddress, SERVER_NAME};
 use crate::shape::{Segmentation, Shape};
-use crate::stream::ClientLink;
+use crate::stream::{ClientLink, LinkError};
 use crate::tls::{LinkKind, client_config};
 
 /// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
@@ -27,12 +27,14 @@ pub async fn connect(
         let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };
         let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
         let Ok(connecting) = dialed else { continue };
-        last = match timeout(TIME_OUT, connecting).await {
-            Ok(Ok(connection)) => {
-                let link = ClientLink::open(connection, cell_len).await;
-                return link.map_err(|_| ConnectError::Refused(*address));
-            }
-            Ok(Err(_)) => ConnectError::Refused(*address),
+        // A relay that never grants the stream must not hold its client up for ever.
+        let opened = timeout(TIME_OUT, async {
+            let connection = connecting.await.map_err(|_| LinkError)?;
+            ClientLink::open(connection, cell_len).await
+        });
+        last = match opened.await {
+            Ok(Ok(link)) => return Ok(link),
+            Ok(Err(LinkError)) => ConnectError::Refused(*address),
             Err(_) => ConnectError::NoAnswer(*address),
         };
     }

@@ -61,7 +61,13 @@ impl<S: Suite> Session<S> {
         self
     }
 
-    /// Sends and receives until the link is lost or the life ends.
+    /// Tells whether there was a document to build packets with when the last link ended.
+    pub(super) const fn has_view(&self) -> bool {
+        self.fresh_until.is_some()
+    }
+
+    /// Sends and receives until the link is lost, the relay serves no document that is fresh for too
+    /// long, or the life ends.
     pub(super) async fn keep_grid(
         mut self,
         link: ClientLink,
@@ -76,7 +82,8 @@ impl<S: Suite> Session<S> {
         let mut reader = JoinSet::new();
         reader.spawn(read(receiver, cells_in));
         let mut assembler = ChunkAssembler::default();
-        let mut heard = Instant::now();
+        let (mut heard, mut fresh) = (Instant::now(), Instant::now());
+        self.fresh_until = None;
         self = self.prepare().await;
         loop {
             tokio::select! {
@@ -91,7 +98,10 @@ impl<S: Suite> Session<S> {
                     heard = Instant::now();
                     self.take_cell(&cell, &mut assembler, roster);
                 }
-                () = sleep_until(end.min(heard + SILENCE)) => break,
+                () = sleep_until(end.min(heard + SILENCE).min(fresh + STALE_AFTER)) => break,
+            }
+            if self.has_view() {
+                fresh = Instant::now();
             }
             self.tell();
         }
@@ -148,10 +158,13 @@ impl<S: Suite> Session<S> {
         let Ok(document) = signed.verify(roster, self.entry) else {
             return;
         };
-        self.document = document.number;
         let now = self.clock.steady();
         let time = self.courier.document_time(now);
-        self.fresh_until = Some(now + document.start.since(time) + STALE_AFTER);
+        if document.check_start(roster, time).is_err() {
+            return;
+        }
+        self.document = document.number;
+        self.fresh_until = Some(now + (document.start + STALE_AFTER).since(time));
         self.courier.handle_view(now, Arc::new(View::new(Arc::clone(roster), &document)));
     }
 
