@@ -8,7 +8,7 @@
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use rohrpost_network::machine_time;
 use rohrpost_packet::{Buffer, Suite};
@@ -16,12 +16,11 @@ use rohrpost_proto::courier::{Courier, Departure};
 use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
-use rohrpost_proto::time::Steady;
-use rohrpost_proto::time::agreement::Disagreement;
+use rohrpost_proto::time::{Steady, Time};
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::SessionError;
@@ -44,8 +43,9 @@ struct Driver<S: Suite> {
     courier: Courier<S>,
     /// Number of the newest document.
     document: u64,
-    /// Time at which the newest document is too old.
-    fresh_until: Option<Steady>,
+    /// Time at which the newest document is too old: by the client's own clock, and by document
+    /// time, which goes on while the machine sleeps.
+    fresh_until: Option<(Steady, Time)>,
 }
 
 impl<S: Suite> Driver<S> {
@@ -74,6 +74,7 @@ impl<S: Suite> Driver<S> {
         let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
         let _reader = AbortOnDropHandle::new(tokio::spawn(read(receiver, cells_in)));
         let mut assembler = ChunkAssembler::default();
+        let mut heard = Instant::now();
         self = self.prepare().await;
         loop {
             let due = self.courier.poll_timeout();
@@ -82,7 +83,7 @@ impl<S: Suite> Driver<S> {
                     let woken = Instant::now();
                     if let Some(Departure::Cell(cell)) =
                         self.courier.handle_timeout(self.linker.clock.steady())
-                        && sender.send(&cell).await.is_err()
+                        && !matches!(timeout(SILENCE, sender.send(&cell)).await, Ok(Ok(())))
                     {
                         return (self, SessionError::Lost);
                     }
@@ -92,11 +93,15 @@ impl<S: Suite> Driver<S> {
                     let _ = self.linker.events.try_send(SessionEvent::Written(took));
                 }
                 cell = cells.recv() => match cell {
-                    Some(cell) => if let Err(refused) = self.take_cell(&cell, &mut assembler) {
-                        return (self, refused.into());
-                    },
+                    Some(cell) => {
+                        heard = Instant::now();
+                        if let Err(error) = self.take_cell(&cell, &mut assembler) {
+                            return (self, error);
+                        }
+                    }
                     None => return (self, SessionError::Lost),
                 },
+                () = sleep_until(heard + SILENCE) => return (self, SessionError::Lost),
                 Some(command) = self.linker.commands.recv() => {
                     command.execute(&mut self.courier, self.linker.clock.steady());
                 }
@@ -109,7 +114,8 @@ impl<S: Suite> Driver<S> {
     /// millisecond, waits in the channels.
     async fn prepare(mut self) -> Self {
         let now = self.linker.clock.steady();
-        if self.fresh_until.is_some_and(|until| until <= now) {
+        let time = self.courier.document_time(now);
+        if self.fresh_until.is_some_and(|(until, stale)| until <= now || stale <= time) {
             self.fresh_until = None;
             self.courier.withdraw_view();
             let _ = self.linker.events.try_send(SessionEvent::Stale);
@@ -132,10 +138,15 @@ impl<S: Suite> Driver<S> {
         &mut self,
         bytes: &[u8],
         assembler: &mut ChunkAssembler,
-    ) -> Result<(), Disagreement> {
+    ) -> Result<(), SessionError> {
         let Ok(cell) = DownCell::<S>::decode(bytes) else {
             return Ok(());
         };
+        // A machine that was stopped, or a clock that drifts: the grid is laid anew.
+        let time = self.courier.document_time(self.linker.clock.steady());
+        if cell.time.since(time).max(time.since(cell.time)) > DRIFT {
+            return Err(SessionError::Lost);
+        }
         if let Some((id, payload)) = cell.reply {
             self.courier.handle_reply(self.linker.clock.steady(), id, payload);
         }
@@ -145,7 +156,7 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    fn take_document(&mut self, bytes: &[u8]) -> Result<(), Disagreement> {
+    fn take_document(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         let (roster, relay) = (&self.linker.roster, self.linker.peer.number);
         let Ok(signed) = SignedDocument::decode(bytes) else {
             return Ok(());
@@ -163,7 +174,8 @@ impl<S: Suite> Driver<S> {
         }
         self.linker.witness.handle_document(now, time, machine_time(), attested)?;
         self.document = document.number;
-        self.fresh_until = Some(now + (document.start + STALE_AFTER).since(time));
+        let stale = document.start + STALE_AFTER;
+        self.fresh_until = Some((now + stale.since(time), stale));
         let view = Arc::new(View::<S>::new(Arc::clone(roster), &document));
         let _ = self
             .linker
@@ -182,5 +194,9 @@ async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
     }
 }
 
+/// Time without a cell, or for the link to take one, after which the link is given up.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Difference between the relay's time and the grid's from which on the grid is laid anew.
+const DRIFT: Duration = Duration::from_secs(2);
 /// Cells that wait for the driver; it takes them as they come.
 const CELL_BOUND: usize = 8;
