@@ -43,8 +43,13 @@ node() { # role, name
   "$target/rohrpost-ops" node "$1" "$network/$2/node.toml" >>"$scratch/$2.log" 2>&1 &
   started+=($!)
 }
+# Ends a node by force, and waits until the system has taken its ports back: a dead process holds
+# them until its memory is gone.
 kill_node() { # role, name
-  kill -9 "$(pgrep -f "node $1 $network/$2/node.toml")"
+  local process
+  process=$(pgrep -f "node $1 $network/$2/node.toml")
+  kill -9 "$process"
+  while [ -n "$(ls "/proc/$process/fd" 2>/dev/null)" ]; do sleep 0.1; done
 }
 # A number of the client's status, such as delivered, or of its last message, such as left.
 status() { # client, name
