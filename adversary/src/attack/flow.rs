@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rohrpost_measure::detection::{Estimate, Scores};
-use rohrpost_measure::statistics::{Sample, correlation};
+use rohrpost_measure::statistics::correlation;
 use rohrpost_packet::{ReplyId, SessionId};
 use rohrpost_proto::courier::Load;
 use rohrpost_proto::directory::roster::Traffic;
@@ -117,11 +117,8 @@ fn matrix(score: impl Fn(usize, usize) -> f64) -> Vec<(f64, bool)> {
 /// The share of pairs found after all envelopes, and the curve on the way there.
 fn judged(worlds: &[Vec<Vec<(f64, bool)>>]) -> Measured {
     let found = |check: usize| -> Estimate {
-        let side = |matching: bool| {
-            let scores = worlds.iter().flat_map(|world| &world[check]);
-            Sample::new(scores.filter(|score| score.1 == matching).map(|score| score.0))
-        };
-        Scores::new(side(true), side(false)).found_at(FALSE_ALARMS)
+        let pairs = worlds.iter().flat_map(move |world| &world[check]);
+        Scores::of_pairs(pairs).found_at(FALSE_ALARMS)
     };
     let points: Vec<_> =
         CHECKED.iter().enumerate().map(|(check, at)| (f64::from(*at), found(check))).collect();

@@ -9,7 +9,7 @@ use std::f64::consts::PI;
 use std::time::Duration;
 
 use rohrpost_measure::detection::Scores;
-use rohrpost_measure::statistics::{Sample, correlation};
+use rohrpost_measure::statistics::correlation;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::weakness::Weakness;
@@ -49,13 +49,7 @@ fn attack(effort: &Effort<'_>) -> Measured {
         let clients = pulls(&traffic, CLIENTS, HOUR, rng);
         [by_counts(&clients), by_places(&clients, traffic.answer_period())]
     });
-    let pool = |way: usize| {
-        let side = |matching: bool| {
-            let scores = worlds.iter().flat_map(move |world| &world[way]);
-            Sample::new(scores.filter(|score| score.1 == matching).map(|score| score.0))
-        };
-        Scores::new(side(true), side(false))
-    };
+    let pool = |way: usize| Scores::of_pairs(worlds.iter().flat_map(move |world| &world[way]));
     let [counts, places] = [pool(0), pool(1)];
     let (by_counts, by_places) = (counts.found_at(FALSE_ALARMS), places.found_at(FALSE_ALARMS));
     let best = if by_counts.value > by_places.value { by_counts } else { by_places };

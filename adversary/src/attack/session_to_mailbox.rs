@@ -15,7 +15,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rohrpost_measure::detection::{Estimate, Scores};
-use rohrpost_measure::statistics::{Sample, count, float};
+use rohrpost_measure::statistics::{count, float};
 use rohrpost_packet::Surb;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::instruction::{Instruction, MailboxId, Pull, WriteKey};
@@ -68,13 +68,7 @@ fn attack(effort: &Effort<'_>) -> Measured {
             by_departures(&clients, &traffic),
         ]
     });
-    let pool = |way: usize| {
-        let side = |matching: bool| {
-            let scores = worlds.iter().flat_map(move |world| &world[way]);
-            Sample::new(scores.filter(|score| score.1 == matching).map(|score| score.0))
-        };
-        Scores::new(side(true), side(false))
-    };
+    let pool = |way: usize| Scores::of_pairs(worlds.iter().flat_map(move |world| &world[way]));
     let [answers, places, departures] = [pool(0), pool(1), pool(2)];
     let ways = [&answers, &places, &departures].map(|scores| scores.found_at(FALSE_ALARMS));
     let [by_answers, by_places, by_departures] = ways;

@@ -64,6 +64,16 @@ impl Scores {
         Self { positives, negatives }
     }
 
+    /// Takes scores with whether each belongs to what is looked for; there must be both.
+    #[must_use]
+    pub fn of_pairs<'a>(pairs: impl Iterator<Item = &'a (f64, bool)> + Clone) -> Self {
+        let side = |sought: bool| {
+            let scores = pairs.clone().filter(move |(_, is_sought)| *is_sought == sought);
+            Sample::new(scores.map(|(score, _)| *score))
+        };
+        Self::new(side(true), side(false))
+    }
+
     /// The chance that a positive's score exceeds a negative's, half of the ties counted: 1/2 for
     /// a score that tells nothing. The standard error is Hanley and McNeil's.
     #[must_use]
