@@ -23,6 +23,8 @@
 mod account;
 mod acknowledgement;
 mod answers;
+mod config;
+mod contacts;
 mod correspondent;
 mod departure;
 mod event;
@@ -45,11 +47,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::{EnvelopeMark, KeyId, fragment_body_len};
-use rohrpost_packet::{Buffer, NodeNumber, ReplyId, SessionId, Suite};
+use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::{ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
+pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message};
 pub use reassembly::{Complete, Part};
@@ -57,11 +60,9 @@ pub use receipt::Receipt;
 pub use schedule::Load;
 pub use work::Work;
 
-use crate::delay::exponential;
 use crate::directory::roster::Roster;
 use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
-use crate::frame::OutgoingFrame;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
 use correspondent::Correspondent;
@@ -70,84 +71,10 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use outgoing::{RetransmitTimer, most_fragments};
+use outgoing::RetransmitTimer;
 use pending::Pending;
 use ready::{Content, Left, Ready};
-use reassembly::{Committed, Reassembly};
 use receipt::OpenedLetters;
-
-/// The place of a courier in the network.
-#[derive(Clone, Copy)]
-pub enum Attachment {
-    /// A client: packets start in the first layer, answers end at its session.
-    Client {
-        /// The entry relay of the client.
-        entry: NodeNumber,
-        /// The session that the client has drawn.
-        session: SessionId,
-    },
-    /// A virtual client of a mix: packets start in the pool of the mix, answers end at the mix.
-    Mix {
-        /// Number of the mix.
-        number: NodeNumber,
-        /// Layer of the mix, 0 to 2.
-        layer: usize,
-    },
-}
-
-/// Reason why a message is not accepted; always the caller's fault.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PostError {
-    /// The contact is unknown.
-    #[error("no such contact; add its card first")]
-    Contact,
-    /// The message is too long.
-    #[error("{len} bytes are too long: a message holds {limit}")]
-    TooLong {
-        /// Bytes of text that were given.
-        len: usize,
-        /// Bytes of text that fit.
-        limit: usize,
-    },
-    /// No room is left for another message that waits.
-    #[error("the outbox is full; wait until some messages have arrived")]
-    Full,
-    /// The message's number is not above that of the message before it.
-    #[error("a message was posted before that bears this number, or a higher one")]
-    Order,
-}
-
-/// Place, keys and chance of a new courier.
-pub struct CourierConfig {
-    /// The place of the courier in the network.
-    pub attachment: Attachment,
-    /// The courier's own keys and mailboxes.
-    pub account: Account,
-    /// The roster of the network.
-    pub roster: Arc<Roster>,
-    /// The network's join key.
-    pub join_key: JoinKey,
-    /// Seed of all draws. It must be random, secret and never used before: who knows it can tell
-    /// all that leaves.
-    pub seed: Zeroizing<[u8; 32]>,
-    /// Time from the start of each slot until a cell leaves: less than a slot; random, so that
-    /// clients do not crowd.
-    pub phase: Duration,
-}
-
-/// A cell or packet that leaves in a slot.
-pub enum Departure<S: Suite> {
-    /// A client's cell for its entry relay, as it stands on the link.
-    Cell(Buffer),
-    /// A virtual client's packet, to wait in the mix's own pool until `due`.
-    Packet {
-        /// Slot time, plus the delay drawn for the own mix.
-        due: Time,
-        /// The packet and the node of the next layer.
-        outgoing: OutgoingFrame<S>,
-    },
-}
 
 /// A client's sender and receiver, without sockets, clock or files.
 ///
@@ -290,48 +217,6 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Adds a contact: this courier can write to it, and accepts what it sends. A newer card
-    /// replaces an older. One's own card may be among the contacts, for notes to oneself.
-    pub fn add_contact(&mut self, contact: Contact) {
-        let key = contact.identity.key_id();
-        match self.correspondents.get_mut(&key) {
-            Some(other) => other.readdress(contact),
-            None => {
-                let other = Correspondent::new(contact, most_fragments::<S>());
-                self.correspondents.insert(key, other);
-            }
-        }
-    }
-
-    /// Restores what a former run has stored of a contact's messages: all before `below` are over;
-    /// of later ones these parts are there. To be called before anything arrives.
-    pub fn resume(&mut self, sender: KeyId, below: u64, parts: &[Part]) {
-        let Some(other) = self.correspondents.get_mut(&sender) else {
-            return;
-        };
-        let (reassembly, messages) = Reassembly::resume(most_fragments::<S>(), below, parts);
-        let before = below;
-        let below = reassembly.below();
-        other.reassembly = reassembly;
-        if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender, messages, below });
-        }
-    }
-
-    /// Restores the marks of letters that former runs have opened. To be called before anything
-    /// arrives.
-    pub fn resume_opened(&mut self, marks: &[EnvelopeMark]) {
-        for mark in marks {
-            self.opened.remember(mark);
-        }
-        self.opened.retain(&self.account.prekeys);
-    }
-
-    /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.
-    pub fn remove_contact(&mut self, key: KeyId) {
-        self.correspondents.remove(&key);
-    }
-
     /// Goes on with other prekeys, write keys or mailboxes of the same client. There must be as
     /// many mailboxes as before; one with another key takes the place of the one that stood there.
     ///
@@ -354,70 +239,6 @@ impl<S: Suite> Courier<S> {
         }
         self.opened.retain(&account.prekeys);
         self.account = account;
-    }
-
-    /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
-    /// out: the contact was reached at an address that has changed since.
-    pub fn mark_lost(&mut self, now: Steady, to: KeyId) {
-        let reorder = self.timer.reorder();
-        if let Some(other) = self.correspondents.get_mut(&to) {
-            other.mark_older_lost(now, reorder);
-        }
-    }
-
-    /// Takes a message for a contact. It leaves in payload slots, in the order of posting; several
-    /// contacts are served in round robin.
-    ///
-    /// # Errors
-    /// The contact is unknown, the message too long, or too much waits.
-    pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
-        let len = message.body.len();
-        let held = || self.correspondents.values().flat_map(|other| &other.outgoing);
-        let bytes: usize = held().map(|outgoing| outgoing.message().body.len()).sum();
-        let full = held().count() >= POSTED || bytes + len > POSTED_BYTES;
-        let Some(other) = self.correspondents.get_mut(&to) else {
-            return Err(PostError::Contact);
-        };
-        if len > MESSAGE_BYTES {
-            return Err(PostError::TooLong { len, limit: MESSAGE_BYTES });
-        }
-        if full {
-            return Err(PostError::Full);
-        }
-        if message.sequence < other.next_sequence() {
-            return Err(PostError::Order);
-        }
-        other.post(message, fragment_body_len::<S>(), self.timer);
-        Ok(())
-    }
-
-    /// The number after that of the last message that was posted for a contact.
-    #[must_use]
-    pub fn next_sequence(&self, to: KeyId) -> u64 {
-        self.correspondents.get(&to).map_or(0, Correspondent::next_sequence)
-    }
-
-    /// Commits a letter whose mark, and fragment if it is new, the application has stored: its
-    /// sender may hear that it has come. A letter that is committed already changes nothing.
-    pub fn commit(&mut self, now: Steady, receipt: &Receipt) {
-        let Receipt { sender, sequence, fragment, mark } = receipt;
-        let Some(other) = self.correspondents.get_mut(sender) else {
-            return;
-        };
-        let known = self.opened.knows(mark);
-        let remembered = self.opened.remember(mark);
-        let before = other.reassembly.below();
-        let Committed { new, complete: messages } = other.reassembly.commit(*sequence, *fragment);
-        let below = other.reassembly.below();
-        if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender: *sender, messages, below });
-        }
-        let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
-        if new {
-            other.acknowledge_later(now, delay);
-        } else if remembered && !known {
-            other.acknowledge_again(now, delay, self.timer);
-        }
     }
 
     /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
@@ -507,12 +328,6 @@ impl<S: Suite> Courier<S> {
         std::mem::take(&mut self.work)
     }
 
-    /// Number of messages that are neither acknowledged nor given up.
-    #[must_use]
-    pub fn outbox_len(&self) -> usize {
-        self.correspondents.values().map(|other| other.outgoing.len()).sum()
-    }
-
     /// Contact card by which others can write to this courier.
     #[must_use]
     pub fn contact(&self) -> Contact {
@@ -528,11 +343,6 @@ impl<S: Suite> Courier<S> {
         }
     }
 }
-
-/// Messages that a courier holds for all contacts together.
-const POSTED: usize = 4096;
-/// Bytes of text in the messages of all contacts together: two of the largest messages.
-const POSTED_BYTES: usize = 2 * MESSAGE_BYTES;
 
 #[cfg(test)]
 mod tests;

@@ -15,13 +15,14 @@ use rohrpost_packet::envelope::{
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
 
+use super::Courier;
 use super::account::{Contact, ContactMailbox};
+use super::config::Attachment;
 use super::correspondent::{self, Assignment, Task};
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
 use super::ready::{Cargo, Content, Ready};
 use super::schedule::Load;
-use super::{Attachment, Courier};
 use crate::delay::exponential;
 use crate::directory::view::View;
 use crate::frame::{Frame, OutgoingFrame, UpCell};
