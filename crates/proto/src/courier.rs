@@ -241,6 +241,12 @@ impl<S: Suite> Courier<S> {
         self.account = account;
     }
 
+    /// Ends the courier, and gives its keys back to go on elsewhere with.
+    #[must_use]
+    pub fn into_account(self) -> Account {
+        self.account
+    }
+
     /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
     /// what the last cell carried, and gives up what has waited for too long.
     pub fn prepare(&mut self, now: Steady) {

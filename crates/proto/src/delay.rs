@@ -11,7 +11,12 @@ use rohrpost_packet::Delay;
 /// memorylessness that mixing rests on.
 #[must_use]
 pub fn exponential(mean: Duration, rng: &mut (impl CryptoRng + ?Sized)) -> Delay {
-    in_means(mean, (-uniform(rng).ln()).min(CAP_MEANS))
+    in_means(mean, means(rng))
+}
+
+/// Draws like [`exponential`], in means: for times that are longer than a packet's delay can say.
+pub(crate) fn means(rng: &mut (impl CryptoRng + ?Sized)) -> f64 {
+    (-uniform(rng).ln()).min(CAP_MEANS)
 }
 
 /// The longest delay that [`exponential`] draws for this mean: a mix refuses any longer one.

@@ -8,6 +8,7 @@
 pub mod cover;
 pub mod inflow;
 mod operators;
+pub mod own_client;
 pub mod pool;
 pub mod watch;
 

@@ -41,6 +41,9 @@ pub enum Weakness {
     OmissionIsLoss,
     /// The cells of a session leave its entry relay at the session's own phase, not all together.
     CellsLeaveAtOnePhase,
+    /// A mix's own client has new mailboxes at each of its stays, so that a mailbox that is some
+    /// days old is never a mix's.
+    MixesChangeMailboxes,
 }
 
 impl Weakness {
