@@ -10,6 +10,7 @@ const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/mix/pool.rs", &["Pool", "Waiting"]),
     ("crates/proto/src/mix/pool/shares.rs", &["Shares"]),
     ("crates/proto/src/mix/inflow.rs", &["FreshInflow"]),
+    ("crates/proto/src/mix/own_client.rs", &["OwnClient"]),
     ("crates/proto/src/mix/watch.rs", &["Watch"]),
     ("crates/proto/src/mix/watch/arrivals.rs", &["Operator"]),
     ("crates/packet/src/buffer.rs", &["BufferPool"]),

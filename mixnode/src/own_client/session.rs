@@ -6,41 +6,38 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_network::Clock;
+use rohrpost_network::{Clock, machine_time};
 use rohrpost_node::Handle;
 use rohrpost_packet::{Buffer, NodeNumber, SessionId, Suite};
-use rohrpost_proto::courier::{Courier, Departure, Event};
+use rohrpost_proto::courier::{Account, Courier, Departure, Event};
 use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
+use rohrpost_proto::time::agreement::Witness;
 use rohrpost_proto::time::{Steady, Time};
 use rohrpost_transport::{CellSender, ClientLink, FrameReceiver};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::job::CoverJob;
 
-/// The client as long as it lives, over as many links as that takes.
+/// The client in a stay at an entry, over as many links as that takes.
 pub(super) struct Session<S: Suite> {
     entry: NodeNumber,
     courier: Courier<S>,
     clock: Clock,
+    roster: Arc<Roster>,
     /// Number of the newest document.
     document: u64,
     /// Time at which the newest document is too old.
     fresh_until: Option<Steady>,
+    /// Time at which the last document came by the link, or since when one is waited for.
+    fresh: Steady,
+    /// True once a document has come by the link.
+    served: bool,
     cover: Handle<CoverJob<S>>,
-    /// A link that the courier has not gone over to yet.
-    renamed: Option<Renamed>,
-}
-
-/// A new link's relay's time, name and phase.
-struct Renamed {
-    time: Time,
-    session: SessionId,
-    phase: Duration,
 }
 
 impl<S: Suite> Session<S> {
@@ -49,43 +46,50 @@ impl<S: Suite> Session<S> {
         clock: Clock,
         entry: NodeNumber,
         courier: Courier<S>,
+        roster: &Arc<Roster>,
         cover: &Handle<CoverJob<S>>,
     ) -> Self {
-        let cover = cover.clone();
-        Self { entry, courier, clock, document: 0, fresh_until: None, cover, renamed: None }
+        let (roster, cover) = (Arc::clone(roster), cover.clone());
+        let fresh = clock.steady();
+        let (document, fresh_until, served) = (0, None, false);
+        Self { entry, courier, clock, roster, document, fresh_until, fresh, served, cover }
     }
 
     /// Goes on under another name and with another phase, after the link was lost.
     pub(super) fn rejoin(mut self, time: Time, session: SessionId, phase: Duration) -> Self {
-        self.renamed = Some(Renamed { time, session, phase });
+        let now = self.clock.steady();
+        self.courier.rejoin(now, time, session, phase);
+        (self.fresh, self.served) = (now, false);
         self
     }
 
-    /// Tells whether there was a document to build packets with when the last link ended.
-    pub(super) const fn has_view(&self) -> bool {
-        self.fresh_until.is_some()
+    /// Tells whether the last link brought a document to build packets with.
+    pub(super) const fn was_served(&self) -> bool {
+        self.served
+    }
+
+    /// Ends the client, and gives its keys back.
+    pub(super) fn into_account(self) -> Account {
+        self.courier.into_account()
     }
 
     /// Sends and receives until the link is lost, the relay serves no document that is fresh for too
-    /// long, or the life ends.
+    /// long or its clock is refused, or the stay is over.
     pub(super) async fn keep_grid(
         mut self,
         link: ClientLink,
-        end: Instant,
-        roster: &Arc<Roster>,
+        until: Steady,
+        witness: &mut Witness,
     ) -> Self {
-        if let Some(Renamed { time, session, phase }) = self.renamed.take() {
-            self.courier.rejoin(self.clock.steady(), time, session, phase);
-        }
         let ClientLink { mut sender, receiver } = link;
         let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
         let mut reader = JoinSet::new();
         reader.spawn(read(receiver, cells_in));
         let mut assembler = ChunkAssembler::default();
-        let (mut heard, mut fresh) = (Instant::now(), Instant::now());
-        self.fresh_until = None;
+        let mut heard = self.clock.steady();
         self = self.prepare().await;
         loop {
+            let end = until.min(heard + SILENCE).min(self.fresh + STALE_AFTER);
             tokio::select! {
                 () = sleep(self.clock.until(self.courier.poll_timeout().reading())) => {
                     if !self.send(&mut sender).await {
@@ -95,13 +99,12 @@ impl<S: Suite> Session<S> {
                 }
                 cell = cells.recv() => {
                     let Some(cell) = cell else { break };
-                    heard = Instant::now();
-                    self.take_cell(&cell, &mut assembler, roster);
+                    heard = self.clock.steady();
+                    if self.take_cell(&cell, &mut assembler, witness).is_err() {
+                        break;
+                    }
                 }
-                () = sleep_until(end.min(heard + SILENCE).min(fresh + STALE_AFTER)) => break,
-            }
-            if self.has_view() {
-                fresh = Instant::now();
+                () = sleep(self.clock.until(end.reading())) => break,
             }
             self.tell();
         }
@@ -138,34 +141,64 @@ impl<S: Suite> Session<S> {
         }
     }
 
-    fn take_cell(&mut self, bytes: &[u8], assembler: &mut ChunkAssembler, roster: &Arc<Roster>) {
+    fn take_cell(
+        &mut self,
+        bytes: &[u8],
+        assembler: &mut ChunkAssembler,
+        witness: &mut Witness,
+    ) -> Result<(), LinkOver> {
         let Ok(cell) = DownCell::<S>::decode(bytes) else {
-            return;
+            return Ok(());
         };
-        if let Some((id, payload)) = cell.reply {
-            self.courier.handle_reply(self.clock.steady(), id, payload);
+        let now = self.clock.steady();
+        // A machine that was stopped, or a clock that drifts: the grid is laid anew.
+        let time = self.courier.document_time(now);
+        if cell.time.since(time).max(time.since(cell.time)) > DRIFT {
+            return Err(LinkOver);
         }
-        if let Some(bytes) = cell.chunk.and_then(|chunk| assembler.take(chunk)) {
-            self.take_document(&bytes, roster);
+        if let Some((id, payload)) = cell.reply {
+            self.courier.handle_reply(now, id, payload);
+        }
+        match cell.chunk.and_then(|chunk| assembler.take(chunk)) {
+            Some(bytes) => self.take_document(machine_time(), &bytes, witness),
+            None => Ok(()),
         }
     }
 
-    fn take_document(&mut self, bytes: &[u8], roster: &Arc<Roster>) {
+    /// Takes a document over, unless the relay's clock agrees neither with it nor with the machine's.
+    fn take_document(
+        &mut self,
+        machine: Time,
+        bytes: &[u8],
+        witness: &mut Witness,
+    ) -> Result<(), LinkOver> {
         let signed = SignedDocument::decode(bytes).ok();
         let Some(signed) = signed.filter(|signed| signed.number() > self.document) else {
-            return;
+            return Ok(());
         };
-        let Ok(document) = signed.verify(roster, self.entry) else {
-            return;
+        let Ok(document) = signed.verify(&self.roster, self.entry) else {
+            return Ok(());
         };
         let now = self.clock.steady();
         let time = self.courier.document_time(now);
-        if document.check_start(roster, time).is_err() {
-            return;
+        if document.check_start(&self.roster, time).is_err() {
+            return Ok(());
+        }
+        let attested = document.attested(&self.roster, self.entry);
+        if witness.handle_document(now, time, machine, attested).is_err() {
+            self.courier.withdraw_view();
+            self.fresh_until = None;
+            return Err(LinkOver);
+        }
+        let fresh_for = (document.start + STALE_AFTER).since(time);
+        if !fresh_for.is_zero() {
+            (self.fresh, self.served) = (now, true);
         }
         self.document = document.number;
-        self.fresh_until = Some(now + (document.start + STALE_AFTER).since(time));
-        self.courier.handle_view(now, Arc::new(View::new(Arc::clone(roster), &document)));
+        self.fresh_until = Some(now + fresh_for);
+        let view = View::new(Arc::clone(&self.roster), &document);
+        self.courier.handle_view(now, Arc::new(view));
+        Ok(())
     }
 
     /// Tells the cover what has become of loops; all else is nobody's business.
@@ -179,6 +212,10 @@ impl<S: Suite> Session<S> {
     }
 }
 
+/// The link is of no use any more.
+#[derive(PartialEq, Eq, Debug)]
+struct LinkOver;
+
 async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
     while let Ok(Some(cell)) = receiver.recv().await {
         if cells.send(cell).await.is_err() {
@@ -191,3 +228,8 @@ async fn read(mut receiver: FrameReceiver, cells: mpsc::Sender<Buffer>) {
 const CELL_BOUND: usize = 8;
 /// Time without a cell, or for the link to take one, after which the link is given up.
 const SILENCE: Duration = Duration::from_secs(10);
+/// Difference between the relay's time and the grid's from which on the grid is laid anew.
+const DRIFT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
