@@ -59,6 +59,9 @@ impl<S: Suite> Driver<S> {
             }
             let Some(next) = self.linker.link::<S>(&mut self.courier).await else { return };
             link = next;
+            if !self.linker.witness.is_borne_out() {
+                self.withdraw_view();
+            }
             let phase = self.linker.roster.traffic.client_phase(&mut rand::rng());
             let now = self.linker.clock.steady();
             self.courier.rejoin(now, link.time, random_session(), phase);
@@ -116,8 +119,7 @@ impl<S: Suite> Driver<S> {
         let now = self.linker.clock.steady();
         let time = self.courier.document_time(now);
         if self.fresh_until.is_some_and(|(until, stale)| until <= now || stale <= time) {
-            self.fresh_until = None;
-            self.courier.withdraw_view();
+            self.withdraw_view();
             let _ = self.linker.events.try_send(SessionEvent::Stale);
         }
         let built = spawn_blocking(move || {
@@ -132,6 +134,12 @@ impl<S: Suite> Driver<S> {
                 Err(_) => pending().await,
             },
         }
+    }
+
+    /// Builds no packets until a document is taken.
+    fn withdraw_view(&mut self) {
+        self.fresh_until = None;
+        self.courier.withdraw_view();
     }
 
     fn take_cell(
@@ -161,7 +169,8 @@ impl<S: Suite> Driver<S> {
         let Ok(signed) = SignedDocument::decode(bytes) else {
             return Ok(());
         };
-        if signed.number() <= self.document {
+        let newer = signed.number() > self.document;
+        if !newer && self.linker.witness.is_borne_out() {
             return Ok(());
         }
         let Ok(document) = signed.verify(roster, relay) else {
@@ -173,6 +182,9 @@ impl<S: Suite> Driver<S> {
             return Ok(());
         }
         self.linker.witness.handle_document(now, time, machine_time(), attested)?;
+        if !newer {
+            return Ok(());
+        }
         self.document = document.number;
         let stale = document.start + STALE_AFTER;
         self.fresh_until = Some((now + stale.since(time), stale));

@@ -28,7 +28,9 @@ pub(crate) struct Client<S: Suite> {
     /// Error of the machine's clock.
     pub(crate) machine: Skew,
     pub(crate) witness: Witness,
-    /// Reason why the last link was refused, if it was for its relay's clock.
+    /// True time until which the machine stands still.
+    pub(crate) stopped: Time,
+    /// Reason why the client does not go by its relay's clock, while it does not.
     pub(crate) refused: Option<Disagreement>,
     pub(crate) link: Option<Link>,
     pub(crate) courier: Option<Courier<S>>,
@@ -74,6 +76,7 @@ impl<S: Suite> Client<S> {
             skew,
             machine: skew,
             witness: Witness::default(),
+            stopped: Time::from_micros(0),
             refused: None,
             link: None,
             courier: None,
@@ -89,22 +92,19 @@ impl<S: Suite> Client<S> {
         }
     }
 
-    /// Takes the first cell of a link, and goes on under a new session whose slots go by it; unless
-    /// the relay's clock is refused.
-    pub(crate) fn greet(
-        &mut self,
-        now: Time,
-        told: Time,
-        roster: &Arc<Roster>,
-        trust: &TrustRoot,
-    ) -> Result<(), Disagreement> {
+    /// Takes the first cell of a link, and goes on under a new session whose slots go by it; without
+    /// a view, where nothing bears the relay's clock out.
+    pub(crate) fn greet(&mut self, now: Time, told: Time, roster: &Arc<Roster>, trust: &TrustRoot) {
         let own = self.skew.steady(now);
-        self.witness.greet(own, told, self.machine.read(now))?;
+        self.refused = self.witness.greet(own, told, self.machine.read(now)).err();
         let mut session = [0; 16];
         self.rng.fill_bytes(&mut session);
         let session = SessionId::new(session);
         self.assembler = ChunkAssembler::default();
         if let Some(courier) = &mut self.courier {
+            if self.refused.is_some() {
+                courier.withdraw_view();
+            }
             courier.rejoin(own, told, session, roster.traffic.client_phase(&mut self.rng));
             courier.prepare(own);
         } else {
@@ -117,7 +117,6 @@ impl<S: Suite> Client<S> {
             self.shelf.resume(&mut courier, &contacts);
             self.courier = Some(courier);
         }
-        Ok(())
     }
 
     pub(crate) fn add_contact(&mut self, contact: Contact) {

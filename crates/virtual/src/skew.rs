@@ -33,6 +33,15 @@ impl Skew {
         }
     }
 
+    /// Error of the clock once it has stood still for so long.
+    pub(crate) fn stopped(self, by: Duration) -> Self {
+        match self {
+            Self::Ahead(ahead) if ahead >= by => Self::Ahead(ahead - by),
+            Self::Ahead(ahead) => Self::Behind(by - ahead),
+            Self::Behind(behind) => Self::Behind(behind + by),
+        }
+    }
+
     /// The own time of a process that started by this clock.
     pub(crate) fn steady(self, now: Time) -> Steady {
         Steady::of_clock(self.read(now))

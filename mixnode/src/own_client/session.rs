@@ -87,6 +87,9 @@ impl<S: Suite> Session<S> {
         reader.spawn(read(receiver, cells_in));
         let mut assembler = ChunkAssembler::default();
         let mut heard = self.clock.steady();
+        if !witness.is_borne_out() {
+            self.withdraw_view();
+        }
         self = self.prepare().await;
         loop {
             let end = until.min(heard + SILENCE).min(self.fresh + STALE_AFTER);
@@ -124,8 +127,7 @@ impl<S: Suite> Session<S> {
     async fn prepare(mut self) -> Self {
         let now = self.clock.steady();
         if self.fresh_until.is_some_and(|until| until <= now) {
-            self.fresh_until = None;
-            self.courier.withdraw_view();
+            self.withdraw_view();
         }
         let built = spawn_blocking(move || {
             self.courier.prepare(now);
@@ -139,6 +141,12 @@ impl<S: Suite> Session<S> {
                 Err(_) => pending().await,
             },
         }
+    }
+
+    /// Builds no packets until a document is taken.
+    fn withdraw_view(&mut self) {
+        self.fresh_until = None;
+        self.courier.withdraw_view();
     }
 
     fn take_cell(
@@ -172,10 +180,13 @@ impl<S: Suite> Session<S> {
         bytes: &[u8],
         witness: &mut Witness,
     ) -> Result<(), LinkOver> {
-        let signed = SignedDocument::decode(bytes).ok();
-        let Some(signed) = signed.filter(|signed| signed.number() > self.document) else {
+        let Ok(signed) = SignedDocument::decode(bytes) else {
             return Ok(());
         };
+        let newer = signed.number() > self.document;
+        if !newer && witness.is_borne_out() {
+            return Ok(());
+        }
         let Ok(document) = signed.verify(&self.roster, self.entry) else {
             return Ok(());
         };
@@ -186,9 +197,11 @@ impl<S: Suite> Session<S> {
         }
         let attested = document.attested(&self.roster, self.entry);
         if witness.handle_document(now, time, machine, attested).is_err() {
-            self.courier.withdraw_view();
-            self.fresh_until = None;
+            self.withdraw_view();
             return Err(LinkOver);
+        }
+        if !newer {
+            return Ok(());
         }
         let fresh_for = (document.start + STALE_AFTER).since(time);
         if !fresh_for.is_zero() {

@@ -55,20 +55,29 @@ pub fn compare(relay: Time, machine: Time, nodes: Option<Time>) -> Result<Agreem
 pub struct Witness {
     /// The time that the newest document attests, and when it came.
     attested: Option<(Steady, Time)>,
+    /// True once something bears out the clock of the relay of this link.
+    borne_out: bool,
 }
 
 impl Witness {
-    /// Judges a relay's clock by its first cell. Where it cannot be told yet whose clock is wrong,
-    /// the relay is heard until its first document shows that ([`Self::handle_document`]).
+    /// Judges a relay's clock by its first cell.
     ///
     /// # Errors
-    /// The machine's clock and the documents so far agree with each other and not with the relay.
-    pub fn greet(&self, now: Steady, relay: Time, machine: Time) -> Result<(), Disagreement> {
+    /// Neither the machine's clock nor the documents so far bear the relay's out. It cannot be told
+    /// here whose clock is wrong: after a stop of the whole machine, its clock and what the client
+    /// has carried on with its own agree with each other, and both are behind. So the relay is
+    /// heard, and the client goes by no view until a document of this link has judged
+    /// ([`Self::handle_document`]).
+    pub fn greet(
+        &mut self,
+        now: Steady,
+        relay: Time,
+        machine: Time,
+    ) -> Result<Agreement, Disagreement> {
         let nodes = self.attested.map(|(then, time)| time + now.since(then));
-        match compare(relay, machine, nodes) {
-            Err(refused) if refused.is_the_relays_fault() => Err(refused),
-            _ => Ok(()),
-        }
+        let judged = compare(relay, machine, nodes);
+        self.borne_out = judged.is_ok();
+        judged
     }
 
     /// Judges a relay's clock by what a document of it attests
@@ -84,7 +93,16 @@ impl Witness {
         attested: Option<Time>,
     ) -> Result<Agreement, Disagreement> {
         self.attested = attested.map(|time| (now, time)).or(self.attested);
-        compare(relay, machine, attested)
+        let judged = compare(relay, machine, attested);
+        self.borne_out = judged.is_ok();
+        judged
+    }
+
+    /// Tells whether anything bears out the clock of the relay of this link. While nothing does, the
+    /// client builds no packets, and has documents judge that are no newer than its last as well.
+    #[must_use]
+    pub const fn is_borne_out(&self) -> bool {
+        self.borne_out
     }
 }
 
@@ -158,26 +176,36 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_nothing_bears_out_is_heard_until_its_document_has_shown_that() {
+    fn a_relay_is_borne_out_by_its_first_cell_or_by_its_document() {
         let now = Steady::of_clock(NOW);
         let mut witness = Witness::default();
-        assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(()));
         let refused = Disagreement { relay: NOW + DAY, machine: NOW, nodes: None };
-        assert_eq!(witness.handle_document(now, NOW + DAY, NOW, None), Err(refused));
-        assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(()), "nothing was shown");
+        assert_eq!(witness.greet(now, NOW + DAY, NOW), Err(refused));
+        assert!(!witness.is_borne_out());
         let nodes = Some(NOW);
         let refused = Disagreement { nodes, ..refused };
         assert_eq!(witness.handle_document(now, NOW + DAY, NOW, nodes), Err(refused));
         assert_eq!(witness.greet(now, NOW + DAY, NOW), Err(refused));
-        // What a document has shown goes on with the own clock.
+        assert!(!witness.is_borne_out());
+        // What a document has shown goes on with the own clock, also where the machine's is wrong.
         let later = now + DAY;
-        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY), Ok(()));
-        assert!(witness.greet(later, NOW + DAY * 2, NOW + DAY).is_err());
-        // A machine whose clock is wrong, and that slept: documents so far prove nothing.
-        assert_eq!(witness.greet(later, NOW + DAY * 2, NOW + DAY * 9), Ok(()));
-        let agreed =
-            witness.handle_document(later, NOW + DAY * 2, NOW + DAY * 9, Some(NOW + DAY * 2));
+        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY), Ok(Agreement::Machine));
+        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY * 9), Ok(Agreement::Nodes));
+        assert!(witness.is_borne_out());
+    }
+
+    #[test]
+    fn a_machine_that_was_stopped_goes_by_a_document_that_bears_the_relay_out() {
+        let now = Steady::of_clock(NOW);
+        let mut witness = Witness::default();
+        let agreed = witness.handle_document(now, NOW, NOW, Some(NOW));
+        assert_eq!(agreed, Ok(Agreement::Machine));
+        // All its clocks stood still for a day.
+        assert!(witness.greet(now, NOW + DAY, NOW).is_err() && !witness.is_borne_out());
+        let agreed = witness.handle_document(now, NOW + DAY, NOW, Some(NOW + DAY));
         assert_eq!(agreed, Ok(Agreement::Nodes));
+        assert!(witness.is_borne_out());
+        assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(Agreement::Nodes));
     }
 
     #[test]

@@ -24,6 +24,9 @@ impl<S: Suite> World<S> {
     /// Links a client to its relay. If the relay is down or cut off, the client finds out at its
     /// deadline.
     pub(super) fn join(&mut self, index: usize) {
+        if self.clients[index].stopped > self.now {
+            return self.schedule.add(self.clients[index].stopped, Happening::Join(index));
+        }
         let entry = self.clients[index].entry;
         let number = self.give_number();
         let cut = self.is_cut(Address::Client(index), Address::Node(entry));
@@ -124,10 +127,7 @@ impl<S: Suite> World<S> {
         };
         link.heard = self.now;
         if !std::mem::replace(&mut link.greeted, true) {
-            if let Err(refused) = client.greet(self.now, cell.time, &self.roster, &self.trust) {
-                client.refused = Some(refused);
-                return self.lose_link(index);
-            }
+            client.greet(self.now, cell.time, &self.roster, &self.trust);
             if let Some(courier) = &client.courier {
                 let first = client.skew.when(courier.poll_timeout().reading()).max(self.now);
                 self.schedule.add(first, Happening::Slot(index, number));
@@ -169,15 +169,19 @@ impl<S: Suite> World<S> {
         else {
             return;
         };
-        if *number <= client.document {
+        let newer = *number > client.document;
+        if !newer && client.witness.is_borne_out() {
             return;
         }
         let (own, machine) = (client.skew.steady(self.now), client.machine.read(self.now));
         let told = courier.document_time(own);
         match client.witness.handle_document(own, told, machine, *attested) {
             Ok(_) => {
-                (client.document, client.refused) = (*number, None);
-                courier.handle_view(own, Arc::clone(view));
+                client.refused = None;
+                if newer {
+                    client.document = *number;
+                    courier.handle_view(own, Arc::clone(view));
+                }
             }
             Err(refused) => {
                 client.refused = Some(refused);

@@ -46,6 +46,16 @@ impl<S: Suite> World<S> {
         }
     }
 
+    /// Stops a client's machine, and with it all its clocks, as a pause of a virtual machine does. It
+    /// goes on after this long, and its clocks are behind by as much.
+    pub fn stop_machine(&mut self, index: usize, duration: Duration) {
+        let client = &mut self.clients[index];
+        client.stopped = self.now + duration;
+        client.skew = client.skew.stopped(duration);
+        client.machine = client.machine.stopped(duration);
+        self.lose_link(index);
+    }
+
     /// Cuts two sets of parties off from each other: for this long nothing passes between them, in
     /// either direction, neither packets nor cells, descriptors, network documents, new links. What
     /// is on its way still arrives.

@@ -95,7 +95,7 @@ fn a_relay_whose_clock_nothing_bears_out_is_refused() {
     assert_eq!(take(now, now), (Ok(()), true, false), "all agree");
     assert_eq!(take(wrong, wrong), (Ok(()), true, true), "the mix's machine is wrong");
     let refused = (Err(LinkOver), false, false);
-    assert_eq!(take(wrong, now), refused, "and its next first cell is refused at once");
+    assert_eq!(take(wrong, now), refused, "and nothing bears out its next first cell");
 }
 
 /// Checks that a cell whose time is not that of the grid ends the link, so that the grid is laid
