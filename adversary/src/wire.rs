@@ -3,15 +3,17 @@
 mod flow;
 mod grid;
 mod report;
+mod telling;
 
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use rohrpost_localnet::capture::{Datagram, Manifest, PcapError, PcapReader, Record};
-use rohrpost_measure::output::say;
+use rohrpost_measure::output::{say, tell};
 
 use report::Report;
 
@@ -29,11 +31,19 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Prints the table of links and what it shows.
-///
-/// # Errors
-/// A file cannot be read, or it is no capture or no manifest.
-pub(crate) fn run(options: &Options) -> Result<(), WireError> {
+/// Prints the table of links and what it shows; the exit code says whether anything tells what it
+/// must not.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    match report(options) {
+        Ok(holds) => ExitCode::from(u8::from(!holds)),
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn report(options: &Options) -> Result<bool, WireError> {
     let manifest = read_manifest(options)?;
     let datagrams = read_capture(&options.file)?;
     let flows = flow::flows(datagrams.into_iter(), &manifest);
@@ -46,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), WireError> {
     } else {
         report.print();
     }
-    Ok(())
+    Ok(report.holds())
 }
 
 fn read_manifest(options: &Options) -> Result<Manifest, WireError> {
@@ -70,7 +80,7 @@ fn read_capture(path: &Path) -> Result<Vec<(Duration, Datagram)>, WireError> {
 
 /// Failures to report on a capture.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WireError {
+enum WireError {
     #[error(
         "cannot read {path}: {source}; captures come from `rohrpost-ops localnet --capture FILE`"
     )]
@@ -95,7 +105,7 @@ pub(crate) enum WireError {
 
 impl WireError {
     /// 66 a file cannot be read, 65 it is not what it should be.
-    pub(crate) const fn exit_code(&self) -> u8 {
+    const fn exit_code(&self) -> u8 {
         match self {
             Self::Open { .. } | Self::NoManifest { .. } => 66,
             Self::Pcap { .. } | Self::Manifest { .. } | Self::Strange(_) => 65,

@@ -20,6 +20,8 @@ pub(crate) struct Seen {
 pub(crate) struct Flow {
     pub(crate) from: String,
     pub(crate) to: String,
+    /// Addresses of the sender and the receiver.
+    pub(crate) ends: (SocketAddr, SocketAddr),
     pub(crate) kind: Kind,
     pub(crate) datagrams: Vec<Seen>,
 }
@@ -77,7 +79,8 @@ pub(crate) fn flows(
                 (None, Some(number)) => format!("client-{number}"),
                 (None, None) => address.to_string(),
             };
-        Some(Flow { from: name(from, sender), to: name(to, receiver), kind, datagrams })
+        let ends = (from, to);
+        Some(Flow { from: name(from, sender), to: name(to, receiver), ends, kind, datagrams })
     };
     let mut flows: Vec<_> = links.into_iter().filter_map(flow).collect();
     flows.sort_by(|one, other| {

@@ -29,9 +29,7 @@ impl Grid {
     /// Nothing if the flow has no cells after its first second, which belongs to the handshake, and
     /// before its last slot, in which an acknowledgement and the end of the link look like a cell.
     pub(crate) fn of(flow: &Flow, slot: Duration, frame_len: u64) -> Option<Self> {
-        let start = flow.datagrams.first()?.at + SETTLING;
-        let end = flow.datagrams.last()?.at.saturating_sub(slot);
-        let times = times(flow).filter(|at| (start..end).contains(at)).collect::<Vec<_>>();
+        let times = settled(flow, slot);
         let cells = cells(&times, frame_len);
         let (first, last) = (*cells.first()?, *cells.last()?);
         let slot_ms = slot.as_secs_f64() * 1e3;
@@ -42,6 +40,13 @@ impl Grid {
             datagrams: tally(counts),
         })
     }
+}
+
+/// Time of each cell's first datagram, and its milliseconds from the grid, but for the flow's first
+/// second and last slot.
+pub(crate) fn departures(flow: &Flow, slot: Duration, frame_len: u64) -> Vec<(Duration, f64)> {
+    let cells = cells(&settled(flow, slot), frame_len);
+    offsets(&cells, slot.as_secs_f64() * 1e3).collect()
 }
 
 impl Comparison {
@@ -72,6 +77,13 @@ impl Comparison {
         };
         Some(Self { cover: part(false)?, messages: part(true)? })
     }
+}
+
+/// Times of all datagrams between the flow's first second and its last slot.
+fn settled(flow: &Flow, slot: Duration) -> Vec<Duration> {
+    let start = flow.datagrams.first().map_or(Duration::MAX, |seen| seen.at + SETTLING);
+    let end = flow.datagrams.last().map_or(Duration::ZERO, |seen| seen.at.saturating_sub(slot));
+    times(flow).filter(|at| (start..end).contains(at)).collect()
 }
 
 /// Times at which the datagrams after the handshake left.
@@ -181,7 +193,8 @@ mod tests {
             }
         }
         let (from, to) = ("client-1".to_owned(), "relay".to_owned());
-        Flow { from, to, kind: Kind::Up, datagrams }
+        let ends = (([127, 0, 0, 1], 8).into(), ([127, 0, 0, 1], 1).into());
+        Flow { from, to, ends, kind: Kind::Up, datagrams }
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rohrpost_localnet::capture::{Manifest, QuicHeader};
+use rohrpost_measure::detection::Estimate;
 use rohrpost_measure::output::say;
 use rohrpost_measure::statistics::Sample;
 use serde_json::{Value, json};
 
 use super::flow::{Exception, Flow, Kind, USUAL_LEN};
 use super::grid::{Comparison, Grid};
+use super::telling::{LIMIT, Telling, Told};
 
 /// Report on a capture.
 pub(crate) struct Report<'a> {
@@ -24,11 +26,14 @@ struct Row {
     /// Cells on the grid, if this is a client's link.
     grid: Option<Grid>,
     comparison: Option<Comparison>,
+    telling: Option<Telling>,
 }
 
 /// A statement of the report, and whether it holds.
 struct Verdict {
     holds: bool,
+    /// True of a statement on the host's noise, which tells nothing of any client.
+    of_host: bool,
     text: String,
 }
 
@@ -44,6 +49,7 @@ impl<'a> Report<'a> {
                 comparison: client.zip(messages).and_then(|(flow, start)| {
                     Comparison::of(flow, slot, manifest.frame_len, start, period)
                 }),
+                telling: Telling::of(&flow, manifest),
                 exceptions: flow.exceptions(),
                 gaps: flow.gaps(),
                 flow,
@@ -56,6 +62,7 @@ impl<'a> Report<'a> {
         self.print_links();
         self.print_grid();
         self.print_comparison();
+        self.print_telling();
         self.print_streams();
         say("What this shows:");
         for verdict in self.verdicts() {
@@ -127,6 +134,21 @@ impl<'a> Report<'a> {
         say("");
     }
 
+    fn print_telling(&self) {
+        say(
+            "Kinds of cells told apart by when they leave, area under the curve and its interval (1/2: not at all):",
+        );
+        say(
+            "  client       as        pulls    odd  area                        ms  letters   rest  area                        ms",
+        );
+        for (row, telling) in self.tellings() {
+            let (client, name) = (&row.flow.from, telling.name.as_deref().unwrap_or("mix"));
+            let letters = telling.letters.as_ref().map(told).unwrap_or_default();
+            say(&format!("  {client:<12} {name:<8} {} {letters}", told(&telling.pulls)));
+        }
+        say("");
+    }
+
     /// The nodes' own counts, for the wire shows ciphertext only.
     fn print_streams(&self) {
         if self.manifest.links.is_empty() {
@@ -155,12 +177,38 @@ impl<'a> Report<'a> {
     fn verdicts(&self) -> Vec<Verdict> {
         let mut verdicts = vec![self.lengths()];
         verdicts.extend(self.on_grid());
+        verdicts.push(self.apart("pulls from odd cells", |telling| Some(&telling.pulls)));
+        verdicts.push(self.apart("letters from cover", |telling| telling.letters.as_ref()));
         verdicts.extend(self.whole_frames());
         if self.manifest.missed > 0 {
             let text = format!("the capture has missed {} datagrams", self.manifest.missed);
-            verdicts.push(Verdict { holds: false, text });
+            verdicts.push(Verdict { holds: false, of_host: false, text });
         }
         verdicts
+    }
+
+    /// Tells whether all statements hold but those on the host's noise.
+    pub(crate) fn holds(&self) -> bool {
+        self.verdicts().iter().all(|verdict| verdict.holds || verdict.of_host)
+    }
+
+    /// Two kinds of cells are not told apart, for any client with enough of both.
+    fn apart(&self, what: &str, told: impl Fn(&Telling) -> Option<&Told>) -> Verdict {
+        let all = || self.tellings().filter_map(|(_, telling)| told(telling));
+        let judged: Vec<_> = all().filter_map(Told::suffices).collect();
+        let (clients, few) = (judged.len(), all().count() - judged.len());
+        let most = judged.iter().max_by(|one, other| one.value.total_cmp(&other.value));
+        let found = match most {
+            None => "not judged".to_owned(),
+            Some(Estimate { value, low, high }) => {
+                format!("at most {value:.3} ({low:.3} to {high:.3})")
+            }
+        };
+        let text = format!(
+            "departures do not tell {what}: area {found} over {clients} clients (limit {LIMIT}); \
+             {few} have too few cells to judge"
+        );
+        Verdict { holds: most.is_none_or(|area| area.value <= LIMIT), of_host: false, text }
     }
 
     /// Exceptions of the handshake are listed; after it there is none.
@@ -181,7 +229,7 @@ impl<'a> Report<'a> {
             false => format!("but for {}", listed.join(", ")),
         };
         let text = format!("all {total} datagrams of client links have {USUAL_LEN} bytes, {but}");
-        Verdict { holds, text }
+        Verdict { holds, of_host: false, text }
     }
 
     fn on_grid(&self) -> Option<Verdict> {
@@ -193,6 +241,7 @@ impl<'a> Report<'a> {
         let beyond = off.beyond(NOISE_MS);
         (cells > 0).then(|| Verdict {
             holds: beyond == 0 && cells == slots,
+            of_host: true,
             text: format!(
                 "each of {slots} slots has its cell ({cells} found) within {NOISE_MS} ms of the grid: \
                  {beyond} are farther off, p99 {:.2} ms, the farthest {:.2} ms",
@@ -211,6 +260,7 @@ impl<'a> Report<'a> {
             (whole.count(), links.iter().map(|link| link.sent_bytes / frame).sum::<u64>());
         (!links.is_empty()).then(|| Verdict {
             holds: whole == links.len(),
+            of_host: false,
             text: format!(
                 "{whole} of {} packet links carried whole frames only, {frames} of {frame} bytes",
                 links.len()
@@ -222,8 +272,13 @@ impl<'a> Report<'a> {
         self.rows.iter().filter_map(|row| Some((row, row.grid.as_ref()?)))
     }
 
+    fn tellings(&self) -> impl Iterator<Item = (&Row, &Telling)> {
+        self.rows.iter().filter_map(|row| Some((row, row.telling.as_ref()?)))
+    }
+
     pub(crate) fn json(&self) -> Value {
-        let verdict = |it: &Verdict| json!({ "holds": it.holds, "text": it.text });
+        let verdict =
+            |it: &Verdict| json!({ "holds": it.holds, "of_host": it.of_host, "text": it.text });
         json!({
             "suite": self.manifest.suite,
             "frame_len": self.manifest.frame_len,
@@ -271,8 +326,38 @@ impl Row {
             "gaps_ms": self.gaps.json(),
             "grid": self.grid.as_ref().map(grid_json),
             "comparison": comparison,
+            "telling": self.telling.as_ref().map(telling_json),
         })
     }
+}
+
+fn telling_json(telling: &Telling) -> Value {
+    let told = |told: &Told| {
+        let area = told.area.map(
+            |Estimate { value, low, high }| json!({ "value": value, "low": low, "high": high }),
+        );
+        json!({
+            "sought": told.counts.0,
+            "others": told.counts.1,
+            "area": area,
+            "behind_ms": told.behind,
+            "judged": told.suffices().is_some(),
+        })
+    };
+    json!({
+        "client": telling.name,
+        "pulls": told(&telling.pulls),
+        "letters": telling.letters.as_ref().map(told),
+    })
+}
+
+/// Counts, area and distance as columns.
+fn told(told: &Told) -> String {
+    let area = told.area.map_or_else(
+        || "-".to_owned(),
+        |Estimate { value, low, high }| format!("{value:.3} ({low:.3} to {high:.3})"),
+    );
+    format!("{:>7} {:>6}  {area:<22} {:>7.3}", told.counts.0, told.counts.1, told.behind)
 }
 
 fn grid_json(grid: &Grid) -> Value {

@@ -8,6 +8,7 @@
 mod datagram;
 mod manifest;
 mod pcap;
+mod ports;
 mod socket;
 
 use std::collections::HashSet;
@@ -23,8 +24,9 @@ use std::time::Duration;
 use rohrpost_network::unix_now;
 
 pub use datagram::{Datagram, QuicHeader};
-pub use manifest::{Manifest, ManifestLink, ManifestNode};
+pub use manifest::{Manifest, ManifestClient, ManifestLink, ManifestNode};
 pub use pcap::{PcapError, PcapReader, PcapWriter, Record};
+pub(crate) use ports::own_udp_ports;
 use socket::PacketSocket;
 
 /// A capture that could begin: the system has granted the socket.

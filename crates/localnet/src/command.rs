@@ -103,9 +103,13 @@ async fn live(
         report::print(local.network(), local.plan(), &delivery, &parties);
     }
     if let Some(lifetime) = options.lifetime {
-        observer.iter().for_each(|observer| observer.messages_begin());
+        let clients = [("alice", delivery.alice), ("bob", delivery.bob)];
+        observer.iter().for_each(|observer| observer.messages_begin(clients));
+        let note = |client, slot| {
+            observer.iter().for_each(|observer| observer.note_letter(client, slot));
+        };
         return tokio::select! {
-            () = message::keep_online(delivery, lifetime) => Ok(()),
+            () = message::keep_online(delivery, lifetime, note) => Ok(()),
             error = local.next_death() => Err(error),
         };
     }

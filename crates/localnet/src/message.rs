@@ -22,8 +22,8 @@ pub(crate) struct Delivery {
     pub(crate) alice: NodeNumber,
     /// Relay through which bob enters.
     pub(crate) bob: NodeNumber,
-    /// Key of bob, to whom alice writes.
-    pub(crate) bob_key: KeyId,
+    /// Keys by which alice and bob are written to.
+    pub(crate) keys: (KeyId, KeyId),
     /// The slot that carried it.
     pub(crate) slot: Slot,
     /// Path down to the mailbox.
@@ -54,7 +54,7 @@ struct Pair {
     alice: Session,
     bob: Session,
     entries: (NodeNumber, NodeNumber),
-    bob_key: KeyId,
+    keys: (KeyId, KeyId),
     /// Relays of bob's mailboxes.
     mailboxes: HashSet<NodeNumber>,
 }
@@ -65,14 +65,14 @@ impl Pair {
         let (alice, bob) = (profile("north")?, profile("east")?);
         let entries = (alice.entry, bob.entry);
         let (alice_contact, bob_contact) = (alice.account.contact(), bob.account.contact());
-        let bob_key = bob_contact.identity.key_id();
+        let keys = (alice_contact.identity.key_id(), bob_contact.identity.key_id());
         let mailboxes = bob.account.mailboxes.iter().map(|own| own.relay).collect();
         let start = |profile, contact: Contact| {
             Session::start_with(network, profile, vec![contact.into()], segmentation)
                 .map_err(failed)
         };
         let (alice, bob) = (start(alice, bob_contact)?, start(bob, alice_contact)?);
-        Ok(Self { alice, bob, entries, bob_key, mailboxes })
+        Ok(Self { alice, bob, entries, keys, mailboxes })
     }
 
     /// Waits until alice has the keys of the mixes and bob's mailboxes have answered him.
@@ -89,7 +89,7 @@ impl Pair {
     async fn send(mut self, message: Vec<u8>) -> Result<Delivery, LocalnetError> {
         let posted = Instant::now();
         let first = numbered(0, message.clone());
-        self.alice.post(self.bob_key, first).await.map_err(failed)?;
+        self.alice.post(self.keys.1, first).await.map_err(failed)?;
         let mut left = posted;
         let sending = async {
             let sent = until_sent(&mut self.alice).await;
@@ -110,7 +110,7 @@ impl Pair {
             received: fragment.body.to_vec(),
             alice: self.entries.0,
             bob: self.entries.1,
-            bob_key: self.bob_key,
+            keys: self.keys,
             slot,
             waited: left - posted,
             travelled: left.elapsed(),
@@ -125,32 +125,69 @@ fn failed(why: impl ToString) -> LocalnetError {
     LocalnetError::Message(why.to_string())
 }
 
-/// Keeps both clients online for `lifetime`: for one period of [`MESSAGES_PERIOD`] alice writes to
-/// bob in every payload slot, in the next she sends cover alone, and so on.
-pub(crate) async fn keep_online(delivery: Delivery, lifetime: Duration) {
-    let (mut alice, mut bob) = delivery.clients;
+/// Keeps both clients online for `lifetime`: for one period of [`MESSAGES_PERIOD`] they write to
+/// each other in every payload slot, in the next they send cover alone, and so on. Notes the slot of
+/// each letter that leaves, with its client: alice is 0, bob 1.
+pub(crate) async fn keep_online(
+    delivery: Delivery,
+    lifetime: Duration,
+    note: impl Fn(usize, Slot),
+) {
+    let ((alice, bob), (alice_key, bob_key)) = (delivery.clients, delivery.keys);
+    let (mut alice, mut bob) = (Writer::new(alice, bob_key, 1), Writer::new(bob, alice_key, 0));
     let started = Instant::now();
     let mut often = interval(OFTEN);
     often.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let end = sleep(lifetime);
     tokio::pin!(end);
-    // One at a time, so that none is left for the periods of cover.
-    let mut on_its_way = false;
-    let mut number = 1;
     loop {
         let writes = (started.elapsed().as_nanos() / MESSAGES_PERIOD.as_nanos()).is_multiple_of(2);
         tokio::select! {
             () = &mut end => return,
-            _ = often.tick() => if writes && !on_its_way {
-                let message = numbered(number, b"One more.".to_vec());
-                number += 1;
-                on_its_way = alice.post(delivery.bob_key, message).await.is_ok();
+            _ = often.tick() => if writes {
+                alice.write().await;
+                bob.write().await;
             },
-            Some(event) = alice.event() => {
-                on_its_way &= !matches!(event, SessionEvent::Courier(Event::Sent { .. }));
+            Some(event) = alice.session.event() => {
+                alice.take(&event).await.into_iter().for_each(|slot| note(0, slot));
             }
-            Some(event) = bob.event() => keep(&bob, &event).await,
+            Some(event) = bob.session.event() => {
+                bob.take(&event).await.into_iter().for_each(|slot| note(1, slot));
+            }
         }
+    }
+}
+
+/// A client that writes to another, one message at a time, so that none is left for the periods of
+/// cover.
+struct Writer {
+    session: Session,
+    to: KeyId,
+    /// Number of the next message.
+    number: u64,
+    on_its_way: bool,
+}
+
+impl Writer {
+    const fn new(session: Session, to: KeyId, number: u64) -> Self {
+        Self { session, to, number, on_its_way: false }
+    }
+
+    /// Posts a message, unless one is on its way to its slot.
+    async fn write(&mut self) {
+        if !self.on_its_way {
+            let message = numbered(self.number, b"One more.".to_vec());
+            self.number += 1;
+            self.on_its_way = self.session.post(self.to, message).await.is_ok();
+        }
+    }
+
+    /// Takes what has happened, and gives the slot in which a letter left.
+    async fn take(&mut self, event: &SessionEvent) -> Option<Slot> {
+        keep(&self.session, event).await;
+        let SessionEvent::Courier(Event::Sent { slot, .. }) = event else { return None };
+        self.on_its_way = false;
+        Some(*slot)
     }
 }
 
@@ -222,7 +259,7 @@ fn numbered(sequence: u64, body: Vec<u8>) -> Message {
 const LIFETIME: Duration = Duration::from_secs(86_400);
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Periods in which alice writes, and in which she does not.
+/// Periods in which alice and bob write, and in which they do not.
 pub(crate) const MESSAGES_PERIOD: Duration = Duration::from_secs(10);
 /// Time between two messages: more often than payload slots come.
 const OFTEN: Duration = Duration::from_millis(200);

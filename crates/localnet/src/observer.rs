@@ -1,18 +1,22 @@
 //! The observer of a local network: a capture from before its nodes start to their end, and the
 //! manifest to read it by.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rohrpost_measure::output::tell;
 use rohrpost_network::{Network, unix_now};
-use rohrpost_packet::{Classic, Hybrid};
-use rohrpost_proto::directory::roster::{Role, SuiteName};
+use rohrpost_packet::{Classic, Hybrid, NodeNumber};
+use rohrpost_proto::directory::roster::{Role, Roster, SuiteName};
 use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::time::Slot;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::capture::{Capture, CaptureError, Manifest, ManifestLink, ManifestNode, Sniffer};
+use crate::capture::{
+    Capture, CaptureError, Manifest, ManifestClient, ManifestLink, ManifestNode, Sniffer,
+    own_udp_ports,
+};
 use crate::error::LocalnetError;
 use crate::message::MESSAGES_PERIOD;
 use crate::plan::Plan;
@@ -22,7 +26,10 @@ use crate::report;
 pub(crate) struct Observer {
     capture: Capture,
     manifest: Manifest,
+    roster: Arc<Roster>,
     messages_from: OnceLock<Duration>,
+    /// The writing clients, with the slots of their letters: a few hundred in ten minutes.
+    clients: Mutex<Vec<ManifestClient>>,
 }
 
 impl Observer {
@@ -30,12 +37,30 @@ impl Observer {
     pub(crate) fn start(sniffer: Sniffer, network: &Network) -> Result<Self, CaptureError> {
         let manifest = manifest(network);
         let capture = sniffer.start(manifest.nodes.iter().map(|node| node.address).collect())?;
-        Ok(Self { capture, manifest, messages_from: OnceLock::new() })
+        let (roster, messages_from) = (Arc::clone(&network.roster), OnceLock::new());
+        Ok(Self { capture, manifest, roster, messages_from, clients: Mutex::default() })
     }
 
-    /// Notes that messages and cover alone take turns from now on.
-    pub(crate) fn messages_begin(&self) {
+    /// Notes that messages of these clients of this process, each with its entry relay, and cover
+    /// alone take turns from now on.
+    pub(crate) fn messages_begin(&self, clients: [(&str, NodeNumber); 2]) {
+        let ports = own_udp_ports();
+        let client = |(name, entry): (&str, NodeNumber)| ManifestClient {
+            name: name.to_owned(),
+            entry: self.roster.node(entry).map(|node| node.name.clone()).unwrap_or_default(),
+            ports: ports.clone(),
+            letters: Vec::new(),
+        };
+        *self.clients.lock().unwrap_or_else(PoisonError::into_inner) = clients.map(client).into();
         let _ = self.messages_from.set(unix_now());
+    }
+
+    /// Notes that a letter of the client with this index left in this slot.
+    pub(crate) fn note_letter(&self, client: usize, slot: Slot) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get_mut(client) {
+            client.letters.push(slot.number());
+        }
     }
 
     /// Asks the nodes, which still run, what their packet links have carried. A link on which half
@@ -66,6 +91,7 @@ impl Observer {
         self.manifest.missed = counts.missed;
         self.manifest.messages_from =
             self.messages_from.get().and_then(|at| u64::try_from(at.as_micros()).ok());
+        self.manifest.clients = self.clients.into_inner().unwrap_or_else(PoisonError::into_inner);
         Capture::write_manifest(&path, &self.manifest)?;
         let path = path.display();
         tell(&format!(

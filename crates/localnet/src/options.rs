@@ -39,8 +39,8 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Stay up for so long after the first message (90s, 5m), then exit 0. alice and bob stay
-    /// online; for ten seconds alice writes to bob whenever she can, for the next ten she does not,
-    /// and so on.
+    /// online; for ten seconds they write to each other whenever they can, for the next ten they do
+    /// not, and so on.
     #[arg(long = "for", value_name = "DURATION", conflicts_with = "once")]
     #[arg(value_parser = duration::parse)]
     pub lifetime: Option<Duration>,

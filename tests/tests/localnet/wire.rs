@@ -98,16 +98,7 @@ fn a_capture_that_cannot_be_read_is_named_with_the_remedy() {
     refused(66, &["cut.pcap.manifest.toml", "localnet --capture"]);
     std::fs::write(Manifest::path(&file), "suite = 3").expect("the scratch directory is writable");
     refused(65, &["cut.pcap.manifest.toml", "line 1"]);
-    let manifest = Manifest {
-        suite: "classic".to_owned(),
-        slot_ms: 250,
-        frame_len: 2568,
-        missed: 0,
-        messages_from: None,
-        messages_period_ms: 0,
-        nodes: Vec::new(),
-        links: Vec::new(),
-    };
+    let manifest = Manifest::new("classic", 250, 2568);
     std::fs::write(Manifest::path(&file), manifest.render()).expect("the directory is writable");
     refused(66, &["cut.pcap", "localnet --capture"]);
     let mut bytes = Vec::new();

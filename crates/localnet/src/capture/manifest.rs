@@ -31,6 +31,9 @@ pub struct Manifest {
     /// Packet links of the network.
     #[serde(rename = "link", default)]
     pub links: Vec<ManifestLink>,
+    /// Clients that wrote letters meanwhile. All other clients are mixes' own.
+    #[serde(rename = "client", default)]
+    pub clients: Vec<ManifestClient>,
 }
 
 /// A node of the network.
@@ -60,6 +63,20 @@ pub struct ManifestLink {
     pub received_bytes: u64,
 }
 
+/// A client that the network's own harness ran, and what it alone knows: which cells were letters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestClient {
+    /// Name of the client.
+    pub name: String,
+    /// Name of its entry relay.
+    pub entry: String,
+    /// UDP ports of the process that ran it; its links begin at some of them.
+    pub ports: Vec<u16>,
+    /// Numbers of the slots whose cells carried a letter, in rising order.
+    pub letters: Vec<u64>,
+}
+
 impl Manifest {
     /// A manifest of a network that nothing is known of but its suite, slot length and frames.
     #[must_use]
@@ -73,6 +90,7 @@ impl Manifest {
             messages_period_ms: 0,
             nodes: Vec::new(),
             links: Vec::new(),
+            clients: Vec::new(),
         }
     }
 
@@ -125,6 +143,12 @@ mod tests {
                 to: "mix-1-north".to_owned(),
                 sent_bytes: 2568,
                 received_bytes: 0,
+            }],
+            clients: vec![ManifestClient {
+                name: "alice".to_owned(),
+                entry: "relay-north".to_owned(),
+                ports: vec![40_000, 40_001],
+                letters: vec![7_000_000_001, 7_000_000_005],
             }],
         };
         assert_eq!(Manifest::parse(&manifest.render()).unwrap(), manifest);
