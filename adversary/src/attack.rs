@@ -12,6 +12,7 @@ mod effort;
 mod entropy;
 mod flow;
 mod held_up;
+mod idle_or_busy;
 mod independence;
 mod letters_by_key;
 mod outcome;
@@ -56,6 +57,7 @@ pub(crate) struct Options {
 
 /// All attacks, in the order of the claims of `docs/threat-model.md`.
 const ATTACKS: &[&Attack] = &[
+    &idle_or_busy::ATTACK,
     &independence::ATTACK,
     &pairing::ATTACK,
     &session_to_mailbox::ATTACK,

@@ -46,8 +46,21 @@ pub(crate) struct Weakened {
 pub(crate) enum How {
     /// By a switch of the protocol's own code.
     Law(Weakness),
+    /// By several of them together, each of which holds the claim alone.
+    Laws(&'static [Weakness]),
     /// By a model of the attack's own.
     Model(fn(&Effort<'_>) -> Measured),
+}
+
+impl How {
+    /// Laws of the protocol that are taken back.
+    pub(crate) const fn laws(&self) -> &[Weakness] {
+        match self {
+            Self::Law(law) => std::slice::from_ref(law),
+            Self::Laws(laws) => laws,
+            Self::Model(_) => &[],
+        }
+    }
 }
 
 /// A bound of a number.

@@ -15,8 +15,8 @@ pub(crate) struct Effort<'a> {
     pub(crate) seed: u64,
     /// True if the run is one of those that fit two minutes together.
     pub(crate) quick: bool,
-    /// Law that is taken back.
-    pub(crate) weakness: Option<Weakness>,
+    /// Laws that are taken back.
+    pub(crate) weaknesses: &'a [Weakness],
     /// Bar that moves by one for each trial.
     pub(crate) bar: &'a ProgressBar,
 }
@@ -40,7 +40,7 @@ impl Effort<'_> {
             let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
             let done = numbers.take_while(|number| *number < trials).map(|number| {
                 let mut rng = StdRng::seed_from_u64(self.seed.wrapping_add(number << 32));
-                let done = under(self.weakness, || trial(number, &mut rng));
+                let done = under(self.weaknesses, || trial(number, &mut rng));
                 self.bar.inc(1);
                 (number, done)
             });
@@ -62,16 +62,16 @@ impl Effort<'_> {
 /// True if this build can take laws back.
 pub(crate) const CAN_WEAKEN: bool = cfg!(feature = "danger-weaken");
 
-/// Runs a trial with a law taken back, or with none.
+/// Runs a trial with these laws taken back.
 #[cfg(feature = "danger-weaken")]
-fn under<T>(weakness: Option<Weakness>, trial: impl FnOnce() -> T) -> T {
-    rohrpost_proto::weakness::danger_with(weakness, trial)
+fn under<T>(weaknesses: &[Weakness], trial: impl FnOnce() -> T) -> T {
+    rohrpost_proto::weakness::danger_with(weaknesses.iter().copied(), trial)
 }
 
 /// Runs a trial; this build holds every law.
 #[cfg(not(feature = "danger-weaken"))]
-fn under<T>(weakness: Option<Weakness>, trial: impl FnOnce() -> T) -> T {
-    assert!(weakness.is_none(), "a build without danger-weaken takes no law back");
+fn under<T>(weaknesses: &[Weakness], trial: impl FnOnce() -> T) -> T {
+    assert!(weaknesses.is_empty(), "a build without danger-weaken takes no law back");
     trial()
 }
 
@@ -85,7 +85,7 @@ mod tests {
     fn trials_come_in_order_and_are_a_function_of_the_seed() {
         let bar = ProgressBar::hidden();
         let run = |seed| {
-            let effort = Effort { seed, quick: true, weakness: None, bar: &bar };
+            let effort = Effort { seed, quick: true, weaknesses: &[], bar: &bar };
             effort.trials(20, |number, rng| (number, rng.random::<u64>()))
         };
         let first = run(7);

@@ -34,19 +34,19 @@ impl Outcome {
     pub(crate) fn of(attack: &'static Attack, setting: Setting) -> Self {
         let begun = Instant::now();
         let Setting { seed, quick, silent } = setting;
-        let attempt = |what: &str, weakness, run: fn(&Effort<'_>) -> Measured| {
+        let attempt = |what: &str, weaknesses, run: fn(&Effort<'_>) -> Measured| {
             let bar = progress::bar(silent, 0, progress::BAR);
             bar.set_message(format!("{}: {what}", attack.name));
-            let measured = run(&Effort { seed, quick, weakness, bar: &bar });
+            let measured = run(&Effort { seed, quick, weaknesses, bar: &bar });
             ProgressBar::finish_and_clear(&bar);
             measured
         };
-        let found = attempt("the law", None, attack.run);
+        let found = attempt("the law", &[], attack.run);
         let weakened = attack.weakened.iter().map(|weakened| {
             let measured = match weakened.how {
-                How::Law(_) if !CAN_WEAKEN => None,
-                How::Law(weakness) => Some(attempt(weakened.what, Some(weakness), attack.run)),
-                How::Model(run) => Some(attempt(weakened.what, None, run)),
+                How::Model(run) => Some(attempt(weakened.what, &[], run)),
+                _ if !CAN_WEAKEN => None,
+                _ => Some(attempt(weakened.what, weakened.how.laws(), attack.run)),
             };
             (weakened, measured)
         });

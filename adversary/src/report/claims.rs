@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         adversary: "Observer of all links",
         may_learn: "Who is online; sums per relay. Not whether a client sends or receives, with \
                     whom, or how often.",
-        attacks: &["entropy", "flow"],
+        attacks: &["idle-or-busy", "entropy", "flow"],
     },
     Row {
         adversary: "One operator",

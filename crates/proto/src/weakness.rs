@@ -1,4 +1,4 @@
-//! Laws that can be taken back, one at a time, so that the attack suite proves that each attack
+//! Laws that can be taken back, alone or some together, so that the attack suite proves that each attack
 //! would find the fault (`docs/anonymity.md`).
 //!
 //! Only a build with the feature `danger-weaken` can take a law back, and only within
@@ -12,6 +12,8 @@ pub enum Weakness {
     AnswersFromTheFirst,
     /// A cell is built when its slot is due, not before.
     BuiltAtItsSlot,
+    /// Drop cover seals no envelope, so that it takes less work than a letter.
+    CoverSealsNothing,
     /// Pulls choose their mailbox by a coin, not in turns.
     PullsByCoin,
     /// Mixes hold packets for whatever delay their routes name.
@@ -50,7 +52,7 @@ impl Weakness {
     /// True while this law is taken back in this thread.
     #[cfg(feature = "danger-weaken")]
     pub(crate) fn is_active(self) -> bool {
-        ACTIVE.get() == Some(self)
+        ACTIVE.with_borrow(|active| active.contains(&self))
     }
 
     /// Always false: this build holds every law.
@@ -61,23 +63,30 @@ impl Weakness {
     }
 }
 
-/// Runs `scene` in this thread with one law taken back, or with none.
+/// Runs `scene` in this thread with these laws taken back, beside those that are so already.
 #[cfg(feature = "danger-weaken")]
-pub fn danger_with<T>(weakness: Option<Weakness>, scene: impl FnOnce() -> T) -> T {
+pub fn danger_with<T>(
+    weaknesses: impl IntoIterator<Item = Weakness>,
+    scene: impl FnOnce() -> T,
+) -> T {
     /// Puts back what was active before, also when the scene panics.
-    struct Before(Option<Weakness>);
+    struct Before(usize);
 
     impl Drop for Before {
         fn drop(&mut self) {
-            ACTIVE.set(self.0);
+            ACTIVE.with_borrow_mut(|active| active.truncate(self.0));
         }
     }
 
-    let _before = Before(ACTIVE.replace(weakness));
+    let _before = ACTIVE.with_borrow_mut(|active| {
+        let before = Before(active.len());
+        active.extend(weaknesses);
+        before
+    });
     scene()
 }
 
 #[cfg(feature = "danger-weaken")]
 thread_local! {
-    static ACTIVE: std::cell::Cell<Option<Weakness>> = const { std::cell::Cell::new(None) };
+    static ACTIVE: std::cell::RefCell<Vec<Weakness>> = const { std::cell::RefCell::new(Vec::new()) };
 }

@@ -29,6 +29,7 @@ use crate::frame::{Frame, OutgoingFrame, UpCell};
 use crate::instruction::{Instruction, PullRequest, Store};
 use crate::path::{Path, below};
 use crate::time::{Steady, Time};
+use crate::weakness::Weakness;
 
 /// Times for which a cell is built.
 #[derive(Clone, Copy)]
@@ -269,9 +270,11 @@ impl<S: Suite> Courier<S> {
     /// Makes a packet that a random relay discards. An envelope to oneself is sealed first and
     /// thrown away, so that cover costs what a letter costs.
     fn drop_cover(&mut self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
-        let fragment = empty_fragment(rng);
-        let unsent = self.seal(&self.account.contact().letter(0, fragment)?, rng);
-        std::hint::black_box(&unsent);
+        let letter = self.account.contact().letter(0, empty_fragment(rng))?;
+        if !Weakness::CoverSealsNothing.is_active() {
+            let unsent = self.seal(&letter, rng);
+            std::hint::black_box(&unsent);
+        }
         let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
         let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
         self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
