@@ -15,12 +15,14 @@ mod held_up;
 mod idle_or_busy;
 mod independence;
 mod letters_by_key;
+mod letters_by_time;
 mod outcome;
 mod pairing;
 mod presence;
 mod record;
 mod replayed_envelopes;
 mod replies;
+mod sending_by_loops;
 mod session_to_mailbox;
 mod shrunken_view;
 
@@ -62,6 +64,9 @@ const ATTACKS: &[&Attack] = &[
     &pairing::ATTACK,
     &session_to_mailbox::ATTACK,
     &letters_by_key::ATTACK,
+    &letters_by_time::BY_TIME,
+    &letters_by_time::BY_COUNT,
+    &sending_by_loops::ATTACK,
     &entropy::ATTACK,
     &blending::NOTICE,
     &blending::FLOOD,

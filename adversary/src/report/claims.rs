@@ -28,8 +28,14 @@ pub(super) const ROWS: &[Row] = &[
         adversary: "One operator",
         may_learn: "At an entry relay: an address and its online time. At a mailbox relay: a \
                     pseudonym, and arrival times of sealed envelopes, its owner's own loops among \
-                    them.",
-        attacks: &["independence", "letters-by-key"],
+                    them; so whether much comes for it.",
+        attacks: &[
+            "independence",
+            "letters-by-key",
+            "letters-by-time",
+            "letters-by-count",
+            "sending-by-loops",
+        ],
     },
     Row {
         adversary: "Several operators",

@@ -28,6 +28,12 @@ pub enum Weakness {
     /// All loops come under the current write key, so that what comes under its predecessor is mail
     /// for certain.
     LoopsUnderOneKey,
+    /// Loops leave in every fourth odd slot, the mailboxes in turns, so that what comes at other
+    /// times is mail for certain.
+    LoopsInTurns,
+    /// Slots of loops carry letters while any wait, so that a mailbox gets fewer loops while its
+    /// owner sends.
+    LoopsYieldToLetters,
     /// Cards carry the second write key of a mailbox, under which no loop comes then, so that
     /// whatever comes under it is mail of those who read a card.
     CardsHaveKeysOfTheirOwn,

@@ -27,7 +27,9 @@ impl Load {
             Self::Pull(below(mailboxes, rng))
         } else if slot.pulls() {
             Self::Pull(turn(slot.pull_number(), mailboxes))
-        } else if below(4, rng) != 0 {
+        } else if Weakness::LoopsInTurns.is_active() && slot.number() % 8 == 1 {
+            Self::Loop(turn(slot.number() / 8, mailboxes))
+        } else if Weakness::LoopsInTurns.is_active() || below(4, rng) != 0 {
             Self::Payload
         } else {
             Self::Loop(below(mailboxes, rng))

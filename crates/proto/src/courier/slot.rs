@@ -116,6 +116,9 @@ impl<S: Suite> Courier<S> {
         let built = match load {
             Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
             Load::Payload => self.next_fragment(view, moment, rng),
+            Load::Loop(mailbox) if Weakness::LoopsYieldToLetters.is_active() => {
+                self.next_fragment(view, moment, rng).or_else(|| self.own_loop(view, mailbox, rng))
+            }
             Load::Loop(mailbox) => self.own_loop(view, mailbox, rng),
         };
         let Built { path, packet, cargo } = built.or_else(|| self.drop_cover(view, rng))?;
