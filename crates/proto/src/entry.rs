@@ -18,7 +18,7 @@ use rohrpost_packet::{ReplyId, SessionId, Suite};
 use crate::frame::{Chunk, DownCell, Frame, OutgoingFrame, UpCell, chunk_len, chunks};
 use crate::hop::Refusal;
 use crate::path::below;
-use crate::time::Time;
+use crate::time::{Slot, Time};
 use crate::weakness::Weakness;
 
 /// The sessions of clients at a relay, and their cells and replies.
@@ -38,8 +38,13 @@ pub struct SessionHandle(u64);
 struct Session<S: Suite> {
     phase: u64,
     name: Option<SessionId>,
-    /// Cells that wait for the next slot, oldest first; at most [`UP_BOUND`], the newest is shed.
+    /// Cells that have come in a slot, oldest first; at most [`UP_BOUND`], the oldest is shed.
+    /// Invariant: empty after the first tick of a slot.
     up: VecDeque<OutgoingFrame<S>>,
+    /// Cells that were shed since the last slot began.
+    shed: usize,
+    /// Slot in which cells left last; `None` before the first.
+    counted: Option<Slot>,
     /// Slots that brought no cell, at most [`OWED_BOUND`]: as many may leave later beside the
     /// slot's own.
     owed: usize,
@@ -51,6 +56,8 @@ struct Session<S: Suite> {
 pub struct EntryTick<S: Suite> {
     /// Packets for the first layer, in random order.
     pub up: Vec<OutgoingFrame<S>>,
+    /// Number of cells that were dropped, the oldest of sessions that sent more than may leave.
+    pub shed: usize,
     /// Cells for the clients: one for each session of this phase.
     pub down: Vec<(SessionHandle, DownCell<S>)>,
 }
@@ -83,7 +90,15 @@ impl<S: Suite> Entry<S> {
         let phase = u64::try_from(below(4, rng)).expect("below four");
         self.sessions.insert(
             handle,
-            Session { phase, name: None, up: VecDeque::new(), owed: 0, down: VecDeque::new() },
+            Session {
+                phase,
+                name: None,
+                up: VecDeque::new(),
+                shed: 0,
+                counted: None,
+                owed: 0,
+                down: VecDeque::new(),
+            },
         );
         Ok(handle)
     }
@@ -104,8 +119,11 @@ impl<S: Suite> Entry<S> {
                 self.names.insert(name, from);
                 Ok(())
             }
-            UpCell::Packet { .. } if session.up.len() >= UP_BOUND => Err(Refusal::Overload),
             UpCell::Packet { first_hop, generation, packet } => {
+                if session.up.len() >= UP_BOUND {
+                    session.up.pop_front();
+                    session.shed += 1;
+                }
                 let frame = Frame { generation, packet };
                 session.up.push_back(OutgoingFrame { to: first_hop, frame });
                 Ok(())
@@ -132,6 +150,12 @@ impl<S: Suite> Entry<S> {
         Ok(())
     }
 
+    /// Tells whether a session is here and has told its name, by which replies find it.
+    #[must_use]
+    pub fn is_named(&self, handle: SessionHandle) -> bool {
+        self.sessions.get(&handle).is_some_and(|session| session.name.is_some())
+    }
+
     /// Removes the session of a client link that is gone.
     pub fn leave(&mut self, handle: SessionHandle) {
         if let Some(name) = self.sessions.remove(&handle).and_then(|session| session.name) {
@@ -146,14 +170,15 @@ impl<S: Suite> Entry<S> {
     }
 
     /// Runs the tick that was due at `at`, a multiple of a quarter slot. With the first of a slot
-    /// what has arrived before it leaves.
+    /// what has arrived before it leaves. Ticks that were missed are not made up for, but what came
+    /// meanwhile leaves with the next.
     pub fn tick(&mut self, at: Time, rng: &mut (impl CryptoRng + ?Sized)) -> EntryTick<S> {
         let phase = self.phase_at(at);
-        let chunk = self.chunk(at);
-        let mut tick = EntryTick { up: Vec::new(), down: Vec::new() };
+        let (slot, chunk) = (at.slot(self.slot), self.chunk(at));
+        let mut tick = EntryTick { up: Vec::new(), shed: 0, down: Vec::new() };
         for (handle, session) in &mut self.sessions {
             if phase == session.leaves_at() {
-                tick.up.extend(session.leave());
+                session.leave(slot, &mut tick);
             }
             if session.phase == phase {
                 let cell = DownCell::new(at, session.down.pop_front(), chunk.clone());
@@ -197,14 +222,25 @@ impl<S: Suite> Entry<S> {
 }
 
 impl<S: Suite> Session<S> {
-    /// Takes the cells that leave in a slot, on average one, however many were sent. A cell that
-    /// came after its slot leaves with the next one; would it wait in front of that, all cells after
-    /// it would leave a slot later than they need to, for as long as the session lasts.
-    fn leave(&mut self) -> impl Iterator<Item = OutgoingFrame<S>> {
-        let due = 1 + self.owed;
+    /// Has cells leave when `slot` begins: of those that have come the newest, one for the slot and
+    /// one for each of the last [`OWED_BOUND`] that brought none, be it that the cells came late or
+    /// that the relay did not tick. The others are shed.
+    ///
+    /// Nothing waits for a later slot. A session that was held up for longer would else be as many
+    /// slots late as it may have waiting, for as long as it lasts, for as much leaves as comes: who
+    /// sees both ends could follow it by that.
+    fn leave(&mut self, slot: Slot, tick: &mut EntryTick<S>) {
+        let since = |before: Slot| slot.number().saturating_sub(before.number());
+        let slots = usize::try_from(self.counted.map_or(1, since)).unwrap_or(UP_BOUND);
+        self.counted = Some(slot);
+        let due = slots.saturating_add(self.owed).min(UP_BOUND);
         let leaving = self.up.len().min(due);
         self.owed = (due - leaving).min(OWED_BOUND);
-        self.up.drain(..leaving)
+        if !Weakness::CellsWaitAtTheEntry.is_active() {
+            self.shed += self.up.drain(..self.up.len() - leaving).count();
+        }
+        tick.up.extend(self.up.drain(..leaving));
+        tick.shed += std::mem::take(&mut self.shed);
     }
 
     /// Tick of a slot with which the session's cells leave: the first, the same for all.
@@ -213,9 +249,10 @@ impl<S: Suite> Session<S> {
     }
 }
 
-/// Cells of one session in a slot: one, and a few for jitter on the way.
-const UP_BOUND: usize = 4;
-/// Owed cells at most; with these a session that was held up passes on all that waits.
+/// Cells of one session that leave in a slot at most: one, and a few for jitter on the way.
+pub const UP_BOUND: usize = 4;
+/// Owed cells at most; with these a session that was held up for less than a second by the default
+/// rates loses nothing.
 const OWED_BOUND: usize = UP_BOUND - 1;
 /// Replies of one session: two mailboxes answer at the same tick, four ticks apart.
 const DOWN_BOUND: usize = 8;

@@ -49,6 +49,9 @@ pub enum Weakness {
     OmissionIsLoss,
     /// The cells of a session leave its entry relay at the session's own phase, not all together.
     CellsLeaveAtOnePhase,
+    /// Cells of a session that may not leave in a slot wait at the entry relay for the next, so that
+    /// a session that was held up once is late ever after.
+    CellsWaitAtTheEntry,
     /// A mix's own client has new mailboxes at each of its stays, so that a mailbox that is some
     /// days old is never a mix's.
     MixesChangeMailboxes,

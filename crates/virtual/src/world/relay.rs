@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::view::View;
+use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 
 use super::schedule::Happening;
@@ -41,10 +42,12 @@ impl<S: Suite> World<S> {
             return;
         };
         let tick = duty.entry.tick(local, &mut node.rng);
+        let shed = tick.shed;
         let sessions = &duty.sessions;
         let down = tick.down.into_iter();
         let down: Vec<_> =
             down.filter_map(|(at, cell)| Some((*sessions.get(&at)?, cell.encode()))).collect();
+        (0..shed).for_each(|_| node.count(Refusal::Overload));
         for outgoing in tick.up {
             self.transmit(relay, outgoing, Kind::Transit);
         }
