@@ -79,15 +79,14 @@ impl<S: Suite> Cover<S> {
         if fate == LoopFate::Failed && !matches!(event, Event::LoopLost) {
             self.own_metrics.loops_late.increment(1);
         }
-        let alarm = self.watch.handle_loop(now, fate);
-        self.tell(alarm);
+        if let Some(alarm) = self.watch.handle_loop(now, fate) {
+            self.tell(alarm);
+        }
     }
 
-    fn tell(&self, alarm: Option<Alarm>) {
-        if let Some(alarm) = alarm {
-            MixMetrics::alarm(alarm);
-            self.log.write(&LogEvent::Alarm(alarm));
-        }
+    fn tell(&self, alarm: Alarm) {
+        MixMetrics::alarm(alarm);
+        self.log.write(&LogEvent::Alarm(alarm));
     }
 
     /// Puts a packet into the pool of one of the mixers, in turns.
@@ -119,8 +118,9 @@ impl<S: Suite> Work for Cover<S> {
             self.adjust(now);
         }
         if now >= self.watch.poll_timeout() {
-            let alarm = self.watch.handle_inflow(now, self.inflow.counts());
-            self.tell(alarm);
+            for alarm in self.watch.handle_inflow(now, self.inflow.counts()) {
+                self.tell(alarm);
+            }
         }
         let view = self.view.clone();
         if let Some(packet) = self.drops.handle_timeout(now, view.as_deref(), &mut rand::rng()) {

@@ -35,6 +35,8 @@ pub struct Mix<S: Suite> {
     /// Bound of a packet's delay: an honest builder never draws a longer one, and a packet that
     /// stayed for longer would fill the pool for somebody who wants others' packets shed.
     longest: Duration,
+    /// Delay that counts for the watch at most, of one packet.
+    counted: Duration,
     pool: Pool<S>,
     inflow: Arc<FreshInflow>,
     /// Own loops that came back, for the virtual clients; at most [`LOOP_BOUND`], newest shed.
@@ -56,10 +58,11 @@ impl<S: Suite> Mix<S> {
         let links = roster.predecessors(Role::Mix { layer }).count();
         let successors = roster.successors(Role::Mix { layer });
         let successors = successors.map(|node| node.number).collect();
-        let longest = longest(roster.traffic.mix_delay);
+        let mean = roster.traffic.mix_delay;
+        let (longest, counted) = (longest(mean), mean * watch::COUNTED_MEANS);
         let pool = Pool::new(bound, links);
         let inflow = Arc::new(FreshInflow::new(links));
-        Self { hop, successors, longest, pool, inflow, loops: VecDeque::new() }
+        Self { hop, successors, longest, counted, pool, inflow, loops: VecDeque::new() }
     }
 
     /// Counts what comes in by counters that this worker shares with others.
@@ -105,7 +108,7 @@ impl<S: Suite> Mix<S> {
                 let delay = route.delay.duration();
                 let kept = self.pool.insert(now + delay, Source::Link(from), outgoing);
                 match kept {
-                    Ok(()) => self.inflow.count_taken(from, delay),
+                    Ok(()) => self.inflow.count_taken(from, self.counted(delay)),
                     Err(_) => self.inflow.count_shed(),
                 }
                 probe.done(Stage::Pool);
@@ -118,6 +121,11 @@ impl<S: Suite> Mix<S> {
             }
             Command::Deliver | Command::Reply => Err(Refusal::Command),
         }
+    }
+
+    /// The part of a packet's delay that counts for the watch.
+    fn counted(&self, delay: Duration) -> Duration {
+        if Weakness::AnyDelayCounts.is_active() { delay } else { delay.min(self.counted) }
     }
 
     /// Tells whether the route of a packet is one that this mix follows.

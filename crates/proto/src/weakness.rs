@@ -55,6 +55,11 @@ pub enum Weakness {
     /// A mix's own client has new mailboxes at each of its stays, so that a mailbox that is some
     /// days old is never a mix's.
     MixesChangeMailboxes,
+    /// The watch of a mix counts the whole delay of each packet, so that three of the longest make
+    /// an alarm.
+    AnyDelayCounts,
+    /// A mix gives no alarm of any kind while it answers another.
+    AnAlarmSilencesAll,
 }
 
 impl Weakness {

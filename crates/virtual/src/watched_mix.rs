@@ -157,9 +157,8 @@ impl WatchedMix {
 
     fn watch(&mut self) {
         let counts = self.mix.inflow().counts();
-        if let Some(alarm) = self.watch.handle_inflow(self.now, counts) {
-            self.alarms.push((self.now, alarm));
-        }
+        let alarms = self.watch.handle_inflow(self.now, counts);
+        self.alarms.extend(alarms.map(|alarm| (self.now, alarm)));
         let age = self.now.seconds() - u64::from(self.key.generation().get());
         if age >= HOUR {
             let generation = Generation::new(u32::try_from(self.now.seconds()).unwrap_or(0));

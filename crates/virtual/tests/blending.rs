@@ -66,6 +66,32 @@ fn packets_that_somebody_holds_for_five_seconds_are_noticed() {
     assert_noticed(attack, Duration::from_secs(6), &[Alarm::HeldBack]);
 }
 
+/// Checks that who raises one alarm on purpose, by a burst of packets with long delays, silences no
+/// other: what it does meanwhile is noticed as ever.
+#[test]
+fn an_alarm_that_somebody_raises_on_purpose_hides_no_attack() {
+    let attacks = [
+        (Attack::Starve { spared: 100 }, Alarm::Starved, WITHIN),
+        (Attack::Hold { link: 0 }, Alarm::HeldBack, Duration::from_secs(6)),
+    ];
+    for (attack, fits, held) in attacks {
+        let noticed = (1..=TRIALS).filter(|seed| {
+            let mut mix = WatchedMix::new(*seed, 4, 200);
+            mix.run_for(Duration::from_secs(180), calm());
+            let ruse = Attack::Fill { link: 1, rate: 30.0 };
+            mix.run_for(Duration::from_secs(2), Scene { rate: RATE, attack: ruse });
+            assert_eq!(mix.alarms().len(), 1, "the ruse, seed {seed}");
+            mix.run_for(Duration::from_secs(20), calm());
+            let begun = mix.elapsed();
+            mix.run_for(held, Scene { rate: RATE, attack });
+            mix.run_for(WITHIN.saturating_sub(held), calm());
+            mix.alarms()[1..].iter().any(|(at, alarm)| *alarm == fits && *at - begun <= WITHIN)
+        });
+        let noticed = noticed.count();
+        assert!(noticed >= NOTICED, "{attack:?}: {noticed} of {TRIALS}");
+    }
+}
+
 /// Checks that a day of honest traffic, with bursts and the restart of a neighbour each hour, makes
 /// one alarm at most.
 #[test]

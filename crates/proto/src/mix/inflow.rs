@@ -11,7 +11,7 @@ use crate::replay::Ingress;
 pub struct FreshInflow {
     /// Fresh packets that were taken into the pool, by link.
     links: Box<[AtomicU64]>,
-    /// Microseconds that all these packets together asked to wait.
+    /// Microseconds that all these packets together asked to wait, each counted up to a bound.
     delays: AtomicU64,
     /// Fresh packets that found no place in their link's share of the pool.
     shed: AtomicU64,
@@ -22,7 +22,7 @@ pub struct FreshInflow {
 pub struct InflowCounts {
     /// Fresh packets by link, in the order of the nodes before this one.
     pub links: Vec<u64>,
-    /// Sum of the delays of these packets.
+    /// Sum of the delays of these packets, each counted up to eight means.
     pub delays: Duration,
     /// Fresh packets that found no place in their link's share of the pool.
     pub shed: u64,

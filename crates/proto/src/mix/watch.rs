@@ -30,6 +30,7 @@ use super::operators::Operators;
 use crate::courier::Event;
 use crate::directory::roster::Roster;
 use crate::time::Time;
+use crate::weakness::Weakness;
 pub use alarm::Alarm;
 use arrivals::{Arrivals, float};
 use sequential::Sequential;
@@ -47,8 +48,10 @@ pub struct Watch {
     loops: Sequential,
     /// Periods in a row in which a link's share of the pool was used up.
     full: u32,
-    /// Time until which the mix answers the last alarm, and gives no other.
+    /// Time until which the mix answers what it has noticed last.
     alarmed_until: Option<Time>,
+    /// Time until which each kind of alarm is not given again, in the order of [`Alarm::ALL`].
+    told_until: [Option<Time>; Alarm::ALL.len()],
 }
 
 /// Fate of an own loop.
@@ -91,23 +94,32 @@ impl Watch {
             loops: Sequential::new(LOOPS_THRESHOLD),
             full: 0,
             alarmed_until: None,
+            told_until: [None; Alarm::ALL.len()],
         }
     }
 
-    /// Judges what has come in since the last call, by the counts so far.
-    pub fn handle_inflow(&mut self, now: Time, counts: InflowCounts) -> Option<Alarm> {
-        if now < self.next {
-            return None;
-        }
+    /// Judges what has come in since the last call, by the counts so far. Several attacks may go on
+    /// at once: none hides another.
+    pub fn handle_inflow(
+        &mut self,
+        now: Time,
+        counts: InflowCounts,
+    ) -> impl Iterator<Item = Alarm> + use<> {
+        let seen = if now < self.next { [None; 3] } else { self.judge(now, counts) };
+        seen.map(|seen| self.alarm(now, seen)).into_iter().flatten()
+    }
+
+    fn judge(&mut self, now: Time, counts: InflowCounts) -> [Option<Alarm>; 3] {
         let periods = 1 + now.since(self.next).as_micros() / self.period.as_micros().max(1);
         self.next = now.next_multiple(self.period);
         let came = counts.since(&self.before);
         self.before = counts;
-        let filled = self.is_filled(&came);
+        let filled = self.is_filled(&came).then_some(Alarm::Filled);
         let by_operator = came.by_operator(self.operators.of_links());
         // A driver that slept through periods has not seen what came in each.
-        let verdict = if periods == 1 { self.arrivals.judge(&by_operator) } else { None };
-        self.alarm(now, if filled { Some(Alarm::Filled) } else { verdict })
+        let [starved, held] =
+            if periods == 1 { self.arrivals.judge(&by_operator) } else { [None; 2] };
+        [filled, starved, held]
     }
 
     /// Judges the network by an own loop.
@@ -134,7 +146,8 @@ impl Watch {
     }
 
     /// Tells whether somebody fills the pool. Of n delays with the sum s in means, the likelihood
-    /// ratio of twice the mean to the mean is `2⁻ⁿ · e^(s/2)`.
+    /// ratio of twice the mean to the mean is `2⁻ⁿ · e^(s/2)`. A delay counts as [`COUNTED_MEANS`]
+    /// at most, which lowers the ratio and so makes no false alarm more likely.
     fn is_filled(&mut self, came: &InflowCounts) -> bool {
         let packets = float(came.links.iter().sum());
         let means = came.delays.as_secs_f64() / self.mean_delay.as_secs_f64();
@@ -143,19 +156,31 @@ impl Watch {
         parked || self.full >= FULL_PERIODS
     }
 
-    /// Gives an alarm, unless one is being answered.
-    fn alarm(&mut self, now: Time, alarm: Option<Alarm>) -> Option<Alarm> {
-        let alarm = alarm.filter(|_| !self.is_alarmed(now))?;
+    /// Answers an alarm, and gives it unless one of its kind was given of late. Who raises one kind
+    /// on purpose, which costs a few packets, silences no other.
+    fn alarm(&mut self, now: Time, seen: Option<Alarm>) -> Option<Alarm> {
+        let alarm = seen?;
+        let answered = self.is_alarmed(now);
         self.alarmed_until = Some(now + ANSWER);
+        let told = &mut self.told_until[alarm.place()];
+        let silent = told.is_some_and(|until| now < until);
+        if silent || (answered && Weakness::AnAlarmSilencesAll.is_active()) {
+            return None;
+        }
+        *told = Some(now + ANSWER);
         Some(alarm)
     }
 }
 
-/// Time for which a mix answers an alarm: long enough that who waits for its end pays in patience.
+/// Time for which a mix answers what it has noticed, and for which it does not give that kind of
+/// alarm again: long enough that who waits for its end pays in patience.
 pub const ANSWER: Duration = Duration::from_secs(600);
 /// Threshold for delays. An observation is a packet: 10¹⁰ of them in good order, 11 days at 10⁴ a
 /// second.
 const DELAYS_THRESHOLD: f64 = 23.0;
+/// Means that the delay of one packet counts at most, so that evidence takes at least seven packets:
+/// with 27 means, the most that a mix admits, three sufficed. One honest delay in 3 000 is longer.
+pub(super) const COUNTED_MEANS: u32 = 8;
 /// Lateness up to which a loop is in time: what links and queues take of themselves.
 const LOOP_LATENESS: Duration = Duration::from_millis(300);
 /// Threshold for loops: 10⁵ of them in good order, two days of two clients' loops.

@@ -11,6 +11,7 @@ use rohrpost_packet::{
 };
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
+use rohrpost_proto::mix::watch::Alarm;
 use rohrpost_proto::replay::{Ingress, ReplayMemory, ReplaySet, Verdict};
 use scene::{NOW, Scene, rng};
 
@@ -157,6 +158,28 @@ fn a_flooding_neighbour_leaves_the_others_their_places() {
     assert_eq!(scene.send(hostile, longest), Err(Refusal::Overload));
     assert!((0..20).all(|_| scene.send(honest, longest).is_ok()));
     assert!((0..20).all(|_| scene.insert_own().is_ok()));
+}
+
+/// Checks that a few packets of the longest delay are no attack: whoever could raise an alarm with
+/// three of them would do so at will. Where more come, period after period, they are one.
+#[test]
+fn three_packets_of_the_longest_delay_raise_no_alarm() {
+    let mut scene = Scene::new(1_000);
+    let (longest, usual) = (scene.longest, Duration::from_millis(200));
+    let mut watch = scene.watch();
+    let mut now = watch.poll_timeout();
+    let mut period = |long: usize| {
+        assert!((0..long).all(|_| scene.send(LINK, longest).is_ok()));
+        assert!((0..20).all(|_| scene.send(Ingress::new(1), usual).is_ok()));
+        let seen: Vec<_> = watch.handle_inflow(now, scene.mix.inflow().counts()).collect();
+        now = watch.poll_timeout();
+        seen
+    };
+    assert_eq!(period(0), []);
+    assert_eq!(period(3), [], "three together");
+    assert_eq!(period(0), []);
+    let noticed = (0..5).find_map(|_| period(5).first().copied());
+    assert_eq!(noticed, Some(Alarm::Filled));
 }
 
 /// Checks that a mix counts as traffic of others only what it forwards: not garbage, not copies, not

@@ -15,6 +15,7 @@ use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::frame::{Frame, OutgoingFrame};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
+use rohrpost_proto::mix::watch::Watch;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_proto::time::Time;
 
@@ -25,6 +26,7 @@ pub(crate) struct Scene {
     relay: HopPublicKey<Classic>,
     /// The longest delay that a builder draws.
     pub(crate) longest: Duration,
+    roster: Roster,
     rng: ChaCha20Rng,
 }
 
@@ -37,7 +39,12 @@ impl Scene {
         let key = hop.rotate(Generation::new(1), NOW, &mut rng);
         let relay = Hop::new(3, 1, 1).rotate(Generation::new(1), NOW, &mut rng);
         let mix = Mix::new(hop, &roster, 2, bound);
-        Self { mix, key, relay, longest: longest(roster.traffic.mix_delay), rng }
+        Self { mix, key, relay, longest: longest(roster.traffic.mix_delay), roster, rng }
+    }
+
+    /// The mix's watch.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::new(NOW, &self.roster, 2)
     }
 
     /// Sends a packet that asks to wait for `delay` and go to a relay.

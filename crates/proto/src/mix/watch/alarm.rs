@@ -17,6 +17,16 @@ impl Alarm {
     /// All the alarms, so that each has its series from the start.
     pub const ALL: [Self; 4] = [Self::Filled, Self::Starved, Self::HeldBack, Self::Loops];
 
+    /// Place of the alarm in [`Self::ALL`].
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Self::Filled => 0,
+            Self::Starved => 1,
+            Self::HeldBack => 2,
+            Self::Loops => 3,
+        }
+    }
+
     /// Label of the alarm in the metric and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

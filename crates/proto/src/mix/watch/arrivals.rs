@@ -29,8 +29,9 @@ impl Arrivals {
         Self { operators: vec![Operator::default(); operators], periods: 0 }
     }
 
-    /// Judges the packets of one period, by operator.
-    pub(super) fn judge(&mut self, came: &[u64]) -> Option<Alarm> {
+    /// Judges the packets of one period, by operator: whether the mix is starved, and whether packets
+    /// were held back.
+    pub(super) fn judge(&mut self, came: &[u64]) -> [Option<Alarm>; 2] {
         let learns = self.periods < MINUTES;
         self.periods = self.periods.saturating_add(1);
         let mut held = false;
@@ -45,11 +46,11 @@ impl Arrivals {
         let (sum, most) = (silence.clone().sum::<f64>(), silence.fold(0.0, f64::max));
         // Where one operator is all there is, its silence is all there is to see.
         let counted = if self.operators.len() == 1 { sum } else { sum - most };
-        if counted >= SILENCE_THRESHOLD {
+        let starved = counted >= SILENCE_THRESHOLD;
+        if starved {
             self.operators.iter_mut().for_each(Operator::begin_anew);
-            return Some(Alarm::Starved);
         }
-        held.then_some(Alarm::HeldBack)
+        [starved.then_some(Alarm::Starved), held.then_some(Alarm::HeldBack)]
     }
 }
 
