@@ -60,6 +60,9 @@ pub enum Weakness {
     AnyDelayCounts,
     /// A mix gives no alarm of any kind while it answers another.
     AnAlarmSilencesAll,
+    /// Loops are expected as if all relays' clocks showed the same time, so that many are late
+    /// where they do not, and the alarm for loops means little.
+    OneClockForLoops,
 }
 
 impl Weakness {

@@ -10,7 +10,8 @@ use super::pending::PendingReply;
 use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
 use crate::instruction::Answer;
-use crate::time::Steady;
+use crate::time::{Steady, Time};
+use crate::weakness::Weakness;
 
 /// An envelope that was opened.
 struct Letter {
@@ -95,13 +96,24 @@ impl<S: Suite> Courier<S> {
         Some(Letter { sender, fragment: opened.fragment(own, identity).ok()?, mark })
     }
 
+    /// Latest time at which a mailbox answers with what it stored at `stored_by`. It answers at
+    /// multiples of the period by its own relay's clock. That is apart from the entry's by any part
+    /// of a period, so the next answer may be a whole one away.
+    fn answered_by(&self, stored_by: Time) -> Time {
+        let period = self.roster.traffic.answer_period();
+        if Weakness::OneClockForLoops.is_active() {
+            return stored_by.next_multiple(period);
+        }
+        stored_by + period
+    }
+
     /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
     /// long given up or served twice. Anything with a text in it is a note to oneself.
     fn loop_returned(&mut self, now: Steady, trip: &Trip, fragment: &Fragment) -> bool {
         let Some(flying) = self.loops.returned(fragment.message) else {
             return fragment.body.is_empty();
         };
-        let answered_by = flying.stored_by.next_multiple(self.roster.traffic.answer_period());
+        let answered_by = self.answered_by(flying.stored_by);
         let expected = answered_by + trip.drawn() + self.entry_wait();
         self.events.push(Event::LoopReturned {
             after: now.since(flying.sent),
