@@ -43,7 +43,7 @@ impl<S: Suite> Announcer<S> {
         loop {
             tokio::time::sleep(self.roster.directory.descriptor_interval).await;
             let now = self.clock.now();
-            self.hop.sweep(now);
+            self.sweep(now).await;
             let (held, limit) = self.hop.replay_fill();
             let nearly_full = held >= limit / 10 * 9 && now.since(made) >= earliest;
             if now.since(made) >= self.roster.directory.epoch || nearly_full {
@@ -52,6 +52,12 @@ impl<S: Suite> Announcer<S> {
             }
             self.announce();
         }
+    }
+
+    /// Drops old keys on a thread that may take its time: their memories are wiped.
+    async fn sweep(&self, now: Time) {
+        let hop = Arc::clone(&self.hop);
+        let _ = tokio::task::spawn_blocking(move || hop.sweep(now)).await;
     }
 
     fn rotate(&self) -> Time {

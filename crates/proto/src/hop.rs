@@ -66,25 +66,32 @@ impl<S: Suite> Hop<S> {
     ) -> HopPublicKey<S> {
         let secret = HopSecretKey::generate(generation, rng);
         let public = secret.public().clone();
-        let mut keys = self.keys.write().unpoison();
-        if keys.len() == MAX_GENERATIONS {
-            keys.remove(0);
-        }
-        for epoch in keys.iter() {
-            epoch.retires.fetch_min(retires.micros(), Ordering::Relaxed);
-        }
+        // An oldest key too many is dropped before the new one is made, and its memory is spare then.
+        drop(self.take_out(|keys| (keys.len() == MAX_GENERATIONS).then(|| keys.remove(0))));
         let memory = self.spare.lock().unpoison().pop();
         // None is spare only while a worker that opens a packet still holds that of a third key.
         let memory = memory.unwrap_or_else(|| ReplayMemory::new(self.links, self.replay_limit));
-        let (spare, retires) = (Arc::clone(&self.spare), AtomicU64::new(NEVER));
-        keys.push(Arc::new(KeyEpoch { secret, memory: Some(memory), spare, retires }));
+        let (spare, never) = (Arc::clone(&self.spare), AtomicU64::new(NEVER));
+        let epoch = KeyEpoch { secret, memory: Some(memory), spare, retires: never };
+        let mut keys = self.keys.write().unpoison();
+        for epoch in keys.iter() {
+            epoch.retires.fetch_min(retires.micros(), Ordering::Relaxed);
+        }
+        keys.push(Arc::new(epoch));
         public
     }
 
     /// Drops the keys whose time is over, with their replay sets.
     pub fn sweep(&self, now: Time) {
-        let mut keys = self.keys.write().unpoison();
-        keys.retain(|epoch| now.micros() < epoch.retires.load(Ordering::Relaxed));
+        let is_over =
+            |epoch: &mut Arc<KeyEpoch<S>>| now.micros() >= epoch.retires.load(Ordering::Relaxed);
+        drop(self.take_out(|keys| keys.extract_if(.., is_over).collect::<Vec<_>>()));
+    }
+
+    /// Takes keys out of those that workers read. Whoever drops what this gives wipes tens of
+    /// megabytes; the lock, for which all workers would wait, is free by then.
+    fn take_out<T>(&self, taken: impl FnOnce(&mut Vec<Arc<KeyEpoch<S>>>) -> T) -> T {
+        taken(&mut self.keys.write().unpoison())
     }
 
     /// Opens a frame's packet up to its payload, in the order of the design: generation,
@@ -154,9 +161,10 @@ impl<S: Suite> KeyEpoch<S> {
 impl<S: Suite> Drop for KeyEpoch<S> {
     /// Wipes the memory and gives it back: key and memory die together.
     fn drop(&mut self) {
+        let Some(mut memory) = self.memory.take() else { return };
+        memory.wipe();
         let mut spare = self.spare.lock().unpoison();
-        if let Some(mut memory) = self.memory.take().filter(|_| spare.len() < MAX_GENERATIONS) {
-            memory.wipe();
+        if spare.len() < MAX_GENERATIONS {
             spare.push(memory);
         }
     }
@@ -303,3 +311,6 @@ impl From<InstructionError> for Refusal {
 const NEVER: u64 = u64::MAX;
 /// Keys that a node can hold at once: newest, the one before, and one early change.
 const MAX_GENERATIONS: usize = 3;
+
+#[cfg(test)]
+mod tests;
