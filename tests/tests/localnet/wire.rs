@@ -20,11 +20,12 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Captures a classic network until its first message has arrived. Where the right is missing this
+/// Captures a classic network until alice and bob have written to each other for a while. Where the
+/// right is missing this
 /// says so past the test harness, and fails if the environment demands it.
 fn capture(file: &Path) -> Option<()> {
     let output = localnet()
-        .args(["--once", "--suite", "classic", "--capture"])
+        .args(["--for", "12s", "--suite", "classic", "--capture"])
         .arg(file)
         .output()
         .expect("rohrpost-ops runs");
@@ -49,6 +50,7 @@ fn a_capture_shows_equal_datagrams_and_whole_frames() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
     assert_eq!(report["missed"], 0);
     assert_links(&report);
+    assert_tellings(&report);
     assert_streams(&report);
 }
 
@@ -66,6 +68,25 @@ fn assert_links(report: &Value) {
         assert_eq!(clients.len(), 8, "alice's link, bob's, and those of six mixes' own clients");
         for link in clients {
             assert!(link["grid"]["cells"].as_u64() > Some(4), "{link}");
+        }
+    }
+}
+
+/// Each client sends both kinds of cells, and of those of alice and bob some are known as letters. So
+/// short a capture is not judged.
+fn assert_tellings(report: &Value) {
+    let links = report["links"].as_array().expect("links are a list");
+    let tellings: Vec<_> =
+        links.iter().map(|link| &link["telling"]).filter(|telling| !telling.is_null()).collect();
+    assert_eq!(tellings.len(), 8, "of each client's cells up");
+    let names: Vec<_> = tellings.iter().filter_map(|telling| telling["client"].as_str()).collect();
+    assert!(names.len() == 2 && names.contains(&"alice") && names.contains(&"bob"), "{names:?}");
+    for telling in tellings {
+        let counts = |kind: &str| ["sought", "others"].map(|side| telling[kind][side].as_u64());
+        assert!(counts("pulls").iter().all(|cells| *cells > Some(4)), "{telling}");
+        assert_eq!(telling["pulls"]["judged"], false, "{telling}");
+        if telling["client"].is_string() {
+            assert!(counts("letters").iter().all(|cells| *cells > Some(2)), "{telling}");
         }
     }
 }
