@@ -143,8 +143,8 @@ impl<'a> Report<'a> {
         );
         for (row, telling) in self.tellings() {
             let (client, name) = (&row.flow.from, telling.name.as_deref().unwrap_or("mix"));
-            let letters = telling.letters.as_ref().map(told).unwrap_or_default();
-            say(&format!("  {client:<12} {name:<8} {} {letters}", told(&telling.pulls)));
+            let letters = telling.letters.as_ref().map(Told::columns).unwrap_or_default();
+            say(&format!("  {client:<12} {name:<8} {} {letters}", telling.pulls.columns()));
         }
         say("");
     }
@@ -326,38 +326,9 @@ impl Row {
             "gaps_ms": self.gaps.json(),
             "grid": self.grid.as_ref().map(grid_json),
             "comparison": comparison,
-            "telling": self.telling.as_ref().map(telling_json),
+            "telling": self.telling.as_ref().map(Telling::json),
         })
     }
-}
-
-fn telling_json(telling: &Telling) -> Value {
-    let told = |told: &Told| {
-        let area = told.area.map(
-            |Estimate { value, low, high }| json!({ "value": value, "low": low, "high": high }),
-        );
-        json!({
-            "sought": told.counts.0,
-            "others": told.counts.1,
-            "area": area,
-            "behind_ms": told.behind,
-            "judged": told.suffices().is_some(),
-        })
-    };
-    json!({
-        "client": telling.name,
-        "pulls": told(&telling.pulls),
-        "letters": telling.letters.as_ref().map(told),
-    })
-}
-
-/// Counts, area and distance as columns.
-fn told(told: &Told) -> String {
-    let area = told.area.map_or_else(
-        || "-".to_owned(),
-        |Estimate { value, low, high }| format!("{value:.3} ({low:.3} to {high:.3})"),
-    );
-    format!("{:>7} {:>6}  {area:<22} {:>7.3}", told.counts.0, told.counts.1, told.behind)
 }
 
 fn grid_json(grid: &Grid) -> Value {

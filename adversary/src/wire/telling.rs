@@ -13,6 +13,7 @@ use rohrpost_localnet::capture::{Manifest, ManifestClient};
 use rohrpost_measure::detection::{Estimate, Scores};
 use rohrpost_measure::statistics::Sample;
 use rohrpost_proto::time::{Slot, Time};
+use serde_json::{Value, json};
 
 use super::flow::{Flow, Kind};
 use super::grid::departures;
@@ -62,6 +63,14 @@ impl Telling {
         let name = writer.map(|writer| writer.name.clone());
         Some(Self { name, pulls: Told::apart(&pulls, &odd), letters })
     }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "client": self.name,
+            "pulls": self.pulls.json(),
+            "letters": self.letters.as_ref().map(Told::json),
+        })
+    }
 }
 
 impl Told {
@@ -78,6 +87,28 @@ impl Told {
     /// Tells whether the area is known well enough to be held against the limit.
     pub(crate) fn suffices(&self) -> Option<Estimate> {
         self.area.filter(|area| area.high - area.value < NARROW)
+    }
+
+    /// Counts, area and distance as columns.
+    pub(crate) fn columns(&self) -> String {
+        let area = self.area.map_or_else(
+            || "-".to_owned(),
+            |Estimate { value, low, high }| format!("{value:.3} ({low:.3} to {high:.3})"),
+        );
+        let ((sought, others), behind) = (self.counts, self.behind);
+        format!("{sought:>7} {others:>6}  {area:<22} {behind:>7.3}")
+    }
+
+    fn json(&self) -> Value {
+        let area =
+            |Estimate { value, low, high }| json!({ "value": value, "low": low, "high": high });
+        json!({
+            "sought": self.counts.0,
+            "others": self.counts.1,
+            "area": self.area.map(area),
+            "behind_ms": self.behind,
+            "judged": self.suffices().is_some(),
+        })
     }
 }
 
