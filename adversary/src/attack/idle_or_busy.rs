@@ -56,7 +56,7 @@ pub(super) const ATTACK: Attack = Attack {
 enum Cover {
     /// All.
     Constant,
-    /// Those of pulls and letters.
+    /// Cells of pulls and letters alone.
     Missing,
 }
 
@@ -78,14 +78,14 @@ fn attack(effort: &Effort<'_>, cover: Cover) -> Measured {
         .with("letters_sent_again", again)
 }
 
-/// What an observer has recorded of a network.
+/// Record of a network.
 struct Watched {
     clients: Vec<Client>,
     letters: u64,
     again: u64,
 }
 
-/// What an observer has recorded of a client's link, slot by slot, feature by feature.
+/// Record of a client's link, slot by slot, feature by feature.
 struct Client {
     is_busy: bool,
     features: [Vec<f64>; FEATURES],
@@ -187,7 +187,7 @@ impl Slots {
         Self { begin, length, count }
     }
 
-    /// What is to be seen in each slot: of cells up, those that are shown.
+    /// Describes what is to be seen in each slot: of cells up, those that are shown.
     fn features(
         self,
         world: &World<Toy>,

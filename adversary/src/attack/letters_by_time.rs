@@ -97,7 +97,7 @@ struct Envelope {
     is_letter: bool,
 }
 
-/// What a relay sees of an envelope.
+/// Features of an envelope that a relay sees.
 struct Seen {
     features: [f64; FEATURES],
     is_letter: bool,
@@ -146,7 +146,7 @@ fn written(every: Option<Duration>, duration: Duration, rng: &mut StdRng) -> Vec
     times.skip(1).take_while(|at| *at < BEGIN + duration).collect()
 }
 
-/// What a relay sees of each envelope of a mailbox but the first and the last ones.
+/// Describes each envelope of a mailbox but the first and the last one.
 fn seen(envelopes: &[Envelope], traffic: &Traffic) -> Vec<Seen> {
     let seconds = |from: Time, to: Time| to.since(from).as_secs_f64();
     let period = (traffic.slot * PERIOD).as_secs_f64();

@@ -1,5 +1,5 @@
-//! What the departures of a client's cells tell: pulls from the cells of odd slots, and letters
-//! from what odd slots carry else.
+//! Kinds of cells that a client's departures tell apart: pulls from the cells of odd slots, and
+//! letters from what odd slots carry else.
 //!
 //! The score of a cell is the distance of its first datagram from the grid. Which slots pull
 //! follows from their public numbers; which cells were letters only the harness knows, and notes in
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::flow::{Flow, Kind};
 use super::grid::departures;
 
-/// What the departures of one client tell.
+/// Kinds of cells that the departures of one client tell apart.
 pub(crate) struct Telling {
     /// Name of the client that the harness ran; none of a mix's own client.
     pub(crate) name: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Telling {
     pub(crate) letters: Option<Told>,
 }
 
-/// How well two kinds of cells are told apart.
+/// Success in telling two kinds of cells apart.
 pub(crate) struct Told {
     /// Cells of the kind that is looked for, and of the other kind.
     pub(crate) counts: (usize, usize),
@@ -230,7 +230,6 @@ mod tests {
         assert!(letters > 0.75 && !holds, "{letters}");
     }
 
-    /// Whoever is early is found as whoever is late.
     #[test]
     fn an_area_below_one_half_counts_as_that_above_it() {
         let area = Estimate { value: 0.2, low: 0.1, high: 0.3 };
