@@ -7,6 +7,7 @@
 
 mod answer;
 mod blocking;
+mod date;
 mod health;
 mod listing;
 mod mail;
@@ -16,7 +17,7 @@ mod task;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rohrpost_network::{Network, unix_now as now};
+use rohrpost_network::Network;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
@@ -25,6 +26,7 @@ use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
 use blocking::BlockingStore;
+use date::Date;
 use health::Watch;
 use progress::Progress;
 use task::{AgentTask, mailboxes};
@@ -62,7 +64,6 @@ impl Agent {
     /// # Errors
     /// The store cannot be read, or the network lacks the client's entry relay.
     pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        store.expire_prekeys(now())?;
         let session = Session::start(&network, store.profile()?, store.resumption()?)?;
         Self::with(network, store, session)
     }
@@ -93,6 +94,7 @@ impl Agent {
             session,
             notices: notices.clone(),
             watch,
+            date: Date::unknown(),
             online: false,
             connected: false,
         };
@@ -163,6 +165,11 @@ impl AgentTask {
         }
         for event in &events {
             self.watch.handle_event(event, Instant::now());
+            if let SessionEvent::View { time, .. } = event
+                && self.date.show(*time)
+            {
+                self.renew_address(0).await;
+            }
             if let Some(notice) = link_notice(event) {
                 self.connected = matches!(notice, Notice::Link { online: true, .. });
                 self.online |= self.connected;
@@ -175,16 +182,18 @@ impl AgentTask {
     }
 
     /// Does what is due once a minute: renews the address when it is time, puts another mailbox in
-    /// place of a lost one, and forgets what is over.
+    /// place of a lost one, and forgets what is over. Nothing of that goes by the machine's clock,
+    /// and nothing is done before a link has shown the date.
     async fn maintain(&mut self) {
-        let now = now();
-        self.renew_address(1).await;
-        let pruned = self.store.with(|store| store.prune(now));
-        let replaced = self.replace_lost_mailbox(now);
-        let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
-        errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
-        if matches!(replaced, Ok(true)) {
-            self.renew().await;
+        if let Some(date) = self.date.unix() {
+            self.renew_address(1).await;
+            let pruned = self.store.with(|store| store.prune(date));
+            let replaced = self.replace_lost_mailbox(date);
+            let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
+            errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
+            if matches!(replaced, Ok(true)) {
+                self.renew().await;
+            }
         }
         self.post_waiting().await;
     }

@@ -202,6 +202,40 @@ fn a_machine_that_was_stopped_goes_on_before_its_clock_is_set() {
     }
 }
 
+/// A machine that slept for eight minutes, and whose clock was set right when it woke: what its
+/// client counts went on meanwhile, and a message that had four minutes has expired.
+#[test]
+fn messages_expire_while_a_machine_sleeps() {
+    for seed in seeds() {
+        let mut world = World::<Toy>::of(Setup::new(seed));
+        let (alice, bob) = pair(&mut world, Skew::NONE);
+        world.run_for(MINUTE);
+        world.post_for(alice, bob, 1, b"within four minutes", MINUTE * 4);
+        world.stop_machine(alice, MINUTE * 8);
+        world.set_clock(alice, Skew::NONE);
+        world.run_for(MINUTE * 9);
+        assert!(world.is_online(alice), "seed {seed}");
+        assert_eq!(world.expired(alice), 1, "seed {seed}");
+        assert!(world.arrived(bob).concat().is_empty(), "a tombstone, seed {seed}");
+    }
+}
+
+/// A machine that was stopped, and whose clock is set right only once its client is online again.
+#[test]
+fn messages_expire_once_a_stopped_machines_clock_is_set_right() {
+    let mut world = World::<Toy>::of(Setup::new(4));
+    let (alice, bob) = pair(&mut world, Skew::NONE);
+    world.run_for(MINUTE);
+    world.stop_machine(alice, MINUTE * 8);
+    world.run_for(MINUTE * 9);
+    let gone = Address::Client(bob);
+    world.cut(&[gone], &[Address::Node(NodeNumber::new(2))], MINUTE * 20);
+    world.set_clock(alice, Skew::NONE);
+    world.post_for(alice, bob, 1, b"within a minute", MINUTE);
+    world.run_for(MINUTE * 2);
+    assert_eq!((world.expired(alice), world.is_online(alice)), (1, true));
+}
+
 /// A machine whose clock is days off, where the relay and other nodes agree: mail goes both ways.
 #[test]
 fn a_machine_whose_clock_is_days_off_is_served() {

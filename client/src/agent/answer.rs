@@ -39,11 +39,13 @@ impl AgentTask {
             Request::Add { name, card } => self.add(&name, &card).await,
             Request::Verify { name, words } => self.verify(&name, &words),
             Request::Block { name } => {
-                let key = self.store.with(|store| store.block(&name, now()))?;
+                let now = self.date.unix().unwrap_or_else(now);
+                let key = self.store.with(|store| store.block(&name, now))?;
                 self.remove_contact(key).await
             }
             Request::Remove { name } => {
-                let key = self.store.with(|store| store.remove(&name, now()))?;
+                let now = self.date.unix().unwrap_or_else(now);
+                let key = self.store.with(|store| store.remove(&name, now))?;
                 self.remove_contact(key).await
             }
             Request::Retention { seconds } => self.set_retention(seconds.map(Duration::from_secs)),

@@ -87,7 +87,7 @@ impl Watch {
             SessionEvent::Disconnected(error) => {
                 (self.online, self.trouble) = (false, Some(error.to_string()));
             }
-            SessionEvent::View { up, shortage } => {
+            SessionEvent::View { up, shortage, .. } => {
                 (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
                 self.borne_out = true;
                 self.shortage = *shortage;

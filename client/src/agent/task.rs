@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rohrpost_network::{Network, unix_now as now};
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use tokio::sync::broadcast;
 
 use super::blocking::BlockingStore;
+use super::date::Date;
 use super::health::Watch;
 use super::progress::Progress;
 use crate::api::Notice;
@@ -23,6 +24,7 @@ pub(super) struct AgentTask {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
     pub(super) watch: Watch,
+    pub(super) date: Date,
     /// True once there was a link: until then the session takes no messages.
     pub(super) online: bool,
     /// True while there is a link.
@@ -31,9 +33,13 @@ pub(super) struct AgentTask {
 
 impl AgentTask {
     /// Begins an address version if it is time, and tells those contacts of it whose time has come
-    /// after so many more minutes online. Without a link only what is over ends.
+    /// after so many more minutes online. Without a link only what is over ends; before the first
+    /// that has shown the date, nothing.
     pub(super) async fn renew_address(&mut self, minutes: u64) {
-        let (now, connected) = (now(), self.connected);
+        let Some(now) = self.date.unix() else {
+            return;
+        };
+        let connected = self.connected;
         let renewed = self.store.with(|store| {
             if !connected {
                 return store.expire_prekeys(now);

@@ -16,6 +16,7 @@ use rohrpost_proto::courier::{Courier, Departure};
 use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
+use rohrpost_proto::time::agreement::Witness;
 use rohrpost_proto::time::{Steady, Time};
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
@@ -181,7 +182,12 @@ impl<S: Suite> Driver<S> {
         if document.check_start(roster, time).is_err() {
             return Ok(());
         }
-        self.linker.witness.handle_document(now, time, machine_time(), attested)?;
+        let machine = machine_time();
+        self.linker.witness.handle_document(now, time, machine, attested)?;
+        let lag = Witness::lag(now, time, machine);
+        self.linker.clock.go_forward(lag);
+        self.courier.go_forward(lag);
+        let now = now + lag;
         if !newer {
             return Ok(());
         }
@@ -189,10 +195,8 @@ impl<S: Suite> Driver<S> {
         let stale = document.start + STALE_AFTER;
         self.fresh_until = Some((now + stale.since(time), stale));
         let view = Arc::new(View::<S>::new(Arc::clone(roster), &document));
-        let _ = self
-            .linker
-            .events
-            .try_send(SessionEvent::View { up: view.len(), shortage: view.shortage() });
+        let (up, shortage) = (view.len(), view.shortage());
+        let _ = self.linker.events.try_send(SessionEvent::View { up, shortage, time });
         self.courier.handle_view(now, view);
         Ok(())
     }

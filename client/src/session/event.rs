@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::view::Shortage;
+use rohrpost_proto::time::Time;
 
 use super::error::SessionError;
 
@@ -22,6 +23,8 @@ pub enum SessionEvent {
         up: usize,
         /// What the document names too little of; then nothing leaves, and nothing is lost.
         shortage: Option<Shortage>,
+        /// Document time, which the machine's clock or other nodes' announcements bear out.
+        time: Time,
     },
     /// The newest document is too old to build packets with; cells go on.
     Stale,

@@ -62,7 +62,9 @@ impl Linker {
         let (sender, receiver, cell) = self.meanwhile(client, link).await?;
         let cell = DownCell::<S>::decode(&cell).map_err(|_| SessionError::Lost)?;
         // A relay whose clock nothing bears out is heard, and goes by no view.
-        let _ = self.witness.greet(self.clock.steady(), cell.time, machine_time());
+        let (now, machine) = (self.clock.steady(), machine_time());
+        let _ = self.witness.greet(now, cell.time, machine);
+        self.clock.go_forward(Witness::lag(now, cell.time, machine));
         Ok(Link { sender, receiver, time: cell.time })
     }
 

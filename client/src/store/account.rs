@@ -91,14 +91,16 @@ impl AccountRecord {
         (record, PrekeyRecord::of(prekey, 1, now))
     }
 
-    /// True if a prekey is to be made.
+    /// True if a prekey is to be made: the newest is a day old, or of a time when the machine's clock
+    /// was ahead.
     pub(super) fn wants_prekey(&self, now: Duration) -> bool {
-        now.as_secs().saturating_sub(self.rolled) >= PREKEY_PERIOD.as_secs()
+        let (now, period) = (now.as_secs(), PREKEY_PERIOD.as_secs());
+        now.saturating_sub(self.rolled) >= period || self.rolled.saturating_sub(now) > period
     }
 
     /// True if a write key is to change.
     pub(super) fn wants_write_key(&self, now: Duration) -> bool {
-        self.mailboxes.iter().any(|mailbox| mailbox.changes <= now.as_secs())
+        self.mailboxes.iter().any(|mailbox| mailbox.is_due(now))
     }
 
     /// Makes the next prekey, in a new address version.
@@ -112,7 +114,7 @@ impl AccountRecord {
     /// mailbox whose time is near is put off: two mailboxes whose keys change together are seen to
     /// be of one client, and contacts shall hear of one new key before the other old one ends.
     pub(super) fn change_write_key(&mut self, now: Duration) {
-        let due = self.mailboxes.iter_mut().filter(|mailbox| mailbox.changes <= now.as_secs());
+        let due = self.mailboxes.iter_mut().filter(|mailbox| mailbox.is_due(now));
         let first = due.min_by_key(|mailbox| (mailbox.then == OldKey::Accept, mailbox.changes));
         let Some(first) = first else {
             return;
@@ -188,6 +190,12 @@ impl MailboxRecord {
         }
     }
 
+    /// True if the write key is to change: its time has come, or was drawn when the machine's clock
+    /// was ahead.
+    fn is_due(&self, now: Duration) -> bool {
+        self.changes <= now.as_secs() || self.changes > (now + LONGEST_WRITE_KEY + DAY).as_secs()
+    }
+
     /// Puts a new write key in the place of the old one.
     fn change(&mut self, now: Duration) {
         let old = std::mem::replace(&mut self.write_key, random_write_key());
@@ -211,6 +219,17 @@ impl PrekeyRecord {
 
     pub(super) fn id(&self) -> PrekeyId {
         PrekeySecret::from_seed(&self.seed.0).public().id()
+    }
+
+    /// Notes that the next prekey takes the place of this one. Times that the machine's clock showed
+    /// when it was ahead come down to `now`, or the prekey would stay until then.
+    /// True if anything changed.
+    pub(super) fn supersede(&mut self, now: Duration) -> bool {
+        let now = now.as_secs();
+        let before = (self.made, self.superseded);
+        self.made = self.made.min(now);
+        self.superseded = Some(self.superseded.map_or(now, |then| then.min(now)));
+        (self.made, self.superseded) != before
     }
 
     /// True if nothing that may still be opened was sealed to this prekey: it was made two

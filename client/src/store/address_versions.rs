@@ -112,6 +112,7 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     account.change_write_key(now);
     if account.wants_prekey(now) {
         next_prekey(tx, &mut account, now)?;
+        erase_prekeys(tx, now)?;
     }
     if account.address_version > before {
         save(tx, &account)?;
@@ -138,18 +139,18 @@ pub(super) fn refuse_write_keys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(
     save(tx, &account)
 }
 
-/// Puts a new prekey before the others, of which those leave whose time is over.
+/// Puts a new prekey before the others. None is erased by that: the machine's clock may be wrong.
 fn next_prekey(
     tx: &mut WriteTx<'_>,
     account: &mut AccountRecord,
     now: Duration,
 ) -> Result<(), StoreError> {
     let new = account.roll_prekey(now);
-    for mut old in prekeys(tx)?.into_iter().filter(|old| old.superseded.is_none()) {
-        old.superseded = Some(now.as_secs());
-        put_prekey(tx, &old)?;
+    for mut old in prekeys(tx)? {
+        if old.supersede(now) {
+            put_prekey(tx, &old)?;
+        }
     }
-    erase_prekeys(tx, now)?;
     put_prekey(tx, &new)
 }
 

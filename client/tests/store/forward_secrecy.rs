@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use rohrpost_client::{Address, DeliveryStatus, Store};
+use rohrpost_client::{Address, DeliveryStatus, Profile, Store};
 use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{
     Envelope, Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, PREKEY_SEED_LEN,
@@ -195,3 +195,26 @@ fn a_seized_store_opens_no_envelope_that_is_older_than_two_lives() {
 
 /// Place of one of the two copies of the erasure key (docs/store.md, "The file").
 const SLOT: std::ops::Range<usize> = 1024..1104;
+
+/// Checks that a client that was made while its machine's clock was a year ahead rolls and erases
+/// its prekeys all the same, once it goes by the right date.
+#[test]
+fn prekeys_roll_and_end_although_they_were_made_by_a_clock_that_was_ahead() {
+    let folder = Folder::new("secrecy-ahead");
+    let network = network();
+    let profile = Profile::create(&network.roster, Some("north")).unwrap();
+    let ahead = START + DAY * 365;
+    let home = folder.path("alice");
+    let store = Store::create(&home, &unlock(), &network, &profile, ahead).unwrap();
+    let first = store.profile().unwrap().account.prekeys[0].public().id();
+    let has_first = || {
+        let prekeys = store.profile().unwrap().account.prekeys;
+        prekeys.iter().any(|prekey| prekey.public().id() == first)
+    };
+    for day in 1..=14 {
+        assert!(store.roll(START + DAY * day).unwrap(), "day {day}");
+        assert!(has_first(), "day {day}");
+    }
+    store.roll(START + DAY * 15).unwrap();
+    assert!(!has_first());
+}

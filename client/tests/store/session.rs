@@ -62,3 +62,26 @@ async fn nothing_rolls_without_a_link() {
     assert_eq!(store.profile().unwrap().account.prekeys.len(), 1);
     assert!(store.roll(two_days_ago + DAY * 2).unwrap(), "it was due");
 }
+
+/// Checks that a machine's clock that is a year ahead erases nothing at the start: no link has shown
+/// the date.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_erased_before_a_link_has_shown_the_date() {
+    let folder = Folder::new("session-date");
+    let network = Arc::new(network());
+    // For the store, the machine's clock is a year ahead.
+    let date = unix_now() - DAY * 365;
+    let home = folder.path("alice");
+    let profile = Profile::create(&network.roster, Some("north")).unwrap();
+    let store = Store::create(&home, &unlock(), &network, &profile, date).unwrap();
+    assert!(store.roll(date + DAY).unwrap());
+    // Nobody answers at the addresses of this network.
+    let agent = Agent::start(Arc::clone(&network), store).unwrap();
+    for _ in 0..50 {
+        agent.ask(Request::Health {}).await.unwrap();
+    }
+    agent.end().await;
+    drop(agent);
+    let store = Store::open(&home, &unlock(), &network).unwrap();
+    assert_eq!(store.profile().unwrap().account.prekeys.len(), 2);
+}

@@ -306,6 +306,13 @@ impl<S: Suite> Courier<S> {
         }
     }
 
+    /// Goes on where the process's own clock went forward by so much, because it had stood still
+    /// ([`Witness::lag`](crate::time::agreement::Witness::lag)). No slot moves; all else has waited
+    /// for as much longer.
+    pub fn go_forward(&mut self, by: Duration) {
+        self.grid.go_forward(by);
+    }
+
     /// Time at which the next cell leaves.
     #[must_use]
     pub fn poll_timeout(&self) -> Steady {

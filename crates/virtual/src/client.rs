@@ -95,8 +95,10 @@ impl<S: Suite> Client<S> {
     /// Takes the first cell of a link, and goes on under a new session whose slots go by it; without
     /// a view, where nothing bears the relay's clock out.
     pub(crate) fn greet(&mut self, now: Time, told: Time, roster: &Arc<Roster>, trust: &TrustRoot) {
+        let (own, machine) = (self.skew.steady(now), self.machine.read(now));
+        self.refused = self.witness.greet(own, told, machine).err();
+        self.skew = self.skew.forward(Witness::lag(own, told, machine));
         let own = self.skew.steady(now);
-        self.refused = self.witness.greet(own, told, self.machine.read(now)).err();
         let mut session = [0; 16];
         self.rng.fill_bytes(&mut session);
         let session = SessionId::new(session);

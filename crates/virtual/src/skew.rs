@@ -42,6 +42,15 @@ impl Skew {
         }
     }
 
+    /// Error of the clock once it has gone forward by so much.
+    pub(crate) fn forward(self, by: Duration) -> Self {
+        match self {
+            Self::Ahead(ahead) => Self::Ahead(ahead + by),
+            Self::Behind(behind) if behind >= by => Self::Behind(behind - by),
+            Self::Behind(behind) => Self::Ahead(by - behind),
+        }
+    }
+
     /// The own time of a process that started by this clock.
     pub(crate) fn steady(self, now: Time) -> Steady {
         Steady::of_clock(self.read(now))

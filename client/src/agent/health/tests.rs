@@ -13,7 +13,7 @@ fn watch(now: Instant) -> Watch {
     let mut watch = Watch::new("relay-east".to_owned(), 10, now);
     watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())], now);
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
-    watch.handle_event(&SessionEvent::View { up: 10, shortage: None }, now);
+    watch.handle_event(&view(10, None), now);
     watch
 }
 
@@ -28,6 +28,10 @@ fn assert_only(watch: &Watch, now: Instant, words: &str) {
 fn assert_well(watch: &Watch, now: Instant) {
     let problems = watch.health(now).problems;
     assert!(problems.is_empty(), "{problems:?}");
+}
+
+const fn view(up: usize, shortage: Option<Shortage>) -> SessionEvent {
+    SessionEvent::View { up, shortage, time: Time::from_micros(0) }
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn a_relay_that_sends_no_document_is_told_of_after_half_a_minute() {
     assert_well(&watch, now + FIRST_DOCUMENT / 2);
     let late = now + FIRST_DOCUMENT;
     assert_only(&watch, late, "relay-east has sent no network document");
-    watch.handle_event(&SessionEvent::View { up: 9, shortage: None }, late);
+    watch.handle_event(&view(9, None), late);
     assert_well(&watch, late);
     let health = watch.health(late + MINUTE);
     assert_eq!((health.nodes_up, health.nodes, health.document_age), (9, 10, Some(60)));
@@ -62,7 +66,7 @@ fn a_stale_document_is_told_of_until_there_is_a_newer_one() {
     let mut watch = watch(now);
     watch.handle_event(&SessionEvent::Stale, now);
     assert_only(&watch, now, "older than 120 s");
-    watch.handle_event(&SessionEvent::View { up: 10, shortage: None }, now);
+    watch.handle_event(&view(10, None), now);
     assert_well(&watch, now);
 }
 
@@ -71,9 +75,9 @@ fn a_document_that_names_too_little_is_told_of_with_what_is_missing() {
     let now = Instant::now();
     let mut watch = watch(now);
     let shortage = Some(Shortage::Mixes { layer: 2, up: 1, of: 3 });
-    watch.handle_event(&SessionEvent::View { up: 7, shortage }, now);
+    watch.handle_event(&view(7, shortage), now);
     assert_only(&watch, now, "of relay-east names only 1 of 3 mixes of layer 2: nothing leaves");
-    watch.handle_event(&SessionEvent::View { up: 10, shortage: None }, now);
+    watch.handle_event(&view(10, None), now);
     assert_well(&watch, now);
 }
 
@@ -164,7 +168,7 @@ fn the_clock_that_is_wrong_is_blamed() {
     );
     assert_only(&watch, now, "the relay's is wrong; tell its operators; it is tried again");
     watch.handle_event(&SessionEvent::Connected { clock_ahead: -8 * 86_400_000 }, now);
-    watch.handle_event(&SessionEvent::View { up: 10, shortage: None }, now);
+    watch.handle_event(&view(10, None), now);
     assert_only(&watch, now, "this machine's clock is 11520 minutes behind; set it right");
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     assert_well(&watch, now);

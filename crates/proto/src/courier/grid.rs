@@ -62,6 +62,11 @@ impl Grid {
         self.next = anchor.1.slot(self.slot).next();
     }
 
+    /// Goes on where the process's own clock went forward: no slot moves.
+    pub(super) fn go_forward(&mut self, by: Duration) {
+        self.anchor.0 = self.anchor.0 + by;
+    }
+
     /// Takes the newest slot that is due at `now`, if one is; the missed ones before it stay empty.
     pub(super) fn advance(&mut self, now: Steady) -> Option<DueSlot> {
         if now < self.poll_timeout() {
@@ -134,6 +139,16 @@ mod tests {
         let later = left + T * 10;
         grid.anchor((later, grid.document(later)), Duration::ZERO);
         assert_eq!(grid.poll_timeout(), START + T * 12);
+    }
+
+    #[test]
+    fn an_own_clock_that_goes_forward_moves_no_slot() {
+        let mut grid = grid();
+        let (now, due) = (START + T, grid.poll_timeout());
+        let document = grid.document(now);
+        let slept = Duration::from_secs(30_000);
+        grid.go_forward(slept);
+        assert_eq!((grid.document(now + slept), grid.poll_timeout()), (document, due + slept));
     }
 
     #[test]

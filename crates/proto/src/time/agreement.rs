@@ -98,6 +98,16 @@ impl Witness {
         judged
     }
 
+    /// Time by which the client's own clock has fallen behind, while the machine stood still or before
+    /// its clock was set right: up to what relay and machine both show. Zero where they do not agree,
+    /// and for less than [`STOPPED`].
+    #[must_use]
+    pub fn lag(now: Steady, relay: Time, machine: Time) -> Duration {
+        let agreed = compare(relay, machine, None).is_ok();
+        let lag = relay.min(machine).since(now.reading());
+        if agreed && lag >= STOPPED { lag } else { Duration::ZERO }
+    }
+
     /// Tells whether anything bears out the clock of the relay of this link. While nothing does, the
     /// client builds no packets, and has documents judge that are no newer than its last as well.
     #[must_use]
@@ -149,6 +159,8 @@ fn minute(time: Time) -> String {
 
 /// Difference between two clocks that agree: clients' clocks and mixes' may be off by so much.
 pub const TOLERANCE: Duration = Duration::from_secs(300);
+/// Time from which on an own clock that is behind goes forward: more than clocks drift in a day.
+pub const STOPPED: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -206,6 +218,20 @@ mod tests {
         assert_eq!(agreed, Ok(Agreement::Nodes));
         assert!(witness.is_borne_out());
         assert_eq!(witness.greet(now, NOW + DAY, NOW), Ok(Agreement::Nodes));
+    }
+
+    #[test]
+    fn an_own_clock_goes_forward_to_what_relay_and_machine_both_show() {
+        let now = Steady::of_clock(NOW);
+        let minute = Duration::from_secs(60);
+        assert_eq!(Witness::lag(now, NOW + DAY, NOW + DAY + minute), DAY);
+        assert_eq!(Witness::lag(now, NOW + DAY + minute, NOW + DAY), DAY);
+        // Neither moves it alone, nor back.
+        for (relay, machine) in [(NOW + DAY, NOW), (NOW, NOW + DAY), (NOW - DAY, NOW - DAY)] {
+            assert_eq!(Witness::lag(now, relay, machine), Duration::ZERO);
+        }
+        let drift = Duration::from_secs(59);
+        assert_eq!(Witness::lag(now, NOW + drift, NOW + drift), Duration::ZERO);
     }
 
     #[test]

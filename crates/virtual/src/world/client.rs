@@ -12,6 +12,7 @@ use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::time::agreement::Witness;
 
 use super::schedule::Happening;
 use super::state::World;
@@ -177,6 +178,10 @@ impl<S: Suite> World<S> {
         let told = courier.document_time(own);
         match client.witness.handle_document(own, told, machine, *attested) {
             Ok(_) => {
+                let lag = Witness::lag(own, told, machine);
+                client.skew = client.skew.forward(lag);
+                courier.go_forward(lag);
+                let own = own + lag;
                 client.refused = None;
                 if newer {
                     client.document = *number;
