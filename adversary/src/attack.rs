@@ -7,7 +7,9 @@
 mod acknowledgements;
 mod blending;
 mod collusion;
+mod crafted_documents;
 mod definition;
+mod dropping;
 mod effort;
 mod entropy;
 mod flow;
@@ -70,6 +72,7 @@ const ATTACKS: &[&Attack] = &[
     &entropy::ATTACK,
     &blending::NOTICE,
     &blending::FLOOD,
+    &dropping::ATTACK,
     &replayed_envelopes::ATTACK,
     &acknowledgements::ATTACK,
     &presence::ATTACK,
@@ -79,6 +82,8 @@ const ATTACKS: &[&Attack] = &[
     &replies::ATTACK,
     &collusion::ATTACK,
     &shrunken_view::ATTACK,
+    &crafted_documents::MIX,
+    &crafted_documents::CLIENT,
 ];
 
 /// Attacks and prints; the exit code says whether all limits hold and all weakened builds break.

@@ -56,7 +56,15 @@ pub(super) const ROWS: &[Row] = &[
         adversary: "Active attacker",
         may_learn: "That a packet was lost or late. A mix that is filled, starved or held back \
                     notices; a hold of under 5 s may pass.",
-        attacks: &["replayed-envelopes", "blending-notice", "blending-flood", "shrunken-view"],
+        attacks: &[
+            "replayed-envelopes",
+            "blending-notice",
+            "blending-flood",
+            "dropping",
+            "shrunken-view",
+            "crafted-documents",
+            "split-view",
+        ],
     },
     Row {
         adversary: "Seizure of a node",
@@ -75,8 +83,9 @@ pub(super) const COALITIONS: &[Coalition] = &[
     Coalition {
         who: "The operators of all three mixes of a path",
         learns: "link that packet's two ends, entry relay and mailbox relay; with either of these \
-                 also theirs, a session or a pseudonym.",
-        attacks: &["collusion"],
+                 also theirs, a session or a pseudonym. An entry relay of theirs can lead all packets \
+                 of its clients there, by documents that leave half of each layer out.",
+        attacks: &["collusion", "split-view"],
     },
     Coalition {
         who: "An entry relay and a mailbox relay in one hand",

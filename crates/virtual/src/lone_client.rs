@@ -23,6 +23,7 @@ use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{
     Answer, EnvelopeId, Instruction, MailboxId, RelayContext, SurbWait, WriteKey,
 };
+use rohrpost_proto::mix::own_client::OwnClient;
 use rohrpost_proto::time::{Steady, Time};
 use zeroize::Zeroizing;
 
@@ -101,17 +102,7 @@ impl KeyRing {
     /// Never: each document is signed by a relay of the roster.
     #[must_use]
     pub fn view(&self, left_out: &[NodeNumber]) -> Arc<View<Toy>> {
-        let mut book = DescriptorBook::default();
-        for (number, key) in self.keys.iter().filter(|(number, _)| !left_out.contains(number)) {
-            let public = key.public();
-            let (generation, key) = (public.generation(), public.as_bytes().into());
-            let suite = Toy::ID;
-            let descriptor = Descriptor { node: *number, generation, issued: BEGIN, suite, key };
-            let signed = SignedDescriptor::sign(descriptor, &node_key(*number));
-            book.insert(BEGIN, *number, signed, &self.roster, suite)
-                .expect("the descriptor is the node's own");
-        }
-        let document = NetworkDocument::of(&self.roster, &mut book, BEGIN, BEGIN);
+        let document = self.document(BEGIN, Duration::ZERO, left_out);
         let relay = self.roster.relays().next().expect("there is a relay").number;
         let document = SignedDocument::sign(document, relay, &node_key(relay))
             .verify(&self.roster, relay)
@@ -119,9 +110,41 @@ impl KeyRing {
         Arc::new(View::new(Arc::clone(&self.roster), &document))
     }
 
-    /// Opens a packet hop by hop, and gives the nodes and what the last one is left with.
-    fn follow<T>(
+    /// Document that a relay makes now and that starts so much later, of all nodes but those that are
+    /// left out.
+    pub(crate) fn document(
         &self,
+        now: Time,
+        ahead: Duration,
+        left_out: &[NodeNumber],
+    ) -> NetworkDocument {
+        let mut book = DescriptorBook::default();
+        for (number, key) in self.keys.iter().filter(|(number, _)| !left_out.contains(number)) {
+            let public = key.public();
+            let (generation, key) = (public.generation(), public.as_bytes().into());
+            let suite = Toy::ID;
+            let descriptor = Descriptor { node: *number, generation, issued: now, suite, key };
+            let signed = SignedDescriptor::sign(descriptor, &node_key(*number));
+            book.insert(now, *number, signed, &self.roster, suite)
+                .expect("the descriptor is the node's own");
+        }
+        let mut document = NetworkDocument::of(&self.roster, &mut book, now, now);
+        document.start = now + ahead;
+        document.number = document.start.slot(self.roster.directory.document_interval).number();
+        document
+    }
+
+    /// Roster of the network, for parties that share it.
+    #[must_use]
+    pub const fn shared_roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// Opens a packet hop by hop from a node of this position on, and gives the nodes and what the
+    /// last one is left with.
+    pub(crate) fn follow<T>(
+        &self,
+        position: usize,
         first: NodeNumber,
         packet: Packet<Toy>,
         end: impl FnOnce(NodeNumber, rohrpost_packet::Opened<Toy>) -> T,
@@ -130,8 +153,8 @@ impl KeyRing {
         loop {
             let at = *path.last().expect("it begins with the first");
             let key = self.keys.get(&at).expect("packets go to nodes of the roster");
-            let opened =
-                open_header(packet, path.len() - 1, key).expect("the packet is this hop's");
+            let opened = open_header(packet, position + path.len() - 1, key)
+                .expect("the packet is this hop's");
             let route = *opened.route();
             if route.command != Command::Forward {
                 return (path, end(at, opened));
@@ -168,9 +191,32 @@ impl<'a> LoneClient<'a> {
     #[must_use]
     pub fn new(ring: &'a KeyRing, seed: u64, entry: NodeNumber, view: Arc<View<Toy>>) -> Self {
         let mut rng = rng(seed, "lone client", 0);
-        let turn = |rng: &mut ChaCha20Rng| usize::from(rng.next_u32().to_be_bytes()[0]);
-        let turns = [turn(&mut rng), turn(&mut rng), turn(&mut rng)];
-        let account = ring.account(entry, turns[0], &mut rng);
+        let turn = turn(&mut rng);
+        let account = ring.account(entry, turn, &mut rng);
+        Self::with_account(ring, rng, entry, account, view)
+    }
+
+    /// The own client of a mix, which has been told `view`.
+    ///
+    /// # Panics
+    /// The mix is not in the roster.
+    #[must_use]
+    pub fn of_mix(ring: &'a KeyRing, seed: u64, mix: NodeNumber, view: Arc<View<Toy>>) -> Self {
+        let mut rng = rng(seed, "own client", 0);
+        let operator = ring.roster.node(mix).expect("the mix is in the roster").operator.clone();
+        let mut client = OwnClient::new(operator, Arc::clone(&ring.roster));
+        let stay = client.begin(Steady::of_clock(BEGIN), &mut rng).expect("there is a relay");
+        Self::with_account(ring, rng, stay.entry, stay.account, view)
+    }
+
+    fn with_account(
+        ring: &'a KeyRing,
+        mut rng: ChaCha20Rng,
+        entry: NodeNumber,
+        account: Account,
+        view: Arc<View<Toy>>,
+    ) -> Self {
+        let turns = [turn(&mut rng), turn(&mut rng)];
         let mut session = [0; 16];
         rng.fill_bytes(&mut session);
         let attachment = Attachment::Client { entry, session: SessionId::new(session) };
@@ -181,7 +227,7 @@ impl<'a> LoneClient<'a> {
             courier((now, BEGIN), attachment, account, &ring.roster, &ring.trust, &mut rng);
         courier.handle_view(now, view);
         let relays: Vec<_> = ring.roster.relays().map(|relay| relay.number).collect();
-        let writers: Vec<_> = turns[1..]
+        let writers: Vec<_> = turns
             .iter()
             .map(|turn| ring.account(relays[turn % relays.len()], *turn, &mut rng))
             .collect();
@@ -247,7 +293,7 @@ impl<'a> LoneClient<'a> {
             return None;
         };
         let ring = self.ring;
-        let (path, instruction) = ring.follow(first_hop, packet, |relay, opened| {
+        let (path, instruction) = ring.follow(0, first_hop, packet, |relay, opened| {
             let body = opened.deliver().expect("the payload is whole");
             let context = RelayContext {
                 network: ring.roster.network_id,
@@ -269,7 +315,8 @@ impl<'a> LoneClient<'a> {
                 let served = self.next_answer(at.reading());
                 let body = served.as_ref().map_or(Vec::new(), Answer::encode);
                 let reply = pull.surb.reply(&body).expect("an answer fits");
-                let (answer, (id, payload)) = ring.follow(first, reply, |_, opened| opened.reply());
+                let (answer, (id, payload)) =
+                    ring.follow(0, first, reply, |_, opened| opened.reply());
                 if served.is_some() {
                     self.courier.handle_reply(at, id, payload);
                     self.note_events(at);
@@ -297,6 +344,10 @@ impl LoneClient<'_> {
             }
         }
     }
+}
+
+fn turn(rng: &mut ChaCha20Rng) -> usize {
+    usize::from(rng.next_u32().to_be_bytes()[0])
 }
 
 /// Lifetime of a message.

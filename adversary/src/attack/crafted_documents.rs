@@ -1,0 +1,128 @@
+//! Documents that a relay crafts so that a mix's cover goes its way, or goes nowhere.
+//!
+//! A real mix's follower hears four relays, one of which lies; its real drop cover is opened hop by
+//! hop. The lying relay leaves out all nodes but its own, so that there is no way for cover at all,
+//! or half of the nodes of each place, so that what is left belongs to two operators; its documents
+//! start now, as late as is allowed, or far later. Cover that stays away, or that two operators alone
+//! handle, hides nothing from them: an n-1 attack needs no flood then.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rohrpost_measure::detection::Estimate;
+use rohrpost_measure::statistics::count;
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::directory::roster::{Role, Roster};
+use rohrpost_proto::weakness::Weakness;
+use rohrpost_virtual::{KeyRing, Layout, LoneClient, NORTH, SteeredMix, Way};
+
+use super::definition::{Attack, Bound, How, Measured, Weakened};
+use super::effort::Effort;
+
+pub(super) const MIX: Attack = Attack {
+    name: "crafted-documents",
+    claim: "a relay that crafts documents does not choose where a mix's cover goes",
+    attacker: "a relay of one of two colluding operators of four, each with a mix in each layer",
+    sees: "the cover that passes their nodes alone",
+    knows: "that each relay makes documents of its own; leaves nodes out, and starts documents late",
+    number: "share of a mix's cover that is worth nothing against them, by the best craft",
+    limit: Some(Bound::AtMost(0.1)),
+    quick: true,
+    run: steer_mix,
+    weakened: &[Weakened {
+        what: "the newest document of any one relay sets the mixes' view",
+        how: How::Law(Weakness::ViewByOneRelay),
+        reaches: Bound::AtLeast(0.9),
+    }],
+};
+
+pub(super) const CLIENT: Attack = Attack {
+    name: "split-view",
+    claim: "an entry relay that crafts documents for its clients may leave out half of each layer",
+    attacker: "three colluding operators of four, one of them with the client's entry relay",
+    sees: "all packets over mixes of the three",
+    knows: "that clients believe their entry relay, so far as its documents fit the roster; leaves \
+            out mixes of the fourth, and of each layer one more",
+    number: "share of a client's packets whose three mixes are the attackers'",
+    limit: None,
+    quick: true,
+    run: steer_client,
+    weakened: &[],
+};
+
+/// Operators in the order of the roster's relays.
+fn operators(roster: &Roster, colluding: usize) -> Vec<&str> {
+    roster.relays().take(colluding).map(|relay| relay.operator.as_str()).collect()
+}
+
+/// Nodes that are not kept.
+fn left_out(roster: &Roster, keep: impl Fn(Role, &str) -> bool) -> Vec<NodeNumber> {
+    let nodes = roster.nodes().filter(|node| !keep(node.role, &node.operator));
+    nodes.map(|node| node.number).collect()
+}
+
+fn steer_mix(effort: &Effort<'_>) -> Measured {
+    let ring = KeyRing::new(effort.seed, &layout());
+    let theirs = operators(ring.roster(), 2);
+    let own = left_out(ring.roster(), |_, operator| operator == theirs[0]);
+    let half = left_out(ring.roster(), |role, operator| {
+        role == (Role::Mix { layer: 0 }) || theirs.contains(&operator)
+    });
+    let time = Duration::from_secs(effort.size(40, 400));
+    let is_theirs = |node: &NodeNumber| {
+        ring.roster().node(*node).is_some_and(|node| theirs.contains(&node.operator.as_str()))
+    };
+    let worthless = |way: &&Way| way.as_ref().is_none_or(|way| way.iter().all(is_theirs));
+    let mut best = Estimate::exact(0.0);
+    let mut crafts = Vec::new();
+    for (what, left_out) in [("nothing", &Vec::new()), ("all but its own", &own), ("half", &half)] {
+        for ahead in [0, 10, 299].map(Duration::from_secs) {
+            let trials = effort.trials(2, |_, rng| {
+                let mut mix = SteeredMix::new(&ring, rng.random(), NORTH);
+                // What a mix has heard first of all is not yet an attack that lasts.
+                mix.run_for(Duration::from_secs(10), ahead, left_out);
+                let ways = mix.run_for(time, ahead, left_out);
+                (ways.iter().filter(worthless).count(), ways.len())
+            });
+            let lost = count(trials.iter().map(|(lost, _)| lost).sum());
+            let share = Estimate::share(lost, count(trials.iter().map(|(_, all)| all).sum()));
+            crafts.push(serde_json::json!({
+                "leaves_out": what, "starts_in_seconds": ahead.as_secs(), "share": share.value,
+            }));
+            if share.value > best.value {
+                best = share;
+            }
+        }
+    }
+    Measured::new(best).with("crafts", crafts)
+}
+
+fn steer_client(effort: &Effort<'_>) -> Measured {
+    let ring = KeyRing::new(effort.seed, &layout());
+    let theirs = operators(ring.roster(), 3);
+    // Of each layer two of the three, never the same two, so that triples of three operators remain.
+    let half = left_out(ring.roster(), |role, operator| match role {
+        Role::Mix { layer } => theirs.contains(&operator) && operator != theirs[layer],
+        Role::Relay => true,
+    });
+    let share = |left_out: &[NodeNumber]| {
+        let slots = effort.size(400, 4_000);
+        let trials = effort.trials(4, |_, rng| {
+            let mut client = LoneClient::new(&ring, rng.random(), NORTH, ring.view(left_out));
+            let sent: Vec<_> = (0..slots).filter_map(|_| client.step()).collect();
+            let caught = sent.iter().filter(|sent| {
+                let mut mixes = sent.path[..3].iter().filter_map(|mix| ring.roster().node(*mix));
+                mixes.all(|mix| theirs.contains(&mix.operator.as_str()))
+            });
+            (caught.count(), sent.len())
+        });
+        let caught = count(trials.iter().map(|(caught, _)| caught).sum());
+        Estimate::share(caught, count(trials.iter().map(|(_, sent)| sent).sum()))
+    };
+    Measured::new(share(&half)).with("by_the_roster_alone", share(&[]).value)
+}
+
+/// As many mixes in a layer as operators, so that each has one in each.
+fn layout() -> Layout {
+    Layout { mixes_per_layer: 4, ..Layout::default() }
+}
