@@ -1,5 +1,6 @@
 //! The mix's drop cover in its own pool, and its watch over itself, which doubles the cover for a
-//! while when somebody attacks the pool. The mix's own client reports here what becomes of its loops.
+//! while when somebody attacks the pool. The mix's own client reports here what becomes of its loops
+//! and pulls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,19 +68,19 @@ impl<S: Suite> Cover<S> {
         self.adjust = now + ADJUST;
     }
 
-    /// Takes what the own client tells of a loop.
-    fn take_loop(&mut self, now: Time, event: &Event) {
+    /// Takes what the own client tells of a loop or a pull.
+    fn take_event(&mut self, now: Time, event: &Event) {
         match event {
             Event::LoopSent => self.own_metrics.loops_sent.increment(1),
             Event::LoopReturned { .. } => self.own_metrics.loops_returned.increment(1),
             Event::LoopLost => self.own_metrics.loops_lost.increment(1),
             _ => {}
         }
-        let Some(fate) = LoopFate::of(event) else { return };
-        if fate == LoopFate::Failed && !matches!(event, Event::LoopLost) {
+        let failed = LoopFate::of(event) == Some(LoopFate::Failed);
+        if failed && !matches!(event, Event::LoopLost) {
             self.own_metrics.loops_late.increment(1);
         }
-        if let Some(alarm) = self.watch.handle_loop(now, fate) {
+        if let Some(alarm) = self.watch.handle_event(now, event) {
             self.tell(alarm);
         }
     }
@@ -104,7 +105,7 @@ impl<S: Suite> Work for Cover<S> {
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
             CoverJob::View(view) => self.view = Some(view),
-            CoverJob::Loop(event) => self.take_loop(now, &event),
+            CoverJob::Own(event) => self.take_event(now, &event),
         }
     }
 
@@ -131,5 +132,5 @@ impl<S: Suite> Work for Cover<S> {
 
 /// Time between two settings of the drop cover's rate.
 const ADJUST: Duration = Duration::from_secs(10);
-/// Views and fates of loops that wait for the cover's thread: it takes them as they come.
+/// Views, and fates of loops and pulls, that wait for the cover's thread: it takes them as they come.
 pub(crate) const BOUND: usize = 64;

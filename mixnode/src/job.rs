@@ -21,6 +21,6 @@ pub(crate) enum MixJob<S: Suite> {
 pub(crate) enum CoverJob<S: Suite> {
     /// A newer view.
     View(Arc<View<S>>),
-    /// Something that the mix's own client tells of a loop.
-    Loop(Event),
+    /// Something that the mix's own client tells of a loop or a pull.
+    Own(Event),
 }

@@ -1,4 +1,4 @@
-//! Loops test the network for whoever sends them, also where relays' clocks are apart
+//! Loops and pulls test the network for whoever sends them, also where relays' clocks are apart
 //! (`docs/traffic.md`, Mixes).
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rohrpost_virtual::{Address, Setup, Skew, Toy, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Watch of a mix that hears of one client's loops, as a mix hears of its own client's.
+/// Watch of a mix that hears of one client's loops and pulls, as a mix hears of its own client's.
 struct Watcher {
     watch: Watch,
     told: usize,
@@ -24,21 +24,21 @@ impl Watcher {
         Self { watch: Watch::new(world.now, world.roster(), 0), told: 0, client, counts: (0, 0) }
     }
 
-    /// Tells the watch of all that has happened since the last call; the first alarm.
-    fn hear(&mut self, world: &World<Toy>) -> Option<Time> {
+    /// Tells the watch of all that has happened since the last call; the alarms.
+    fn hear(&mut self, world: &World<Toy>) -> Vec<(Time, Alarm)> {
         let news = &world.events[self.told..];
         self.told = world.events.len();
         let own = news.iter().filter(|told| told.client == self.client);
-        let mut alarm = None;
+        let mut alarms = Vec::new();
         for told in own {
-            let Some(fate) = LoopFate::of(&told.event) else { continue };
-            self.counts.0 += 1;
-            self.counts.1 += usize::from(fate == LoopFate::Failed);
-            let given = self.watch.handle_loop(told.at, fate);
-            assert!(given.is_none_or(|given| given == Alarm::Loops));
-            alarm = alarm.or_else(|| given.map(|_| told.at));
+            if let Some(fate) = LoopFate::of(&told.event) {
+                self.counts.0 += 1;
+                self.counts.1 += usize::from(fate == LoopFate::Failed);
+            }
+            let alarm = self.watch.handle_event(told.at, &told.event);
+            alarms.extend(alarm.map(|alarm| (told.at, alarm)));
         }
-        alarm
+        alarms
     }
 }
 
@@ -54,15 +54,45 @@ fn relays_half_a_second_apart_raise_no_alarm_and_an_attack_does() {
         let client = world.add_client(NodeNumber::new(1));
         let mut watcher = Watcher::new(&world, client);
         world.run_for(MINUTE * 15);
-        let alarm = watcher.hear(&world);
+        let alarms = watcher.hear(&world);
         let (loops, failed) = watcher.counts;
-        assert!(alarm.is_none() && loops > 300, "{behind:?}: {failed} of {loops} failed");
+        assert!(alarms.is_empty() && loops > 300, "{behind:?}: {failed} of {loops} failed");
         assert!(failed * 8 < loops, "{behind:?}: {failed} of {loops} failed");
         let begun = world.now;
         let relays = [2, 3, 4].map(|relay| Address::Node(NodeNumber::new(relay)));
         world.cut(&[Address::Node(NodeNumber::new(9))], &relays, MINUTE * 10);
         world.run_for(MINUTE * 3);
-        let alarm = watcher.hear(&world).expect("the watch notices");
-        assert!(alarm.since(begun) < MINUTE * 3, "{:?}", alarm.since(begun));
+        let alarms = watcher.hear(&world);
+        let noticed = alarms.iter().find(|(_, alarm)| *alarm == Alarm::Loops);
+        let after = noticed.expect("the watch notices").0.since(begun);
+        assert!(after < MINUTE * 3, "{after:?}");
+    }
+}
+
+/// A mix or a relay that stops and comes back raises no alarm by the pulls that it costs. Mailbox
+/// relays whose answers do not arrive any more do, long before loops are given up.
+#[test]
+fn answers_that_stop_are_noticed_and_a_restart_is_not() {
+    for seed in 1..=3 {
+        let mut world = World::<Toy>::of(Setup::new(seed));
+        let client = world.add_client(NodeNumber::new(1));
+        let mut watcher = Watcher::new(&world, client);
+        world.run_for(MINUTE * 5);
+        for stopped in [9, 2].map(NodeNumber::new) {
+            world.kill(stopped);
+            world.run_for(MINUTE / 2);
+            world.start(stopped);
+            world.run_for(MINUTE * 3);
+        }
+        let alarms = watcher.hear(&world);
+        assert!(alarms.iter().all(|(_, alarm)| *alarm != Alarm::Answers), "{alarms:?}");
+        let begun = world.now;
+        let relays = [2, 3, 4].map(|relay| Address::Node(NodeNumber::new(relay)));
+        let first = [5, 6].map(|mix| Address::Node(NodeNumber::new(mix)));
+        world.cut(&relays, &first, MINUTE * 10);
+        world.run_for(MINUTE);
+        let alarms = watcher.hear(&world);
+        let after = alarms.first().map(|(at, alarm)| (at.since(begun), *alarm));
+        assert!(after.is_some_and(|(_, alarm)| alarm == Alarm::Answers), "{after:?}");
     }
 }

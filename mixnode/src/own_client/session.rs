@@ -14,6 +14,7 @@ use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
+use rohrpost_proto::mix::watch::PullFate;
 use rohrpost_proto::time::agreement::Witness;
 use rohrpost_proto::time::{Steady, Time};
 use rohrpost_transport::{CellSender, ClientLink, FrameReceiver};
@@ -214,12 +215,16 @@ impl<S: Suite> Session<S> {
         Ok(())
     }
 
-    /// Tells the cover what has become of loops; all else is nobody's business.
+    /// Tells the cover what has become of loops and pulls; all else is nobody's business.
     fn tell(&mut self) {
         while let Some(event) = self.courier.poll_event() {
-            if matches!(event, Event::LoopSent | Event::LoopReturned { .. } | Event::LoopLost) {
+            let tells = match event {
+                Event::LoopSent | Event::LoopReturned { .. } | Event::LoopLost => true,
+                _ => PullFate::of(&event).is_some(),
+            };
+            if tells {
                 // A cover that is behind misses an observation.
-                let _ = self.cover.try_send(CoverJob::Loop(event));
+                let _ = self.cover.try_send(CoverJob::Own(event));
             }
         }
     }

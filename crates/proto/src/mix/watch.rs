@@ -13,6 +13,7 @@
 //! | fresh packets of each operator | Poisson, its own rate of the last minutes | a tenth of it |
 //! | packets after a gap | as many as before the gap | all of the gap's at once |
 //! | own loops | one in five fails | three in five fail |
+//! | answers to own pulls | one in eight is missing | half are missing |
 //!
 //! The first is Little's law (1961): the pool holds arrival rate times mean delay, and who wants it
 //! to hold more must ask for more delay. One silent operator is a restart, not an attack: of the
@@ -20,6 +21,7 @@
 //! period of the mailboxes, in which every client does the same.
 
 mod alarm;
+mod answers;
 mod arrivals;
 mod sequential;
 
@@ -32,11 +34,13 @@ use crate::directory::roster::Roster;
 use crate::time::Time;
 use crate::weakness::Weakness;
 pub use alarm::Alarm;
+use answers::Answers;
+pub use answers::PullFate;
 use arrivals::{Arrivals, float};
 use sequential::Sequential;
 
 /// Watch of one mix. The order of calls: [`Self::handle_inflow`] at [`Self::poll_timeout`] with all
-/// that has come in so far, [`Self::handle_loop`] when the fate of an own loop is known.
+/// that has come in so far, [`Self::handle_event`] for each event of the mix's own client.
 pub struct Watch {
     operators: Operators,
     mean_delay: Duration,
@@ -46,6 +50,7 @@ pub struct Watch {
     delays: Sequential,
     arrivals: Arrivals,
     loops: Sequential,
+    answers: Answers,
     /// Periods in a row in which a link's share of the pool was used up.
     full: u32,
     /// Time until which the mix answers what it has noticed last.
@@ -92,6 +97,7 @@ impl Watch {
             before: InflowCounts::default(),
             delays: Sequential::new(DELAYS_THRESHOLD),
             loops: Sequential::new(LOOPS_THRESHOLD),
+            answers: Answers::default(),
             full: 0,
             alarmed_until: None,
             told_until: [None; Alarm::ALL.len()],
@@ -120,6 +126,16 @@ impl Watch {
         let [starved, held] =
             if periods == 1 { self.arrivals.judge(&by_operator) } else { [None; 2] };
         [filled, starved, held]
+    }
+
+    /// Judges the network by an event of the own client: what has become of a loop or a pull.
+    pub fn handle_event(&mut self, now: Time, event: &Event) -> Option<Alarm> {
+        if let Some(fate) = LoopFate::of(event) {
+            return self.handle_loop(now, fate);
+        }
+        let fate = PullFate::of(event)?;
+        let alarm = self.answers.add(fate).then_some(Alarm::Answers);
+        self.alarm(now, alarm)
     }
 
     /// Judges the network by an own loop.

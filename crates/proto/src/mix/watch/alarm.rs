@@ -11,11 +11,14 @@ pub enum Alarm {
     HeldBack,
     /// Own loops do not come back, or come late.
     Loops,
+    /// Own pulls are not answered.
+    Answers,
 }
 
 impl Alarm {
     /// All the alarms, so that each has its series from the start.
-    pub const ALL: [Self; 4] = [Self::Filled, Self::Starved, Self::HeldBack, Self::Loops];
+    pub const ALL: [Self; 5] =
+        [Self::Filled, Self::Starved, Self::HeldBack, Self::Loops, Self::Answers];
 
     /// Place of the alarm in [`Self::ALL`].
     pub(super) const fn place(self) -> usize {
@@ -24,6 +27,7 @@ impl Alarm {
             Self::Starved => 1,
             Self::HeldBack => 2,
             Self::Loops => 3,
+            Self::Answers => 4,
         }
     }
 
@@ -35,6 +39,7 @@ impl Alarm {
             Self::Starved => "starved",
             Self::HeldBack => "held_back",
             Self::Loops => "loops",
+            Self::Answers => "answers",
         }
     }
 
@@ -46,6 +51,7 @@ impl Alarm {
             Self::Starved => "packets from more than one operator have stopped",
             Self::HeldBack => "packets of an operator were held back",
             Self::Loops => "own loops do not come back in time",
+            Self::Answers => "mailbox relays do not answer own pulls",
         }
     }
 }
