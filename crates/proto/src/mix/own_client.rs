@@ -37,7 +37,7 @@ pub struct OwnClient {
 
 /// A stay at an entry relay: sessions under one account.
 pub struct Stay {
-    /// The entry relay.
+    /// Relay at which the sessions of the stay end.
     pub entry: NodeNumber,
     /// Keys and mailboxes of the client.
     pub account: Account,
