@@ -29,26 +29,15 @@ pub use mark::{EnvelopeMark, MARK_LEN};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyId, PrekeyPublic, PrekeySecret};
 
 use crate::aead;
+use crate::identifier::bytes_newtype;
 use crate::kem::KemError;
 use crate::size::TAG_LEN;
 use crate::suite::{Hybrid, SharedSecret, Suite};
 
-/// Identifier of a network: the hash of its name and its agencies' keys.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NetworkId([u8; 32]);
-
-impl NetworkId {
-    /// Makes an identifier from the hash.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The hash as it enters key derivation.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+bytes_newtype! {
+    /// Identifier of a network: the hash of its name and its agencies' keys.
+    #[derive(Debug)]
+    pub struct NetworkId([u8; 32]);
 }
 
 /// Bytes of text in one envelope of suite `S` without an agency certificate.

@@ -2,6 +2,30 @@
 
 use std::fmt;
 
+/// Defines a newtype of bytes that says their role, with its two ways to and from them.
+macro_rules! bytes_newtype {
+    ($(#[$meta:meta])* pub struct $name:ident([u8; $len:expr]);) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $len]);
+
+        impl $name {
+            /// Reads the value from its bytes, as they stand on the wire or in storage.
+            #[must_use]
+            pub const fn new(bytes: [u8; $len]) -> Self {
+                Self(bytes)
+            }
+
+            /// The value's bytes, for the wire or for storage.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+        }
+    };
+}
+pub(crate) use bytes_newtype;
+
 /// Number of a node in the roster; unique and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeNumber(u32);
@@ -70,27 +94,16 @@ impl ShortGeneration {
     }
 }
 
-/// Name of a client's session at its entry relay: 16 random bytes drawn by the client.
-///
-/// There is no `Debug`: a session never appears in a log.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId([u8; 16]);
+bytes_newtype! {
+    /// Name of a client's session at its entry relay: 16 random bytes drawn by the client.
+    ///
+    /// There is no `Debug`: a session never appears in a log.
+    pub struct SessionId([u8; 16]);
+}
 
 impl SessionId {
     /// The absent session, in routes that need none.
     pub const NONE: Self = Self([0; 16]);
-
-    /// Reads the session from the wire.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The session's bytes, for the wire.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
 }
 
 /// Mark that a hop remembers of a packet, to refuse the packet a second time: 16 bytes of the hop's
@@ -110,23 +123,10 @@ impl ReplayTag {
     }
 }
 
-/// Mark by which the maker of a SURB tells which one a reply used: the replay tag of the SURB's
-/// last hop, known to that hop and to the maker alone.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplyId([u8; 16]);
-
-impl ReplyId {
-    /// Reads the identifier from the wire.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The identifier's bytes, for the wire.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+bytes_newtype! {
+    /// Mark by which the maker of a SURB tells which one a reply used: the replay tag of the SURB's
+    /// last hop, known to that hop and to the maker alone.
+    pub struct ReplyId([u8; 16]);
 }
 
 impl From<ReplayTag> for ReplyId {

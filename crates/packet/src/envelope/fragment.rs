@@ -5,12 +5,15 @@ use std::fmt;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::identifier::bytes_newtype;
+
 /// Bytes before certificate and text.
 pub(super) const HEADER_LEN: usize = 44;
 
-/// Identifier of a message among all between its sender and recipient: 16 random bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MessageId([u8; 16]);
+bytes_newtype! {
+    /// Identifier of a message among all between its sender and recipient: 16 random bytes.
+    pub struct MessageId([u8; 16]);
+}
 
 impl MessageId {
     /// Draws a fresh identifier.
@@ -19,18 +22,6 @@ impl MessageId {
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
         Self(bytes)
-    }
-
-    /// Makes an identifier from its stored bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The identifier's bytes, for storage.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::identifier::bytes_newtype;
 use crate::kem::KemError;
 use crate::kem::{X25519_LEN, X25519Secret};
 
@@ -76,22 +77,9 @@ impl IdentityPublic {
     }
 }
 
-/// Hash of an identity key, by which a recipient finds the sender among its contacts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId([u8; 32]);
-
-impl KeyId {
-    /// Makes a key id from a stored hash.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The hash as it stands in envelopes and in storage.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+bytes_newtype! {
+    /// Hash of an identity key, by which a recipient finds the sender among its contacts.
+    pub struct KeyId([u8; 32]);
 }
 
 /// Prints nothing of the hash: a key id relates a person to whatever is printed beside it.

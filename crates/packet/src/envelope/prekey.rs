@@ -3,6 +3,7 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::identifier::bytes_newtype;
 use crate::kem::KemError;
 use crate::kem::X25519_LEN;
 use crate::suite::{HYBRID_SEED_LEN, HybridSecret};
@@ -87,22 +88,9 @@ impl PrekeyPublic {
     }
 }
 
-/// Hash of a public prekey: the first 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PrekeyId([u8; 16]);
-
-impl PrekeyId {
-    /// Makes an id from a stored hash.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The hash as it stands in storage.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+bytes_newtype! {
+    /// Hash of a public prekey: the first 16 bytes.
+    pub struct PrekeyId([u8; 16]);
 }
 
 const PREKEY_ID_CONTEXT: &str = "rohrpost prekey id v1";
