@@ -1,7 +1,7 @@
 //! The session's task: it keeps the grid, and waits for nobody.
 //!
-//! At a slot it writes bytes and nothing else. The next cell is built on another thread once they
-//! are written: on this one the link's own work, which the write has woken, would wait behind it,
+//! At a slot it writes bytes and nothing else. The next cell is built, and what has come is read, on
+//! another thread once they are written: on this one the link's own work, which the write has woken, would wait behind it,
 //! and the datagrams of one cell would leave when the next is built, sooner or later by what that
 //! one carries.
 
@@ -35,7 +35,7 @@ pub(super) async fn run<S: Suite>(mut linker: Linker, mut founding: Founding) {
     let Some(link) = linker.link::<S>(&mut founding).await else { return };
     let moment = (linker.clock.steady(), link.time);
     let courier = founding.found(&linker.roster, random_session(), moment);
-    Driver::<S> { linker, courier, document: 0, fresh_until: None }.run(link).await;
+    Driver::<S> { linker, courier, document: 0, arrived: None, fresh_until: None }.run(link).await;
 }
 
 /// A session that has had a link.
@@ -44,6 +44,8 @@ struct Driver<S: Suite> {
     courier: Courier<S>,
     /// Number of the newest document.
     document: u64,
+    /// A document that has come whole and is to be read.
+    arrived: Option<Vec<u8>>,
     /// Time at which the newest document is too old: by the client's own clock, and by document
     /// time, which goes on while the machine sleeps.
     fresh_until: Option<(Steady, Time)>,
@@ -66,6 +68,7 @@ impl<S: Suite> Driver<S> {
             let phase = self.linker.roster.traffic.client_phase(&mut rand::rng());
             let now = self.linker.clock.steady();
             self.courier.rejoin(now, link.time, random_session(), phase);
+            self.arrived = None;
         }
     }
 
@@ -79,8 +82,12 @@ impl<S: Suite> Driver<S> {
         let _reader = AbortOnDropHandle::new(tokio::spawn(read(receiver, cells_in)));
         let mut assembler = ChunkAssembler::default();
         let mut heard = Instant::now();
-        self = self.prepare().await;
+        let mut prepared;
+        (self, prepared) = self.prepare().await;
         loop {
+            if let Err(error) = prepared {
+                return (self, error);
+            }
             let due = self.courier.poll_timeout();
             tokio::select! {
                 () = sleep(self.linker.clock.until(due.reading())) => {
@@ -92,7 +99,7 @@ impl<S: Suite> Driver<S> {
                         return (self, SessionError::Lost);
                     }
                     let took = woken.elapsed();
-                    self = self.prepare().await;
+                    (self, prepared) = self.prepare().await;
                     // Told late, so that nobody is woken before the link's own work.
                     let _ = self.linker.events.try_send(SessionEvent::Written(took));
                 }
@@ -114,26 +121,31 @@ impl<S: Suite> Driver<S> {
         }
     }
 
-    /// Builds the next cell on a thread of its own. What comes in meanwhile, for a fraction of a
-    /// millisecond, waits in the channels.
-    async fn prepare(mut self) -> Self {
-        let now = self.linker.clock.steady();
-        let time = self.courier.document_time(now);
-        if self.fresh_until.is_some_and(|(until, stale)| until <= now || stale <= time) {
-            self.withdraw_view();
-            let _ = self.linker.events.try_send(SessionEvent::Stale);
-        }
+    /// Builds the next cell on a thread of its own, and before that reads the document that has come
+    /// and opens replies. What comes in meanwhile, for a few milliseconds, waits in the channels.
+    async fn prepare(mut self) -> (Self, Result<(), SessionError>) {
         let built = spawn_blocking(move || {
-            self.courier.prepare(now);
-            self
+            let read = self.arrived.take().map_or(Ok(()), |bytes| self.take_document(&bytes));
+            self.end_stale_view();
+            self.courier.prepare(self.linker.clock.steady());
+            (self, read)
         });
         match built.await {
-            Ok(driver) => driver,
+            Ok(prepared) => prepared,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 // The runtime ends, and this task with it.
                 Err(_) => pending().await,
             },
+        }
+    }
+
+    fn end_stale_view(&mut self) {
+        let now = self.linker.clock.steady();
+        let time = self.courier.document_time(now);
+        if self.fresh_until.is_some_and(|(until, stale)| until <= now || stale <= time) {
+            self.withdraw_view();
+            let _ = self.linker.events.try_send(SessionEvent::Stale);
         }
     }
 
@@ -159,12 +171,13 @@ impl<S: Suite> Driver<S> {
         if let Some((id, payload)) = cell.reply {
             self.courier.handle_reply(self.linker.clock.steady(), id, payload);
         }
-        match cell.chunk.and_then(|chunk| assembler.take(chunk)) {
-            Some(bytes) => self.take_document(&bytes),
-            None => Ok(()),
+        if let Some(document) = cell.chunk.and_then(|chunk| assembler.take(chunk)) {
+            self.arrived = Some(document);
         }
+        Ok(())
     }
 
+    /// Reads a document, which takes as many signatures as it has nodes.
     fn take_document(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         let (roster, relay) = (&self.linker.roster, self.linker.peer.number);
         let Ok(signed) = SignedDocument::decode(bytes) else {

@@ -42,7 +42,7 @@ mod schedule;
 mod slot;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
+use answers::{ARRIVED, Arrived};
 use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
@@ -90,7 +91,8 @@ use receipt::OpenedLetters;
 ///   [`UpCell::Idle`](crate::frame::UpCell::Idle) on the same grid;
 /// - at [`Courier::poll_timeout`], and not before, [`Courier::handle_timeout`]; the bytes that it
 ///   gives are written to the entry relay at once;
-/// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`];
+/// - [`Courier::handle_reply`] for the reply in each [`crate::frame::DownCell`], which the next
+///   [`Courier::prepare`] opens;
 /// - after each of these [`Courier::poll_event`] until it gives nothing;
 /// - [`Courier::commit`] for the [`Receipt`] of each [`Event::Arrived`] and [`Event::Repeated`],
 ///   once the application has stored the mark, and the fragment if there is one; until then the
@@ -134,6 +136,9 @@ pub struct Courier<S: Suite> {
     /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
     pending: Pending<S>,
+    /// Replies that have come and are to be opened, oldest first; at most [`ARRIVED`]. Further ones
+    /// are lost: their envelopes are served again.
+    arrived: VecDeque<Arrived<S>>,
     inbox: Inbox,
     opened: OpenedLetters,
     loops: Loops,
@@ -159,6 +164,7 @@ impl<S: Suite> Courier<S> {
             grid: Grid::new((now, document), traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
             pending: Pending::new(traffic, account.mailboxes.len()),
+            arrived: VecDeque::new(),
             opened: OpenedLetters::default(),
             loops: Loops::new(traffic),
             events: Events::new(),
@@ -248,9 +254,10 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
-    /// what the last cell carried, and gives up what has waited for too long.
+    /// what the last cell carried, opens what has come, and gives up what has waited for too long.
     pub fn prepare(&mut self, now: Steady) {
         self.settle();
+        self.open_replies();
         let (now, document) = (self.counted(now), self.grid.document(now));
         for _ in 0..self.loops.expire(now) {
             self.events.push(Event::LoopLost);
@@ -296,13 +303,16 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Takes a reply that has come down to the session, or back to the mix.
+    /// Takes a reply that has come down to the session, or back to the mix. It is opened by
+    /// [`Courier::prepare`]: to open one may take longer than to build a cell, and this may be called
+    /// right before a slot.
     pub fn handle_reply(&mut self, now: Steady, id: ReplyId, payload: Box<[u8]>) {
-        if !self.events.has_room() {
+        if self.arrived.len() >= ARRIVED {
             return;
         }
         if let Some(reply) = self.pending.take(id) {
-            self.receive(now, reply, payload);
+            let document = self.grid.document(now);
+            self.arrived.push_back(Arrived { reply, payload, now, document });
         }
     }
 

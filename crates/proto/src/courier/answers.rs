@@ -13,6 +13,15 @@ use crate::instruction::Answer;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
 
+/// A reply that has come and is to be opened.
+pub(super) struct Arrived<S: Suite> {
+    pub(super) reply: PendingReply<S>,
+    pub(super) payload: Box<[u8]>,
+    /// Time of its arrival, by the own clock and by document time.
+    pub(super) now: Steady,
+    pub(super) document: Time,
+}
+
 /// An envelope that was opened.
 struct Letter {
     sender: KeyId,
@@ -21,11 +30,26 @@ struct Letter {
 }
 
 impl<S: Suite> Courier<S> {
+    /// Opens what has come, [`OPENED`] at most: what is left waits for the next slot, as all does
+    /// while the application leaves no room for events.
+    pub(super) fn open_replies(&mut self) {
+        for _ in 0..OPENED {
+            if !self.events.has_room() {
+                return;
+            }
+            let Some(arrived) = self.arrived.pop_front() else {
+                return;
+            };
+            self.receive(arrived);
+        }
+    }
+
     /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
     /// would serve it again for a week.
-    pub(super) fn receive(&mut self, now: Steady, reply: PendingReply<S>, mut payload: Box<[u8]>) {
+    fn receive(&mut self, arrived: Arrived<S>) {
+        let Arrived { reply, mut payload, now, document } = arrived;
         let PendingReply { opener, mailbox, relay, pull, path } = reply;
-        let trip = Trip { path, at: self.grid.document(now) };
+        let trip = Trip { path, at: document };
         let body = opener.open(&mut payload).ok();
         let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
             self.events.push(Event::PullLost { relay });
@@ -122,3 +146,9 @@ impl<S: Suite> Courier<S> {
         true
     }
 }
+
+/// Replies that wait to be opened: a relay sends one per slot, and a few come together after a
+/// hold-up. They have 120 KiB hybrid.
+pub(super) const ARRIVED: usize = 16;
+/// Replies that are opened for one slot. It takes some 2 ms to try fifteen prekeys on each.
+const OPENED: usize = 4;

@@ -467,8 +467,10 @@ impl World {
                     let _ = self.mailboxes[&relay].handle(now, instruction);
                 }
                 Arrival::AtCourier(courier, id, payload) => {
-                    self.couriers[courier].handle_reply(steady(now), id, payload);
                     self.collect(courier, now);
+                    self.couriers[courier].handle_reply(steady(now), id, payload);
+                    let told = self.couriers[courier].poll_event();
+                    assert!(told.is_none(), "nothing is opened when it comes");
                 }
             }
         }
