@@ -115,6 +115,9 @@ impl<S: Suite> Driver<S> {
                 () = sleep_until(heard + SILENCE) => return (self, SessionError::Lost),
                 Some(command) = self.linker.commands.recv() => {
                     command.execute(&mut self.courier, self.linker.clock.steady());
+                    if !self.courier.is_ready() {
+                        (self, prepared) = self.prepare().await;
+                    }
                 }
             }
             self.linker.notify(&mut self.courier);

@@ -65,7 +65,6 @@ use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
-use answers::{ARRIVED, Arrived};
 use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
@@ -73,7 +72,7 @@ use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
 use outgoing::RetransmitTimer;
-use pending::Pending;
+use pending::{ARRIVED, Arrived, Pending};
 use ready::{Content, Left, Ready};
 use receipt::OpenedLetters;
 
@@ -234,15 +233,27 @@ impl<S: Suite> Courier<S> {
             !account.prekeys.is_empty() && account.mailboxes.len() == before.len(),
             "an account keeps the number of its mailboxes"
         );
+        let mut changed = Vec::new();
         for (at, (old, new)) in before.zip(&account.mailboxes).enumerate() {
-            // Whoever stores under a write key of which the relay has not heard is refused. So a
-            // mailbox under a new one is as a new mailbox until it has answered: no loop is
-            // expected back from it.
-            if old.key.id() != new.key.id() || !old.write_key.fits(&new.write_key) {
+            let same = old.key.id() == new.key.id();
+            let keeps_keys =
+                old.write_key.fits(&new.write_key) && old.predecessor.fits(&new.predecessor);
+            if !same {
                 self.inbox.replace(at);
                 self.pending.forget(at);
+                self.arrived.retain(|arrived| arrived.reply.mailbox != at);
+            } else if !old.write_key.fits(&new.write_key) {
+                // Whoever stores under a write key of which the relay has not heard is refused: no
+                // loop is expected back until a pull that names the key was answered. What the pulls
+                // before bring is as good as ever.
+                self.inbox.register_anew(at);
+            }
+            if !(same && keeps_keys) {
+                changed.push(at);
             }
         }
+        // What is ready was built for keys that are no more.
+        self.discard_ready_if(|cargo| cargo.mailbox().is_some_and(|at| changed.contains(&at)));
         self.opened.retain(&account.prekeys);
         self.account = account;
     }
@@ -321,6 +332,13 @@ impl<S: Suite> Courier<S> {
     /// for as much longer.
     pub fn go_forward(&mut self, by: Duration) {
         self.grid.go_forward(by);
+    }
+
+    /// Tells whether a cell is ready for the next slot. Where a contact was removed or the account
+    /// renewed, the ready cell may have been thrown away, and [`Courier::prepare`] is due at once.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ready.is_some()
     }
 
     /// Time at which the next cell leaves.

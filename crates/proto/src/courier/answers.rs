@@ -6,21 +6,12 @@ use rohrpost_packet::{NodeNumber, Suite};
 use super::Courier;
 use super::acknowledgement::Acknowledgement;
 use super::event::{Event, Trip};
-use super::pending::PendingReply;
+use super::pending::{Arrived, PendingReply};
 use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
 use crate::instruction::Answer;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
-
-/// A reply that has come and is to be opened.
-pub(super) struct Arrived<S: Suite> {
-    pub(super) reply: PendingReply<S>,
-    pub(super) payload: Box<[u8]>,
-    /// Time of its arrival, by the own clock and by document time.
-    pub(super) now: Steady,
-    pub(super) document: Time,
-}
 
 /// An envelope that was opened.
 struct Letter {
@@ -48,7 +39,7 @@ impl<S: Suite> Courier<S> {
     /// would serve it again for a week.
     fn receive(&mut self, arrived: Arrived<S>) {
         let Arrived { reply, mut payload, now, document } = arrived;
-        let PendingReply { opener, mailbox, relay, pull, path } = reply;
+        let PendingReply { opener, mailbox, registration, relay, pull, path } = reply;
         let trip = Trip { path, at: document };
         let body = opener.open(&mut payload).ok();
         let Some(answer) = body.and_then(|body| Answer::<S>::decode(&body).ok()) else {
@@ -56,7 +47,7 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let Answer { wait, envelope } = answer;
-        self.inbox.answer_came(mailbox);
+        self.inbox.answer_came(mailbox, registration);
         self.events.push(Event::PullAnswered { relay, pull, wait, trip: trip.clone() });
         let Some((id, envelope)) = envelope else {
             return;
@@ -147,8 +138,5 @@ impl<S: Suite> Courier<S> {
     }
 }
 
-/// Replies that wait to be opened: a relay sends one per slot, and a few come together after a
-/// hold-up. They have 120 KiB hybrid.
-pub(super) const ARRIVED: usize = 16;
 /// Replies that are opened for one slot. It takes some 2 ms to try fifteen prekeys on each.
 const OPENED: usize = 4;

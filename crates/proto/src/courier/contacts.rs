@@ -54,6 +54,7 @@ impl<S: Suite> Courier<S> {
 
     /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.
     pub fn remove_contact(&mut self, key: KeyId) {
+        self.discard_ready_if(|cargo| cargo.is_for(key));
         self.correspondents.remove(&key);
     }
 

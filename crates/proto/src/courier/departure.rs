@@ -18,7 +18,7 @@ impl<S: Suite> Courier<S> {
         };
         let Left { slot, at, due, start, .. } = left;
         match left.cargo {
-            Cargo::Cover | Cargo::Acknowledgement { .. } => {}
+            Cargo::Cover | Cargo::Pull { .. } | Cargo::Acknowledgement { .. } => {}
             Cargo::Fragment { to, message, index, path, before } => {
                 // A message that is over meanwhile has nothing more to tell.
                 if self.is_leaving(to, message, index, due) {
@@ -44,6 +44,7 @@ impl<S: Suite> Courier<S> {
         }
         match cargo {
             Cargo::Cover | Cargo::Loop { .. } => {}
+            Cargo::Pull { reply, .. } => drop(self.pending.take(reply)),
             Cargo::Fragment { to, message, index, before, .. } => {
                 let other = self.correspondents.get_mut(&to);
                 if let Some(outgoing) = other.and_then(|other| other.message_mut(message)) {
@@ -55,6 +56,15 @@ impl<S: Suite> Courier<S> {
                     other.acknowledge = Some(due.min(now));
                 }
             }
+        }
+    }
+
+    /// Throws the ready cell away if it was built for what is no more; [`Courier::prepare`] builds
+    /// another.
+    pub(super) fn discard_ready_if(&mut self, is_stale: impl FnOnce(&Cargo) -> bool) {
+        let stale = self.ready.as_ref().filter(|ready| is_stale(&ready.cargo));
+        if let Some(due) = stale.map(|ready| ready.due) {
+            self.discard_ready(due);
         }
     }
 

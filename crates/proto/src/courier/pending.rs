@@ -8,17 +8,29 @@ use super::event::Trip;
 use crate::directory::roster::Traffic;
 use crate::mailbox::SURB_STOCK;
 use crate::path::Path;
+use crate::time::{Steady, Time};
 
 /// A SURB that a mailbox may answer with.
 pub(super) struct PendingReply<S: Suite> {
     pub(super) opener: SurbOpener<S>,
     /// Index of the own mailbox.
     pub(super) mailbox: usize,
+    /// Number of the registration that the pull was: it rises when the mailbox's write keys change.
+    pub(super) registration: u64,
     pub(super) relay: NodeNumber,
     /// Way of the pull that carried the SURB.
     pub(super) pull: Trip,
     /// Way of the answer.
     pub(super) path: Path,
+}
+
+/// A reply that has come and is to be opened.
+pub(super) struct Arrived<S: Suite> {
+    pub(super) reply: PendingReply<S>,
+    pub(super) payload: Box<[u8]>,
+    /// Time of its arrival, by the own clock and by document time.
+    pub(super) now: Steady,
+    pub(super) document: Time,
 }
 
 /// SURBs that have left, at most `bound`; the oldest leaves, as it does at the mailbox.
@@ -78,3 +90,6 @@ impl<S: Suite> Pending<S> {
 const LEAST: usize = 64;
 /// Largest bound: about 1.8 MiB, for rosters with very long delays.
 const MOST: usize = 4096;
+/// Replies that wait to be opened: a relay sends one per slot, and a few come together after a
+/// hold-up. They have 120 KiB hybrid.
+pub(super) const ARRIVED: usize = 16;

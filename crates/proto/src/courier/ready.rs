@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, MessageId};
-use rohrpost_packet::{Buffer, Suite};
+use rohrpost_packet::{Buffer, ReplyId, Suite};
 
 use super::outgoing::Flight;
 use crate::frame::OutgoingFrame;
@@ -30,8 +30,10 @@ pub(super) enum Content<S: Suite> {
 
 /// What a ready cell carries, as far as its leaving or staying changes anything.
 pub(super) enum Cargo {
-    /// Nothing that is noted: cover, a pull, the name of the session.
+    /// Nothing that is noted: cover, the name of the session.
     Cover,
+    /// A pull of the own mailbox of this index, with the SURB of this reply.
+    Pull { mailbox: usize, reply: ReplyId },
     /// A fragment of a message.
     Fragment {
         to: KeyId,
@@ -45,6 +47,24 @@ pub(super) enum Cargo {
     Acknowledgement { to: KeyId, due: Steady },
     /// A loop into the own mailbox of this index.
     Loop { mailbox: usize, message: MessageId, path: Path },
+}
+
+impl Cargo {
+    /// Tells whether something goes to this contact.
+    pub(super) fn is_for(&self, contact: KeyId) -> bool {
+        match self {
+            Self::Fragment { to, .. } | Self::Acknowledgement { to, .. } => *to == contact,
+            Self::Cover | Self::Pull { .. } | Self::Loop { .. } => false,
+        }
+    }
+
+    /// The own mailbox that this was built for.
+    pub(super) const fn mailbox(&self) -> Option<usize> {
+        match self {
+            Self::Pull { mailbox, .. } | Self::Loop { mailbox, .. } => Some(*mailbox),
+            _ => None,
+        }
+    }
 }
 
 /// A cell that has left, until what it carried is noted.

@@ -157,9 +157,12 @@ impl<S: Suite> Courier<S> {
         };
         let body = request.encode();
         self.work.surbs += 1;
-        let built = self.wrap(view, relay, &body, rng)?;
+        let mut built = self.wrap(view, relay, &body, rng)?;
+        built.cargo = Cargo::Pull { mailbox, reply: opener.id() };
         let pull = Trip { path: built.path.clone(), at: moment.start };
-        let lost = self.pending.insert(PendingReply { opener, mailbox, relay, pull, path });
+        let registration = self.inbox.registration(mailbox);
+        let reply = PendingReply { opener, mailbox, registration, relay, pull, path };
+        let lost = self.pending.insert(reply);
         if let Some(relay) = lost {
             self.events.push(Event::PullLost { relay });
         }

@@ -153,3 +153,83 @@ fn a_contact_that_is_struck_off_is_neither_written_to_nor_heard_nor_answered() {
     let delivered = |event: &Event| matches!(event, Event::Delivered { .. });
     assert_eq!(count(&world, alice, delivered), 0);
 }
+
+/// Checks that nothing goes to a contact from the moment on in which it is removed, also what was
+/// ready for the next slot.
+#[test]
+fn a_ready_letter_to_a_contact_that_is_removed_does_not_leave() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let mailboxes: Vec<_> = bobs().mailboxes.iter().map(|own| own.key.id()).collect();
+    let written = |world: &World| {
+        let from_alice = world.envelopes.iter().filter(|one| one.from == Some(alice));
+        from_alice.filter(|one| mailboxes.contains(&one.mailbox)).count()
+    };
+    let (key, card) = (world.key_id(bob), world.couriers[bob].contact());
+    let mut now = START + SECOND * 5;
+    for _ in 0..24 {
+        world.run(now);
+        for number in 0..4 {
+            world.post(alice, bob, &format!("letter {number}"));
+        }
+        world.run(now + T * 6);
+        world.couriers[alice].remove_contact(key);
+        world.couriers[alice].prepare(steady(now + T * 6));
+        let (before, slots) = (written(&world), world.departures[alice].len());
+        world.run(now + T * 9);
+        assert_eq!((written(&world), world.departures[alice].len()), (before, slots + 3));
+        world.couriers[alice].add_contact(card.clone());
+        // An odd number of slots, so that every other round ends before a payload slot.
+        now = now + T * 11;
+    }
+    assert!(written(&world) > 24);
+    assert_eq!(count(&world, alice, |event| matches!(event, Event::Skipped { .. })), 0);
+}
+
+/// Checks that a mailbox whose write key changes goes on answering the pulls before, and that no
+/// loop is expected back before the relay has heard of the new key.
+#[test]
+fn a_write_key_that_changes_costs_no_answer() {
+    let (mut world, _, bob) = alice_and_bob();
+    world.run(START + SECOND * 20);
+    let mut renewed = bobs();
+    let mut rng = ChaCha20Rng::from_seed([33; 32]);
+    for mailbox in &mut renewed.mailboxes {
+        let new = WriteKey::generate(&mut rng);
+        mailbox.predecessor = std::mem::replace(&mut mailbox.write_key, new);
+    }
+    world.couriers[bob].renew_account(renewed);
+    world.couriers[bob].prepare(steady(START + SECOND * 20));
+    let before = [3, 4].map(|relay| pulled(&world, bob, relay));
+    world.run(START + SECOND * 25);
+    let answers = [3, 4].map(|relay| pulled(&world, bob, relay));
+    assert!(answers.iter().zip(before).all(|(now, before)| now - before >= 4), "{answers:?}");
+    world.run(START + MINUTE * 3);
+    assert_eq!(count(&world, bob, |event| matches!(event, Event::LoopLost)), 0);
+    assert!(count(&world, bob, |event| matches!(event, Event::LoopReturned { .. })) > 20);
+}
+
+/// Checks that a pull that is ready does not leave once the write keys that it names have changed:
+/// it would have the relay accept for another second what a blocked contact stores.
+#[test]
+fn a_ready_pull_does_not_leave_when_write_keys_have_changed() {
+    let (mut world, _, bob) = alice_and_bob();
+    let mut rng = ChaCha20Rng::from_seed([34; 32]);
+    let mut pulls = 0;
+    for number in 1..=16 {
+        let now = START + SECOND * 5 + T * number;
+        world.run(now);
+        let courier = &mut world.couriers[bob];
+        let mut renewed = bobs();
+        for mailbox in &mut renewed.mailboxes {
+            mailbox.write_key = WriteKey::generate(&mut rng);
+        }
+        courier.renew_account(renewed);
+        let slot = courier.poll_timeout().reading().slot(T);
+        pulls += usize::from(slot.pulls());
+        assert!(!(slot.pulls() && courier.is_ready()), "slot {}", slot.number());
+        courier.prepare(steady(now));
+        assert!(courier.is_ready());
+    }
+    assert!(pulls >= 8);
+    assert_eq!(count(&world, bob, |event| matches!(event, Event::Skipped { .. })), 0);
+}
