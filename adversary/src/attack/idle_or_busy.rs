@@ -7,6 +7,7 @@
 //! known to be idle or busy the observer learns how likely each value is of either, and adds up the
 //! logarithms of the ratios over minutes, for each of the others.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -71,7 +72,9 @@ fn attack(effort: &Effort<'_>, cover: Cover) -> Measured {
     let ratios = learn(&learnt);
     let scored: Vec<_> =
         judged.iter().map(|client: &Client| (client.score(&ratios), client.is_busy)).collect();
+    let distinct: BTreeSet<_> = scored.iter().map(|(score, _)| score.to_bits()).collect();
     Measured::new(Scores::of_pairs(scored.iter()).area())
+        .with("distinct_scores", distinct.len())
         .with("clients_learnt_from", learnt.len())
         .with("clients_judged", judged.len())
         .with("letters_sent", letters)
@@ -135,7 +138,7 @@ fn watch(duration: Duration, cover: Cover, rng: &mut StdRng) -> Watched {
         Event::Sent { slot, .. } => Some((told.client, slot)),
         _ => None,
     });
-    let sent: std::collections::HashSet<_> = sent.collect();
+    let sent: HashSet<_> = sent.collect();
     let shown = |client: usize, slot: Slot| {
         cover == Cover::Constant || slot.pulls() || sent.contains(&(client, slot))
     };
