@@ -18,6 +18,7 @@ use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::courier::{Account, Message, Receipt};
 use rohrpost_proto::directory::roster::SuiteName;
 use rohrpost_proto::time::agreement::Witness;
+use rohrpost_session::Station;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -87,21 +88,16 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
         let entry = roster.node(profile.entry).ok_or(SessionError::NoEntry)?;
-        let peer = PeerAddress::from(entry);
+        let entry = PeerAddress::from(entry);
         let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
         let (outbox, events) = mpsc::channel(EVENT_BOUND);
         let join_key = network.trust.join_key().clone();
         let founding = Founding { profile, resumption, join_key };
-        let linker = Linker {
-            roster,
-            peer,
-            segmentation,
-            clock: Clock::start(),
-            witness: Witness::default(),
-            commands: inbox,
-            events: outbox,
-        };
-        let task = AbortOnDropHandle::new(tokio::spawn(driver::run::<S>(linker, founding)));
+        let (clock, witness) = (Clock::start(), Witness::default());
+        let station = Station { roster, entry, segmentation, clock, witness };
+        let linker = Linker { commands: inbox, events: outbox };
+        let running = driver::run::<S>(station, linker, founding);
+        let task = AbortOnDropHandle::new(tokio::spawn(running));
         Ok(Self { commands, events, _task: Some(task), _open: None })
     }
 

@@ -2,7 +2,8 @@
 # Holds the layering: which package may depend on which, and what the pure crates never see.
 #
 #   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
-#   {transport, network, vault} <- client <- cli
+#   {transport, network} <- session <- {client, mixnode}
+#   {session, vault} <- client <- cli
 #   {client, relay, mixnode} <- localnet <- {ops, loadgen, adversary, tests}
 #   proto <- virtual <- {adversary, tests}
 #
@@ -33,11 +34,13 @@ declare -A allowed=(
   [transport]="packet proto"
   # Files and clock of a network, which nodes and clients read alike; links are none of its business.
   [network]="packet proto"
+  # The session of a client, which people and mixes keep in the same way.
+  [session]="packet proto transport network"
   [node]="packet proto transport network"
   [vault]=""
   [relay]="packet proto transport network node"
-  [mixnode]="packet proto transport network node"
-  [client]="packet proto transport network vault"
+  [mixnode]="packet proto transport network session node"
+  [client]="packet proto transport network session vault"
   [cli]="client"
   # Readings and reports of the tools; imports nothing of ours.
   [measure]=""

@@ -2,6 +2,7 @@
 
 use rohrpost_proto::courier;
 use rohrpost_proto::time::agreement::Disagreement;
+use rohrpost_session::End;
 use rohrpost_transport::ConnectError;
 
 /// Reason why there is no link, which is tried again.
@@ -20,6 +21,17 @@ pub enum SessionError {
     /// The profile's entry relay is not in the roster.
     #[error("the entry relay is not in the roster any more; make a new client with init")]
     NoEntry,
+}
+
+impl From<End> for SessionError {
+    /// A client's link has no deadline: what is over was lost.
+    fn from(end: End) -> Self {
+        match end {
+            End::Connect(error) => Self::Connect(error),
+            End::Clock(refused) => Self::Clock(refused),
+            _ => Self::Lost,
+        }
+    }
 }
 
 /// Reason why a session does not take a message.

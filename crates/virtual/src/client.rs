@@ -1,5 +1,5 @@
 //! Clients of the virtual network: a courier, a clock, slots by the relay's cells, and a link
-//! that may be down, as in `client/src/session.rs`.
+//! that may be down, as in `crates/session`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

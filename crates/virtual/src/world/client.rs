@@ -1,6 +1,6 @@
 //! Clients: links to the entry relay, slots, cells.
 //!
-//! As in `client/src/session.rs`: a client links to its relay, counts slots by the first cell,
+//! As in `crates/session`: a client links to its relay, counts slots by the first cell,
 //! keeps the grid while cells come, and goes on with a new session after a pause when they do not.
 
 use std::sync::Arc;

@@ -1,0 +1,16 @@
+//! A client's session at an entry relay, for whoever keeps one: people's clients and the own clients
+//! of mixes, which nobody shall tell apart (`docs/traffic.md`).
+//!
+//! [`Station`] makes links and judges the clocks of those who answer; [`Session`] keeps the grid on
+//! a link after another, with the courier in it; an [`Application`] says what is sent and hears what
+//! comes.
+
+mod application;
+mod end;
+mod session;
+mod station;
+
+pub use application::{Application, News};
+pub use end::End;
+pub use session::Session;
+pub use station::{Dialed, Link, Station, random_session};

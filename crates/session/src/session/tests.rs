@@ -1,0 +1,129 @@
+//! A session under the clocks of its relay and of other nodes.
+
+use rohrpost_packet::{Classic, Generation, HopSecretKey, NodeNumber, SessionId};
+use rohrpost_proto::courier::{Account, Attachment, CourierConfig};
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::document::NetworkDocument;
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
+use rohrpost_transport::{PeerAddress, Segmentation};
+use zeroize::Zeroizing;
+
+use super::*;
+
+/// Four relays and a mix per layer of each of four operators.
+fn roster() -> Arc<Roster> {
+    let names = ["north", "south", "east", "west"];
+    let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
+    let agencies = (200..).zip(names).map(agency).collect();
+    let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
+    let roles =
+        [Role::Relay, Role::Mix { layer: 0 }, Role::Mix { layer: 1 }, Role::Mix { layer: 2 }];
+    let node = |number: u8| RosterNode {
+        number: NodeNumber::new(number.into()),
+        name: format!("node-{number}"),
+        operator: names[usize::from(number) % 4].into(),
+        role: roles[usize::from(number - 1) / 4],
+        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        identity: key(number).public(),
+    };
+    let nodes: Vec<_> = (1..=16).map(node).collect();
+    let traffic = Traffic::default();
+    let text = Roster::render("test", "2999-01-01", SuiteName::Classic, &traffic, &nodes);
+    let sign = |(seed, name): (u8, &str)| Roster::sign(&text, name, &key(seed));
+    let signatures: Vec<_> = (200..).zip(names).map(sign).collect();
+    Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+/// The entry's document of this time, with announcements of all nodes of that time.
+fn document(roster: &Roster, start: Time, announced: Time) -> Vec<u8> {
+    let descriptor = |number: u8| {
+        let secret = HopSecretKey::<Classic>::generate(Generation::new(7), &mut rand::rng());
+        let descriptor = Descriptor {
+            node: NodeNumber::new(number.into()),
+            generation: Generation::new(7),
+            issued: announced,
+            suite: Classic::ID,
+            key: secret.public().as_bytes().into(),
+        };
+        SignedDescriptor::sign(descriptor, &key(number))
+    };
+    let document = NetworkDocument {
+        roster_version: roster.version,
+        roster_hash: roster.hash,
+        number: start.slot(roster.directory.document_interval).number(),
+        start,
+        made: start,
+        descriptors: (1..=16).map(descriptor).collect(),
+    };
+    SignedDocument::sign(document, ENTRY, &key(1)).encode()
+}
+
+/// A session at the entry, whose clock shows `relay`.
+fn session(roster: &Arc<Roster>, relay: Time) -> Session<Classic> {
+    let mailboxes = [2, 3].map(NodeNumber::new);
+    let config = CourierConfig {
+        attachment: Attachment::Client { entry: ENTRY, session: SessionId::new([1; 16]) },
+        account: Account::generate(mailboxes, &mut rand::rng()),
+        roster: Arc::clone(roster),
+        join_key: JoinKey::new([1; 32]),
+        seed: Zeroizing::new([7; 32]),
+        phase: Duration::ZERO,
+    };
+    let station = Station {
+        roster: Arc::clone(roster),
+        entry: PeerAddress::from(roster.node(ENTRY).unwrap()),
+        segmentation: Segmentation::default(),
+        clock: Clock::start(),
+        witness: Witness::default(),
+    };
+    let courier = Courier::new(station.clock.steady(), relay, config);
+    Session::new(station, courier)
+}
+
+/// Checks that a client goes by its relay's clock only where its machine or other nodes bear it out,
+/// and builds nothing by a relay that it refuses.
+#[test]
+fn a_relay_whose_clock_nothing_bears_out_is_refused() {
+    let roster = roster();
+    let now = machine_time();
+    let wrong = now + DAY;
+    let take = |relay: Time, announced: Time| {
+        let mut session = session(&roster, relay);
+        let document = document(&roster, relay, announced);
+        let taken = session.take_document(now, &document);
+        let refused = matches!(taken, Err(End::Clock(_)));
+        assert_eq!(taken.is_err(), refused);
+        let Station { clock, witness, .. } = &mut session.station;
+        let again = witness.greet(clock.steady(), wrong, now).is_ok();
+        (refused, session.was_served(), again)
+    };
+    assert_eq!(take(now, now), (false, true, false), "all agree");
+    assert_eq!(take(wrong, wrong), (false, true, true), "the client's machine is wrong");
+    assert_eq!(take(wrong, now), (true, false, false), "nothing bears out its next first cell");
+}
+
+/// Checks that a cell whose time is not that of the grid ends the link, so that the grid is laid
+/// anew: a machine that was stopped is late for all slots else.
+#[test]
+fn a_grid_that_is_seconds_off_is_laid_anew() {
+    let (roster, now) = (roster(), machine_time());
+    for (ahead, ends) in [(DRIFT / 2, false), (DRIFT * 2, true)] {
+        for told in [now + ahead, now - ahead] {
+            let mut session = session(&roster, now);
+            let cell = DownCell::<Classic>::new(told, None, None);
+            let bytes = cell.encode();
+            let mut assembler = ChunkAssembler::default();
+            let taken = session.take_cell(&bytes, &mut assembler);
+            assert_eq!(taken.is_err(), ends, "{ahead:?}");
+        }
+    }
+}
+
+const ENTRY: NodeNumber = NodeNumber::new(1);
+const DAY: Duration = Duration::from_secs(86_400);
