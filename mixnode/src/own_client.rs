@@ -5,28 +5,27 @@
 //! Nobody writes to it and nothing is stored. Where it is and under which keys is drawn by
 //! `rohrpost_proto::mix::own_client`; the keys live in memory only, and a restart draws new ones.
 
-mod session;
+mod listener;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
-use rohrpost_network::{Clock, machine_time};
+use rohrpost_network::Clock;
 use rohrpost_node::{Handle, Node};
-use rohrpost_packet::{NodeNumber, SessionId, Suite};
+use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
-use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
-use rohrpost_proto::frame::{DownCell, frame_len};
 use rohrpost_proto::mix::own_client::{Outcome, OwnClient as Plan, Stay};
-use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Witness;
-use rohrpost_transport::{ClientLink, PeerAddress, Segmentation, connect};
-use tokio::time::{sleep, timeout};
+use rohrpost_session::{Link, Session, Station, random_session};
+use rohrpost_transport::{PeerAddress, Segmentation};
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use crate::job::CoverJob;
-use session::Session;
+use listener::Listener;
 
 /// The own client of a mix.
 pub(crate) struct OwnClient<S: Suite> {
@@ -34,24 +33,26 @@ pub(crate) struct OwnClient<S: Suite> {
     roster: Arc<Roster>,
     join_key: JoinKey,
     segmentation: Segmentation,
+    /// Clock of the client, and what documents have shown of the time, over all stays.
     clock: Clock,
-    /// Record of what documents have shown of the time, over all stays.
     witness: Witness,
-    /// Listener to what becomes of the loops.
+    /// Listener to what becomes of loops and pulls.
     cover: Handle<CoverJob<S>>,
 }
 
 /// The client in a stay, before and after its first link.
 enum Client<S: Suite> {
-    Waiting(Account),
+    Waiting(Box<Station>, Account),
     Met(Box<Session<S>>),
 }
 
-/// A link on which the first cell has come.
-struct Link {
-    link: ClientLink,
-    /// The relay's time in that cell.
-    time: Time,
+impl<S: Suite> Client<S> {
+    const fn station(&mut self) -> &mut Station {
+        match self {
+            Self::Waiting(station, _) => station,
+            Self::Met(session) => &mut session.station,
+        }
+    }
 }
 
 impl<S: Suite> OwnClient<S> {
@@ -85,15 +86,20 @@ impl<S: Suite> OwnClient<S> {
     /// been reached for too many times. Gives the account back.
     async fn stay(&mut self, stay: Stay) -> (Account, Outcome) {
         let Stay { entry, account, until } = stay;
-        let mut client = Client::Waiting(account);
+        let Some(entry) = self.roster.node(entry) else {
+            return (account, Outcome::Unreached);
+        };
+        let mut listener = Listener { until, cover: self.cover.clone() };
+        let mut client = Client::Waiting(Box::new(self.station(entry)), account);
         let (mut pause, mut failed) = (FIRST_PAUSE, 0);
-        while self.clock.steady() < until && failed < PATIENCE {
+        while client.station().clock.steady() < until && failed < PATIENCE {
             // A relay that serves no documents, or whose clock is wrong, is of no more use than one
             // that does not answer.
             failed += 1;
-            if let Some(Link { link, time }) = self.link(entry).await {
-                let session = self.join(client, entry, time);
-                let session = session.keep_grid(link, until, &mut self.witness).await;
+            let dialed = client.station().dial::<S>().await;
+            if let Ok(link) = dialed.and_then(|dialed| client.station().greet::<S>(dialed)) {
+                let session = self.join(client, &link);
+                let (session, _) = session.keep_grid(link, &mut listener).await;
                 if session.was_served() {
                     (pause, failed) = (FIRST_PAUSE, 0);
                 }
@@ -102,59 +108,54 @@ impl<S: Suite> OwnClient<S> {
             sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        (self.clock, self.witness) = (client.station().clock, client.station().witness);
         let outcome = if failed < PATIENCE { Outcome::Served } else { Outcome::Unreached };
         match client {
-            Client::Waiting(account) => (account, outcome),
-            Client::Met(session) => (session.into_account(), outcome),
+            Client::Waiting(_, account) => (account, outcome),
+            Client::Met(session) => (session.courier.into_account(), outcome),
         }
     }
 
-    async fn link(&mut self, entry: NodeNumber) -> Option<Link> {
-        let peer = PeerAddress::from(self.roster.node(entry)?);
-        let mut link = connect(&peer, frame_len::<S>(), self.segmentation).await.ok()?;
-        let first = timeout(FIRST_CELL, link.receiver.recv()).await.ok()?.ok()??;
-        let time = DownCell::<S>::decode(&first).ok()?.time;
-        // A relay whose clock nothing bears out is heard, and goes by no view.
-        let _ = self.witness.greet(self.clock.steady(), time, machine_time());
-        Some(Link { link, time })
+    fn station(&self, entry: &RosterNode) -> Station {
+        Station {
+            roster: Arc::clone(&self.roster),
+            entry: PeerAddress::from(entry),
+            segmentation: self.segmentation,
+            clock: self.clock,
+            witness: self.witness,
+        }
     }
 
-    /// Goes on with a client under a new name and phase, on a link whose relay's clock shows `time`.
-    fn join(&self, client: Client<S>, entry: NodeNumber, time: Time) -> Session<S> {
-        let (session, phase) =
-            (random_session(), self.roster.traffic.client_phase(&mut rand::rng()));
+    /// Goes on with a client on a link, under a new name and with a phase of its own.
+    fn join(&self, client: Client<S>, link: &Link) -> Session<S> {
         match client {
-            Client::Met(met) => met.rejoin(time, session, phase),
-            Client::Waiting(account) => {
+            Client::Met(mut session) => {
+                session.rejoin(link);
+                *session
+            }
+            Client::Waiting(station, account) => {
                 let mut seed = Zeroizing::new([0; 32]);
                 rand::rng().fill_bytes(seed.as_mut());
+                let (entry, session) = (station.entry.number, random_session());
                 let config = CourierConfig {
                     attachment: Attachment::Client { entry, session },
                     account,
                     roster: Arc::clone(&self.roster),
                     join_key: self.join_key.clone(),
                     seed,
-                    phase,
+                    phase: self.roster.traffic.client_phase(&mut rand::rng()),
                 };
-                let courier = Courier::new(self.clock.steady(), time, config);
-                Session::new(self.clock, entry, courier, &self.roster, &self.cover)
+                let courier = Courier::new(station.clock.steady(), link.time, config);
+                Session::new(*station, courier)
             }
         }
     }
-}
-
-fn random_session() -> SessionId {
-    let mut session = [0; 16];
-    rand::rng().fill_bytes(&mut session);
-    SessionId::new(session)
 }
 
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.5..1.5))
 }
 
-/// Time for the first cell, as for anybody's client.
-const FIRST_CELL: Duration = Duration::from_secs(10);
 /// Pause before the link is tried again, and bound to which it doubles; each is drawn from half to
 /// one and a half of it.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
