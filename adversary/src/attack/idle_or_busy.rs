@@ -63,7 +63,7 @@ enum Cover {
 
 fn attack(effort: &Effort<'_>, cover: Cover) -> Measured {
     let duration = Duration::from_secs(effort.size(120, 300));
-    let mut worlds = effort.trials(effort.size(2, 32), |_, rng| watch(duration, cover, rng));
+    let mut worlds = effort.trials(effort.size(2, 16), |_, rng| watch(duration, cover, rng));
     let again: u64 = worlds.iter().map(|world| world.again).sum();
     let letters: u64 = worlds.iter().map(|world| world.letters).sum();
     let judged = worlds.split_off(worlds.len() / 2);
