@@ -73,11 +73,11 @@ impl<S: Suite> Cover<S> {
         match event {
             Event::LoopSent => self.own_metrics.loops_sent.increment(1),
             Event::LoopReturned { .. } => self.own_metrics.loops_returned.increment(1),
-            Event::LoopLost => self.own_metrics.loops_lost.increment(1),
+            Event::LoopLost { .. } => self.own_metrics.loops_lost.increment(1),
             _ => {}
         }
-        let failed = LoopFate::of(event) == Some(LoopFate::Failed);
-        if failed && !matches!(event, Event::LoopLost) {
+        let failed = LoopFate::of(event).is_some_and(|(_, fate)| fate == LoopFate::Failed);
+        if failed && !matches!(event, Event::LoopLost { .. }) {
             self.own_metrics.loops_late.increment(1);
         }
         if let Some(alarm) = self.watch.handle_event(now, event) {

@@ -69,7 +69,7 @@ fn loops_of_clients_come_back() {
     };
     let sent = count(|event| matches!(event, Event::LoopSent));
     let returned = count(|event| matches!(event, Event::LoopReturned { .. }));
-    let lost = count(|event| matches!(event, Event::LoopLost));
+    let lost = count(|event| matches!(event, Event::LoopLost { .. }));
     assert_eq!(lost, 0);
     // A loop slot in eight: half a loop per second.
     assert!((120..180).contains(&sent), "{sent} loops in 300 s");

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rohrpost_measure::detection::{Estimate, LikelihoodRatio};
 use rohrpost_measure::independence::ChiSquare;
 use rohrpost_measure::statistics::{Sample, count};
@@ -30,7 +30,7 @@ use super::definition::{Attack, Bound, How, Measured, Weakened};
 use super::effort::Effort;
 use crate::pulls::{BEGIN, MAILBOXES};
 
-pub(super) const ATTACK: Attack = Attack {
+pub(super) const AGES: Attack = Attack {
     name: "dropping",
     claim: "whoever drops packets by mailbox does not spare mixes' own loops by that",
     attacker: "a mailbox relay, with the last mixes before it, for 100 people's mailboxes beside \
@@ -38,7 +38,7 @@ pub(super) const ATTACK: Attack = Attack {
     sees: "the age of each mailbox since it began to watch 30 days ago; last mixes of pulls and \
            first mixes of answers",
     knows: "the law of mixes' mailboxes, that mixes start anew about monthly, and when people came; \
-            drops all that is for the half of the mailboxes that are likeliest people's",
+            answers all pulls, and drops the envelopes for the half of the mailboxes that are likeliest people's",
     number: "mixes' mailboxes among those it drops for, by their even share, in its best crowd",
     limit: Some(Bound::AtLeast(0.05)),
     quick: true,
@@ -47,6 +47,23 @@ pub(super) const ATTACK: Attack = Attack {
         what: "mixes change their mailboxes with their entry, once a day",
         how: How::Law(Weakness::MixesChangeMailboxes),
         reaches: Bound::AtMost(0.03),
+    }],
+};
+
+pub(super) const HALF: Attack = Attack {
+    name: "dropping-half",
+    claim: "a mix notices a relay that drops half of what is for a mailbox of its client",
+    attacker: "a mailbox relay, or whoever is between it and the last mixes",
+    sees: "nothing that matters here",
+    knows: "that one loop in five may fail without an alarm, and that mixes have two mailboxes",
+    number: "share of trials in which the mix notices within an hour",
+    limit: Some(Bound::AtLeast(0.95)),
+    quick: true,
+    run: drop_half,
+    weakened: &[Weakened {
+        what: "the loops to both mailboxes make one test",
+        how: How::Law(Weakness::LoopsAreJudgedTogether),
+        reaches: Bound::AtMost(0.2),
     }],
 };
 
@@ -100,7 +117,7 @@ fn attack(effort: &Effort<'_>) -> Measured {
             "by_even_share": by_even.value,
             "relays_noticed": count(times.len()) / count(relays.len()),
             "seconds_until_noticed": times.median(),
-            "packets_until_noticed": times.median() * packets_per_second() * PEOPLE * EVEN,
+            "envelopes_until_noticed": times.median() * envelopes_per_second() * PEOPLE * EVEN,
         }));
         if by_even.value < worst.value {
             worst = by_even;
@@ -162,31 +179,49 @@ fn drop_for(
     all.shuffle(rng);
     all.sort_by(|(one, _), (other, _)| ratio.of(*other).total_cmp(&ratio.of(*one)));
     let hit = all[..all.len() / 2].iter().filter(|(_, own)| *own).count();
-    let noticed = (0..hit).filter_map(|_| until_noticed(ring.roster(), rng)).min();
+    let noticed = (0..hit).filter_map(|_| until_noticed(ring.roster(), 1.0, rng)).min();
     Dropped { own: own.len(), hit, noticed }
 }
 
-/// Time until a mix notices that nothing comes back from one of its mailboxes.
-fn until_noticed(roster: &Roster, rng: &mut StdRng) -> Option<Duration> {
-    let slot = roster.traffic.slot;
+/// Time until a mix notices that this share of what is for one of its mailboxes is dropped.
+fn until_noticed(roster: &Roster, dropped: f64, rng: &mut StdRng) -> Option<Duration> {
+    let Traffic { slot, mix_delay, .. } = roster.traffic;
+    // Loops that do not come back are lost after twenty times their usual way, as couriers have it.
+    let lost_after = (mix_delay * 6 + slot * 7) * 20;
+    let fate = |at: Slot| {
+        let Load::Loop(mailbox) = Load::draw(at, MAILBOXES, rng) else { return None };
+        let fails = if mailbox == 0 { dropped.max(FAILS) } else { FAILS };
+        let failed = rng.random_bool(fails);
+        let known = at.start(slot) + if failed { lost_after } else { Duration::ZERO };
+        Some((known, mailbox, if failed { LoopFate::Failed } else { LoopFate::InTime }))
+    };
+    let mut fates: Vec<_> = slots(BEGIN.slot(slot)).take(HOUR_OF_SLOTS).filter_map(fate).collect();
+    fates.retain(|(known, ..)| known.since(BEGIN) < Duration::from_secs(3_600));
+    fates.sort_by_key(|(known, ..)| *known);
     let mut watch = Watch::new(BEGIN, roster, 0);
-    let first = BEGIN.slot(slot);
-    let noticed = slots(first).take(HOUR_OF_SLOTS).find(|at| {
-        let Load::Loop(mailbox) = Load::draw(*at, MAILBOXES, rng) else { return false };
-        let failed = mailbox == 0 || rng.random_bool(FAILS);
-        let fate = if failed { LoopFate::Failed } else { LoopFate::InTime };
-        watch.handle_loop(at.start(slot), fate).is_some()
-    });
-    noticed.map(|at| at.start(slot).since(BEGIN))
+    let noticed = fates
+        .into_iter()
+        .find(|(known, mailbox, fate)| watch.handle_loop(*known, *mailbox, *fate).is_some());
+    noticed.map(|(known, ..)| known.since(BEGIN))
 }
 
-/// Packets per second for one mailbox of a client: pulls and loops.
-fn packets_per_second() -> f64 {
-    let mut rng = rand::rng();
+/// Share of mixes' mailboxes at which the mix notices that half is dropped.
+fn drop_half(effort: &Effort<'_>) -> Measured {
+    let ring = KeyRing::new(effort.seed, &layout());
+    let trials = effort.size(50, 500);
+    let times = effort.trials(trials, |_, rng| until_noticed(ring.roster(), 0.5, rng));
+    let noticed = Sample::new(times.iter().flatten().map(Duration::as_secs_f64));
+    Measured::new(Estimate::share(count(noticed.len()), count(times.len())))
+        .with("seconds_until_noticed", noticed.median())
+}
+
+/// Envelopes per second for one mailbox of a client, which are loops.
+fn envelopes_per_second() -> f64 {
+    let mut rng = StdRng::seed_from_u64(1);
     let traffic = Traffic::default();
     let loads = slots(BEGIN.slot(traffic.slot)).take(HOUR_OF_SLOTS);
     let loads = loads.map(|slot| Load::draw(slot, MAILBOXES, &mut rng));
-    let first = loads.filter(|load| matches!(load, Load::Pull(0) | Load::Loop(0))).count();
+    let first = loads.filter(|load| *load == Load::Loop(0)).count();
     count(first) / (count(HOUR_OF_SLOTS) * traffic.slot.as_secs_f64())
 }
 

@@ -61,6 +61,7 @@ pub(super) const ROWS: &[Row] = &[
             "blending-notice",
             "blending-flood",
             "dropping",
+            "dropping-half",
             "shrunken-view",
             "crafted-documents",
             "split-view",

@@ -108,7 +108,7 @@ impl Watch {
                 self.loops[0].0 += 1;
                 self.total.0 += 1;
             }
-            Event::LoopLost => {
+            Event::LoopLost { .. } => {
                 self.loops[0].1 += 1;
                 self.total.1 += 1;
             }

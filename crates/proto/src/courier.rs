@@ -270,8 +270,8 @@ impl<S: Suite> Courier<S> {
         self.settle();
         self.open_replies();
         let (now, document) = (self.counted(now), self.grid.document(now));
-        for _ in 0..self.loops.expire(now) {
-            self.events.push(Event::LoopLost);
+        for mailbox in self.loops.expire(now) {
+            self.events.push(Event::LoopLost { mailbox });
         }
         for other in self.correspondents.values_mut() {
             let expired = other.expire(now, document);

@@ -55,6 +55,9 @@ pub enum Weakness {
     /// A mix's own client has new mailboxes at each of its stays, so that a mailbox that is some
     /// days old is never a mix's.
     MixesChangeMailboxes,
+    /// The loops of both mailboxes of a mix's client make one test, so that a relay that drops half of
+    /// what is for its own goes unnoticed.
+    LoopsAreJudgedTogether,
     /// The watch of a mix counts the whole delay of each packet, so that three of the longest make
     /// an alarm.
     AnyDelayCounts,

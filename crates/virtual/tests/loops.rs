@@ -31,7 +31,7 @@ impl Watcher {
         let own = news.iter().filter(|told| told.client == self.client);
         let mut alarms = Vec::new();
         for told in own {
-            if let Some(fate) = LoopFate::of(&told.event) {
+            if let Some((_, fate)) = LoopFate::of(&told.event) {
                 self.counts.0 += 1;
                 self.counts.1 += usize::from(fate == LoopFate::Failed);
             }

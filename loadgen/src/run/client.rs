@@ -127,7 +127,7 @@ impl Online {
                 Note::Answered(beyond(&pull, wait, &trip, self.task.entry_waits))
             }
             SessionEvent::Courier(Event::Skipped { slots }) => Note::Skipped(slots),
-            SessionEvent::Courier(Event::LoopLost) => Note::LoopLost,
+            SessionEvent::Courier(Event::LoopLost { .. }) => Note::LoopLost,
             _ => return,
         };
         self.note(note).await;

@@ -36,7 +36,7 @@ impl<S: Suite> Application<S> for Listener<S> {
     fn collect(&mut self, courier: &mut Courier<S>) {
         while let Some(event) = courier.poll_event() {
             let tells = match event {
-                Event::LoopSent | Event::LoopReturned { .. } | Event::LoopLost => true,
+                Event::LoopSent | Event::LoopReturned { .. } | Event::LoopLost { .. } => true,
                 _ => PullFate::of(&event).is_some(),
             };
             if tells {

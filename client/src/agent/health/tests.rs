@@ -111,12 +111,12 @@ fn loops_that_stay_away_are_told_of_for_an_hour_or_two() {
         watch.health(now).problems
     };
     assert!(handle(100, || Event::LoopSent, now).is_empty());
-    assert!(handle(9, || Event::LoopLost, now).is_empty());
-    let problems = handle(1, || Event::LoopLost, now);
+    assert!(handle(9, || Event::LoopLost { mailbox: 0 }, now).is_empty());
+    let problems = handle(1, || Event::LoopLost { mailbox: 0 }, now);
     assert!(problems.len() == 1 && problems[0].contains("10 of 100 own loops"), "{problems:?}");
     // One in ten is much; one in a hundred is not.
     assert!(handle(900, || Event::LoopSent, now).is_empty());
-    assert_eq!(handle(100, || Event::LoopLost, now).len(), 1);
+    assert_eq!(handle(100, || Event::LoopLost { mailbox: 0 }, now).len(), 1);
     // In the next hour they still count, in the one after not.
     assert_eq!(handle(1, || Event::LoopSent, now + HOUR).len(), 1);
     assert!(handle(1, || Event::LoopSent, now + 2 * HOUR).is_empty());

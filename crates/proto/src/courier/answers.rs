@@ -131,6 +131,7 @@ impl<S: Suite> Courier<S> {
         let answered_by = self.answered_by(flying.stored_by);
         let expected = answered_by + trip.drawn() + self.entry_wait();
         self.events.push(Event::LoopReturned {
+            mailbox: flying.mailbox,
             after: now.since(flying.sent),
             lateness: trip.at.since(expected),
         });

@@ -102,6 +102,8 @@ pub enum Event {
     LoopSent,
     /// An own loop has come back.
     LoopReturned {
+        /// Index of the own mailbox that the loop passed.
+        mailbox: usize,
         /// Time since the loop left.
         after: Duration,
         /// Time beyond the drawn delays and the ticks that the loop had to wait for at most; zero
@@ -109,7 +111,10 @@ pub enum Event {
         lateness: Duration,
     },
     /// An own loop has not come back for twenty times its usual way.
-    LoopLost,
+    LoopLost {
+        /// Index of the own mailbox that the loop was for.
+        mailbox: usize,
+    },
     /// A mailbox has answered a pull.
     PullAnswered {
         /// The relay that holds the mailbox.

@@ -17,6 +17,8 @@ pub(super) struct Loops {
 /// A loop that has left.
 pub(super) struct Flying {
     message: MessageId,
+    /// Index of the own mailbox that it is for.
+    pub(super) mailbox: usize,
     pub(super) sent: Steady,
     /// Latest document time at which the loop is at the mailbox, if every hop holds to what was drawn.
     pub(super) stored_by: Time,
@@ -30,14 +32,18 @@ impl Loops {
         }
     }
 
-    /// Notes a loop; true if another had to be given up for it.
-    pub(super) fn sent(&mut self, message: MessageId, sent: Steady, stored_by: Time) -> bool {
+    /// Notes a loop; gives the mailbox of another that had to be given up for it.
+    pub(super) fn sent(
+        &mut self,
+        message: MessageId,
+        mailbox: usize,
+        sent: Steady,
+        stored_by: Time,
+    ) -> Option<usize> {
         let full = self.flying.len() == BOUND;
-        if full {
-            self.flying.pop_front();
-        }
-        self.flying.push_back(Flying { message, sent, stored_by });
-        full
+        let lost = self.flying.pop_front_if(|_| full);
+        self.flying.push_back(Flying { message, mailbox, sent, stored_by });
+        lost.map(|lost| lost.mailbox)
     }
 
     /// Takes the loop with this message, if it was still expected.
@@ -46,12 +52,11 @@ impl Loops {
         self.flying.remove(place)
     }
 
-    /// Gives up the loops that have been away for too long; tells how many.
-    pub(super) fn expire(&mut self, now: Steady) -> usize {
+    /// Gives up the loops that have been away for too long, each with its mailbox.
+    pub(super) fn expire(&mut self, now: Steady) -> impl Iterator<Item = usize> {
         let lost = |flying: &&Flying| now.since(flying.sent) > self.lost_after;
         let count = self.flying.iter().take_while(lost).count();
-        self.flying.drain(..count);
-        count
+        self.flying.drain(..count).map(|lost| lost.mailbox)
     }
 }
 
@@ -59,5 +64,5 @@ impl Loops {
 /// way is six mixes, two ticks of an entry, one common tick of the mailboxes and a slot more.
 const LOST_AFTER: u32 = 20;
 /// Loops on their way at most. By the default rates thirty are on their way when all are lost; the
-/// rest is for rosters with long delays. 40 bytes each.
+/// rest is for rosters with long delays. 48 bytes each.
 const BOUND: usize = 256;

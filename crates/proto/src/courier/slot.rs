@@ -267,8 +267,8 @@ impl<S: Suite> Courier<S> {
             return;
         }
         let stored_by = trip.at + trip.drawn() + self.entry_wait() * 2;
-        if self.loops.sent(message, sent, stored_by) {
-            self.events.push(Event::LoopLost);
+        if let Some(mailbox) = self.loops.sent(message, mailbox, sent, stored_by) {
+            self.events.push(Event::LoopLost { mailbox });
         }
         self.events.push(Event::LoopSent);
     }

@@ -11,14 +11,20 @@ fn loops_are_given_up_after_their_time_oldest_first() {
     let mut loops = Loops::new(&Traffic::default());
     for second in 0..10 {
         let sent = start + Duration::from_secs(second.into());
-        assert!(!loops.sent(MessageId::new([second; 16]), Steady::of_clock(sent), sent));
+        let message = MessageId::new([second; 16]);
+        let lost = loops.sent(message, usize::from(second % 2), Steady::of_clock(sent), sent);
+        assert!(lost.is_none());
     }
     assert!(loops.returned(MessageId::new([1; 16])).is_some());
     assert!(loops.returned(MessageId::new([1; 16])).is_none());
     // A loop may take 59 s by the default rates.
-    assert_eq!(loops.expire(Steady::of_clock(start + Duration::from_secs(59))), 0);
-    assert_eq!(loops.expire(Steady::of_clock(start + Duration::from_millis(62_500))), 3);
-    assert_eq!(loops.expire(Steady::of_clock(start + Duration::from_secs(100))), 6);
+    let mut expire = |after: f64| {
+        let lost = loops.expire(Steady::of_clock(start + Duration::from_secs_f64(after)));
+        lost.collect::<Vec<_>>()
+    };
+    assert_eq!(expire(59.0), []);
+    assert_eq!(expire(62.5), [0, 0, 1], "the loops 0, 2 and 3, for mailboxes in turns");
+    assert_eq!(expire(100.0).len(), 6);
 }
 
 #[test]
@@ -27,6 +33,6 @@ fn a_crowd_of_loops_gives_up_the_oldest() {
     let mut loops = Loops::new(&Traffic::default());
     let given_up = (0..300_u32)
         .map(|number| MessageId::new([number.to_be_bytes(); 4].concat().try_into().unwrap()))
-        .filter(|message| loops.sent(*message, Steady::of_clock(start), start));
+        .filter_map(|message| loops.sent(message, 1, Steady::of_clock(start), start));
     assert_eq!(given_up.count(), 300 - 256);
 }

@@ -51,6 +51,8 @@ pub struct Watch {
     arrivals: Arrivals,
     loops: Sequential,
     answers: Answers,
+    /// Test of the loops to each mailbox of the own client, which lie at different relays.
+    mailboxes: [Sequential; 2],
     /// Periods in a row in which a link's share of the pool was used up.
     full: u32,
     /// Time until which the mix answers what it has noticed last.
@@ -69,14 +71,16 @@ pub enum LoopFate {
 }
 
 impl LoopFate {
-    /// The fate of a loop that a courier tells of.
+    /// The fate of a loop that a courier tells of, and the mailbox that the loop was for.
     #[must_use]
-    pub fn of(event: &Event) -> Option<Self> {
+    pub fn of(event: &Event) -> Option<(usize, Self)> {
         match event {
-            Event::LoopReturned { lateness, .. } if *lateness <= LOOP_LATENESS => {
-                Some(Self::InTime)
+            Event::LoopReturned { mailbox, lateness, .. } if *lateness <= LOOP_LATENESS => {
+                Some((*mailbox, Self::InTime))
             }
-            Event::LoopReturned { .. } | Event::LoopLost => Some(Self::Failed),
+            Event::LoopReturned { mailbox, .. } | Event::LoopLost { mailbox } => {
+                Some((*mailbox, Self::Failed))
+            }
             _ => None,
         }
     }
@@ -98,6 +102,7 @@ impl Watch {
             delays: Sequential::new(DELAYS_THRESHOLD),
             loops: Sequential::new(LOOPS_THRESHOLD),
             answers: Answers::default(),
+            mailboxes: [(); 2].map(|()| Sequential::new(MAILBOX_THRESHOLD)),
             full: 0,
             alarmed_until: None,
             told_until: [None; Alarm::ALL.len()],
@@ -130,22 +135,26 @@ impl Watch {
 
     /// Judges the network by an event of the own client: what has become of a loop or a pull.
     pub fn handle_event(&mut self, now: Time, event: &Event) -> Option<Alarm> {
-        if let Some(fate) = LoopFate::of(event) {
-            return self.handle_loop(now, fate);
+        if let Some((mailbox, fate)) = LoopFate::of(event) {
+            return self.handle_loop(now, mailbox, fate);
         }
         let fate = PullFate::of(event)?;
         let alarm = self.answers.add(fate).then_some(Alarm::Answers);
         self.alarm(now, alarm)
     }
 
-    /// Judges the network by an own loop.
-    pub fn handle_loop(&mut self, now: Time, fate: LoopFate) -> Option<Alarm> {
+    /// Judges the network by a loop to this mailbox of the own client. Each mailbox has a test beside
+    /// that of all: what one relay drops of its half would be too little of the whole.
+    pub fn handle_loop(&mut self, now: Time, mailbox: usize, fate: LoopFate) -> Option<Alarm> {
         let (failed, attacked) = (LOOPS_FAIL, LOOPS_FAIL_ATTACKED);
         let evidence = match fate {
             LoopFate::Failed => (attacked / failed).ln(),
             LoopFate::InTime => ((1.0 - attacked) / (1.0 - failed)).ln(),
         };
-        let alarm = self.loops.add(evidence).then_some(Alarm::Loops);
+        let tests = self.mailboxes.get_mut(mailbox).into_iter().chain([&mut self.loops]);
+        let skipped = usize::from(Weakness::LoopsAreJudgedTogether.is_active());
+        let alarms = tests.skip(skipped).filter_map(|test| test.add(evidence).then_some(()));
+        let alarm = alarms.last().map(|()| Alarm::Loops);
         self.alarm(now, alarm)
     }
 
@@ -201,6 +210,9 @@ pub(super) const COUNTED_MEANS: u32 = 8;
 const LOOP_LATENESS: Duration = Duration::from_millis(300);
 /// Threshold for loops: 10⁵ of them in good order, two days of two clients' loops.
 const LOOPS_THRESHOLD: f64 = 11.5;
+/// Threshold for the loops to one mailbox: 17 in a row that fail, those of 70 seconds by the default
+/// rates, so that its relay may start anew; in good order one alarm in 6 · 10⁷ of them, in years.
+const MAILBOX_THRESHOLD: f64 = 18.0;
 /// Share of own loops that fail in good order: links lose, nodes restart.
 const LOOPS_FAIL: f64 = 0.2;
 /// Share of own loops that fail under attack.

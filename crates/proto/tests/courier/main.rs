@@ -92,7 +92,7 @@ fn loops_return_and_pulls_are_answered() {
     let mut away: Vec<_> = world.events[alice]
         .iter()
         .filter_map(|(_, event)| match event {
-            Event::LoopReturned { after, lateness } => Some((*after, *lateness)),
+            Event::LoopReturned { after, lateness, .. } => Some((*after, *lateness)),
             _ => None,
         })
         .collect();
@@ -106,7 +106,7 @@ fn loops_return_and_pulls_are_answered() {
     assert!(after > SECOND && after < SECOND * 4, "{after:?}");
     let in_time = away.iter().filter(|(_, late)| late.is_zero()).count();
     assert!(in_time > back / 2, "{in_time} of {back} in time");
-    let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
+    let lost = count(&world, alice, |event| matches!(event, Event::LoopLost { .. }));
     assert_eq!(lost, 0);
     let answered = count(&world, alice, |event| matches!(event, Event::PullAnswered { .. }));
     // Each mailbox answers at each of 180 ticks but those of the first seconds, until its stock is
@@ -124,7 +124,8 @@ fn a_virtual_client_lives_like_a_client_in_every_layer() {
         assert_eq!(world.departures[mix].len(), 239);
         assert!(world.departures[mix].iter().all(|left| left.end.is_some()), "layer {layer}");
         let returned = count(&world, mix, |event| matches!(event, Event::LoopReturned { .. }));
-        let lost = count(&world, mix, |event| matches!(event, Event::LoopLost | Event::Dropped));
+        let lost =
+            count(&world, mix, |event| matches!(event, Event::LoopLost { .. } | Event::Dropped));
         assert!(returned > 10 && lost == 0, "{returned} back, {lost} lost");
     }
 }
@@ -274,7 +275,7 @@ fn loops_and_pulls_that_stay_away_are_given_up() {
     world.deaf = true;
     world.run(START + SECOND * 100);
     let sent = count(&world, alice, |event| matches!(event, Event::LoopSent));
-    let lost = count(&world, alice, |event| matches!(event, Event::LoopLost));
+    let lost = count(&world, alice, |event| matches!(event, Event::LoopLost { .. }));
     assert!(lost > 5 && lost < sent, "{lost} of {sent} lost");
     let pulls = count(&world, alice, |event| matches!(event, Event::PullLost { .. }));
     // 191 pulls stay away, and the openers of the last 64 are retained.

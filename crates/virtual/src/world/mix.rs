@@ -35,7 +35,8 @@ impl<S: Suite> World<S> {
         let events: Vec<_> = std::iter::from_fn(|| cover.poll_event()).collect();
         let seen = watch.handle_inflow(local, mix.inflow().counts());
         let fates: Vec<_> = events.iter().filter_map(LoopFate::of).collect();
-        let failing = fates.into_iter().filter_map(|fate| watch.handle_loop(local, fate));
+        let failing = fates.into_iter();
+        let failing = failing.filter_map(|(at, fate)| watch.handle_loop(local, at, fate));
         let alarms: Vec<_> = seen.into_iter().chain(failing).collect();
         let leaving: Vec<_> =
             std::iter::from_fn(|| mix.poll_transmit(local)).map(|left| left.outgoing).collect();

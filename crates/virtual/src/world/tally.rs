@@ -59,7 +59,7 @@ impl Tally {
             Event::PullLost { .. } => self.pulls_lost += 1,
             Event::LoopSent => self.loops_sent += 1,
             Event::LoopReturned { .. } => self.loops_returned += 1,
-            Event::LoopLost => self.loops_lost += 1,
+            Event::LoopLost { .. } => self.loops_lost += 1,
             Event::Skipped { slots } => self.skipped += slots,
         }
     }
