@@ -224,6 +224,8 @@ impl World {
         self.posted.clear();
         self.kept = Kept::default();
         self.next = 0;
+        // What was ready for the contact is thrown away.
+        self.prepare();
     }
 
     fn restart(&mut self) {
@@ -241,12 +243,15 @@ impl World {
         self.prepare();
     }
 
-    /// Builds the next cell, unless it is ready.
+    /// Opens what has come, and builds the next cell unless it is ready: before what has come is
+    /// stored, so that the cell does not tell of that.
     fn prepare(&mut self) {
+        let (builds, kept) = (!self.courier.is_ready(), self.kept.clone());
         self.courier.prepare(self.own());
         self.handle_events();
-        let (kept, posted) = (self.kept.clone(), self.posted.clone());
-        self.built = Built { blind: self.blind, kept, posted };
+        if builds {
+            self.built = Built { blind: self.blind, kept, posted: self.posted.clone() };
+        }
     }
 
     /// Runs one slot, in its time or late.
@@ -327,6 +332,7 @@ impl World {
                 self.acknowledged(acknowledgement, body);
             }
             self.courier.handle_reply(self.own(), id, payload);
+            self.prepare();
         }
         self.handle_events();
         let over = |posted: &Posted| posted.is_acknowledged();
