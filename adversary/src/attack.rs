@@ -25,6 +25,7 @@ mod record;
 mod replayed_envelopes;
 mod replies;
 mod sending_by_loops;
+mod session_by_mixes;
 mod session_to_mailbox;
 mod shrunken_view;
 
@@ -64,6 +65,7 @@ const ATTACKS: &[&Attack] = &[
     &idle_or_busy::ATTACK,
     &independence::ATTACK,
     &pairing::ATTACK,
+    &session_by_mixes::ATTACK,
     &session_to_mailbox::ATTACK,
     &letters_by_key::ATTACK,
     &letters_by_time::BY_TIME,

@@ -71,11 +71,14 @@ fn agency_key(seed: u8) -> SigningKey {
 
 fn node(number: u32) -> RosterNode {
     let place = usize::try_from(number).expect("eight nodes");
-    let role = if number <= 2 { Role::Relay } else { Role::Mix { layer: (place - 3) / 2 } };
+    let (role, operator) = match place {
+        0..=2 => (Role::Relay, place),
+        _ => (Role::Mix { layer: (place - 3) / 2 }, (place - 3) / 2),
+    };
     RosterNode {
         number: NodeNumber::new(number),
         name: format!("node-{number}"),
-        operator: AGENCIES[place % AGENCIES.len()].to_owned(),
+        operator: AGENCIES[operator].to_owned(),
         role,
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
         identity: node_key(number).public(),

@@ -6,13 +6,14 @@
 //! start now, as late as is allowed, or far later. Cover that stays away, or that two operators alone
 //! handle, hides nothing from them: an n-1 attack needs no flood then.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rand::RngExt;
 use rohrpost_measure::detection::Estimate;
 use rohrpost_measure::statistics::count;
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::directory::roster::{Role, Roster};
+use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::weakness::Weakness;
 use rohrpost_virtual::{KeyRing, Layout, LoneClient, NORTH, SteeredMix, Way};
 
@@ -22,7 +23,7 @@ use super::effort::Effort;
 pub(super) const MIX: Attack = Attack {
     name: "crafted-documents",
     claim: "a relay that crafts documents does not choose where a mix's cover goes",
-    attacker: "a relay of one of two colluding operators of four, each with a mix in each layer",
+    attacker: "a relay of one of two colluding operators, with half of the mixes of layers 2 and 3",
     sees: "the cover that passes their nodes alone",
     knows: "that each relay makes documents of its own; leaves nodes out, and starts documents late",
     number: "share of a mix's cover that is worth nothing against them, by the best craft",
@@ -39,10 +40,11 @@ pub(super) const MIX: Attack = Attack {
 pub(super) const CLIENT: Attack = Attack {
     name: "split-view",
     claim: "an entry relay that crafts documents for its clients may leave out half of each layer",
-    attacker: "three colluding operators of four, one of them with the client's entry relay",
+    attacker: "three colluding operators of six, one of them with the client's entry relay, with half of \
+               the mixes of each layer",
     sees: "all packets over mixes of the three",
     knows: "that clients believe their entry relay, so far as its documents fit the roster; leaves \
-            out mixes of the fourth, and of each layer one more",
+            out all mixes of the others",
     number: "share of a client's packets whose three mixes are the attackers'",
     limit: None,
     quick: true,
@@ -50,9 +52,10 @@ pub(super) const CLIENT: Attack = Attack {
     weakened: &[],
 };
 
-/// Operators in the order of the roster's relays.
-fn operators(roster: &Roster, colluding: usize) -> Vec<&str> {
-    roster.relays().take(colluding).map(|relay| relay.operator.as_str()).collect()
+/// Operators of the first mixes of these layers.
+fn operators(roster: &Roster, layers: Range<usize>) -> Vec<&str> {
+    let first = |layer| roster.at(layer).next().expect("a layer has mixes").operator.as_str();
+    layers.map(first).collect()
 }
 
 /// Nodes that are not kept.
@@ -63,10 +66,15 @@ fn left_out(roster: &Roster, keep: impl Fn(Role, &str) -> bool) -> Vec<NodeNumbe
 
 fn steer_mix(effort: &Effort<'_>) -> Measured {
     let ring = KeyRing::new(effort.seed, &layout());
-    let theirs = operators(ring.roster(), 2);
+    let theirs = operators(ring.roster(), 1..3);
+    let is_own = |relay: &&RosterNode| relay.operator == theirs[0];
+    let hostile = ring.roster().relays().find(is_own).expect("it has a relay").number;
     let own = left_out(ring.roster(), |_, operator| operator == theirs[0]);
-    let half = left_out(ring.roster(), |role, operator| {
-        role == (Role::Mix { layer: 0 }) || theirs.contains(&operator)
+    // Of the relays it has one, and leaves another.
+    let half = left_out(ring.roster(), |role, operator| match role {
+        Role::Mix { layer: 0 } => true,
+        Role::Mix { .. } => theirs.contains(&operator),
+        Role::Relay => operator == theirs[0] || operator == "north",
     });
     let time = Duration::from_secs(effort.size(40, 400));
     let is_theirs = |node: &NodeNumber| {
@@ -78,7 +86,7 @@ fn steer_mix(effort: &Effort<'_>) -> Measured {
     for (what, left_out) in [("nothing", &Vec::new()), ("all but its own", &own), ("half", &half)] {
         for ahead in [0, 10, 299].map(Duration::from_secs) {
             let trials = effort.trials(2, |_, rng| {
-                let mut mix = SteeredMix::new(&ring, rng.random(), NORTH);
+                let mut mix = SteeredMix::new(&ring, rng.random(), hostile);
                 // What a mix has heard first of all is not yet an attack that lasts.
                 mix.run_for(Duration::from_secs(10), ahead, left_out);
                 let ways = mix.run_for(time, ahead, left_out);
@@ -99,12 +107,9 @@ fn steer_mix(effort: &Effort<'_>) -> Measured {
 
 fn steer_client(effort: &Effort<'_>) -> Measured {
     let ring = KeyRing::new(effort.seed, &layout());
-    let theirs = operators(ring.roster(), 3);
-    // Of each layer two of the three, never the same two, so that triples of three operators remain.
-    let half = left_out(ring.roster(), |role, operator| match role {
-        Role::Mix { layer } => theirs.contains(&operator) && operator != theirs[layer],
-        Role::Relay => true,
-    });
+    let theirs = operators(ring.roster(), 0..3);
+    let half =
+        left_out(ring.roster(), |role, operator| role == Role::Relay || theirs.contains(&operator));
     let share = |left_out: &[NodeNumber]| {
         let slots = effort.size(400, 4_000);
         let trials = effort.trials(4, |_, rng| {
@@ -122,7 +127,7 @@ fn steer_client(effort: &Effort<'_>) -> Measured {
     Measured::new(share(&half)).with("by_the_roster_alone", share(&[]).value)
 }
 
-/// As many mixes in a layer as operators, so that each has one in each.
+/// Two operators with two mixes each in each layer.
 fn layout() -> Layout {
     Layout { mixes_per_layer: 4, ..Layout::default() }
 }

@@ -2,7 +2,8 @@
 //!
 //! Real couriers fill their slots; every packet is opened with the keys of all hops. For each role
 //! (pull, answer, letter, loop, cover) the first mix, the last mix and all three are counted against
-//! the pair of both ends, and by role; each table must pass a chi-square test.
+//! the pair of both ends, and by role; the first mix against the last; all three of a packet against
+//! those of its answer, and of the client's packet before. Each table must pass a chi-square test.
 
 use std::collections::BTreeMap;
 
@@ -29,36 +30,52 @@ pub(super) const ATTACK: Attack = Attack {
     limit: Some(Bound::AtLeast(0.001)),
     quick: true,
     run: attack,
-    weakened: &[Weakened {
-        what: "the last relay's operator counts among the three of the mixes",
-        how: How::Law(Weakness::PathsCountRelay),
-        reaches: Bound::AtMost(1e-9),
-    }],
+    weakened: &[
+        Weakened {
+            what: "mixes of the last relay's operator are avoided",
+            how: How::Law(Weakness::PathsAvoidRelay),
+            reaches: Bound::AtMost(1e-9),
+        },
+        Weakened {
+            what: "operators have mixes in all layers, and the draw keeps those of a path apart",
+            how: How::Laws(&[Weakness::OperatorsInAllLayers, Weakness::MixesDrawnTogether]),
+            reaches: Bound::AtMost(1e-9),
+        },
+    ],
 };
 
 /// Draws by row and column.
 type Table = BTreeMap<Vec<NodeNumber>, BTreeMap<Vec<NodeNumber>, u64>>;
 
-/// Tables of one role: first mix, last mix, all three, each by both ends.
-type Tables = [Table; PARTS.len()];
+/// Tables of one role: first mix, last mix, all three, each by both ends; then the last mix by the
+/// first, and all three by those of the packet that the client sent before, or of the pull.
+type Tables = [Table; PARTS.len() + 2];
 
 fn attack(effort: &Effort<'_>) -> Measured {
-    let ring = KeyRing::new(effort.seed, &layout());
-    let relays: Vec<_> = ring.roster().relays().map(|relay| relay.number).collect();
-    let view = ring.view(&[]);
+    let layout = Layout {
+        operators: 6,
+        relays: 5,
+        mixes_per_layer: 3,
+        operators_in_all_layers: effort.weaknesses.contains(&Weakness::OperatorsInAllLayers),
+        ..Layout::default()
+    };
     let clients = effort.trials(effort.size(20, 200), |number, rng| {
+        let ring = KeyRing::new(effort.seed, &layout);
+        let relays: Vec<_> = ring.roster().relays().map(|relay| relay.number).collect();
         let entry = relays[usize::try_from(number).unwrap_or(0) % relays.len()];
-        let mut client = LoneClient::new(&ring, rng.random(), entry, view.clone());
+        let mut client = LoneClient::new(&ring, rng.random(), entry, ring.view(&[]));
         let mut tables: BTreeMap<&str, Tables> = BTreeMap::new();
+        let mut before = Vec::new();
         for slot in 0..SLOTS {
             if slot % POST_EVERY == 0 {
                 client.post();
             }
             let Some(sent) = client.step() else { continue };
-            count(tables.entry(name(sent.role)).or_default(), &sent.path, entry);
+            count(tables.entry(name(sent.role)).or_default(), &sent.path, entry, &before);
+            before = sent.path[..3].to_vec();
             if let Some(answer) = &sent.answer {
                 // From the mailbox up to the entry: its own far end is the relay of the pull.
-                count(tables.entry("answer").or_default(), answer, sent.path[3]);
+                count(tables.entry("answer").or_default(), answer, sent.path[3], &before);
             }
         }
         tables
@@ -73,11 +90,15 @@ fn attack(effort: &Effort<'_>) -> Measured {
     judge(&all)
 }
 
-fn count(tables: &mut Tables, path: &[NodeNumber], other_end: NodeNumber) {
-    let ends = vec![other_end, path[3]];
-    for (table, part) in tables.iter_mut().zip([&path[..1], &path[2..3], &path[..3]]) {
-        let row = table.entry(ends.clone()).or_default();
-        *row.entry(part.to_vec()).or_default() += 1;
+fn count(tables: &mut Tables, path: &[NodeNumber], other_end: NodeNumber, before: &[NodeNumber]) {
+    let ends = &[other_end, path[3]][..];
+    let (first, last, all) = (&path[..1], &path[2..3], &path[..3]);
+    let counted = [(ends, first), (ends, last), (ends, all), (first, last), (before, all)];
+    for (table, (row, column)) in tables.iter_mut().zip(counted) {
+        if !row.is_empty() {
+            let row = table.entry(row.to_vec()).or_default();
+            *row.entry(column.to_vec()).or_default() += 1;
+        }
     }
 }
 
@@ -98,6 +119,9 @@ fn judge(all: &BTreeMap<&str, Tables>) -> Measured {
         for (part, table) in PARTS.iter().zip(tables) {
             tests.push((format!("{role}: {part} by ends"), test(table)));
         }
+        tests.push((format!("{role}: last mix by first mix"), test(&tables[PARTS.len()])));
+        let before = if *role == "answer" { "its pull's" } else { "those before" };
+        tests.push((format!("{role}: all three by {before}"), test(&tables[PARTS.len() + 1])));
         let drawn: u64 = tables[0].values().flat_map(BTreeMap::values).sum();
         draws.insert((*role).to_owned(), drawn.into());
     }
@@ -136,11 +160,6 @@ const fn name(role: Role) -> &'static str {
         Role::Loop => "loop",
         Role::Cover => "cover",
     }
-}
-
-/// Size of the network: all pairs of ends and all triples come often enough to be counted.
-fn layout() -> Layout {
-    Layout { operators: 5, relays: 5, mixes_per_layer: 3, ..Layout::default() }
 }
 
 const PARTS: [&str; 3] = ["first mix", "last mix", "all three"];

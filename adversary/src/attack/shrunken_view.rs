@@ -1,4 +1,5 @@
-//! A document that names one operator's mixes only, served to a client by its entry relay.
+//! A document that names the mixes of three colluding operators only, served to a client by the entry
+//! relay of one of them.
 
 use rand::RngExt;
 use rohrpost_measure::detection::Estimate;
@@ -14,29 +15,29 @@ use super::effort::Effort;
 pub(super) const ATTACK: Attack = Attack {
     name: "shrunken-view",
     claim: "a relay that leaves nodes out of its document does not choose its clients' paths",
-    attacker: "an operator with an entry relay and a mix in each layer",
-    sees: "all packets that its client sends over its own mixes",
-    knows: "that its document may name what it likes; names no mix but its own",
+    attacker: "three operators, one of three in each layer, one with the client's entry relay",
+    sees: "all packets that the client sends over their mixes",
+    knows: "that their document may name what it likes; names no mix but theirs",
     number: "share of slots with a packet whose three mixes are the attacker's",
     limit: Some(Bound::AtMost(0.0)),
     quick: true,
     run: attack,
     weakened: &[Weakened {
-        what: "the spread is judged by what the document leaves of the roster",
-        how: How::Law(Weakness::SpreadByDocument),
+        what: "packets are built on any document, however little it names",
+        how: How::Law(Weakness::AnyDocumentWillDo),
         reaches: Bound::AtLeast(0.9),
     }],
 };
 
 fn attack(effort: &Effort<'_>) -> Measured {
-    // As many mixes in a layer as operators, so that each has one in each.
-    let ring = KeyRing::new(effort.seed, &Layout { mixes_per_layer: 4, ..Layout::default() });
-    let north = &ring.roster().node(NORTH).expect("the first relay").operator;
-    let is_mix = |role: Role| matches!(role, Role::Mix { .. });
-    let mixes = ring.roster().nodes().filter(|node| is_mix(node.role));
-    let (own, foreign): (Vec<_>, Vec<_>) = mixes.partition(|node| node.operator == *north);
-    let own: Vec<NodeNumber> = own.iter().map(|node| node.number).collect();
-    let foreign: Vec<NodeNumber> = foreign.iter().map(|node| node.number).collect();
+    let layout = Layout { operators: 9, mixes_per_layer: 3, ..Layout::default() };
+    let ring = KeyRing::new(effort.seed, &layout);
+    let mixes = |layer| ring.roster().nodes().filter(move |node| node.role == Role::Mix { layer });
+    let numbers = |first: bool| -> Vec<NodeNumber> {
+        let theirs = |layer| mixes(layer).enumerate().filter(move |(at, _)| (*at == 0) == first);
+        (0..3).flat_map(theirs).map(|(_, node)| node.number).collect()
+    };
+    let (own, foreign) = (numbers(true), numbers(false));
     let slots = effort.size(200, 2_000);
     let trials = effort.trials(CLIENTS, |_, rng| {
         // Within the trial, for a view is judged when it is made.

@@ -44,6 +44,7 @@ pub(super) const ROWS: &[Row] = &[
         attacks: &[
             "collusion",
             "pairing",
+            "session-by-mixes",
             "session-to-mailbox",
             "flow-by-coalition",
             "presence",
@@ -93,7 +94,7 @@ pub(super) const COALITIONS: &[Coalition] = &[
         learns: "match a session with a pseudonym by when both are online. While neither goes \
                  offline, answers and pulls should not tell them. They can hold up the cells of \
                  sessions and see whether a long flow stops: then they find its sender.",
-        attacks: &["presence", "session-to-mailbox", "flow-by-coalition"],
+        attacks: &["presence", "session-by-mixes", "session-to-mailbox", "flow-by-coalition"],
     },
     Coalition {
         who: "The observer of all links and a mailbox relay",

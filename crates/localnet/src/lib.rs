@@ -1,4 +1,4 @@
-//! A whole network on this machine: four agencies, four relays, six mixes, each a process of its
+//! A whole network on this machine: six agencies, four relays, six mixes, each a process of its
 //! own, and a first message from alice to bob.
 
 pub mod capture;

@@ -1,4 +1,4 @@
-//! The files of a local network: keys, trust root, roster signed by three of four, configurations.
+//! The files of a local network: keys, trust root, roster signed by five of six, configurations.
 
 use std::fs;
 use std::io;
@@ -222,8 +222,8 @@ fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
 /// for a while.
 const REPLAY_TAGS: usize = 500_000;
 const NETWORK: &str = "localnet";
-const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
-const THRESHOLD: usize = 3;
+const AGENCIES: [&str; 6] = ["north", "south", "east", "west", "coast", "inland"];
+const THRESHOLD: usize = 5;
 /// A local network does not outlive its files.
 const EXPIRES: &str = "2099-12-31";
 const NODES: [(&str, &str, Role); 10] = [
@@ -235,8 +235,8 @@ const NODES: [(&str, &str, Role); 10] = [
     ("mix-1-south", "south", Role::Mix { layer: 0 }),
     ("mix-2-east", "east", Role::Mix { layer: 1 }),
     ("mix-2-west", "west", Role::Mix { layer: 1 }),
-    ("mix-3-south", "south", Role::Mix { layer: 2 }),
-    ("mix-3-north", "north", Role::Mix { layer: 2 }),
+    ("mix-3-coast", "coast", Role::Mix { layer: 2 }),
+    ("mix-3-inland", "inland", Role::Mix { layer: 2 }),
 ];
 
 #[cfg(test)]
@@ -251,7 +251,7 @@ mod tests {
         let plan = Plan::make(&directory, &PlanOptions::new(SuiteName::Classic)).unwrap();
         let network = Network::open(&directory).unwrap();
         assert_eq!(network.roster.nodes().count(), plan.nodes.len());
-        assert_eq!(network.trust.survives(), (1, 1));
+        assert_eq!(network.trust.survives(), (1, 3));
         let again = Plan::make(&directory, &PlanOptions::new(SuiteName::Classic));
         assert!(matches!(again, Err(LocalnetError::Occupied(_))));
         fs::remove_dir_all(&directory).unwrap();

@@ -14,6 +14,5 @@ pub mod exposure;
 pub mod merged;
 pub mod roster;
 pub mod signing;
-pub(crate) mod triples;
 pub mod trust;
 pub mod view;

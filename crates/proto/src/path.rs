@@ -1,9 +1,10 @@
 //! Paths: drawn anew for every packet, independently of their ends (`docs/traffic.md`).
 //!
-//! The three mixes are drawn together, uniformly over all triples of live mixes of three different
-//! operators, or of as many as there can be. Neither the entry relay nor the mailbox relay nor what
-//! a packet carries has a part in it: so the first mix, which the entry relay sees, tells nothing
-//! of the mailbox, and the last one, or the first of an answer's way, nothing of the entry.
+//! The mix of each layer is drawn uniformly from those that are up, whatever the others are; the
+//! roster sees to it that they are of three operators, for it keeps an operator's mixes in one
+//! layer. Neither the entry relay nor the mailbox relay nor what a packet carries has a part in it,
+//! nor has any mix in another: so the first mix, which the entry relay sees, tells nothing of the
+//! mailbox, nor of the last one, which the mailbox's relay sees.
 
 use std::collections::HashSet;
 
@@ -11,8 +12,7 @@ use rand_core::CryptoRng;
 use rohrpost_packet::{Delay, HOPS, NodeNumber, PathHop, Route, Suite};
 
 use crate::delay::exponential;
-use crate::directory::triples::Triples;
-use crate::directory::view::{Shortage, View};
+use crate::directory::view::{Mixes, Shortage, View};
 use crate::weakness::Weakness;
 
 /// Nodes of a path and the delay drawn for each; the last node has none.
@@ -33,12 +33,14 @@ impl Path {
         relay: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
-        let triples = view.triples()?;
+        let live = view.mixes()?;
         view.key(relay).ok_or(NoPath::Node)?;
-        let mixes = if Weakness::PathsCountRelay.is_active() {
-            draw_counting(view, relay, rng)
+        let mixes = if Weakness::PathsAvoidRelay.is_active() {
+            draw(&avoiding(view, live, relay), rng)
+        } else if Weakness::MixesDrawnTogether.is_active() {
+            draw_together(view, live, rng)
         } else {
-            triples.draw(rng)
+            draw(live, rng)
         };
         Ok(Self::with_delays(view, &mixes[first_layer..], relay, rng))
     }
@@ -54,9 +56,9 @@ impl Path {
         number: NodeNumber,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, NoPath> {
-        let triples = view.triples()?;
+        let live = view.mixes()?;
         view.key(number).ok_or(NoPath::Node)?;
-        let mixes = triples.draw(rng);
+        let mixes = draw(live, rng);
         Ok(Self::with_delays(view, &mixes[..layer], number, rng))
     }
 
@@ -130,21 +132,33 @@ pub enum NoPath {
     Short(#[from] Shortage),
 }
 
-/// Draws by the law that is taken back: mixes of each layer until they and `relay` are of three
-/// operators.
-fn draw_counting<S: Suite>(
+/// Draws a mix of each layer, each uniformly and whatever the others are.
+fn draw(mixes: &Mixes, rng: &mut (impl CryptoRng + ?Sized)) -> [NodeNumber; HOPS - 1] {
+    std::array::from_fn(|layer| mixes[layer][below(mixes[layer].len(), rng)])
+}
+
+/// Draws by a law that is taken back: until the mixes are of three operators.
+fn draw_together<S: Suite>(
     view: &View<S>,
-    relay: NodeNumber,
+    mixes: &Mixes,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> [NodeNumber; HOPS - 1] {
     let operator = |number: &NodeNumber| view.roster().node(*number).map(|node| &node.operator);
-    let all = Triples::of(view.roster().nodes().filter(|node| view.key(node.number).is_some()), 1);
-    let spread = |mixes: &[NodeNumber; HOPS - 1]| {
-        let operators: HashSet<_> = mixes.iter().chain([&relay]).map(operator).collect();
-        operators.len() >= 3
-    };
-    let mut draws = std::iter::repeat_with(|| all.draw(rng));
-    draws.by_ref().take(32).find(spread).unwrap_or_else(|| all.draw(rng))
+    let spread =
+        |mixes: &[NodeNumber; HOPS - 1]| mixes.iter().map(operator).collect::<HashSet<_>>().len();
+    let mut draws = std::iter::repeat_with(|| draw(mixes, rng));
+    draws.find(|mixes| spread(mixes) == mixes.len()).expect("draws have no end")
+}
+
+/// Leaves the mixes of the relay's operator out, where a layer has others, by a law that is taken
+/// back.
+fn avoiding<S: Suite>(view: &View<S>, mixes: &Mixes, relay: NodeNumber) -> Mixes {
+    let operator = |number: NodeNumber| view.roster().node(number).map(|node| &node.operator);
+    std::array::from_fn(|layer| {
+        let others = mixes[layer].iter().copied().filter(|mix| operator(*mix) != operator(relay));
+        let others: Vec<_> = others.collect();
+        if others.is_empty() { mixes[layer].clone() } else { others }
+    })
 }
 
 /// Draws uniformly below `bound` (at least 1).

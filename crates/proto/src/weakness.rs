@@ -20,9 +20,14 @@ pub enum Weakness {
     DelaysWithoutBound,
     /// One link may fill the whole pool of a mix.
     PoolWithoutShares,
-    /// The operator of a path's last relay counts among the three of its mixes, so that the mixes
-    /// depend on the relay.
-    PathsCountRelay,
+    /// Mixes of the operator of a path's last relay are left out where a layer has others, so that
+    /// the mixes depend on the relay.
+    PathsAvoidRelay,
+    /// A roster may name an operator's mixes in all layers.
+    OperatorsInAllLayers,
+    /// The mixes of a path are drawn together, of three operators, so that the first tells of the
+    /// last where operators have mixes in all layers.
+    MixesDrawnTogether,
     /// A letter that was opened before draws an acknowledgement again, as often as it is served.
     KnownEnvelopesAreAcknowledged,
     /// All loops come under the current write key, so that what comes under its predecessor is mail
@@ -39,8 +44,8 @@ pub enum Weakness {
     CardsHaveKeysOfTheirOwn,
     /// A client counts all that it counts by its entry relay's clock, whatever that shows.
     TheRelaysClockIsBelieved,
-    /// Packets are built on any view, over as many operators as the document leaves of the roster.
-    SpreadByDocument,
+    /// Packets are built on any view, however few nodes the document leaves of the roster.
+    AnyDocumentWillDo,
     /// The newest document of any one relay replaces what mixes know of the network.
     ViewByOneRelay,
     /// Old packet keys are dropped before documents that name them are stale.

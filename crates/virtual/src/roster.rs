@@ -14,8 +14,8 @@ pub const NORTH: NodeNumber = NodeNumber::new(1);
 /// Time at which every virtual network begins.
 pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 
-/// Size and rates of a network. Nodes are numbered relays first, then layer by layer; operators
-/// take turns.
+/// Size and rates of a network. Nodes are numbered relays first, then layer by layer. Operators take
+/// turns at the relays; a third of them take turns at the mixes of each layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// Agencies, each an operator and signer; at least four, of which all but one must sign.
@@ -24,6 +24,8 @@ pub struct Layout {
     pub relays: u32,
     /// Mixes in each of the three layers.
     pub mixes_per_layer: u32,
+    /// Operators take turns at all mixes, which a roster allows only while that law is taken back.
+    pub operators_in_all_layers: bool,
     /// Slot, mean delay and cover floor of the network.
     pub traffic: Traffic,
     /// Epoch and periods of the directory. A network document must reach clients within its
@@ -32,13 +34,14 @@ pub struct Layout {
 }
 
 impl Default for Layout {
-    /// Layout of four agencies with a relay each, two mixes per layer, the roster's own default
-    /// rates.
+    /// Layout of six agencies, four with a relay each and each with a mix, two in each layer, and the
+    /// roster's own default rates.
     fn default() -> Self {
         Self {
-            operators: 4,
+            operators: 6,
             relays: 4,
             mixes_per_layer: 2,
+            operators_in_all_layers: false,
             traffic: Traffic::default(),
             directory: Directory::default(),
         }
@@ -68,12 +71,17 @@ impl Layout {
         relays.chain((0..3).flat_map(move |layer| (0..mixes).map(move |_| Role::Mix { layer })))
     }
 
-    /// The operator of the node at this place; mixes start over, and each layer one later, so that
-    /// paths find three operators.
-    fn operator(&self, place: u32, names: &[String]) -> String {
-        let count = u32::from(self.operators);
-        let turn = if place < self.relays { place } else { place - self.relays };
-        names[usize::try_from(turn % count).expect("under 256")].clone()
+    /// Index of the operator of the node at this place. By the law that is taken back operators take
+    /// turns at all mixes.
+    fn operator(&self, place: u32) -> u32 {
+        let operators = u32::from(self.operators);
+        let Some(mix) = place.checked_sub(self.relays) else { return place % operators };
+        if self.operators_in_all_layers {
+            return mix % operators;
+        }
+        let (layer, mix) = (mix / self.mixes_per_layer, mix % self.mixes_per_layer);
+        let [from, to] = [layer, layer + 1].map(|layer| (layer * operators).div_ceil(3));
+        from + mix % (to - from)
     }
 }
 
@@ -103,7 +111,7 @@ pub(crate) fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
     let node = |(place, role): (u32, Role)| RosterNode {
         number: NodeNumber::new(place + 1),
         name: format!("node-{}", place + 1),
-        operator: layout.operator(place, &names),
+        operator: names[usize::try_from(layout.operator(place)).expect("under 256")].clone(),
         role,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         identity: node_key(NodeNumber::new(place + 1)).public(),

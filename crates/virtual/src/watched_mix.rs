@@ -93,7 +93,10 @@ impl WatchedMix {
     /// A mix with `links` links whose pool holds `bound` packets.
     #[must_use]
     pub fn new(seed: u64, links: u32, bound: usize) -> Self {
-        let (_, roster) = roster(&Layout { mixes_per_layer: links, ..Layout::default() });
+        // As many operators in each layer as links, so that each link is another's.
+        let operators = u8::try_from(links * 3).expect("few links").max(6);
+        let layout = Layout { operators, mixes_per_layer: links, ..Layout::default() };
+        let (_, roster) = roster(&layout);
         let mut rng = rng(seed, "watched mix", bound);
         let count = roster.predecessors(Role::Mix { layer: LAYER }).count();
         let hop = Arc::new(Hop::new(LAYER, count, REPLAY));

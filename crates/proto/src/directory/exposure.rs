@@ -8,16 +8,6 @@
 use std::collections::BTreeSet;
 
 use crate::directory::roster::{Role, Roster, RosterNode};
-use crate::directory::triples::Triples;
-
-/// Law by which the mixes of a path are drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PathLaw {
-    /// The law of this network: one of all triples of mixes of three different operators.
-    Triples,
-    /// A mix of each layer, whatever the others are: that of Loopix and Nym, for comparison.
-    EachLayer,
-}
 
 /// Shares of packets whose path lies in the hands of so many colluding operators.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -45,11 +35,11 @@ impl Exposure {
     /// Counts the shares for all sets of `colluding` operators of a roster. The time taken grows
     /// with the number of sets: a moment for eight of sixteen.
     #[must_use]
-    pub fn of(roster: &Roster, colluding: usize, law: PathLaw) -> Self {
-        Self::of_nodes(&roster.nodes().collect::<Vec<_>>(), colluding, law)
+    pub fn of(roster: &Roster, colluding: usize) -> Self {
+        Self::of_nodes(&roster.nodes().collect::<Vec<_>>(), colluding)
     }
 
-    fn of_nodes(nodes: &[&RosterNode], colluding: usize, law: PathLaw) -> Self {
+    fn of_nodes(nodes: &[&RosterNode], colluding: usize) -> Self {
         let operators: BTreeSet<_> = nodes.iter().map(|node| node.operator.as_str()).collect();
         let operators: Vec<_> = operators.into_iter().collect();
         let mut sums = [Share::default(); 4];
@@ -58,7 +48,7 @@ impl Exposure {
             let theirs = |node: &RosterNode| {
                 operators.binary_search(&node.operator.as_str()).is_ok_and(|at| set.contains(&at))
             };
-            let mixes = mixes_share(nodes, law, theirs);
+            let mixes = mixes_share(nodes, theirs);
             let [entry, mailbox, both] = ends_shares(nodes, theirs);
             sets += 1;
             for (sum, share) in
@@ -74,24 +64,14 @@ impl Exposure {
     }
 }
 
-/// Share of the draws in which all mixes are theirs.
-fn mixes_share(nodes: &[&RosterNode], law: PathLaw, theirs: impl Fn(&RosterNode) -> bool) -> f64 {
-    let held = || nodes.iter().copied().filter(|node| theirs(node));
-    match law {
-        PathLaw::Triples => {
-            let all = Triples::widest(nodes);
-            let held = Triples::of(held(), all.spread());
-            ratio(float(held.len()), float(all.len()))
-        }
-        PathLaw::EachLayer => {
-            let in_layer = |layer| move |node: &&RosterNode| node.role == Role::Mix { layer };
-            let share = |layer| {
-                let all = nodes.iter().copied().filter(in_layer(layer)).count();
-                ratio(count(held().filter(in_layer(layer)).count()), count(all))
-            };
-            (0..3).map(share).product()
-        }
-    }
+/// Share of the draws in which all mixes are theirs: one of each layer, whatever the others are.
+fn mixes_share(nodes: &[&RosterNode], theirs: impl Fn(&RosterNode) -> bool) -> f64 {
+    let share = |layer| {
+        let all = nodes.iter().filter(|node| node.role == Role::Mix { layer });
+        let held = all.clone().filter(|node| theirs(node)).count();
+        ratio(count(held), count(all.count()))
+    };
+    (0..3).map(share).product()
 }
 
 /// Shares of the pairs of entry and mailbox relay in which the entry is theirs, the mailbox, and
@@ -131,12 +111,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 }
 
 fn count(count: usize) -> f64 {
-    float(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "53 bits hold the triples of any roster")]
-const fn float(count: u64) -> f64 {
-    count as f64
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -164,8 +139,8 @@ mod tests {
         (1..).zip(held).map(node).collect()
     }
 
-    fn exposure(nodes: &[RosterNode], colluding: usize, law: PathLaw) -> Exposure {
-        Exposure::of_nodes(&nodes.iter().collect::<Vec<_>>(), colluding, law)
+    fn exposure(nodes: &[RosterNode], colluding: usize) -> Exposure {
+        Exposure::of_nodes(&nodes.iter().collect::<Vec<_>>(), colluding)
     }
 
     #[track_caller]
@@ -174,44 +149,49 @@ mod tests {
         assert!(off < 1e-12, "{share:?} is not {mean}, {worst}");
     }
 
-    /// Where each of n agencies has a relay and a mix in each layer, all sets of c are alike, and
-    /// the shares are quotients of binomials.
+    /// Where n agencies have a relay each and stand in the layers in equal numbers, with as many
+    /// mixes each, the shares are quotients of binomials: the mean over all sets is that of the sets
+    /// with one in each layer.
     #[test]
     fn the_count_is_that_of_the_formula_where_all_agencies_are_alike() {
-        for n in [4_usize, 8, 16] {
-            let names = &"abcdefghijklmnop"[..n];
-            let nodes = nodes([names; 4]);
-            for c in 1..=n / 2 {
+        for n in [6_usize, 9, 12] {
+            let names = &"abcdefghijkl"[..n];
+            let (one, two, three) =
+                (&names[..n / 3], &names[n / 3..n / 3 * 2], &names[n / 3 * 2..]);
+            let nodes = nodes([names, one, two, three]);
+            for c in 1..=n {
                 let (n, k) = (count(n), count(c));
-                let entry = k / n;
-                let both = entry * (k - 1.0) / (n - 1.0);
-                let triples = both * (k - 2.0).max(0.0) / (n - 2.0);
-                let each = entry.powi(3);
-                for (law, mixes) in [(PathLaw::Triples, triples), (PathLaw::EachLayer, each)] {
-                    let exposure = exposure(&nodes, c, law);
-                    assert_is(exposure.mixes, mixes, mixes);
-                    assert_is(exposure.with_entry, mixes * entry, mixes * entry);
-                    assert_is(exposure.with_mailbox, mixes * entry, mixes * entry);
-                    assert_is(exposure.with_both, mixes * both, mixes * both);
-                }
+                // Three mixes are three different operators: each has its share of the sets.
+                let mean = k * (k - 1.0) * (k - 2.0) / (n * (n - 1.0) * (n - 2.0));
+                let most = |layer: usize| count((c + layer) / 3).min(n / 3.0) / (n / 3.0);
+                let worst = most(0) * most(1) * most(2);
+                assert_is(exposure(&nodes, c).mixes, mean, worst);
             }
         }
+    }
+
+    /// Where an agency has a mix in each layer, two hold some packets: why a roster may not.
+    #[test]
+    fn two_operators_hold_packets_only_where_they_have_mixes_in_two_layers() {
+        let apart = nodes(["nsewci", "ns", "ew", "ci"]);
+        assert_is(exposure(&apart, 2).mixes, 0.0, 0.0);
+        let all = nodes(["nsew", "nsew", "nsew", "nsew"]);
+        assert_is(exposure(&all, 2).mixes, 0.125, 0.125);
     }
 
     /// The network of `cargo localnet`, as `docs/anonymity.md` has it.
     #[test]
     fn the_exposure_of_localnet_is_as_published() {
-        let nodes = nodes(["nsew", "ns", "ew", "sn"]);
+        let nodes = nodes(["nsew", "ns", "ew", "ci"]);
         let published = [
-            // Colluding operators; triples: mean, worst; each layer: mean, worst.
-            (1, [0.0, 0.0, 0.0, 0.0]),
-            (2, [0.0, 0.0, 1.0 / 12.0, 0.125]),
-            (3, [0.25, 0.5, 0.375, 0.5]),
-            (4, [1.0, 1.0, 1.0, 1.0]),
+            // Colluding operators; mean, worst.
+            (1, [0.0, 0.0]),
+            (2, [0.0, 0.0]),
+            (3, [0.05, 0.125]),
+            (4, [0.2, 0.25]),
         ];
-        for (colluding, [mean, worst, mean_each, worst_each]) in published {
-            assert_is(exposure(&nodes, colluding, PathLaw::Triples).mixes, mean, worst);
-            assert_is(exposure(&nodes, colluding, PathLaw::EachLayer).mixes, mean_each, worst_each);
+        for (colluding, [mean, worst]) in published {
+            assert_is(exposure(&nodes, colluding).mixes, mean, worst);
         }
     }
 }

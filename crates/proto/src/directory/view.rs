@@ -1,9 +1,8 @@
 //! A view: the roster and the usable keys of one network document, from which paths are drawn.
 //!
 //! The roster, not the document, says what a view must name: at least half of the nodes in each
-//! place of a path, and mixes for triples of as many operators as the roster has them. On a view
-//! that is short of it nothing is built, for whoever makes a document could else lead all packets
-//! through the nodes of a few (`docs/traffic.md`, Paths).
+//! place of a path. On a view that is short of it nothing is built, for whoever makes a document
+//! could else lead all packets through the nodes of a few (`docs/traffic.md`, Paths).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +11,18 @@ use rohrpost_packet::{HOPS, HopPublicKey, NodeNumber, Suite};
 
 use crate::directory::document::NetworkDocument;
 use crate::directory::roster::{Roster, RosterNode};
-use crate::directory::triples::Triples;
 use crate::weakness::Weakness;
+
+/// Mixes of each layer.
+pub(crate) type Mixes = [Vec<NodeNumber>; HOPS - 1];
 
 /// State of the network as a builder of packets knows it.
 pub struct View<S: Suite> {
     roster: Arc<Roster>,
     number: u64,
     keys: BTreeMap<NodeNumber, HopPublicKey<S>>,
-    /// Mixes that a path may take, at least one triple of them.
-    triples: Result<Triples, Shortage>,
+    /// Mixes of each layer that a path may take, at least one.
+    mixes: Result<Mixes, Shortage>,
 }
 
 impl<S: Suite> View<S> {
@@ -36,9 +37,8 @@ impl<S: Suite> View<S> {
             right.then_some((descriptor.node, key))
         });
         let keys: BTreeMap<_, _> = usable.collect();
-        let live = roster.nodes().filter(|node| keys.contains_key(&node.number));
-        let triples = Shortage::judge(&roster, &live.collect::<Vec<_>>());
-        Self { number: document.number, keys, triples, roster }
+        let mixes = Shortage::judge(&roster, |node| keys.contains_key(&node.number));
+        Self { number: document.number, keys, mixes, roster }
     }
 
     /// The roster of the view.
@@ -74,12 +74,12 @@ impl<S: Suite> View<S> {
     /// Shortage of nodes for which nothing is built on the view, if it has one.
     #[must_use]
     pub fn shortage(&self) -> Option<Shortage> {
-        self.triples().err()
+        self.mixes().err()
     }
 
-    /// The triples of mixes that a path may take; at least one.
-    pub(crate) fn triples(&self) -> Result<&Triples, Shortage> {
-        self.triples.as_ref().map_err(|shortage| *shortage)
+    /// The mixes of each layer that a path may take; at least one.
+    pub(crate) fn mixes(&self) -> Result<&Mixes, Shortage> {
+        self.mixes.as_ref().map_err(|shortage| *shortage)
     }
 
     /// The nodes that are up and open header layer `position`.
@@ -110,41 +110,23 @@ pub enum Shortage {
         /// Relays in the roster.
         of: usize,
     },
-    /// No three mixes that are up are of as many operators as three mixes of the roster.
-    #[error("mixes for paths over only {up} of {of} operators")]
-    Operators {
-        /// Operators of a path through the mixes that are up.
-        up: usize,
-        /// Operators of a path through the mixes of the roster.
-        of: usize,
-    },
 }
 
 impl Shortage {
-    /// Gives the triples that paths may take through the nodes that are up, of as many operators as
-    /// the roster allows, unless the nodes fall short of the roster.
-    fn judge(roster: &Roster, live: &[&RosterNode]) -> Result<Triples, Self> {
-        let all: Vec<_> = roster.nodes().collect();
-        let (mut short, mut of) = (None, Triples::widest(&all).spread());
-        for position in (0..HOPS).rev() {
-            let count = |nodes: &[&RosterNode]| {
-                nodes.iter().filter(|node| node.role.position() == position).count()
-            };
-            let (up, of) = (count(live), count(&all));
-            if up * 2 < of && position == HOPS - 1 {
-                short = Some(Self::Relays { up, of });
-            } else if up * 2 < of {
-                short = Some(Self::Mixes { layer: position + 1, up, of });
+    /// Gives the mixes that are up, by layers, unless the nodes that are up fall short of the
+    /// roster.
+    fn judge(roster: &Roster, is_up: impl Fn(&RosterNode) -> bool) -> Result<Mixes, Self> {
+        for position in 0..HOPS {
+            let of = roster.at(position).count();
+            let up = roster.at(position).filter(|node| is_up(node)).count();
+            let least = if Weakness::AnyDocumentWillDo.is_active() { 1 } else { of.div_ceil(2) };
+            if up < least && position == HOPS - 1 {
+                return Err(Self::Relays { up, of });
+            } else if up < least {
+                return Err(Self::Mixes { layer: position + 1, up, of });
             }
         }
-        let up = Triples::widest(live).spread();
-        if Weakness::SpreadByDocument.is_active() {
-            (short, of) = (None, up.max(1));
-        }
-        match short {
-            Some(short) => Err(short),
-            None if up < of => Err(Self::Operators { up, of }),
-            None => Ok(Triples::of(live.iter().copied(), of)),
-        }
+        let up = |layer| roster.at(layer).filter(|node| is_up(node)).map(|node| node.number);
+        Ok(std::array::from_fn(|layer| up(layer).collect()))
     }
 }

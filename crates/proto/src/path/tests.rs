@@ -13,15 +13,15 @@ use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 use crate::time::Time;
 
-/// Two relays and two mixes in each layer, numbered from 1; no layer has a mix of each operator.
+/// Two relays and two mixes in each layer, numbered from 1.
 const SMALL: [(&str, Role); 8] = [
     ("north", Role::Relay),
     ("south", Role::Relay),
     ("north", Role::Mix { layer: 0 }),
     ("south", Role::Mix { layer: 0 }),
-    ("north", Role::Mix { layer: 1 }),
     ("east", Role::Mix { layer: 1 }),
-    ("north", Role::Mix { layer: 2 }),
+    ("east", Role::Mix { layer: 1 }),
+    ("west", Role::Mix { layer: 2 }),
     ("west", Role::Mix { layer: 2 }),
 ];
 
@@ -33,7 +33,7 @@ fn node_key(number: u32) -> SigningKey {
     SigningKey::from_seed(&[u8::try_from(number).unwrap(); 32])
 }
 
-/// A relay of each operator, and an uneven number of mixes of each in the layers.
+/// A relay of each operator, and an uneven number of mixes in the layers.
 const WIDE: [(&str, Role); 14] = [
     ("north", Role::Relay),
     ("south", Role::Relay),
@@ -41,13 +41,13 @@ const WIDE: [(&str, Role); 14] = [
     ("west", Role::Relay),
     ("north", Role::Mix { layer: 0 }),
     ("south", Role::Mix { layer: 0 }),
-    ("east", Role::Mix { layer: 0 }),
-    ("north", Role::Mix { layer: 1 }),
-    ("south", Role::Mix { layer: 1 }),
-    ("west", Role::Mix { layer: 1 }),
-    ("west", Role::Mix { layer: 1 }),
-    ("east", Role::Mix { layer: 2 }),
-    ("south", Role::Mix { layer: 2 }),
+    ("south", Role::Mix { layer: 0 }),
+    ("east", Role::Mix { layer: 1 }),
+    ("east", Role::Mix { layer: 1 }),
+    ("east", Role::Mix { layer: 1 }),
+    ("east", Role::Mix { layer: 1 }),
+    ("west", Role::Mix { layer: 2 }),
+    ("west", Role::Mix { layer: 2 }),
     ("west", Role::Mix { layer: 2 }),
 ];
 
@@ -166,10 +166,9 @@ fn no_path_is_drawn_through_a_layer_that_is_down_or_to_a_relay_that_is() {
     assert_eq!(draw(&[2]), None);
 }
 
-/// A document that names the mixes of one operator alone, of a network in which paths have three,
-/// is nothing to build on; nor is one that leaves more than half of a layer out.
+/// A document that leaves more than half of a layer out, or of the relays, is nothing to build on.
 #[test]
-fn no_path_is_drawn_where_the_roster_allows_more_than_the_document() {
+fn no_path_is_drawn_where_the_document_leaves_out_more_than_half() {
     let draw = |layout, down: &[u32]| {
         let view = view_of(layout, down);
         let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng());
@@ -177,43 +176,64 @@ fn no_path_is_drawn_where_the_roster_allows_more_than_the_document() {
         path.err().map(|error| error.to_string())
     };
     let says = |words: &str| Some(format!("the document names {words}"));
-    assert_eq!(draw(&SMALL[..], &[4, 6, 8]), says("mixes for paths over only 1 of 3 operators"));
-    assert_eq!(draw(&SMALL[..], &[3, 7]), None, "half of two layers, and three operators");
+    assert_eq!(draw(&SMALL[..], &[3, 5, 7]), None, "half of each layer is enough");
     assert_eq!(draw(&WIDE[..], &[2, 3, 4]), says("only 1 of 4 relays"));
     assert_eq!(draw(&WIDE[..], &[2, 3]), None);
     assert_eq!(draw(&WIDE[..], &[5, 6]), says("only 1 of 3 mixes of layer 1"));
     assert_eq!(draw(&WIDE[..], &[8, 9, 10]), says("only 1 of 4 mixes of layer 2"));
-    assert_eq!(draw(&WIDE[..], &[8, 9]), None, "half of a layer is enough");
-    let narrow = [SMALL[0], SMALL[2], SMALL[3], SMALL[4], SMALL[6]];
-    assert_eq!(draw(&narrow[..], &[]), None, "two operators, where the roster has no more");
-    assert_eq!(draw(&narrow[..], &[3]), says("mixes for paths over only 1 of 2 operators"));
+    assert_eq!(draw(&WIDE[..], &[8, 9]), None);
 }
 
 #[cfg(feature = "danger-weaken")]
 #[test]
-fn a_spread_judged_by_the_document_follows_it_to_one_operator() {
-    crate::weakness::danger_with(Some(Weakness::SpreadByDocument), || {
-        let view = view(&[4, 6, 8]);
+fn a_client_that_builds_on_any_document_takes_the_one_mix_that_it_names() {
+    crate::weakness::danger_with(Some(Weakness::AnyDocumentWillDo), || {
+        let view = view_of(&WIDE, &[5, 6, 8, 9, 10, 12, 13]);
         let path = Path::to_relay(&view, 0, NodeNumber::new(1), &mut rng()).unwrap();
-        assert_eq!(operators(&view, &path), 1);
+        assert_eq!(
+            path.nodes().into_iter().map(NodeNumber::get).collect::<Vec<_>>(),
+            [7, 11, 14, 1]
+        );
     });
 }
 
-/// All triples are equally likely, whatever relay the path ends at.
-#[test]
-fn each_triple_of_three_operators_is_drawn_equally_often() {
-    let (view, mut rng) = (view_of(&WIDE, &[]), rng());
+/// Counts paths by their first mix, and by the two others.
+fn first_and_others(layout: &[(&str, Role)]) -> BTreeMap<(NodeNumber, Vec<NodeNumber>), u32> {
+    let (view, mut rng) = (view_of(layout, &[]), rng());
     let mut counts = BTreeMap::new();
     for at in 0..100_000_u32 {
-        let path = Path::to_relay(&view, 0, NodeNumber::new(1 + at % 4), &mut rng).unwrap();
-        *counts.entry((1, path.nodes()[..3].to_vec())).or_insert(0) += 1;
+        let path = Path::to_relay(&view, 0, NodeNumber::new(1 + at % 2), &mut rng).unwrap();
+        let nodes = path.nodes();
+        *counts.entry((nodes[0], nodes[1..3].to_vec())).or_insert(0) += 1;
     }
-    let triples = u32::try_from(counts.len()).unwrap();
-    assert_eq!(u64::from(triples), view.triples().unwrap().len());
+    counts
+}
+
+/// All combinations of mixes are equally likely, whatever relay the path ends at. So is each mix of
+/// a layer whatever the mixes of other layers are.
+#[test]
+fn each_combination_of_mixes_is_drawn_equally_often() {
+    let counts = first_and_others(&WIDE);
+    assert_eq!(counts.len(), 3 * 4 * 3);
+    independent(&counts).unwrap();
+    let mut counts: BTreeMap<_, _> = counts.into_iter().map(|(at, n)| ((1, at), n)).collect();
     // A second row of equal counts, heavy enough to have no noise of its own.
-    let even: Vec<_> = counts.keys().map(|(_, triple)| ((2, triple.clone()), 1 << 20)).collect();
+    let even: Vec<_> = counts.keys().map(|(_, at)| ((2, at.clone()), 1 << 20)).collect();
     counts.extend(even);
     independent(&counts).unwrap();
+}
+
+/// Were an operator in all layers, and paths of three operators, the first mix would tell of the
+/// others.
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn mixes_that_are_drawn_together_tell_of_each_other() {
+    let operators = ["north", "south", "east", "west"];
+    let role = |place: usize| if place == 0 { Role::Relay } else { Role::Mix { layer: place - 1 } };
+    let nodes = (0..4).flat_map(|place| operators.map(|operator| (operator, role(place))));
+    let layout: Vec<_> = nodes.collect();
+    let laws = [Weakness::OperatorsInAllLayers, Weakness::MixesDrawnTogether];
+    crate::weakness::danger_with(laws, || independent(&first_and_others(&layout)).unwrap_err());
 }
 
 /// Draws paths for all that a client draws one for, and gives what of them tells of an end: the
@@ -260,11 +280,12 @@ fn what_is_seen_of_a_path_is_independent_of_both_ends() {
 
 #[cfg(feature = "danger-weaken")]
 #[test]
-fn a_path_that_counts_its_relay_tells_of_it() {
+fn a_path_that_avoids_its_relay_tells_of_it() {
     let telling =
-        crate::weakness::danger_with(Some(Weakness::PathsCountRelay), what_tells_of_an_end);
+        crate::weakness::danger_with(Some(Weakness::PathsAvoidRelay), what_tells_of_an_end);
     for role in ["pull", "SURB", "letter", "loop", "drop cover"] {
-        for seen in ["first", "last", "all"] {
+        // The other layers have one operator each.
+        for seen in ["first", "all"] {
             let told = format!("{role}: mixes ({seen}) tell the last relay");
             assert!(telling.iter().any(|line| line.starts_with(&told)), "{told}: {telling:?}");
         }

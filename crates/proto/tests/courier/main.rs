@@ -223,13 +223,12 @@ fn without_a_way_a_client_idles_and_a_mix_is_silent() {
     assert_eq!(world.departures[alice].len(), 39);
 }
 
-/// Each layer is half there; but what is there of the first and the third belongs to one operator,
-/// where the roster has three for each path.
+/// Of the second layer nothing is there.
 #[test]
 fn a_client_whose_document_names_too_little_idles_and_loses_nothing() {
     let (mut world, alice, bob) = alice_and_bob();
     world.post(alice, bob, "in time");
-    let thin = world.view(&[11, 31]);
+    let thin = world.view(&[21, 22]);
     assert!(thin.shortage().is_some());
     world.couriers[alice].handle_view(steady(START), thin);
     world.run(START + SECOND * 20);

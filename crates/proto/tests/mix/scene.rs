@@ -76,7 +76,7 @@ impl Scene {
     }
 }
 
-/// A relay, and three mixes in each layer, each of another operator.
+/// A relay, and three mixes in each layer.
 fn roster() -> Roster {
     let names = ["north", "south", "east", "west"];
     let key = |i: u8| SigningKey::from_seed(&[i; 32]);
@@ -87,7 +87,7 @@ fn roster() -> Roster {
     let node = |(number, role): (u8, Role)| RosterNode {
         number: NodeNumber::new(number.into()),
         name: format!("node-{number}"),
-        operator: names[usize::from(number) % 3].into(),
+        operator: if role == Role::Relay { names[0] } else { names[role.position() + 1] }.into(),
         role,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         identity: key(100 + number).public(),

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 
-/// Four relays and a mix per layer of each of four operators.
+/// Four relays of four operators, and four mixes in each layer.
 fn roster() -> Arc<Roster> {
     let names = ["north", "south", "east", "west"];
     let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
@@ -20,10 +20,14 @@ fn roster() -> Arc<Roster> {
     let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
     let roles =
         [Role::Relay, Role::Mix { layer: 0 }, Role::Mix { layer: 1 }, Role::Mix { layer: 2 }];
+    let operator = |number: u8| match usize::from(number - 1) / 4 {
+        0 => usize::from(number) % 4,
+        layer => layer,
+    };
     let node = |number: u8| RosterNode {
         number: NodeNumber::new(number.into()),
         name: format!("node-{number}"),
-        operator: names[usize::from(number) % 4].into(),
+        operator: names[operator(number)].into(),
         role: roles[usize::from(number - 1) / 4],
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         identity: key(number).public(),

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use rohrpost_packet::NodeNumber;
+use rohrpost_packet::{HOPS, NodeNumber};
 use serde::Deserialize;
 
 use super::members::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::IdentityKey;
 use crate::directory::trust::{TrustRoot, quoted};
 use crate::time::calendar::days_since_epoch;
+use crate::weakness::Weakness;
 
 impl Roster {
     /// Reads a roster without looking at signatures or expiry.
@@ -44,6 +45,7 @@ impl Roster {
             nodes,
         };
         roster.check_nodes(written)?;
+        roster.check_layers()?;
         roster.check_grace()?;
         Ok(roster)
     }
@@ -59,6 +61,30 @@ impl Roster {
             Some(3) => Err(RosterError::NoRelay),
             Some(layer) => Err(RosterError::EmptyLayer(layer + 1)),
             None => Ok(()),
+        }
+    }
+
+    /// Checks that the mixes of each operator stand in one layer, where there are operators for all
+    /// three. Each layer's mix can then be drawn whatever the others are, and all are of different
+    /// operators. Were the operators of a path kept apart by the draw instead, its first mix would
+    /// tell of its last.
+    fn check_layers(&self) -> Result<(), RosterError> {
+        let mut layers = BTreeMap::new();
+        let mut twice = None;
+        for node in self.nodes() {
+            let Role::Mix { layer } = node.role else { continue };
+            let first = *layers.entry(&node.operator).or_insert(layer);
+            if first != layer {
+                twice.get_or_insert((&node.operator, first + 1, layer + 1));
+            }
+        }
+        match twice {
+            Some((operator, one, other))
+                if layers.len() >= LAYERS && !Weakness::OperatorsInAllLayers.is_active() =>
+            {
+                Err(RosterError::Layers { operator: operator.clone(), one, other })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -304,6 +330,19 @@ pub enum RosterError {
     /// A layer has no mix.
     #[error("layer {0} has no mix; every layer needs at least one")]
     EmptyLayer(usize),
+    /// The mixes of an operator stand in two layers.
+    #[error(
+        "{operator} has mixes in layers {one} and {other}; put all mixes of an operator into one \
+         layer, or the first mix of a path tells of its last (docs/traffic.md, Paths)"
+    )]
+    Layers {
+        /// Name of the operator.
+        operator: String,
+        /// One of the layers, 1 to 3.
+        one: usize,
+        /// Another of them.
+        other: usize,
+    },
     /// The roster has no relay.
     #[error("there is no relay; clients need at least one")]
     NoRelay,
@@ -337,3 +376,6 @@ pub enum RosterError {
         missing: String,
     },
 }
+
+/// Layers of mixes.
+const LAYERS: usize = HOPS - 1;

@@ -12,7 +12,7 @@ const BEGIN: Steady = Steady::of_clock(Time::from_micros(1_795_000_000_000_000))
 const HOUR: Duration = Duration::from_secs(3_600);
 const NAMES: [&str; 6] = ["north", "south", "east", "west", "up", "down"];
 
-/// A relay and a mix of each of so many operators; a mix of `north` is to be served.
+/// A relay of each of so many operators, and six mixes; a mix of `north` is to be served.
 fn roster(operators: usize) -> Arc<Roster> {
     let key = |seed: usize| SigningKey::from_seed(&[u8::try_from(seed).unwrap(); 32]);
     let agency = |(seed, name): (usize, &&str)| Agency {
@@ -21,11 +21,14 @@ fn roster(operators: usize) -> Arc<Roster> {
     };
     let agencies = NAMES.iter().enumerate().map(agency).collect();
     let trust = TrustRoot::new("test".into(), agencies, 5, JoinKey::new([1; 32])).unwrap();
+    let layer = |index: usize| {
+        if operators < 3 { index % 3 } else { index % operators * 3 / operators }
+    };
     let node = |index: usize| RosterNode {
         number: NodeNumber::new(u32::try_from(index + 1).unwrap()),
         name: format!("node-{index}"),
         operator: NAMES[index % operators].into(),
-        role: if index < operators { Role::Relay } else { Role::Mix { layer: index % 3 } },
+        role: if index < operators { Role::Relay } else { Role::Mix { layer: layer(index) } },
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         identity: key(index + 1).public(),
     };
