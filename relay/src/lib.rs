@@ -7,6 +7,7 @@ mod metrics;
 mod opener;
 mod session;
 mod state;
+mod ticks;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -18,6 +18,7 @@ use rohrpost_proto::time::Time;
 use rohrpost_transport::{Arrival, LinkError, ServedLink};
 
 use crate::state::Shared;
+use crate::ticks::{Tick, Ticks};
 
 /// Worker that sends each session its cell at its tick, and passes on what the sessions have sent.
 pub(crate) struct Sessions<S: Suite> {
@@ -26,9 +27,8 @@ pub(crate) struct Sessions<S: Suite> {
     shared: Arc<Shared<S>>,
     outboxes: Arc<Outboxes>,
     buffers: Arc<BufferPool>,
-    period: Duration,
     silence_limit: u32,
-    due: Time,
+    ticks: Ticks,
 }
 
 /// A session whose link is up.
@@ -47,20 +47,13 @@ impl<S: Suite> Sessions<S> {
             shared,
             outboxes: Arc::clone(&node.outboxes),
             buffers: Arc::clone(&node.buffers),
-            period: traffic.phase(),
             silence_limit: u32::try_from(silence_limit).unwrap_or(u32::MAX),
-            due: node.clock.now().next_multiple(traffic.phase()),
+            ticks: Ticks::new(node.clock.now(), traffic.phase()),
         }
     }
 
-    fn tick(&mut self, now: Time) {
-        let at = self.due;
-        self.due = at + self.period;
-        if now.since(at) > TOO_LATE {
-            self.due = now.next_multiple(self.period);
-        }
-        let begins = self.entry().phase_at(at) == 0;
-        let (cells, gone) = if begins { self.collect() } else { Default::default() };
+    fn tick(&mut self, now: Time, Tick { at, collects }: Tick) {
+        let (cells, gone) = if collects { self.collect() } else { Default::default() };
         let EntryTick { up, shed, down } = self.exchange(at, cells, gone);
         (0..shed).for_each(|_| self.shared.metrics.drop_packet(Refusal::Overload));
         for outgoing in up {
@@ -71,7 +64,7 @@ impl<S: Suite> Sessions<S> {
                 self.shared.metrics.drop_packet(reason);
             }
         }
-        self.shared.metrics.lateness.record(now.since(at).as_secs_f64());
+        self.record(now.since(at));
     }
 
     /// Cells that the sessions have sent in a slot, and the sessions that are gone. All are looked
@@ -121,6 +114,10 @@ impl<S: Suite> Sessions<S> {
             // Its next tick finds it gone.
             Err(LinkError) => Err(Refusal::Session),
         }
+    }
+
+    fn record(&self, late: Duration) {
+        self.shared.metrics.lateness.record(late.as_secs_f64());
     }
 
     fn entry(&self) -> MutexGuard<'_, Entry<S>> {
@@ -197,12 +194,15 @@ impl<S: Suite> Work for Sessions<S> {
     }
 
     fn due(&self) -> Option<Time> {
-        Some(self.due)
+        Some(self.ticks.due())
     }
 
     fn run_due(&mut self, now: Time) {
-        while self.due <= now {
-            self.tick(now);
+        if let Some(late) = self.ticks.skip(now) {
+            self.record(late);
+        }
+        while let Some(tick) = self.ticks.take(now) {
+            self.tick(now, tick);
         }
         self.shared.own_metrics.set_sessions(self.links.len());
     }
@@ -213,8 +213,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Cells taken off one link at a tick: all that a link brings that was held up for as long as links
 /// live, ten seconds of the default slots and more. What stayed behind would be late ever after.
 const CELLS_PER_TICK: usize = 64;
-/// Lateness from which a relay skips the ticks it missed: a burst would show that it was held up.
-const TOO_LATE: Duration = Duration::from_secs(1);
 /// Links that wait for their first tick.
 pub(crate) const JOINING: usize = 64;
 

@@ -189,12 +189,6 @@ impl<S: Suite> Entry<S> {
         tick
     }
 
-    /// The phase whose sessions tick at `at`, a multiple of a quarter slot; 0 begins a slot.
-    #[must_use]
-    pub fn phase_at(&self, at: Time) -> u64 {
-        at.slot(self.slot / 4).number() % 4
-    }
-
     /// Time of the next tick after `now`.
     #[must_use]
     pub fn next_tick(&self, now: Time) -> Time {
@@ -211,6 +205,11 @@ impl<S: Suite> Entry<S> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
+    }
+
+    /// The phase whose sessions tick at `at`, a multiple of a quarter slot; 0 begins a slot.
+    fn phase_at(&self, at: Time) -> u64 {
+        at.slot(self.slot / 4).number() % 4
     }
 
     /// The piece of the network document that belongs to this slot, the same for all.
