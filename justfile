@@ -41,6 +41,12 @@ doc:
 test:
     [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; cargo test --workspace --locked
 
+# Tests of laws, which must fail once their law is taken back, and what else needs such a build.
+weakened:
+    ops/check/weaknesses.sh
+    cargo test --locked --package rohrpost-proto --features danger-weaken --lib --test mix
+    cargo test --locked --package rohrpost-proto --features danger-weaken --test courier without_them
+
 # Licences, sources and doubled versions of dependencies (deny.toml).
 policy:
     cargo fetch --locked --quiet

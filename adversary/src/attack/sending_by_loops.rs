@@ -13,8 +13,8 @@ pub(super) const ATTACK: Attack = Attack {
     attacker: "the relays of both mailboxes of each client",
     sees: "the number of envelopes that come in each two minutes while nobody writes to the client",
     knows: "the rate of loops; each client is watched twice, while it is idle and while letters \
-            wait all the time. The fewer envelopes, the more likely it sends",
-    number: "area under the curve, times of sending against idle ones",
+            wait all the time. Fewer envelopes may tell that it sends, or more",
+    number: "area under the curve, times of sending against idle ones, counted to either side of 1/2",
     limit: Some(Bound::AtMost(0.52)),
     quick: true,
     run: attack,
@@ -41,7 +41,7 @@ fn attack(effort: &Effort<'_>) -> Measured {
         })
         .collect();
     let total = |activity: usize| watched.iter().flat_map(|it| &it[activity]).sum::<u32>();
-    Measured::new(Scores::of_pairs(scored.iter()).area())
+    Measured::new(Scores::of_pairs(scored.iter()).area().either_way())
         .with("times", scored.len())
         .with("loops_idle", total(0))
         .with("loops_sending", total(1))

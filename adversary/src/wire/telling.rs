@@ -80,7 +80,7 @@ impl Told {
         let counts = (sought.len(), others.len());
         let behind = sought.median() - others.median();
         let area =
-            (counts.0.min(counts.1) > 0).then(|| either_way(Scores::new(sought, others).area()));
+            (counts.0.min(counts.1) > 0).then(|| Scores::new(sought, others).area().either_way());
         Self { counts, area, behind }
     }
 
@@ -110,15 +110,6 @@ impl Told {
             "judged": self.suffices().is_some(),
         })
     }
-}
-
-/// Counts an area below 1/2 as that above it: late and early tell as much.
-fn either_way(area: Estimate) -> Estimate {
-    if area.value >= 0.5 {
-        return area;
-    }
-    let Estimate { value, low, high } = area;
-    Estimate { value: 1.0 - value, low: 1.0 - high, high: 1.0 - low }
 }
 
 /// Tells whether the flow is this client's.
@@ -233,7 +224,7 @@ mod tests {
     #[test]
     fn an_area_below_one_half_counts_as_that_above_it() {
         let area = Estimate { value: 0.2, low: 0.1, high: 0.3 };
-        let Estimate { value, low, high } = either_way(area);
+        let Estimate { value, low, high } = area.either_way();
         assert!(
             (value - 0.8).abs() < 1e-9 && (low - 0.7).abs() < 1e-9 && (high - 0.9).abs() < 1e-9
         );

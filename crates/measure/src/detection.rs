@@ -24,6 +24,15 @@ impl Estimate {
         Self { value, low: value, high: value }
     }
 
+    /// An area under the curve counted to either side of 1/2: less than that tells as much as more.
+    #[must_use]
+    pub fn either_way(self) -> Self {
+        if self.value >= 0.5 {
+            return self;
+        }
+        Self { value: 1.0 - self.value, low: 1.0 - self.high, high: 1.0 - self.low }
+    }
+
     /// A number with a standard error: 1.96 of them to either side.
     #[must_use]
     pub fn normal(value: f64, error: f64) -> Self {

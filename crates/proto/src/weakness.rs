@@ -68,9 +68,6 @@ pub enum Weakness {
     AnyDelayCounts,
     /// A mix gives no alarm of any kind while it answers another.
     AnAlarmSilencesAll,
-    /// Loops are expected as if all relays' clocks showed the same time, so that many are late
-    /// where they do not, and the alarm for loops means little.
-    OneClockForLoops,
 }
 
 impl Weakness {
@@ -109,6 +106,13 @@ pub fn danger_with<T>(
         before
     });
     scene()
+}
+
+/// Tells whether a test fails once this law is taken back: one that does not would not have found the
+/// fault that the law mends.
+#[cfg(feature = "danger-weaken")]
+pub fn danger_breaks(weakness: Weakness, test: fn()) -> bool {
+    std::panic::catch_unwind(|| danger_with([weakness], test)).is_err()
 }
 
 #[cfg(feature = "danger-weaken")]

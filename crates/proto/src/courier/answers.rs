@@ -11,7 +11,6 @@ use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
 use crate::instruction::Answer;
 use crate::time::{Steady, Time};
-use crate::weakness::Weakness;
 
 /// An envelope that was opened.
 struct Letter {
@@ -115,11 +114,7 @@ impl<S: Suite> Courier<S> {
     /// multiples of the period by its own relay's clock. That is apart from the entry's by any part
     /// of a period, so the next answer may be a whole one away.
     fn answered_by(&self, stored_by: Time) -> Time {
-        let period = self.roster.traffic.answer_period();
-        if Weakness::OneClockForLoops.is_active() {
-            return stored_by.next_multiple(period);
-        }
-        stored_by + period
+        stored_by + self.roster.traffic.answer_period()
     }
 
     /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is

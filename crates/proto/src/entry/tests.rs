@@ -200,3 +200,12 @@ fn all_sessions_get_the_same_piece_of_the_document_in_a_slot() {
     }
     assert_eq!(complete.unwrap(), document);
 }
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn tests_of_laws_fail_without_them() {
+    let law = Weakness::CellsWaitAtTheEntry;
+    assert!(crate::weakness::danger_breaks(law, a_session_that_was_held_up_is_not_late_afterwards));
+    let law = Weakness::CellsLeaveAtOnePhase;
+    assert!(crate::weakness::danger_breaks(law, cells_leave_when_the_next_slot_begins));
+}

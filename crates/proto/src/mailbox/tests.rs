@@ -286,3 +286,10 @@ fn a_second_copy_at_a_full_relay_costs_nobody_anything() {
     assert_eq!(stage.store(1, &key), Ok(()), "the poorer one has it; none would yield for it");
     assert!(stage.mailboxes.counts().iter().all(|counts| counts.held == 1));
 }
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn tests_of_laws_fail_without_them() {
+    let test = answers_begin_with_a_stock_of_four_and_pause_once_it_is_spent;
+    assert!(crate::weakness::danger_breaks(crate::weakness::Weakness::AnswersFromTheFirst, test));
+}

@@ -24,7 +24,7 @@ fn envelopes(world: &World, from: usize, to: usize) -> Vec<Time> {
 /// A relay serves one letter again every ten minutes, also after the recipient was started anew. It
 /// is acknowledged to the relay each time, and to its sender once.
 #[test]
-fn a_letter_that_is_served_again_draws_no_acknowledgement() {
+pub(crate) fn a_letter_that_is_served_again_draws_no_acknowledgement() {
     let (mut world, alice, bob) = alice_and_bob();
     world.run(START + SECOND * 10);
     world.post(alice, bob, "guten Tag");

@@ -46,7 +46,7 @@ fn story(step: Duration) -> (Time, Time) {
 }
 
 #[test]
-fn a_relay_that_adds_minutes_at_each_link_does_not_make_an_acknowledgement_due() {
+pub(crate) fn a_relay_that_adds_minutes_at_each_link_does_not_make_an_acknowledgement_due() {
     let (dropped, due) = story(Duration::ZERO);
     assert!(due > dropped + SECOND * 2, "the delay is longer than the drops last");
     let (_, moved) = story(MINUTE * 10);

@@ -119,7 +119,7 @@ fn a_relay_that_loses_its_memory_costs_no_time_out() {
 /// keys at the due time. Were that a loss of memory, alice would send all that waits there again at
 /// once, and show the relay of the mailboxes where she enters.
 #[test]
-fn a_relay_that_is_left_out_over_its_change_of_keys_has_lost_nothing() {
+pub(crate) fn a_relay_that_is_left_out_over_its_change_of_keys_has_lost_nothing() {
     let (mut world, alice, bob) = alice_and_bob();
     world.run(START + SECOND * 10);
     world.deaf = true;

@@ -11,7 +11,7 @@ use rohrpost_packet::{
 };
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
-use rohrpost_proto::mix::watch::Alarm;
+use rohrpost_proto::mix::watch::{Alarm, LoopFate};
 use rohrpost_proto::replay::{Ingress, ReplayMemory, ReplaySet, Verdict};
 use scene::{NOW, Scene, rng};
 
@@ -182,6 +182,23 @@ fn three_packets_of_the_longest_delay_raise_no_alarm() {
     assert_eq!(noticed, Some(Alarm::Filled));
 }
 
+/// Checks that who raises one kind of alarm on purpose hides no attack of another kind behind it.
+#[test]
+fn an_alarm_of_one_kind_silences_no_other() {
+    let mut scene = Scene::new(1_000);
+    let longest = scene.longest;
+    let mut watch = scene.watch();
+    let mut raised = None;
+    while raised.is_none() {
+        assert!((0..5).all(|_| scene.send(LINK, longest).is_ok()));
+        raised = watch.handle_inflow(watch.poll_timeout(), scene.mix.inflow().counts()).next();
+    }
+    assert_eq!(raised, Some(Alarm::Filled));
+    let now = watch.poll_timeout();
+    let noticed = (0..50).find_map(|_| watch.handle_loop(now, 0, LoopFate::Failed));
+    assert_eq!(noticed, Some(Alarm::Loops));
+}
+
 /// Checks that a mix counts as traffic of others only what it forwards: not garbage, not copies, not
 /// what its link has no place for.
 #[test]
@@ -205,4 +222,20 @@ fn only_fresh_packets_that_are_forwarded_count_as_inflow() {
     let counts = scene.mix.inflow().counts();
     assert_eq!((counts.links[1], counts.shed), (64, 36));
     assert_eq!(taken, 64);
+}
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn tests_of_laws_fail_without_them() {
+    use rohrpost_proto::weakness::{Weakness, danger_breaks};
+
+    let laws: [(_, fn()); 4] = [
+        (Weakness::AnAlarmSilencesAll, an_alarm_of_one_kind_silences_no_other),
+        (Weakness::DelaysWithoutBound, a_delay_beyond_what_builders_draw_is_refused),
+        (Weakness::PoolWithoutShares, a_flooding_neighbour_leaves_the_others_their_places),
+        (Weakness::AnyDelayCounts, three_packets_of_the_longest_delay_raise_no_alarm),
+    ];
+    for (law, test) in laws {
+        assert!(danger_breaks(law, test), "{law:?}");
+    }
 }

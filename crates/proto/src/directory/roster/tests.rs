@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use rohrpost_packet::NodeNumber;
 
 use super::*;
+use crate::directory::roster::STALE_AFTER;
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 
@@ -125,4 +126,43 @@ fn a_number_that_stands_twice_is_refused_however_it_is_written() {
     }
     let comment = format!("# each [[node]] is a table\n{good}");
     assert!(Roster::verify(&comment, &signatures(&comment, THREE), &trust(), NOW).is_ok());
+}
+
+/// A key must outlive every document that names it.
+#[test]
+fn old_keys_outlast_all_documents_that_name_them() {
+    let text = text(&nodes());
+    let roster = Roster::verify(&text, &signatures(&text, THREE), &trust(), NOW).ok().unwrap();
+    assert!(roster.grace() > STALE_AFTER + roster.directory.descriptor_max_age);
+}
+
+#[cfg(feature = "danger-weaken")]
+#[test]
+fn tests_of_laws_fail_without_them() {
+    use crate::weakness::{Weakness, danger_breaks};
+
+    assert!(danger_breaks(
+        Weakness::GraceBelowStale,
+        old_keys_outlast_all_documents_that_name_them
+    ));
+}
+
+/// Checks that nobody stands in two layers, for the first mix of a path would then tell of its last;
+/// that two operators may is for want of a third.
+#[test]
+fn all_mixes_of_an_operator_stand_in_one_layer() {
+    let mut two = nodes();
+    two.push(node(6, Role::Mix { layer: 2 }, "north"));
+    assert!(error(&text(&two), THREE).starts_with("north has mixes in layers 1 and 3; put all"));
+    let mut more = nodes();
+    more.push(node(6, Role::Mix { layer: 0 }, "north"));
+    more.push(node(7, Role::Mix { layer: 2 }, "west"));
+    let verify = |nodes: &[RosterNode]| {
+        let text = text(nodes);
+        Roster::verify(&text, &signatures(&text, THREE), &trust(), NOW)
+    };
+    assert!(verify(&more).is_ok());
+    let mut few = nodes();
+    few.iter_mut().for_each(|node| node.operator = "north".into());
+    assert!(verify(&few).is_ok());
 }
