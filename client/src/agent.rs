@@ -78,26 +78,9 @@ impl Agent {
     }
 
     fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
-        let store = BlockingStore::new(store);
-        let profile = store.with(Store::profile)?;
-        let nodes = network.roster.nodes().count();
-        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, Instant::now());
-        watch.follow(&mailboxes(&network, &profile), Instant::now());
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
-        let (notices, _) = broadcast::channel(NOTICE_BOUND);
-        let mut progress = Progress::new(&network);
-        progress.load(&store.with(Store::outbox)?);
-        let task = AgentTask {
-            progress,
-            network,
-            store,
-            session,
-            notices: notices.clone(),
-            watch,
-            date: Date::unknown(),
-            online: false,
-            connected: false,
-        };
+        let task = AgentTask::new(network, BlockingStore::new(store), session)?;
+        let notices = task.notices.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
         Ok(Self { orders, notices, _task: Arc::new(task) })
     }
@@ -130,6 +113,31 @@ impl Agent {
 }
 
 impl AgentTask {
+    fn new(
+        network: Arc<Network>,
+        store: BlockingStore,
+        session: Session,
+    ) -> Result<Self, StoreError> {
+        let profile = store.with(Store::profile)?;
+        let nodes = network.roster.nodes().count();
+        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, Instant::now());
+        watch.follow(&mailboxes(&network, &profile), Instant::now());
+        let (notices, _) = broadcast::channel(NOTICE_BOUND);
+        let mut progress = Progress::new(&network);
+        progress.load(&store.with(Store::outbox)?);
+        Ok(Self {
+            progress,
+            network,
+            store,
+            session,
+            notices,
+            watch,
+            date: Date::unknown(),
+            online: false,
+            connected: false,
+        })
+    }
+
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut maintenance = interval(MAINTENANCE);
         maintenance.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -165,10 +173,8 @@ impl AgentTask {
         }
         for event in &events {
             self.watch.handle_event(event, Instant::now());
-            if let SessionEvent::View { time, .. } = event
-                && self.date.show(*time)
-            {
-                self.renew_address(0).await;
+            if let SessionEvent::View { time, agreement, .. } = event {
+                self.show_date(*time, *agreement).await;
             }
             if let Some(notice) = link_notice(event) {
                 self.connected = matches!(notice, Notice::Link { online: true, .. });
@@ -229,3 +235,6 @@ const BATCH: usize = 64;
 const ORDER_BOUND: usize = 16;
 /// Notices by which a slow reader can be behind.
 const NOTICE_BOUND: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,10 @@
 //! store and session to a client that runs, and answers the requests of [`api`], which [`serve`]
 //! takes from a socket and [`Connection`] asks there.
 
+/// The name of this crate in its tests' world.
+#[cfg(test)]
+extern crate self as rohrpost_client;
+
 mod address;
 mod agent;
 pub mod api;

@@ -27,12 +27,15 @@ use std::time::Duration;
 
 use rohrpost_network::Network;
 use rohrpost_proto::mailbox::TTL;
+use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
 use file::{file, make_home};
-use state::{NETWORK, RETENTION, STATE, keep_for, next_incarnation, number, of_network};
+use state::{
+    DATE, NETWORK, RETENTION, STATE, keep_for, latest_date, next_incarnation, number, of_network,
+};
 
 pub use contact::KnownContact;
 pub use error::StoreError;
@@ -90,6 +93,23 @@ impl Store {
     /// The store cannot be written.
     pub fn set_retention(&self, keep: Duration) -> Result<(), StoreError> {
         self.vault.write(|tx| keep_for(tx, keep))
+    }
+
+    /// Notes a date that a link has shown; false if the client must not go by it. Below the latest
+    /// one it counts only where all clocks agree, as after a date that was wrong: an entry relay can
+    /// show announcements of weeks ago again, and what was made since would be of that date, and be
+    /// erased when the right one is back.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_date(&self, shown: Duration, agreement: Agreement) -> Result<bool, StoreError> {
+        self.vault.write(|tx| {
+            let counts = agreement == Agreement::All || shown.as_secs() >= latest_date(tx)?;
+            if counts {
+                tx.put(STATE, DATE, &shown.as_secs().to_be_bytes())?;
+            }
+            Ok(counts)
+        })
     }
 
     /// Forgets messages whose time is over.

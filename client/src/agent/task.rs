@@ -1,10 +1,12 @@
 //! State of the agent's task: store, session, and what it has seen of both.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
+use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Agreement;
 use tokio::sync::broadcast;
 
 use super::blocking::BlockingStore;
@@ -32,6 +34,16 @@ pub(super) struct AgentTask {
 }
 
 impl AgentTask {
+    /// Goes by a date that a link has shown, unless the store knows a later one.
+    pub(super) async fn show_date(&mut self, time: Time, agreement: Agreement) {
+        let date = Duration::from_micros(time.micros());
+        match self.store.with(|store| store.note_date(date, agreement)) {
+            Ok(true) if self.date.show(time) => self.renew_address(0).await,
+            Ok(_) => {}
+            Err(error) => self.watch.store_trouble(&error),
+        }
+    }
+
     /// Begins an address version if it is time, and tells those contacts of it whose time has come
     /// after so many more minutes online. Without a link only what is over ends; before the first
     /// that has shown the date, nothing.

@@ -61,7 +61,9 @@ impl<S: Suite> Application<S> for Linker {
     /// Tells the application; what it has no room for is out of date soon.
     fn hear(&mut self, news: News) {
         let _ = self.events.try_send(match news {
-            News::View { up, shortage, time } => SessionEvent::View { up, shortage, time },
+            News::View { up, shortage, time, agreement } => {
+                SessionEvent::View { up, shortage, time, agreement }
+            }
             News::Stale => SessionEvent::Stale,
             News::Written(took) => SessionEvent::Written(took),
         });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Agreement;
 
 use super::error::SessionError;
 
@@ -25,6 +26,8 @@ pub enum SessionEvent {
         shortage: Option<Shortage>,
         /// Document time, which the machine's clock or other nodes' announcements bear out.
         time: Time,
+        /// Clocks that bear it out.
+        agreement: Agreement,
     },
     /// The newest document is too old to build packets with; cells go on.
     Stale,

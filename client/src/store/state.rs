@@ -41,6 +41,11 @@ pub(super) fn online(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
     if tx.get(STATE, ONLINE)?.is_some() { number(tx, ONLINE) } else { Ok(0) }
 }
 
+/// The latest date that a link has shown, in Unix seconds; zero before the first.
+pub(super) fn latest_date(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
+    if tx.get(STATE, DATE)?.is_some() { number(tx, DATE) } else { Ok(0) }
+}
+
 pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
     Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
 }
@@ -58,5 +63,7 @@ pub(super) const NETWORK: &[u8] = b"network";
 const INCARNATION: &[u8] = b"incarnation";
 /// Minutes online, a clock that stands still while the client is off.
 const ONLINE: &[u8] = b"online";
+/// The latest date that a link has shown, in Unix seconds.
+pub(super) const DATE: &[u8] = b"date";
 /// Time for which messages stay, in seconds.
 pub(super) const RETENTION: &[u8] = b"retention";

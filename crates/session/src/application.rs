@@ -5,6 +5,7 @@ use std::time::Duration;
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::Courier;
 use rohrpost_proto::directory::view::Shortage;
+use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_proto::time::{Steady, Time};
 
 /// The application around a session: it gives commands, and hears what happens. Whatever it does is
@@ -41,6 +42,8 @@ pub enum News {
         shortage: Option<Shortage>,
         /// Document time, which the machine's clock or other nodes' announcements bear out.
         time: Time,
+        /// Clocks that bear it out.
+        agreement: Agreement,
     },
     /// The newest document is too old to build packets with.
     Stale,

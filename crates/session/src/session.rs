@@ -222,7 +222,7 @@ impl<S: Suite> Session<S> {
         }
         let attested = document.attested(&roster, relay);
         let judged = self.station.witness.handle_document(now, time, machine, attested);
-        judged.map_err(End::Clock)?;
+        let agreement = judged.map_err(End::Clock)?;
         let lag = Witness::lag(now, time, machine);
         self.station.clock.go_forward(lag);
         self.courier.go_forward(lag);
@@ -237,7 +237,8 @@ impl<S: Suite> Session<S> {
             (self.fresh, self.served) = (now, true);
         }
         let view = Arc::new(View::<S>::new(roster, &document));
-        self.news.push(News::View { up: view.len(), shortage: view.shortage(), time });
+        let (up, shortage) = (view.len(), view.shortage());
+        self.news.push(News::View { up, shortage, time, agreement });
         self.courier.handle_view(now, view);
         Ok(())
     }

@@ -1,5 +1,5 @@
 use rohrpost_proto::time::Time;
-use rohrpost_proto::time::agreement::Disagreement;
+use rohrpost_proto::time::agreement::{Agreement, Disagreement};
 
 use super::*;
 use crate::session::SessionError;
@@ -31,7 +31,7 @@ fn assert_well(watch: &Watch, now: Instant) {
 }
 
 const fn view(up: usize, shortage: Option<Shortage>) -> SessionEvent {
-    SessionEvent::View { up, shortage, time: Time::from_micros(0) }
+    SessionEvent::View { up, shortage, time: Time::from_micros(0), agreement: Agreement::All }
 }
 
 #[test]

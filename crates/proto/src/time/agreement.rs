@@ -25,6 +25,8 @@ pub struct Disagreement {
 /// Outcome of a comparison in which a relay is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
+    /// The machine's clock and the descriptors both bear the relay's out.
+    All,
     /// The machine's clock bears the relay's out.
     Machine,
     /// The descriptors bear the relay's clock out: the machine's is wrong.
@@ -41,13 +43,13 @@ pub fn compare(relay: Time, machine: Time, nodes: Option<Time>) -> Result<Agreem
     if relay > Time::LATEST {
         return Err(Disagreement { relay, machine, nodes });
     }
-    if near(machine) || Weakness::TheRelaysClockIsBelieved.is_active() {
-        return Ok(Agreement::Machine);
+    let by_machine = near(machine) || Weakness::TheRelaysClockIsBelieved.is_active();
+    match (by_machine, nodes.is_some_and(near)) {
+        (true, true) => Ok(Agreement::All),
+        (true, false) => Ok(Agreement::Machine),
+        (false, true) => Ok(Agreement::Nodes),
+        (false, false) => Err(Disagreement { relay, machine, nodes }),
     }
-    if nodes.is_some_and(near) {
-        return Ok(Agreement::Nodes);
-    }
-    Err(Disagreement { relay, machine, nodes })
 }
 
 /// Record of what other nodes' descriptors have shown of the time, over the links of one client.
@@ -174,6 +176,7 @@ mod tests {
         let next = TOLERANCE + Duration::from_micros(1);
         assert_eq!(compare(NOW, NOW + TOLERANCE, None), Ok(Agreement::Machine));
         assert_eq!(compare(NOW, NOW - TOLERANCE, Some(NOW - DAY)), Ok(Agreement::Machine));
+        assert_eq!(compare(NOW, NOW - TOLERANCE, Some(NOW + TOLERANCE)), Ok(Agreement::All));
         assert_eq!(compare(NOW, NOW - DAY, Some(NOW - TOLERANCE)), Ok(Agreement::Nodes));
         assert_eq!(compare(NOW, NOW + DAY, Some(NOW + TOLERANCE)), Ok(Agreement::Nodes));
         for (machine, nodes) in [
@@ -201,7 +204,7 @@ mod tests {
         assert!(!witness.is_borne_out());
         // What a document has shown goes on with the own clock, also where the machine's is wrong.
         let later = now + DAY;
-        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY), Ok(Agreement::Machine));
+        assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY), Ok(Agreement::All));
         assert_eq!(witness.greet(later, NOW + DAY, NOW + DAY * 9), Ok(Agreement::Nodes));
         assert!(witness.is_borne_out());
     }
@@ -211,7 +214,7 @@ mod tests {
         let now = Steady::of_clock(NOW);
         let mut witness = Witness::default();
         let agreed = witness.handle_document(now, NOW, NOW, Some(NOW));
-        assert_eq!(agreed, Ok(Agreement::Machine));
+        assert_eq!(agreed, Ok(Agreement::All));
         // All its clocks stood still for a day.
         assert!(witness.greet(now, NOW + DAY, NOW).is_err() && !witness.is_borne_out());
         let agreed = witness.handle_document(now, NOW + DAY, NOW, Some(NOW + DAY));

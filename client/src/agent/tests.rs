@@ -1,0 +1,71 @@
+//! An agent under the dates that its links show.
+
+use std::time::Duration;
+
+use rohrpost_network::unix_now;
+use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Agreement;
+
+use super::*;
+use crate::profile::Profile;
+use world::{Client, DAY, Folder, network, unlock};
+
+#[expect(dead_code, reason = "its other stories are those of the store")]
+#[path = "../../tests/store/world.rs"]
+mod world;
+
+/// An agent of a client's store, without a session's task.
+fn agent(store: Store) -> AgentTask {
+    let store = BlockingStore::new(store);
+    AgentTask::new(Arc::new(network()), store, Session::offline()).unwrap()
+}
+
+/// A link comes up and shows a date.
+async fn link(agent: &mut AgentTask, date: Duration, agreement: Agreement) {
+    agent.handle_event(SessionEvent::Connected { clock_ahead: 0 }).await;
+    let time = Time::from_micros(0) + date;
+    agent.handle_event(SessionEvent::View { up: 10, shortage: None, time, agreement }).await;
+}
+
+/// Checks that an entry relay that shows a client announcements of weeks ago, right after its start,
+/// erases none of its prekeys by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_of_weeks_ago_erases_no_prekey() {
+    let folder = Folder::new("agent-weeks-ago");
+    let (now, network) = (unix_now(), network());
+    let home = folder.path("alice");
+    let profile = Profile::create(&network.roster, Some("north")).unwrap();
+    let store = Store::create(&home, &unlock(), &network, &profile, now - DAY * 20).unwrap();
+    (1..20).for_each(|day| assert!(store.roll(now - DAY * (20 - day)).unwrap()));
+    let mut alice = agent(store);
+    link(&mut alice, now, Agreement::All).await;
+    let prekeys = |agent: &AgentTask| {
+        let account = agent.store.with(Store::profile).unwrap().account;
+        account.prekeys.iter().map(|prekey| prekey.public().id()).collect::<Vec<_>>()
+    };
+    let before = prekeys(&alice);
+    drop(alice);
+
+    let store = Store::open(&home, &unlock(), &network).unwrap();
+    let mut alice = agent(store);
+    link(&mut alice, now - DAY * 20, Agreement::Nodes).await;
+    link(&mut alice, now, Agreement::All).await;
+    alice.maintain().await;
+    let after = prekeys(&alice);
+    assert!(before.iter().all(|prekey| after.contains(prekey)), "{} are left", after.len());
+}
+
+/// Checks that a date that was too late by a relay's and a machine's clock is left again as soon as
+/// all clocks agree.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_was_too_late_is_left_when_all_clocks_agree() {
+    let folder = Folder::new("agent-too-late");
+    let now = unix_now();
+    let Client { store, .. } = Client::new(&folder, "alice");
+    let mut alice = agent(store);
+    link(&mut alice, now + DAY * 365, Agreement::Machine).await;
+    link(&mut alice, now, Agreement::Nodes).await;
+    assert!(alice.date.unix().unwrap() >= now + DAY * 365);
+    link(&mut alice, now, Agreement::All).await;
+    assert!(alice.date.unix().unwrap() < now + DAY);
+}
