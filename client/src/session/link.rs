@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
 use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::Suite;
 use rohrpost_proto::time::Time;
-use rohrpost_session::{Link, Station};
+use rohrpost_session::{Break, Link, Station};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -45,7 +44,7 @@ impl Linker {
         error: SessionError,
     ) -> Option<()> {
         self.events.send(SessionEvent::Disconnected(error)).await.ok()?;
-        let pause = PAUSE.mul_f64(rand::rng().random_range(0.5..1.5));
+        let pause = Break::Lost.draw(&mut rand::rng());
         self.meanwhile(clock, client, sleep(pause)).await;
         Some(())
     }
@@ -91,6 +90,3 @@ fn ahead(relay: Time) -> i64 {
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     millis(own.since(relay)) - millis(relay.since(own))
 }
-
-/// Pause between links, drawn from half to one and a half of this.
-const PAUSE: Duration = Duration::from_secs(2);

@@ -261,7 +261,7 @@ async fn reach(clock: Clock, time: Option<Steady>) {
 }
 
 /// Time without a cell, or for the link to take one, after which the link is given up.
-const SILENCE: Duration = Duration::from_secs(10);
+pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 /// Difference between the relay's time and the grid's from which on the grid is laid anew.
 const DRIFT: Duration = Duration::from_secs(2);
 /// Cells that wait for the session; it takes them as they come.
