@@ -8,18 +8,17 @@
 mod listener;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 use rohrpost_network::Clock;
 use rohrpost_node::{Handle, Node};
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::JoinKey;
-use rohrpost_proto::mix::own_client::{Outcome, OwnClient as Plan, Stay};
+use rohrpost_proto::mix::own_client::{Course, Outcome, OwnClient as Plan, Stay};
 use rohrpost_proto::time::agreement::Witness;
-use rohrpost_session::{Link, Session, Station, random_session};
+use rohrpost_session::{Break, End, Link, Session, Station, random_session};
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
@@ -78,12 +77,13 @@ impl<S: Suite> OwnClient<S> {
             };
             let (account, outcome) = self.stay(stay).await;
             self.plan.end(account, outcome);
-            sleep(jittered(FIRST_PAUSE)).await;
+            let pause = Break::Moved.draw(&mut rand::rng());
+            sleep(pause).await;
         }
     }
 
     /// Keeps one session after another at an entry, until the stay is over or the relay has not
-    /// been reached for too many times. Gives the account back.
+    /// served in its first minutes. Gives the account back.
     async fn stay(&mut self, stay: Stay) -> (Account, Outcome) {
         let Stay { entry, account, until } = stay;
         let Some(entry) = self.roster.node(entry) else {
@@ -91,28 +91,34 @@ impl<S: Suite> OwnClient<S> {
         };
         let mut listener = Listener { until, cover: self.cover.clone() };
         let mut client = Client::Waiting(Box::new(self.station(entry)), account);
-        let (mut pause, mut failed) = (FIRST_PAUSE, 0);
-        while client.station().clock.steady() < until && failed < PATIENCE {
-            // A relay that serves no documents, or whose clock is wrong, is of no more use than one
-            // that does not answer.
-            failed += 1;
+        let mut course = Course::new(self.clock.steady(), until);
+        loop {
             let dialed = client.station().dial::<S>().await;
-            if let Ok(link) = dialed.and_then(|dialed| client.station().greet::<S>(dialed)) {
-                let session = self.join(client, &link);
-                let (session, _) = session.keep_grid(link, &mut listener).await;
-                if session.was_served() {
-                    (pause, failed) = (FIRST_PAUSE, 0);
+            match dialed.and_then(|dialed| client.station().greet::<S>(dialed)) {
+                Ok(link) => {
+                    let session = self.join(client, &link);
+                    let (session, end) = session.keep_grid(link, &mut listener).await;
+                    // A relay that serves no documents, or whose clock is wrong, is of no more use
+                    // than one that does not answer.
+                    let (now, served) = (session.station.clock.steady(), session.was_served());
+                    match end {
+                        End::Over => course.handle_close(now, served),
+                        _ => course.handle_loss(served),
+                    }
+                    client = Client::Met(Box::new(session));
                 }
-                client = Client::Met(Box::new(session));
+                Err(_) => course.handle_loss(false),
             }
-            sleep(jittered(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            if !course.goes_on(client.station().clock.steady()) {
+                break;
+            }
+            let pause = Break::Lost.draw(&mut rand::rng());
+            sleep(pause).await;
         }
         (self.clock, self.witness) = (client.station().clock, client.station().witness);
-        let outcome = if failed < PATIENCE { Outcome::Served } else { Outcome::Unreached };
         match client {
-            Client::Waiting(_, account) => (account, outcome),
-            Client::Met(session) => (session.courier.into_account(), outcome),
+            Client::Waiting(_, account) => (account, course.outcome()),
+            Client::Met(session) => (session.courier.into_account(), course.outcome()),
         }
     }
 
@@ -151,14 +157,3 @@ impl<S: Suite> OwnClient<S> {
         }
     }
 }
-
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..1.5))
-}
-
-/// Pause before the link is tried again, and bound to which it doubles; each is drawn from half to
-/// one and a half of it.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Tries in a row after which another relay is drawn: some four minutes.
-const PATIENCE: u32 = 6;

@@ -45,13 +45,26 @@ pub struct Stay {
     pub until: Steady,
 }
 
+/// Course of a stay, which tells whether it goes on. The order of calls: one of
+/// [`Self::handle_close`] and [`Self::handle_loss`] after each try, then [`Self::goes_on`].
+pub struct Course {
+    begun: Steady,
+    until: Steady,
+    /// True once a link of the stay brought a document.
+    served: bool,
+    /// True if the last link served until the stay was over.
+    held: bool,
+}
+
 /// Outcome of a stay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The stay's time came, or there was a session in it.
+    /// The stay's time came, and the relay served until then.
     Served,
-    /// The relay was not reached, or was of no use: the next stay is at another, if there is one.
+    /// The relay was never reached, or was of no use: the next stay is at another, if there is one.
     Unreached,
+    /// The relay served, and did so no more when the stay's time came: the account is over.
+    Lost,
 }
 
 impl OwnClient {
@@ -65,9 +78,14 @@ impl OwnClient {
     /// Begins a stay; `None` if the network has no relay. The account goes on while its time has
     /// not come and there is an entry for it: of another operator than the mix's and its mailboxes'
     /// and not the relay that was not reached; in a network that has no such operators, of fewer.
+    ///
+    /// It does not outlive a loss of its entry. A person has one entry for good: mailboxes that fell
+    /// silent with a relay and were pulled again while it is still down would be a mix's for
+    /// certain.
     pub fn begin(&mut self, now: Steady, rng: &mut (impl CryptoRng + ?Sized)) -> Option<Stay> {
         let goes_on = self.ends.is_some_and(|ends| now < ends);
         let goes_on = goes_on && !Weakness::MixesChangeMailboxes.is_active();
+        let goes_on = goes_on && self.outcome != Outcome::Lost;
         let account = self.account.take().filter(|_| goes_on);
         let kept = account.and_then(|account| Some((self.entry_for(&account, rng)?, account)));
         let (entry, account) = match kept {
@@ -100,7 +118,7 @@ impl OwnClient {
             own.into_iter().chain(relays.map(|relay| relay.operator.as_str())).collect();
         match self.outcome {
             Outcome::Served => Some(self.draw(&taken, rng)?.number),
-            Outcome::Unreached => Some(self.draw_of_none(&taken, rng)?.number),
+            Outcome::Unreached | Outcome::Lost => Some(self.draw_of_none(&taken, rng)?.number),
         }
     }
 
@@ -136,13 +154,13 @@ impl OwnClient {
         some.or_else(|| self.roster.relays().next())
     }
 
-    /// Draws a relay that is of none of these operators, and not the one that was not reached.
+    /// Draws a relay that is of none of these operators, and not the one that was not reached last.
     fn draw_of_none(
         &self,
         taken: &[&str],
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Option<&RosterNode> {
-        let failed = self.entry.filter(|_| self.outcome == Outcome::Unreached);
+        let failed = self.entry.filter(|_| self.outcome != Outcome::Served);
         let fits = |relay: &&RosterNode| {
             !taken.contains(&relay.operator.as_str()) && Some(relay.number) != failed
         };
@@ -150,6 +168,46 @@ impl OwnClient {
     }
 }
 
+impl Course {
+    /// The course of a stay that begins now.
+    #[must_use]
+    pub const fn new(begun: Steady, until: Steady) -> Self {
+        Self { begun, until, served: false, held: false }
+    }
+
+    /// Takes note that the client has closed a link, which brought a document or did not.
+    pub fn handle_close(&mut self, now: Steady, served: bool) {
+        self.served |= served;
+        self.held = served && now >= self.until;
+    }
+
+    /// Takes note that there was no link, or that one was lost which brought a document or did not.
+    pub const fn handle_loss(&mut self, served: bool) {
+        self.served |= served;
+        self.held = false;
+    }
+
+    /// Tells whether the client tries the relay again. One that has served is tried until the stay's
+    /// time comes, as people do; no mailbox was pulled by one that has not, so nothing shows if it
+    /// is left.
+    #[must_use]
+    pub fn goes_on(&self, now: Steady) -> bool {
+        now < self.until && (self.served || now.since(self.begun) < PATIENCE)
+    }
+
+    /// Outcome of the stay, once it does not go on.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match (self.served, self.held) {
+            (_, true) => Outcome::Served,
+            (true, false) => Outcome::Lost,
+            (false, false) => Outcome::Unreached,
+        }
+    }
+}
+
+/// Time for which a relay is tried that does not serve: two links without a document.
+const PATIENCE: Duration = Duration::from_secs(240);
 /// Mean of a stay at one entry: a person's machine sleeps, changes its network or starts anew once
 /// a day or so.
 const STAY: Duration = Duration::from_secs(DAY);

@@ -120,6 +120,55 @@ fn an_entry_that_is_not_reached_is_left() {
     }
 }
 
+/// Checks that an entry that fails while it serves is kept until the stay is over, and that the
+/// mailboxes are over with it unless it is back by then: no mailbox that fell silent with a relay is
+/// pulled by way of another.
+#[test]
+fn an_entry_that_fails_while_it_serves_is_not_left_with_the_same_mailboxes() {
+    for back in [false, true] {
+        for seed in 0..20 {
+            let (mut client, mut rng) = (client(6), rng(seed));
+            let first = client.begin(BEGIN, &mut rng).unwrap();
+            let id = *first.account.mailboxes[0].key.id().as_bytes();
+            let mut course = Course::new(BEGIN, first.until);
+            let (mut now, mut served) = (BEGIN, true);
+            while course.goes_on(now) {
+                course.handle_loss(served);
+                (now, served) = (now + HOUR / 60, false);
+            }
+            assert!(now >= first.until, "left after {:?}", now.since(BEGIN));
+            if back {
+                course.handle_close(now, true);
+            }
+            client.end(first.account, course.outcome());
+            // The account's own time may have come with the stay's.
+            client.ends = Some(now + HOUR);
+            let next = client.begin(now, &mut rng).unwrap();
+            assert_eq!(*next.account.mailboxes[0].key.id().as_bytes() == id, back);
+            assert!(back || next.entry != first.entry);
+        }
+    }
+}
+
+/// Checks that an entry that does not serve in the first minutes is left, and one that served until
+/// the stay was over was not lost.
+#[test]
+fn an_entry_that_never_serves_is_left_in_minutes() {
+    let until = BEGIN + HOUR;
+    let mut course = Course::new(BEGIN, until);
+    course.handle_loss(false);
+    assert!(course.goes_on(BEGIN + PATIENCE - HOUR / 60));
+    // A link without a document, which the client closes.
+    course.handle_close(BEGIN + PATIENCE, false);
+    assert!(!course.goes_on(BEGIN + PATIENCE));
+    assert_eq!(course.outcome(), Outcome::Unreached);
+    course.handle_close(until - HOUR / 60, true);
+    assert_eq!(course.outcome(), Outcome::Lost, "no fresh document came any more");
+    course.handle_close(until, true);
+    assert!(!course.goes_on(until));
+    assert_eq!(course.outcome(), Outcome::Served);
+}
+
 /// Checks that there is a client wherever there is a relay, be it the mix's own operator's.
 #[test]
 fn a_small_network_has_an_entry_all_the_same() {
