@@ -57,6 +57,11 @@ pub enum NodeError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The machine's clock has been set, or the machine has stood still.
+    #[error(
+        "this process's clock has been more than five minutes off the machine's for a minute, so others refuse the node; check the machine's time service and start the node again"
+    )]
+    Clock,
     /// A task that must run has ended.
     #[error("the task {0} has ended; this is a bug")]
     TaskEnded(&'static str),
@@ -66,7 +71,8 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// Exit code after sysexits.h: 78 configuration, 69 an address in use, 71 the system, 70 a bug.
+    /// Exit code after sysexits.h: 78 configuration, 69 an address in use, 71 the system, 70 a bug, 75
+    /// what another start mends.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
@@ -77,6 +83,7 @@ impl NodeError {
             | Self::WrongKey(_) => 78,
             Self::Bind(_) | Self::Metrics { .. } => 69,
             Self::System { .. } => 71,
+            Self::Clock => 75,
             Self::TaskEnded(_) | Self::Panicked => 70,
         }
     }

@@ -2,6 +2,7 @@
 //! move, worker threads, metrics, shutdown. The duties of one role, packets and memory among them,
 //! are in `rohrpost-relay` and `rohrpost-mixnode`.
 
+mod clock_check;
 mod config;
 mod directory;
 mod error;

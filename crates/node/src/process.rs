@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use rohrpost_network::Clock;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::directory::roster::SuiteName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::clock_check;
 use crate::error::NodeError;
 use crate::log::{Event, Log};
 use crate::prepared::{Duty, Prepared, prepare};
@@ -27,7 +29,8 @@ pub trait Program {
 /// Runs the node that a configuration describes, until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// The node cannot start; the error says what to do. Or one of its tasks ended.
+/// The node cannot start; the error says what to do. Or one of its tasks ended, or its clock is no
+/// longer the machine's.
 pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
     let prepared = prepare(configuration, P::DUTY)?;
     let log = Log::new(prepared.node.name.clone());
@@ -37,11 +40,11 @@ pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
     }
 }
 
-/// Runs a node until it is told to stop (SIGTERM, SIGINT) or one of its tasks ends. SIGHUP is
-/// ignored: a running node reads no files.
+/// Runs a node until it is told to stop (SIGTERM, SIGINT), one of its tasks ends or the machine's
+/// clock has gone elsewhere. SIGHUP is ignored: a running node reads no files.
 ///
 /// # Errors
-/// The node could not start, or a task ended.
+/// The node could not start, a task ended, or the node's clock is no longer the machine's.
 pub fn supervise<F>(log: &Log, start: impl FnOnce() -> F) -> Result<(), NodeError>
 where
     F: Future<Output = Result<Tasks, NodeError>>,
@@ -56,10 +59,12 @@ where
         let mut terminate = signal(SignalKind::terminate()).map_err(system("watch signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch signals"))?;
         let _ignored = signal(SignalKind::hangup()).map_err(system("watch signals"))?;
+        let parted = clock_check::parted(Clock::start());
         let mut tasks = start().await?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = parted => return Err(NodeError::Clock),
             ended = tasks.join_next() => {
                 return Err(match ended {
                     Some(Ok(name)) => NodeError::TaskEnded(name),
