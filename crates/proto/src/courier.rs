@@ -273,9 +273,13 @@ impl<S: Suite> Courier<S> {
         for mailbox in self.loops.expire(now) {
             self.events.push(Event::LoopLost { mailbox });
         }
-        for other in self.correspondents.values_mut() {
-            let expired = other.expire(now, document);
-            expired.into_iter().for_each(|event| self.events.push_mail(event));
+        // Without a view nothing may have borne the relay's word out, and what is given up by that
+        // is lost. Nothing could leave either.
+        if self.view.is_some() {
+            for other in self.correspondents.values_mut() {
+                let expired = other.expire(now, document);
+                expired.into_iter().for_each(|event| self.events.push_mail(event));
+            }
         }
         self.build_ahead(true);
     }

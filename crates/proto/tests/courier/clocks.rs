@@ -6,7 +6,7 @@ use rohrpost_packet::SessionId;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::{Slot, Time};
 
-use crate::world::{START, T, World};
+use crate::world::{START, T, World, message, steady};
 use crate::{SECOND, alice_and_bob, arrivals, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -82,4 +82,29 @@ fn a_relays_clock_makes_no_message_expire() {
     let told = |wanted| move |event: &Event| matches!(event, Event::Delivered { message } if *message == wanted);
     assert_eq!(count(&world, alice, told(posted)) + count(&world, alice, told(second)), 2);
     assert_eq!(count(&world, alice, |event| matches!(event, Event::Expired { .. })), 0);
+}
+
+/// A relay that nothing bears out takes a client whose own clock is ahead to a date after that of a
+/// message. The client goes by no view then, and gives nothing up.
+#[test]
+fn nothing_expires_while_the_view_is_withdrawn() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let now = START + SECOND * 10;
+    let right = now - DAY;
+    world.run(now);
+    world.rejoin_at(alice, SessionId::new([101; 16]), PHASE, right);
+    let to = world.key_id(bob);
+    let mut letter = message("in time", 0);
+    letter.expires = START;
+    world.couriers[alice].post(to, letter).unwrap();
+
+    world.couriers[alice].withdraw_view();
+    world.rejoin_at(alice, SessionId::new([102; 16]), PHASE, now + DAY * 8);
+    world.run(now + SECOND * 2);
+    world.rejoin_at(alice, SessionId::new([103; 16]), PHASE, right + SECOND * 2);
+    let view = world.view(&[]);
+    world.couriers[alice].handle_view(steady(now + SECOND * 2), view);
+    world.run(now + MINUTE * 4);
+    assert_eq!(count(&world, alice, |event| matches!(event, Event::Expired { .. })), 0);
+    assert_eq!(count(&world, alice, |event| matches!(event, Event::Delivered { .. })), 1);
 }
