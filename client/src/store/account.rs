@@ -130,8 +130,9 @@ impl AccountRecord {
 
     /// Has the write keys change and the old ones refused from then on, because a blocked contact
     /// knows them: one drawn mailbox's as soon as the client is online, the other's half a day to
-    /// one and a half later. Where the other waits for such a change already, it goes on waiting.
-    pub(super) fn refuse_write_keys(&mut self, now: Duration) {
+    /// one and a half after that ([`Self::change_write_key`]). Where the other waits for such a
+    /// change already, it goes on waiting. No clock is asked, for the machine's may be ahead.
+    pub(super) fn refuse_write_keys(&mut self) {
         let rest = |mailbox: &MailboxRecord| mailbox.then == OldKey::Accept;
         let resting: Vec<_> =
             (0..self.mailboxes.len()).filter(|at| rest(&self.mailboxes[*at])).collect();
@@ -139,8 +140,7 @@ impl AccountRecord {
         for at in resting {
             let mailbox = &mut self.mailboxes[at];
             mailbox.then = OldKey::Refuse;
-            mailbox.changes =
-                if Some(at) == first { now.as_secs() } else { after(now, APART, APART + DAY) };
+            mailbox.changes = u64::from(Some(at) != first);
         }
     }
 

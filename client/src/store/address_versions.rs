@@ -133,9 +133,9 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
 }
 
 /// Has the write keys refused that a blocked contact knows, once others have taken their place.
-pub(super) fn refuse_write_keys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
+pub(super) fn refuse_write_keys(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     let mut account = account(tx)?;
-    account.refuse_write_keys(now);
+    account.refuse_write_keys();
     save(tx, &account)
 }
 

@@ -111,7 +111,7 @@ impl Store {
             put(tx, &contact)?;
             outbox::drop_all(tx, contact.key(), now)?;
             fragments::drop_below(tx, contact.key(), u64::MAX)?;
-            address_versions::refuse_write_keys(tx, now)?;
+            address_versions::refuse_write_keys(tx)?;
             Ok(contact.key())
         })
     }

@@ -174,6 +174,23 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
     assert!(sessions.len() == 1 && sessions[0].contact.identity.key_id() == carol.key());
 }
 
+/// Checks that a contact that is blocked before the first link, while the machine's clock is a month
+/// ahead, is cut off as soon as there is one.
+#[test]
+fn a_block_by_a_clock_that_is_ahead_takes_effect_at_the_first_link() {
+    let folder = Folder::new("block-ahead");
+    let [alice, bob] = Client::pair(&folder);
+    let bobs = bob.store.contact("alice").unwrap().address.contact;
+    alice.store.block("bob", START + DAY * 30).unwrap();
+    alice.store.roll(START + HOUR).unwrap();
+    let shut = || (0..2).filter(|at| !lets_in(&alice, &bobs, *at)).count();
+    assert_eq!(shut(), 1);
+    for hour in 2..=38 {
+        alice.store.roll(START + HOUR * hour).unwrap();
+    }
+    assert_eq!(shut(), 2);
+}
+
 #[test]
 fn a_second_block_closes_a_mailbox_at_once_and_does_not_put_the_other_off() {
     let folder = Folder::new("two-blocks");
