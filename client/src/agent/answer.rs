@@ -39,12 +39,12 @@ impl AgentTask {
             Request::Add { name, card } => self.add(&name, &card).await,
             Request::Verify { name, words } => self.verify(&name, &words),
             Request::Block { name } => {
-                let now = self.date.unix().unwrap_or_else(now);
+                let now = self.now();
                 let key = self.store.with(|store| store.block(&name, now))?;
                 self.remove_contact(key).await
             }
             Request::Remove { name } => {
-                let now = self.date.unix().unwrap_or_else(now);
+                let now = self.now();
                 let key = self.store.with(|store| store.remove(&name, now))?;
                 self.remove_contact(key).await
             }

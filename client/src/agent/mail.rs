@@ -1,6 +1,6 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
-use rohrpost_network::unix_now as now;
+use rohrpost_network::unix_now;
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{self, Complete, Event};
 
@@ -66,7 +66,8 @@ impl AgentTask {
         messages: &[Complete],
         below: u64,
     ) -> Result<(), StoreError> {
-        let told = self.store.with(|store| store.complete(sender, messages, below, now()))?;
+        let now = self.now();
+        let told = self.store.with(|store| store.complete(sender, messages, below, now))?;
         for completed in told {
             match completed {
                 Completed::Message(incoming) => {
@@ -104,13 +105,15 @@ impl AgentTask {
             return Ok(());
         };
         if left == self.progress.fragments(&outgoing) && outgoing.status == DeliveryStatus::Queued {
-            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, now()))?;
+            // When it leaves again is counted by the own clock.
+            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, unix_now()))?;
         }
         self.notify_outgoing(id)
     }
 
     fn settle(&mut self, id: MessageId, status: DeliveryStatus) -> Result<(), StoreError> {
-        self.store.with(|store| store.settle(id, status, now()))?;
+        let now = self.now();
+        self.store.with(|store| store.settle(id, status, now))?;
         self.progress.made_room();
         // After its expiry a message's tombstone is still on its way.
         if status != DeliveryStatus::Expired {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rohrpost_network::Network;
+use rohrpost_network::{Network, unix_now};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
@@ -42,6 +42,12 @@ impl AgentTask {
             Ok(_) => {}
             Err(error) => self.watch.store_trouble(&error),
         }
+    }
+
+    /// The time by which what comes and ends is stamped: the date where a link has shown it, for
+    /// that by which it is forgotten, else the machine's.
+    pub(super) fn now(&self) -> Duration {
+        self.date.unix().unwrap_or_else(unix_now)
     }
 
     /// Begins an address version if it is time, and tells those contacts of it whose time has come

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use rohrpost_network::unix_now;
+use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
 use super::*;
+use crate::content::Content;
 use crate::profile::Profile;
-use world::{Client, DAY, Folder, network, unlock};
+use world::{Client, DAY, Folder, SECOND, complete, fragments, network, unlock};
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
@@ -68,4 +70,35 @@ async fn a_date_that_was_too_late_is_left_when_all_clocks_agree() {
     assert!(alice.date.unix().unwrap() >= now + DAY * 365);
     link(&mut alice, now, Agreement::All).await;
     assert!(alice.date.unix().unwrap() < now + DAY);
+}
+
+/// Checks that a client whose machine's clock is a year behind, which its relay and other nodes show,
+/// keeps what it has read and what was delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
+    let folder = Folder::new("agent-behind");
+    let [alice, bob] = Client::pair(&folder);
+    let (now, bobs_key, alices_key) = (unix_now(), bob.key(), alice.key());
+    let date = now + DAY * 365;
+    bob.store.accept("alice", &Content::text("x"), DAY, date).unwrap();
+    let letter = bob.waiting(alices_key).remove(0);
+    let sent = alice.store.accept("bob", &Content::text("y"), DAY, now).unwrap().id;
+    let mut alice = agent(alice.store);
+    link(&mut alice, date, Agreement::Nodes).await;
+    let parts = fragments(&letter);
+    let parts = parts.iter().map(|fragment| (bobs_key, fragment));
+    alice.store.with(|store| store.store_letters(parts, [])).unwrap();
+    let messages = vec![complete(&letter)];
+    let below = letter.sequence + 1;
+    for event in
+        [Event::Complete { sender: bobs_key, messages, below }, Event::Delivered { message: sent }]
+    {
+        alice.handle_event(SessionEvent::Courier(event)).await;
+    }
+    let inbox = alice.store.with(|store| store.inbox(0)).unwrap();
+    assert!(inbox.len() == 1 && inbox[0].arrived + SECOND >= date);
+    alice.store.with(|store| store.acknowledge(&[inbox[0].number])).unwrap();
+    alice.maintain().await;
+    assert_eq!(alice.store.with(|store| store.inbox(0)).unwrap().len(), 1);
+    assert!(alice.store.with(|store| store.outgoing(sent)).unwrap().is_some());
 }
