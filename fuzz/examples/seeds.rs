@@ -10,8 +10,8 @@ use rohrpost_fuzz::fragment::{NETWORK, PARTIES};
 use rohrpost_fuzz::network::{NOW, TRUST, roster_text, sign};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Contact, ContactMailbox};
-use rohrpost_proto::instruction::{MailboxId, WriteKey};
 use rohrpost_proto::directory::roster::render_signatures;
+use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);

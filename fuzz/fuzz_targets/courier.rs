@@ -14,7 +14,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::application::{Kept, Posted, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
-use rohrpost_fuzz::fragment::{PARTIES, fragment_len, seal_in_roster};
+use rohrpost_fuzz::fragment::{LETTERS, PARTIES, fragment_len, seal_in_roster};
 use rohrpost_fuzz::mail::{AcknowledgementChoice, PartChoice, fragment};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
 use rohrpost_fuzz::rng;
@@ -46,6 +46,8 @@ enum Operation {
     Garbage,
     /// A relay hands out one of the client's own loops again.
     Loop,
+    /// A relay hands out the last letter again.
+    Again,
     Post {
         skip: u8,
         len: u16,
@@ -89,6 +91,10 @@ struct World {
     blind: bool,
     mail: VecDeque<Mail>,
     own: VecDeque<Envelope<Toy>>,
+    /// Number of letters that the contact has sealed, the last of them, and what that acknowledges.
+    letters: usize,
+    last: Option<Vec<u8>>,
+    said: Option<(AcknowledgementChoice, Vec<u8>)>,
     kept: Kept,
     /// Marks of letters that were opened; they outlive the process.
     opened: Vec<EnvelopeMark>,
@@ -112,6 +118,7 @@ enum Mail {
     Acknowledgement(AcknowledgementChoice, Vec<u8>),
     Garbage,
     Loop,
+    Again,
 }
 
 impl World {
@@ -131,6 +138,9 @@ impl World {
             blind: false,
             mail: VecDeque::new(),
             own: VecDeque::new(),
+            letters: 0,
+            last: None,
+            said: None,
             kept: Kept::default(),
             opened: Vec::new(),
             posted: BTreeMap::new(),
@@ -158,6 +168,7 @@ impl World {
             }
             Operation::Garbage => self.mail.push_back(Mail::Garbage),
             Operation::Loop => self.mail.push_back(Mail::Loop),
+            Operation::Again => self.mail.push_back(Mail::Again),
             Operation::Post { skip, len, seconds } => self.post(*skip, *len, *seconds),
             Operation::Slots(count) => (0..=count % 32).for_each(|_| self.slot()),
             Operation::Wait { seconds } => {
@@ -304,19 +315,25 @@ impl World {
     fn answer(&mut self, surb: Surb<Toy>) {
         let mail = self.mail.pop_front();
         let envelope: Option<Envelope<Toy>> = match &mail {
-            Some(Mail::Fragment(bytes)) => Some(seal_in_roster(bytes)),
-            Some(Mail::Acknowledgement(_, body)) => {
+            Some(Mail::Fragment(bytes)) => Some(self.seal(bytes)),
+            Some(Mail::Acknowledgement(acknowledgement, body)) => {
                 let part = Part {
                     sequence: 0,
                     message: MessageId::new([9; 16]),
                     kind: Kind::Acknowledgement,
                     position: FragmentPosition::WHOLE,
                 };
-                Some(seal_in_roster(&fragment(&part, body)))
+                let envelope = self.seal(&fragment(&part, body));
+                self.said = Some((acknowledgement.clone(), body.clone()));
+                Some(envelope)
             }
             Some(Mail::Loop) => self.own.front().map(|own| {
                 Envelope::from_bytes(own.as_bytes()).expect("it is a copy of an envelope")
             }),
+            Some(Mail::Again) => self
+                .last
+                .as_ref()
+                .map(|last| Envelope::from_bytes(last).expect("it is a copy of an envelope")),
             Some(Mail::Garbage) | None => None,
         };
         let envelope = envelope.map(|envelope| (EnvelopeId::of(&envelope), envelope));
@@ -328,8 +345,8 @@ impl World {
         let packet = surb.reply(&body).expect("an answer fits");
         // The reply may have been built for keys that are no more.
         if let End::Session(id, payload) = self.carrier.carry(to, packet) {
-            if let Some(Mail::Acknowledgement(acknowledgement, body)) = &mail {
-                self.acknowledged(acknowledgement, body);
+            if matches!(mail, Some(Mail::Acknowledgement(..) | Mail::Again)) {
+                self.acknowledged();
             }
             self.courier.handle_reply(self.own(), id, payload);
             self.prepare();
@@ -339,8 +356,18 @@ impl World {
         assert!(!self.posted.values().any(over), "all of a message came, and nobody was told");
     }
 
-    /// Takes an acknowledgement into account, if it can be read at all.
-    fn acknowledged(&mut self, acknowledgement: &AcknowledgementChoice, body: &[u8]) {
+    /// Seals the contact's next letter.
+    fn seal(&mut self, fragment: &[u8]) -> Envelope<Toy> {
+        let envelope = seal_in_roster(self.letters, fragment);
+        self.letters += 1;
+        self.last = Some(envelope.as_bytes().to_vec());
+        self.said = None;
+        envelope
+    }
+
+    /// Takes what the last letter acknowledges into account, if it can be read at all.
+    fn acknowledged(&mut self) {
+        let Some((acknowledgement, body)) = &self.said else { return };
         if body.len() == acknowledgement.encode().len() {
             for (sequence, posted) in &mut self.posted {
                 let came =
@@ -475,6 +502,6 @@ const LOST: &[u8] = b"-";
 const ALICE: u8 = 40;
 const BOB: u8 = 50;
 const BOB_RELAY: u32 = 2;
-const OPERATIONS: usize = 96;
+const OPERATIONS: usize = LETTERS;
 /// Slots of a sequence at most: sealing and opening take time.
 const SLOTS: usize = 256;

@@ -41,17 +41,23 @@ struct Seals {
     inner: [u8; 32],
 }
 
-/// Seals in [`NETWORK`]: one encapsulation serves all inputs of a network.
-static SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&NETWORK));
-static ROSTER_SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&ROSTER.network_id));
+/// Letters that can be sealed in the roster's network and that a client takes for different ones: it
+/// knows one that it has opened by its encapsulation.
+pub const LETTERS: usize = 96;
 
-fn seals(network: &NetworkId) -> Seals {
+/// Seals in [`NETWORK`]: one encapsulation serves all inputs.
+static SEALS: LazyLock<Seals> = LazyLock::new(|| seals(&NETWORK, 0));
+static ROSTER_SEALS: LazyLock<Vec<Seals>> = LazyLock::new(|| {
+    (0_u8..).take(LETTERS).map(|letter| seals(&ROSTER.network_id, letter)).collect()
+});
+
+fn seals(network: &NetworkId, letter: u8) -> Seals {
     let (x25519, mlkem) = PARTIES.prekey.public().as_bytes().split_at(32);
     let x25519: [u8; 32] = x25519.try_into().expect("split at 32");
-    let ephemeral = StaticSecret::from([33; 32]);
+    let ephemeral = StaticSecret::from([33 + letter; 32]);
     let agreed = ephemeral.diffie_hellman(&PublicKey::from(x25519));
     let mlkem: [u8; 1184] = mlkem.try_into().expect("a prekey ends with an ML-KEM key");
-    let (encapsulated, secret) = mlkem768::encapsulate(&mlkem.into(), [34; 32]);
+    let (encapsulated, secret) = mlkem768::encapsulate(&mlkem.into(), [34 + letter; 32]);
     let ciphertext =
         [PublicKey::from(&ephemeral).as_bytes(), &encapsulated.as_slice()[..]].concat();
     let shared = [&agreed.as_bytes()[..], &secret[..]].concat();
@@ -80,10 +86,14 @@ pub fn seal<S: Suite>(fragment: &[u8]) -> Envelope<S> {
     seal_with(&SEALS, fragment)
 }
 
-/// Seals an envelope that opens and holds `fragment`, in the network of the roster.
+/// Seals an envelope that opens and holds `fragment`, in the network of the roster: that of a letter
+/// below [`LETTERS`].
+///
+/// # Panics
+/// There is no such letter.
 #[must_use]
-pub fn seal_in_roster<S: Suite>(fragment: &[u8]) -> Envelope<S> {
-    seal_with(&ROSTER_SEALS, fragment)
+pub fn seal_in_roster<S: Suite>(letter: usize, fragment: &[u8]) -> Envelope<S> {
+    seal_with(&ROSTER_SEALS[letter], fragment)
 }
 
 fn seal_with<S: Suite>(seals: &Seals, fragment: &[u8]) -> Envelope<S> {

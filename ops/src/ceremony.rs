@@ -1,5 +1,6 @@
 //! Keys and rosters: each agency makes its key, signs the roster's exact bytes, and checks.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,16 @@ pub(crate) fn check(network: &Path) -> Result<(), CeremonyError> {
             Role::Relay => "relay".to_owned(),
         };
         say(&format!("{:>4}  {:<16} {role}, run by {}", node.number, node.name, node.operator));
+    }
+    for layer in 0..3 {
+        let operators: BTreeSet<_> = roster.at(layer).map(|node| &node.operator).collect();
+        if let (Some(operator), 1) = (operators.first(), operators.len()) {
+            say(&format!(
+                "note: all mixes of layer {} are run by {operator}, which can stop the network alone; \
+                 put mixes of another agency beside them",
+                layer + 1
+            ));
+        }
     }
     Ok(())
 }
