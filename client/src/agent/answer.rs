@@ -91,11 +91,12 @@ impl AgentTask {
                 return Err(Failure::new(FailureCode::Request, &why));
             }
         };
+        let now = self.now();
         let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
-        if let Some(address) = self.store.with(|store| store.announce_to(&to, now()))? {
+        if let Some(address) = self.store.with(|store| store.announce_to(&to, now))? {
             self.progress.take_on(&address);
         }
-        let outgoing = self.store.with(|store| store.accept(&to, &content, lifetime, now()))?;
+        let outgoing = self.store.with(|store| store.accept(&to, &content, lifetime, now))?;
         self.progress.take_on(&outgoing);
         self.post_waiting().await;
         Ok(Response::Accepted(self.progress.describe(&outgoing, to)))

@@ -8,6 +8,7 @@ use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
 use super::*;
+use crate::api::SendRequest;
 use crate::content::Content;
 use crate::profile::Profile;
 use world::{Client, DAY, Folder, SECOND, complete, fragments, network, unlock};
@@ -101,4 +102,21 @@ async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
     alice.maintain().await;
     assert_eq!(alice.store.with(|store| store.inbox(0)).unwrap().len(), 1);
     assert!(alice.store.with(|store| store.outgoing(sent)).unwrap().is_some());
+}
+
+/// Checks that a letter that is written while the machine's clock is two weeks behind is given its
+/// time from the date on: it must not be over once that clock is set right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
+    let folder = Folder::new("agent-expiry");
+    let [alice, _bob] = Client::pair(&folder);
+    let date = unix_now() + DAY * 14;
+    let mut alice = agent(alice.store);
+    link(&mut alice, date, Agreement::Nodes).await;
+    let (to, text) = ("bob".to_owned(), Some("x".to_owned()));
+    let send = SendRequest { to, text, file: None, expires_after: Some(DAY.as_secs() * 7) };
+    alice.answer(Request::Send(send)).await.unwrap();
+    let outbox = alice.store.with(Store::outbox).unwrap();
+    let letter = outbox.iter().find(|outgoing| outgoing.is_content()).unwrap();
+    assert!(letter.expires + SECOND >= date + DAY * 7);
 }
