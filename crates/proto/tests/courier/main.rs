@@ -7,6 +7,8 @@ mod ahead;
 mod clocks;
 mod durable;
 mod own_client;
+#[cfg(feature = "danger-weaken")]
+mod weakened;
 mod world;
 
 use std::collections::BTreeMap;
@@ -401,28 +403,4 @@ fn uncollected_events_hold_letters_back_and_lose_none() {
     let resumed = courier.poll_timeout().reading();
     world.run(resumed + SECOND * 30);
     assert_eq!(arrivals(&world, bob).len(), 1);
-}
-
-#[cfg(feature = "danger-weaken")]
-#[test]
-fn tests_of_laws_fail_without_them() {
-    use rohrpost_proto::weakness::{Weakness, danger_breaks};
-
-    let laws: [(_, fn()); 3] = [
-        (
-            Weakness::OmissionIsLoss,
-            durable::a_relay_that_is_left_out_over_its_change_of_keys_has_lost_nothing,
-        ),
-        (
-            Weakness::TheRelaysClockIsBelieved,
-            clocks::a_relay_that_adds_minutes_at_each_link_does_not_make_an_acknowledgement_due,
-        ),
-        (
-            Weakness::KnownEnvelopesAreAcknowledged,
-            acknowledgements::a_letter_that_is_served_again_draws_no_acknowledgement,
-        ),
-    ];
-    for (law, test) in laws {
-        assert!(danger_breaks(law, test), "{law:?}");
-    }
 }
