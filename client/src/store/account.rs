@@ -177,7 +177,8 @@ impl AccountRecord {
 }
 
 impl MailboxRecord {
-    /// Makes a mailbox whose write key changes at a time that is drawn for it alone.
+    /// Makes a mailbox whose write key changes at a time that is drawn for it alone, a day from now at
+    /// the earliest.
     fn new(relay: NodeNumber, now: Duration) -> Self {
         let key = MailboxKey::generate(&mut rand::rng());
         Self {
@@ -185,7 +186,7 @@ impl MailboxRecord {
             key: Hex(*key.to_seed()),
             write_key: random_write_key(),
             predecessor: random_write_key(),
-            changes: after(now, Duration::ZERO, LONGEST_WRITE_KEY),
+            changes: after(now, DAY, LONGEST_WRITE_KEY),
             then: OldKey::Accept,
         }
     }
