@@ -14,14 +14,10 @@ mod socket;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-use rohrpost_network::unix_now;
 
 pub use datagram::{Datagram, QuicHeader};
 pub use manifest::{Manifest, ManifestClient, ManifestLink, ManifestNode};
@@ -39,8 +35,8 @@ pub struct Sniffer {
 /// A running capture; it goes on until [`Self::finish`].
 pub struct Capture {
     path: PathBuf,
-    /// End of the capture since the Unix epoch, once it is known.
-    end: Arc<OnceLock<Duration>>,
+    /// Socket that sends to itself: the first datagram from it is the end of the capture.
+    knock: UdpSocket,
     thread: JoinHandle<io::Result<Counts>>,
 }
 
@@ -71,13 +67,14 @@ impl Sniffer {
     /// The system starts no thread.
     pub fn start(self, nodes: HashSet<SocketAddr>) -> Result<Capture, CaptureError> {
         let Self { socket, out, path } = self;
-        let end = Arc::new(OnceLock::new());
-        let known = Arc::clone(&end);
+        let knock = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(CaptureError::Socket)?;
+        let end = knock.local_addr().map_err(CaptureError::Socket)?;
+        knock.connect(end).map_err(CaptureError::Socket)?;
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
-            .spawn(move || record(socket, out, &nodes, &known))
+            .spawn(move || record(socket, out, &nodes, end))
             .map_err(CaptureError::Socket)?;
-        Ok(Capture { path, end, thread })
+        Ok(Capture { path, knock, thread })
     }
 }
 
@@ -93,7 +90,11 @@ impl Capture {
     /// # Errors
     /// The file could not be written, or the socket failed.
     pub fn finish(self) -> Result<Counts, CaptureError> {
-        let _ = self.end.set(unix_now());
+        while !self.thread.is_finished() {
+            // One that finds no room on its way is followed by another.
+            let _ = self.knock.send(&[0]);
+            std::thread::sleep(KNOCKS);
+        }
         let counts = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("a bug")));
         counts.map_err(|source| CaptureError::file(&self.path, source))
     }
@@ -108,32 +109,27 @@ impl Capture {
     }
 }
 
-/// Takes datagrams until all that passed before the end are taken. Whatever passes on the machine's
-/// loopback later may go on for ever: the first packet stamped after the end closes the capture, as
-/// does a socket that is empty then.
+/// Takes datagrams until all that passed before the end are taken: the first datagram from `end`
+/// closes the capture. Whatever passes on the machine's loopback may go on for ever, and the
+/// machine's clock may be set meanwhile; the order of packets tells the end by neither.
 fn record(
     mut socket: PacketSocket,
     mut out: PcapWriter<BufWriter<File>>,
     nodes: &HashSet<SocketAddr>,
-    end: &OnceLock<Duration>,
+    end: SocketAddr,
 ) -> io::Result<Counts> {
     let mut counts = Counts::default();
     loop {
-        // Asked before the socket, so that an empty one is empty after the end.
-        let end = end.get();
-        match socket.next()? {
-            Some(packet) if end.is_some_and(|end| packet.at > *end) => break,
-            Some(packet) => {
-                counts.missed = counts.missed.max(u64::from(packet.missed));
-                let Some(datagram) = Datagram::of(packet.bytes) else { continue };
-                if nodes.contains(&datagram.from) || nodes.contains(&datagram.to) {
-                    let len = u32::from(datagram.len) + HEADERS;
-                    out.write(packet.at, datagram.kept(packet.bytes), len)?;
-                    counts.kept += 1;
-                }
-            }
-            None if end.is_some() => break,
-            None => {}
+        let Some(packet) = socket.next()? else { continue };
+        counts.missed = counts.missed.max(u64::from(packet.missed));
+        let Some(datagram) = Datagram::of(packet.bytes) else { continue };
+        if datagram.from == end {
+            break;
+        }
+        if nodes.contains(&datagram.from) || nodes.contains(&datagram.to) {
+            let len = u32::from(datagram.len) + HEADERS;
+            out.write(packet.at, datagram.kept(packet.bytes), len)?;
+            counts.kept += 1;
         }
     }
     out.flush()?;
@@ -188,5 +184,7 @@ impl CaptureError {
     }
 }
 
+/// Time between two datagrams that end a capture.
+const KNOCKS: Duration = Duration::from_millis(50);
 /// IPv4 and UDP headers; loopback has no options.
 const HEADERS: u32 = 28;

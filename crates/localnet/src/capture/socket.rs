@@ -73,5 +73,5 @@ impl PacketSocket {
 const BUFFER: usize = 2048;
 /// Bytes that may wait for the thread: about 25 000 datagrams.
 const RECEIVE_BUFFER: usize = 64 * 1024 * 1024;
-/// Longest wait of the socket before the thread looks whether the capture has ended.
+/// Longest wait of the socket.
 const PATIENCE_MICROS: i64 = 50_000;
