@@ -82,7 +82,7 @@ fn the_key_of_another_node() {
 fn a_roster_that_nobody_signed() {
     let files = Files::new("unsigned");
     fs::remove_file(files.path("roster.sig")).expect("the plan has written it");
-    files.refused(78, &["roster.toml", "0 of the 3", "rohrpost-ops roster sign"]);
+    files.refused(78, &["roster.toml", "0 of the 5", "rohrpost-ops roster sign"]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_roster_that_too_few_signed() {
         let signatures = parse_signatures(&text).expect("the plan has written it");
         render_signatures(&signatures[..2])
     });
-    files.refused(78, &["roster.toml", "2 of the 3", "rohrpost-ops roster sign"]);
+    files.refused(78, &["roster.toml", "2 of the 5", "rohrpost-ops roster sign"]);
 }
 
 #[test]
