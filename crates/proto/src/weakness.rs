@@ -1,5 +1,5 @@
-//! Laws that can be taken back, alone or some together, so that the attack suite proves that each attack
-//! would find the fault (`docs/anonymity.md`).
+//! Laws that can be taken back, alone or some together, so that the attack suite proves that each
+//! attack would find the fault (`docs/anonymity.md`).
 //!
 //! Only a build with the feature `danger-weaken` can take a law back, and only within
 //! `danger_with`; the programs of the network are built without it (`ops/check/layers.sh`).
@@ -54,14 +54,14 @@ pub enum Weakness {
     OmissionIsLoss,
     /// The cells of a session leave its entry relay at the session's own phase, not all together.
     CellsLeaveAtOnePhase,
-    /// Cells of a session that may not leave in a slot wait at the entry relay for the next, so that
-    /// a session that was held up once is late ever after.
+    /// Cells of a session that may not leave in a slot wait at the entry relay for the next, so
+    /// that a session that was held up once is late ever after.
     CellsWaitAtTheEntry,
     /// A mix's own client has new mailboxes at each of its stays, so that a mailbox that is some
     /// days old is never a mix's.
     MixesChangeMailboxes,
-    /// The loops of both mailboxes of a mix's client make one test, so that a relay that drops half of
-    /// what is for its own goes unnoticed.
+    /// The loops of both mailboxes of a mix's client make one test, so that a relay that drops half
+    /// of what is for its own goes unnoticed.
     LoopsAreJudgedTogether,
     /// The watch of a mix counts the whole delay of each packet, so that three of the longest make
     /// an alarm.
@@ -108,8 +108,8 @@ pub fn danger_with<T>(
     scene()
 }
 
-/// Tells whether a test fails once this law is taken back: one that does not would not have found the
-/// fault that the law mends.
+/// Tells whether a test fails once this law is taken back: one that does not would not have found
+/// the fault that the law mends.
 #[cfg(feature = "danger-weaken")]
 pub fn danger_breaks(weakness: Weakness, test: fn()) -> bool {
     std::panic::catch_unwind(|| danger_with([weakness], test)).is_err()
