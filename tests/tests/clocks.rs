@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::Time;
-use rohrpost_virtual::{Address, ClientEvent, Setup, Skew, Toy, World, seeds};
+use rohrpost_virtual::{Address, ClientEvent, Setup, Skew, Toy, World, every_seed, seeds};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -40,7 +40,7 @@ const OF_CLIENTS: [Skew; 4] = [
 /// delayed.
 #[test]
 fn messages_arrive_although_clocks_are_minutes_off() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::of(Setup { skews: of_nodes(), ..Setup::new(seed) });
         let clients: Vec<_> = OF_CLIENTS
             .into_iter()
@@ -65,7 +65,7 @@ fn messages_arrive_although_clocks_are_minutes_off() {
         }
         assert_eq!(world.tally.loops_lost, 0, "seed {seed}");
         covered(&world, seed);
-    }
+    });
 }
 
 /// Asserts that mixes with wrong clocks keep their own cover going: their pulls are answered.
@@ -131,7 +131,7 @@ fn pair(world: &mut World<Toy>, machine: Skew) -> (usize, usize) {
 /// the relay's clock is right, the message arrives, without a restart of the client.
 #[test]
 fn a_relay_that_is_days_ahead_is_refused_and_makes_nothing_expire() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let skews = [(ENTRY, Skew::Ahead(DAY * 8))].into();
         let mut world = World::<Toy>::of(Setup { skews, ..Setup::new(seed) });
         let (alice, bob) = pair(&mut world, Skew::NONE);
@@ -149,14 +149,14 @@ fn a_relay_that_is_days_ahead_is_refused_and_makes_nothing_expire() {
         assert_eq!(world.clock_refused(alice), None, "seed {seed}");
         assert_eq!(world.inbox(bob), [(alice, &b"a week"[..])], "seed {seed}");
         assert_eq!(world.expired(alice), 0);
-    }
+    });
 }
 
 /// A relay that comes back with a clock that is ten minutes ahead is heard, for the client's own
 /// clocks may have stood still; but nothing is built by its word, and its documents refuse it.
 #[test]
 fn a_relay_that_jumps_is_heard_and_nothing_is_built_by_its_clock() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::of(Setup::new(seed));
         let (alice, bob) = pair(&mut world, Skew::NONE);
         world.run_for(MINUTE);
@@ -178,7 +178,7 @@ fn a_relay_that_jumps_is_heard_and_nothing_is_built_by_its_clock() {
             of_packets && told.client == alice && told.at > relinked
         };
         assert_eq!(world.events.iter().filter(built).count(), 0, "seed {seed}");
-    }
+    });
 }
 
 /// A machine that stood still for ten minutes with all its clocks, as when a virtual machine is
@@ -186,7 +186,7 @@ fn a_relay_that_jumps_is_heard_and_nothing_is_built_by_its_clock() {
 /// mail goes both ways without the clock being set.
 #[test]
 fn a_machine_that_was_stopped_goes_on_before_its_clock_is_set() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::of(Setup::new(seed));
         let (alice, bob) = pair(&mut world, Skew::NONE);
         world.run_for(MINUTE);
@@ -199,14 +199,14 @@ fn a_machine_that_was_stopped_goes_on_before_its_clock_is_set() {
         world.run_for(MINUTE * 2);
         assert_eq!(world.inbox(bob), [(alice, &b"back"[..])], "seed {seed}");
         assert_eq!(world.inbox(alice), [(bob, &b"meanwhile"[..])], "seed {seed}");
-    }
+    });
 }
 
 /// A machine that slept for eight minutes, and whose clock was set right when it woke: what its
 /// client counts went on meanwhile, and a message that had four minutes has expired.
 #[test]
 fn messages_expire_while_a_machine_sleeps() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::of(Setup::new(seed));
         let (alice, bob) = pair(&mut world, Skew::NONE);
         world.run_for(MINUTE);
@@ -217,7 +217,7 @@ fn messages_expire_while_a_machine_sleeps() {
         assert!(world.is_online(alice), "seed {seed}");
         assert_eq!(world.expired(alice), 1, "seed {seed}");
         assert!(world.arrived(bob).concat().is_empty(), "a tombstone, seed {seed}");
-    }
+    });
 }
 
 /// A machine that was stopped, and whose clock is set right only once its client is online again.
@@ -240,7 +240,7 @@ fn messages_expire_once_a_stopped_machines_clock_is_set_right() {
 #[test]
 fn a_machine_whose_clock_is_days_off_is_served() {
     for machine in [Skew::Ahead(DAY * 30), Skew::Behind(DAY * 3)] {
-        for seed in seeds() {
+        every_seed(seeds(), |seed| {
             let mut world = World::<Toy>::of(Setup::new(seed));
             let (alice, bob) = pair(&mut world, machine);
             world.run_for(MINUTE);
@@ -253,7 +253,7 @@ fn a_machine_whose_clock_is_days_off_is_served() {
                 "{machine:?}"
             );
             assert_eq!(world.expired(alice), 0);
-        }
+        });
     }
 }
 
@@ -261,7 +261,7 @@ fn a_machine_whose_clock_is_days_off_is_served() {
 /// refuses it and names both clocks, until the machine's is set right.
 #[test]
 fn a_machines_clock_that_is_set_right_heals_without_a_restart() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::of(Setup::new(seed));
         let others: Vec<_> = (2..=10).map(|node| Address::Node(NodeNumber::new(node))).collect();
         world.cut(&[Address::Node(ENTRY)], &others, MINUTE * 10);
@@ -273,5 +273,5 @@ fn a_machines_clock_that_is_set_right_heals_without_a_restart() {
         world.set_clock(alice, Skew::NONE);
         world.run_for(MINUTE);
         assert!(world.is_online(alice) && world.clock_refused(alice).is_none(), "seed {seed}");
-    }
+    });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_measure::statistics::{Sample, correlation, distance_limit};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Event, Trip};
-use rohrpost_virtual::{Conditions, Memory, Passage, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Conditions, Memory, Passage, Setup, Toy, World, every_seed, seeds};
 
 /// Mean delay per mix by the default roster, in seconds.
 const MEAN: f64 = 0.2;
@@ -64,7 +64,7 @@ fn delays_of_a_path_are_exponential_and_independent() {
 /// the distribution by half a millisecond, D = 0.0025, within the limit of 0.0062.
 #[test]
 fn realised_delays_of_100_000_packets_are_exponential() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let sample = Sample::new(realised(seed, 100_000));
         let distance = sample.distance_from_exponential(MEAN);
         let limit = distance_limit(sample.len(), seeds().count());
@@ -74,7 +74,7 @@ fn realised_delays_of_100_000_packets_are_exponential() {
             sample.mean() * 1e3
         );
         assert!(distance < limit, "D = {distance}, limit {limit}, seed {seed}");
-    }
+    });
 }
 
 /// The test above is sharp enough to matter: the same sample against a mean that is off by 5 %, and

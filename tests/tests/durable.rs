@@ -1,10 +1,6 @@
 //! Nothing is lost: whatever loses its memory, every message is delivered once and in order.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{available_parallelism, scope};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
@@ -14,7 +10,7 @@ use rohrpost_packet::envelope::fragment_body_len;
 use rohrpost_packet::{Generation, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::time::Time;
 use rohrpost_virtual::{
-    Bounds, Conditions, Layout, Memory, NORTH, Setup, Toy, World, seeds, seeds_or,
+    Bounds, Conditions, Layout, Memory, NORTH, Setup, Toy, World, every_seed, seeds, seeds_or,
 };
 
 /// Five relays of five operators. Relay 5 dies for good: it holds mailboxes of many clients, but no
@@ -63,20 +59,6 @@ fn ten_thousand_messages_survive_all_losses_of_memory() {
 fn hybrid_messages_survive_all_losses_of_memory() {
     let crowd = Crowd { clients: 20, contacts: 2, messages: 25 };
     every_seed(1..seeds().end.min(4), |seed| println!("{}", survive::<Hybrid>(seed, crowd)));
-}
-
-/// Runs every seed, on all cores.
-fn every_seed(seeds: Range<u64>, run: impl Fn(u64) + Sync) {
-    let next = AtomicU64::new(seeds.start);
-    let end = seeds.end;
-    scope(|scope| {
-        for _ in 0..available_parallelism().map_or(1, NonZero::get) {
-            scope.spawn(|| {
-                let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-                seeds.take_while(|seed| *seed < end).for_each(&run);
-            });
-        }
-    });
 }
 
 /// Runs one seed, and gives what the run was and cost.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_measure::statistics::{Sample, distance_limit};
-use rohrpost_virtual::{LoneMix, PoolObserver, Sight, poisson_mix_entropy, seeds};
+use rohrpost_virtual::{LoneMix, PoolObserver, Sight, every_seed, poisson_mix_entropy, seeds};
 
 /// Mean delay of the default roster.
 const DELAY: Duration = Duration::from_millis(200);
@@ -65,7 +65,7 @@ fn observe(seed: u64, packets_per_delay: u32, sights: impl Iterator<Item = Sight
 #[test]
 fn pool_entropy_is_that_of_a_poisson_mix() {
     let limit = distance_limit(DEPARTURES, 3 * seeds().count());
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         for packets_per_delay in [2, 10, 50] {
             let found = observe(seed, packets_per_delay, mix(seed, packets_per_delay));
             let expected = poisson_mix_entropy(packets_per_delay.into());
@@ -83,7 +83,7 @@ fn pool_entropy_is_that_of_a_poisson_mix() {
             );
             assert!(distance < limit, "D = {distance}, λ/µ = {packets_per_delay}, seed {seed}");
         }
-    }
+    });
 }
 
 /// The same links with a mix that keeps the order of arrival: an observer who believes in its

@@ -7,7 +7,7 @@ use rohrpost_packet::{Classic, Hybrid, NodeNumber, Suite};
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 use rohrpost_virtual::{
-    Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, seeds,
+    Address, Conditions, Kind, Layout, Memory, NORTH, Record, Setup, Toy, World, every_seed, seeds,
 };
 
 /// Messages that the busy network carries.
@@ -67,10 +67,10 @@ fn entered<S: Suite>(world: &World<S>) -> Vec<(Time, Address, usize)> {
 #[test]
 fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
     let all = usize::from(MESSAGES);
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let arrived = messages_behind_equal_records::<Toy>(seed, Conditions::CALM);
         assert_eq!(arrived, all, "all mail arrives, seed {seed}");
-    }
+    });
     assert_eq!(messages_behind_equal_records::<Classic>(1, Conditions::CALM), all);
     assert_eq!(messages_behind_equal_records::<Hybrid>(1, Conditions::CALM), all);
 }
@@ -79,10 +79,10 @@ fn an_observer_cannot_tell_a_writer_from_a_silent_client() {
 #[test]
 fn an_observer_cannot_tell_them_apart_by_what_is_lost() {
     let lossy = Conditions { lost_per_million: 20_000, ..Conditions::CALM };
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let arrived = messages_behind_equal_records::<Toy>(seed, lossy);
         assert!((20..=40).contains(&arrived), "{arrived} messages arrived, seed {seed}");
-    }
+    });
 }
 
 /// Four clients. Every link loses one frame of fifty, and a relay that is the entry of one client
@@ -143,7 +143,7 @@ fn file() -> Vec<u8> {
 /// see.
 #[test]
 fn an_observer_cannot_tell_bulk_retransmission_and_acknowledgements() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let [silent, busy] = transfers(seed);
         assert_equal_records(&silent, &busy, seed);
         let tally = busy.tally;
@@ -152,7 +152,7 @@ fn an_observer_cannot_tell_bulk_retransmission_and_acknowledgements() {
         assert!(tally.delivered >= 8, "{} acknowledged, seed {seed}", tally.delivered);
         let lost: u64 = silent.lost.values().sum();
         assert!(lost > 1_000, "{lost} lost, seed {seed}");
-    }
+    });
 }
 
 /// The comparison is worth something: another seed's records are different.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::time::Time;
-use rohrpost_virtual::{Address, Conditions, NORTH, Setup, Toy, World, seeds};
+use rohrpost_virtual::{Address, Conditions, NORTH, Setup, Toy, World, every_seed, seeds};
 
 const WEST: NodeNumber = NodeNumber::new(4);
 /// Mixes of the first layer in the default layout.
@@ -98,7 +98,7 @@ impl CutOff {
 /// over other relays arrives, and all that is sent afterwards.
 #[test]
 fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let run = CutOff::run(seed);
         let cut_off = |(from, to): &(Address, Address)| {
             *from == Address::Node(NORTH) && addresses(&FIRST_LAYER).contains(to)
@@ -111,7 +111,7 @@ fn a_relay_cut_off_from_the_first_layer_loses_what_was_on_those_links() {
         others.sort_unstable();
         let all: Vec<_> = (0..MESSAGES).step_by(3).collect();
         assert_eq!(others, all, "other relays' messages, seed {seed}");
-    }
+    });
 }
 
 /// A client is cut off from its relay for half a minute: it finds out, comes back under a new

@@ -12,7 +12,9 @@ use rohrpost_proto::frame::{Frame, OutgoingFrame};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::instruction::Store;
 use rohrpost_proto::path::Path;
-use rohrpost_virtual::{Address, Conditions, Kind, Layout, NORTH, Setup, Toy, World, seeds};
+use rohrpost_virtual::{
+    Address, Conditions, Kind, Layout, NORTH, Setup, Toy, World, every_seed, seeds,
+};
 
 const MIX: NodeNumber = NodeNumber::new(7);
 const SOUTH: NodeNumber = NodeNumber::new(2);
@@ -70,7 +72,7 @@ fn a_restarted_mix_has_new_keys_and_refuses_old_packets() {
 /// that). All that are posted once it has been back for a while arrive soon, from and to everyone.
 #[test]
 fn every_node_restarts_in_turn_and_mail_goes_on() {
-    for seed in seeds() {
+    every_seed(seeds(), |seed| {
         let mut world = World::<Toy>::new(seed, Conditions::CALM);
         let clients: Vec<_> =
             (1..=4).map(|entry| world.add_client(NodeNumber::new(entry))).collect();
@@ -102,7 +104,7 @@ fn every_node_restarts_in_turn_and_mail_goes_on() {
         }
         println!("{late} of 40 messages posted while a node was down were late, seed {seed}");
         assert!(clients.iter().all(|client| world.is_online(*client)), "seed {seed}");
-    }
+    });
 }
 
 /// A relay is down for a minute: its clients go without a link, and come back by themselves under

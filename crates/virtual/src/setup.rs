@@ -73,16 +73,3 @@ impl Default for Bounds {
         Self { sessions: 1_000, replay: 100_000, pool: 10_000 }
     }
 }
-
-/// Seeds of a test: `ROHRPOST_SEEDS` many, one by default.
-#[must_use]
-pub fn seeds() -> std::ops::Range<u64> {
-    seeds_or(1)
-}
-
-/// Seeds of a test: `ROHRPOST_SEEDS` many, `default` if it is not set.
-#[must_use]
-pub fn seeds_or(default: u64) -> std::ops::Range<u64> {
-    let count = std::env::var("ROHRPOST_SEEDS").ok().and_then(|count| count.parse().ok());
-    1..1 + count.unwrap_or(default)
-}

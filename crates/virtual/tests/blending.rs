@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rohrpost_proto::mix::watch::Alarm;
-use rohrpost_virtual::{Attack, Scene, WatchedMix, seeds_or};
+use rohrpost_virtual::{Attack, Scene, WatchedMix, every_seed, seeds_or};
 
 /// Trials of each attack, and how many must be noticed.
 const TRIALS: u64 = 20;
@@ -96,7 +96,7 @@ fn an_alarm_that_somebody_raises_on_purpose_hides_no_attack() {
 /// one alarm at most.
 #[test]
 fn a_day_in_good_order_makes_one_alarm_at_most() {
-    for seed in seeds_or(1) {
+    every_seed(seeds_or(1), |seed| {
         let mut mix = WatchedMix::new(seed, 4, 1_000);
         for hour in 0..24 {
             // Half as much at night as by day.
@@ -110,5 +110,5 @@ fn a_day_in_good_order_makes_one_alarm_at_most() {
             mix.run_for(Duration::from_secs(870), scene(rate, Attack::None));
         }
         assert!(mix.alarms().len() <= 1, "seed {seed}: {:?}", mix.alarms());
-    }
+    });
 }
