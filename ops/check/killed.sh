@@ -39,9 +39,19 @@ daemon() { # client
   for _ in $(seq 100); do [ -S "$scratch/$1/daemon.sock" ] && return; sleep 0.1; done
   fail "the daemon of $1 did not start"
 }
+metrics() { # name
+  grep -m 1 -o "$1 .*http://[^ ]*/metrics" "$scratch/log" | grep -o 'http://.*'
+}
 node() { # role, name
   "$target/rohrpost-ops" node "$1" "$network/$2/node.toml" >>"$scratch/$2.log" 2>&1 &
-  started+=($!)
+  local process=$!
+  started+=($process)
+  for _ in $(seq 100); do
+    curl -s --output /dev/null "$(metrics "$2")" && return
+    kill -0 $process 2>/dev/null || break
+    sleep 0.1
+  done
+  fail "$2 did not start again"
 }
 # Ends a node by force, and waits until the system has taken its ports back: a dead process holds
 # them until its memory is gone.
@@ -68,9 +78,9 @@ await() { # seconds, client, name, at least
 }
 # Envelopes that a relay has been given for the mailboxes of dave, and that he has not fetched.
 held() { # name
-  local metrics
-  metrics=$(grep -m 1 -o "$1 .*http://[^ ]*/metrics" "$scratch/log" | grep -o 'http://.*')
-  curl -s "${metrics%/metrics}/inspect" | python3 -c '
+  local page
+  page=$(metrics "$1")
+  curl -s "${page%/metrics}/inspect" | python3 -c '
 import json, sys
 print(sum(mailbox["held"] for mailbox in json.load(sys.stdin)["mailboxes"]))'
 }

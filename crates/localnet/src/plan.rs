@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use rohrpost_client::Segmentation;
 use rohrpost_mixnode::MixLimits;
 use rohrpost_node::{Limits, write_signing_key};
@@ -207,17 +208,39 @@ fn configuration(
 
 /// UDP and TCP address of each node. Free ports are held until all are found, then let go.
 fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
-    let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if let Some(first) = first {
         let numbers = (0..).take(NODES.len()).map(|index: u16| first.saturating_add(index));
         return Ok(numbers.map(|port| (at(port), at(port))).collect());
     }
-    let held = (0..NODES.len())
-        .map(|_| Ok((UdpSocket::bind(at(0))?, TcpListener::bind(at(0))?)))
-        .collect::<io::Result<Vec<_>>>()?;
+    let held = NODES.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
     held.iter().map(|(udp, tcp)| Ok((udp.local_addr()?, tcp.local_addr()?))).collect()
 }
 
+/// Sockets of a UDP and a TCP port of one number that nobody has, of those that the system gives to
+/// no outgoing connection: a node that is ended and starts again finds its ports free.
+fn free_port() -> io::Result<(UdpSocket, TcpListener)> {
+    let mut generator = rand::rng();
+    let mut hold = || {
+        let address = at(generator.random_range(PORTS));
+        Ok((UdpSocket::bind(address)?, TcpListener::bind(address)?))
+    };
+    let mut last = hold();
+    for _ in 0..ATTEMPTS {
+        last = last.or_else(|_: io::Error| hold());
+    }
+    last
+}
+
+/// Address of a port on loopback.
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Ports of nodes: above those of common services, below those of outgoing connections on Linux
+/// (32 768, ip(7)), macOS and Windows (49 152, RFC 6335 section 6).
+const PORTS: Range<u16> = 16_384..32_768;
+/// Attempts to find a free port: even where nine of ten are taken, a thousand find one.
+const ATTEMPTS: usize = 1_000;
 /// Fingerprints of an hour at a quiet pace: 64 bits each, and each of the ten nodes holds two sets
 /// for a while.
 const REPLAY_TAGS: usize = 500_000;
@@ -252,6 +275,7 @@ mod tests {
         let network = Network::open(&directory).unwrap();
         assert_eq!(network.roster.nodes().count(), plan.nodes.len());
         assert_eq!(network.trust.survives(), (1, 3));
+        assert!(plan.nodes.iter().all(|node| PORTS.contains(&node.metrics.port())));
         let again = Plan::make(&directory, &PlanOptions::new(SuiteName::Classic));
         assert!(matches!(again, Err(LocalnetError::Occupied(_))));
         fs::remove_dir_all(&directory).unwrap();
