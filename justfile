@@ -81,9 +81,9 @@ fuzz seconds="30":
 release:
     cargo build --workspace --release --locked
 
-# All tests in release builds, with many seeds.
+# The tests of whole networks in release builds, with many seeds.
 seeds count="50":
-    [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; ROHRPOST_SEEDS={{ count }} cargo test --workspace --release --locked
+    [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; ROHRPOST_SEEDS={{ count }} cargo test --package rohrpost-tests --package rohrpost-virtual --release --locked
 
 # The virtual network with its largest numbers of clients.
 volume:
