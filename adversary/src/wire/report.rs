@@ -97,13 +97,16 @@ impl<'a> Report<'a> {
         say(
             "Cells of client links: ms from the grid, and datagrams per slot (acknowledgements too):",
         );
-        say("  from         to             slots  cells     p50     p99     max  per slot: slots");
+        say(
+            "  from         to             slots  cells     p50     p99     max  >5 ms  per slot: slots",
+        );
         for (row, grid) in self.grids() {
             let (ends, slots, cells) = (row.ends(), grid.slots, grid.offsets.len());
-            let [p50, p99, max] = grid.offsets.magnitudes().spread();
+            let off = grid.offsets.magnitudes();
+            let ([p50, p99, max], beyond) = (off.spread(), off.beyond(NOISE_MS));
             let per_slot = counts(&grid.datagrams);
             say(&format!(
-                "{ends} {slots:>7} {cells:>6} {p50:>7.2} {p99:>7.2} {max:>7.2}  {per_slot}"
+                "{ends} {slots:>7} {cells:>6} {p50:>7.2} {p99:>7.2} {max:>7.2} {beyond:>6}  {per_slot}"
             ));
         }
         say("");
@@ -338,6 +341,7 @@ fn grid_json(grid: &Grid) -> Value {
         "slots": grid.slots,
         "cells": grid.offsets.len(),
         "from_grid_ms": grid.offsets.magnitudes().json(),
+        "beyond_5_ms": grid.offsets.magnitudes().beyond(NOISE_MS),
         "slots_by_datagrams": per_slot,
     })
 }
