@@ -106,7 +106,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(run) => run,
         Err(Unweakened) => {
             tell(&format!("error: {Unweakened}"));
-            return ExitCode::from(WRONG_USAGE);
+            return ExitCode::from(rohrpost_localnet::WRONG_USAGE);
         }
     };
     if json {
@@ -168,8 +168,6 @@ fn names() -> PossibleValuesParser {
 }
 
 const ALL: &str = "all";
-/// Exit code `EX_USAGE` of sysexits.
-pub(crate) const WRONG_USAGE: u8 = 64;
 
 /// Names of all attacks.
 #[cfg(test)]

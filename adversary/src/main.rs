@@ -10,6 +10,7 @@ mod wire;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rohrpost_localnet::arguments;
 
 /// Tells what attackers learn.
 ///
@@ -63,13 +64,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match arguments() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let wrong = error.use_stderr();
-            let _ = error.print();
-            return ExitCode::from(if wrong { attack::WRONG_USAGE } else { 0 });
-        }
+        Err(code) => return code,
     };
     match arguments.command {
         Command::Wire(options) => wire::run(&options),

@@ -106,7 +106,7 @@ impl ReportError {
     /// Codes of sysexits.
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unweakened(_) => attack::WRONG_USAGE,
+            Self::Unweakened(_) => rohrpost_localnet::WRONG_USAGE,
             Self::Strange { .. } => 65,
             Self::Read { .. } => 66,
             Self::Write { .. } => 73,

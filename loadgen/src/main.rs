@@ -6,11 +6,11 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_localnet::{NodeCommand, die_with_parent, end};
+use rohrpost_localnet::{NodeCommand, arguments, die_with_parent, end};
 
 /// Loads a network of real nodes and measures what comes of it.
 ///
-/// Exit codes: 0 done, 2 the command line is wrong; each command tells its own.
+/// Exit codes: 0 done, 64 wrong usage; each command tells its own.
 #[derive(Parser)]
 #[command(name = "rohrpost-loadgen", version = rohrpost_node::version())]
 struct Arguments {
@@ -37,7 +37,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments: Arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match arguments.command {
         Command::Run(options) => end(run::run(&options), |error| error.exit_code()),
         Command::Mix(options) => mix::run(&options),
         Command::NullMix(part) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_localnet::{NodeCommand, end};
+use rohrpost_localnet::{NodeCommand, arguments, end};
 
 /// The operator's tool of Rohrpost.
 ///
@@ -60,7 +60,11 @@ enum RosterCommand {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments: Arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match arguments.command {
         Command::Localnet(options) => {
             end(rohrpost_localnet::run(&options), |error| error.exit_code())
         }

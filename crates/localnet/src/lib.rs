@@ -22,7 +22,7 @@ pub use command::run;
 pub use error::LocalnetError;
 pub use interrupt::Interrupt;
 pub use message::content;
-pub use node::{NodeCommand, end, runtime};
+pub use node::{NodeCommand, WRONG_USAGE, arguments, end, runtime};
 pub use options::{Options, SuiteChoice};
 pub use pages::NodePages;
 pub use plan::{NodePlan, Plan, PlanOptions};

@@ -1,10 +1,11 @@
 //! The hidden command `node relay|mixnode FILE` of every program that starts a local network, for
 //! its children run that program again.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use rohrpost_measure::output::tell;
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,6 +46,21 @@ pub fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
+/// The arguments of a tool, whose help says what exit code a wrong command line has.
+///
+/// # Errors
+/// The exit code with which the tool ends: help or version are printed, or the line is wrong.
+pub fn arguments<T: Parser>() -> Result<T, ExitCode> {
+    T::try_parse().map_err(|error| {
+        let wrong = error.use_stderr();
+        match error.print().and_then(|()| std::io::stdout().flush()) {
+            Err(_) => ExitCode::from(UNWRITABLE),
+            Ok(()) if wrong => ExitCode::from(WRONG_USAGE),
+            Ok(()) => ExitCode::SUCCESS,
+        }
+    })
+}
+
 /// Ends a program: an error goes to standard error, its code to the shell.
 pub fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
     match result {
@@ -55,3 +71,8 @@ pub fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8)
         }
     }
 }
+
+/// The exit code for a command line that is wrong.
+pub const WRONG_USAGE: u8 = 64;
+/// The exit code where standard output takes nothing.
+const UNWRITABLE: u8 = 73;

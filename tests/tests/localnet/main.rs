@@ -2,6 +2,7 @@
 
 mod process;
 mod refusals;
+mod usage;
 mod walk;
 mod wire;
 
