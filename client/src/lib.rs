@@ -24,7 +24,7 @@ mod store;
 
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
-pub use card::{CARD_LIFETIME, Card, CardError};
+pub use card::{CARD_LIFETIME, Card, CardError, card_text};
 pub use content::{Content, ContentError, NAME_LIMIT};
 pub use fingerprint::Fingerprint;
 pub use profile::{Profile, ProfileError};
