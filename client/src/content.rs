@@ -3,7 +3,10 @@
 //! `version u8 = 1 ‖ kind u8 (0 text, 1 file) ‖ length of the name u8 ‖ name ‖ text or file`. The
 //! name is that of the file alone, in UTF-8; a text has none.
 
+use rohrpost_proto::courier::MESSAGE_BYTES;
 use zeroize::Zeroizing;
+
+use crate::printable::steers;
 
 /// A text or a file.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,19 +98,29 @@ impl Content {
 
 fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let steers =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let kept: String = last.chars().filter(|c| !steers(*c)).collect();
-    // A file that a shell or another program reads by itself has a name that begins with a dot.
-    let mut kept = kept.trim_start_matches(['.', ' ']).to_owned();
-    while kept.len() > NAME_LIMIT {
-        kept.pop();
-    }
-    if kept.is_empty() { "file".to_owned() } else { kept }
+    // A file that a shell or another program reads by itself has a name that begins with a dot; a
+    // dash begins an option.
+    let kept = kept.trim_start_matches(['.', ' ', '-']);
+    if kept.is_empty() { "file".to_owned() } else { shorten(kept, NAME_LIMIT) }
 }
 
-/// Bytes of the longest name of a file.
+/// A file's name cut to this many bytes; its extension stays, if it is short enough to be one.
+#[must_use]
+pub fn shorten(name: &str, limit: usize) -> String {
+    let dot = name.rfind('.').filter(|dot| (1..=EXTENSION).contains(&(name.len() - dot)));
+    let (stem, extension) = name.split_at(dot.filter(|dot| *dot > 0).unwrap_or(name.len()));
+    let room = limit.saturating_sub(extension.len()).min(stem.len());
+    let end = (0..=room).rev().find(|end| stem.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}{extension}", &stem[..end])
+}
+
+/// Bytes of the longest text; a file's name takes its bytes from it.
+pub const MESSAGE_LIMIT: usize = MESSAGE_BYTES - 3;
+/// Bytes of the longest name of a file, here as in most file systems.
 pub const NAME_LIMIT: usize = 255;
+/// Bytes of the longest extension of a file's name, with its dot.
+const EXTENSION: usize = 16;
 const VERSION: u8 = 1;
 const TEXT: u8 = 0;
 const FILE: u8 = 1;
@@ -129,16 +142,24 @@ mod tests {
     #[test]
     fn names_lead_nowhere_else() {
         let long = "ü".repeat(200);
+        let report = format!("{}.pdf", "ü".repeat(130));
+        let kept_report = format!("{}.pdf", "ü".repeat(125));
+        let no_extension = format!("a.{}", "b".repeat(300));
         let names = [
             ("../../etc/passwd", "passwd"),
             ("C:\\boot.ini", "boot.ini"),
             ("..", "file"),
             (".. .profile", "profile"),
             ("cv\u{202e}fdp.sh", "cvfdp.sh"),
+            ("a\u{200b}\u{2028}\u{e0041}b", "ab"),
             ("", "file"),
             ("a/", "file"),
             ("\x1b[2Jx\n", "[2Jx"),
             (long.as_str(), &long[..254]),
+            ("-rf", "rf"),
+            (".-x", "x"),
+            (report.as_str(), &kept_report),
+            (no_extension.as_str(), &no_extension[..255]),
         ];
         for (given, kept) in names {
             let bytes = [&[1, 1, u8::try_from(given.len()).unwrap_or(255)], given.as_bytes()];

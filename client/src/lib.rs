@@ -16,6 +16,7 @@ pub mod api;
 mod card;
 mod content;
 mod fingerprint;
+mod printable;
 mod profile;
 mod session;
 #[cfg(unix)]
@@ -25,8 +26,9 @@ mod store;
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
 pub use card::{CARD_LIFETIME, Card, CardError, card_text};
-pub use content::{Content, ContentError, NAME_LIMIT};
+pub use content::{Content, ContentError, MESSAGE_LIMIT, NAME_LIMIT, shorten};
 pub use fingerprint::Fingerprint;
+pub use printable::steers;
 pub use profile::{Profile, ProfileError};
 pub use rohrpost_network::{Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};

@@ -1,0 +1,19 @@
+//! Characters of texts that others wrote, and what they do to whoever shows them.
+
+/// True for a character that is not to be seen but does something: it steers a terminal, turns the
+/// direction of writing, ends a line of its own, or hides what is written in it. Tab and line feed
+/// are among them, and are left to the caller. Marks that writing in Arabic, Hebrew or Indic scripts
+/// and composed emoji need are not.
+#[must_use]
+pub fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200b}'                     // zero-width space
+            | '\u{2028}'..='\u{202e}'       // line and paragraph separator, embeddings, overrides
+            | '\u{2060}'..='\u{206f}'       // word joiner, invisible operators, isolates
+            | '\u{feff}'                   // byte order mark
+            | '\u{fff9}'..='\u{fffb}'       // interlinear annotations
+            | '\u{e0000}'..='\u{e0fff}'     // tags
+        )
+}
