@@ -4,19 +4,20 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use rohrpost_client::api::{Request, Response};
+use rohrpost_client::card_text;
 use serde_json::json;
 
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
-use crate::output::{Output, read_input};
+use crate::input::read_input;
+use crate::output::Output;
 use crate::place::Place;
 
 pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
     let Response::Card(card) = ask(place, Request::Card {}).await? else {
         return Err(CommandError::Unexpected);
     };
-    output.say(&json!({ "card": card }), card.trim_end());
-    Ok(())
+    output.say(&json!({ "card": card }), card.trim_end())
 }
 
 pub(crate) async fn fingerprint(
@@ -27,8 +28,7 @@ pub(crate) async fn fingerprint(
     let Response::Fingerprint(words) = ask(place, Request::Fingerprint { contact }).await? else {
         return Err(CommandError::Unexpected);
     };
-    output.say(&json!({ "fingerprint": words }), &words);
-    Ok(())
+    output.say(&json!({ "fingerprint": words }), &words)
 }
 
 pub(crate) async fn add(
@@ -37,7 +37,7 @@ pub(crate) async fn add(
     card: &Path,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let card = String::from_utf8_lossy(&read_input(card)?).into_owned();
+    let card = card_text(&read_input(card, "a card with its mail", CARD_LIMIT)?);
     let answer = Access::within(place, Reach::Offline, async |access| {
         access.ask(Request::Add { name: name.clone(), card }).await?;
         access.ask(Request::Fingerprint { contact: Some(name.clone()) }).await
@@ -49,8 +49,7 @@ pub(crate) async fn add(
         "added {name}; let {name} read you these words by voice, then run `rohrpost … verify \
          {name}`:\n  {words}"
     );
-    output.say(&json!({ "added": name, "fingerprint": words }), &text);
-    Ok(())
+    output.say(&json!({ "added": name, "fingerprint": words }), &text)
 }
 
 pub(crate) async fn verify(
@@ -61,8 +60,7 @@ pub(crate) async fn verify(
 ) -> Result<(), CommandError> {
     let spoken = if words.is_empty() { ask_words(&name)? } else { words.join(" ") };
     ask(place, Request::Verify { name: name.clone(), words: spoken }).await?;
-    output.say(&json!({ "verified": name }), &format!("{name} is verified"));
-    Ok(())
+    output.say(&json!({ "verified": name }), &format!("{name} is verified"))
 }
 
 fn ask_words(name: &str) -> Result<String, CommandError> {
@@ -89,8 +87,7 @@ pub(crate) async fn block(
          as the client is online, the other within a day and a half after that. Cards handed out \
          before end then too; make new ones"
     );
-    output.say(&json!({ "blocked": name }), &text);
-    Ok(())
+    output.say(&json!({ "blocked": name }), &text)
 }
 
 pub(crate) async fn remove(
@@ -99,8 +96,7 @@ pub(crate) async fn remove(
     output: &Output,
 ) -> Result<(), CommandError> {
     ask(place, Request::Remove { name: name.clone() }).await?;
-    output.say(&json!({ "removed": name }), &format!("removed {name}"));
-    Ok(())
+    output.say(&json!({ "removed": name }), &format!("removed {name}"))
 }
 
 pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandError> {
@@ -114,7 +110,7 @@ pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandEr
             (false, false) => "not verified",
         };
         let text = format!("{}  {state}  {}", contact.name, contact.fingerprint);
-        output.say(&json!(contact), &text);
+        output.say(&json!(contact), &text)?;
     }
     Ok(())
 }
@@ -123,3 +119,6 @@ pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandEr
 async fn ask(place: &Place, request: Request) -> Result<Response, CommandError> {
     Access::within(place, Reach::Offline, async |access| access.ask(request).await).await
 }
+
+/// Bytes of the longest text in which a card is looked for: a mail, with what it answers to.
+const CARD_LIMIT: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::place::Place;
 
 #[cfg(unix)]
@@ -30,10 +30,10 @@ pub(crate) async fn run(
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
     let agent = Agent::start(network, store)?;
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
-    output.say(&json!({ "ready": true, "socket": socket }), &text);
+    output.say(&json!({ "ready": true, "socket": socket }), &text)?;
     let served = tokio::select! {
         served = serve(agent.clone(), &socket) => served,
-        () = say_trouble(&agent, output) => Ok(()),
+        () = say_trouble(&agent) => Ok(()),
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };
@@ -43,7 +43,7 @@ pub(crate) async fn run(
 
 /// Says when the link goes down and comes up; nothing of messages.
 #[cfg(unix)]
-async fn say_trouble(agent: &rohrpost_client::Agent, output: &Output) {
+async fn say_trouble(agent: &rohrpost_client::Agent) {
     use rohrpost_client::api::Notice;
     use tokio::sync::broadcast::error::RecvError;
 
@@ -52,7 +52,7 @@ async fn say_trouble(agent: &rohrpost_client::Agent, output: &Output) {
         match notices.recv().await {
             Ok(Notice::Link { online, trouble }) if up != Some(online) => {
                 up = Some(online);
-                output.note(&match trouble {
+                note(&match trouble {
                     Some(trouble) => format!("offline: {trouble}; it is tried again"),
                     None => "online".to_owned(),
                 });

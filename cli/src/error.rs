@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(unix)]
+use rohrpost_client::SocketError;
 use rohrpost_client::api::{Failure, FailureCode};
 use rohrpost_client::{
     AgentError, CardError, NetworkError, ProfileError, SessionError, StoreError, VaultError,
@@ -24,7 +26,7 @@ pub(crate) enum CommandError {
     Failed(#[from] Failure),
     #[cfg(unix)]
     #[error(transparent)]
-    Socket(#[from] rohrpost_client::SocketError),
+    Socket(#[from] SocketError),
     #[error("which network? give --network DIR, or set ROHRPOST_NETWORK")]
     NoNetwork,
     #[error("which client? give --home DIR, or set ROHRPOST_HOME")]
@@ -35,10 +37,17 @@ pub(crate) enum CommandError {
     NoPassphrase,
     #[error("{0}")]
     Usage(String),
+    #[error(
+        "{path} holds more than {limit} bytes, the most that {what} may have; see that it is the \
+         right file"
+    )]
+    TooLong { path: PathBuf, what: &'static str, limit: usize },
     #[error("cannot read {path}: {source}")]
     Input { path: PathBuf, source: std::io::Error },
     #[error("cannot write {path}: {source}")]
     Output { path: PathBuf, source: std::io::Error },
+    #[error("message {number} could not be read and is missing: {why}")]
+    Incomplete { number: u64, why: Failure },
     #[error("{0}")]
     NoAnswer(String),
     #[error("{0}")]
@@ -54,25 +63,31 @@ impl CommandError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
-            Self::Card(_) => 65,
+            Self::Card(_) | Self::TooLong { .. } => 65,
             Self::Input { .. } => 66,
             Self::Output { .. } => 73,
             Self::Store(error) => store_code(error),
-            Self::Failed(failure) => match failure.code {
-                FailureCode::Unknown => 66,
-                FailureCode::Refused | FailureCode::Request => 65,
-                FailureCode::Store => 70,
-                _ => 75,
-            },
+            Self::Failed(failure) | Self::Incomplete { why: failure, .. } => {
+                failure_code(failure.code)
+            }
             #[cfg(unix)]
             Self::Socket(_) => 75,
             Self::Session(_) | Self::NoAnswer(_) => 69,
             Self::Late(_) => 75,
-            Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => 64,
+            Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
             Self::NoPassphrase => 77,
             Self::Runtime(_) => 71,
             Self::Unexpected => 70,
         }
+    }
+}
+
+const fn failure_code(code: FailureCode) -> u8 {
+    match code {
+        FailureCode::Unknown => 66,
+        FailureCode::Refused | FailureCode::Request => 65,
+        FailureCode::Store => 70,
+        _ => 75,
     }
 }
 
@@ -101,6 +116,9 @@ const fn store_code(error: &StoreError) -> u8 {
         _ => 70,
     }
 }
+
+/// The exit code for a command line that is wrong.
+pub(crate) const WRONG_USAGE: u8 = 64;
 
 impl From<AgentError> for CommandError {
     fn from(error: AgentError) -> Self {

@@ -43,8 +43,7 @@ pub(crate) async fn init(
         "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost … card",
         mailboxes.join(" and ")
     );
-    output.say(&json!({ "entry": entry, "mailboxes": mailboxes }), &text);
-    Ok(())
+    output.say(&json!({ "entry": entry, "mailboxes": mailboxes }), &text)
 }
 
 async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<(), CommandError> {
@@ -79,8 +78,7 @@ pub(crate) fn change_lock(place: &Place, new: &Lock, output: &Output) -> Result<
     let mut store = place.store(&network)?;
     store.change_unlock(&new.make()?)?;
     let text = "changed; backups still open with what they were made with";
-    output.say(&json!({ "changed": true }), text);
-    Ok(())
+    output.say(&json!({ "changed": true }), text)
 }
 
 pub(crate) async fn back_up(
@@ -93,8 +91,7 @@ pub(crate) async fn back_up(
     let request = Request::Backup { path: path.to_string_lossy().into_owned() };
     Access::within(place, Reach::Offline, async |access| access.ask(request).await).await?;
     let text = format!("written to {}; it opens as this store does", file.display());
-    output.say(&json!({ "backup": path }), &text);
-    Ok(())
+    output.say(&json!({ "backup": path }), &text)
 }
 
 pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(), CommandError> {
@@ -103,8 +100,7 @@ pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(),
     Store::restore(file, place.home()?, &unlock, &network, unix_now())?;
     let text = "restored; contacts hear of it as soon as it is online. Do not run the client that \
                 the backup is from any more";
-    output.say(&json!({ "restored": true }), text);
-    Ok(())
+    output.say(&json!({ "restored": true }), text)
 }
 
 /// The user's consent to what cannot be undone.
@@ -132,8 +128,7 @@ pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(
         }
     }
     Store::wipe(home)?;
-    output.say(&json!({ "wiped": home }), "wiped; backups and key files are not touched");
-    Ok(())
+    output.say(&json!({ "wiped": home }), "wiped; backups and key files are not touched")
 }
 
 const TIME_OUT: Duration = Duration::from_secs(60);

@@ -1,17 +1,16 @@
-//! Messages that have arrived: listed, read, exported.
+//! Messages that have arrived: listed and read.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use rohrpost_client::api::{IncomingMessage, MessageBody, Notice, Request, Response};
+use rohrpost_client::api::{FileBody, IncomingMessage, MessageBody, Notice, Request, Response};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
-use crate::output::{Output, harmless, when};
+use crate::output::{Output, lines_of, when, write};
 use crate::place::Place;
 
 #[derive(clap::Args)]
@@ -106,7 +105,7 @@ async fn list(
         {
             text = body.text;
         }
-        output.say(&full(&message, text.as_deref()), &line(&message, text.as_deref()));
+        output.say(&full(&message, text.as_deref()), &line(&message, text.as_deref()))?;
     }
     Ok(next)
 }
@@ -117,13 +116,14 @@ fn line(message: &IncomingMessage, text: Option<&str>) -> String {
     let mark = if *read { ' ' } else { '*' };
     let what = match (text, file) {
         (Some(text), _) => {
-            let first = harmless(text.lines().next().unwrap_or_default());
+            let text = lines_of(text);
+            let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
             let short: String = first.chars().take(SHORT).collect();
-            let more = short.len() < text.trim_end().len();
+            let more = short.len() < first.len() || !rest.trim().is_empty();
             format!("{short}{}", if more { " …" } else { "" })
         }
         (None, Some(name)) => {
-            format!("[file {}, {bytes} bytes; save it with `read {number}`]", harmless(name))
+            format!("[file {name}, {bytes} bytes; save it with `read {number}`]")
         }
         (None, None) => String::new(),
     };
@@ -131,7 +131,7 @@ fn line(message: &IncomingMessage, text: Option<&str>) -> String {
 }
 
 /// JSON for scripts: what is known of a message, and its text.
-fn full(message: &IncomingMessage, text: Option<&str>) -> Value {
+pub(crate) fn full(message: &IncomingMessage, text: Option<&str>) -> Value {
     let mut value = json!(message);
     if let Some(text) = text {
         value["text"] = json!(text);
@@ -161,87 +161,29 @@ fn show(body: &MessageBody, to: Option<PathBuf>, output: &Output) -> Result<(), 
         if let Some(file) = &body.file {
             value["base64"] = json!(file.base64);
         }
-        output.say(&value, "");
-        return Ok(());
+        return output.say(&value, "");
     }
     let bytes = match (&body.text, &body.file) {
         (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(file)) => BASE64.decode(file.base64.as_bytes()).unwrap_or_default(),
+        (None, Some(file)) => content(file)?,
         (None, None) => Vec::new(),
     };
-    if to.as_deref() == Some(Path::new("-")) {
-        output.raw(&bytes);
-        return Ok(());
-    }
     let own = body.file.as_ref().map(|file| PathBuf::from(&file.name));
     let Some(path) = to.or(own) else {
         let text = body.text.as_deref().unwrap_or_default();
-        output.say(&Value::Null, &text.split('\n').map(harmless).collect::<Vec<_>>().join("\n"));
+        return output.say(&Value::Null, &lines_of(text));
+    };
+    write(&path, &bytes)?;
+    if path.as_os_str() == "-" {
         return Ok(());
-    };
-    write_new(&path, &bytes)?;
-    let text = format!("saved as {} ({} bytes)", path.display(), bytes.len());
-    output.say(&json!({ "saved": path, "bytes": bytes.len() }), &text);
-    Ok(())
-}
-
-/// Writes all messages to a directory that is made for it.
-pub(crate) async fn export(
-    place: &Place,
-    directory: &Path,
-    output: &Output,
-) -> Result<(), CommandError> {
-    let exported = Access::within(place, Reach::Offline, async |access| {
-        write_all(access, directory, output).await
-    });
-    let exported = exported.await?;
-    let text = format!("{exported} messages are in {}", directory.display());
-    output.say(&json!({ "exported": exported, "directory": directory }), &text);
-    Ok(())
-}
-
-/// Writes all messages, and returns their number.
-async fn write_all(
-    access: &mut Access,
-    directory: &Path,
-    output: &Output,
-) -> Result<usize, CommandError> {
-    let Response::Inbox(inbox) = access.ask(Request::Inbox { from: 0, unread: false }).await?
-    else {
-        return Err(CommandError::Unexpected);
-    };
-    let failed = |source| CommandError::Output { path: directory.to_owned(), source };
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(failed)?;
-    let bar = output.progress(u64::try_from(inbox.len()).unwrap_or(u64::MAX));
-    let mut lines = Vec::new();
-    for message in &inbox {
-        if let Response::Message(body) =
-            access.ask(Request::Read { number: message.number }).await?
-        {
-            if let Some(file) = &body.file {
-                let path = directory.join(format!("{}-{}", message.number, file.name));
-                write_new(&path, &BASE64.decode(file.base64.as_bytes()).unwrap_or_default())?;
-            }
-            let _ = writeln!(lines, "{}", full(&body.message, body.text.as_deref()));
-        }
-        bar.inc(1);
     }
-    write_new(&directory.join("messages.jsonl"), &lines)?;
-    bar.finish_and_clear();
-    Ok(inbox.len())
+    let text = format!("saved as {} ({} bytes)", path.display(), bytes.len());
+    output.say(&json!({ "saved": path, "bytes": bytes.len() }), &text)
 }
 
-/// Writes a file that its user alone can read; none is overwritten.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
-    written.map_err(|source| CommandError::Output { path: path.to_owned(), source })
+/// All bytes of a file that has come.
+pub(crate) fn content(file: &FileBody) -> Result<Vec<u8>, CommandError> {
+    BASE64.decode(file.base64.as_bytes()).map_err(|_| CommandError::Unexpected)
 }
 
 /// Characters of a text in a list.

@@ -1,12 +1,12 @@
 //! The lock of a store: what the user gives to open it, or to lock it anew.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use rohrpost_client::{StoreError, Unlock, VaultError};
 use zeroize::Zeroizing;
 
 use crate::error::CommandError;
+use crate::input::read_input;
 
 /// Lock of a store: a key file, a passphrase in a file, or one that is asked for.
 pub(crate) struct Lock {
@@ -54,21 +54,21 @@ impl Lock {
         let Some(path) = &self.passphrase_file else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|source| CommandError::Input { path: path.clone(), source })?;
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            let why = format!("the first line of {} is empty", path.display());
+        let bytes = read_input(path, "a file with a passphrase", PASSPHRASE_LIMIT)?;
+        let line = str::from_utf8(&bytes).ok().and_then(|text| text.lines().next());
+        let Some(line) = line.filter(|line| !line.is_empty()) else {
+            let why = format!("the first line of {} is empty, or no text", path.display());
             return Err(CommandError::Usage(why));
-        }
+        };
         Ok(Some(Unlock::passphrase(Zeroizing::new(line.to_owned()))))
     }
 }
 
+/// Asks on the terminal that the command runs in, whatever standard input is: a text or a card may
+/// come from there.
 fn ask(question: &str) -> Result<Zeroizing<String>, CommandError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::NoPassphrase);
-    }
     rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| CommandError::NoPassphrase)
 }
+
+/// Bytes of the longest file with a passphrase.
+const PASSPHRASE_LIMIT: usize = 4096;

@@ -4,15 +4,16 @@ mod access;
 mod contacts;
 mod daemon;
 mod error;
+mod export;
 mod home;
 mod inbox;
+mod input;
 mod lock;
 mod output;
 mod place;
 mod send;
 mod status;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,17 +21,25 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use error::CommandError;
+use error::{CommandError, WRONG_USAGE};
 use home::Consent;
 use lock::Lock;
 use output::Output;
 use place::Place;
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments),
+        Err(error) if error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::from(WRONG_USAGE);
+        }
+        Err(asked) => output::print(asked.render().to_string().as_bytes()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            output::note(&format!("error: {error}"));
             ExitCode::from(CommandError::exit_code(&error))
         }
     }
@@ -46,10 +55,12 @@ fn main() -> ExitCode {
 /// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
 /// only in that time, so let the daemon run. The other commands then go through it.
 ///
-/// Exit codes: 0 done, 64 wrong usage, 65 a card, message or name is refused, 66 there is no
+/// Exit codes: 0 done, 64 wrong usage, 65 a card, message, name or file is refused, 66 there is no
 /// client, contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70
-/// the store is damaged, 71 the system refuses, 73 a file cannot be written, 75 what was asked did
-/// not happen in time, 77 wrong passphrase or key, 78 the network's files are wrong.
+/// the store is damaged, 71 the system refuses, 73 a file or standard output cannot be written, 75
+/// what was asked did not happen in time: the message that `send --wait` waits for was not
+/// delivered, or the daemon does not answer, 77 wrong passphrase or key, 78 the network's files are
+/// wrong.
 #[derive(Parser)]
 #[command(name = "rohrpost", version = rohrpost_client::VERSION)]
 struct Arguments {
@@ -186,7 +197,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Send(options) => send::run(place, options, output).await,
         Command::Inbox(options) => inbox::run(place, options, output).await,
         Command::Read(options) => inbox::read(place, options, output).await,
-        Command::Export { directory } => inbox::export(place, &directory, output).await,
+        Command::Export { directory } => export::run(place, &directory, output).await,
         Command::Status(options) => status::run(place, options, output).await,
         Command::Daemon { keep } => daemon::run(place, keep, output).await,
         Command::Passphrase { new_key_file, new_passphrase_file } => {
@@ -203,8 +214,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
             let mut definition = Arguments::command();
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut definition, "rohrpost", &mut script);
-            output.raw(&script);
-            Ok(())
+            output::print(&script)
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Output of the command: results on standard output, progress on standard error.
+//! Output of the command: results on standard output or in a file, progress on standard error. A
+//! result that cannot be written is an error: whoever asked for it does not have it.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rohrpost_client::steers;
 use serde_json::Value;
 
 use crate::error::CommandError;
@@ -18,23 +20,10 @@ impl Output {
         Self { json }
     }
 
-    /// Prints a result. A closed standard output loses it.
-    pub(crate) fn say(&self, json: &Value, text: &str) {
-        let mut out = std::io::stdout();
-        let _ = if self.json { writeln!(out, "{json}") } else { writeln!(out, "{text}") };
-        let _ = out.flush();
-    }
-
-    /// Prints a remark for whoever runs the command, beside its results.
-    pub(crate) fn note(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "{text}");
-    }
-
-    /// Prints bytes as they are.
-    pub(crate) fn raw(&self, bytes: &[u8]) {
-        let mut out = std::io::stdout();
-        let _ = out.write_all(bytes);
-        let _ = out.flush();
+    /// Prints a result.
+    pub(crate) fn say(&self, json: &Value, text: &str) -> Result<(), CommandError> {
+        let line = if self.json { json_line(json) } else { format!("{}\n", harmless(text)) };
+        print(line.as_bytes())
     }
 
     pub(crate) const fn is_json(&self) -> bool {
@@ -54,7 +43,7 @@ impl Output {
     }
 
     fn bar(&self, steps: Option<u64>, template: &str) -> ProgressBar {
-        if self.json || !std::io::stderr().is_terminal() {
+        if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = steps.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
@@ -66,20 +55,66 @@ impl Output {
     }
 }
 
-/// All bytes of a file, or of standard input.
-pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    bytes.map_err(|source| CommandError::Input { path: path.to_owned(), source })
+/// Prints a remark for whoever runs the command, beside its results.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
 
-/// Text that others wrote, without what could steer a terminal.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+/// Prints bytes as they are.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), CommandError> {
+    let mut out = io::stdout();
+    let printed = out.write_all(bytes).and_then(|()| out.flush());
+    printed.map_err(|source| CommandError::Output { path: "standard output".into(), source })
+}
+
+/// Writes bytes as they are to a new file, or prints them if it is -. The file has its name when
+/// all of it is on the disk, and none is overwritten; its user alone can read it.
+pub(crate) fn write(to: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    if to == Path::new("-") {
+        return print(bytes);
+    }
+    let directory = match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let written =
+        tempfile::Builder::new().prefix(PARTIAL).tempfile_in(directory).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist_noclobber(to).map(drop).map_err(|error| error.error)
+        });
+    written.map_err(|source| CommandError::Output { path: to.to_owned(), source })
+}
+
+/// A text in which nothing steers a terminal or turns the direction of writing; all else of it is
+/// shown.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// A value as JSON that a terminal shows without harm: what steers one is escaped.
+fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        if steers(c) {
+            let mut units = [0; 2];
+            let escaped = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}"));
+            line.extend(escaped);
+        } else {
+            line.push(c);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// A text as people see it, whatever system it was written on: lines end as here, and the end of
+/// its last one is not shown as an empty line.
+pub(crate) fn lines_of(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
 }
 
 /// Text of a Unix second, to the minute. A time that others have chosen may lie beyond the years
@@ -91,12 +126,44 @@ pub(crate) fn when(seconds: u64) -> String {
     format!("{minute}Z")
 }
 
+/// Begin of the name that a file or directory has until all of it is written.
+pub(crate) const PARTIAL: &str = ".rohrpost-";
 /// The last second of the year 9999.
 const YEAR_9999: u64 = 253_402_300_799;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_shown_by_signs_and_told_in_json() {
+        let text =
+            "a\u{1b}[31m\u{9b}31m\u{9d}\u{7f}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}\tü\nz";
+        let shown = harmless(text);
+        assert_eq!(
+            shown,
+            "a\u{fffd}[31m\u{fffd}31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\tü\nz"
+        );
+        let value = serde_json::json!({ "text": text, "ü\u{202e}": 1 });
+        let line = json_line(&value);
+        assert!(line.strip_suffix('\n').is_some_and(|line| !line.chars().any(steers)), "{line}");
+        assert!(line.contains("\\u009b31m") && line.contains("\\udb40\\udc41"), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).ok(), Some(value));
+    }
+
+    #[test]
+    fn texts_of_other_systems_have_their_lines() {
+        for (text, shown) in [
+            ("a\r\nb\r\n", "a\nb"),
+            ("a\n", "a"),
+            ("a", "a"),
+            ("a\n\n", "a\n"),
+            ("", ""),
+            ("\r\n", ""),
+        ] {
+            assert_eq!(lines_of(text), shown);
+        }
+    }
 
     #[test]
     fn all_times_can_be_written() {

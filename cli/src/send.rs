@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
-use rohrpost_client::DeliveryStatus;
 use rohrpost_client::api::{FileBody, Notice, OutgoingMessage, Request, Response, SendRequest};
+use rohrpost_client::{DeliveryStatus, MESSAGE_LIMIT};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
-use crate::output::{Output, read_input};
+use crate::input::read_input;
+use crate::output::Output;
 use crate::place::Place;
 
 #[derive(clap::Args)]
@@ -63,8 +64,7 @@ pub(crate) async fn run(
         follow(access, accepted, until, by, output).await
     });
     let last = last.await?;
-    output.say(&json!(last), &describe(&last));
-    Ok(())
+    output.say(&json!(last), &describe(&last))
 }
 
 fn request(options: Options) -> Result<SendRequest, CommandError> {
@@ -73,15 +73,15 @@ fn request(options: Options) -> Result<SendRequest, CommandError> {
     let (text, file) = match (text, file) {
         (Some(text), _) => (Some(text), None),
         (None, None) => {
-            let bytes = read_input("-".as_ref())?;
-            let text = String::from_utf8(bytes).map_err(|_| {
+            let bytes = read_input("-".as_ref(), "a message", MESSAGE_LIMIT)?;
+            let text = str::from_utf8(&bytes).map_err(|_| {
                 let why = "standard input is not text; send it with --file - --file-name NAME";
                 CommandError::Usage(why.to_owned())
             })?;
-            (Some(text), None)
+            (Some(text.to_owned()), None)
         }
         (None, Some(path)) => {
-            let base64 = BASE64.encode(&read_input(&path)?);
+            let base64 = BASE64.encode(&read_input(&path, "a message", MESSAGE_LIMIT)?);
             let own = || path.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = file_name.or_else(own).unwrap_or_else(|| "file".to_owned());
             (None, Some(FileBody { name, base64 }))

@@ -44,7 +44,7 @@ pub(crate) async fn run(
         None => "network: not looked at".to_owned(),
     });
     let json = json!({ "status": status, "health": health, "daemon": daemon });
-    output.say(&json, &lines.join("\n"));
+    output.say(&json, &lines.join("\n"))?;
     match health {
         Some(health) if !health.online => {
             Err(CommandError::NoAnswer("the client is offline".into()))

@@ -11,7 +11,9 @@ use rohrpost_client::{Completed, Cost, DeliveryStatus, Network, Profile, Store, 
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, MessageId};
 use rohrpost_proto::courier::{Complete, Contact, Message};
-use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{
+    Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
+};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use zeroize::Zeroizing;
@@ -186,8 +188,16 @@ pub(crate) fn network() -> Network {
     network_named("store")
 }
 
-/// Four relays (1 to 4) and two mixes in each layer, of four operators.
+/// The network of this name, as [`network_files`] has it.
 pub(crate) fn network_named(name: &str) -> Network {
+    let (trust, text, signatures) = network_files(name);
+    let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
+    Network { trust, roster: Arc::new(roster) }
+}
+
+/// Trust root, roster and signatures of four relays (1 to 4) and two mixes in each layer, of four
+/// operators.
+pub(crate) fn network_files(name: &str) -> (TrustRoot, String, Vec<RosterSignature>) {
     let agency_key = |index: usize| SigningKey::from_seed(&[u8::try_from(index).unwrap(); 32]);
     let agency = |(index, name): (usize, &&str)| Agency {
         name: (*name).into(),
@@ -214,6 +224,5 @@ pub(crate) fn network_named(name: &str) -> Network {
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
         signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
-    let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
-    Network { trust, roster: Arc::new(roster) }
+    (trust, text, signatures)
 }

@@ -1,13 +1,31 @@
-//! The command from outside, as far as it needs no network: what it prints, and its exit codes.
+//! The command from outside, as far as it needs no network: what it prints and writes, and its exit
+//! codes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[cfg(target_os = "linux")]
+mod desk;
+#[cfg(target_os = "linux")]
+mod input;
+#[cfg(target_os = "linux")]
+mod output;
+#[cfg(target_os = "linux")]
+#[path = "../../../client/tests/store/world.rs"]
+#[expect(dead_code, reason = "the world has more than the command line needs")]
+mod world;
 
 use std::process::{Command, Output};
 
-fn rohrpost(arguments: &[&str]) -> Output {
+/// The command without the settings of whoever runs the tests.
+fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rohrpost"));
     for variable in ["NETWORK", "HOME", "KEY_FILE", "PASSPHRASE_FILE"] {
         command.env_remove(format!("ROHRPOST_{variable}"));
     }
-    command.args(arguments).output().expect("rohrpost runs")
+    command
+}
+
+fn rohrpost(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
 }
 
 #[test]
@@ -39,5 +57,26 @@ fn completions_know_every_command() {
     assert!(output.status.success());
     for command in ["init", "card", "add", "send", "inbox", "status", "daemon", "wipe"] {
         assert!(script.contains(command), "{command}");
+    }
+}
+
+#[test]
+fn wrong_usage_has_the_code_that_the_help_says() {
+    let lines: [&[&str]; 6] = [
+        &["sned"],
+        &["--nope"],
+        &["send"],
+        &["inbox", "--wait", "x"],
+        &["send", "bob", "--expires", "1y2q", "x"],
+        &[],
+    ];
+    for arguments in lines {
+        let output = rohrpost(arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
+    }
+    for arguments in [["--help"], ["--version"]] {
+        let output = rohrpost(&arguments);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
     }
 }

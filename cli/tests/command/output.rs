@@ -1,0 +1,108 @@
+//! What is printed or saved is there, or the command says that it is not; and a message that nobody
+//! got is not marked as read.
+
+use std::fs::{self, File};
+
+use rohrpost_client::Content;
+use serde_json::Value;
+
+use super::desk::{Desk, code, errors};
+
+fn file(name: &str, bytes: &[u8]) -> Content {
+    Content::file(name, bytes.to_vec().into())
+}
+
+/// Names of a directory's entries.
+fn entries(desk: &Desk, directory: &str) -> Vec<String> {
+    let entries = fs::read_dir(desk.path(directory)).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_cannot_be_printed_is_an_error_and_stays_unread() {
+    let desk = Desk::new("full", &[Content::text("hello"), file("a.bin", b"bytes")]);
+    let commands: [&[&str]; 10] = [
+        &["read", "0"],
+        &["read", "0", "-o", "-"],
+        &["--json", "read", "1"],
+        &["read", "1", "-o", "-"],
+        &["card"],
+        &["contacts"],
+        &["inbox", "--all", "--wait", "0"],
+        &["--json", "status", "--offline"],
+        &["completions", "bash"],
+        &["--help"],
+    ];
+    for arguments in commands {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = desk.command(arguments).stdout(full).output().unwrap();
+        assert_eq!(code(&output), 73, "{arguments:?}: {}", errors(&output));
+        assert!(errors(&output).contains("standard output"), "{}", errors(&output));
+    }
+    assert_eq!(desk.unread(), [0, 1]);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_leaves_a_message_unread() {
+    let desk = Desk::new("pipe", &[Content::text("hello")]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = desk.command(&["read", "0", "-o", "-"]).stdout(writer).output().unwrap();
+    assert_eq!(code(&output), 73, "{}", errors(&output));
+    assert_eq!(desk.unread(), [0]);
+    desk.done(&["read", "0", "-o", "-"]);
+    assert!(desk.unread().is_empty());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_whole_leaves_nothing_and_can_be_saved_later() {
+    let desk = Desk::new("short", &[file("w.bin", &[7; 300_000])]);
+    fs::create_dir(desk.path("saved")).unwrap();
+    let target = desk.path("saved/w.bin");
+    let save = ["read", "0", "-o", target.to_str().unwrap()];
+    let _daemon = desk.daemon();
+    let output = desk.limited(SHORT_FILES, &save).output().unwrap();
+    assert_eq!(code(&output), 73, "{}", errors(&output));
+    assert!(errors(&output).contains("w.bin"), "{}", errors(&output));
+    assert!(entries(&desk, "saved").is_empty());
+    assert_eq!(desk.unread(), [0]);
+    desk.done(&save);
+    assert!(fs::read(&target).unwrap() == [7; 300_000] && desk.unread().is_empty());
+    assert_eq!(code(&desk.run(&save)), 73, "nothing is overwritten");
+}
+
+#[test]
+fn names_at_the_limit_of_file_systems_are_exported() {
+    let long = format!("{}.pdf", "a".repeat(251));
+    let messages = [file(&long, b"one"), Content::text("two"), file("ü.txt", b"three")];
+    let desk = Desk::new("names", &messages);
+    desk.done(&["export", "out"]);
+    let cut = format!("0-{}.pdf", "a".repeat(249));
+    assert_eq!(entries(&desk, "out"), [cut.as_str(), "2-ü.txt", "messages.jsonl"]);
+    let list = fs::read_to_string(desk.path("out/messages.jsonl")).unwrap();
+    let lines: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["saved"], &lines[0]["file"]), (&cut.into(), &long.into()));
+    assert_eq!(lines[1]["text"], "two");
+    assert_eq!(lines[2]["saved"], "2-ü.txt");
+    assert_eq!(code(&desk.run(&["export", "out"])), 73, "nothing is overwritten");
+}
+
+#[test]
+fn an_export_that_fails_leaves_no_directory_behind() {
+    let desk = Desk::new("retry", &[file("big", &[1; 300_000])]);
+    fs::create_dir(desk.path("there")).unwrap();
+    let export = ["export", "there/out"];
+    let _daemon = desk.daemon();
+    let output = desk.limited(SHORT_FILES, &export).output().unwrap();
+    assert_eq!(code(&output), 73, "{}", errors(&output));
+    assert!(entries(&desk, "there").is_empty());
+    desk.done(&export);
+    assert_eq!(entries(&desk, "there/out"), ["0-big", "messages.jsonl"]);
+}
+
+/// A limit on the length of files, which stands for a full disk. A write beyond it fails, as its
+/// signal is not taken. The store is the daemon's, which is not limited.
+const SHORT_FILES: &str = "trap '' XFSZ; ulimit -f 100";
