@@ -14,31 +14,49 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     use std::sync::Arc;
 
-    use rohrpost_client::{Agent, SocketError, serve};
-    use serde_json::json;
-    use tokio::signal::unix::{SignalKind, signal};
+    use rohrpost_client::{Agent, Connection, Listener, SocketError, check_socket_path};
 
     let (network, socket) = (Arc::new(place.network()?), place.socket()?);
-    if rohrpost_client::Connection::open(&socket).await?.is_some() {
+    check_socket_path(&socket)?;
+    if Connection::open(&socket).await?.is_some() {
         return Err(SocketError::Taken(socket).into());
     }
     let store = place.store(&network)?;
     if let Some(keep) = keep {
         store.set_retention(keep)?;
     }
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
+    let listener = Listener::bind(&socket).await?;
     let agent = Agent::start(network, store)?;
+    let served = serve(listener, &agent, &socket, output).await;
+    agent.end().await;
+    served
+}
+
+/// Serves until a signal ends it: Ctrl-C, the service manager's, or that of a terminal that closes.
+#[cfg(unix)]
+async fn serve(
+    listener: rohrpost_client::Listener,
+    agent: &rohrpost_client::Agent,
+    socket: &std::path::Path,
+    output: &Output,
+) -> Result<(), CommandError> {
+    use serde_json::json;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let signal = |kind| signal(kind).map_err(CommandError::Runtime);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
-    let served = tokio::select! {
-        served = serve(agent.clone(), &socket) => served,
-        () = say_trouble(&agent) => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-    };
-    agent.end().await;
-    Ok(served?)
+    tokio::select! {
+        () = listener.serve(agent.clone()) => {}
+        () = say_trouble(agent) => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 /// Says when the link goes down and comes up; nothing of messages.

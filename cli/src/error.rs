@@ -52,6 +52,8 @@ pub(crate) enum CommandError {
     NoAnswer(String),
     #[error("{0}")]
     Late(String),
+    #[error("the message was not delivered: {0}")]
+    NotDelivered(&'static str),
     #[error("the daemon answered something else; start it again, so that it is of this version")]
     Unexpected,
     #[error("cannot start: {0}")]
@@ -71,9 +73,13 @@ impl CommandError {
                 failure_code(failure.code)
             }
             #[cfg(unix)]
+            Self::Socket(SocketError::Long { .. }) => 73,
+            #[cfg(unix)]
+            Self::Socket(SocketError::Io { .. }) => 71,
+            #[cfg(unix)]
             Self::Socket(_) => 75,
             Self::Session(_) | Self::NoAnswer(_) => 69,
-            Self::Late(_) => 75,
+            Self::Late(_) | Self::NotDelivered(_) => 75,
             Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
             Self::NoPassphrase => 77,
             Self::Runtime(_) => 71,
@@ -87,6 +93,8 @@ const fn failure_code(code: FailureCode) -> u8 {
         FailureCode::Unknown => 66,
         FailureCode::Refused | FailureCode::Request => 65,
         FailureCode::Store => 70,
+        FailureCode::System => 71,
+        FailureCode::File => 73,
         _ => 75,
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Accept it and return at once; it leaves when a daemon or another command is online.
     #[arg(long, conflicts_with = "wait")]
     queue: bool,
-    /// Return when the other client has it.
+    /// Return when the other client has it. If it is given up before, the exit code is 75.
     #[arg(long)]
     wait: bool,
     /// Give up waiting after so long; the message stays in the outbox.
@@ -64,7 +64,17 @@ pub(crate) async fn run(
         follow(access, accepted, until, by, output).await
     });
     let last = last.await?;
-    output.say(&json!(last), &describe(&last))
+    output.say(&json!(last), &describe(&last))?;
+    match last.status {
+        DeliveryStatus::Expired => Err(CommandError::NotDelivered(
+            "its time was over before the other client acknowledged it; it may have arrived all the \
+             same",
+        )),
+        DeliveryStatus::Undeliverable => Err(CommandError::NotDelivered(
+            "the contact was blocked or removed, or its keys are unusable",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn request(options: Options) -> Result<SendRequest, CommandError> {
@@ -104,28 +114,56 @@ async fn follow(
     while last.status != until
         && matches!(last.status, DeliveryStatus::Queued | DeliveryStatus::Sent)
     {
-        match access.notice(by).await? {
-            Some(Notice::Outgoing(news)) if news.message == last.message => {
-                last = news;
-                show(&bar, &last);
-            }
+        let news = match access.notice(by.min(Instant::now() + LOOK)).await? {
+            Some(Notice::Outgoing(news)) if news.message == last.message => Some(news),
             Some(Notice::Link { online, trouble: why }) => {
                 trouble = why.filter(|_| !online);
+                None
             }
-            Some(_) => {}
+            Some(Notice::Missed(_)) => look(access, &last).await?,
+            Some(_) => None,
+            None if Instant::now() < by => look(access, &last).await?,
             None => {
                 bar.finish_and_clear();
-                let why = trouble.map_or_else(String::new, |why| format!(": {why}"));
-                return Err(CommandError::Late(format!(
-                    "the message is in the outbox ({} of {} fragments have left), and leaves when the \
-                     client is online{why}",
-                    last.left, last.fragments
-                )));
+                return Err(CommandError::Late(still_waits(&last, trouble.as_deref())));
             }
+        };
+        if let Some(news) = news {
+            // A contact that was removed has no name any more.
+            let to = std::mem::take(&mut last.to);
+            last = news;
+            last.to = to;
+            show(&bar, &last);
         }
     }
     bar.finish_and_clear();
     Ok(last)
+}
+
+/// Asks what has become of a message: notices may be lost, and a daemon that was stopped gives none.
+async fn look(
+    access: &mut Access,
+    message: &OutgoingMessage,
+) -> Result<Option<OutgoingMessage>, CommandError> {
+    let Response::Status(status) = access.ask(Request::Status {}).await? else {
+        return Err(CommandError::Unexpected);
+    };
+    Ok(status.messages.into_iter().find(|one| one.message == message.message))
+}
+
+fn still_waits(message: &OutgoingMessage, trouble: Option<&str>) -> String {
+    let OutgoingMessage { to, left, fragments, .. } = message;
+    if message.status == DeliveryStatus::Sent {
+        return format!(
+            "the message has left, and {to} has not acknowledged it yet; it stays in the outbox, \
+             and `rohrpost … status` tells when it is delivered"
+        );
+    }
+    let why = trouble.map_or_else(String::new, |why| format!(": {why}"));
+    format!(
+        "the message is in the outbox ({left} of {fragments} fragments have left), and leaves when \
+         the client is online{why}"
+    )
 }
 
 fn show(bar: &ProgressBar, message: &OutgoingMessage) {
@@ -164,3 +202,6 @@ fn describe(message: &OutgoingMessage) -> String {
 fn limit(message: &OutgoingMessage) -> Duration {
     Duration::from_secs(60 + 2 * message.estimate)
 }
+
+/// Time after which a command that waits asks by itself.
+const LOOK: Duration = Duration::from_secs(60);

@@ -319,8 +319,14 @@ pub enum FailureCode {
     Unknown,
     /// A name, a card or a message that was given cannot be taken.
     Refused,
-    /// The client's store cannot be read or written.
+    /// The client's store is damaged.
     Store,
+    /// The system refuses to read or write the client's store: the disk is full, for one.
+    System,
+    /// A file that the request names cannot be written; it may be there already.
+    File,
+    /// The daemon converses with as many programs as it can.
+    Busy,
     /// The client is ending.
     Ending,
 }

@@ -3,8 +3,8 @@
 //! [`Network`] is the directory with trust root and roster, [`Profile`] the keys of one client,
 //! [`Card`] what it hands to others, and [`Session`] the link that keeps the constant grid.
 //! [`Store`] keeps what must not be lost, in an encrypted file (`rohrpost_vault`). [`Agent`] joins
-//! store and session to a client that runs, and answers the requests of [`api`], which [`serve`]
-//! takes from a socket and [`Connection`] asks there.
+//! store and session to a client that runs, and answers the requests of [`api`], which a [`Listener`]
+//! takes from a socket and a [`Connection`] asks there.
 
 /// The name of this crate in its tests' world.
 #[cfg(test)]
@@ -35,5 +35,5 @@ pub use rohrpost_transport::{Segmentation, VERSION};
 pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, PostError, Resumption, Session, SessionError, SessionEvent};
 #[cfg(unix)]
-pub use socket::{Connection, SocketError, serve};
+pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};

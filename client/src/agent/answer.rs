@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64;
 use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::KeyId;
+use rohrpost_vault::VaultError;
 use zeroize::Zeroizing;
 
 use super::listing::{body, incoming};
 use super::task::AgentTask;
 use crate::api::{
-    ContactEntry, Failure, FailureCode, FileBody, Request, Response, SendRequest, Status,
+    ContactEntry, Failure, FailureCode, FileBody, Notice, Request, Response, SendRequest, Status,
 };
 use crate::card::Card;
 use crate::content::Content;
 use crate::fingerprint::Fingerprint;
-use crate::store::{DeliveryStatus, KnownContact, Store, StoreError};
+use crate::store::{DeliveryStatus, KnownContact, Outgoing, Store, StoreError};
 
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
@@ -41,17 +42,17 @@ impl AgentTask {
             Request::Block { name } => {
                 let now = self.now();
                 let key = self.store.with(|store| store.block(&name, now))?;
-                self.remove_contact(key).await
+                self.remove_contact(key, &name).await
             }
             Request::Remove { name } => {
                 let now = self.now();
                 let key = self.store.with(|store| store.remove(&name, now))?;
-                self.remove_contact(key).await
+                self.remove_contact(key, &name).await
             }
             Request::Retention { seconds } => self.set_retention(seconds.map(Duration::from_secs)),
             Request::Backup { path } => {
-                self.store.with(|store| store.back_up(Path::new(&path)))?;
-                Ok(Response::Done {})
+                let copied = self.store.with(|store| store.back_up(Path::new(&path)));
+                copied.map(|()| Response::Done {}).map_err(|error| not_backed_up(&error))
             }
             // The conversation that asks is subscribed by the socket; nothing is left to do.
             Request::Subscribe {} => Ok(Response::Done {}),
@@ -113,9 +114,16 @@ impl AgentTask {
         Ok(Response::Done {})
     }
 
-    async fn remove_contact(&mut self, key: KeyId) -> Result<Response, Failure> {
+    async fn remove_contact(&mut self, key: KeyId, name: &str) -> Result<Response, Failure> {
         self.session.remove_contact(key).await;
-        self.progress.forget(&self.store.with(Store::outbox)?, key);
+        let outbox = self.store.with(Store::outbox)?;
+        self.progress.forget(&outbox, key);
+        let given_up = |one: &&Outgoing| {
+            one.to == key && one.status == DeliveryStatus::Undeliverable && one.is_content()
+        };
+        for one in outbox.iter().filter(given_up) {
+            self.notify(Notice::Outgoing(self.progress.describe(one, name.to_owned())));
+        }
         self.renew_address(0).await;
         self.post_waiting().await;
         Ok(Response::Done {})
@@ -189,10 +197,24 @@ impl From<StoreError> for Failure {
             | StoreError::Known(_)
             | StoreError::Blocked(_)
             | StoreError::TooLong { .. } => FailureCode::Refused,
+            StoreError::Vault(VaultError::Io { .. }) => FailureCode::System,
             _ => FailureCode::Store,
         };
         Self::new(code, &error)
     }
+}
+
+fn not_backed_up(error: &StoreError) -> Failure {
+    let code = match error {
+        StoreError::Vault(
+            VaultError::Exists(_)
+            | VaultError::Missing(_)
+            | VaultError::Denied(_)
+            | VaultError::Io { .. },
+        ) => FailureCode::File,
+        _ => FailureCode::Store,
+    };
+    Failure::new(code, error)
 }
 
 /// Time after which a message is given up unless its sender says otherwise: as long as a mailbox

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rohrpost_client::api::{
     FailureCode, LINE_LIMIT, Line, Request, Response, SendRequest, VERSION,
 };
-use rohrpost_client::{Agent, Connection, Content, SocketError, Store, serve};
+use rohrpost_client::{Agent, Connection, Content, Listener, SocketError, Store};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ struct Daemon {
     _folder: Folder,
     socket: PathBuf,
     agent: Agent,
-    serving: JoinHandle<Result<(), SocketError>>,
+    serving: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -34,21 +34,9 @@ impl Daemon {
         let network = Arc::new(network());
         let store = Store::open(&home, &unlock(), &network).unwrap();
         let agent = Agent::start_offline(network, store).unwrap();
-        let serving = tokio::spawn({
-            let (agent, socket) = (agent.clone(), socket.clone());
-            async move { serve(agent, &socket).await }
-        });
-        let daemon = Self { _folder: folder, socket, agent, serving };
-        daemon.is_served(&daemon.serving).await;
-        daemon
-    }
-
-    /// A socket is there a moment before it takes a conversation.
-    async fn is_served<T>(&self, serving: &JoinHandle<T>) {
-        while !matches!(Connection::open(&self.socket).await, Ok(Some(_))) {
-            assert!(!serving.is_finished());
-            tokio::task::yield_now().await;
-        }
+        let listener = Listener::bind(&socket).await.unwrap();
+        let serving = tokio::spawn(listener.serve(agent.clone()));
+        Self { _folder: folder, socket, agent, serving }
     }
 
     async fn connect(&self) -> Connection {
@@ -159,7 +147,7 @@ async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
     drop(daemon.connect().await);
     let mode = std::fs::metadata(&daemon.socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let second = serve(daemon.agent.clone(), &daemon.socket).await;
+    let second = Listener::bind(&daemon.socket).await;
     assert!(matches!(second, Err(SocketError::Taken(path)) if path == daemon.socket));
     daemon.serving.abort();
     while !daemon.serving.is_finished() {
@@ -169,8 +157,54 @@ async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
     // One that was killed leaves its socket behind.
     drop(std::os::unix::net::UnixListener::bind(&daemon.socket).unwrap());
     assert!(Connection::open(&daemon.socket).await.unwrap().is_none());
-    let (agent, socket) = (daemon.agent.clone(), daemon.socket.clone());
-    let serving = tokio::spawn(async move { serve(agent, &socket).await });
-    daemon.is_served(&serving).await;
+    let listener = Listener::bind(&daemon.socket).await.unwrap();
+    let serving = tokio::spawn(listener.serve(daemon.agent.clone()));
+    drop(daemon.connect().await);
+    serving.abort();
+    daemon.agent.end().await;
+}
+
+/// More programs than the daemon converses with.
+const MANY: usize = 40;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_say_nothing_give_their_seats_to_others() {
+    let daemon = Daemon::start("api-idle", |_, _| {}).await;
+    let mut first = daemon.program().await;
+    let mut asked = daemon.connect().await;
+    assert!(asked.ask(Request::Subscribe {}).await.unwrap().is_ok());
+    let mut others = Vec::new();
+    for _ in 0..MANY {
+        others.push(daemon.program().await);
+    }
+    assert!(next(&mut first).await.is_none(), "idle for longest");
+    assert!(
+        asked.ask(Request::Contacts {}).await.unwrap().is_ok(),
+        "who subscribed keeps its seat"
+    );
+    let last = others.last_mut().unwrap();
+    last.write_all(b"{\"id\":7,\"request\":{\"contacts\":{}}}\n").await.unwrap();
+    assert!(matches!(next(last).await, Some(Line::Response { id: 7, .. })));
+    daemon.agent.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_without_a_seat_is_told() {
+    let daemon = Daemon::start("api-busy", |_, _| {}).await;
+    let mut all = Vec::new();
+    let refused = loop {
+        match Connection::open(&daemon.socket).await {
+            Ok(Some(mut connection)) => {
+                assert!(connection.ask(Request::Subscribe {}).await.unwrap().is_ok());
+                all.push(connection);
+            }
+            Err(error) => break error,
+            Ok(None) => panic!("the daemon serves"),
+        }
+        assert!(all.len() < MANY);
+    };
+    assert!(matches!(&refused, SocketError::Busy(why) if why.code == FailureCode::Busy));
+    drop(all.pop());
+    while Connection::open(&daemon.socket).await.is_err() {}
     daemon.agent.end().await;
 }

@@ -20,7 +20,7 @@ use redb::backends::FileBackend;
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
-use crate::private::{new_private_file, refuse_existing, sync_directory};
+use crate::private::{directory, new_private_file, refuse_existing, sync_directory};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
@@ -223,7 +223,10 @@ impl Draft {
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
         let draft = PathBuf::from(name);
-        let file = new_private_file(&draft).map_err(VaultError::io(&draft))?;
+        let file = new_private_file(&draft).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => VaultError::Missing(directory(path).to_owned()),
+            _ => VaultError::io(&draft)(error),
+        })?;
         let mut file = VaultFile::lock(file, &draft)?;
         file.path = path.to_owned();
         let file = Arc::new(file);

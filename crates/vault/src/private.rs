@@ -54,7 +54,8 @@ pub(crate) fn sync_directory(path: &Path) -> Result<(), VaultError> {
     Ok(())
 }
 
-fn directory(path: &Path) -> &Path {
+/// The directory that a file is in.
+pub(crate) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -211,4 +211,8 @@ fn a_store_is_exported_and_moved(walk: &Walk, dave: Running) {
     walk.run("dave", &["wipe", "--yes"]);
     walk.run("dave", &["restore", path(&backup)]);
     assert_eq!(walk.run("dave", &["inbox", "--all", "--wait", "0"]).len(), 3);
+    // Dave's client does not run: who waits for it hears that it did not get the message.
+    let late = ["send", "--wait", "--expires", "2s", "dave", "too late"];
+    let (code, errors) = walk.code("carol", &late);
+    assert!(code == Some(75) && errors.contains("not delivered"), "{code:?} {errors}");
 }

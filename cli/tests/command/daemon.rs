@@ -1,0 +1,126 @@
+//! A daemon among the troubles of a machine: commands hear of them in a sentence, and wait for none
+//! without end.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rohrpost_client::Content;
+use serde_json::Value;
+
+use super::desk::{Daemon, Desk, code, errors};
+
+#[test]
+fn a_daemon_that_was_stopped_is_told_and_not_waited_for() {
+    let desk = Desk::new("stopped", &[]);
+    let daemon = desk.daemon();
+    daemon.signal("STOP");
+    let output = desk.run(&["contacts"]);
+    assert_eq!(code(&output), 75, "{}", errors(&output));
+    assert!(errors(&output).contains("has not answered"), "{}", errors(&output));
+    daemon.signal("CONT");
+    desk.done(&["contacts"]);
+}
+
+#[test]
+fn programs_that_say_nothing_keep_no_command_out() {
+    let desk = Desk::new("idle", &[]);
+    let _daemon = desk.daemon();
+    let _idle = desk.idle(40);
+    desk.done(&["contacts"]);
+}
+
+#[test]
+fn a_daemon_without_descriptors_goes_on() {
+    let desk = Desk::new("descriptors", &[]);
+    let mut daemon = Daemon::start(desk.limited("ulimit -n 24", &["daemon"]));
+    let idle = desk.idle(20);
+    desk.done(&["contacts"]);
+    drop(idle);
+    desk.done(&["contacts"]);
+    assert!(daemon.child.try_wait().unwrap().is_none());
+}
+
+/// The daemon cannot say yet that it is ready, for nobody reads what it prints; but it is.
+#[test]
+fn a_daemon_that_says_ready_can_be_reached() {
+    let desk = Desk::new("ready", &[]);
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b' '; PIPE]).unwrap();
+    let child = desk.command(&["daemon"]).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    let mut daemon = Daemon::of(child);
+    let limit = Instant::now() + Duration::from_secs(60);
+    while UnixStream::connect(desk.path("alice/daemon.sock")).is_err() {
+        assert!(daemon.child.try_wait().unwrap().is_none() && Instant::now() < limit);
+    }
+    reader.read_exact(&mut [0; PIPE]).unwrap();
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).unwrap();
+    assert!(line.contains("ready"), "{line}");
+}
+
+#[test]
+fn a_home_too_deep_for_a_socket_is_told_before_the_daemon_is_ready() {
+    let desk = Desk::new("deep", &[]);
+    let home = "h".repeat(110);
+    fs::rename(desk.path("alice"), desk.path(&home)).unwrap();
+    let output = desk.command_at(&home, &["daemon"]).output().unwrap();
+    assert_eq!(code(&output), 73, "{}", errors(&output));
+    assert!(errors(&output).contains("107"), "{}", errors(&output));
+    assert!(output.stdout.is_empty());
+    let output = desk.command_at(&home, &["contacts"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+}
+
+#[test]
+fn a_daemon_whose_terminal_closes_ends_in_order() {
+    let desk = Desk::new("hangup", &[]);
+    let mut daemon = desk.daemon();
+    daemon.signal("HUP");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    assert!(!desk.path("alice/daemon.sock").exists());
+}
+
+#[test]
+fn a_backup_that_cannot_be_written_says_so_with_and_without_a_daemon() {
+    let desk = Desk::new("backup", &[Content::text("x")]);
+    fs::write(desk.path("there"), "").unwrap();
+    let refused = || {
+        for (file, word) in [("there", "exists already"), ("nodir/x", "nodir does not exist")] {
+            let output = desk.run(&["backup", file]);
+            assert_eq!(code(&output), 73, "{}", errors(&output));
+            assert!(errors(&output).contains(word), "{}", errors(&output));
+        }
+    };
+    refused();
+    let _daemon = desk.daemon();
+    refused();
+    desk.done(&["backup", "new"]);
+}
+
+#[test]
+fn who_waits_for_a_message_hears_that_its_contact_is_gone() {
+    for gone in ["remove", "block"] {
+        let desk = Desk::new(gone, &[]);
+        let _daemon = desk.daemon();
+        let mut send = desk.command(&["--json", "send", "--wait", "bob", "hello"]);
+        let send = send.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let accepted = || {
+            let status = desk.run(&["--json", "status"]).stdout;
+            let status: Value = serde_json::from_slice(&status).unwrap();
+            status["status"]["queued"] == 1
+        };
+        while !accepted() {}
+        desk.done(&[gone, "bob"]);
+        let output = send.wait_with_output().unwrap();
+        assert_eq!(code(&output), 75, "{}", errors(&output));
+        assert!(errors(&output).contains("blocked or removed"), "{}", errors(&output));
+        let last: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&last["status"], &last["to"]), (&"undeliverable".into(), &"bob".into()));
+    }
+}
+
+/// Bytes that a pipe of Linux holds.
+const PIPE: usize = 65536;
