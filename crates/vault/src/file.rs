@@ -17,6 +17,7 @@ use std::sync::Arc;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use crate::disk::Disk;
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
@@ -26,7 +27,7 @@ use crate::private::{directory, new_private_file, refuse_existing, sync_director
 #[derive(Debug)]
 pub(crate) struct VaultFile {
     path: PathBuf,
-    disk: FileBackend,
+    disk: Disk,
     /// Another handle to the same open file, to unlock it when this is dropped: the lock would
     /// outlive a close while a process that is just being started still shares the file.
     locked: File,
@@ -39,6 +40,20 @@ impl VaultFile {
         Self::lock(file.map_err(VaultError::io(path))?, path)
     }
 
+    /// Opens a vault's file that stays as it is, whatever is done with the vault; it may lie where
+    /// nothing can be written.
+    pub(crate) fn open_kept(path: &Path) -> Result<Self, VaultError> {
+        let file = File::open(path).map_err(VaultError::io(path))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+            return Err(VaultError::InUse(path.to_owned()));
+        }
+        // Where nothing can be locked, no vault is open either.
+        let locked = file.try_clone().map_err(VaultError::io(path))?;
+        let file = FileBackend::new(file).map_err(VaultError::store(path))?;
+        let disk = Disk::kept(file).map_err(VaultError::io(path))?;
+        Ok(Self { path: path.to_owned(), disk, locked })
+    }
+
     fn lock(file: File, path: &Path) -> Result<Self, VaultError> {
         match file.try_lock() {
             Ok(()) => {}
@@ -46,7 +61,7 @@ impl VaultFile {
             Err(TryLockError::Error(source)) => return Err(VaultError::io(path)(source)),
         }
         let locked = file.try_clone().map_err(VaultError::io(path))?;
-        let disk = FileBackend::new(file).map_err(VaultError::store(path))?;
+        let disk = Disk::File(FileBackend::new(file).map_err(VaultError::store(path))?);
         Ok(Self { path: path.to_owned(), disk, locked })
     }
 

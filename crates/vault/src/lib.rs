@@ -19,6 +19,7 @@
 //!
 //! Methods block on the disk; an asynchronous caller gives them a thread.
 
+mod disk;
 mod erasure;
 mod error;
 mod file;

@@ -75,7 +75,11 @@ impl Vault {
     /// # Errors
     /// The vault does not open; the error says why, and what to do.
     pub fn open(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
-        let file = Arc::new(VaultFile::open(path)?);
+        Self::open_file(VaultFile::open(path)?, path, unlock)
+    }
+
+    fn open_file(file: VaultFile, path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
+        let file = Arc::new(file);
         let (header, same) = file.header()?;
         let keys = Keys::of(header.unwrap(unlock, path)?);
         if !same {
@@ -170,7 +174,7 @@ impl Vault {
     }
 
     /// Makes a vault of a backup, with a first change to it: without that it does not appear. The
-    /// backup stays as it is.
+    /// backup stays as it is, and may lie where this user can only read.
     ///
     /// # Errors
     /// The error that `work` returns, or the reason why the backup does not open or the vault
@@ -182,7 +186,7 @@ impl Vault {
         work: impl FnOnce(&mut WriteTx<'_>) -> Result<(), E>,
     ) -> Result<Self, E> {
         private_directory(to)?;
-        let source = Self::open(backup, unlock)?;
+        let source = Self::open_file(VaultFile::open_kept(backup)?, backup, unlock)?;
         let (draft, database, erasure) = source.copy(to)?;
         let Self { open: Open { keys, .. }, header, .. } = source;
         let open = Open::new(database, Arc::clone(draft.file()), keys, erasure);

@@ -307,3 +307,26 @@ fn files_are_for_their_owner_alone() {
     assert!(refused.contains("chmod 700 "), "{refused}");
     assert!(!folder.path("other").exists());
 }
+
+/// A copy of a vault that was not closed stands for a backup that a person made with other tools:
+/// to open it takes a repair.
+#[test]
+fn a_backup_is_only_read() {
+    let folder = Folder::new("read-only");
+    let vault = folder.vault();
+    vault.write(|tx| tx.put(PEOPLE, b"alice", b"1")).unwrap();
+    vault.back_up(&folder.path("backup")).unwrap();
+    fs::copy(folder.path("vault"), folder.path("copied")).unwrap();
+    drop(vault);
+    for name in ["backup", "copied"] {
+        let backup = folder.path(name);
+        let before = fs::read(&backup).unwrap();
+        set_mode(&backup, 0o400);
+        let to = folder.path(&format!("{name}-restored"));
+        let restored = Vault::restore(&backup, &to, &unlock("right"), |_| Ok::<_, VaultError>(()));
+        drop(restored.unwrap());
+        assert!(fs::read(&backup).unwrap() == before, "{name} was changed");
+        let restored = Vault::open(&to, &unlock("right")).unwrap();
+        assert!(restored.read(people).unwrap() == only(b"alice", b"1"), "{name}");
+    }
+}

@@ -1,0 +1,201 @@
+//! The bytes under a vault: those of its file; or, for a file that is only to be read, those of the
+//! file with what the vault writes beside it, in memory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+
+/// The storage of an open vault.
+#[derive(Debug)]
+pub(crate) enum Disk {
+    /// Changes go to the file.
+    File(FileBackend),
+    /// Changes stay in memory: a backup is opened like any vault, and stays as it is. They are few:
+    /// an opening ends what a crash has left, and the backup's records go elsewhere.
+    Kept(Kept),
+}
+
+/// A file that is not written, and what was written over it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    file: FileBackend,
+    over: Mutex<Over>,
+}
+
+/// Pages that were written, by their number.
+#[derive(Debug)]
+struct Over {
+    len: u64,
+    /// Bytes of the file that count; `file_len <= len` after the file was made shorter.
+    file_len: u64,
+    pages: BTreeMap<u64, Page>,
+}
+
+type Page = Box<[u8; PAGE]>;
+
+impl Disk {
+    pub(crate) fn kept(file: FileBackend) -> io::Result<Self> {
+        let len = file.len()?;
+        let over = Mutex::new(Over { len, file_len: len, pages: BTreeMap::new() });
+        Ok(Self::Kept(Kept { file, over }))
+    }
+
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.len(),
+            Self::Kept(kept) => Ok(kept.with(|over| over.len)),
+        }
+    }
+
+    pub(crate) fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.read(at, out),
+            Self::Kept(kept) => kept.with(|over| over.read(&kept.file, at, out)),
+        }
+    }
+
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.write(at, bytes),
+            Self::Kept(kept) => kept.with(|over| over.write(&kept.file, at, bytes)),
+        }
+    }
+
+    pub(crate) fn set_len(&self, len: u64) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.set_len(len),
+            Self::Kept(kept) => kept.with(|over| over.set_len(&kept.file, len)),
+        }
+    }
+
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.sync_data(),
+            Self::Kept(_) => Ok(()),
+        }
+    }
+}
+
+impl Kept {
+    fn with<T>(&self, work: impl FnOnce(&mut Over) -> T) -> T {
+        work(&mut self.over.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Over {
+    fn read(&self, file: &FileBackend, at: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = at.checked_add(bytes(out.len())).filter(|end| *end <= self.len);
+        end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        for (page, within, part) in parts(at, out.len()) {
+            let page = self.page(file, page)?;
+            out[part.clone()].copy_from_slice(&page[within..within + part.len()]);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, file: &FileBackend, at: u64, data: &[u8]) -> io::Result<()> {
+        let end = at.checked_add(bytes(data.len())).ok_or(io::ErrorKind::InvalidInput)?;
+        self.len = self.len.max(end);
+        for (number, within, part) in parts(at, data.len()) {
+            let mut page = self.page(file, number)?;
+            page[within..within + part.len()].copy_from_slice(&data[part]);
+            self.pages.insert(number, page);
+        }
+        Ok(())
+    }
+
+    /// Sets the length; what is beyond is zeros if it grows again.
+    fn set_len(&mut self, file: &FileBackend, len: u64) -> io::Result<()> {
+        if len < self.len {
+            let cut = usize::try_from(len % SIZE).unwrap_or(0);
+            let mut last = self.page(file, len / SIZE)?;
+            last[cut..].fill(0);
+            self.pages.retain(|number, _| *number < len / SIZE);
+            self.pages.insert(len / SIZE, last);
+            self.file_len = self.file_len.min(len);
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    /// A page as it is now.
+    fn page(&self, file: &FileBackend, number: u64) -> io::Result<Page> {
+        if let Some(page) = self.pages.get(&number) {
+            return Ok(page.clone());
+        }
+        let mut page = Box::new([0; PAGE]);
+        let there = self.file_len.saturating_sub(number.saturating_mul(SIZE)).min(SIZE);
+        let there = usize::try_from(there).unwrap_or(PAGE);
+        if there > 0 {
+            file.read(number * SIZE, &mut page[..there])?;
+        }
+        Ok(page)
+    }
+}
+
+/// The pages that a range of bytes lies in: for each its number, the begin within it, and the part
+/// of the range.
+fn parts(at: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let from = at + bytes(done);
+        let within = usize::try_from(from % SIZE).unwrap_or(0);
+        let end = len.min(done + PAGE - within);
+        let part = done..end;
+        done = end;
+        (!part.is_empty()).then_some((from / SIZE, within, part))
+    })
+}
+
+fn bytes(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+const PAGE: usize = 4096;
+const SIZE: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use rand::RngExt;
+
+    use super::*;
+
+    /// The same writes, reads and lengths over a file that is written and over one that is kept.
+    #[test]
+    fn a_kept_file_reads_as_one_that_was_written() {
+        let folder = std::env::temp_dir().join(format!("rohrpost-kept-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let (kept, copy) = (folder.join("kept"), folder.join("copy"));
+        let begin: Vec<u8> = (0..20_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        fs::write(&kept, &begin).unwrap();
+        fs::write(&copy, &begin).unwrap();
+        let disk = Disk::kept(FileBackend::new(File::open(&kept).unwrap()).unwrap()).unwrap();
+        let open = File::options().read(true).write(true).open(&copy);
+        let file = Disk::File(FileBackend::new(open.unwrap()).unwrap());
+        let rng = &mut rand::rng();
+        for _ in 0..2000 {
+            let (at, len) = (rng.random_range(0..40_000), rng.random_range(0..10_000));
+            if rng.random_range(0..10) == 0 {
+                disk.set_len(at).unwrap();
+                file.set_len(at).unwrap();
+            } else if rng.random() {
+                let data = vec![rng.random(); len];
+                disk.write(at, &data).unwrap();
+                file.write(at, &data).unwrap();
+            }
+            assert_eq!(disk.len().unwrap(), file.len().unwrap());
+            let (mut one, mut other) = (vec![1; len], vec![2; len]);
+            let read = (disk.read(at, &mut one).is_ok(), file.read(at, &mut other).is_ok());
+            assert_eq!(read.0, read.1);
+            assert!(!read.0 || one == other);
+        }
+        let after = fs::read(&kept).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(after == begin);
+    }
+}
