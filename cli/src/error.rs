@@ -8,6 +8,7 @@ use rohrpost_client::api::{Failure, FailureCode};
 use rohrpost_client::{
     AgentError, CardError, NetworkError, ProfileError, SessionError, StoreError, VaultError,
 };
+use rohrpost_secret_file::SecretFileError;
 
 /// Reason why a command fails; each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,8 @@ pub(crate) enum CommandError {
          right file"
     )]
     TooLong { path: PathBuf, what: &'static str, limit: usize },
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
     #[error("cannot read {path}: {source}")]
     Input { path: PathBuf, source: std::io::Error },
     #[error("cannot write {path}: {source}")]
@@ -66,7 +69,8 @@ impl CommandError {
         match self {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
             Self::Card(_) | Self::TooLong { .. } => 65,
-            Self::Input { .. } => 66,
+            Self::Input { .. } | Self::Secret(SecretFileError::Io { .. }) => 66,
+            Self::Secret(SecretFileError::Long { .. }) => 65,
             Self::Output { .. } => 73,
             Self::Store(error) => store_code(error),
             Self::Failed(failure) | Self::Incomplete { why: failure, .. } => {
@@ -81,7 +85,7 @@ impl CommandError {
             Self::Session(_) | Self::NoAnswer(_) => 69,
             Self::Late(_) | Self::NotDelivered(_) => 75,
             Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
-            Self::NoPassphrase => 77,
+            Self::NoPassphrase | Self::Secret(_) => 77,
             Self::Runtime(_) => 71,
             Self::Unexpected => 70,
         }

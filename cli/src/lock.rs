@@ -6,7 +6,6 @@ use rohrpost_client::{StoreError, Unlock, VaultError};
 use zeroize::Zeroizing;
 
 use crate::error::CommandError;
-use crate::input::read_input;
 
 /// Lock of a store: a key file, a passphrase in a file, or one that is asked for.
 pub(crate) struct Lock {
@@ -54,7 +53,7 @@ impl Lock {
         let Some(path) = &self.passphrase_file else {
             return Ok(None);
         };
-        let bytes = read_input(path, "a file with a passphrase", PASSPHRASE_LIMIT)?;
+        let bytes = rohrpost_secret_file::read(path, PASSPHRASE_LIMIT)?;
         let line = str::from_utf8(&bytes).ok().and_then(|text| text.lines().next());
         let Some(line) = line.filter(|line| !line.is_empty()) else {
             let why = format!("the first line of {} is empty, or no text", path.display());

@@ -4,6 +4,7 @@
 #   packet <- proto <- {transport, network} <- node <- {relay, mixnode}
 #   {transport, network} <- session <- {client, mixnode}
 #   {session, vault} <- client <- cli
+#   secret-file <- {node, vault, cli}
 #   {client, relay, mixnode} <- localnet <- {ops, loadgen, adversary, tests}
 #   proto <- virtual <- {adversary, tests}
 #
@@ -36,12 +37,14 @@ declare -A allowed=(
   [network]="packet proto"
   # The session of a client, which people and mixes keep in the same way.
   [session]="packet proto transport network"
-  [node]="packet proto transport network"
-  [vault]=""
+  # One rule for the files of all secrets; imports nothing of ours.
+  [secret-file]=""
+  [node]="packet proto transport network secret-file"
+  [vault]="secret-file"
   [relay]="packet proto transport network node"
   [mixnode]="packet proto transport network session node"
   [client]="packet proto transport network session vault"
-  [cli]="client"
+  [cli]="client secret-file"
   # Readings and reports of the tools; imports nothing of ours.
   [measure]=""
   [localnet]="measure packet proto network node client relay mixnode"

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rohrpost_network::NetworkError;
+use rohrpost_secret_file::SecretFileError;
 use rohrpost_transport::BindError;
 
 /// Reason why a node does not start or go on; the message says what to do.
@@ -30,6 +31,9 @@ pub enum NodeError {
     /// Trust root, roster or signatures are wrong.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Others can use the file of a secret.
+    #[error(transparent)]
+    Secret(SecretFileError),
     /// The key file holds no key.
     #[error("{0}: not an Ed25519 key in PKCS#8 PEM; make one with: rohrpost-ops keygen {0}")]
     KeyFile(PathBuf),
@@ -79,6 +83,7 @@ impl NodeError {
             Self::Read { .. }
             | Self::Config { .. }
             | Self::Network(_)
+            | Self::Secret(_)
             | Self::KeyFile(_)
             | Self::WrongKey(_) => 78,
             Self::Bind(_) | Self::Metrics { .. } => 69,

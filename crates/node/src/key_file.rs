@@ -1,12 +1,11 @@
 //! Key files: Ed25519 in PKCS#8 PEM (RFC 8410, RFC 7468), readable by their owner alone.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use data_encoding::BASE64;
 use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_secret_file::{self as secret_file, SecretFileError};
 use zeroize::Zeroizing;
 
 use crate::error::NodeError;
@@ -14,11 +13,16 @@ use crate::error::NodeError;
 /// Reads an identity key from its file.
 ///
 /// # Errors
-/// The file cannot be read or holds no key.
+/// The file cannot be read, others can use it, or it holds no key.
 pub fn read_signing_key(path: &Path) -> Result<SigningKey, NodeError> {
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|source| {
-        NodeError::Read { what: "the identity key", path: path.to_owned(), source }
+    let text = secret_file::read(path, KEY_FILE_LEN).map_err(|error| match error {
+        SecretFileError::Exposed(_) => NodeError::Secret(error),
+        SecretFileError::Io { path, source } => {
+            NodeError::Read { what: "the identity key", path, source }
+        }
+        _ => NodeError::KeyFile(path.to_owned()),
     })?;
+    let text = str::from_utf8(&text).map_err(|_| NodeError::KeyFile(path.to_owned()))?;
     let body: Zeroizing<String> = Zeroizing::new(
         text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect(),
     );
@@ -43,10 +47,12 @@ pub fn write_signing_key(path: &Path, key: &SigningKey) -> io::Result<()> {
 /// # Errors
 /// The file is there already, or cannot be written.
 pub fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = secret_file::create(path)?;
     file.write_all(secret)?;
     file.sync_all()
 }
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
+/// Bytes of the longest key file: text before and after the key has room.
+const KEY_FILE_LEN: usize = 16 << 10;

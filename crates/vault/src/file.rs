@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
+use rohrpost_secret_file as secret_file;
 
 use crate::disk::Disk;
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
-use crate::private::{directory, new_private_file, refuse_existing, sync_directory};
+use crate::private::{directory, refuse_existing, sync_directory};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
@@ -238,7 +239,7 @@ impl Draft {
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
         let draft = PathBuf::from(name);
-        let file = new_private_file(&draft).map_err(|error| match error.kind() {
+        let file = secret_file::create(&draft).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => VaultError::Missing(directory(path).to_owned()),
             _ => VaultError::io(&draft)(error),
         })?;

@@ -1,6 +1,8 @@
-//! Files and directories that their owner alone can use, and names that are on the disk.
+//! Directories that their owner alone can use, and names that are on the disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -10,30 +12,12 @@ use crate::error::VaultError;
 pub(crate) fn private_directory(path: &Path) -> Result<(), VaultError> {
     let directory = directory(path);
     let metadata = fs::metadata(directory).map_err(VaultError::io(directory))?;
-    private(&metadata, directory, "700")
-}
-
-/// A new file, which on Unix its owner alone can read and write from its first moment on.
-pub(crate) fn new_private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Refuses what users other than the owner can use in any way.
-pub(crate) fn private(
-    metadata: &fs::Metadata,
-    path: &Path,
-    mode: &'static str,
-) -> Result<(), VaultError> {
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
-        return Err(VaultError::Exposed { path: path.to_owned(), mode });
+        return Err(VaultError::Exposed { path: directory.to_owned(), mode: "700" });
     }
     #[cfg(not(unix))]
-    let _ = (metadata, path, mode);
+    let _ = metadata;
     Ok(())
 }
 

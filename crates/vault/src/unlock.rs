@@ -1,16 +1,16 @@
 //! The unlocking of a vault by a passphrase or a key file. Implements docs/store.md, "Unlocking".
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use rohrpost_secret_file::{self as secret_file, SecretFileError};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::VaultError;
 use crate::keys::Key;
-use crate::private::{new_private_file, private, sync_directory};
+use crate::private::sync_directory;
 
 /// A passphrase or the contents of a key file; wiped when dropped.
 pub struct Unlock(pub(crate) Secret);
@@ -39,10 +39,12 @@ impl Unlock {
     /// # Errors
     /// The key file is not there, other users can read it, or it holds no key.
     pub fn key_file(path: &Path) -> Result<Self, VaultError> {
-        let file = File::open(path).map_err(VaultError::io(path))?;
-        let mut text = Zeroizing::new(vec![0; KEY_FILE_LEN]);
-        let len = read_private(&file, path, &mut text)?;
-        let text = str::from_utf8(&text[..len]).ok();
+        let text = secret_file::read(path, KEY_FILE_LEN).map_err(|error| match error {
+            SecretFileError::Exposed(path) => VaultError::Exposed { path, mode: "600" },
+            SecretFileError::Io { path, source } => VaultError::io(&path)(source),
+            _ => VaultError::KeyFile(path.to_owned()),
+        })?;
+        let text = str::from_utf8(&text).ok();
         let key = text.and_then(parse).ok_or_else(|| VaultError::KeyFile(path.to_owned()))?;
         Ok(Self(Secret::KeyFile { key }))
     }
@@ -55,7 +57,7 @@ impl Unlock {
         let key = Key::generate();
         let hex = Zeroizing::new(HEXLOWER.encode(key.expose()));
         let text = Zeroizing::new(format!("{KEY_FILE_COMMENT}\n{}\n", *hex));
-        let mut file = new_private_file(path).map_err(VaultError::io(path))?;
+        let mut file = secret_file::create(path).map_err(VaultError::io(path))?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .map_err(VaultError::io(path))?;
@@ -108,20 +110,6 @@ pub(crate) fn stretch(text: &str, salt: &[u8; 32], cost: Cost) -> Result<Key, Va
         .hash_password_into_with_memory(text.as_bytes(), salt, key.expose_mut(), &mut memory[..]);
     memory.zeroize();
     hashed.map_err(|_| refused()).map(|()| key)
-}
-
-/// Fills `text` from the file and returns how far; a longer file is no key file.
-fn read_private(mut file: &File, path: &Path, text: &mut [u8]) -> Result<usize, VaultError> {
-    let metadata = file.metadata().map_err(VaultError::io(path))?;
-    private(&metadata, path, "600")?;
-    let mut len = 0;
-    loop {
-        match file.read(&mut text[len..]).map_err(VaultError::io(path))? {
-            0 if len == text.len() => return Err(VaultError::KeyFile(path.to_owned())),
-            0 => return Ok(len),
-            more => len += more,
-        }
-    }
 }
 
 fn parse(text: &str) -> Option<Key> {

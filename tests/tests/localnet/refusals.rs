@@ -79,6 +79,15 @@ fn the_key_of_another_node() {
 }
 
 #[test]
+fn a_key_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let files = Files::new("exposed");
+    let key = files.path("relay-north/identity.pem");
+    fs::set_permissions(key, fs::Permissions::from_mode(0o644)).expect("the key is the test's");
+    files.refused(78, &["identity.pem", "chmod 600"]);
+}
+
+#[test]
 fn a_roster_that_nobody_signed() {
     let files = Files::new("unsigned");
     fs::remove_file(files.path("roster.sig")).expect("the plan has written it");

@@ -297,7 +297,7 @@ fn files_are_for_their_owner_alone() {
         assert_eq!(mode(folder.path(name)), 0o600, "{name}");
     }
 
-    for open in [0o640, 0o604, 0o620] {
+    for open in [0o644, 0o604, 0o620] {
         set_mode(&folder.path("key"), open);
         let refused = Unlock::key_file(&folder.path("key")).err().unwrap().to_string();
         assert!(refused.contains("chmod 600 "), "{refused}");
