@@ -27,8 +27,14 @@ pub(crate) async fn init(
 ) -> Result<(), CommandError> {
     let (network, home) = (Arc::new(place.network()?), place.home()?);
     let profile = Profile::create(&network.roster, agency)?;
-    let unlock = place.lock().make()?;
-    let store = Store::create(home, &unlock, &network, &profile, unix_now())?;
+    let lock = place.lock().make()?;
+    let store = match Store::create(home, &lock.unlock, &network, &profile, unix_now()) {
+        Ok(store) => store,
+        Err(error) => {
+            lock.discard();
+            return Err(error.into());
+        }
+    };
     if let Some(keep) = keep {
         store.set_retention(keep)?;
     }
@@ -76,7 +82,7 @@ async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<()
 pub(crate) fn change_lock(place: &Place, new: &Lock, output: &Output) -> Result<(), CommandError> {
     let network = place.network()?;
     let mut store = place.store(&network)?;
-    store.change_unlock(&new.make()?)?;
+    store.change_unlock(&new.make()?.unlock)?;
     let text = "changed; backups still open with what they were made with";
     output.say(&json!({ "changed": true }), text)
 }

@@ -27,16 +27,16 @@ impl Lock {
 
     /// Makes a lock for a new store, or a new one: a key file is made if it is not there, a
     /// passphrase is asked for twice.
-    pub(crate) fn make(&self) -> Result<Unlock, CommandError> {
+    pub(crate) fn make(&self) -> Result<NewLock, CommandError> {
         if let Some(path) = &self.key_file {
-            let made = match Unlock::key_file(path) {
-                Err(VaultError::Missing(_)) => Unlock::make_key_file(path),
-                found => found,
+            let (unlock, made) = match Unlock::key_file(path) {
+                Err(VaultError::Missing(_)) => (Unlock::make_key_file(path), Some(path.clone())),
+                found => (found, None),
             };
-            return Ok(made.map_err(StoreError::from)?);
+            return Ok(NewLock { unlock: unlock.map_err(StoreError::from)?, made });
         }
         if let Some(unlock) = self.passphrase()? {
-            return Ok(unlock);
+            return Ok(NewLock { unlock, made: None });
         }
         let first = ask("new passphrase: ")?;
         if first.is_empty() {
@@ -46,7 +46,7 @@ impl Lock {
         if *first != *ask("the same again: ")? {
             return Err(CommandError::Usage("the two differ; nothing was changed".to_owned()));
         }
-        Ok(Unlock::passphrase(first))
+        Ok(NewLock { unlock: Unlock::passphrase(first), made: None })
     }
 
     fn passphrase(&self) -> Result<Option<Unlock>, CommandError> {
@@ -60,6 +60,23 @@ impl Lock {
             return Err(CommandError::Usage(why));
         };
         Ok(Some(Unlock::passphrase(Zeroizing::new(line.to_owned()))))
+    }
+}
+
+/// A lock for a new store, or a new one for a store.
+pub(crate) struct NewLock {
+    pub(crate) unlock: Unlock,
+    /// The key file that was made for it.
+    made: Option<PathBuf>,
+}
+
+impl NewLock {
+    /// Removes the key file that was made for a store that did not come about.
+    pub(crate) fn discard(self) {
+        if let Some(path) = self.made {
+            // The error that led here is the one to report.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

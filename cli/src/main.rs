@@ -2,6 +2,7 @@
 
 mod access;
 mod contacts;
+mod core_dumps;
 mod daemon;
 mod error;
 mod export;
@@ -28,6 +29,7 @@ use output::Output;
 use place::Place;
 
 fn main() -> ExitCode {
+    core_dumps::forbid();
     let done = match Arguments::try_parse() {
         Ok(arguments) => run(arguments),
         Err(error) if error.use_stderr() => {

@@ -122,5 +122,31 @@ fn who_waits_for_a_message_hears_that_its_contact_is_gone() {
     }
 }
 
+#[test]
+fn no_core_is_dumped_of_a_daemon() {
+    let desk = Desk::new("core", &[]);
+    let daemon = Daemon::start(desk.limited("ulimit -c 1000", &["daemon"]));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.child.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert!(line.split_whitespace().filter(|word| *word == "0").count() == 2, "{line}");
+}
+
+#[test]
+fn a_client_that_is_not_made_leaves_no_key_file() {
+    let desk = Desk::new("init", &[]);
+    let init = |home: &str| {
+        let mut command = super::program();
+        command.arg("--network").arg(desk.path("network")).arg("--home").arg(desk.path(home));
+        command.arg("--key-file").arg(desk.path("new.key")).arg("init").output().unwrap()
+    };
+    let output = init("alice");
+    assert_eq!(code(&output), 73, "{}", errors(&output));
+    assert!(!desk.path("new.key").exists());
+    // One that was there stays.
+    desk.write_secret("new.key", &"0a".repeat(32));
+    assert_eq!(code(&init("alice")), 73);
+    assert!(desk.path("new.key").exists());
+}
+
 /// Bytes that a pipe of Linux holds.
 const PIPE: usize = 65536;
