@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::CommandError;
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::place::Place;
 
 #[cfg(unix)]
@@ -46,7 +46,16 @@ async fn serve(
     let signal = |kind| signal(kind).map_err(CommandError::Runtime);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut hangup = match hangup_is_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    let closed = async {
+        match &mut hangup {
+            Some(hangup) => drop(hangup.recv().await),
+            None => std::future::pending().await,
+        }
+    };
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
     tokio::select! {
@@ -54,9 +63,20 @@ async fn serve(
         () = say_trouble(agent) => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+        () = closed => {}
     }
     Ok(())
+}
+
+/// True if whoever started the daemon lets it go on when its terminal closes, as `nohup` does, or if
+/// the system does not tell: then its own way stays.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    mask.is_none_or(|mask| mask & 1 != 0)
 }
 
 /// Says when the link goes down and comes up; nothing of messages.
@@ -64,6 +84,8 @@ async fn serve(
 async fn say_trouble(agent: &rohrpost_client::Agent) {
     use rohrpost_client::api::Notice;
     use tokio::sync::broadcast::error::RecvError;
+
+    use crate::output::note;
 
     let (mut notices, mut up) = (agent.notices(), None);
     loop {

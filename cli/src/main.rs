@@ -2,7 +2,6 @@
 
 mod access;
 mod contacts;
-mod core_dumps;
 mod daemon;
 mod error;
 mod export;
@@ -12,6 +11,7 @@ mod input;
 mod lock;
 mod output;
 mod place;
+mod private;
 mod send;
 mod status;
 
@@ -29,7 +29,7 @@ use output::Output;
 use place::Place;
 
 fn main() -> ExitCode {
-    core_dumps::forbid();
+    private::keep_private();
     let done = match Arguments::try_parse() {
         Ok(arguments) => run(arguments),
         Err(error) if error.use_stderr() => {

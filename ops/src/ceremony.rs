@@ -32,7 +32,7 @@ pub(crate) fn keygen(file: &Path) -> Result<(), CeremonyError> {
 pub(crate) fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), CeremonyError> {
     let read = |name: &str| {
         let path = network.join(name);
-        std::fs::read_to_string(&path).map_err(|source| CeremonyError::Read { path, source })
+        rohrpost_network::read_text(&path).map_err(|source| CeremonyError::Read { path, source })
     };
     let trust = TrustRoot::parse(&read("trust.toml")?)?;
     let text = read("roster.toml")?;
@@ -42,7 +42,7 @@ pub(crate) fn sign(network: &Path, agency: &str, key: &Path) -> Result<(), Cerem
         return Err(CeremonyError::NotItsKey(agency.to_owned()));
     }
     let path = network.join("roster.sig");
-    let mut signatures = match std::fs::read_to_string(&path) {
+    let mut signatures = match rohrpost_network::read_text(&path) {
         Ok(text) => parse_signatures(&text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(source) => return Err(CeremonyError::Read { path, source }),

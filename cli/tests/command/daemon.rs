@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,27 @@ fn a_daemon_that_was_stopped_is_told_and_not_waited_for() {
     assert!(errors(&output).contains("has not answered"), "{}", errors(&output));
     daemon.signal("CONT");
     desk.done(&["contacts"]);
+}
+
+#[test]
+fn what_is_no_daemon_at_its_socket_is_told() {
+    let answers: [(&[u8], &str); 3] = [
+        (b"", "has not answered"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "not a daemon of this version"),
+        (b"{\"hello\":", "has not answered"),
+    ];
+    let desk = Desk::new("foreign", &[]);
+    for (answer, words) in answers {
+        let socket = desk.path("alice/daemon.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let run = desk.command(&["contacts"]).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(answer).unwrap();
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(code(&output), 75, "{}", errors(&output));
+        assert!(errors(&output).contains(words), "{}", errors(&output));
+        fs::remove_file(socket).unwrap();
+    }
 }
 
 #[test]
@@ -81,6 +103,15 @@ fn a_daemon_whose_terminal_closes_ends_in_order() {
     daemon.signal("HUP");
     assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
     assert!(!desk.path("alice/daemon.sock").exists());
+}
+
+#[test]
+fn a_daemon_that_is_to_outlive_its_terminal_does() {
+    let desk = Desk::new("nohup", &[]);
+    let daemon = Daemon::start(desk.limited("trap '' HUP", &["daemon"]));
+    daemon.signal("HUP");
+    desk.done(&["contacts"]);
+    assert!(desk.path("alice/daemon.sock").exists());
 }
 
 #[test]
@@ -146,6 +177,21 @@ fn a_client_that_is_not_made_leaves_no_key_file() {
     desk.write_secret("new.key", &"0a".repeat(32));
     assert_eq!(code(&init("alice")), 73);
     assert!(desk.path("new.key").exists());
+}
+
+#[test]
+fn a_home_is_its_users_whatever_mask_the_system_sets() {
+    let desk = Desk::new("mask", &[]);
+    desk.done(&["backup", "saved"]);
+    for mask in ["000", "777"] {
+        let home = format!("home-{mask}");
+        let restore = desk.limited_at(&home, &format!("umask {mask}"), &["restore", "saved"]);
+        let output = { restore }.output().unwrap();
+        assert_eq!(code(&output), 0, "{}", errors(&output));
+        let mode = |path| fs::metadata(desk.path(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&*home), 0o700);
+        assert_eq!(mode(&*format!("{home}/store.vault")), 0o600);
+    }
 }
 
 /// Bytes that a pipe of Linux holds.

@@ -72,7 +72,12 @@ impl Desk {
 
     /// The command with limits that a shell sets before it.
     pub(crate) fn limited(&self, limits: &str, arguments: &[&str]) -> Command {
-        let command = self.command(arguments);
+        self.limited_at("alice", limits, arguments)
+    }
+
+    /// The command for a home of this name, with limits that a shell sets before it.
+    pub(crate) fn limited_at(&self, home: &str, limits: &str, arguments: &[&str]) -> Command {
+        let command = self.command_at(home, arguments);
         let mut limited = Command::new("bash");
         limited.arg("-c").arg(format!("{limits}; exec \"$@\"")).arg("bash");
         limited.arg(command.get_program()).args(command.get_args()).current_dir(self.path(""));

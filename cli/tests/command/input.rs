@@ -29,6 +29,13 @@ fn input_that_never_ends_is_refused_with_the_limit() {
         assert_eq!(code(&output), 65, "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).contains(limit), "{arguments:?}: {}", errors(&output));
     }
+    let roster = File::options().write(true).open(desk.path("network/roster.toml")).unwrap();
+    let length = roster.metadata().unwrap().len();
+    roster.set_len(2 << 30).unwrap();
+    let output = desk.limited(LITTLE_MEMORY, &["contacts"]).output().unwrap();
+    assert_eq!(code(&output), 78, "{}", errors(&output));
+    assert!(errors(&output).contains("16777216"), "{}", errors(&output));
+    roster.set_len(length).unwrap();
     let passphrase = File::options().write(true).open(desk.path("passphrase")).unwrap();
     passphrase.set_len(2 << 30).unwrap();
     let output = desk.limited(LITTLE_MEMORY, &["contacts"]).output().unwrap();
@@ -92,4 +99,28 @@ fn without_a_terminal_nobody_is_asked() {
     let output = command.output().unwrap();
     assert_eq!(code(&output), 77, "{}", errors(&output));
     assert!(errors(&output).contains("--passphrase-file"), "{}", errors(&output));
+}
+
+/// Alice adds herself, which is nothing else than adding anybody.
+#[test]
+fn a_card_is_added_from_a_mail() {
+    let desk = Desk::new("mail", &[]);
+    let card = desk.done(&["card"]);
+    let quoted: String = card.lines().map(|line| format!("> {line}\n")).collect();
+    let printable = card.replace('=', "=3D").replace('A', "=\r\nA");
+    let html = card.replace('\n', "<br>\n");
+    let wide: Vec<u8> = card.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let dashes = card.replace("-----", "\u{2014}\u{2014}-");
+    let mails = [
+        quoted.into_bytes(),
+        printable.into_bytes(),
+        html.into_bytes(),
+        [&[0xff, 0xfe], &wide[..]].concat(),
+        dashes.into_bytes(),
+    ];
+    for mail in mails {
+        std::fs::write(desk.path("mail"), &mail).unwrap();
+        desk.done(&["add", "x", "mail"]);
+        desk.done(&["remove", "x"]);
+    }
 }

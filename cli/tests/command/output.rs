@@ -103,6 +103,36 @@ fn an_export_that_fails_leaves_no_directory_behind() {
     assert_eq!(entries(&desk, "there/out"), ["0-big", "messages.jsonl"]);
 }
 
+#[test]
+fn a_text_is_shown_with_its_lines_and_steers_no_terminal() {
+    let steering = "a\u{9b}31mb\u{202e}c\u{2028}d\u{200b}\u{1b}[2Je";
+    let texts = ["a\r\nb\r\n", "one\n", "ohne Ende", steering].map(Content::text);
+    let desk = Desk::new("lines", &texts);
+    assert_eq!(desk.done(&["read", "0"]), "a\nb\n");
+    assert_eq!(desk.done(&["read", "1"]), "one\n");
+    assert_eq!(desk.done(&["read", "2"]), "ohne Ende\n");
+    let steers = |c: char| "\u{9b}\u{202e}\u{2028}\u{200b}\u{1b}".contains(c);
+    for arguments in [&["read", "3"][..], &["inbox", "--all", "--wait", "0"]] {
+        let text = desk.done(arguments);
+        assert!(text.contains('e') && !text.contains(steers), "{text:?}");
+        let json = desk.done(&[&["--json"], arguments].concat());
+        assert!(!json.contains(steers), "{json:?}");
+        let last: Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+        assert_eq!(last["text"], steering, "the text itself is whole");
+    }
+    assert_eq!(desk.done(&["read", "3", "-o", "-"]), steering, "as it is, where it is asked for");
+}
+
+#[test]
+fn a_store_that_cannot_grow_is_no_damaged_one() {
+    let desk = Desk::new("grow", &[]);
+    fs::write(desk.path("big"), [1; 3 << 20]).unwrap();
+    let send = ["send", "--queue", "bob", "--file", "big"];
+    let output = desk.limited("trap '' XFSZ; ulimit -f 2048", &send).output().unwrap();
+    assert_eq!(code(&output), 71, "{}", errors(&output));
+    desk.done(&send);
+}
+
 /// A limit on the length of files, which stands for a full disk. A write beyond it fails, as its
 /// signal is not taken. The store is the daemon's, which is not limited.
 const SHORT_FILES: &str = "trap '' XFSZ; ulimit -f 100";

@@ -38,9 +38,23 @@ pub(super) fn render(bytes: &[u8]) -> String {
     text
 }
 
-/// Finds the bytes of the one card in a text; of several the whole ones count, and they must be the
-/// same.
+/// Finds the bytes of the one card in a text: as it is, or else as a mail in quoted-printable has it
+/// (RFC 2045, 6.7).
 pub(super) fn parse(text: &str) -> Result<Vec<u8>, CardError> {
+    let quoted_printable = || {
+        let joined = text.replace("=\r\n", "").replace("=\n", "");
+        joined.replace("=3D", "=").replace("=20", "").replace("=0A", "\n").replace("=0D", "")
+    };
+    match find(text) {
+        Err(error) if !matches!(error, CardError::Several(_)) => {
+            find(&quoted_printable()).map_err(|_| error)
+        }
+        found => found,
+    }
+}
+
+/// Finds the one card in a text; of several the whole ones count, and they must be the same.
+fn find(text: &str) -> Result<Vec<u8>, CardError> {
     let text = plain(text);
     let mut cards: Vec<Vec<u8>> = Vec::new();
     let mut refused = None;
@@ -49,7 +63,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<u8>, CardError> {
         let after = &rest[start + BEGIN.len()..];
         let end = after.find(END);
         rest = end.map_or("", |end| &after[end + END.len()..]);
-        match end.map(|end| body(&after[..end])) {
+        match end.map(|end| unarmoured(&after[..end])) {
             Some(Ok(card)) if cards.contains(&card) => {}
             Some(Ok(card)) => cards.push(card),
             Some(Err(error)) => drop(refused.get_or_insert(error)),
@@ -63,16 +77,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<u8>, CardError> {
     }
 }
 
-/// Bytes of what stands between the two lines: as it is, or else as a mail in quoted-printable has
-/// it (RFC 2045, 6.7).
-fn body(text: &str) -> Result<Vec<u8>, CardError> {
-    let quoted_printable = || {
-        let joined = text.replace("=\r\n", "").replace("=\n", "");
-        joined.replace("=3D", "=").replace("=20", "").replace("=0A", "\n").replace("=0D", "")
-    };
-    unarmoured(text).or_else(|error| unarmoured(&quoted_printable()).map_err(|_| error))
-}
-
+/// Bytes of what stands between the two lines.
 fn unarmoured(text: &str) -> Result<Vec<u8>, CardError> {
     // Dashes belong to the lines around, and the rest to quoting.
     let passed = |c: &char| !(c.is_whitespace() || matches!(c, '-' | '>' | '|'));
@@ -192,6 +197,7 @@ mod tests {
             text.replace("-----", "\u{2013}\u{2013}-"),
             text.replace("\n=", "="),
             quoted_printable(&text),
+            quoted_printable(&text).replace("ROHR", "RO=\r\nHR"),
             lines(&quoted_printable(&text), |line| format!("> {line}\n")),
             lines(&text, |line| format!("{line}\u{200b}\n")),
             text.replacen('B', "B\u{200d}", 7),

@@ -1,6 +1,7 @@
 //! The files of a network: `trust.toml`, `roster.toml` and `roster.sig` (`docs/directory.md`).
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ impl Network {
     pub fn open(directory: &Path) -> Result<Self, NetworkError> {
         let read = |name: &str| {
             let path = directory.join(name);
-            std::fs::read_to_string(&path).map_err(|source| NetworkError::Read {
+            read_text(&path).map_err(|source| NetworkError::Read {
                 file: path.display().to_string(),
                 source,
                 remedy: DIRECTORY_REMEDY,
@@ -44,7 +45,7 @@ impl Network {
     /// A file is missing or wrong; the error names it and says what to do.
     pub fn read(paths: FilePaths<'_>) -> Result<Self, NetworkError> {
         let read = |what, path: &Path| {
-            std::fs::read_to_string(path).map_err(|source| NetworkError::Read {
+            read_text(path).map_err(|source| NetworkError::Read {
                 file: format!("{what} {}", path.display()),
                 source,
                 remedy: "",
@@ -52,7 +53,7 @@ impl Network {
         };
         let trust = read("the trust root", paths.trust)?;
         let roster = read("the roster", paths.roster)?;
-        let signatures = match std::fs::read_to_string(paths.signatures) {
+        let signatures = match read_text(paths.signatures) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             _ => read("the signatures", paths.signatures)?,
         };
@@ -77,6 +78,21 @@ impl Network {
         })?;
         Ok(Self { trust, roster: Arc::new(roster) })
     }
+}
+
+/// Reads a file of text, of a network or a node. One of more than 16 MiB is none, and no more of it is
+/// read.
+///
+/// # Errors
+/// The file cannot be read, is longer, or is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LIMIT + 1).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|len| len <= LIMIT) {
+        return Ok(text);
+    }
+    let why = format!("it holds more than {LIMIT} bytes, the most that such a file may have");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
 }
 
 /// Paths of the files of a network, wherever they lie.
@@ -116,3 +132,5 @@ pub enum NetworkError {
 
 const DIRECTORY_REMEDY: &str = "; --network takes the directory with trust.toml, roster.toml and \
                                 roster.sig that your agency gave you";
+/// Bytes of the longest file: a roster has some 300 bytes a node.
+const LIMIT: u64 = 16 << 20;

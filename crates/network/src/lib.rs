@@ -6,4 +6,4 @@ mod clock;
 mod files;
 
 pub use clock::{Clock, machine_time, unix_now};
-pub use files::{FilePaths, Network, NetworkError};
+pub use files::{FilePaths, Network, NetworkError, read_text};

@@ -77,7 +77,7 @@ impl NodeConfig {
     /// # Errors
     /// The file cannot be read or is wrong; the error names file and line, and says what to do.
     pub fn read(path: &Path) -> Result<Self, NodeError> {
-        let text = std::fs::read_to_string(path).map_err(|source| NodeError::Read {
+        let text = rohrpost_network::read_text(path).map_err(|source| NodeError::Read {
             what: "the configuration",
             path: path.to_owned(),
             source,

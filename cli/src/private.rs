@@ -1,12 +1,17 @@
-//! Core dumps, which would put keys and texts of this process on the disk.
+//! What the process keeps from others on its machine whatever the system's settings are.
 
-/// Forbids them: a panic ends a release build by a signal that makes one, and where a program takes
-/// them the limit does not count, but being no process to dump does. A sandbox that refuses this
-/// has its own rule.
-pub(crate) fn forbid() {
+/// Keeps what the process makes for its user alone: its files and socket from their first moment on,
+/// and its memory, with keys and texts in it.
+///
+/// No core is dumped of it: a panic ends a release build by a signal that makes a dump. Where the
+/// system hands dumps to a program no limit counts, but being no process to dump does. A sandbox
+/// that refuses this has its own rule.
+pub(crate) fn keep_private() {
     #[cfg(unix)]
     {
-        use rustix::process::{Resource, Rlimit, setrlimit};
+        use rustix::fs::Mode;
+        use rustix::process::{Resource, Rlimit, setrlimit, umask};
+        umask(Mode::RWXG | Mode::RWXO);
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     }
     #[cfg(target_os = "linux")]
@@ -23,7 +28,7 @@ mod tests {
 
     #[test]
     fn no_core_dump_is_made_of_this_process() {
-        super::forbid();
+        super::keep_private();
         let limit = getrlimit(Resource::Core);
         assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
