@@ -126,7 +126,7 @@ fn a_text_is_shown_with_its_lines_and_steers_no_terminal() {
 #[test]
 fn a_store_that_cannot_grow_is_no_damaged_one() {
     let desk = Desk::new("grow", &[]);
-    fs::write(desk.path("big"), [1; 3 << 20]).unwrap();
+    fs::write(desk.path("big"), vec![1; 3 << 20]).unwrap();
     let send = ["send", "--queue", "bob", "--file", "big"];
     let output = desk.limited("trap '' XFSZ; ulimit -f 2048", &send).output().unwrap();
     assert_eq!(code(&output), 71, "{}", errors(&output));
