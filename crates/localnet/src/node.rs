@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_measure::output::tell;
+use rohrpost_measure::output::{is_lost, tell};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::child::die_with_parent;
@@ -61,9 +61,14 @@ pub fn arguments<T: Parser>() -> Result<T, ExitCode> {
     })
 }
 
-/// Ends a program: an error goes to standard error, its code to the shell.
+/// Ends a program: an error goes to standard error, its code to the shell. Output that was lost is an
+/// error, too.
 pub fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8) -> ExitCode {
     match result {
+        Ok(()) if is_lost() => {
+            tell("error: standard output could not be written, and lacks lines");
+            ExitCode::from(UNWRITABLE)
+        }
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("error: {error}"));
