@@ -1,5 +1,8 @@
 //! `rohrpost-ops localnet`: a network started, a first message sent, and what was seen of it shown.
 
+use std::fs::File;
+use std::io::Read;
+
 use crate::interrupt::Interrupt;
 use indicatif::ProgressBar;
 use rohrpost_measure::output::{say, tell};
@@ -134,11 +137,18 @@ fn read_message(options: &Options) -> Result<Vec<u8>, LocalnetError> {
     let Some(path) = &options.message else {
         return Ok(FIRST_MESSAGE.as_bytes().to_vec());
     };
-    let bytes =
-        std::fs::read(path).map_err(|source| LocalnetError::File { path: path.clone(), source })?;
     let limit = options.suite.fragment_limit();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| {
+        let len = file.metadata()?.len();
+        file.take(most).read_to_end(&mut bytes).map(|_| len)
+    });
+    let len = read.map_err(|source| LocalnetError::File { path: path.clone(), source })?;
     if bytes.len() > limit {
-        let (path, len) = (path.clone(), bytes.len());
+        // What is no file has no length of its own.
+        let len = usize::try_from(len).unwrap_or(usize::MAX).max(bytes.len());
+        let path = path.clone();
         return Err(LocalnetError::TooLong {
             path,
             len,
