@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rohrpost_client::api::{Failure, FailureCode, FileBody, IncomingMessage, Request, Response};
-use rohrpost_client::{NAME_LIMIT, shorten};
+use rohrpost_client::{NAME_LIMIT, shorten_file_name};
 use serde_json::json;
 
 use crate::access::{Access, Reach};
@@ -115,7 +115,7 @@ impl<'a> Draft<'a> {
     fn save(&self, number: u64, file: &FileBody) -> Result<String, CommandError> {
         let bytes = content(file)?;
         let prefix = format!("{number}-");
-        let own = format!("{prefix}{}", shorten(&file.name, NAME_LIMIT - prefix.len()));
+        let own = format!("{prefix}{}", shorten_file_name(&file.name, NAME_LIMIT - prefix.len()));
         let plain = format!("{prefix}file");
         let opened = self.open(&own).map(|opened| (own, opened));
         let opened = opened.or_else(|_| self.open(&plain).map(|opened| (plain, opened)));

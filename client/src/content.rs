@@ -102,12 +102,12 @@ fn harmless(name: &str) -> String {
     // A file that a shell or another program reads by itself has a name that begins with a dot; a
     // dash begins an option.
     let kept = kept.trim_start_matches(['.', ' ', '-']);
-    if kept.is_empty() { "file".to_owned() } else { shorten(kept, NAME_LIMIT) }
+    if kept.is_empty() { "file".to_owned() } else { shorten_file_name(kept, NAME_LIMIT) }
 }
 
 /// A file's name cut to this many bytes; its extension stays, if it is short enough to be one.
 #[must_use]
-pub fn shorten(name: &str, limit: usize) -> String {
+pub fn shorten_file_name(name: &str, limit: usize) -> String {
     let dot = name.rfind('.').filter(|dot| (1..=EXTENSION).contains(&(name.len() - dot)));
     let (stem, extension) = name.split_at(dot.filter(|dot| *dot > 0).unwrap_or(name.len()));
     let room = limit.saturating_sub(extension.len()).min(stem.len());

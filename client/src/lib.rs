@@ -26,7 +26,7 @@ mod store;
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError};
 pub use card::{CARD_LIFETIME, Card, CardError, card_text};
-pub use content::{Content, ContentError, MESSAGE_LIMIT, NAME_LIMIT, shorten};
+pub use content::{Content, ContentError, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
 pub use fingerprint::Fingerprint;
 pub use printable::steers;
 pub use profile::{Profile, ProfileError};

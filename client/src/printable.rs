@@ -9,11 +9,13 @@ pub fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{200b}'                     // zero-width space
-            | '\u{2028}'..='\u{202e}'       // line and paragraph separator, embeddings, overrides
-            | '\u{2060}'..='\u{206f}'       // word joiner, invisible operators, isolates
-            | '\u{feff}'                   // byte order mark
-            | '\u{fff9}'..='\u{fffb}'       // interlinear annotations
-            | '\u{e0000}'..='\u{e0fff}'     // tags
+            // Zero-width space; separators of lines, embeddings, overrides; word joiner, invisible
+            // operators, isolates; byte order mark; annotations; tags.
+            '\u{200b}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
         )
 }
