@@ -53,13 +53,13 @@ node() { # role, name
   done
   fail "$2 did not start again"
 }
-# Ends a node by force, and waits until the system has taken its ports back: a dead process holds
-# them until its memory is gone.
+# Ends a node by force, and waits until the system has taken its ports back: a process has its files
+# until the last of its threads has ended, and is there until then.
 kill_node() { # role, name
   local process
   process=$(pgrep -f "node $1 $network/$2/node.toml")
   kill -9 "$process"
-  while [ -n "$(ls "/proc/$process/fd" 2>/dev/null)" ]; do sleep 0.1; done
+  while [ -d "/proc/$process" ]; do sleep 0.1; done
 }
 # A number of the client's status, such as delivered, or of its last message, such as left.
 status() { # client, name
