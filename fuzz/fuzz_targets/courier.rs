@@ -290,7 +290,8 @@ impl World {
         }
         self.prepare();
         let over = |posted: &Posted| !posted.tombstone && posted.expires <= self.now;
-        assert!(!self.posted.values().any(over), "a message outlived its time");
+        // Without a view nothing bears the relay's word out, and nothing is given up by it.
+        assert!(self.blind || !self.posted.values().any(over), "a message outlived its time");
     }
 
     fn instruct(&mut self, relay: NodeNumber, instruction: Instruction<Toy>) {
