@@ -10,9 +10,9 @@ use rohrpost_localnet::{NodeCommand, arguments, end};
 
 /// The operator's tool of Rohrpost.
 ///
-/// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong,
-/// 71 the system refused something, 73 a file or standard output cannot be written, 77 no right to capture,
-/// 130 interrupted.
+/// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong, 71 the system
+/// refused something, 73 a file or standard output cannot be written, 77 no right to capture, 130
+/// interrupted.
 #[derive(Parser)]
 #[command(name = "rohrpost-ops", version = rohrpost_node::version())]
 struct Arguments {

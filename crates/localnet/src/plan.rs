@@ -217,7 +217,7 @@ fn ports(first: Option<u16>) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
 }
 
 /// Sockets of a UDP and a TCP port of one number that nobody has, of those that the system gives to
-/// no outgoing connection: a node that is ended and starts again finds its ports free.
+/// no outgoing connection: none takes a node's port while the node is down.
 fn free_port() -> io::Result<(UdpSocket, TcpListener)> {
     let mut generator = rand::rng();
     let mut hold = || {
