@@ -87,8 +87,10 @@ impl Kept {
 
 impl Over {
     fn read(&self, file: &FileBackend, at: u64, out: &mut [u8]) -> io::Result<()> {
-        let end = at.checked_add(bytes(out.len())).filter(|end| *end <= self.len);
-        end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = at.checked_add(bytes(out.len()));
+        if !out.is_empty() && end.is_none_or(|end| end > self.len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         for (page, within, part) in parts(at, out.len()) {
             let page = self.page(file, page)?;
             out[part.clone()].copy_from_slice(&page[within..within + part.len()]);
@@ -98,7 +100,9 @@ impl Over {
 
     fn write(&mut self, file: &FileBackend, at: u64, data: &[u8]) -> io::Result<()> {
         let end = at.checked_add(bytes(data.len())).ok_or(io::ErrorKind::InvalidInput)?;
-        self.len = self.len.max(end);
+        if !data.is_empty() {
+            self.len = self.len.max(end);
+        }
         for (number, within, part) in parts(at, data.len()) {
             let mut page = self.page(file, number)?;
             page[within..within + part.len()].copy_from_slice(&data[part]);
@@ -160,42 +164,63 @@ const SIZE: u64 = 4096;
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::path::Path;
 
-    use rand::RngExt;
+    use chacha20::ChaCha20Rng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
 
     /// The same writes, reads and lengths over a file that is written and over one that is kept.
     #[test]
     fn a_kept_file_reads_as_one_that_was_written() {
-        let folder = std::env::temp_dir().join(format!("rohrpost-kept-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        let (kept, copy) = (folder.join("kept"), folder.join("copy"));
-        let begin: Vec<u8> = (0..20_000_u32).map(|at| at.to_le_bytes()[0]).collect();
-        fs::write(&kept, &begin).unwrap();
-        fs::write(&copy, &begin).unwrap();
-        let disk = Disk::kept(FileBackend::new(File::open(&kept).unwrap()).unwrap()).unwrap();
-        let open = File::options().read(true).write(true).open(&copy);
-        let file = Disk::File(FileBackend::new(open.unwrap()).unwrap());
-        let rng = &mut rand::rng();
-        for _ in 0..2000 {
+        let folder = tempfile::tempdir().unwrap();
+        (0..200).for_each(|seed| compare(folder.path(), seed));
+    }
+
+    /// An empty write beyond the end leaves a file as long as it was.
+    #[test]
+    fn nothing_written_beyond_the_end_adds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, file, _) = both(folder.path());
+        kept.write(30_000, &[]).unwrap();
+        file.write(30_000, &[]).unwrap();
+        assert_eq!(kept.len().unwrap(), 20_000);
+        assert_eq!(file.len().unwrap(), 20_000);
+    }
+
+    fn compare(folder: &Path, seed: u64) {
+        let (kept, file, begin) = both(folder);
+        let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+        for _ in 0..100 {
             let (at, len) = (rng.random_range(0..40_000), rng.random_range(0..10_000));
+            let len = if rng.random_range(0..10) == 0 { 0 } else { len };
             if rng.random_range(0..10) == 0 {
-                disk.set_len(at).unwrap();
+                kept.set_len(at).unwrap();
                 file.set_len(at).unwrap();
             } else if rng.random() {
                 let data = vec![rng.random(); len];
-                disk.write(at, &data).unwrap();
+                kept.write(at, &data).unwrap();
                 file.write(at, &data).unwrap();
             }
-            assert_eq!(disk.len().unwrap(), file.len().unwrap());
+            assert_eq!(kept.len().unwrap(), file.len().unwrap(), "seed {seed}");
             let (mut one, mut other) = (vec![1; len], vec![2; len]);
-            let read = (disk.read(at, &mut one).is_ok(), file.read(at, &mut other).is_ok());
-            assert_eq!(read.0, read.1);
-            assert!(!read.0 || one == other);
+            let read = (kept.read(at, &mut one).is_ok(), file.read(at, &mut other).is_ok());
+            assert_eq!(read.0, read.1, "seed {seed}");
+            assert!(!read.0 || one == other, "seed {seed}");
         }
-        let after = fs::read(&kept).unwrap();
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(after == begin);
+        drop(kept);
+        assert!(fs::read(folder.join("kept")).unwrap() == begin, "seed {seed}");
+    }
+
+    /// A kept file, one that is written, and what both hold.
+    fn both(folder: &Path) -> (Disk, Disk, Vec<u8>) {
+        let (kept, written) = (folder.join("kept"), folder.join("written"));
+        let begin: Vec<u8> = (0..20_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        fs::write(&kept, &begin).unwrap();
+        fs::write(&written, &begin).unwrap();
+        let kept = Disk::kept(FileBackend::new(File::open(kept).unwrap()).unwrap()).unwrap();
+        let written = File::options().read(true).write(true).open(written).unwrap();
+        (kept, Disk::File(FileBackend::new(written).unwrap()), begin)
     }
 }
