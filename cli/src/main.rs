@@ -79,7 +79,8 @@ enum Command {
         /// Enter through a relay of this agency [default: any].
         #[arg(long, value_name = "NAME")]
         agency: Option<String>,
-        /// Keep read and delivered messages for so long, as in 12h or 30d.
+        /// Keep messages for so long once they were read or delivered, as in 12h or 30d [default: for
+        /// ever].
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         keep: Option<Duration>,
     },
@@ -136,7 +137,8 @@ enum Command {
     Status(status::Options),
     /// Stay online, keep the grid, and serve the local API at HOME/daemon.sock until Ctrl-C.
     Daemon {
-        /// Keep read and delivered messages for so long, as in 12h or 30d, from now on.
+        /// Keep messages for so long once they were read or delivered, as in 12h or 30d, from now on
+        /// [default: for ever].
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         keep: Option<Duration>,
     },

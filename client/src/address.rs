@@ -1,7 +1,7 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 1 ‖ address version u64 ‖ counts since u32 ‖ contact. Contact: identity 32
+//! Address: format u8 = 2 ‖ address version u64 ‖ contact. Contact: identity 32
 //! ‖ prekey 1216 ‖ count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
 use rohrpost_packet::NodeNumber;
@@ -14,10 +14,6 @@ use rohrpost_proto::instruction::{MailboxId, WriteKey};
 pub struct Address {
     /// Number of the address version, which rises: a newer one replaces an older.
     pub version: u64,
-    /// Incarnation since which the client counts the messages of the contact that hears this. If it
-    /// changes, the client does not know any more what came before, and the contact's messages are
-    /// to be numbered anew.
-    pub counts_since: u32,
     /// Keys and mailboxes by which the client is reached.
     pub contact: Contact,
 }
@@ -33,7 +29,6 @@ impl Address {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.version.to_be_bytes());
-        bytes.extend_from_slice(&self.counts_since.to_be_bytes());
         encode_contact(&self.contact, &mut bytes);
         bytes
     }
@@ -47,11 +42,7 @@ impl Address {
         if take(&mut rest)? != [VERSION] {
             return Err(AddressError);
         }
-        Ok(Self {
-            version: u64::from_be_bytes(take(&mut rest)?),
-            counts_since: u32::from_be_bytes(take(&mut rest)?),
-            contact: decode_contact(rest)?,
-        })
+        Ok(Self { version: u64::from_be_bytes(take(&mut rest)?), contact: decode_contact(rest)? })
     }
 }
 
@@ -96,7 +87,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
     Ok(*taken)
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const MOST_MAILBOXES: u8 = 2;
 
 #[cfg(test)]
@@ -118,16 +109,16 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
-        Address { version: 0x0102, counts_since: 0x0a0b_0c0d, contact }
+        Address { version: 0x0102, contact }
     }
 
     #[test]
     fn an_address_stands_in_its_message_as_documented() {
         for mailboxes in [1, 2] {
             let bytes = address(mailboxes).encode();
-            assert_eq!(bytes[..13], [1, 0, 0, 0, 0, 0, 0, 1, 2, 10, 11, 12, 13]);
-            assert_eq!(bytes.len(), 13 + 32 + 1216 + 1 + usize::try_from(mailboxes).unwrap() * 68);
-            assert_eq!(bytes[13 + 32 + 1216 + 1..][..5], [0, 0, 0, 0, 5]);
+            assert_eq!(bytes[..9], [2, 0, 0, 0, 0, 0, 0, 1, 2]);
+            assert_eq!(bytes.len(), 9 + 32 + 1216 + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            assert_eq!(bytes[9 + 32 + 1216 + 1..][..5], [0, 0, 0, 0, 5]);
             assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
         }
     }

@@ -136,8 +136,8 @@ pub enum Response {
     Card(String),
     /// Response to `fingerprint`: eight words.
     Fingerprint(String),
-    /// Response to `keep`: seconds.
-    Retention(u64),
+    /// Response to `retention`: seconds; none if messages stay for ever.
+    Retention(Option<u64>),
     /// Response to a request that asks for nothing more.
     Done {},
 }

@@ -36,4 +36,7 @@ pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, PostError, Resumption, Session, SessionError, SessionEvent};
 #[cfg(unix)]
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
-pub use store::{Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};
+pub use store::{
+    AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store,
+    StoreError,
+};

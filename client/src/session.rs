@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rohrpost_network::{Clock, Network};
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{Classic, Hybrid, Suite};
-use rohrpost_proto::courier::{Account, Message, Receipt};
+use rohrpost_proto::courier::{Account, Contact, Message, Receipt};
 use rohrpost_proto::directory::roster::SuiteName;
 use rohrpost_proto::time::agreement::Witness;
 use rohrpost_session::Station;
@@ -116,10 +116,19 @@ impl Session {
         self.command(Command::Commit(receipt)).await;
     }
 
-    /// Adds a contact, or goes on with a newer address of a known one; then `below` and `parts` do
-    /// not count.
+    /// Adds a contact, with what a former session has left of its messages.
     pub async fn add_contact(&self, contact: Correspondent) {
         self.command(Command::Contact(Box::new(contact))).await;
+    }
+
+    /// Goes on with a newer address of a contact.
+    pub async fn readdress(&self, contact: Contact) {
+        self.command(Command::Readdress(Box::new(contact))).await;
+    }
+
+    /// Tells a contact the own newest address.
+    pub async fn announce(&self, to: KeyId, address: Message) {
+        self.command(Command::Announce(to, Box::new(address))).await;
     }
 
     /// Removes a contact, with all that waits for it.

@@ -21,11 +21,13 @@ mod opened;
 mod outbox;
 mod record;
 mod state;
+mod told;
 
 use std::path::Path;
 use std::time::Duration;
 
 use rohrpost_network::Network;
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
@@ -33,14 +35,13 @@ use zeroize::Zeroizing;
 
 use crate::profile::Profile;
 use file::{file, make_home};
-use state::{
-    DATE, NETWORK, RETENTION, STATE, keep_for, latest_date, next_incarnation, number, of_network,
-};
+use state::{DATE, NETWORK, STATE, keep_for, latest_date, next_incarnation, of_network, retention};
 
+pub use announcements::AddressKnown;
 pub use contact::KnownContact;
 pub use error::StoreError;
 pub use file::Store;
-pub use inbox::{Completed, Incoming};
+pub use inbox::{Bounds, Completed, Incoming};
 pub use outbox::{DeliveryStatus, Outgoing};
 
 impl Store {
@@ -59,7 +60,6 @@ impl Store {
         let vault = Vault::create_with(&file(home), unlock, |tx| {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
             next_incarnation(tx, now)?;
-            keep_for(tx, KEEP)?;
             address_versions::found(tx, profile, now)
         })?;
         Ok(Self { vault })
@@ -79,12 +79,13 @@ impl Store {
         Ok(Self { vault })
     }
 
-    /// Time for which messages stay that were read, delivered or given up.
+    /// Time for which messages stay once they were read, delivered or given up; none if they stay
+    /// for ever.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn retention(&self) -> Result<Duration, StoreError> {
-        self.vault.read(|tx| Ok(Duration::from_secs(number(tx, RETENTION)?)))
+    pub fn retention(&self) -> Result<Option<Duration>, StoreError> {
+        self.vault.read(retention)
     }
 
     /// Sets the time for which messages stay, from now on.
@@ -118,10 +119,12 @@ impl Store {
     /// The store cannot be written.
     pub fn prune(&self, now: Duration) -> Result<(), StoreError> {
         self.vault.write(|tx| {
-            let keep = Duration::from_secs(number(tx, RETENTION)?);
-            let limit = now.saturating_sub(keep);
-            outbox::prune(tx, limit)?;
-            inbox::prune(tx, limit, now.saturating_sub(SEEN))
+            if let Some(keep) = retention(tx)? {
+                let limit = now.saturating_sub(keep);
+                outbox::prune(tx, limit)?;
+                inbox::prune(tx, limit)?;
+            }
+            inbox::prune_ids(tx, now.saturating_sub(SEEN))
         })
     }
 
@@ -145,6 +148,24 @@ impl Store {
         Ok(Self { vault })
     }
 
+    /// Begins a new incarnation of what is exchanged with one contact, after the contact has shown
+    /// that this store is an older copy: what waits for it gets new numbers, and it sends again
+    /// whatever is open. What both had exchanged since the copy, and this store has lost, stays
+    /// lost.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn begin_again(&self, contact: KeyId, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let Some(mut known) = contact::by_key(tx, contact)? else {
+                return Ok(());
+            };
+            let incarnation = next_incarnation(tx, now)?;
+            known.since = incarnation;
+            outbox::renumber(tx, &mut known, incarnation)
+        })
+    }
+
     /// All records that can be read by whoever seizes the file and what opens it, removed ones
     /// among the living; see [`Vault::danger_remnants`].
     ///
@@ -164,22 +185,20 @@ impl Store {
 fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let incarnation = next_incarnation(tx, now)?;
     for mut contact in contact::contacts(tx)? {
-        contact.counts_since = incarnation;
+        contact.since = incarnation;
         outbox::renumber(tx, &mut contact, incarnation)?;
     }
     address_versions::begin_anew(tx, now)?;
-    announcements::tell_where_mail_waits(tx, now)
+    announcements::tell_where_mail_waits(tx)
 }
 
 /// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [STATE, address_versions::PREKEYS, contact::CONTACTS].into_iter();
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
-    let keyed = keyed.chain(opened::TABLES);
+    let keyed = keyed.chain(opened::TABLES).chain(told::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 
-/// Time for which messages stay unless their user says otherwise.
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// Time for which ids of messages are remembered: longer than any message waits for its delivery.
 const SEEN: Duration = Duration::from_secs(8 * TTL.as_secs());

@@ -124,6 +124,7 @@ fn assert_delivered<S: Suite>(world: &World<S>, crowd: Crowd, posted: &Posted, s
     assert_eq!(inboxes, count(posted), "seed {seed}");
     let delivered = usize::try_from(world.tally.delivered).expect("few messages");
     assert_eq!((delivered, world.tally.expired), (count(posted), 0), "seed {seed}");
+    assert_eq!(world.tally.older_copies, 0, "all stores are what they were, seed {seed}");
 }
 
 /// Asserts that the mortal node is gone for good, and no other.

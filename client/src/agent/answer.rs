@@ -28,7 +28,8 @@ impl AgentTask {
             Request::Inbox { from, unread } => self.inbox(from, unread),
             Request::Read { number } => self.read(number),
             Request::Acknowledge { numbers } => {
-                self.store.with(|store| store.acknowledge(&numbers))?;
+                let now = self.now();
+                self.store.with(|store| store.acknowledge(&numbers, now))?;
                 Ok(Response::Done {})
             }
             Request::Contacts {} => Ok(Response::Contacts(self.contacts()?)),
@@ -61,7 +62,7 @@ impl AgentTask {
 
     fn inbox(&self, from: u64, unread: bool) -> Result<Response, Failure> {
         let inbox = self.store.with(|store| store.inbox(from))?.into_iter();
-        let wanted = inbox.filter(|message| !(unread && message.read));
+        let wanted = inbox.filter(|message| !(unread && message.read.is_some()));
         Ok(Response::Inbox(wanted.map(|message| incoming(&message)).collect()))
     }
 
@@ -74,7 +75,8 @@ impl AgentTask {
         if let Some(keep) = keep {
             self.store.with(|store| store.set_retention(keep))?;
         }
-        Ok(Response::Retention(self.store.with(Store::retention)?.as_secs()))
+        let keep = self.store.with(Store::retention)?;
+        Ok(Response::Retention(keep.map(|keep| keep.as_secs())))
     }
 
     async fn send(&mut self, send: SendRequest) -> Result<Response, Failure> {
@@ -94,8 +96,8 @@ impl AgentTask {
         };
         let now = self.now();
         let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
-        if let Some(address) = self.store.with(|store| store.announce_to(&to, now))? {
-            self.progress.take_on(&address);
+        if let Some(key) = self.store.with(|store| store.announce_to(&to))? {
+            self.announce(key).await?;
         }
         let outgoing = self.store.with(|store| store.accept(&to, &content, lifetime, now))?;
         self.progress.take_on(&outgoing);
@@ -106,11 +108,11 @@ impl AgentTask {
     async fn add(&mut self, name: &str, card: &str) -> Result<Response, Failure> {
         let card = Card::parse(card, &self.network.roster.network_id, now())
             .map_err(|error| Failure::new(FailureCode::Refused, &error))?;
-        let contact = card.contact;
-        self.store.with(|store| store.add_contact(name, contact.clone(), now()))?;
-        self.session.add_contact(contact.into()).await;
-        self.progress.load(&self.store.with(Store::outbox)?);
-        self.post_waiting().await;
+        let key = card.contact.identity.key_id();
+        self.store.with(|store| store.add_contact(name, card.contact, now()))?;
+        if let Some(contact) = self.correspondent(key)? {
+            self.session.add_contact(contact).await;
+        }
         Ok(Response::Done {})
     }
 
@@ -118,9 +120,8 @@ impl AgentTask {
         self.session.remove_contact(key).await;
         let outbox = self.store.with(Store::outbox)?;
         self.progress.forget(&outbox, key);
-        let given_up = |one: &&Outgoing| {
-            one.to == key && one.status == DeliveryStatus::Undeliverable && one.is_content()
-        };
+        let given_up =
+            |one: &&Outgoing| one.to == key && one.status == DeliveryStatus::Undeliverable;
         for one in outbox.iter().filter(given_up) {
             self.notify(Notice::Outgoing(self.progress.describe(one, name.to_owned())));
         }
@@ -132,7 +133,7 @@ impl AgentTask {
     fn status(&self) -> Result<Status, StoreError> {
         let mut status = Status::default();
         let names = self.store.with(Store::contacts)?;
-        for outgoing in self.store.with(Store::outbox)?.iter().filter(|one| one.is_content()) {
+        for outgoing in self.store.with(Store::outbox)?.iter() {
             let count = match outgoing.status {
                 DeliveryStatus::Queued => &mut status.queued,
                 DeliveryStatus::Sent => &mut status.sent,
@@ -146,7 +147,7 @@ impl AgentTask {
             status.messages.push(self.progress.describe(outgoing, name));
         }
         let unread = self.store.with(|store| store.inbox(0))?;
-        let unread = unread.iter().filter(|message| !message.read).count();
+        let unread = unread.iter().filter(|message| message.read.is_none()).count();
         status.unread = u64::try_from(unread).unwrap_or(u64::MAX);
         Ok(status)
     }

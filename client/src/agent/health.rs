@@ -1,6 +1,7 @@
 //! Health of the client's network: what the agent has seen of it, and what of that a person should
 //! know. Time is an argument.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
@@ -33,6 +34,8 @@ pub(super) struct Watch {
     total: (u64, u64),
     mailboxes: Vec<Mailbox>,
     store: Option<String>,
+    /// Contacts that have shown that the store is an older copy.
+    surpassed: BTreeSet<String>,
 }
 
 struct Mailbox {
@@ -64,6 +67,7 @@ impl Watch {
             total: (0, 0),
             mailboxes: Vec::new(),
             store: None,
+            surpassed: BTreeSet::new(),
         }
     }
 
@@ -130,6 +134,11 @@ impl Watch {
         self.store = Some(error.to_string());
     }
 
+    /// Notes that a contact has shown that the store is an older copy.
+    pub(super) fn older_copy(&mut self, contact: &str) {
+        self.surpassed.insert(contact.to_owned());
+    }
+
     /// The relay of a mailbox that has not answered for [`LOST`] while another did all the time.
     pub(super) fn lost_mailbox(&self, now: Instant) -> Option<NodeNumber> {
         let answers = |mailbox: &Mailbox| {
@@ -163,6 +172,7 @@ impl Watch {
     fn problems(&self, now: Instant) -> Vec<String> {
         let one = [
             self.store.clone(),
+            self.copy_problem(),
             self.link_problem(now),
             self.document_problem(),
             self.shortage_problem(),
@@ -174,6 +184,18 @@ impl Watch {
             .flatten()
             .chain(mailboxes.filter_map(|mailbox| mailbox.problem(now)))
             .collect()
+    }
+
+    fn copy_problem(&self) -> Option<String> {
+        let contacts: Vec<_> = self.surpassed.iter().map(String::as_str).collect();
+        (!contacts.is_empty()).then(|| {
+            let contacts = contacts.join(", ");
+            format!(
+                "{contacts}: they know of messages that this client's files do not have, because \
+                 the files were put back from an older copy or could not be written; what is \
+                 missing has to be sent again by hand. New messages are not affected"
+            )
+        })
     }
 
     fn link_problem(&self, now: Instant) -> Option<String> {

@@ -15,7 +15,7 @@ pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
         arrived: incoming.arrived.as_secs(),
         file: incoming.file.clone(),
         bytes: incoming.len,
-        read: incoming.read,
+        read: incoming.read.is_some(),
     }
 }
 

@@ -7,8 +7,8 @@ use rohrpost_proto::courier::{self, Complete, Event};
 use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::Notice;
-use crate::session::{PostError, SessionEvent};
-use crate::store::{Completed, DeliveryStatus, Store, StoreError};
+use crate::session::{Correspondent, PostError, SessionEvent};
+use crate::store::{AddressKnown, Bounds, Completed, DeliveryStatus, Store, StoreError};
 
 impl AgentTask {
     /// Takes the events of mail. What cannot be written is not acknowledged: its senders send it
@@ -30,17 +30,24 @@ impl AgentTask {
         }
         if !receipts.is_empty() {
             let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
-            let marks = receipts.iter().map(|receipt| receipt.mark);
-            match self.store.with(|store| store.store_letters(fragments, marks)) {
+            let letters = receipts.iter().map(|receipt| (receipt.sender, receipt.mark));
+            match self.store.with(|store| store.store_letters(fragments, letters)) {
                 Ok(()) => {
-                    for receipt in receipts {
-                        self.session.commit(receipt).await;
+                    for receipt in &receipts {
+                        self.session.commit(*receipt).await;
                     }
                 }
                 Err(error) => self.watch.store_trouble(&error),
             }
         }
-        for event in later {
+        // An acknowledgement that left before some of these letters came says nothing of them.
+        let owed = |event: &Event| match event {
+            Event::AcknowledgementSent { to } => {
+                receipts.iter().any(|receipt| receipt.sender == *to)
+            }
+            _ => false,
+        };
+        for event in later.into_iter().filter(|event| !owed(event)) {
             if let Err(error) = self.take_event(event).await {
                 self.watch.store_trouble(&error);
             }
@@ -49,9 +56,14 @@ impl AgentTask {
 
     async fn take_event(&mut self, event: Event) -> Result<(), StoreError> {
         match event {
-            Event::Complete { sender, messages, below } => {
-                self.complete(sender, &messages, below).await
+            Event::Complete { sender, messages, below, floor } => {
+                self.complete(sender, &messages, Bounds { below, floor }).await
             }
+            Event::AcknowledgementSent { to } => {
+                self.store.with(|store| store.acknowledgement_sent(to))
+            }
+            Event::Told { to, version } => self.told(to, version).await,
+            Event::OlderCopy { contact } => self.begin_again(contact).await,
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
@@ -64,38 +76,63 @@ impl AgentTask {
         &mut self,
         sender: KeyId,
         messages: &[Complete],
-        below: u64,
+        bounds: Bounds,
     ) -> Result<(), StoreError> {
         let now = self.now();
-        let told = self.store.with(|store| store.complete(sender, messages, below, now))?;
-        for completed in told {
+        let completed = self.store.with(|store| store.complete(sender, messages, bounds, now))?;
+        for completed in completed {
             match completed {
                 Completed::Message(incoming) => {
                     self.notify(Notice::Arrived(listed(&incoming)));
                 }
-                Completed::Address { address, anew } => {
-                    if anew {
-                        self.restart_contact(sender).await?;
-                    } else {
-                        self.session.add_contact(address.contact.into()).await;
-                    }
-                }
+                Completed::Address(address) => self.session.readdress(address.contact).await,
             }
         }
         Ok(())
     }
 
-    /// Begins anew with a contact that counts anew: the session forgets what was for it, and gets
-    /// it under new numbers.
-    async fn restart_contact(&mut self, key: KeyId) -> Result<(), StoreError> {
-        let mut all = self.store.with(Store::correspondents)?.into_iter();
-        let found = all.find(|other| other.contact.identity.key_id() == key);
+    /// Takes note of the version of the own address that a contact has acknowledged. If there is a
+    /// newer one, whose time has come, it is told that; if the contact has a newer one than there
+    /// is, this store is an older copy.
+    async fn told(&mut self, to: KeyId, version: u64) -> Result<(), StoreError> {
+        match self.store.with(|store| store.address_acknowledged(to, version))? {
+            AddressKnown::Newest => Ok(()),
+            AddressKnown::Older => self.announce(to).await,
+            AddressKnown::Newer => {
+                let now = self.now();
+                self.store.with(|store| store.surpass_version(version, now))?;
+                self.renew().await;
+                self.begin_again(to).await
+            }
+        }
+    }
+
+    /// Tells a contact the newest address, if it is to have it.
+    pub(super) async fn announce(&mut self, to: KeyId) -> Result<(), StoreError> {
+        if let Some(address) = self.store.with(|store| store.announcement(to))? {
+            self.session.announce(to, address).await;
+        }
+        Ok(())
+    }
+
+    /// Begins anew with a contact that knows of more than this store, which is an older copy: the
+    /// session forgets what was for it, and gets it under new numbers.
+    async fn begin_again(&mut self, key: KeyId) -> Result<(), StoreError> {
+        let now = self.now();
+        self.store.with(|store| store.begin_again(key, now))?;
+        self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
         self.session.remove_contact(key).await;
-        if let Some(contact) = found {
+        if let Some(contact) = self.correspondent(key)? {
             self.session.add_contact(contact).await;
         }
         self.progress.forget(&self.store.with(Store::outbox)?, key);
         Ok(())
+    }
+
+    /// A contact as the session takes it.
+    pub(super) fn correspondent(&self, key: KeyId) -> Result<Option<Correspondent>, StoreError> {
+        let mut all = self.store.with(Store::correspondents)?.into_iter();
+        Ok(all.find(|other| other.contact.identity.key_id() == key))
     }
 
     /// Takes note that a fragment of a message has left for the first time.
@@ -115,10 +152,7 @@ impl AgentTask {
         let now = self.now();
         self.store.with(|store| store.settle(id, status, now))?;
         self.progress.made_room();
-        // After its expiry a message's tombstone is still on its way.
-        if status != DeliveryStatus::Expired {
-            self.progress.over(id);
-        }
+        self.progress.over(id);
         self.notify_outgoing(id)
     }
 
@@ -126,8 +160,7 @@ impl AgentTask {
         if self.notices.receiver_count() == 0 {
             return Ok(());
         }
-        let outgoing = self.store.with(|store| store.outgoing(id))?;
-        if let Some(outgoing) = outgoing.filter(|outgoing| outgoing.is_content()) {
+        if let Some(outgoing) = self.store.with(|store| store.outgoing(id))? {
             let name = self.store.with(|store| store.name_of(outgoing.to))?;
             self.notify(Notice::Outgoing(self.progress.describe(&outgoing, name)));
         }
@@ -142,18 +175,20 @@ impl AgentTask {
             let message = match self.store.with(|store| store.message(id)) {
                 Ok(Some(message)) => message,
                 Ok(None) => {
-                    self.progress.posted();
+                    self.progress.posted(to);
                     continue;
                 }
                 Err(error) => return self.watch.store_trouble(&error),
             };
             match self.session.post(to, message).await {
-                Err(PostError::NotConnected | PostError::Refused(courier::PostError::Full)) => {
-                    return self.progress.refused();
+                Err(PostError::NotConnected) => return,
+                Err(PostError::Refused(courier::PostError::Full)) => self.progress.refused(to),
+                // Whatever its number, the message is not lost: it is posted at the next start.
+                Ok(()) | Err(PostError::Refused(courier::PostError::Order)) => {
+                    self.progress.posted(to);
                 }
-                Ok(()) => self.progress.posted(),
                 Err(_) => {
-                    self.progress.posted();
+                    self.progress.posted(to);
                     if let Err(error) = self.settle(id, DeliveryStatus::Undeliverable) {
                         self.watch.store_trouble(&error);
                     }

@@ -1,6 +1,6 @@
 //! Progress of each message: the fragments of it that have left, and whether the session has it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use data_encoding::HEXLOWER;
 use rohrpost_network::Network;
@@ -19,13 +19,15 @@ pub(super) struct Progress {
     /// the contact's two mailboxes takes another (3/4 of their answers' period), whatever is
     /// longer.
     pace: f64,
-    /// Messages that the session was not given yet, in the order of acceptance. As many as the
-    /// outbox has.
-    waiting: VecDeque<(KeyId, MessageId)>,
+    /// Messages that the session was not given yet, per contact in the order of acceptance. As many
+    /// as the outbox has.
+    waiting: BTreeMap<KeyId, VecDeque<MessageId>>,
+    /// The contact whose turn was last; the others' come before its next.
+    last: Option<KeyId>,
     /// Messages that the session was given.
     posted: HashSet<MessageId>,
-    /// True if the session took no more, and nothing has been over since.
-    full: bool,
+    /// Contacts for whom the session took no more, while nothing has been over since.
+    full: HashSet<KeyId>,
     /// Fragments that have left, of each message that is open.
     left: HashMap<MessageId, u32>,
 }
@@ -41,47 +43,58 @@ impl Progress {
             room: u64::try_from(room).unwrap_or(1),
             pace: (traffic.slot.as_secs_f64() * 8.0 / 3.0)
                 .max(traffic.answer_period().as_secs_f64() * 0.75),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            last: None,
             posted: HashSet::new(),
-            full: false,
+            full: HashSet::new(),
             left: HashMap::new(),
         }
     }
 
     /// Takes on what the outbox has and is not known.
     pub(super) fn load(&mut self, outbox: &[Outgoing]) {
-        let waits: HashSet<_> = self.waiting.iter().map(|(_, id)| *id).collect();
-        let new = outbox.iter().filter(|one| {
-            one.is_waiting() && !self.posted.contains(&one.id) && !waits.contains(&one.id)
-        });
-        self.waiting.extend(new.map(|one| (one.to, one.id)));
+        let waits: HashSet<_> = self.waiting.values().flatten().copied().collect();
+        let known = |one: &Outgoing| self.posted.contains(&one.id) || waits.contains(&one.id);
+        for new in outbox.iter().filter(|one| one.status.is_open() && !known(one)) {
+            self.waiting.entry(new.to).or_default().push_back(new.id);
+        }
     }
 
     /// Takes on a message that was just accepted, the last of all.
     pub(super) fn take_on(&mut self, new: &Outgoing) {
-        self.waiting.push_back((new.to, new.id));
+        self.waiting.entry(new.to).or_default().push_back(new.id);
     }
 
-    /// The message that the session is to be given next, if it may have room.
+    /// The message that the session is to be given next, if it may have room: contacts take turns,
+    /// so that whoever is away holds up nobody else.
     pub(super) fn next(&self) -> Option<(KeyId, MessageId)> {
-        self.waiting.front().filter(|_| !self.full).copied()
+        let after = |(to, _): &(&KeyId, _)| self.last.is_none_or(|last| **to > last);
+        let (later, sooner): (Vec<_>, Vec<_>) = self.waiting.iter().partition(after);
+        let mut all = later.into_iter().chain(sooner);
+        all.find_map(|(to, ids)| Some((*to, *ids.front()?)).filter(|_| !self.full.contains(to)))
     }
 
-    /// Notes that the session has no room: it is not asked again, each time with a whole message,
-    /// before something is over.
-    pub(super) const fn refused(&mut self) {
-        self.full = true;
+    /// Notes that the session has no room for this contact: it is not asked again, each time with a
+    /// whole message, before something is over.
+    pub(super) fn refused(&mut self, to: KeyId) {
+        self.full.insert(to);
     }
 
     /// Notes that the session may have room again.
-    pub(super) const fn made_room(&mut self) {
-        self.full = false;
+    pub(super) fn made_room(&mut self) {
+        self.full.clear();
     }
 
-    /// Notes that the first waiting message was given to the session, or need not be.
-    pub(super) fn posted(&mut self) {
-        if let Some((_, id)) = self.waiting.pop_front() {
-            self.posted.insert(id);
+    /// Notes that the first message that waits for a contact was given to the session, or need not
+    /// be.
+    pub(super) fn posted(&mut self, to: KeyId) {
+        self.last = Some(to);
+        let Some(ids) = self.waiting.get_mut(&to) else {
+            return;
+        };
+        self.posted.extend(ids.pop_front());
+        if ids.is_empty() {
+            self.waiting.remove(&to);
         }
     }
 
@@ -93,7 +106,7 @@ impl Progress {
             self.left.remove(&one.id);
         }
         self.made_room();
-        self.waiting.retain(|(key, _)| *key != to);
+        self.waiting.remove(&to);
         self.load(outbox);
     }
 
@@ -142,3 +155,6 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

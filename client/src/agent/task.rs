@@ -60,15 +60,22 @@ impl AgentTask {
         let connected = self.connected;
         let renewed = self.store.with(|store| {
             if !connected {
-                return store.expire_prekeys(now);
+                return Ok((store.expire_prekeys(now)?, Vec::new()));
             }
             let rolled = store.roll(now)?;
-            Ok(store.announce(minutes, now)? || rolled)
+            Ok((rolled, store.announce(minutes, now)?))
         });
-        match renewed {
-            Ok(true) => self.renew().await,
-            Ok(false) => {}
-            Err(error) => self.watch.store_trouble(&error),
+        let (rolled, due) = match renewed {
+            Ok(renewed) => renewed,
+            Err(error) => return self.watch.store_trouble(&error),
+        };
+        if rolled {
+            self.renew().await;
+        }
+        for contact in due {
+            if let Err(error) = self.announce(contact).await {
+                self.watch.store_trouble(&error);
+            }
         }
     }
 

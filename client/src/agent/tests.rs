@@ -15,7 +15,7 @@ use world::{Client, DAY, Folder, SECOND, complete, fragments, network, unlock};
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
-mod world;
+pub(super) mod world;
 
 /// An agent of a client's store, without a session's task.
 fn agent(store: Store) -> AgentTask {
@@ -91,14 +91,15 @@ async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
     alice.store.with(|store| store.store_letters(parts, [])).unwrap();
     let messages = vec![complete(&letter)];
     let below = letter.sequence + 1;
-    for event in
-        [Event::Complete { sender: bobs_key, messages, below }, Event::Delivered { message: sent }]
-    {
+    for event in [
+        Event::Complete { sender: bobs_key, messages, below, floor: 0 },
+        Event::Delivered { message: sent },
+    ] {
         alice.handle_event(SessionEvent::Courier(event)).await;
     }
     let inbox = alice.store.with(|store| store.inbox(0)).unwrap();
     assert!(inbox.len() == 1 && inbox[0].arrived + SECOND >= date);
-    alice.store.with(|store| store.acknowledge(&[inbox[0].number])).unwrap();
+    alice.store.with(|store| store.acknowledge(&[inbox[0].number], date)).unwrap();
     alice.maintain().await;
     assert_eq!(alice.store.with(|store| store.inbox(0)).unwrap().len(), 1);
     assert!(alice.store.with(|store| store.outgoing(sent)).unwrap().is_some());
@@ -117,6 +118,6 @@ async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
     let send = SendRequest { to, text, file: None, expires_after: Some(DAY.as_secs() * 7) };
     alice.answer(Request::Send(send)).await.unwrap();
     let outbox = alice.store.with(Store::outbox).unwrap();
-    let letter = outbox.iter().find(|outgoing| outgoing.is_content()).unwrap();
+    let letter = outbox.first().unwrap();
     assert!(letter.expires + SECOND >= date + DAY * 7);
 }

@@ -2,7 +2,7 @@
 
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, KeyId};
-use rohrpost_proto::courier::{Account, Contact, Courier, Event, Message, Part, Receipt};
+use rohrpost_proto::courier::{Account, Contact, Courier, Event, Memory, Message, Receipt};
 use rohrpost_proto::time::Steady;
 use tokio::sync::oneshot;
 
@@ -12,10 +12,14 @@ use super::error::PostError;
 pub struct Correspondent {
     /// Keys and mailboxes by which the contact is reached.
     pub contact: Contact,
-    /// Number before which all messages of the contact are over.
-    pub below: u64,
-    /// Fragments of later messages that are in the store.
-    pub parts: Vec<Part>,
+    /// Number of the first message to the contact that is not over.
+    pub open: u64,
+    /// Number of the next message to the contact.
+    pub next: u64,
+    /// Memory of what has come from the contact.
+    pub memory: Memory,
+    /// The own newest address, if the contact is to be told of it.
+    pub announcement: Option<Message>,
 }
 
 /// Memory of former sessions, by which a session goes on where they ended.
@@ -38,17 +42,12 @@ impl Correspondent {
     pub(super) fn key(&self) -> KeyId {
         self.contact.identity.key_id()
     }
-
-    /// True if nothing of the contact's messages is in the store.
-    pub(super) fn is_new(&self) -> bool {
-        self.below == 0 && self.parts.is_empty()
-    }
 }
 
 impl From<Contact> for Correspondent {
-    /// A contact of whose messages nothing is in the store.
+    /// A contact with whom nothing was exchanged yet.
     fn from(contact: Contact) -> Self {
-        Self { contact, below: 0, parts: Vec::new() }
+        Self { contact, open: 0, next: 0, memory: Memory::default(), announcement: None }
     }
 }
 
@@ -56,6 +55,8 @@ pub(super) enum Command {
     Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
     Commit(Receipt),
     Contact(Box<Correspondent>),
+    Readdress(Box<Contact>),
+    Announce(KeyId, Box<Message>),
     Remove(KeyId),
     Renew(Box<Account>),
 }
@@ -68,7 +69,9 @@ impl Command {
                 let _ = answer.send(client.post(to, *message));
             }
             Self::Commit(receipt) => client.commit(now, &receipt),
-            Self::Contact(contact) => client.add_contact(now, *contact),
+            Self::Contact(contact) => client.add_contact(*contact),
+            Self::Readdress(contact) => client.readdress(now, *contact),
+            Self::Announce(to, address) => client.announce(to, *address),
             Self::Remove(key) => client.remove_contact(key),
             Self::Renew(account) => client.renew(*account),
         }
@@ -80,7 +83,9 @@ impl Command {
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
     fn commit(&mut self, now: Steady, receipt: &Receipt);
-    fn add_contact(&mut self, now: Steady, contact: Correspondent);
+    fn add_contact(&mut self, contact: Correspondent);
+    fn readdress(&mut self, now: Steady, contact: Contact);
+    fn announce(&mut self, to: KeyId, address: Message);
     fn remove_contact(&mut self, key: KeyId);
     fn renew(&mut self, account: Account);
     fn poll_event(&mut self) -> Option<Event>;
@@ -95,10 +100,18 @@ impl<S: Suite> Client for Courier<S> {
         Self::commit(self, now, receipt);
     }
 
-    fn add_contact(&mut self, now: Steady, contact: Correspondent) {
-        let key = contact.key();
+    fn add_contact(&mut self, contact: Correspondent) {
         introduce(self, contact);
+    }
+
+    fn readdress(&mut self, now: Steady, contact: Contact) {
+        let key = contact.identity.key_id();
+        Self::add_contact(self, contact);
         self.mark_lost(now, key);
+    }
+
+    fn announce(&mut self, to: KeyId, address: Message) {
+        Self::announce(self, to, address);
     }
 
     fn remove_contact(&mut self, key: KeyId) {
@@ -116,10 +129,11 @@ impl<S: Suite> Client for Courier<S> {
 
 /// Adds a contact to a courier, with what is in the store of its messages.
 pub(super) fn introduce<S: Suite>(courier: &mut Courier<S>, contact: Correspondent) {
-    let (key, new) = (contact.key(), contact.is_new());
-    let Correspondent { contact, below, parts } = contact;
+    let key = contact.key();
+    let Correspondent { contact, open, next, memory, announcement } = contact;
     courier.add_contact(contact);
-    if !new {
-        courier.resume(key, below, &parts);
+    courier.resume(key, open, next, &memory);
+    if let Some(address) = announcement {
+        courier.announce(key, address);
     }
 }

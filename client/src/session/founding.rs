@@ -6,7 +6,7 @@ use rand::Rng;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_packet::{SessionId, Suite};
 use rohrpost_proto::courier::{
-    Account, Attachment, Courier, CourierConfig, Event, Message, Receipt,
+    Account, Attachment, Contact, Courier, CourierConfig, Event, Message, Receipt,
 };
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::JoinKey;
@@ -46,6 +46,10 @@ impl Founding {
         courier.resume_opened(&opened);
         courier
     }
+
+    fn contact(&mut self, key: KeyId) -> Option<&mut Correspondent> {
+        self.resumption.contacts.iter_mut().find(|known| known.key() == key)
+    }
 }
 
 impl Client for Founding {
@@ -56,12 +60,22 @@ impl Client for Founding {
     /// Does nothing: no message can have arrived yet.
     fn commit(&mut self, _now: Steady, _receipt: &Receipt) {}
 
-    fn add_contact(&mut self, _now: Steady, new: Correspondent) {
-        let contacts = &mut self.resumption.contacts;
-        match contacts.iter_mut().find(|known| known.key() == new.key()) {
-            Some(known) if new.is_new() => known.contact = new.contact,
+    fn add_contact(&mut self, new: Correspondent) {
+        match self.contact(new.key()) {
             Some(known) => *known = new,
-            None => contacts.push(new),
+            None => self.resumption.contacts.push(new),
+        }
+    }
+
+    fn readdress(&mut self, _now: Steady, contact: Contact) {
+        if let Some(known) = self.contact(contact.identity.key_id()) {
+            known.contact = contact;
+        }
+    }
+
+    fn announce(&mut self, to: KeyId, address: Message) {
+        if let Some(known) = self.contact(to) {
+            known.announcement = Some(address);
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) struct AccountRecord {
     entry: u32,
     identity: Hex<32>,
     /// Number of the address version, which rises with every change of prekey, write keys or
-    /// mailboxes.
+    /// mailboxes: the Unix second of the change, or one more than the version before.
     pub(super) address_version: u64,
     /// Time at which the newest prekey was made, in Unix seconds.
     rolled: u64,
@@ -83,12 +83,12 @@ impl AccountRecord {
             version: 1,
             entry: profile.entry.get(),
             identity: Hex(*account.identity.to_seed()),
-            address_version: 1,
+            address_version: now.as_secs(),
             rolled: now.as_secs(),
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
-        (record, PrekeyRecord::of(prekey, 1, now))
+        (record, PrekeyRecord::of(prekey, now.as_secs(), now))
     }
 
     /// True if a prekey is to be made: the newest is a day old, or of a time when the machine's clock
@@ -103,9 +103,15 @@ impl AccountRecord {
         self.mailboxes.iter().any(|mailbox| mailbox.is_due(now))
     }
 
+    /// Begins a new address version. Its number is the date, so that a store that goes on from an
+    /// older copy counts on above what the lost one has told.
+    pub(super) fn begin_version(&mut self, now: Duration) {
+        self.address_version = (self.address_version + 1).max(now.as_secs());
+    }
+
     /// Makes the next prekey, in a new address version.
     pub(super) fn roll_prekey(&mut self, now: Duration) -> PrekeyRecord {
-        self.address_version += 1;
+        self.begin_version(now);
         self.rolled = now.as_secs();
         PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.address_version, now)
     }
@@ -120,7 +126,7 @@ impl AccountRecord {
             return;
         };
         first.change(now);
-        self.address_version += 1;
+        self.begin_version(now);
         for other in &mut self.mailboxes {
             if other.changes < (now + APART).as_secs() {
                 other.changes = after(now, APART, APART + DAY);

@@ -12,8 +12,8 @@ use super::account::{AccountRecord, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
-use super::state::{STATE, next_incarnation};
-use super::{contact, opened, outbox};
+use super::state::STATE;
+use super::{contact, opened};
 use crate::address::Address;
 use crate::card::Card;
 use crate::profile::Profile;
@@ -72,6 +72,25 @@ impl Store {
         Ok(over)
     }
 
+    /// Begins an address version above one that a contact knows and this store does not, as after an
+    /// older copy of it, and has every contact told. A number that no date can have been is a
+    /// contact's invention, and changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn surpass_version(&self, known: u64, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let mut account = account(tx)?;
+            if known <= account.address_version || known > now.as_secs().saturating_add(CENTURY) {
+                return Ok(());
+            }
+            account.address_version = known;
+            next_prekey(tx, &mut account, now)?;
+            save(tx, &account)?;
+            contact::tell_all_later(tx, now, TELLING_ANEW)
+        })
+    }
+
     /// Puts another mailbox in the place of one that is lost for good, and has every contact told.
     ///
     /// # Errors
@@ -85,7 +104,7 @@ impl Store {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
             if account.replace_mailbox(from, to, now) {
-                account.address_version += 1;
+                account.begin_version(now);
                 save(tx, &account)?;
                 contact::tell_all_later(tx, now, TELLING)?;
             }
@@ -122,11 +141,10 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 }
 
 /// Begins an address version after an older copy of the store. Its number is above all that the
-/// store has told since that copy: address versions are far fewer than seconds. Contacts are told
-/// sooner than else, for until then they number their messages on.
+/// store has told since that copy, for they are dates. Contacts are told sooner than else: until
+/// then some may seal to a prekey that is lost.
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
-    account.address_version = account.address_version.max(now.as_secs());
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
     contact::tell_all_later(tx, now, TELLING_ANEW)
@@ -163,40 +181,34 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// The newest address, as a contact hears it.
-pub(super) fn newest(tx: &ReadTx<'_>, counts_since: u32) -> Result<Address, StoreError> {
-    let account = account(tx)?;
-    let contact = account.profile(&prekeys(tx)?).account.contact();
-    Ok(Address { version: account.address_version, counts_since, contact })
+/// Version of the newest address.
+pub(super) fn version(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
+    Ok(account(tx)?.address_version)
 }
 
-/// Takes an address that a contact has told, if it is newer and the contact's own. If the contact
-/// counts anew, so does this side: what waits for it gets new numbers.
+/// The newest address, as a contact hears it.
+pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Address, StoreError> {
+    let account = account(tx)?;
+    let contact = account.profile(&prekeys(tx)?).account.contact();
+    Ok(Address { version: account.address_version, contact })
+}
+
+/// Takes an address that a contact has told, if it is newer and the contact's own.
 pub(super) fn take(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
     address: Address,
-    now: Duration,
-) -> Result<Option<(Address, bool)>, StoreError> {
+) -> Result<Option<Address>, StoreError> {
     let Some(mut known) = contact::by_key(tx, sender)? else {
         return Ok(None);
     };
     let own = address.contact.identity.key_id() == sender;
-    // Who removes a contact and adds it again counts anew in the same address version.
-    let newer =
-        (address.version, address.counts_since) > (known.address.version, known.counted_since);
-    if !own || !newer {
+    if !own || address.version <= known.address.version {
         return Ok(None);
     }
-    let anew = known.counted_since != 0 && known.counted_since != address.counts_since;
-    known.counted_since = address.counts_since;
     known.address = address.clone();
-    if anew {
-        let incarnation = next_incarnation(tx, now)?;
-        outbox::renumber(tx, &mut known, incarnation)?;
-    }
     contact::put(tx, &known)?;
-    Ok(Some((address, anew)))
+    Ok(Some(address))
 }
 
 fn account(tx: &ReadTx<'_>) -> Result<AccountRecord, StoreError> {
@@ -229,5 +241,7 @@ pub(super) const PREKEYS: KeyedTable = KeyedTable::erasable("prekeys");
 /// it alone. Were all told at once, who sees which mailboxes get a letter at that moment would know
 /// the contacts after a few days.
 const TELLING: u64 = 12 * 60;
+/// Seconds by which a machine's clock may have been ahead when an address version began.
+const CENTURY: u64 = 100 * 365 * 86_400;
 /// The same after an older copy of the store.
 const TELLING_ANEW: u64 = 60;

@@ -29,14 +29,15 @@ pub struct KnownContact {
     pub(super) below: u64,
     /// Number of the next message to the contact.
     pub(super) next: u64,
-    /// Incarnation since which this side counts the contact's messages. The contact hears it with
-    /// every address; a change has it number its messages anew.
-    pub(super) counts_since: u32,
-    /// Incarnation since which the contact counts this side's messages, as it told last; zero if it
-    /// told nothing.
-    pub(super) counted_since: u32,
-    /// Set while the contact has not been told of the newest address.
+    /// Incarnation since which this side counts the contact's messages. Every acknowledgement says
+    /// so; a change has the contact send again whatever is open.
+    pub(super) since: u32,
+    /// Version of the newest own address that the contact has acknowledged; zero if it has none.
+    pub(super) told: u64,
+    /// Set while the contact is not to be told of the newest address yet.
     pub(super) untold: Option<Untold>,
+    /// True if letters of the contact have come since the last acknowledgement to it left.
+    pub(super) owes: bool,
 }
 
 /// When a contact is told of the newest address, at the latest: drawn once, when there first was
@@ -65,9 +66,10 @@ struct ContactRecord {
     added: u64,
     below: u64,
     next: u64,
-    counts_since: u32,
-    counted_since: u32,
+    since: u32,
+    told: u64,
     untold: Option<Untold>,
+    owes: bool,
 }
 
 impl KnownContact {
@@ -87,9 +89,10 @@ impl KnownContact {
             added: self.added.as_secs(),
             below: self.below,
             next: self.next,
-            counts_since: self.counts_since,
-            counted_since: self.counted_since,
+            since: self.since,
+            told: self.told,
             untold: self.untold,
+            owes: self.owes,
         }
     }
 
@@ -104,9 +107,10 @@ impl KnownContact {
             added: Duration::from_secs(record.added),
             below: record.below,
             next: record.next,
-            counts_since: record.counts_since,
-            counted_since: record.counted_since,
+            since: record.since,
+            told: record.told,
             untold: record.untold,
+            owes: record.owes,
         })
     }
 }
@@ -136,14 +140,15 @@ pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), St
 }
 
 /// Has each contact told of the newest address within so many minutes online, at a time that is
-/// drawn for it alone. Who waits for an older one already waits on, and is then told of the newest.
+/// drawn for it alone. Who waits for an older one already waits on, and is then told of the newest;
+/// who has none at all does not wait.
 pub(super) fn tell_all_later(
     tx: &mut WriteTx<'_>,
     now: Duration,
     within: u64,
 ) -> Result<(), StoreError> {
     let online = state::online(tx)?;
-    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked) {
+    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked && known.told > 0) {
         let minute = online + rand::rng().random_range(1..=within);
         let latest = now.as_secs().saturating_add(rand::rng().random_range(PATIENCE));
         let mut untold = known.untold.unwrap_or(Untold { minute, latest, versions: 0 });

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_proto::courier::Contact;
+use rohrpost_vault::WriteTx;
 
 use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, announcements, fragments, outbox};
+use super::{address_versions, fragments, outbox, told};
 use crate::address::Address;
 
 impl Store {
@@ -46,18 +47,18 @@ impl Store {
             let incarnation = next_incarnation(tx, now)?;
             let known = KnownContact {
                 name: name.to_owned(),
-                address: Address { version: 0, counts_since: 0, contact: contact.clone() },
+                address: Address { version: 0, contact: contact.clone() },
                 verified: false,
                 blocked: false,
                 added: now,
                 below: 0,
                 next: u64::from(incarnation) << 32,
-                counts_since: incarnation,
-                counted_since: 0,
+                since: incarnation,
+                told: 0,
                 untold: None,
+                owes: false,
             };
-            put(tx, &known)?;
-            announcements::tell(tx, key, now).map(drop)
+            put(tx, &known)
         })
     }
 
@@ -109,8 +110,7 @@ impl Store {
             contact.blocked = true;
             contact.untold = None;
             put(tx, &contact)?;
-            outbox::drop_all(tx, contact.key(), now)?;
-            fragments::drop_below(tx, contact.key(), u64::MAX)?;
+            forget_mail(tx, contact.key(), now)?;
             address_versions::refuse_write_keys(tx)?;
             Ok(contact.key())
         })
@@ -124,12 +124,19 @@ impl Store {
     pub fn remove(&self, name: &str, now: Duration) -> Result<KeyId, StoreError> {
         self.vault.write(|tx| {
             let key = named(tx, name)?.key();
-            outbox::drop_all(tx, key, now)?;
-            fragments::drop_below(tx, key, u64::MAX)?;
+            forget_mail(tx, key, now)?;
             tx.remove(CONTACTS, key.as_bytes())?;
             Ok(key)
         })
     }
+}
+
+/// Gives up all that waits for a contact, and forgets its unfinished messages.
+fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), StoreError> {
+    outbox::drop_all(tx, key, now)?;
+    fragments::drop_below(tx, key, Kind::Content, u64::MAX)?;
+    fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
+    told::forget(tx, key)
 }
 
 /// Bytes of the longest name of a contact.

@@ -48,40 +48,40 @@ impl OpenRecord {
         KeyId::new(self.sender.0)
     }
 
-    fn fragments(&self) -> impl Iterator<Item = (u32, [u8; 44])> {
-        let (sender, sequence) = (self.sender(), self.sequence);
-        (0..self.count).map(move |index| (index, place(sender, sequence, index)))
+    fn name(&self) -> Name {
+        (self.sender(), self.kind, self.sequence)
+    }
+
+    fn fragments(&self) -> impl Iterator<Item = (u32, [u8; 45])> + use<> {
+        let name = self.name();
+        (0..self.count).map(move |index| (index, place(name, index)))
     }
 
     fn forget(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         for (_, key) in self.fragments() {
             tx.remove(FRAGMENTS, &key)?;
         }
-        tx.remove(OPEN, &message(self.sender(), self.sequence))?;
+        tx.remove(OPEN, &message(self.name()))?;
         Ok(())
     }
 }
 
 /// Stores a fragment. If it belongs to another message of that number than the fragments before it,
-/// as a tombstone does that takes an expired message's place, those are forgotten.
+/// as after a restart of its sender from an older copy, those are forgotten.
 pub(super) fn store(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
     fragment: &Fragment,
 ) -> Result<(), StoreError> {
     let new = OpenRecord::of(sender, fragment);
-    let known = open(tx, sender, fragment.sequence)?;
+    let known = open(tx, new.name())?;
     if known.as_ref() != Some(&new) {
         if let Some(other) = known {
             other.forget(tx)?;
         }
-        tx.put(OPEN, &message(sender, fragment.sequence), &encode(&new)?)?;
+        tx.put(OPEN, &message(new.name()), &encode(&new)?)?;
     }
-    Ok(tx.put(
-        FRAGMENTS,
-        &place(sender, fragment.sequence, fragment.position.index),
-        &fragment.body,
-    )?)
+    Ok(tx.put(FRAGMENTS, &place(new.name(), fragment.position.index), &fragment.body)?)
 }
 
 /// All fragments of a message in their order; none if it was taken before.
@@ -90,7 +90,8 @@ pub(super) fn assemble(
     sender: KeyId,
     complete: &Complete,
 ) -> Result<Option<Assembled>, StoreError> {
-    let Some(open) = open(tx, sender, complete.sequence)? else {
+    let name = (sender, complete.kind.byte(), complete.sequence);
+    let Some(open) = open(tx, name)? else {
         return Ok(None);
     };
     let mut body = Zeroizing::new(Vec::new());
@@ -106,14 +107,15 @@ pub(super) fn assemble(
     Ok(Some(Assembled { minutes: open.minutes, body }))
 }
 
-/// Forgets the fragments of a contact's messages before this number.
+/// Forgets the fragments of a contact's messages of this kind before this number.
 pub(super) fn drop_below(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
+    kind: Kind,
     below: u64,
 ) -> Result<(), StoreError> {
-    let over = |open: &OpenRecord| open.sender() == sender && open.sequence < below;
-    for open in all(tx)?.into_iter().filter(over) {
+    let of = |open: &OpenRecord| open.sender() == sender && open.kind == kind.byte();
+    for open in all(tx)?.into_iter().filter(|open| of(open) && open.sequence < below) {
         open.forget(tx)?;
     }
     Ok(())
@@ -138,31 +140,35 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     Ok(parts)
 }
 
-/// All open messages: at most 512 of each contact, by the courier's bound.
+/// All open messages: at most 128 of each contact and an address, by the courier's bound.
 fn all(tx: &ReadTx<'_>) -> Result<Vec<OpenRecord>, StoreError> {
     tx.iter(OPEN)?.map(|record| decode(&record?.1)).collect()
 }
 
-fn open(tx: &ReadTx<'_>, sender: KeyId, sequence: u64) -> Result<Option<OpenRecord>, StoreError> {
-    tx.get(OPEN, &message(sender, sequence))?.map(|record| decode(&record)).transpose()
+/// Sender, kind and number of a message.
+type Name = (KeyId, u8, u64);
+
+fn open(tx: &ReadTx<'_>, name: Name) -> Result<Option<OpenRecord>, StoreError> {
+    tx.get(OPEN, &message(name))?.map(|record| decode(&record)).transpose()
 }
 
-fn message(sender: KeyId, sequence: u64) -> [u8; 40] {
-    let mut key = [0; 40];
+fn message((sender, kind, sequence): Name) -> [u8; 41] {
+    let mut key = [0; 41];
     key[..32].copy_from_slice(sender.as_bytes());
-    key[32..].copy_from_slice(&sequence.to_be_bytes());
+    key[32] = kind;
+    key[33..].copy_from_slice(&sequence.to_be_bytes());
     key
 }
 
-fn place(sender: KeyId, sequence: u64, index: u32) -> [u8; 44] {
-    let mut key = [0; 44];
-    key[..40].copy_from_slice(&message(sender, sequence));
-    key[40..].copy_from_slice(&index.to_be_bytes());
+fn place(name: Name, index: u32) -> [u8; 45] {
+    let mut key = [0; 45];
+    key[..41].copy_from_slice(&message(name));
+    key[41..].copy_from_slice(&index.to_be_bytes());
     key
 }
 
 pub(super) const TABLES: [KeyedTable; 2] = [OPEN, FRAGMENTS];
-/// Open messages by sender and number.
+/// Open messages by sender, kind and number.
 const OPEN: KeyedTable = KeyedTable::new("open messages");
-/// Bytes of the body, by sender, number and index.
+/// Bytes of the body, by sender, kind, number and index.
 const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");

@@ -1,11 +1,11 @@
 //! The inbox: messages that have come.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::Complete;
+use rohrpost_proto::courier::{Complete, Memory};
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::file::Store;
 use super::fragments::{self, Assembled};
 use super::record::{Hex, decode, encode};
-use super::{address_versions, contact, opened};
+use super::{address_versions, announcements, contact, opened, outbox, told};
 use crate::address::Address;
 use crate::content::Content;
 use crate::session::{Correspondent, Resumption};
@@ -37,8 +37,8 @@ pub struct Incoming {
     pub file: Option<String>,
     /// Bytes of text or file.
     pub len: u64,
-    /// True if the reader has read or acknowledged the message.
-    pub read: bool,
+    /// Time at which the reader read or acknowledged the message, since the Unix epoch, if he has.
+    pub read: Option<Duration>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +52,7 @@ struct IncomingRecord {
     arrived: u64,
     file: Option<String>,
     len: u64,
-    read: bool,
+    read: Option<u64>,
 }
 
 impl Incoming {
@@ -66,7 +66,7 @@ impl Incoming {
             arrived: self.arrived.as_secs(),
             file: self.file.clone(),
             len: self.len,
-            read: self.read,
+            read: self.read.map(|at| at.as_secs()),
         }
     }
 
@@ -80,7 +80,7 @@ impl Incoming {
             arrived: Duration::from_secs(record.arrived),
             file: record.file,
             len: record.len,
-            read: record.read,
+            read: record.read.map(Duration::from_secs),
         }
     }
 }
@@ -90,30 +90,37 @@ pub enum Completed {
     /// The message is for the reader.
     Message(Incoming),
     /// The message tells a contact's newest address.
-    Address {
-        /// The newest address.
-        address: Box<Address>,
-        /// True if the contact counts this client's messages anew, so that they have got other
-        /// numbers.
-        anew: bool,
-    },
+    Address(Box<Address>),
+}
+
+/// End of what has come from a contact, beside the messages that are told of.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Number before which every message is over.
+    pub below: u64,
+    /// Number before which the contact knows what has come.
+    pub floor: u64,
 }
 
 impl Store {
-    /// Stores fragments that have come, and the marks of all letters that were opened, with these
-    /// fragments or with others that were stored before. When this returns, they are on the disk,
-    /// by one transaction. A fragment from someone who is no contact any more, or is blocked, is
-    /// not stored.
+    /// Stores fragments that have come, and sender and mark of all letters that were opened, with
+    /// these fragments or with others that were stored before: their senders are owed an
+    /// acknowledgement. When this returns, all that is on the disk, by one transaction. A fragment
+    /// from someone who is no contact any more, or is blocked, is not stored.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn store_letters<'l>(
         &self,
         fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
-        marks: impl IntoIterator<Item = EnvelopeMark>,
+        letters: impl IntoIterator<Item = (KeyId, EnvelopeMark)>,
     ) -> Result<(), StoreError> {
+        let (senders, marks): (BTreeSet<_>, Vec<_>) = letters.into_iter().unzip();
         self.vault.write(|tx| {
             opened::remember(tx, marks)?;
+            for sender in senders {
+                owe(tx, sender, true)?;
+            }
             let mut welcome = BTreeMap::new();
             for (sender, fragment) in fragments {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
@@ -127,6 +134,14 @@ impl Store {
         })
     }
 
+    /// Notes that the acknowledgement of all that has come from a contact has left.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn acknowledgement_sent(&self, to: KeyId) -> Result<(), StoreError> {
+        self.vault.write(|tx| owe(tx, to, false))
+    }
+
     /// Takes note, in one step, of complete messages and of all that is over by them. A message
     /// that came before, in another incarnation of its sender, does not come again.
     ///
@@ -136,20 +151,23 @@ impl Store {
         &self,
         sender: KeyId,
         messages: &[Complete],
-        below: u64,
+        Bounds { below, floor }: Bounds,
         now: Duration,
     ) -> Result<Vec<Completed>, StoreError> {
         self.vault.write(|tx| {
-            let mut told = Vec::new();
+            let mut completed = Vec::new();
             for complete in messages {
-                told.extend(take(tx, sender, complete, now)?);
+                completed.extend(take(tx, sender, complete, now)?);
             }
             if let Some(mut contact) = contact::by_key(tx, sender)? {
                 contact.below = below;
                 contact::put(tx, &contact)?;
+                let content = messages.iter().filter(|complete| complete.kind == Kind::Content);
+                let named = content.map(|complete| (complete.sequence, complete.message));
+                told::remember(tx, sender, named, floor)?;
             }
-            fragments::drop_below(tx, sender, below)?;
-            Ok(told)
+            fragments::drop_below(tx, sender, Kind::Content, below)?;
+            Ok(completed)
         })
     }
 
@@ -169,23 +187,29 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let mut correspondents: Vec<_> = contact::contacts(tx)?
-                .into_iter()
-                .filter(|known| !known.blocked)
-                .map(|known| {
-                    let (contact, below) = (known.address.contact, known.below);
-                    Correspondent { contact, below, parts: Vec::new() }
-                })
-                .collect();
+            let outbox = outbox::outbox(tx)?;
+            let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
             for (sender, part) in fragments::parts(tx)? {
-                let mut all = correspondents.iter_mut();
-                let of = all.find(|other| other.contact.identity.key_id() == sender);
-                if let Some(of) = of {
-                    of.parts.push(part);
-                }
+                parts.entry(sender).or_default().push(part);
             }
-            for of in &mut correspondents {
-                of.parts.sort_by_key(|part| (part.sequence, part.position.index));
+            let mut correspondents = Vec::new();
+            for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked) {
+                let mut parts = parts.remove(&known.key()).unwrap_or_default();
+                parts.sort_by_key(|part| (part.sequence, part.position.index));
+                correspondents.push(Correspondent {
+                    memory: Memory {
+                        since: known.since,
+                        below: known.below,
+                        told: told::of(tx, known.key())?,
+                        address: known.address.version,
+                        parts,
+                        owes: known.owes,
+                    },
+                    open: outbox::first_open(&outbox, &known),
+                    next: known.next,
+                    announcement: announcements::announcement(tx, &known)?,
+                    contact: known.address.contact,
+                });
             }
             Ok(correspondents)
         })
@@ -212,18 +236,31 @@ impl Store {
         })
     }
 
-    /// Notes that the reader has these messages: they may be forgotten when their time is over.
+    /// Notes that the reader has these messages: they may be forgotten when they have stayed for as
+    /// long as messages are kept, counted from now.
     ///
     /// # Errors
     /// There is no message with one of the numbers; then none is marked.
-    pub fn acknowledge(&self, numbers: &[u64]) -> Result<(), StoreError> {
+    pub fn acknowledge(&self, numbers: &[u64], now: Duration) -> Result<(), StoreError> {
         self.vault.write(|tx| {
             for number in numbers {
-                let incoming = Incoming { read: true, ..by_number(tx, *number)? };
+                let mut incoming = by_number(tx, *number)?;
+                incoming.read.get_or_insert(now);
                 tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
             }
             Ok(())
         })
+    }
+}
+
+/// Notes whether a contact is owed an acknowledgement.
+fn owe(tx: &mut WriteTx<'_>, to: KeyId, owes: bool) -> Result<(), StoreError> {
+    match contact::by_key(tx, to)?.filter(|known| known.owes != owes) {
+        Some(mut known) => {
+            known.owes = owes;
+            contact::put(tx, &known)
+        }
+        None => Ok(()),
     }
 }
 
@@ -239,18 +276,18 @@ fn take(
     };
     match complete.kind {
         Kind::Address => {
-            let address = Address::decode(&assembled.body).ok();
-            let newer = address
-                .map(|address| address_versions::take(tx, sender, address, now))
-                .transpose()?;
-            let newer = newer.flatten();
-            Ok(newer.map(|(address, anew)| Completed::Address { address: Box::new(address), anew }))
+            fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
+            let Ok(address) = Address::decode(&assembled.body) else {
+                return Ok(None);
+            };
+            let newer = address_versions::take(tx, sender, address)?;
+            Ok(newer.map(Box::new).map(Completed::Address))
         }
         Kind::Content => {
             let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
             Ok(incoming.map(Completed::Message))
         }
-        Kind::Tombstone | Kind::Acknowledgement => Ok(None),
+        Kind::Acknowledgement => Ok(None),
     }
 }
 
@@ -279,23 +316,25 @@ fn take_content(
         arrived: now,
         file: content.name().map(str::to_owned),
         len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
-        read: false,
+        read: None,
     };
     incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
     tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
     Ok(Some(incoming))
 }
 
-/// Forgets messages that were read and came before `limit`, and the ids of what came before `seen`.
-pub(super) fn prune(
-    tx: &mut WriteTx<'_>,
-    limit: Duration,
-    seen: Duration,
-) -> Result<(), StoreError> {
-    for old in inbox(tx, 0)?.into_iter().filter(|old| old.read && old.arrived < limit) {
+/// Forgets messages that were read before `limit`.
+pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreError> {
+    let over = |old: &Incoming| old.read.is_some_and(|read| read < limit);
+    for old in inbox(tx, 0)?.into_iter().filter(over) {
         tx.remove_entry(INBOX, old.number)?;
         tx.remove(BODIES, &old.number.to_be_bytes())?;
     }
+    Ok(())
+}
+
+/// Forgets the ids of messages that came before `seen`.
+pub(super) fn prune_ids(tx: &mut WriteTx<'_>, seen: Duration) -> Result<(), StoreError> {
     let mut over = Vec::new();
     for record in tx.iter(SEEN)? {
         let (id, then) = record?;

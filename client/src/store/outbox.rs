@@ -13,6 +13,7 @@ use super::contact::{self, KnownContact};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{Hex, decode, encode};
+use super::state;
 use crate::content::Content;
 
 /// Status of a message that was accepted.
@@ -49,8 +50,8 @@ pub struct Outgoing {
     pub to: KeyId,
     /// Number among the messages to the recipient.
     pub(super) sequence: u64,
-    /// Kind: content for a person or program, or an address, which is for the other client alone.
-    pub(super) kind: Kind,
+    /// Number among all messages that were accepted: clocks may go back, this does not.
+    order: u64,
     /// Name of the file, if the message is one.
     pub name: Option<String>,
     /// Bytes of text or file.
@@ -63,9 +64,6 @@ pub struct Outgoing {
     pub status: DeliveryStatus,
     /// Time since which the message has this status, since the Unix epoch.
     pub since: Duration,
-    /// True for a tombstone: the message has expired, and the other client, which waits for its
-    /// number, has not taken note.
-    pub(super) tombstone: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,43 +73,29 @@ struct OutgoingRecord {
     id: Hex<16>,
     to: Hex<32>,
     sequence: u64,
-    address: bool,
+    order: u64,
     name: Option<String>,
     len: u64,
     accepted: u64,
     expires: u64,
     status: DeliveryStatus,
     since: u64,
-    tombstone: bool,
 }
 
 impl Outgoing {
-    /// True if the sender wrote the message, and not the client on its own account.
-    #[must_use]
-    pub fn is_content(&self) -> bool {
-        self.kind == Kind::Content
-    }
-
-    /// True while the courier has to do with the message, or with its tombstone.
-    #[must_use]
-    pub const fn is_waiting(&self) -> bool {
-        self.status.is_open() || self.tombstone
-    }
-
     fn record(&self) -> OutgoingRecord {
         OutgoingRecord {
             version: 1,
             id: Hex(*self.id.as_bytes()),
             to: Hex(*self.to.as_bytes()),
             sequence: self.sequence,
-            address: self.kind == Kind::Address,
+            order: self.order,
             name: self.name.clone(),
             len: self.len,
             accepted: self.accepted.as_secs(),
             expires: self.expires.as_secs(),
             status: self.status,
             since: self.since.as_secs(),
-            tombstone: self.tombstone,
         }
     }
 
@@ -120,14 +104,13 @@ impl Outgoing {
             id: MessageId::new(record.id.0),
             to: KeyId::new(record.to.0),
             sequence: record.sequence,
-            kind: if record.address { Kind::Address } else { Kind::Content },
+            order: record.order,
             name: record.name,
             len: record.len,
             accepted: Duration::from_secs(record.accepted),
             expires: Duration::from_secs(record.expires),
             status: record.status,
             since: Duration::from_secs(record.since),
-            tombstone: record.tombstone,
         }
     }
 }
@@ -154,14 +137,7 @@ impl Store {
             if contact.blocked {
                 return Err(StoreError::Blocked(contact.name));
             }
-            let draft = Draft {
-                to: contact.key(),
-                kind: Kind::Content,
-                name: content.name().map(str::to_owned),
-                len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
-                expires: now.saturating_add(lifetime),
-            };
-            accept(tx, draft, &body, now)
+            accept(tx, contact, content, now.saturating_add(lifetime), now)
         })
     }
 
@@ -188,7 +164,7 @@ impl Store {
     /// The store cannot be read.
     pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.vault.read(|tx| {
-            let outgoing = by_id(tx, id)?.filter(Outgoing::is_waiting);
+            let outgoing = by_id(tx, id)?.filter(|outgoing| outgoing.status.is_open());
             let body = tx.get(BODIES, id.as_bytes())?.unwrap_or_default();
             Ok(outgoing.map(|outgoing| outgoing.message(body)))
         })
@@ -212,7 +188,7 @@ impl Outgoing {
     fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
         Message {
             id: self.id,
-            kind: if self.tombstone { Kind::Tombstone } else { self.kind },
+            kind: Kind::Content,
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + self.expires,
@@ -222,38 +198,28 @@ impl Outgoing {
     }
 }
 
-/// A message before it has an id and a number.
-pub(super) struct Draft {
-    pub(super) to: KeyId,
-    pub(super) kind: Kind,
-    pub(super) name: Option<String>,
-    pub(super) len: u64,
-    pub(super) expires: Duration,
-}
-
-pub(super) fn accept(
+fn accept(
     tx: &mut WriteTx<'_>,
-    draft: Draft,
-    body: &[u8],
+    mut contact: KnownContact,
+    content: &Content,
+    expires: Duration,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
-    let mut contact = contact::by_key(tx, draft.to)?.ok_or(StoreError::Record)?;
     let outgoing = Outgoing {
         id: MessageId::random(&mut rand::rng()),
-        to: draft.to,
+        to: contact.key(),
         sequence: contact.next,
-        kind: draft.kind,
-        name: draft.name,
-        len: draft.len,
+        order: state::count_accepted(tx)?,
+        name: content.name().map(str::to_owned),
+        len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
         accepted: now,
-        expires: draft.expires,
+        expires,
         status: DeliveryStatus::Queued,
         since: now,
-        tombstone: false,
     };
     contact.next += 1;
     contact::put(tx, &contact)?;
-    tx.put(BODIES, outgoing.id.as_bytes(), body)?;
+    tx.put(BODIES, outgoing.id.as_bytes(), &content.encode())?;
     put(tx, &outgoing)?;
     Ok(outgoing)
 }
@@ -264,26 +230,14 @@ fn settle(
     status: DeliveryStatus,
     now: Duration,
 ) -> Result<(), StoreError> {
-    let Some(mut outgoing) = by_id(tx, id)?.filter(Outgoing::is_waiting) else {
+    let Some(mut outgoing) = by_id(tx, id)?.filter(|outgoing| outgoing.status.is_open()) else {
         return Ok(());
     };
-    if outgoing.tombstone && status.is_open() {
-        // Something left before it expired, and is told of only now.
-        return Ok(());
-    }
-    outgoing.tombstone = status == DeliveryStatus::Expired;
-    if outgoing.status.is_open() {
-        (outgoing.status, outgoing.since) = (status, now);
-    }
-    if !outgoing.status.is_open() {
+    (outgoing.status, outgoing.since) = (status, now);
+    if !status.is_open() {
         tx.remove(BODIES, id.as_bytes())?;
     }
-    // What the client wrote on its own account is nobody's to look at.
-    if outgoing.is_content() || outgoing.is_waiting() {
-        return put(tx, &outgoing);
-    }
-    tx.remove(OUTBOX, id.as_bytes())?;
-    Ok(())
+    put(tx, &outgoing)
 }
 
 /// Gives up all that waits for a contact.
@@ -296,7 +250,7 @@ pub(super) fn drop_all(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result
 
 /// Forgets what was settled before `limit`.
 pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreError> {
-    let old = |outgoing: &Outgoing| !outgoing.is_waiting() && outgoing.since < limit;
+    let old = |outgoing: &Outgoing| !outgoing.status.is_open() && outgoing.since < limit;
     for outgoing in outbox(tx)?.into_iter().filter(old) {
         tx.remove(OUTBOX, outgoing.id.as_bytes())?;
     }
@@ -308,12 +262,18 @@ pub(super) fn outbox(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
     for record in tx.iter(OUTBOX)? {
         outbox.push(Outgoing::of(decode(&record?.1)?));
     }
-    outbox.sort_by_key(|outgoing| (outgoing.accepted, outgoing.to, outgoing.sequence));
+    outbox.sort_by_key(|outgoing| outgoing.order);
     Ok(outbox)
 }
 
-/// Numbers what waits for a contact anew, from the begin of an incarnation on; what has expired
-/// needs no tombstone then.
+/// Number of the first message to a contact that is not over.
+pub(super) fn first_open(outbox: &[Outgoing], contact: &KnownContact) -> u64 {
+    let to = contact.key();
+    let open = outbox.iter().filter(|one| one.to == to && one.status.is_open());
+    open.map(|one| one.sequence).min().unwrap_or(contact.next)
+}
+
+/// Numbers what waits for a contact anew, from the begin of an incarnation on.
 pub(super) fn renumber(
     tx: &mut WriteTx<'_>,
     contact: &mut KnownContact,
@@ -321,11 +281,8 @@ pub(super) fn renumber(
 ) -> Result<(), StoreError> {
     contact.next = u64::from(incarnation) << 32;
     let to = contact.key();
-    for mut outgoing in outbox(tx)?.into_iter().filter(|one| one.to == to && one.is_waiting()) {
-        if outgoing.tombstone {
-            settle(tx, outgoing.id, DeliveryStatus::Delivered, outgoing.since)?;
-            continue;
-        }
+    let open = |one: &Outgoing| one.to == to && one.status.is_open();
+    for mut outgoing in outbox(tx)?.into_iter().filter(open) {
         outgoing.sequence = contact.next;
         contact.next += 1;
         put(tx, &outgoing)?;

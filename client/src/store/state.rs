@@ -29,6 +29,13 @@ pub(super) fn next_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<u3
     Ok(incarnation)
 }
 
+/// Counts a message that is accepted, and returns its number among all.
+pub(super) fn count_accepted(tx: &mut WriteTx<'_>) -> Result<u64, StoreError> {
+    let before = if tx.get(STATE, ACCEPTED)?.is_some() { number(tx, ACCEPTED)? } else { 0 };
+    tx.put(STATE, ACCEPTED, &(before + 1).to_be_bytes())?;
+    Ok(before)
+}
+
 /// Adds to the minutes for which the client was online, and returns their sum.
 pub(super) fn count_online(tx: &mut WriteTx<'_>, minutes: u64) -> Result<u64, StoreError> {
     let sum = online(tx)?.saturating_add(minutes);
@@ -46,11 +53,17 @@ pub(super) fn latest_date(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
     if tx.get(STATE, DATE)?.is_some() { number(tx, DATE) } else { Ok(0) }
 }
 
+/// Time for which messages stay, if it is limited.
+pub(super) fn retention(tx: &ReadTx<'_>) -> Result<Option<Duration>, StoreError> {
+    let limited = tx.get(STATE, RETENTION)?.is_some();
+    limited.then(|| number(tx, RETENTION).map(Duration::from_secs)).transpose()
+}
+
 pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), StoreError> {
     Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
 }
 
-pub(super) fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
+fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
     let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
     let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
     Ok(u64::from_be_bytes(bytes))
@@ -61,9 +74,11 @@ pub(super) const NETWORK: &[u8] = b"network";
 /// The newest incarnation, of the store or of a contact in it: the upper half of the numbers that
 /// it gives to messages.
 const INCARNATION: &[u8] = b"incarnation";
+/// Messages that were accepted.
+const ACCEPTED: &[u8] = b"accepted";
 /// Minutes online, a clock that stands still while the client is off.
 const ONLINE: &[u8] = b"online";
 /// The latest date that a link has shown, in Unix seconds.
 pub(super) const DATE: &[u8] = b"date";
 /// Time for which messages stay, in seconds.
-pub(super) const RETENTION: &[u8] = b"retention";
+const RETENTION: &[u8] = b"retention";

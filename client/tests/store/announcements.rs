@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rohrpost_client::Content;
+use rohrpost_client::{Address, AddressKnown, Content, DeliveryStatus};
 use rohrpost_packet::envelope::{KeyId, Kind};
 
 use super::world::{Client, DAY, Folder, HOUR, START, carry};
@@ -23,22 +23,21 @@ fn popular(folder: &Folder) -> Client {
     alice
 }
 
-/// The contacts for whom addresses wait, which are then delivered.
-fn take_addresses(alice: &Client, now: Duration) -> Vec<KeyId> {
-    let outbox = alice.store.outbox().unwrap().into_iter();
-    let mut told = Vec::new();
-    for one in outbox.filter(|one| one.is_waiting() && !one.is_content()) {
-        told.push(one.to);
-        alice.store.settle(one.id, rohrpost_client::DeliveryStatus::Delivered, now).unwrap();
+/// Minutes of a client that is online, as the agent passes them: gives the contacts that are told
+/// of an address, which they acknowledge.
+fn pass(alice: &Client, minutes: u64, now: Duration) -> Vec<KeyId> {
+    let told = alice.store.announce(minutes, now).unwrap();
+    for to in &told {
+        let address = alice.announcement(*to).expect("whoever is due has something to hear");
+        let known = alice.store.address_acknowledged(*to, address.sequence).unwrap();
+        assert_eq!(known, AddressKnown::Newest);
     }
     told
 }
 
-/// A minute of a client that is online, as the agent passes it.
 fn pass_minute(alice: &Client, now: Duration) -> Vec<KeyId> {
     alice.store.roll(now).unwrap();
-    alice.store.announce(1, now).unwrap();
-    take_addresses(alice, now)
+    pass(alice, 1, now)
 }
 
 /// Checks what a relay of all mailboxes could see over four weeks of office hours: after each roll,
@@ -59,7 +58,7 @@ fn contacts_hear_of_a_new_address_at_times_spread_over_many_hours() {
         alice = alice.reopen();
         // The link comes up: the prekey is a day old.
         assert!(alice.store.roll(morning).unwrap());
-        assert!(!alice.store.announce(0, morning).unwrap(), "nothing leaves with the roll");
+        assert!(pass(&alice, 0, morning).is_empty(), "nothing leaves with the roll");
         for minute in 1..=8 * 60 {
             let now = morning + MINUTE * minute;
             let told = pass_minute(&alice, now);
@@ -96,11 +95,10 @@ fn a_restart_does_not_draw_anew() {
             alice = alice.reopen();
         }
         let now = START + DAY + MINUTE * minute;
-        alice.store.announce(1, now).unwrap();
-        told += take_addresses(&alice, now).len();
+        told += pass(&alice, 1, now).len();
     }
     assert_eq!(told, CONTACTS);
-    assert!(!alice.store.announce(1, START + DAY * 2).unwrap());
+    assert!(pass(&alice, 1, START + DAY * 2).is_empty());
 }
 
 #[test]
@@ -126,8 +124,7 @@ fn a_client_that_is_hardly_ever_online_tells_its_contacts_all_the_same() {
     for day in 1..=8 {
         let now = START + DAY * day;
         alice.store.roll(now).unwrap();
-        alice.store.announce(0, now).unwrap();
-        told.push(take_addresses(&alice, now).len());
+        told.push(pass(&alice, 0, now).len());
     }
     assert_eq!(told.iter().sum::<usize>(), CONTACTS, "{told:?}");
     assert_eq!(told[..4], [0; 4]);
@@ -139,13 +136,58 @@ fn an_address_rides_on_a_message_that_goes_there_anyway() {
     let [alice, bob] = Client::pair(&folder);
     let now = START + DAY;
     alice.store.roll(now).unwrap();
-    let address = alice.store.announce_to("bob", now).unwrap().unwrap();
-    let text = alice.store.accept("bob", &Content::text("hello"), DAY, now).unwrap();
-    let waiting = alice.waiting(bob.key());
-    assert!(waiting[0].id == address.id && waiting[0].kind == Kind::Address);
-    assert!(waiting.len() == 2 && waiting[1].id == text.id);
-    assert!(alice.store.announce_to("bob", now).unwrap().is_none(), "once");
+    assert!(alice.announcement(bob.key()).is_none(), "its time has not come");
+    assert!(alice.store.announce_to("bob").unwrap() == Some(bob.key()));
+    let address = alice.announcement(bob.key()).unwrap();
+    assert!(alice.store.announce_to("bob").unwrap().is_none(), "once");
+    let alice = alice.reopen();
+    let again = alice.announcement(bob.key()).expect("it lasts until it is acknowledged");
+    assert!(again.kind == Kind::Address && again.sequence == address.sequence);
     for hour in 1..24 {
-        assert!(!alice.store.announce(60, now + HOUR * hour).unwrap());
+        assert!(alice.store.announce(60, now + HOUR * hour).unwrap().is_empty());
     }
+    alice.store.address_acknowledged(bob.key(), address.sequence).unwrap();
+    assert!(alice.announcement(bob.key()).is_none());
+}
+
+/// Checks that an address takes no number, and that whatever has become of the messages to a contact
+/// changes nothing for it.
+#[test]
+fn an_address_waits_behind_nothing_and_takes_no_number() {
+    let folder = Folder::new("no-number");
+    let [alice, bob] = Client::pair(&folder);
+    let accept = || alice.store.accept("bob", &Content::text("x"), HOUR, START).unwrap().id;
+    let posted: Vec<_> = (0..400).map(|_| accept()).collect();
+    for day in 1..8 {
+        alice.store.roll(START + DAY * day).unwrap();
+        alice.store.announce_to("bob").unwrap();
+    }
+    let numbers = alice.numbers(bob.key());
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1) && numbers.len() == 400);
+    let told = alice.announcement(bob.key()).unwrap();
+    let address = Address::decode(&told.body).unwrap();
+    let newest = alice.store.profile().unwrap().account;
+    assert!(address.contact.prekey == *newest.prekeys[0].public(), "the newest alone");
+    posted.iter().for_each(|id| {
+        alice.store.settle(*id, DeliveryStatus::Expired, START + DAY).unwrap();
+    });
+    assert!(alice.announcement(bob.key()).is_some());
+}
+
+/// Checks that a contact that knows of a version that this store does not shows an older copy, and
+/// that no number that it invents is believed.
+#[test]
+fn a_version_that_only_the_contact_knows_shows_an_older_copy() {
+    let folder = Folder::new("only-the-contact");
+    let [alice, bob] = Client::pair(&folder);
+    let now = START + DAY * 3;
+    let lost = (START + DAY * 2).as_secs();
+    let known = alice.store.address_acknowledged(bob.key(), lost).unwrap();
+    assert_eq!(known, AddressKnown::Newer);
+    alice.store.surpass_version(lost, now).unwrap();
+    alice.store.announce_to("bob").unwrap();
+    let newest = alice.announcement(bob.key()).unwrap().sequence;
+    assert!(newest > lost);
+    alice.store.surpass_version(u64::MAX, now).unwrap();
+    assert_eq!(alice.announcement(bob.key()).unwrap().sequence, newest);
 }

@@ -27,18 +27,22 @@ impl Contents {
         let mut outbox = Vec::new();
         for one in store.outbox()? {
             let body = store.message(one.id)?.map(|message| message.body.to_vec());
-            outbox.push((one.id.as_bytes().to_vec(), one.is_waiting(), body.unwrap_or_default()));
+            outbox.push((
+                one.id.as_bytes().to_vec(),
+                one.status.is_open(),
+                body.unwrap_or_default(),
+            ));
         }
         let mut inbox = Vec::new();
         for one in store.inbox(0)? {
             let content = store.read(one.number)?.1;
-            inbox.push((one.number, one.read, content.bytes().to_vec()));
+            inbox.push((one.number, one.read.is_some(), content.bytes().to_vec()));
         }
         let contacts = store.contacts()?.into_iter();
         let mut parts = Vec::new();
         for other in store.correspondents()? {
-            let of_other = other.parts.iter();
-            parts.extend(of_other.map(|part| (other.below, part.sequence, part.position.index)));
+            let (below, of_other) = (other.memory.below, other.memory.parts.iter());
+            parts.extend(of_other.map(|part| (below, part.sequence, part.position.index)));
         }
         let prekeys = store.profile()?.account.prekeys;
         let card = store.card(&network(), START)?.render();
@@ -68,7 +72,7 @@ fn specimen(folder: &Folder) -> Client {
     }
     alice.store.accept("bob", &Content::text("still open"), DAY, START).unwrap();
     alice.store.verify("bob").unwrap();
-    alice.store.acknowledge(&[1]).unwrap();
+    alice.store.acknowledge(&[1], START).unwrap();
     let sent = bob.store.accept("alice", &Content::text(&"c".repeat(3000)), DAY, START).unwrap();
     let fragments = fragments(&bob.store.message(sent.id).unwrap().unwrap());
     alice

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use rohrpost_client::{Address, DeliveryStatus, Profile, Store};
+use rohrpost_client::{Address, Profile, Store};
 use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{
     Envelope, Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, PREKEY_SEED_LEN,
-    PrekeyPublic, PrekeySecret, seal,
+    PrekeyPublic, PrekeySecret, Standing, seal,
 };
 use rohrpost_proto::courier::Contact;
 use rohrpost_proto::mailbox::TTL;
@@ -84,13 +84,10 @@ impl Story {
     /// The newest address that the contact is told; all of it is delivered.
     fn tell(&self, now: Duration) -> Contact {
         announce(&self.alice, now);
-        let waiting = self.alice.waiting(self.bob.public().key_id());
-        let newest = Address::decode(&waiting.last().unwrap().body).unwrap();
-        for message in waiting {
-            assert!(message.kind == Kind::Address);
-            self.alice.store.settle(message.id, DeliveryStatus::Delivered, now).unwrap();
-        }
-        newest.contact
+        let bob = self.bob.public().key_id();
+        let told = self.alice.announcement(bob).unwrap();
+        self.alice.store.address_acknowledged(bob, told.sequence).unwrap();
+        Address::decode(&told.body).unwrap().contact
     }
 
     fn seal(&self, writer: &IdentitySecret, prekey: &PrekeyPublic, day: u32) -> Envelope<Classic> {
@@ -100,7 +97,7 @@ impl Story {
             sequence: u64::from(day),
             position: FragmentPosition::WHOLE,
             minutes: 0,
-            certificate: None,
+            standing: Standing::default(),
             body: Zeroizing::new(text(day)),
         };
         let recipient = &self.cards[0].identity;

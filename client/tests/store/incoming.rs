@@ -1,10 +1,12 @@
 //! Messages that a client receives: fragments last, and each message comes once.
 
-use rohrpost_client::{Completed, Content, Correspondent, StoreError};
-use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Message, Part};
+use rohrpost_client::{Bounds, Completed, Content, StoreError};
+use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, MessageId};
+use rohrpost_proto::courier::{Memory, Message, Part};
 
-use super::world::{Client, DAY, Folder, HOUR, START, arrive, carry, complete, fragments};
+use super::world::{
+    Client, DAY, Folder, HOUR, START, arrive, below, carry, complete, fragments, resumed,
+};
 
 /// A file of some fragments that waits at a client for another.
 fn file(from: &Client, name: &str, len: usize) -> Message {
@@ -18,10 +20,9 @@ fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l 
     at.store.store_letters(fragments.into_iter().map(|fragment| (sender, fragment)), []).unwrap();
 }
 
-/// A contact as a session is told of it.
-fn resumed(client: &Client, sender: KeyId) -> Correspondent {
-    let all = client.store.correspondents().unwrap().into_iter();
-    all.into_iter().find(|other| other.contact.identity.key_id() == sender).unwrap()
+/// What a session is told of that has come from a contact.
+fn memory(client: &Client, sender: KeyId) -> Memory {
+    resumed(client, sender).unwrap().memory
 }
 
 fn parts(fragments: &[Fragment]) -> Vec<Part> {
@@ -41,28 +42,28 @@ fn fragments_last_and_a_session_resumes_with_exactly_those() {
     let [alice, bob] = Client::pair(&folder);
     let (first, second) = (file(&alice, "first", 5000), file(&alice, "second", 3000));
     let sender = alice.key();
-    let below = resumed(&bob, sender).below;
-    assert_eq!(below, first.sequence);
+    assert_eq!(memory(&bob, sender).below, 0);
     let (mut of_first, of_second) = (fragments(&first), fragments(&second));
     let last = of_first.pop().unwrap();
     keep(&bob, sender, of_second[2..5].iter().rev());
     keep(&bob, sender, &of_first);
     keep(&bob, sender, &of_first[..1]);
     let bob = bob.reopen();
-    let before = resumed(&bob, sender);
+    let before = memory(&bob, sender);
     let expected = [parts(&of_first), parts(&of_second[2..5])].concat();
-    assert!(before.below == below && before.parts == expected);
+    assert!(before.below == 0 && before.parts == expected);
 
     keep(&bob, sender, [&last]);
     let now = START + HOUR;
-    let told = bob.store.complete(sender, &[complete(&first)], first.sequence + 1, now).unwrap();
+    let told =
+        bob.store.complete(sender, &[complete(&first)], below(first.sequence + 1), now).unwrap();
     assert!(is_message(&told, &Content::decode(&first.body).unwrap(), &bob));
     let bob = bob.reopen();
-    let after = resumed(&bob, sender);
+    let after = memory(&bob, sender);
     assert!(after.below == first.sequence + 1 && after.parts == parts(&of_second[2..5]));
     let [incoming] = &bob.store.inbox(0).unwrap()[..] else { panic!("one message has come") };
     assert!(incoming.file.as_deref() == Some("first") && incoming.len == 5000);
-    assert!(incoming.name == "alice" && incoming.arrived == now && !incoming.read);
+    assert!(incoming.name == "alice" && incoming.arrived == now && incoming.read.is_none());
     assert!(incoming.from == sender && incoming.id == first.id);
 }
 
@@ -73,8 +74,8 @@ fn what_is_completed_a_second_time_is_not_told_again() {
     let message = file(&alice, "file", 900);
     assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);
     // The process died before it heard of its commit: the courier says it again.
-    let below = message.sequence + 1;
-    let again = bob.store.complete(alice.key(), &[complete(&message)], below, START).unwrap();
+    let bounds = below(message.sequence + 1);
+    let again = bob.store.complete(alice.key(), &[complete(&message)], bounds, START).unwrap();
     assert!(again.is_empty());
     assert_eq!(bob.store.inbox(0).unwrap().len(), 1);
 }
@@ -87,33 +88,51 @@ fn a_message_that_came_in_another_incarnation_does_not_come_again() {
     assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);
     message.sequence = ((message.sequence >> 32) + 7) << 32;
     assert!(arrive(alice.key(), &message, &bob, START + DAY).is_empty());
-    assert_eq!(resumed(&bob, alice.key()).below, message.sequence + 1);
+    assert_eq!(memory(&bob, alice.key()).below, message.sequence + 1);
     // Its id is remembered for longer than its sender could still be trying.
     bob.store.set_retention(DAY).unwrap();
-    bob.store.acknowledge(&[bob.store.inbox(0).unwrap()[0].number]).unwrap();
+    bob.store.acknowledge(&[bob.store.inbox(0).unwrap()[0].number], START + DAY).unwrap();
     bob.store.prune(START + DAY * 50).unwrap();
     message.sequence += 1;
     assert!(arrive(alice.key(), &message, &bob, START + DAY * 50).is_empty());
     assert!(bob.store.inbox(0).unwrap().is_empty());
 }
 
+/// Checks that what a contact has given up is forgotten, whatever had come of it.
 #[test]
-fn a_tombstone_takes_the_place_of_the_fragments_that_came() {
-    let folder = Folder::new("tombstone-comes");
+fn the_fragments_of_what_was_given_up_are_forgotten() {
+    let folder = Folder::new("given-up");
     let [alice, bob] = Client::pair(&folder);
-    let message = file(&alice, "file", 3000);
+    let (first, second) = (file(&alice, "first", 3000), file(&alice, "second", 3000));
     let sender = alice.key();
-    keep(&bob, sender, &fragments(&message)[..4]);
-    let tombstone = Message { kind: Kind::Tombstone, body: Vec::new().into(), ..message };
-    let tombstone_fragments = fragments(&tombstone);
-    keep(&bob, sender, &tombstone_fragments);
+    keep(&bob, sender, &fragments(&first)[..4]);
+    keep(&bob, sender, &fragments(&second)[..4]);
+    let told = bob.store.complete(sender, &[], below(second.sequence), START).unwrap();
+    assert!(told.is_empty());
+    let after = memory(&bob.reopen(), sender);
+    assert!(after.parts == parts(&fragments(&second)[..4]) && after.below == second.sequence);
+}
+
+/// Checks that messages that were told of are remembered by name until their sender knows.
+#[test]
+fn what_was_told_of_is_named_until_its_sender_has_heard_so() {
+    let folder = Folder::new("named");
+    let [alice, bob] = Client::pair(&folder);
+    let files = [1, 2, 3].map(|len| file(&alice, "file", len));
+    let sender = alice.key();
+    let first = files[0].sequence;
+    for (at, floor) in [(0, first), (1, first), (2, first + 1)] {
+        keep(&bob, sender, &fragments(&files[at]));
+        let bounds = Bounds { below: files[at].sequence + 1, floor };
+        bob.store.complete(sender, &[complete(&files[at])], bounds, START).unwrap();
+    }
     let bob = bob.reopen();
-    assert!(resumed(&bob, sender).parts == parts(&tombstone_fragments));
-    let told =
-        bob.store.complete(sender, &[complete(&tombstone)], tombstone.sequence + 1, START).unwrap();
-    assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
-    let after = resumed(&bob, sender);
-    assert!(after.parts.is_empty() && after.below == tombstone.sequence + 1);
+    let named = |file: &Message| (file.sequence, file.id);
+    assert!(memory(&bob, sender).told == [named(&files[1]), named(&files[2])]);
+    bob.store.remove("alice", START).unwrap();
+    bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();
+    let anew = memory(&bob, sender);
+    assert!(anew.told.is_empty() && anew.below == 0 && anew.since > 0);
 }
 
 #[test]
@@ -124,12 +143,12 @@ fn what_comes_from_nobody_known_is_not_kept() {
     bob.store.remove("alice", START).unwrap();
     keep(&bob, sender, &fragments(&message));
     bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();
-    assert!(resumed(&bob, sender).parts.is_empty());
+    assert!(memory(&bob, sender).parts.is_empty());
     keep(&bob, sender, &fragments(&message)[..3]);
     bob.store.block("alice", START + DAY).unwrap();
     keep(&bob, sender, &fragments(&message));
-    let below = message.sequence + 1;
-    let told = bob.store.complete(sender, &[complete(&message)], below, START + DAY).unwrap();
+    let bounds = below(message.sequence + 1);
+    let told = bob.store.complete(sender, &[complete(&message)], bounds, START + DAY).unwrap();
     assert!(told.is_empty() && bob.store.inbox(0).unwrap().is_empty());
     assert!(bob.store.correspondents().unwrap().is_empty());
 }
@@ -143,14 +162,30 @@ fn messages_are_marked_together_or_not_at_all() {
     }
     carry(&alice, &bob, START);
     let numbers: Vec<_> = bob.store.inbox(0).unwrap().iter().map(|one| one.number).collect();
-    let wrong = bob.store.acknowledge(&[numbers[0], 77]);
+    let wrong = bob.store.acknowledge(&[numbers[0], 77], START);
     assert!(matches!(wrong, Err(StoreError::Number(77))));
-    let read = || bob.store.inbox(0).unwrap().iter().map(|one| one.read).collect::<Vec<_>>();
+    let read =
+        || bob.store.inbox(0).unwrap().iter().map(|one| one.read.is_some()).collect::<Vec<_>>();
     assert_eq!(read(), [false, false]);
-    bob.store.acknowledge(&numbers[..1]).unwrap();
+    bob.store.acknowledge(&numbers[..1], START).unwrap();
     assert_eq!(read(), [true, false]);
     assert_eq!(bob.store.inbox(numbers[1]).unwrap().len(), 1);
     assert!(bob.store.message(MessageId::new([7; 16])).unwrap().is_none());
+}
+
+/// Checks that an acknowledgement is owed until it has left, whatever the client does meanwhile: by
+/// this, people who use commands without a daemon acknowledge at one of the next.
+#[test]
+fn an_acknowledgement_is_owed_over_restarts() {
+    let folder = Folder::new("owed");
+    let [alice, bob] = Client::pair(&folder);
+    let prekey = bob.store.profile().unwrap().account.prekeys[0].public().id();
+    assert!(!memory(&bob, alice.key()).owes);
+    bob.store.store_letters([], [(alice.key(), EnvelopeMark::new(prekey, [1; 8]))]).unwrap();
+    let bob = bob.reopen();
+    assert!(memory(&bob, alice.key()).owes);
+    bob.store.acknowledgement_sent(alice.key()).unwrap();
+    assert!(!memory(&bob.reopen(), alice.key()).owes);
 }
 
 /// Letters that were opened are known for as long as the prekey is there that opened them: what its
@@ -164,10 +199,11 @@ fn marks_of_opened_letters_last_as_long_as_their_prekey() {
     let message = file(&alice, "file", 900);
     let of_first = fragments(&message);
     let with_fragment = |fragment| (alice.key(), fragment);
-    bob.store.store_letters(of_first[..1].iter().map(with_fragment), [mark(0)]).unwrap();
+    let opened = |byte: u8| (alice.key(), mark(byte));
+    bob.store.store_letters(of_first[..1].iter().map(with_fragment), [opened(0)]).unwrap();
     // Letters of fragments that were there already.
-    bob.store.store_letters([], (1..200).map(mark)).unwrap();
-    bob.store.store_letters([], [mark(7), mark(1)]).unwrap();
+    bob.store.store_letters([], (1..200).map(opened)).unwrap();
+    bob.store.store_letters([], [opened(7), opened(1)]).unwrap();
     let bob = bob.reopen();
     let known = |bob: &Client| {
         let mut opened = bob.store.resumption().unwrap().opened;
@@ -176,7 +212,7 @@ fn marks_of_opened_letters_last_as_long_as_their_prekey() {
     };
     let mut all: Vec<_> = (0..200).map(mark).collect();
     all.sort_unstable();
-    assert!(known(&bob) == all && resumed(&bob, alice.key()).parts == parts(&of_first[..1]));
+    assert!(known(&bob) == all && memory(&bob, alice.key()).parts == parts(&of_first[..1]));
     for day in 1..14 {
         bob.store.roll(START + DAY * day).unwrap();
     }

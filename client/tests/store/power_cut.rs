@@ -14,7 +14,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::SeedableRng;
 use data_encoding::HEXLOWER;
 use rand::RngExt;
-use rohrpost_client::{Address, Content, DeliveryStatus, Store};
+use rohrpost_client::{Address, Bounds, Content, DeliveryStatus, Store};
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
@@ -59,7 +59,7 @@ impl State {
     /// Reads everything that a store has, and holds it against itself.
     fn of(client: &Client) -> Self {
         let mut state = Self::default();
-        for one in client.store.outbox().unwrap().iter().filter(|one| one.is_content()) {
+        for one in client.store.outbox().unwrap().iter() {
             let id = one.id.as_bytes().to_vec();
             if one.status == DeliveryStatus::Delivered {
                 assert!(client.store.message(one.id).unwrap().is_none());
@@ -71,11 +71,11 @@ impl State {
         announce(client, START);
         let waiting = client.waiting(bob);
         assert!(waiting.is_sorted_by(|one, next| one.sequence < next.sequence));
-        for message in waiting.iter().filter(|message| message.kind == Kind::Content) {
+        for message in &waiting {
             let number = state.accepted[&message.id.as_bytes()[..]];
             assert!(Content::decode(&message.body) == Ok(text(number)), "{number} is torn");
         }
-        let told = waiting.iter().rfind(|message| message.kind == Kind::Address).unwrap();
+        let told = client.announcement(bob).unwrap();
         let told = Address::decode(&told.body).unwrap().contact;
         let newest = client.store.profile().unwrap().account.prekeys;
         assert!(told.prekey == *newest[0].public(), "a version of which nobody was told");
@@ -87,9 +87,12 @@ impl State {
             state.completed += 1;
         }
         let correspondents = client.store.correspondents().unwrap();
-        assert_eq!(correspondents[0].below, state.completed, "a message without its number");
-        assert!(correspondents[0].parts.iter().all(|part| part.sequence == state.completed));
-        state.kept = correspondents[0].parts.len();
+        let memory = &correspondents[0].memory;
+        assert_eq!(memory.below, state.completed, "a message without its number");
+        let told = memory.told.iter().map(|(number, _)| *number);
+        assert!(told.eq(state.completed.saturating_sub(1)..state.completed), "its name");
+        assert!(memory.parts.iter().all(|part| part.sequence == state.completed));
+        state.kept = memory.parts.len();
         state
     }
 
@@ -209,8 +212,7 @@ fn work_until_killed(home: &Path) -> ! {
 
 fn accept(client: &Client) -> String {
     let outbox = client.store.outbox().unwrap();
-    let number = outbox.iter().filter(|one| one.is_content()).count();
-    let number = u64::try_from(number).unwrap();
+    let number = u64::try_from(outbox.len()).unwrap();
     // The time of acceptance tells the number again, when the text is gone.
     let now = START + std::time::Duration::from_secs(number);
     let sent = client.store.accept("bob", &text(number), DAY, now).unwrap();
@@ -219,7 +221,7 @@ fn accept(client: &Client) -> String {
 
 fn deliver(client: &Client) -> Option<String> {
     let outbox = client.store.outbox().unwrap();
-    let mut open = outbox.iter().filter(|one| one.is_content() && one.is_waiting());
+    let mut open = outbox.iter().filter(|one| one.status.is_open());
     let oldest = open.next()?;
     client.store.settle(oldest.id, DeliveryStatus::Delivered, START).unwrap();
     Some(format!("delivered {}", HEXLOWER.encode(oldest.id.as_bytes())))
@@ -228,7 +230,7 @@ fn deliver(client: &Client) -> Option<String> {
 /// The next message of the contact comes, in two handfuls of fragments.
 fn receive(client: &Client, say: &mut impl FnMut(&str)) {
     let bob = client.store.contact("bob").unwrap().key();
-    let number = client.store.correspondents().unwrap()[0].below;
+    let number = client.store.correspondents().unwrap()[0].memory.below;
     let hash = blake3::hash(&number.to_be_bytes());
     let message = Message {
         id: MessageId::new(*hash.as_bytes().first_chunk().unwrap()),
@@ -247,7 +249,8 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
         kept += part.len();
         say(&format!("kept {kept}"));
     }
-    let told = client.store.complete(bob, &[complete(&message)], number + 1, START).unwrap();
+    let bounds = Bounds { below: number + 1, floor: number };
+    let told = client.store.complete(bob, &[complete(&message)], bounds, START).unwrap();
     assert_eq!(told.len(), 1);
     say(&format!("completed {}", number + 1));
 }

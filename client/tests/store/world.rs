@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_client::{Completed, Cost, DeliveryStatus, Network, Profile, Store, Unlock};
+use rohrpost_client::{
+    Bounds, Completed, Correspondent, Cost, DeliveryStatus, Network, Profile, Store, Unlock,
+};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId, Standing};
 use rohrpost_proto::courier::{Complete, Contact, Message};
 use rohrpost_proto::directory::roster::{
     Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
@@ -107,6 +109,11 @@ impl Client {
         self.store.profile().unwrap().account.identity.public().key_id()
     }
 
+    /// The address of which a contact is to hear.
+    pub(crate) fn announcement(&self, to: KeyId) -> Option<Message> {
+        self.store.announcement(to).unwrap()
+    }
+
     /// Messages with which the client's courier has to do, in the order of numbers.
     pub(crate) fn waiting(&self, to: KeyId) -> Vec<Message> {
         let outbox = self.store.outbox().unwrap().into_iter().filter(|one| one.to == to);
@@ -126,8 +133,7 @@ impl Client {
     }
 }
 
-/// Passes a client's half day online, in which it puts the newest address into its outbox for every
-/// contact that has not heard of it.
+/// Passes a client's half day online, after which every contact is to hear of the newest address.
 pub(crate) fn announce(client: &Client, now: Duration) {
     client.store.announce(12 * 60, now).unwrap();
 }
@@ -135,6 +141,10 @@ pub(crate) fn announce(client: &Client, now: Duration) {
 /// Carries all that waits at one client for another, and acknowledges it.
 pub(crate) fn carry(from: &Client, to: &Client, now: Duration) -> Vec<Completed> {
     let mut told = Vec::new();
+    if let Some(address) = from.announcement(to.key()) {
+        told.extend(arrive(from.key(), &address, to, now));
+        from.store.address_acknowledged(to.key(), address.sequence).unwrap();
+    }
     for message in from.waiting(to.key()) {
         let id = message.id;
         told.extend(arrive(from.key(), &message, to, now));
@@ -152,7 +162,22 @@ pub(crate) fn arrive(
 ) -> Vec<Completed> {
     let fragments = fragments(message);
     to.store.store_letters(fragments.iter().map(|fragment| (sender, fragment)), []).unwrap();
-    to.store.complete(sender, &[complete(message)], message.sequence + 1, now).unwrap()
+    let bounds = match message.kind {
+        Kind::Content => below(message.sequence + 1),
+        _ => below(resumed(to, sender).map_or(0, |known| known.memory.below)),
+    };
+    to.store.complete(sender, &[complete(message)], bounds, now).unwrap()
+}
+
+/// Bounds after which all before this number is over, and the contact knows it.
+pub(crate) const fn below(number: u64) -> Bounds {
+    Bounds { below: number, floor: number }
+}
+
+/// A contact as a session is told of it.
+pub(crate) fn resumed(client: &Client, contact: KeyId) -> Option<Correspondent> {
+    let mut all = client.store.correspondents().unwrap().into_iter();
+    all.find(|other| other.contact.identity.key_id() == contact)
 }
 
 pub(crate) fn complete(message: &Message) -> Complete {
@@ -173,7 +198,7 @@ pub(crate) fn fragments(message: &Message) -> Vec<Fragment> {
         sequence: message.sequence,
         position: FragmentPosition { index: number(index), count: number(count) },
         minutes: message.minutes,
-        certificate: None,
+        standing: Standing::default(),
         body: part(index),
     };
     (0..count).map(fragment).collect()

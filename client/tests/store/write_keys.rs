@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rohrpost_client::{Address, Content, DeliveryStatus};
-use rohrpost_packet::envelope::Kind;
 use rohrpost_proto::courier::{Contact, OwnMailbox};
 
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, carry};
@@ -149,7 +148,7 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
     for minute in 0..37 * 60 {
         let now = blocked + SECOND * 60 * minute;
         alice.store.roll(now).unwrap();
-        if alice.store.announce(1, now).unwrap() {
+        if !alice.store.announce(1, now).unwrap().is_empty() {
             carry(&alice, &carol, now);
         }
         let after = accepted(&alice);
@@ -166,7 +165,7 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
     let [(first, one), (second, other)] = cut_off[..] else { panic!("{} changes", cut_off.len()) };
     assert_eq!(first, blocked, "one mailbox is closed to bob at once");
     assert!(one != other && second - first >= HOUR * 12 && second - first <= HOUR * 36);
-    assert!(alice.waiting(bob.key()).is_empty(), "bob hears nothing");
+    assert!(alice.announcement(bob.key()).is_none(), "bob hears nothing");
     let names = alice.store.contacts().unwrap();
     let is_blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked;
     assert!(is_blocked("bob") && !is_blocked("carol"));
@@ -244,9 +243,8 @@ fn the_address_after_a_change_has_the_new_key_and_comes_once() {
     let day = START + DAY * 125;
     alice.store.roll(day).unwrap();
     announce(&alice, day);
-    let waiting = alice.waiting(bob.key());
-    assert!(waiting.len() == 1 && waiting[0].kind == Kind::Address, "a prekey and a write key");
-    let address = Address::decode(&waiting[0].body).unwrap();
+    let told = alice.announcement(bob.key()).expect("a prekey and a write key");
+    let address = Address::decode(&told.body).unwrap();
     let own = accepted(&alice);
     for (at, mailbox) in address.contact.mailboxes.iter().enumerate() {
         assert!(*mailbox.write_key.expose() == own[at][0]);

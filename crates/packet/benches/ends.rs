@@ -5,7 +5,7 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rohrpost_packet::envelope::{
-    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret,
+    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret, Standing,
     fragment_body_len, seal,
 };
 use rohrpost_packet::{
@@ -50,7 +50,7 @@ fn envelope<S: Suite>(criterion: &mut Criterion) {
         sequence: 1,
         position: FragmentPosition::WHOLE,
         minutes: 29_000_000,
-        certificate: None,
+        standing: Standing::default(),
         body: vec![7; fragment_body_len::<S>()].into(),
     };
     let mut sealed = || {

@@ -23,7 +23,7 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub use fragment::{Fragment, FragmentError, FragmentPosition, Kind, MessageId};
+pub use fragment::{Fragment, FragmentError, FragmentPosition, Kind, MessageId, Standing};
 pub use identity::{IdentityPublic, IdentitySecret, KeyId};
 pub use mark::{EnvelopeMark, MARK_LEN};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyId, PrekeyPublic, PrekeySecret};
@@ -40,7 +40,7 @@ bytes_newtype! {
     pub struct NetworkId([u8; 32]);
 }
 
-/// Bytes of text in one envelope of suite `S` without an agency certificate.
+/// Bytes of text in one envelope of suite `S`.
 #[must_use]
 pub const fn fragment_body_len<S: Suite>() -> usize {
     fragment_len::<S>() - fragment::HEADER_LEN

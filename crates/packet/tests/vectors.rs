@@ -10,7 +10,8 @@ use std::path::Path;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::{
-    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret, seal,
+    Fragment, FragmentPosition, IdentitySecret, Kind, MessageId, NetworkId, PrekeySecret, Standing,
+    seal,
 };
 use rohrpost_packet::{
     Classic, Delay, Generation, HopSecretKey, Hybrid, NodeNumber, PathHop, Route, SessionId, Suite,
@@ -85,7 +86,7 @@ fn envelope<S: Suite>() -> String {
         sequence: 7,
         position: FragmentPosition::WHOLE,
         minutes: 29_000_000,
-        certificate: None,
+        standing: Standing { open: 5, heard: 6, since: 4 },
         body: b"Letter".to_vec().into(),
     };
     let network = NetworkId::new([0x65; 32]);

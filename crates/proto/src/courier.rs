@@ -55,7 +55,7 @@ pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message};
-pub use reassembly::{Complete, Part};
+pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
 pub use work::Work;

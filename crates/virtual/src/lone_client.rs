@@ -8,7 +8,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand_core::Rng;
 use rohrpost_packet::envelope::{
-    Envelope, Fragment, FragmentPosition, KeyId, Kind, MessageId, seal,
+    Envelope, Fragment, FragmentPosition, KeyId, Kind, MessageId, Standing, seal,
 };
 use rohrpost_packet::{
     Command, Generation, HopSecretKey, NodeNumber, Packet, SessionId, Suite, open_header,
@@ -172,7 +172,7 @@ impl KeyRing {
             sequence: 0,
             position: FragmentPosition::WHOLE,
             minutes: 0,
-            certificate: None,
+            standing: Standing::default(),
             body: Zeroizing::new(b"a letter".to_vec()),
         };
         let network = &self.roster.network_id;

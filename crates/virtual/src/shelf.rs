@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Courier, Event, Message, Part};
+use rohrpost_proto::courier::{Complete, Courier, Event, Memory, Message, Part};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,9 @@ pub(crate) struct Shelf {
     /// The number after that of the last message to a contact.
     next: BTreeMap<KeyId, u64>,
     parts: BTreeMap<(KeyId, u64, u32), Kept>,
-    below: BTreeMap<KeyId, u64>,
+    /// Per sender: the number below which all is over, and what was told of that the sender may not
+    /// know to have come.
+    told: BTreeMap<KeyId, (u64, Vec<(u64, MessageId)>)>,
     /// Marks of letters that were opened.
     opened: Vec<EnvelopeMark>,
     /// Complete messages and their senders, in the order in which they were complete.
@@ -31,8 +33,6 @@ pub(crate) struct Shelf {
 struct Posted {
     id: MessageId,
     expires: Time,
-    /// True if the message has expired and the other client has not taken note of that.
-    tombstone: bool,
     body: Vec<u8>,
 }
 
@@ -47,13 +47,13 @@ impl Shelf {
         let next = self.next.entry(to).or_default();
         let sequence = *next;
         *next += 1;
-        let posted = Posted { id, expires, tombstone: false, body: body.to_vec() };
+        let posted = Posted { id, expires, body: body.to_vec() };
         let message = posted.message(sequence);
         self.outbox.insert((to, sequence), posted);
         message
     }
 
-    /// Number of messages that are not delivered; an expired one counts until its tombstone is.
+    /// Number of messages that are neither delivered nor given up.
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.len()
     }
@@ -62,8 +62,13 @@ impl Shelf {
     pub(crate) fn resume<S: Suite>(&self, courier: &mut Courier<S>, contacts: &[KeyId]) {
         for sender in contacts {
             let of_sender = self.parts.range((*sender, 0, 0)..=(*sender, u64::MAX, u32::MAX));
-            let parts: Vec<_> = of_sender.map(|(_, kept)| kept.part).collect();
-            courier.resume(*sender, self.below.get(sender).copied().unwrap_or(0), &parts);
+            let parts = of_sender.map(|(_, kept)| kept.part).collect();
+            let (below, told) = self.told.get(sender).cloned().unwrap_or_default();
+            let memory = Memory { below, told, parts, ..Memory::default() };
+            let next = self.next.get(sender).copied().unwrap_or(0);
+            let mut open = self.outbox.range((*sender, 0)..=(*sender, u64::MAX));
+            let open = open.next().map_or(next, |((_, sequence), _)| *sequence);
+            courier.resume(*sender, open, next, &memory);
         }
         courier.resume_opened(&self.opened);
         for ((to, sequence), posted) in &self.outbox {
@@ -78,18 +83,14 @@ impl Shelf {
         }
         match event {
             Event::Arrived { fragment, receipt, .. } => self.keep(receipt.sender, fragment),
-            Event::Complete { sender, messages, below } => {
-                self.complete(*sender, messages, *below);
+            Event::Complete { sender, messages, below, floor } => {
+                self.complete(*sender, messages, *below, *floor);
             }
             Event::Delivered { message } => {
                 self.outbox.retain(|_, posted| posted.id != *message);
             }
             Event::Expired { message } => {
-                let mut posted = self.outbox.values_mut();
-                if let Some(posted) = posted.find(|posted| posted.id == *message) {
-                    posted.tombstone = true;
-                    posted.body.clear();
-                }
+                self.outbox.retain(|_, posted| posted.id != *message);
                 self.expired.push(*message);
             }
             _ => {}
@@ -102,14 +103,17 @@ impl Shelf {
         self.parts.insert(place, kept);
     }
 
-    fn complete(&mut self, sender: KeyId, messages: &[Complete], below: u64) {
+    fn complete(&mut self, sender: KeyId, messages: &[Complete], below: u64, floor: u64) {
         for complete in messages.iter().filter(|complete| complete.kind == Kind::Content) {
             let sequence = complete.sequence;
             let parts = self.parts.range((sender, sequence, 0)..=(sender, sequence, u32::MAX));
             let body: Vec<_> = parts.flat_map(|(_, kept)| kept.body.iter().copied()).collect();
             self.inbox.push((sender, body));
         }
-        self.below.insert(sender, below);
+        let (bound, told) = self.told.entry(sender).or_default();
+        *bound = below;
+        told.extend(messages.iter().map(|complete| (complete.sequence, complete.message)));
+        told.retain(|(sequence, _)| *sequence >= floor);
         self.parts.retain(|(of, sequence, _), _| *of != sender || *sequence >= below);
     }
 }
@@ -118,7 +122,7 @@ impl Posted {
     fn message(&self, sequence: u64) -> Message {
         Message {
             id: self.id,
-            kind: if self.tombstone { Kind::Tombstone } else { Kind::Content },
+            kind: Kind::Content,
             sequence,
             minutes: 0,
             expires: self.expires,

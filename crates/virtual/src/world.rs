@@ -147,8 +147,7 @@ impl<S: Suite> World<S> {
         inbox.filter_map(|(from, body)| Some((writer(from)?, body.as_slice()))).collect()
     }
 
-    /// Number of a client's messages that are not delivered; an expired one counts until its
-    /// tombstone is.
+    /// Number of a client's messages that are neither delivered nor given up.
     #[must_use]
     pub fn outbox_len(&self, client: usize) -> usize {
         self.clients[client].shelf.outbox_len()

@@ -67,7 +67,7 @@ pub(crate) const LEAST_TEXT: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_packet::envelope::FragmentPosition;
+    use rohrpost_packet::envelope::{FragmentPosition, Standing};
 
     use super::*;
 
@@ -76,7 +76,15 @@ mod tests {
     fn fragment(due: Duration, len: usize) -> Fragment {
         let Message { id, kind, sequence, minutes, body, .. } = ID.write(due, len);
         let position = FragmentPosition::WHOLE;
-        Fragment { message: id, kind, sequence, position, minutes, certificate: None, body }
+        Fragment {
+            message: id,
+            kind,
+            sequence,
+            position,
+            minutes,
+            standing: Standing::default(),
+            body,
+        }
     }
 
     #[test]

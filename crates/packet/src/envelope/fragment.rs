@@ -1,4 +1,4 @@
-//! The fragment inside an envelope: header of 44 bytes, certificate, text, zero padding.
+//! The fragment inside an envelope: header of 60 bytes, text, zero padding.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::identifier::bytes_newtype;
 
-/// Bytes before certificate and text.
-pub(super) const HEADER_LEN: usize = 44;
+/// Bytes before the text.
+pub(super) const HEADER_LEN: usize = 60;
 
 bytes_newtype! {
     /// Identifier of a message among all between its sender and recipient: 16 random bytes.
@@ -53,9 +53,6 @@ pub enum Kind {
     Content,
     /// New ways to reach the sender, meant for the recipient's client.
     Address,
-    /// Tombstone: takes the place of a message that has expired, so that later ones need not wait
-    /// for it.
-    Tombstone,
     /// Report of which messages of the recipient have arrived; not acknowledged itself.
     Acknowledgement,
 }
@@ -67,8 +64,7 @@ impl Kind {
         match self {
             Self::Content => 0,
             Self::Address => 1,
-            Self::Tombstone => 2,
-            Self::Acknowledgement => 3,
+            Self::Acknowledgement => 2,
         }
     }
 
@@ -78,11 +74,23 @@ impl Kind {
         Some(match byte {
             0 => Self::Content,
             1 => Self::Address,
-            2 => Self::Tombstone,
-            3 => Self::Acknowledgement,
+            2 => Self::Acknowledgement,
             _ => return None,
         })
     }
+}
+
+/// Where the sender of a letter stands with its recipient: it goes with each letter, so that any
+/// later one makes up for one that was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// Number before which every message is over: the recipient has it, or the sender gave it up,
+    /// and nobody need wait for it.
+    pub open: u64,
+    /// Number after the highest one that the recipient has acknowledged; zero if there is none.
+    pub heard: u64,
+    /// Incarnation of the recipient that has acknowledged it.
+    pub since: u32,
 }
 
 /// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
@@ -97,9 +105,9 @@ pub struct Fragment {
     pub position: FragmentPosition,
     /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
-    /// The sender's certificate by its agency, if the sender shows one.
-    pub certificate: Option<Vec<u8>>,
-    /// The text. Text and certificate together fill at most the room of one fragment.
+    /// What the sender knows of its messages to the recipient.
+    pub standing: Standing,
+    /// The text, which fills at most the room of one fragment.
     pub body: Zeroizing<Vec<u8>>,
 }
 
@@ -109,60 +117,48 @@ impl Fragment {
         if self.position.index >= self.position.count {
             return Err(FragmentError::Malformed);
         }
-        let certificate = self.certificate.as_deref().unwrap_or_default();
-        let room = out.len() - HEADER_LEN;
-        let len = certificate.len() + self.body.len();
-        if len > room {
-            return Err(FragmentError::TooLong { len, room });
-        }
-        let short =
-            |len: usize| u16::try_from(len).map_err(|_| FragmentError::TooLong { len, room });
+        let (len, room) = (self.body.len(), out.len() - HEADER_LEN);
+        let short = u16::try_from(len).ok().filter(|_| len <= room);
+        let short = short.ok_or(FragmentError::TooLong { len, room })?;
         out[0] = VERSION;
-        out[1] = u8::from(self.certificate.is_some());
-        out[2..4].copy_from_slice(&short(certificate.len())?.to_be_bytes());
+        out[1] = self.kind.byte();
+        out[2..4].copy_from_slice(&short.to_be_bytes());
         out[4..20].copy_from_slice(&self.message.0);
         out[20..28].copy_from_slice(&self.sequence.to_be_bytes());
         out[28..32].copy_from_slice(&self.position.index.to_be_bytes());
         out[32..36].copy_from_slice(&self.position.count.to_be_bytes());
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
-        out[40..42].copy_from_slice(&short(self.body.len())?.to_be_bytes());
-        out[42] = self.kind.byte();
-        let (first, rest) = out[HEADER_LEN..].split_at_mut(certificate.len());
-        first.copy_from_slice(certificate);
-        rest[..self.body.len()].copy_from_slice(&self.body);
+        out[40..48].copy_from_slice(&self.standing.open.to_be_bytes());
+        out[48..56].copy_from_slice(&self.standing.heard.to_be_bytes());
+        out[56..60].copy_from_slice(&self.standing.since.to_be_bytes());
+        out[HEADER_LEN..][..len].copy_from_slice(&self.body);
         Ok(())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, FragmentError> {
-        let short = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+        let short = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
         let word = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
+        let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if bytes[0] != VERSION {
             return Err(FragmentError::Version);
         }
-        let (certificate_len, body_len) = (short(2), short(40));
         let position = FragmentPosition { index: word(28), count: word(32) };
-        let content = &bytes[HEADER_LEN..];
-        let fits = certificate_len + body_len <= content.len();
-        let flags = bytes[1] <= 1 && (bytes[1] == 1 || certificate_len == 0);
-        if !fits || !flags || position.index >= position.count || bytes[43] != 0 {
+        let body = bytes[HEADER_LEN..].get(..short).ok_or(FragmentError::Malformed)?;
+        if position.index >= position.count {
             return Err(FragmentError::Malformed);
         }
-        let kind = Kind::from_byte(bytes[42]).ok_or(FragmentError::Malformed)?;
-        let (certificate, rest) = content.split_at(certificate_len);
         let mut message = [0; 16];
         message.copy_from_slice(&bytes[4..20]);
-        let mut sequence = [0; 8];
-        sequence.copy_from_slice(&bytes[20..28]);
         Ok(Self {
             message: MessageId(message),
-            kind,
-            sequence: u64::from_be_bytes(sequence),
+            kind: Kind::from_byte(bytes[1]).ok_or(FragmentError::Malformed)?,
+            sequence: long(20),
             position,
             minutes: word(36),
-            certificate: (bytes[1] == 1).then(|| certificate.to_vec()),
-            body: Zeroizing::new(rest[..body_len].to_vec()),
+            standing: Standing { open: long(40), heard: long(48), since: word(56) },
+            body: Zeroizing::new(body.to_vec()),
         })
     }
 }
@@ -171,12 +167,12 @@ impl Fragment {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FragmentError {
-    /// Text and certificate together are longer than one envelope holds.
+    /// The text is longer than one envelope holds.
     #[error("{len} bytes do not fit one envelope, which holds {room}")]
     TooLong {
-        /// Bytes of text and certificate that were given.
+        /// Bytes of text that were given.
         len: usize,
-        /// Bytes of text and certificate that fit.
+        /// Bytes of text that fit.
         room: usize,
     },
     /// The fragment is not of version 1.

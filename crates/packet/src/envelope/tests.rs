@@ -16,7 +16,7 @@ fn fragment(body: &[u8]) -> Fragment {
         sequence: 77,
         position: FragmentPosition { index: 1, count: 3 },
         minutes: 29_000_000,
-        certificate: None,
+        standing: Standing { open: 70, heard: 76, since: 9 },
         body: Zeroizing::new(body.to_vec()),
     }
 }
@@ -55,6 +55,7 @@ fn a_full_letter_arrives<S: Suite>() {
     assert!(opened.sender() == pair.alice.public().key_id());
     let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
+    assert_eq!(got.standing, Standing { open: 70, heard: 76, since: 9 });
     assert_eq!(got.position, FragmentPosition { index: 1, count: 3 });
     assert_eq!(got.body.as_slice(), text);
 }
@@ -66,17 +67,10 @@ fn a_full_letter_arrives_in_both_suites() {
 }
 
 #[test]
-fn a_certificate_takes_room_from_the_text() {
+fn a_text_beyond_the_room_is_refused() {
     let mut pair = pair();
     let room = fragment_body_len::<Classic>();
-    let mut long = fragment(&vec![1; room - 100]);
-    long.certificate = Some(vec![2; 100]);
-    let envelope: Envelope<Classic> = pair.seal(&long).unwrap();
-    let opened = envelope.open(&[&pair.prekey], &NETWORK).unwrap();
-    let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
-    assert_eq!(got.certificate.unwrap(), vec![2; 100]);
-    long.certificate = Some(vec![2; 101]);
-    let error = pair.seal::<Classic>(&long).err().unwrap();
+    let error = pair.seal::<Classic>(&fragment(&vec![1; room + 1])).err().unwrap();
     assert_eq!(error, SealError::Fragment(FragmentError::TooLong { len: room + 1, room }));
 }
 

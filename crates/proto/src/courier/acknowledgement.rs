@@ -1,48 +1,103 @@
 //! An acknowledgement: which of the other side's messages have come (`docs/packet-format.md` §9).
 //!
 //! ```text
-//! version 1 ‖ runs u8 ‖ partial u8 ‖ 0 ‖ below u64
-//!   ‖ runs × (first u64 ‖ length u16)                         whole messages above `below`
-//!   ‖ partial × (sequence u64 ‖ ranges u8 ‖ ranges × (first u32 ‖ length u32))
+//! version 2 ‖ whole u8 ‖ partial u8 ‖ 0 ‖ since u32 ‖ address u64 ‖ floor u64 ‖ next u64
+//!   ‖ whole × (number - floor u8 ‖ tag u32)
+//!   ‖ partial × (number - floor u8 ‖ tag u32 ‖ ranges u8 ‖ ranges × (first u32 ‖ length u32))
 //! ```
 //!
 //! An acknowledgement says what is there, not what is new, so that any later one makes up for one
-//! that was lost.
+//! that was lost. It names messages, by number and a part of their id: a number that was given
+//! twice, by a store and by an older copy of it, acknowledges nothing.
+
+use rohrpost_packet::envelope::MessageId;
 
 use crate::wire::{Malformed, Reader};
 
 /// Record of which messages of one correspondent have come.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Acknowledgement {
-    /// Bound below which every message has come, or has been given up by its sender.
-    pub(super) below: u64,
-    /// Runs of whole messages from `below` on: first, and how many.
-    pub(super) runs: Vec<(u64, u16)>,
-    /// Messages of which some fragments have come: ranges of them, first and how many.
-    pub(super) partial: Vec<(u64, Vec<(u32, u32)>)>,
+    /// Incarnation since which the acknowledging client counts: what an older one has acknowledged
+    /// of messages that are not over may not be there any more.
+    pub(super) since: u32,
+    /// Version of the newest address that has come.
+    pub(super) address: u64,
+    /// Number before which every message is over, by the word of the acknowledged side itself.
+    pub(super) floor: u64,
+    /// Number of the next message that the reader will be told of.
+    pub(super) next: u64,
+    /// Whole messages from `floor` on; those from `next` on wait for others.
+    pub(super) whole: Vec<Name>,
+    /// Messages of which some fragments have come.
+    pub(super) partial: Vec<Partial>,
+}
+
+/// Name of a message in an acknowledgement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Name {
+    pub(super) sequence: u64,
+    /// The first four bytes of the message's id.
+    tag: u32,
+}
+
+/// A message of which some fragments have come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Partial {
+    pub(super) name: Name,
+    /// Ranges of fragments, first and how many.
+    pub(super) ranges: Vec<(u32, u32)>,
+}
+
+/// Proof that this client goes on from an older copy of its store: the contact knows of messages
+/// that it does not know to have sent.
+#[derive(Debug)]
+pub(super) struct OlderCopy;
+
+impl Name {
+    pub(super) fn of(sequence: u64, message: MessageId) -> Self {
+        let [a, b, c, d, ..] = *message.as_bytes();
+        Self { sequence, tag: u32::from_be_bytes([a, b, c, d]) }
+    }
+
+    fn encode(self, floor: u64, bytes: &mut Vec<u8>) -> bool {
+        let offset = u8::try_from(self.sequence.wrapping_sub(floor)).ok();
+        if let Some(offset) = offset {
+            bytes.push(offset);
+            bytes.extend_from_slice(&self.tag.to_be_bytes());
+        }
+        offset.is_some()
+    }
+
+    fn decode(reader: &mut Reader<'_>, floor: u64) -> Result<Self, Malformed> {
+        let sequence = floor.checked_add(reader.u8()?.into()).ok_or(Malformed)?;
+        Ok(Self { sequence, tag: reader.u32()? })
+    }
 }
 
 impl Acknowledgement {
-    /// Encodes at most `room` bytes, which must be some 40; what does not fit is left for the next
+    /// Encodes at most `room` bytes, which must be some 60; what does not fit is left for the next
     /// one.
     pub(super) fn encode(&self, room: usize) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
-        bytes.extend_from_slice(&self.below.to_be_bytes());
-        for (first, length) in self.runs.iter().take(MOST) {
-            if bytes.len() + RUN_LEN > room {
+        bytes.extend_from_slice(&self.since.to_be_bytes());
+        for number in [self.address, self.floor, self.next] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        for name in self.whole.iter().take(MOST) {
+            if bytes.len() + NAME_LEN > room || !name.encode(self.floor, &mut bytes) {
                 return bytes;
             }
-            bytes.extend_from_slice(&first.to_be_bytes());
-            bytes.extend_from_slice(&length.to_be_bytes());
             bytes[1] += 1;
         }
-        for (sequence, ranges) in self.partial.iter().take(MOST) {
-            let left = room.saturating_sub(bytes.len() + PARTIAL_LEN) / RANGE_LEN;
+        for Partial { name, ranges } in self.partial.iter().take(MOST) {
+            let left = room.saturating_sub(bytes.len() + NAME_LEN + 1) / RANGE_LEN;
             let ranges = &ranges[..ranges.len().min(left).min(MOST)];
             let Ok(count @ 1..) = u8::try_from(ranges.len()) else {
                 return bytes;
             };
-            bytes.extend_from_slice(&sequence.to_be_bytes());
+            if !name.encode(self.floor, &mut bytes) {
+                return bytes;
+            }
             bytes.push(count);
             for (first, length) in ranges {
                 bytes.extend_from_slice(&first.to_be_bytes());
@@ -58,33 +113,43 @@ impl Acknowledgement {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         reader.expect(VERSION)?;
-        let (runs, partial) = (reader.u8()?, reader.u8()?);
+        let (whole, partial) = (reader.u8()?, reader.u8()?);
         reader.zeros::<1>()?;
-        let below = reader.u64()?;
-        let runs = (0..runs).map(|_| Ok((reader.u64()?, reader.u16()?)));
-        let runs = runs.collect::<Result<_, Malformed>>()?;
+        let since = reader.u32()?;
+        let [address, floor, next] = [reader.u64()?, reader.u64()?, reader.u64()?];
+        let whole = (0..whole).map(|_| Name::decode(&mut reader, floor));
+        let whole = whole.collect::<Result<_, Malformed>>()?;
         let mut part = || {
-            let (sequence, count) = (reader.u64()?, reader.u8()?);
+            let name = Name::decode(&mut reader, floor)?;
+            let count = reader.u8()?;
             let ranges = (0..count).map(|_| Ok((reader.u32()?, reader.u32()?)));
-            Ok((sequence, ranges.collect::<Result<_, Malformed>>()?))
+            Ok(Partial { name, ranges: ranges.collect::<Result<_, Malformed>>()? })
         };
         let partial = (0..partial).map(|_| part()).collect::<Result<_, Malformed>>()?;
         reader.end()?;
-        Ok(Self { below, runs, partial })
+        Ok(Self { since, address, floor, next, whole, partial })
     }
 
-    /// Tells whether the whole message of this number has come.
-    pub(super) fn has(&self, sequence: u64) -> bool {
-        let within = |(first, length): &(u64, u16)| {
-            sequence.checked_sub(*first).is_some_and(|behind| behind < u64::from(*length))
-        };
-        sequence < self.below || self.runs.iter().any(within)
+    /// Names of all messages of which something has come.
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> {
+        let partial = self.partial.iter().map(|partial| partial.name);
+        self.whole.iter().copied().chain(partial)
+    }
+
+    /// Tells whether the whole of a message has come.
+    pub(super) fn has(&self, name: Name) -> bool {
+        self.whole.contains(&name)
+    }
+
+    /// Fragments of a message that have come, if not all have.
+    pub(super) fn ranges(&self, name: Name) -> &[(u32, u32)] {
+        let partial = self.partial.iter().find(|partial| partial.name == name);
+        partial.map_or(&[], |partial| &partial.ranges)
     }
 }
 
-const VERSION: u8 = 1;
-const RUN_LEN: usize = 10;
-const PARTIAL_LEN: usize = 9;
+const VERSION: u8 = 2;
+const NAME_LEN: usize = 5;
 const RANGE_LEN: usize = 8;
 /// Entries of each list at most, as their counts are bytes.
 const MOST: usize = 255;
@@ -93,38 +158,59 @@ const MOST: usize = 255;
 mod tests {
     use super::*;
 
+    fn name(sequence: u64) -> Name {
+        Name::of(sequence, MessageId::new([u8::try_from(sequence).unwrap(); 16]))
+    }
+
     fn acknowledgement() -> Acknowledgement {
         Acknowledgement {
-            below: 7,
-            runs: vec![(9, 3), (20, 1)],
-            partial: vec![(14, vec![(0, 5), (9, 100)]), (15, vec![(1, 1)])],
+            since: 3,
+            address: 4,
+            floor: 7,
+            next: 9,
+            whole: [7, 8, 20].map(name).to_vec(),
+            partial: vec![
+                Partial { name: name(14), ranges: vec![(0, 5), (9, 100)] },
+                Partial { name: name(15), ranges: vec![(1, 1)] },
+            ],
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
         let bytes = acknowledgement().encode(400);
-        let hex = "0102020000000000000000070000000000000009000300000000000000140001\
-                   000000000000000e0200000000000000050000000900000064\
-                   000000000000000f010000000100000001";
+        let hex = "0203020000000003000000000000000400000000000000070000000000000009\
+                   000707070701080808080d14141414070e0e0e0e02000000000000000500000009\
+                   00000064080f0f0f0f010000000100000001";
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), hex);
         assert_eq!(Acknowledgement::decode(&bytes).unwrap(), acknowledgement());
-        let has = |sequence| acknowledgement().has(sequence);
-        assert_eq!((0..25).filter(|n| has(*n)).collect::<Vec<_>>(), {
-            let mut all: Vec<u64> = (0..7).collect();
-            all.extend([9, 10, 11, 20]);
-            all
-        });
+        let has = |sequence| acknowledgement().has(name(sequence));
+        assert_eq!((0..25).filter(|n| has(*n)).collect::<Vec<_>>(), [7, 8, 20]);
+        let other = Name::of(8, MessageId::new([1; 16]));
+        assert!(!acknowledgement().has(other), "another message of the same number");
+        assert_eq!(acknowledgement().ranges(name(15)), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_full_window_fits_an_envelope_of_either_suite() {
+        use super::super::reassembly::WINDOW;
+        use rohrpost_packet::Classic;
+        use rohrpost_packet::envelope::fragment_body_len;
+
+        let whole: Vec<_> = (0..WINDOW).map(name).collect();
+        let full = Acknowledgement { whole, ..Acknowledgement::default() };
+        let read = Acknowledgement::decode(&full.encode(fragment_body_len::<Classic>())).unwrap();
+        assert_eq!(read, full);
     }
 
     #[test]
     fn what_does_not_fit_is_left_out() {
-        for room in 12..400 {
+        for room in 32..400 {
             let bytes = acknowledgement().encode(room);
             assert!(bytes.len() <= room);
             let read = Acknowledgement::decode(&bytes).unwrap();
-            assert_eq!(read.below, 7);
-            assert!(read.runs.len() <= 2 && read.partial.len() <= 2);
+            assert_eq!((read.floor, read.next), (7, 9));
+            assert!(read.whole.len() <= 3 && read.partial.len() <= 2);
         }
     }
 

@@ -4,7 +4,7 @@ use rohrpost_packet::envelope::{Envelope, EnvelopeMark, Fragment, KeyId, Kind};
 use rohrpost_packet::{NodeNumber, Suite};
 
 use super::Courier;
-use super::acknowledgement::Acknowledgement;
+use super::acknowledgement::{Acknowledgement, OlderCopy};
 use super::event::{Event, Trip};
 use super::pending::{Arrived, PendingReply};
 use super::reassembly::{Part, Taken};
@@ -70,22 +70,26 @@ impl<S: Suite> Courier<S> {
             return;
         }
         let Letter { sender, fragment, mark } = letter;
-        let timer = self.timer;
         let Some(other) = self.correspondents.get_mut(&sender) else {
             self.events.push(Event::Dropped);
             return;
         };
+        other.hear(now, self.timer);
+        if other.reassembly.has_forgotten(&fragment.standing) {
+            other.surpass().into_iter().for_each(|event| self.events.push_mail(event));
+        }
+        let before = other.reassembly.below();
+        let complete = other.reassembly.hear(&fragment.standing);
+        self.tell(sender, before, complete);
         if fragment.kind == Kind::Acknowledgement {
-            let Ok(acknowledgement) = Acknowledgement::decode(&fragment.body) else {
-                self.events.push(Event::Dropped);
-                return;
-            };
-            let events = other.acknowledged(now, &acknowledgement, timer);
-            events.into_iter().for_each(|event| self.events.push_mail(event));
+            self.acknowledged(now, sender, &fragment);
             return;
         }
-        let (sequence, index) = (fragment.sequence, fragment.position.index);
-        let receipt = Receipt { sender, sequence, fragment: index, mark };
+        let Some(other) = self.correspondents.get_mut(&sender) else {
+            return;
+        };
+        let Fragment { kind, sequence, position, .. } = fragment;
+        let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
         match other.reassembly.take(&Part::of(&fragment)) {
             Taken::New => {
                 let fragment = Box::new(fragment);
@@ -94,6 +98,21 @@ impl<S: Suite> Courier<S> {
             Taken::Known => self.events.push_mail(Event::Repeated { receipt }),
             Taken::Silent => {}
         }
+    }
+
+    /// Takes a contact's acknowledgement.
+    fn acknowledged(&mut self, now: Steady, sender: KeyId, fragment: &Fragment) {
+        let timer = self.timer;
+        let Some(other) = self.correspondents.get_mut(&sender) else {
+            return;
+        };
+        let Ok(acknowledgement) = Acknowledgement::decode(&fragment.body) else {
+            self.events.push(Event::Dropped);
+            return;
+        };
+        let events = other.acknowledged(now, &acknowledgement, timer);
+        let events = events.unwrap_or_else(|OlderCopy| other.surpass().into_iter().collect());
+        events.into_iter().for_each(|event| self.events.push_mail(event));
     }
 
     /// Opens an envelope from oneself or a contact.

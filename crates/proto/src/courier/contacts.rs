@@ -9,7 +9,7 @@ use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
 use super::outgoing::{MESSAGE_BYTES, Message, most_fragments};
-use super::reassembly::{Committed, Part, Reassembly};
+use super::reassembly::{Committed, Complete, Memory, Reassembly};
 use super::receipt::Receipt;
 use crate::delay::exponential;
 use crate::time::Steady;
@@ -28,18 +28,39 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Restores what a former run has stored of a contact's messages: all before `below` are over;
-    /// of later ones these parts are there. To be called before anything arrives.
-    pub fn resume(&mut self, sender: KeyId, below: u64, parts: &[Part]) {
-        let Some(other) = self.correspondents.get_mut(&sender) else {
+    /// Restores what a former run has stored of a contact: the messages to it before number `open`
+    /// are over, and those before `next` have been accepted; what has come from it is in `memory`.
+    /// To be called before anything is posted or arrives.
+    pub fn resume(&mut self, contact: KeyId, open: u64, next: u64, memory: &Memory) {
+        let Some(other) = self.correspondents.get_mut(&contact) else {
             return;
         };
-        let (reassembly, messages) = Reassembly::resume(most_fragments::<S>(), below, parts);
-        let before = below;
-        let below = reassembly.below();
-        other.reassembly = reassembly;
+        let (reassembly, complete) = Reassembly::resume(most_fragments::<S>(), memory);
+        other.resume(reassembly, open, next);
+        if memory.owes {
+            let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
+            other.acknowledge_later(self.grid.poll_timeout(), delay);
+        }
+        self.tell(contact, memory.below, complete);
+    }
+
+    /// Tells the application of messages whose turn has come, or of others that are over.
+    pub(super) fn tell(&mut self, sender: KeyId, before: u64, messages: Vec<Complete>) {
+        let Some(other) = self.correspondents.get(&sender) else {
+            return;
+        };
+        let (below, floor) = (other.reassembly.below(), other.reassembly.floor());
         if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender, messages, below });
+            self.events.push_mail(Event::Complete { sender, messages, below, floor });
+        }
+    }
+
+    /// Tells a contact an address of this client, in the place of any older one: it leaves in the
+    /// next payload slots, before what waits for the contact, until the contact has acknowledged
+    /// it ([`Event::Told`]).
+    pub fn announce(&mut self, to: KeyId, address: Message) {
+        if let Some(other) = self.correspondents.get_mut(&to) {
+            other.announce(address, fragment_body_len::<S>(), self.timer);
         }
     }
 
@@ -74,9 +95,7 @@ impl<S: Suite> Courier<S> {
     /// The contact is unknown, the message too long, or too much waits.
     pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
         let len = message.body.len();
-        let held = || self.correspondents.values().flat_map(|other| &other.outgoing);
-        let bytes: usize = held().map(|outgoing| outgoing.message().body.len()).sum();
-        let full = held().count() >= POSTED || bytes + len > POSTED_BYTES;
+        let full = !self.has_room(to, len);
         let Some(other) = self.correspondents.get_mut(&to) else {
             return Err(PostError::Contact);
         };
@@ -93,6 +112,23 @@ impl<S: Suite> Courier<S> {
         Ok(())
     }
 
+    /// Tells whether a message of this length finds room. No contact's messages take that of
+    /// another's: for each there is room of its own for what is short, and long ones have theirs apart.
+    fn has_room(&self, to: KeyId, len: usize) -> bool {
+        let short = |len: usize| len <= SHORT;
+        let bytes = |other: &Correspondent, of: bool| -> usize {
+            let bodies = other.outgoing.iter().map(|outgoing| outgoing.message().body.len());
+            bodies.filter(|len| short(*len) == of).sum()
+        };
+        if !short(len) {
+            let all: usize = self.correspondents.values().map(|other| bytes(other, false)).sum();
+            return all + len <= LONG_BYTES;
+        }
+        self.correspondents.get(&to).is_none_or(|other| {
+            other.outgoing.len() < POSTED && bytes(other, true) + len <= SHORT_BYTES
+        })
+    }
+
     /// The number after that of the last message that was posted for a contact.
     #[must_use]
     pub fn next_sequence(&self, to: KeyId) -> u64 {
@@ -102,24 +138,21 @@ impl<S: Suite> Courier<S> {
     /// Commits a letter whose mark, and fragment if it is new, the application has stored: its
     /// sender may hear that it has come. A letter that is committed already changes nothing.
     pub fn commit(&mut self, now: Steady, receipt: &Receipt) {
-        let Receipt { sender, sequence, fragment, mark } = receipt;
+        let Receipt { sender, kind, sequence, fragment, mark } = receipt;
         let Some(other) = self.correspondents.get_mut(sender) else {
             return;
         };
         let known = self.opened.knows(mark);
         let remembered = self.opened.remember(mark);
         let before = other.reassembly.below();
-        let Committed { new, complete: messages } = other.reassembly.commit(*sequence, *fragment);
-        let below = other.reassembly.below();
-        if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender: *sender, messages, below });
-        }
+        let Committed { new, complete } = other.reassembly.commit(*kind, *sequence, *fragment);
         let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
         if new {
             other.acknowledge_later(now, delay);
         } else if remembered && !known {
             other.acknowledge_again(now, delay, self.timer);
         }
+        self.tell(*sender, before, complete);
     }
 
     /// Number of messages that are neither acknowledged nor given up.
@@ -129,7 +162,12 @@ impl<S: Suite> Courier<S> {
     }
 }
 
-/// Messages that a courier holds for all contacts together.
-const POSTED: usize = 4096;
-/// Bytes of text in the messages of all contacts together: two of the largest messages.
-const POSTED_BYTES: usize = 2 * MESSAGE_BYTES;
+/// Messages that a courier holds for one contact: twice the window, so that there is always one to
+/// begin with when another is over.
+const POSTED: usize = 2 * 128;
+/// Bytes of a message that counts as short: all texts that people write.
+const SHORT: usize = 64 << 10;
+/// Bytes of the short messages for one contact.
+const SHORT_BYTES: usize = 512 << 10;
+/// Bytes of the long messages for all contacts together: two of the largest.
+const LONG_BYTES: usize = 2 * MESSAGE_BYTES;

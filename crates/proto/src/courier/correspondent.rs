@@ -1,17 +1,18 @@
 //! State per correspondent: outgoing and incoming messages, and what it has yet to hear of those.
 
+mod hearing;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
-use super::acknowledgement::Acknowledgement;
 use super::event::Event;
-use super::outgoing::{Choice, Message, OutgoingMessage, RetransmitTimer};
+use super::outgoing::{Message, OutgoingMessage, RetransmitTimer};
 use super::reassembly::{Reassembly, WINDOW};
 
 use crate::directory::view::View;
@@ -23,9 +24,14 @@ use crate::weakness::Weakness;
 pub(super) struct Correspondent {
     pub(super) contact: Contact,
     pub(super) reassembly: Reassembly,
-    /// OutgoingFrame messages in the order of their numbers. The courier bounds them over all
+    /// Outgoing messages in the order of their numbers. The courier bounds them over all
     /// correspondents.
     pub(super) outgoing: VecDeque<OutgoingMessage>,
+    /// The own newest address, until the contact has it. It takes no number of the conversation
+    /// and waits behind nothing.
+    address: Option<OutgoingMessage>,
+    /// Version of the newest own address that the contact has acknowledged.
+    told: u64,
     /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
     pub(super) acknowledge: Option<Steady>,
     /// Time before which no letter without a new fragment draws another acknowledgement.
@@ -34,8 +40,16 @@ pub(super) struct Correspondent {
     free: Vec<Steady>,
     /// Times at which each mailbox is registered again after its relay lost its memory.
     registered: Vec<Steady>,
-    /// The number after that of the last message.
+    /// The number after that of the last message that was posted.
+    posted: u64,
+    /// The number after that of the last message that the application has accepted.
     next: u64,
+    /// The number after the highest that the contact has acknowledged.
+    heard: u64,
+    /// Incarnation in which the contact counts, by its last acknowledgement; zero before that.
+    counted_since: u32,
+    /// True once the application was told that this client goes on from an older copy.
+    surpassed: bool,
 }
 
 /// The next task for a correspondent, and the mailbox for it.
@@ -51,9 +65,18 @@ pub(super) enum Task {
     Acknowledgement,
     /// A fragment of the outgoing message at this place.
     Fragment {
-        place: usize,
+        place: Place,
         index: u32,
     },
+}
+
+/// Place of something that goes to a correspondent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The own newest address.
+    Address,
+    /// The outgoing message of this index.
+    Message(usize),
 }
 
 /// Circumstances that decide on the next task.
@@ -73,11 +96,24 @@ impl Correspondent {
             registered: free.clone(),
             reassembly: Reassembly::new(most),
             outgoing: VecDeque::new(),
+            address: None,
+            told: 0,
             acknowledge: None,
             repeats: Steady::BEGIN,
             free,
+            posted: 0,
             next: 0,
+            heard: 0,
+            counted_since: 0,
+            surpassed: false,
         }
+    }
+
+    /// Goes on where a former run ended: the messages before `open` are over, and those before
+    /// `next` have been accepted.
+    pub(super) fn resume(&mut self, reassembly: Reassembly, open: u64, next: u64) {
+        self.reassembly = reassembly;
+        (self.posted, self.next) = (open, next.max(open));
     }
 
     /// Takes a newer card: the contact can be reached in another way from now on.
@@ -88,12 +124,27 @@ impl Correspondent {
     }
 
     pub(super) fn post(&mut self, message: Message, room: usize, timer: RetransmitTimer) {
-        self.next = message.sequence + 1;
+        self.posted = message.sequence + 1;
+        self.next = self.next.max(self.posted);
         self.outgoing.push_back(OutgoingMessage::new(message, room, timer));
     }
 
+    /// Tells the contact an address, in the place of any older one.
+    pub(super) fn announce(&mut self, address: Message, room: usize, timer: RetransmitTimer) {
+        if address.sequence > self.told {
+            self.address = Some(OutgoingMessage::new(address, room, timer));
+        }
+    }
+
+    /// The number after that of the last message that was posted.
     pub(super) const fn next_sequence(&self) -> u64 {
-        self.next
+        self.posted
+    }
+
+    /// Where this client stands with the contact, as each letter says.
+    pub(super) fn standing(&self) -> Standing {
+        let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
+        Standing { open, heard: self.heard, since: self.counted_since }
     }
 
     /// Chooses the next task, if something is due and a mailbox can take it. An acknowledgement
@@ -109,22 +160,58 @@ impl Correspondent {
             return Some(Assignment { task: Task::Acknowledgement, mailbox });
         }
         let (place, index) = self.due(now)?;
-        let avoid = self.outgoing[place].last_relay(index);
+        let avoid = self.at(place)?.last_relay(index);
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
         Some(Assignment { task: Task::Fragment { place, index }, mailbox })
     }
 
-    fn due(&self, now: Steady) -> Option<(usize, u32)> {
+    /// Chooses what leaves next: how this client is reached goes before all that may be answered.
+    fn due(&self, now: Steady) -> Option<(Place, u32)> {
+        let address = self.address.as_ref();
+        let address = address.and_then(|address| address.next(now));
+        if let Some(index) = address {
+            return Some((Place::Address, index));
+        }
         let first = self.outgoing.front()?.message().sequence;
-        let in_flight: usize = self.outgoing.iter().map(OutgoingMessage::in_flight).sum();
-        let may_begin = in_flight < FLIGHTS;
         let within = |outgoing: &&OutgoingMessage| outgoing.message().sequence < first + WINDOW;
         let open = || self.outgoing.iter().take_while(within).enumerate();
-        let next = |choice| {
-            open().find_map(|(place, outgoing)| Some((place, outgoing.next(now, choice)?)))
-        };
-        next(Choice::Overdue).or_else(|| may_begin.then(|| next(Choice::OverdueOrFresh)).flatten())
+        let flights =
+            || open().flat_map(|(at, outgoing)| outgoing.flights().map(move |flight| (at, flight)));
+        let again = flights().find(|(_, (_, flight))| flight.is_overdue(now));
+        if let Some((at, (index, _))) = again {
+            return Some((Place::Message(at), index));
+        }
+        let may_begin = flights().count() < FLIGHTS;
+        let mut fresh = open().filter(|_| may_begin);
+        fresh.find_map(|(at, outgoing)| Some((Place::Message(at), outgoing.fresh()?)))
+    }
+
+    /// What stands at a place.
+    pub(super) fn at(&self, place: Place) -> Option<&OutgoingMessage> {
+        match place {
+            Place::Address => self.address.as_ref(),
+            Place::Message(at) => self.outgoing.get(at),
+        }
+    }
+
+    /// What stands at a place, to be changed.
+    pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut OutgoingMessage> {
+        match place {
+            Place::Address => self.address.as_mut(),
+            Place::Message(at) => self.outgoing.get_mut(at),
+        }
+    }
+
+    /// All that goes to the contact.
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut OutgoingMessage> {
+        self.address.iter_mut().chain(&mut self.outgoing)
+    }
+
+    /// Gives up all that goes to the contact, and gives the messages.
+    pub(super) fn give_up(&mut self) -> VecDeque<OutgoingMessage> {
+        (self.acknowledge, self.address) = (None, None);
+        std::mem::take(&mut self.outgoing)
     }
 
     /// Chooses one of the contact's mailboxes that is up and may be written to: if possible one
@@ -194,7 +281,7 @@ impl Correspondent {
 
     /// The outgoing message with this identifier.
     pub(super) fn message_mut(&mut self, message: MessageId) -> Option<&mut OutgoingMessage> {
-        self.outgoing.iter_mut().find(|outgoing| outgoing.message().id == message)
+        self.all_mut().find(|outgoing| outgoing.message().id == message)
     }
 
     /// Makes the acknowledgement of what has come.
@@ -205,39 +292,9 @@ impl Correspondent {
             sequence: 0,
             position: FragmentPosition::WHOLE,
             minutes: 0,
-            certificate: None,
+            standing: self.standing(),
             body: Zeroizing::new(self.reassembly.acknowledgement().encode(room)),
         }
-    }
-
-    /// Takes an acknowledgement. What left well before something that has come, and has not come
-    /// itself, is lost and leaves again.
-    pub(super) fn acknowledged(
-        &mut self,
-        now: Steady,
-        acknowledgement: &Acknowledgement,
-        timer: RetransmitTimer,
-    ) -> Vec<Event> {
-        let newest = self
-            .outgoing
-            .iter_mut()
-            .filter_map(|outgoing| outgoing.acknowledge(acknowledgement))
-            .max();
-        let mut events = Vec::new();
-        self.outgoing.retain(|outgoing| {
-            if outgoing.has_arrived() {
-                events.push(Event::Delivered { message: outgoing.message().id });
-            }
-            !outgoing.has_arrived()
-        });
-        if let Some(newest) = newest {
-            let lost = |flight: &super::outgoing::Flight| flight.sent + timer.reorder() < newest;
-            for outgoing in &mut self.outgoing {
-                outgoing.mark_lost(now, lost);
-                outgoing.expedite(now, timer);
-            }
-        }
-        events
     }
 
     /// Marks as lost, and lets leave again, what is lost with the memory of these nodes. A mailbox
@@ -253,7 +310,7 @@ impl Correspondent {
                 *registered = now + timer.registration;
             }
         }
-        for outgoing in &mut self.outgoing {
+        for outgoing in self.all_mut() {
             outgoing.mark_lost(now, |flight| flight.is_passing(now, nodes, timer.transit));
             outgoing.mark_lost(now + timer.registration, |flight| flight.ends_at(nodes));
         }
@@ -261,18 +318,25 @@ impl Correspondent {
 
     /// Marks as lost what left longer than `age` ago, so that it leaves again.
     pub(super) fn mark_older_lost(&mut self, now: Steady, age: Duration) {
-        for outgoing in &mut self.outgoing {
+        for outgoing in self.all_mut() {
             outgoing.mark_lost(now, |flight| flight.sent + age < now);
         }
     }
 
     /// Gives up the messages that have expired.
     pub(super) fn expire(&mut self, now: Steady, document: Time) -> Vec<Event> {
-        let expired = self.outgoing.iter_mut().filter_map(|outgoing| {
-            let message = outgoing.message().id;
-            outgoing.expire(now, document).then_some(Event::Expired { message })
+        let mut events = Vec::new();
+        self.outgoing.retain(|outgoing| {
+            let over = outgoing.is_over(now, document);
+            if over {
+                events.push(Event::Expired { message: outgoing.message().id });
+            }
+            !over
         });
-        expired.collect()
+        if !events.is_empty() {
+            self.remind(now);
+        }
+        events
     }
 }
 

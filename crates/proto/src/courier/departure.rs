@@ -18,7 +18,13 @@ impl<S: Suite> Courier<S> {
         };
         let Left { slot, at, due, start, .. } = left;
         match left.cargo {
-            Cargo::Cover | Cargo::Pull { .. } | Cargo::Acknowledgement { .. } => {}
+            Cargo::Cover | Cargo::Pull { .. } => {}
+            Cargo::Acknowledgement { to, .. } => {
+                let other = self.correspondents.get(&to);
+                if other.is_some_and(|other| other.acknowledge.is_none()) {
+                    self.events.push_mail(Event::AcknowledgementSent { to });
+                }
+            }
             Cargo::Fragment { to, message, index, path, before } => {
                 // A message that is over meanwhile has nothing more to tell.
                 if self.is_leaving(to, message, index, due) {

@@ -49,18 +49,36 @@ pub enum Event {
         /// Identifier of the message.
         message: MessageId,
     },
-    /// The contact's client has acknowledged all of a message; or, after [`Event::Expired`], the
-    /// tombstone in its place.
+    /// The contact's client has acknowledged all of a message, and its reader has it: it waits for
+    /// no other.
     Delivered {
         /// Identifier of the message.
         message: MessageId,
     },
-    /// A message was not acknowledged in its time, and is given up. It may have arrived. A
-    /// tombstone goes in its place until that is [`Event::Delivered`]; after a restart, the
-    /// application posts a tombstone under the same id and number.
+    /// A message was not acknowledged in its time, and is given up. It may have arrived. Later
+    /// letters tell the contact not to wait for it.
     Expired {
         /// Identifier of the message.
         message: MessageId,
+    },
+    /// The acknowledgement of all that has come from a contact has left, and no other is owed.
+    AcknowledgementSent {
+        /// The contact.
+        to: KeyId,
+    },
+    /// A contact has acknowledged an address of this client.
+    Told {
+        /// The contact.
+        to: KeyId,
+        /// Version of the address.
+        version: u64,
+    },
+    /// A contact knows of messages, to it or from it, of which this client does not: it goes on
+    /// from an older copy of its store. Told of once for each contact. The application begins a new
+    /// incarnation of what it exchanges with the contact.
+    OlderCopy {
+        /// The contact.
+        contact: KeyId,
     },
     /// A fragment of a message has come, for the first time. Once the application has stored it
     /// and the mark of its envelope, in one step, it tells so by
@@ -82,18 +100,20 @@ pub enum Event {
         receipt: Receipt,
     },
     /// All fragments of these messages are stored, in the order of the contact's numbers. An
-    /// address does not wait for the messages before it, and may be told of again after a restart.
-    /// There are no messages if the contact has begun a new incarnation before it finished one.
+    /// address does not wait for messages, and may be told of again after a restart. There are no
+    /// messages if the contact has given up some that were not complete.
     ///
-    /// The application takes note of the messages and of `below` at once, in one step.
+    /// The application takes note of the messages, of `below` and of `floor` at once, in one step.
     Complete {
         /// The contact that sent the messages.
         sender: KeyId,
-        /// The messages; a tombstone
-        /// ([`Kind::Tombstone`](rohrpost_packet::envelope::Kind::Tombstone)) has nothing to say.
+        /// The messages.
         messages: Vec<Complete>,
         /// Bound below which every message is over: what is stored of their fragments can go.
         below: u64,
+        /// Bound below which the ids of messages that were told of need not be remembered
+        /// ([`Memory::told`](super::Memory::told)).
+        floor: u64,
     },
     /// An envelope has come from nobody among the contacts, or damaged; it was dropped.
     Dropped,

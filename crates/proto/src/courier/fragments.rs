@@ -28,6 +28,14 @@ impl Fragments {
         new
     }
 
+    /// Removes a fragment.
+    pub(super) fn remove(&mut self, index: u32) {
+        if let Some((word, bit)) = self.place(index) {
+            self.held -= u32::from(self.words[word] & bit != 0);
+            self.words[word] &= !bit;
+        }
+    }
+
     pub(super) fn contains(&self, index: u32) -> bool {
         self.place(index).is_some_and(|(word, bit)| self.words[word] & bit != 0)
     }
@@ -78,6 +86,9 @@ mod tests {
         assert_eq!(set.held(), 67 + 2 + 10);
         assert_eq!(set.ranges().collect::<Vec<_>>(), [(3, 67), (127, 2), (190, 10)]);
         assert!(!set.is_complete());
+        set.remove(127);
+        set.remove(127);
+        assert_eq!((set.held(), set.contains(127)), (78, false));
         (0..200).for_each(|index| {
             set.insert(index);
         });

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, fragment_body_len};
+use rohrpost_packet::envelope::{
+    Fragment, FragmentPosition, Kind, MessageId, Standing, fragment_body_len,
+};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
-use super::acknowledgement::Acknowledgement;
+use super::acknowledgement::{Acknowledgement, Name};
 use super::fragments::Fragments;
 use crate::directory::roster::Traffic;
 use crate::mailbox::SERVE_AGAIN;
@@ -20,11 +22,10 @@ use crate::time::{Steady, Time};
 pub struct Message {
     /// Identifier of the message for good.
     pub id: MessageId,
-    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`]; [`Kind::Tombstone`] if it has
-    /// expired in a former run.
+    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`].
     pub kind: Kind,
-    /// Number of the message, one more than that of the message to this contact before it. See
-    /// [`Courier::next_sequence`](super::Courier::next_sequence).
+    /// Number of the message, above that of the message to this contact before it; the version of
+    /// an address. See [`Courier::next_sequence`](super::Courier::next_sequence).
     pub sequence: u64,
     /// Time of writing, in minutes since the Unix epoch.
     pub minutes: u32,
@@ -46,6 +47,8 @@ pub(super) struct OutgoingMessage {
     room: usize,
     /// Fragments that are acknowledged.
     arrived: Fragments,
+    /// True once the recipient's reader has the message: it does not wait for others.
+    told: bool,
     /// Fragments before this one have left at least once.
     fresh: u32,
     /// Fragments that have left and are not acknowledged.
@@ -65,21 +68,13 @@ pub(super) struct Flight {
     way: Vec<NodeNumber>,
 }
 
-/// Fragments among which the next one is chosen.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// Fragments that have left before and whose time is up.
-    Overdue,
-    /// Overdue fragments, and after them one that has never left.
-    OverdueOrFresh,
-}
-
 impl OutgoingMessage {
     pub(super) fn new(message: Message, room: usize, timer: RetransmitTimer) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
-        let mut outgoing = Self { message, room, arrived, fresh: 0, flights: BTreeMap::new() };
+        let flights = BTreeMap::new();
+        let mut outgoing = Self { message, room, arrived, told: false, fresh: 0, flights };
         if let Some(sent) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
             let sent = Steady::of_clock(sent);
             let due = sent + timer.first;
@@ -95,17 +90,20 @@ impl OutgoingMessage {
         &self.message
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.flights.len()
+    /// Fragments that have left and are not acknowledged, by index.
+    pub(super) fn flights(&self) -> impl Iterator<Item = (u32, &Flight)> {
+        self.flights.iter().map(|(index, flight)| (*index, flight))
     }
 
-    /// Chooses the fragment that leaves next: one whose time is up, else a new one if the choice
-    /// has those as well.
-    pub(super) fn next(&self, now: Steady, choice: Choice) -> Option<u32> {
-        let overdue = self.flights.iter().find(|(_, flight)| flight.is_overdue(now));
-        let fresh = (choice == Choice::OverdueOrFresh && self.fresh < self.arrived.count())
-            .then_some(self.fresh);
-        overdue.map(|(index, _)| *index).or(fresh)
+    /// The next fragment that has never left.
+    pub(super) fn fresh(&self) -> Option<u32> {
+        (self.fresh < self.arrived.count()).then_some(self.fresh)
+    }
+
+    /// Chooses the fragment that leaves next: one whose time is up, else a new one.
+    pub(super) fn next(&self, now: Steady) -> Option<u32> {
+        let mut overdue = self.flights().filter(|(_, flight)| flight.is_overdue(now));
+        overdue.next().map(|(index, _)| index).or_else(|| self.fresh())
     }
 
     /// The relay that a fragment went to when it left last.
@@ -113,7 +111,12 @@ impl OutgoingMessage {
         self.flights.get(&index)?.way.last().copied()
     }
 
-    pub(super) fn fragment(&self, index: u32) -> Fragment {
+    /// Name of the message in an acknowledgement.
+    pub(super) fn name(&self) -> Name {
+        Name::of(self.message.sequence, self.message.id)
+    }
+
+    pub(super) fn fragment(&self, index: u32, standing: Standing) -> Fragment {
         let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(self.room);
         let body = self.message.body.get(start..).unwrap_or_default();
         let body = &body[..body.len().min(self.room)];
@@ -123,7 +126,7 @@ impl OutgoingMessage {
             sequence: self.message.sequence,
             position: FragmentPosition { index, count: self.arrived.count() },
             minutes: self.message.minutes,
-            certificate: None,
+            standing,
             body: Zeroizing::new(body.to_vec()),
         }
     }
@@ -181,12 +184,11 @@ impl OutgoingMessage {
 
     /// Takes note of what has come; gives the time at which the newest of it had left.
     pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Steady> {
-        let whole = acknowledgement.has(self.message.sequence);
-        let part =
-            acknowledgement.partial.iter().find(|(sequence, _)| *sequence == self.message.sequence);
-        let part = part.map_or(&[][..], |(_, ranges)| ranges);
+        let name = self.name();
+        let whole = acknowledgement.has(name);
+        self.told |= whole && name.sequence < acknowledgement.next;
         let whole = whole.then_some((0, self.arrived.count()));
-        for (first, len) in part.iter().copied().chain(whole) {
+        for (first, len) in acknowledgement.ranges(name).iter().copied().chain(whole) {
             let end = first.saturating_add(len).min(self.arrived.count());
             (first..end).for_each(|index| {
                 self.arrived.insert(index);
@@ -204,15 +206,37 @@ impl OutgoingMessage {
         newest
     }
 
+    /// Tells whether all of the message is at the recipient.
     pub(super) const fn has_arrived(&self) -> bool {
         self.arrived.is_complete()
     }
 
-    /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`.
+    /// Tells whether the recipient's reader has the message.
+    pub(super) const fn is_delivered(&self) -> bool {
+        self.has_arrived() && self.told
+    }
+
+    /// Begins anew: the recipient has lost what it had of the message.
+    pub(super) fn count_anew(&mut self) {
+        self.arrived = Fragments::none(self.arrived.count());
+        self.flights.clear();
+        (self.fresh, self.told) = (0, false);
+    }
+
+    /// Has the last fragment leave once more, for the sake of what a letter says beside it.
+    pub(super) fn remind(&mut self, due: Steady) {
+        let last = self.arrived.count() - 1;
+        self.arrived.remove(last);
+        let flight = Flight { sent: due, due, times: 1, unanswered: 0, way: Vec::new() };
+        self.flights.insert(last, flight);
+    }
+
+    /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`. That they are
+    /// not acknowledged says nothing of the recipient.
     pub(super) fn mark_lost(&mut self, due: Steady, lost: impl Fn(&Flight) -> bool) {
         for flight in self.flights.values_mut() {
             if flight.due > due && lost(flight) {
-                flight.due = due;
+                (flight.due, flight.unanswered) = (due, 0);
             }
         }
     }
@@ -226,27 +250,17 @@ impl OutgoingMessage {
         }
     }
 
-    /// Gives the message up: a tombstone goes in its place. True if it had not been given up
-    /// before.
-    pub(super) fn expire(&mut self, now: Steady, document: Time) -> bool {
+    /// Tells whether the message's time is up.
+    pub(super) fn is_over(&self, now: Steady, document: Time) -> bool {
         let expires = self.message.expires;
-        let past = now.has_reached(expires) && document >= expires;
-        let over = self.message.kind != Kind::Tombstone && past;
-        if over {
-            self.message.kind = Kind::Tombstone;
-            self.message.body = Zeroizing::new(Vec::new());
-            self.arrived = Fragments::none(1);
-            self.fresh = 0;
-            self.flights.clear();
-        }
-        over
+        now.has_reached(expires) && document >= expires
     }
 }
 
 impl Flight {
     /// Tells whether the fragment's time is up. One that left in the future left by a clock of a
     /// former run that was wrong.
-    fn is_overdue(&self, now: Steady) -> bool {
+    pub(super) fn is_overdue(&self, now: Steady) -> bool {
         self.due <= now || self.sent > now
     }
 

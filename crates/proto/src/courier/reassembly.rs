@@ -2,45 +2,59 @@
 //!
 //! A fragment is handed to the application once, acknowledged after the application has stored and
 //! committed it, and never asked for again. A message is complete when all of its fragments are
-//! committed, and is told of when those before it have been. A correspondent numbers its messages
-//! upwards; an *incarnation* is the upper half of the number. One that goes on from an older copy
-//! of its store begins a new incarnation, and what it had not finished before is over.
+//! committed, and is told of when those before it are over: they have been told of, or their sender
+//! has given them up. Every letter says so by its [`Standing`]: so there is nothing to wait for in
+//! vain, whatever was lost.
+//!
+//! An address is no message of the conversation: it has a version, and only the newest counts.
 
 use std::collections::BTreeMap;
 
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
 
-use super::acknowledgement::Acknowledgement;
+use super::acknowledgement::{Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
 
 /// Reassembly of what has come from one correspondent.
 ///
-/// At most [`OPEN_MESSAGES`] messages are open, and of them no more fragments have come than
-/// [`OPEN_SIZE`] of the largest have, beside those of the next message.
+/// At most [`WINDOW`] messages are open or remembered, and of the open ones no more fragments have
+/// come than [`OPEN_SIZE`] of the largest have, beside those of the next message.
 pub(super) struct Reassembly {
+    /// Incarnation since which this client counts the correspondent's messages.
+    since: u32,
+    /// Number before which every message is over by its sender's word.
+    floor: u64,
     /// Number of the next message: every message before it is over.
     next: u64,
+    /// Messages from `floor` on that were told of.
+    told: BTreeMap<u64, MessageId>,
     open: BTreeMap<u64, Assembly>,
+    address: AddressReassembly,
     /// Fragments of the largest message.
     most: u32,
+}
+
+/// The newest address that has come, and one that is newer and incomplete.
+#[derive(Default)]
+struct AddressReassembly {
+    /// Version of the newest address that the application has taken note of.
+    known: u64,
+    open: Option<(u64, Assembly)>,
 }
 
 /// A message of which something has come.
 struct Assembly {
     message: MessageId,
-    kind: Kind,
     /// Fragments handed to the application.
     came: Fragments,
     /// Fragments that the application has committed; a subset of `came`.
     committed: Fragments,
-    /// True once the application knows that the message is complete.
-    told: bool,
 }
 
 /// A fragment of a message, as it has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Number of the message.
+    /// Number of the message; the version of an address.
     pub sequence: u64,
     /// Identifier of the message.
     pub message: MessageId,
@@ -53,7 +67,7 @@ pub struct Part {
 /// A message that is complete, and whose turn has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Complete {
-    /// Number of the message.
+    /// Number of the message; the version of an address.
     pub sequence: u64,
     /// Identifier of the message.
     pub message: MessageId,
@@ -89,29 +103,56 @@ pub(super) enum Taken {
     Silent,
 }
 
+/// Memory of what has come from one contact, as the application has stored it.
+#[derive(Clone, Default)]
+pub struct Memory {
+    /// Incarnation since which this client counts the contact's messages. It rises when the client
+    /// goes on from an older copy of its store, and the contact then sends again whatever is open.
+    pub since: u32,
+    /// Number before which every message of the contact is over.
+    pub below: u64,
+    /// Messages before `below` that the contact may not know to have come: those of which
+    /// [`Event::Complete`](super::Event::Complete) has told, from its `floor` on.
+    pub told: Vec<(u64, MessageId)>,
+    /// Version of the contact's address.
+    pub address: u64,
+    /// Fragments of messages that are not over.
+    pub parts: Vec<Part>,
+    /// True if something has come since the last acknowledgement left: another leaves after a delay
+    /// that is drawn anew.
+    pub owes: bool,
+}
+
 impl Reassembly {
     /// An empty reassembly, for a correspondent whose messages have at most `most` fragments.
-    pub(super) const fn new(most: u32) -> Self {
-        Self { next: 0, open: BTreeMap::new(), most }
+    pub(super) fn new(most: u32) -> Self {
+        Self::resume(most, &Memory::default()).0
     }
 
-    /// Restores what a former run of this client has stored: all messages before `below` are over,
-    /// and of the later ones these parts are there. Gives the messages that are complete by that.
-    pub(super) fn resume(most: u32, below: u64, parts: &[Part]) -> (Self, Vec<Complete>) {
-        let mut reassembly = Self { next: below, ..Self::new(most) };
-        for part in parts {
+    /// Restores what a former run of this client has stored. Gives the messages that are complete
+    /// by that.
+    pub(super) fn resume(most: u32, memory: &Memory) -> (Self, Vec<Complete>) {
+        let told: BTreeMap<_, _> = memory.told.iter().copied().collect();
+        let floor = told.keys().next().copied().unwrap_or(memory.below).min(memory.below);
+        let mut reassembly = Self {
+            since: memory.since,
+            floor: memory.below,
+            next: memory.below,
+            told,
+            open: BTreeMap::new(),
+            address: AddressReassembly { known: memory.address, open: None },
+            most,
+        };
+        for part in &memory.parts {
             if reassembly.take(part) == Taken::New
-                && let Some(open) = reassembly.open.get_mut(&part.sequence)
+                && let Some(open) = reassembly.assembly(part.kind, part.sequence)
             {
                 open.committed.insert(part.position.index);
             }
         }
-        let mut complete = Vec::new();
-        for (sequence, open) in &mut reassembly.open {
-            if open.kind == Kind::Address {
-                complete.extend(open.tell(*sequence));
-            }
-        }
+        // The application hears of a higher floor late: what came by that is within a window of it.
+        reassembly.floor = floor;
+        let mut complete: Vec<_> = reassembly.tell_address().into_iter().collect();
         reassembly.advance(&mut complete);
         (reassembly, complete)
     }
@@ -121,103 +162,128 @@ impl Reassembly {
         self.next
     }
 
+    /// Number from which on it is remembered what was told of.
+    pub(super) const fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Hears where the sender of a letter stands: what it has given up is not waited for. Gives the
+    /// messages whose turn has come by that.
+    pub(super) fn hear(&mut self, standing: &Standing) -> Vec<Complete> {
+        let mut complete = Vec::new();
+        if standing.open > self.floor {
+            self.floor = standing.open;
+            self.told = self.told.split_off(&self.floor);
+            self.advance(&mut complete);
+        }
+        complete
+    }
+
+    /// Tells whether the sender of a letter has heard of something that is not here: then this
+    /// client goes on from an older copy of its store.
+    pub(super) fn has_forgotten(&self, standing: &Standing) -> bool {
+        let Some(heard) = standing.heard.checked_sub(1).filter(|_| standing.since == self.since)
+        else {
+            return false;
+        };
+        let whole = |open: &Assembly| open.committed.is_complete();
+        heard >= self.next && !self.open.get(&heard).is_some_and(whole)
+    }
+
     /// Notes a part of a message.
     pub(super) fn take(&mut self, part: &Part) -> Taken {
+        match part.kind {
+            Kind::Address => self.address.take(part),
+            _ => self.take_message(part),
+        }
+    }
+
+    fn take_message(&mut self, part: &Part) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
         if sequence < self.next {
             return Taken::Known;
         }
-        let start = self.next.max(incarnation(sequence) << 32);
-        if sequence - start >= WINDOW || position.count > self.most {
+        // After the last number of all there is none that would end it.
+        let last = sequence == u64::MAX;
+        if last || sequence - self.floor >= WINDOW || position.count > self.most {
             return Taken::Silent;
         }
-        if let Some(open) = self.open.get(&sequence) {
-            if part.kind == Kind::Tombstone && !open.committed.is_complete() {
-                self.open.remove(&sequence);
-            } else if part.kind == Kind::Tombstone || open.kind == Kind::Tombstone {
-                return Taken::Known;
-            } else if open.message != part.message || open.came.count() != position.count {
-                return Taken::Silent;
-            }
-        }
-        let full = self.fragments() >= OPEN_SIZE * self.most || self.open.len() >= OPEN_MESSAGES;
-        if sequence != start && full {
+        if let Some(open) = self.open.get(&sequence)
+            && !open.is_of(part)
+        {
             return Taken::Silent;
         }
-        let open = self.open.entry(sequence).or_insert_with(|| Assembly {
-            message: part.message,
-            kind: part.kind,
-            came: Fragments::none(position.count),
-            committed: Fragments::none(position.count),
-            told: false,
-        });
-        if open.committed.contains(position.index) {
-            return Taken::Known;
+        if sequence != self.next && self.fragments() >= OPEN_SIZE * self.most {
+            return Taken::Silent;
         }
-        open.came.insert(position.index);
-        Taken::New
+        self.open.entry(sequence).or_insert_with(|| Assembly::of(part)).take(position.index)
     }
 
     /// Commits a fragment that the application has stored; gives what is complete by that, in
     /// order.
-    pub(super) fn commit(&mut self, sequence: u64, index: u32) -> Committed {
-        let mut complete = Vec::new();
-        let mut new = false;
-        if let Some(open) = self.open.get_mut(&sequence)
-            && open.came.contains(index)
-        {
-            new = open.committed.insert(index);
-            // An address does not wait for the messages before it.
-            if open.kind == Kind::Address {
-                complete.extend(open.tell(sequence));
-            }
-        }
+    pub(super) fn commit(&mut self, kind: Kind, sequence: u64, index: u32) -> Committed {
+        let open = self.assembly(kind, sequence).filter(|open| open.came.contains(index));
+        let new = open.is_some_and(|open| open.committed.insert(index));
+        let mut complete: Vec<_> = self.tell_address().into_iter().collect();
         self.advance(&mut complete);
         Committed { new, complete }
     }
 
     /// Makes the acknowledgement of what has come.
     pub(super) fn acknowledgement(&self) -> Acknowledgement {
-        let mut acknowledgement =
-            Acknowledgement { below: self.next, ..Acknowledgement::default() };
+        let name = |(sequence, message): (&u64, &MessageId)| Name::of(*sequence, *message);
+        let mut acknowledgement = Acknowledgement {
+            since: self.since,
+            address: self.address.known,
+            floor: self.floor,
+            next: self.next,
+            whole: self.told.iter().map(name).collect(),
+            partial: Vec::new(),
+        };
         for (sequence, open) in &self.open {
-            if !open.committed.is_complete() {
-                let ranges: Vec<_> = open.committed.ranges().collect();
-                if !ranges.is_empty() {
-                    acknowledgement.partial.push((*sequence, ranges));
-                }
-                continue;
-            }
-            match acknowledgement.runs.last_mut() {
-                Some((first, length)) if *first + u64::from(*length) == *sequence => *length += 1,
-                _ => acknowledgement.runs.push((*sequence, 1)),
+            let name = Name::of(*sequence, open.message);
+            if open.committed.is_complete() {
+                acknowledgement.whole.push(name);
+            } else if open.committed.held() > 0 {
+                let ranges = open.committed.ranges().collect();
+                acknowledgement.partial.push(Partial { name, ranges });
             }
         }
         acknowledgement
     }
 
+    /// Tells of the messages whose turn has come.
     fn advance(&mut self, complete: &mut Vec<Complete>) {
-        loop {
-            if self.open.get(&self.next).is_some_and(|open| open.committed.is_complete()) {
-                if let Some(mut open) = self.open.remove(&self.next) {
-                    complete.extend(open.tell(self.next));
-                }
-                self.next += 1;
-                continue;
+        while let Some((sequence, open)) = self.open.first_key_value() {
+            let (sequence, whole) = (*sequence, open.committed.is_complete());
+            let turn = sequence <= self.next.max(self.floor);
+            if !turn || !whole && sequence >= self.floor {
+                break;
             }
-            // The last incarnation of all has none after it.
-            let Some(born) = (incarnation(self.next) + 1).checked_mul(1 << 32) else {
-                return;
-            };
-            let mut newer = self.open.range(born..).filter(|(_, open)| open.committed.held() > 0);
-            let Some(incarnation) = newer.next().map(|(sequence, _)| incarnation(*sequence)) else {
-                return;
-            };
-            let later = self.open.split_off(&(incarnation << 32));
-            for (sequence, mut open) in std::mem::replace(&mut self.open, later) {
-                complete.extend(open.tell(sequence));
+            let message = open.message;
+            self.open.pop_first();
+            self.next = sequence + 1;
+            if whole {
+                complete.push(Complete { sequence, message, kind: Kind::Content });
+                self.told.insert(sequence, message);
             }
-            self.next = incarnation << 32;
+        }
+        self.next = self.next.max(self.floor);
+        self.told = self.told.split_off(&self.floor);
+    }
+
+    fn tell_address(&mut self) -> Option<Complete> {
+        let (version, open) =
+            self.address.open.take_if(|(_, open)| open.committed.is_complete())?;
+        self.address.known = version;
+        Some(Complete { sequence: version, message: open.message, kind: Kind::Address })
+    }
+
+    fn assembly(&mut self, kind: Kind, sequence: u64) -> Option<&mut Assembly> {
+        match (kind, &mut self.address.open) {
+            (Kind::Address, Some((version, open))) if *version == sequence => Some(open),
+            (Kind::Address, _) => None,
+            _ => self.open.get_mut(&sequence),
         }
     }
 
@@ -226,27 +292,53 @@ impl Reassembly {
     }
 }
 
-impl Assembly {
-    /// The message, if it is complete and the application has not been told.
-    fn tell(&mut self, sequence: u64) -> Option<Complete> {
-        let new = self.committed.is_complete() && !self.told;
-        self.told |= new;
-        new.then_some(Complete { sequence, message: self.message, kind: self.kind })
+impl AddressReassembly {
+    fn take(&mut self, part: &Part) -> Taken {
+        if part.sequence <= self.known {
+            return Taken::Known;
+        }
+        if part.position.count > ADDRESS_FRAGMENTS {
+            return Taken::Silent;
+        }
+        let newest = self.open.as_ref().map_or(0, |(version, _)| *version);
+        if part.sequence > newest {
+            self.open = Some((part.sequence, Assembly::of(part)));
+        }
+        match &mut self.open {
+            Some((version, open)) if *version == part.sequence && open.is_of(part) => {
+                open.take(part.position.index)
+            }
+            _ => Taken::Silent,
+        }
     }
 }
 
-/// Incarnation of a message's number: it rises when a correspondent goes on from an older copy of
-/// its store.
-const fn incarnation(sequence: u64) -> u64 {
-    sequence >> 32
+impl Assembly {
+    fn of(part: &Part) -> Self {
+        let none = Fragments::none(part.position.count);
+        Self { message: part.message, came: none.clone(), committed: none }
+    }
+
+    fn is_of(&self, part: &Part) -> bool {
+        self.message == part.message && self.came.count() == part.position.count
+    }
+
+    fn take(&mut self, index: u32) -> Taken {
+        if self.committed.contains(index) {
+            return Taken::Known;
+        }
+        self.came.insert(index);
+        Taken::New
+    }
 }
 
-/// Messages of one correspondent that are open at once, on both sides.
-pub(super) const WINDOW: u64 = 256;
+/// Messages of one correspondent that are open or remembered at once, on both sides: an
+/// acknowledgement in an envelope of the classic suite has room for the names of so many.
+pub(super) const WINDOW: u64 = 128;
 /// Size of open messages, in the largest messages: 48 MiB of the application's disk.
 const OPEN_SIZE: u32 = 3;
-/// Open messages at most: those of two incarnations.
-const OPEN_MESSAGES: usize = 512;
+/// Fragments of an address at most.
+const ADDRESS_FRAGMENTS: u32 = 2;
 
 #[cfg(test)]
 mod tests;

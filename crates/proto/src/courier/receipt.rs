@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MARK_LEN, PrekeyId, PrekeySecret};
+use rohrpost_packet::envelope::{EnvelopeMark, KeyId, Kind, MARK_LEN, PrekeyId, PrekeySecret};
 
 use crate::weakness::Weakness;
 
@@ -12,7 +12,9 @@ use crate::weakness::Weakness;
 pub struct Receipt {
     /// The contact that sealed the letter.
     pub sender: KeyId,
-    /// Number of the message.
+    /// Purpose of the message.
+    pub kind: Kind,
+    /// Number of the message; the version of an address.
     pub sequence: u64,
     /// Index of the fragment.
     pub fragment: u32,

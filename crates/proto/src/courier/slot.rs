@@ -10,7 +10,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rohrpost_packet::envelope::{
     Envelope, Fragment, FragmentPosition, IdentityPublic, KeyId, Kind, MessageId, PrekeyPublic,
-    fragment_body_len, seal,
+    Standing, fragment_body_len, seal,
 };
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use zeroize::Zeroizing;
@@ -190,7 +190,7 @@ impl<S: Suite> Courier<S> {
         let other = self.correspondents.get(&to)?;
         let fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
-            Task::Fragment { place, index } => other.outgoing.get(place)?.fragment(index),
+            Task::Fragment { place, index } => other.at(place)?.fragment(index, other.standing()),
         };
         let message = fragment.message;
         let letter = other.contact.letter(assignment.mailbox, fragment)?;
@@ -203,17 +203,16 @@ impl<S: Suite> Courier<S> {
         let (period, timer) = (self.roster.traffic.answer_period(), self.timer);
         let other = self.correspondents.get_mut(&to)?;
         let Some(mut built) = built else {
-            for outgoing in std::mem::take(&mut other.outgoing) {
+            for outgoing in other.give_up() {
                 self.events.push_mail(Event::Unsendable { message: outgoing.message().id });
             }
-            other.acknowledge = None;
             return None;
         };
         other.used(assignment.mailbox, moment.due, period);
         built.cargo = match assignment.task {
             Task::Acknowledgement => Cargo::Acknowledgement { to, due: other.acknowledge.take()? },
             Task::Fragment { place, index } => {
-                let outgoing = other.outgoing.get_mut(place)?;
+                let outgoing = other.at_mut(place)?;
                 let before = outgoing.leave(index, moment.due, &built.path, timer, rng);
                 Cargo::Fragment { to, message, index, path: built.path.clone(), before }
             }
@@ -343,7 +342,7 @@ fn empty_fragment(rng: &mut ChaCha20Rng) -> Fragment {
         sequence: 0,
         position: FragmentPosition::WHOLE,
         minutes: 0,
-        certificate: None,
+        standing: Standing::default(),
         body: Zeroizing::new(Vec::new()),
     }
 }

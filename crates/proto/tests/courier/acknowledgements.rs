@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::MessageId;
-use rohrpost_proto::courier::{Event, Message};
+use rohrpost_proto::courier::{Event, Memory, Message};
 use rohrpost_proto::time::Time;
 
 use crate::world::{START, World, message};
@@ -27,7 +27,7 @@ fn envelopes(world: &World, from: usize, to: usize) -> Vec<Time> {
 pub(crate) fn a_letter_that_is_served_again_draws_no_acknowledgement() {
     let (mut world, alice, bob) = alice_and_bob();
     world.run(START + SECOND * 10);
-    world.post(alice, bob, "guten Tag");
+    let posted = world.post(alice, bob, "guten Tag");
     world.run(START + MINUTE * 3);
     assert_eq!((envelopes(&world, alice, bob).len(), envelopes(&world, bob, alice).len()), (1, 1));
     let own: Vec<_> =
@@ -42,7 +42,9 @@ pub(crate) fn a_letter_that_is_served_again_draws_no_acknowledgement() {
             world.restart_clients();
             world.introduce(alice, bob);
             let sender = world.key_id(alice);
-            world.couriers[bob].resume(sender, 1, &[]);
+            let told = vec![(0, posted)];
+            let memory = Memory { below: 1, told, ..Memory::default() };
+            world.couriers[bob].resume(sender, 0, 0, &memory);
             world.run(START + MINUTE * 24);
         }
         world.serve_again(&world.envelopes[letter]);
@@ -106,4 +108,26 @@ fn letters_without_news_draw_one_acknowledgement_per_time_out() {
     let again = envelopes(&world, bob, alice).len() - 1;
     assert!(repeated >= 30, "{repeated} letters came again");
     assert_eq!(again, 1, "for {repeated} letters");
+}
+
+/// A client that is stopped before its acknowledgement leaves owes it in its next run, and says when
+/// it has left.
+#[test]
+fn an_acknowledgement_that_is_owed_leaves_after_a_restart() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let posted = world.post(alice, bob, "guten Tag");
+    world.run(START + SECOND * 25);
+    assert_eq!((arrivals(&world, bob).len(), envelopes(&world, bob, alice).len()), (1, 0));
+    let sent = |event: &Event| matches!(event, Event::AcknowledgementSent { .. });
+    assert_eq!(count(&world, bob, sent), 0);
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let told = vec![(0, posted)];
+    let memory = Memory { below: 1, told, owes: true, ..Memory::default() };
+    let sender = world.key_id(alice);
+    world.couriers[bob].resume(sender, 0, 0, &memory);
+    world.run(START + MINUTE * 12);
+    assert_eq!(envelopes(&world, bob, alice).len(), 1);
+    assert_eq!(count(&world, bob, sent), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
-use rohrpost_proto::courier::{Event, Message, Part};
+use rohrpost_proto::courier::{Event, Memory, Message, Part};
 
 use crate::world::{START, World, message, steady};
 use crate::{SECOND, alice_and_bob, count};
@@ -16,11 +16,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Messages that a courier has told are complete, in that order.
 fn completed(world: &World, courier: usize) -> Vec<MessageId> {
     let complete = |event: &Event| match event {
-        Event::Complete { messages, .. } => messages
-            .iter()
-            .filter(|complete| complete.kind == Kind::Content)
-            .map(|complete| complete.message)
-            .collect(),
+        Event::Complete { messages, .. } => {
+            messages.iter().map(|complete| complete.message).collect()
+        }
         _ => Vec::new(),
     };
     world.events[courier].iter().flat_map(|(_, event)| complete(event)).collect()
@@ -225,11 +223,7 @@ fn an_expired_message_is_reported_and_does_not_hold_up_the_next() {
     let told = |event: &Event| matches!(event, Event::Expired { message } if *message == expired);
     assert_eq!(count(&world, alice, told), 1);
     assert!(completed(&world, bob) == [next]);
-    let (delivered, both) = (delivered(&world, alice), [expired, next]);
-    assert!(
-        delivered.len() == 2 && both.iter().all(|id| delivered.contains(id)),
-        "the tombstone, too"
-    );
+    assert!(delivered(&world, alice) == [next], "what has expired is over");
     assert_eq!(world.couriers[alice].outbox_len(), 0);
 }
 
@@ -251,7 +245,9 @@ fn both_sides_go_on_after_a_restart() {
     world.restart_clients();
     world.introduce(alice, bob);
     let sender = world.key_id(alice);
-    world.couriers[bob].resume(sender, 0, &kept);
+    let memory = Memory { parts: kept, ..Memory::default() };
+    world.couriers[bob].resume(sender, 0, 0, &memory);
+    world.couriers[alice].resume(to, 0, 1, &Memory::default());
     world.couriers[alice].post(to, file(9, len, 0)).unwrap();
     world.run(START + MINUTE * 15);
     let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
@@ -271,7 +267,8 @@ fn what_was_complete_before_a_restart_is_told_of_again() {
     };
     let parts =
         [part(5, 0, 1, Kind::Content), part(6, 1, 2, Kind::Content), part(7, 0, 1, Kind::Address)];
-    world.couriers[bob].resume(sender, 5, &parts);
+    let memory = Memory { below: 5, parts: parts.to_vec(), ..Memory::default() };
+    world.couriers[bob].resume(sender, 0, 0, &memory);
     world.run(START + SECOND);
     let told: Vec<_> = world.events[bob]
         .iter()
@@ -335,4 +332,78 @@ fn a_new_incarnation_is_told_of_with_its_first_fragment() {
     };
     let told: Vec<_> = world.events[bob].iter().filter_map(told).collect();
     assert_eq!(told, [(0, born), (1, born + 1)]);
+}
+
+/// Checks that a message that has come, and waits at the recipient for one that expires, is
+/// delivered although its sender has nothing else to write.
+#[test]
+fn what_waits_for_an_expired_message_is_told_of_when_that_is_over() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    world.run(START + SECOND * 10);
+    world.leaky = true;
+    let mut short = message("too late", 0);
+    short.expires = START + MINUTE;
+    world.couriers[alice].post(to, short).unwrap();
+    world.run(START + SECOND * 30);
+    assert_eq!(sent(&world, alice), 1, "it has left and is lost");
+    world.leaky = false;
+    let next = world.post(alice, bob, "in time");
+    world.run(START + SECOND * 55);
+    assert!(completed(&world, bob).is_empty() && delivered(&world, alice).is_empty());
+    let arrived = count(&world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert_eq!(arrived, 1);
+    world.run(START + MINUTE * 15);
+    assert!(completed(&world, bob) == [next] && delivered(&world, alice) == [next]);
+    assert_eq!(sent(&world, alice), 3, "the second once more, for what it says of the first");
+}
+
+/// A courier whose store was put back gives numbers that it gave before, in a copy that is lost.
+#[test]
+fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    for number in 0..3 {
+        world.post(alice, bob, &format!("message {number}"));
+    }
+    world.run(START + MINUTE * 10);
+    assert_eq!(delivered(&world, alice).len(), 3);
+    let mine = world.key_id(alice);
+    let heard = completed(&world, bob).into_iter().enumerate();
+    let told = heard.map(|(number, id)| (u64::try_from(number).unwrap(), id)).collect();
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let memory = Memory { below: 3, told, ..Memory::default() };
+    world.couriers[bob].resume(mine, 0, 0, &memory);
+    // The copy knows of the first message alone.
+    world.couriers[alice].resume(to, 1, 1, &Memory::default());
+    let from = START + MINUTE * 10;
+    for number in 3..7 {
+        world.post(alice, bob, &format!("message {number}"));
+    }
+    world.run(from + MINUTE * 15);
+    let fourth = delivered(&world, alice);
+    assert_eq!(fourth.len(), 3, "nothing is said to be delivered that is not there");
+    let older = |event: &Event| matches!(event, Event::OlderCopy { contact } if *contact == to);
+    assert_eq!(count(&world, alice, older), 1);
+}
+
+/// A courier whose store was put back has forgotten what it acknowledged.
+#[test]
+fn what_was_acknowledged_and_is_forgotten_shows_an_older_copy() {
+    let (mut world, alice, bob) = alice_and_bob();
+    for number in 0..3 {
+        world.post(alice, bob, &format!("message {number}"));
+    }
+    world.run(START + MINUTE * 10);
+    let mine = world.key_id(alice);
+    world.couriers[bob].remove_contact(mine);
+    let card = world.couriers[alice].contact();
+    world.couriers[bob].add_contact(card);
+    world.couriers[bob].resume(mine, 0, 0, &Memory { below: 1, ..Memory::default() });
+    let next = world.post(alice, bob, "message 3");
+    world.run(START + MINUTE * 20);
+    let older = |event: &Event| matches!(event, Event::OlderCopy { contact } if *contact == mine);
+    assert_eq!(count(&world, bob, older), 1);
+    assert!(completed(&world, bob).last() == Some(&next), "what is new is not hidden");
 }

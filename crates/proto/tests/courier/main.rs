@@ -296,7 +296,8 @@ fn what_cannot_be_posted_is_refused() {
     assert_eq!(post(to, limit, 0), None);
     assert_eq!(post(to, 5, 0), Some(PostError::Order));
     assert_eq!(post(to, limit, 1), None);
-    assert_eq!(post(to, 1, 2), Some(PostError::Full));
+    assert_eq!(post(to, 100_000, 2), Some(PostError::Full));
+    assert_eq!(post(to, 1, 2), None, "a text finds room beside files");
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct Tally {
     pub loops_lost: u64,
     /// Slots without a departure.
     pub skipped: u64,
+    /// Contacts that have shown a client that it goes on from an older copy of its store.
+    pub older_copies: u64,
 }
 
 impl Tally {
@@ -49,7 +51,11 @@ impl Tally {
         match event {
             Event::Sent { again: 0, .. } => self.sent += 1,
             Event::Sent { .. } => self.sent_again += 1,
-            Event::Unsendable { .. } | Event::Complete { .. } => {}
+            Event::Unsendable { .. }
+            | Event::Complete { .. }
+            | Event::Told { .. }
+            | Event::AcknowledgementSent { .. } => {}
+            Event::OlderCopy { .. } => self.older_copies += 1,
             Event::Delivered { .. } => self.delivered += 1,
             Event::Expired { .. } => self.expired += 1,
             Event::Arrived { .. } => self.arrived += 1,

@@ -1,5 +1,6 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 
+use super::super::acknowledgement::Partial;
 use super::*;
 
 const NOW: Steady = Steady::of_clock(Time::from_micros(1_795_000_000_000_000));
@@ -24,15 +25,21 @@ fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Steady) {
     outgoing.fresh = outgoing.fresh.max(index + 1);
 }
 
-fn acknowledgement(ranges: &[(u32, u32)]) -> Acknowledgement {
-    Acknowledgement { below: 3, runs: Vec::new(), partial: vec![(3, ranges.to_vec())] }
+fn acknowledgement(outgoing: &OutgoingMessage, ranges: &[(u32, u32)]) -> Acknowledgement {
+    let partial = Partial { name: outgoing.name(), ranges: ranges.to_vec() };
+    Acknowledgement { floor: 3, next: 3, partial: vec![partial], ..Acknowledgement::default() }
+}
+
+fn whole(outgoing: &OutgoingMessage, next: u64) -> Acknowledgement {
+    Acknowledgement { next, whole: vec![outgoing.name()], ..Acknowledgement::default() }
 }
 
 #[test]
 fn fragments_together_are_the_message() {
     for (len, count) in [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)] {
         let outgoing = outgoing(len);
-        let fragments: Vec<_> = (0..count).map(|index| outgoing.fragment(index)).collect();
+        let fragments: Vec<_> =
+            (0..count).map(|index| outgoing.fragment(index, Standing::default())).collect();
         assert!(fragments.iter().all(|fragment| fragment.position.count == count));
         let body: Vec<_> = fragments.iter().flat_map(|fragment| fragment.body.to_vec()).collect();
         assert_eq!(body, *outgoing.message.body);
@@ -42,13 +49,11 @@ fn fragments_together_are_the_message() {
 #[test]
 fn what_is_overdue_leaves_before_what_is_new() {
     let mut outgoing = outgoing(500);
-    assert_eq!(outgoing.next(NOW, Choice::Overdue), None);
-    assert_eq!(outgoing.next(NOW, Choice::OverdueOrFresh), Some(0));
+    assert_eq!(outgoing.next(NOW), Some(0));
     (0..3).for_each(|index| leave(&mut outgoing, index, NOW));
-    assert_eq!(outgoing.next(NOW, Choice::OverdueOrFresh), Some(3));
+    assert_eq!(outgoing.next(NOW), Some(3));
     let later = NOW + Duration::from_secs(60);
-    assert_eq!(outgoing.next(later, Choice::OverdueOrFresh), Some(0));
-    assert_eq!(outgoing.next(later, Choice::Overdue), Some(0));
+    assert_eq!(outgoing.next(later), Some(0));
 }
 
 /// A clock that was ahead in a former run does not hold up what left by it.
@@ -56,7 +61,7 @@ fn what_is_overdue_leaves_before_what_is_new() {
 fn what_left_in_the_future_is_overdue() {
     let mut outgoing = outgoing(100);
     leave(&mut outgoing, 0, NOW + LONGEST * 700);
-    assert_eq!(outgoing.next(NOW, Choice::Overdue), Some(0));
+    assert_eq!(outgoing.next(NOW), Some(0));
 }
 
 #[test]
@@ -65,35 +70,63 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     for index in 0..5 {
         leave(&mut outgoing, index, NOW + Duration::from_secs(index.into()));
     }
-    let newest = outgoing.acknowledge(&acknowledgement(&[(0, 1), (2, 2)]));
+    let came = acknowledgement(&outgoing, &[(0, 1), (2, 2)]);
+    let newest = outgoing.acknowledge(&came);
     assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
-    assert_eq!(outgoing.in_flight(), 2);
+    assert_eq!(outgoing.flights.len(), 2);
     outgoing.mark_lost(NOW + Duration::from_secs(10), |flight| {
         flight.sent < NOW + Duration::from_secs(2)
     });
-    assert_eq!(outgoing.next(NOW + Duration::from_secs(10), Choice::OverdueOrFresh), Some(1));
+    assert_eq!(outgoing.next(NOW + Duration::from_secs(10)), Some(1));
     assert!(!outgoing.has_arrived());
-    outgoing.acknowledge(&Acknowledgement { below: 4, ..Acknowledgement::default() });
-    assert!(outgoing.has_arrived());
-    assert_eq!(outgoing.in_flight(), 0);
+    let other = Name::of(3, MessageId::new([8; 16]));
+    let other = Acknowledgement { next: 4, whole: vec![other], ..Acknowledgement::default() };
+    outgoing.acknowledge(&other);
+    assert!(!outgoing.has_arrived(), "another message of that number is no answer");
+    let came = whole(&outgoing, 4);
+    outgoing.acknowledge(&came);
+    assert!(outgoing.is_delivered());
+    assert_eq!(outgoing.flights.len(), 0);
+}
+
+/// Checks that a message that waits at the recipient for an earlier one is not delivered, and
+/// leaves once more when there is nothing to wait for.
+#[test]
+fn what_waits_for_others_is_not_delivered() {
+    let mut outgoing = outgoing(500);
+    (0..5).for_each(|index| leave(&mut outgoing, index, NOW));
+    let came = whole(&outgoing, 2);
+    outgoing.acknowledge(&came);
+    assert!(outgoing.has_arrived() && !outgoing.is_delivered());
+    assert_eq!(outgoing.next(NOW), None);
+    outgoing.remind(NOW);
+    assert_eq!(outgoing.next(NOW), Some(4));
+    let came = whole(&outgoing, 4);
+    outgoing.acknowledge(&came);
+    assert!(outgoing.is_delivered());
+}
+
+/// Checks that all leaves again when the recipient has lost what it had.
+#[test]
+fn an_acknowledgement_of_an_older_incarnation_counts_no_more() {
+    let mut outgoing = outgoing(500);
+    (0..5).for_each(|index| leave(&mut outgoing, index, NOW));
+    let came = acknowledgement(&outgoing, &[(0, 4)]);
+    outgoing.acknowledge(&came);
+    outgoing.count_anew();
+    assert_eq!(outgoing.next(NOW), Some(0));
+    assert_eq!(outgoing.flights.len(), 0);
 }
 
 #[test]
-fn a_tombstone_goes_in_place_of_what_has_expired() {
-    let mut outgoing = outgoing(500);
-    leave(&mut outgoing, 0, NOW);
+fn a_message_is_over_once_both_clocks_say_so() {
+    let outgoing = outgoing(500);
     let end = NOW + Duration::from_secs(1000);
     let before = end - Duration::from_micros(1);
-    // Neither the own clock nor document time makes it expire alone.
     for (own, document) in [(before, end + LONGEST), (end + LONGEST, before)] {
-        assert!(!outgoing.expire(own, document.reading()));
+        assert!(!outgoing.is_over(own, document.reading()));
     }
-    assert!(outgoing.expire(end, end.reading()));
-    assert!(!outgoing.expire(end, end.reading()));
-    let fragment = outgoing.fragment(0);
-    assert_eq!((fragment.kind, fragment.position), (Kind::Tombstone, FragmentPosition::WHOLE));
-    assert_eq!(outgoing.next(end, Choice::OverdueOrFresh), Some(0));
-    assert!(fragment.body.is_empty());
+    assert!(outgoing.is_over(end, end.reading()));
 }
 
 #[test]

@@ -12,21 +12,34 @@ fn fragment(sequence: u64, index: u32, count: u32) -> Fragment {
         sequence,
         position: FragmentPosition { index, count },
         minutes: 0,
-        certificate: None,
+        standing: Standing::default(),
         body: Zeroizing::new(Vec::new()),
     }
 }
 
-fn tombstone(sequence: u64) -> Fragment {
-    Fragment { kind: Kind::Tombstone, ..fragment(sequence, 0, 1) }
+fn address(version: u64, index: u32, count: u32) -> Fragment {
+    Fragment { kind: Kind::Address, ..fragment(version, index, count) }
+}
+
+fn open(open: u64) -> Standing {
+    Standing { open, ..Standing::default() }
 }
 
 /// Takes a fragment and commits it; gives the numbers of the messages that are complete by that.
 fn come(reassembly: &mut Reassembly, fragment: &Fragment) -> Vec<u64> {
     assert_eq!(reassembly.take(&Part::of(fragment)), Taken::New);
-    let committed = reassembly.commit(fragment.sequence, fragment.position.index);
+    let committed = reassembly.commit(fragment.kind, fragment.sequence, fragment.position.index);
     assert!(committed.new);
-    committed.complete.into_iter().map(|complete| complete.sequence).collect()
+    numbers(committed.complete)
+}
+
+fn numbers(complete: Vec<Complete>) -> Vec<u64> {
+    complete.into_iter().map(|complete| complete.sequence).collect()
+}
+
+/// Numbers of the messages that an acknowledgement says are whole.
+fn whole(reassembly: &Reassembly) -> Vec<u64> {
+    reassembly.acknowledgement().whole.iter().map(|name| name.sequence).collect()
 }
 
 #[test]
@@ -36,10 +49,10 @@ fn messages_are_told_of_in_their_order() {
     assert_eq!(come(&mut reassembly, &fragment(2, 1, 2)), []);
     assert_eq!(come(&mut reassembly, &fragment(0, 0, 1)), [0, 1]);
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 2)), [2]);
-    assert_eq!(
-        reassembly.acknowledgement(),
-        Acknowledgement { below: 3, ..Acknowledgement::default() }
-    );
+    assert_eq!((reassembly.below(), whole(&reassembly)), (3, vec![0, 1, 2]));
+    // What the sender knows to have come needs no name.
+    assert_eq!(numbers(reassembly.hear(&open(2))), []);
+    assert_eq!((reassembly.floor(), whole(&reassembly)), (2, vec![2]));
 }
 
 #[test]
@@ -49,11 +62,11 @@ fn what_is_not_kept_is_not_acknowledged() {
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::New);
     // The application could not store it; perhaps now it can.
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::New);
-    assert_eq!(reassembly.acknowledgement().below, 0);
-    assert_eq!(reassembly.commit(0, 0).complete.len(), 1);
+    assert_eq!(whole(&reassembly), []);
+    assert_eq!(reassembly.commit(Kind::Content, 0, 0).complete.len(), 1);
     assert_eq!(reassembly.take(&Part::of(&first)), Taken::Known);
-    assert_eq!(reassembly.acknowledgement().below, 1);
-    let again = reassembly.commit(0, 0);
+    assert_eq!(whole(&reassembly), [0]);
+    let again = reassembly.commit(Kind::Content, 0, 0);
     assert!(!again.new && again.complete.is_empty(), "a message is told of once");
 }
 
@@ -64,22 +77,27 @@ fn an_acknowledgement_names_what_is_there() {
         come(&mut reassembly, &fragment(sequence, index, count));
     }
     let acknowledgement = reassembly.acknowledgement();
-    assert_eq!(acknowledgement.below, 0);
-    assert_eq!(acknowledgement.runs, [(1, 2)]);
-    assert_eq!(acknowledgement.partial, [(4, vec![(0, 2), (7, 1)])]);
+    assert_eq!((acknowledgement.floor, acknowledgement.next), (0, 0));
+    assert_eq!(whole(&reassembly), [1, 2]);
+    let name = Name::of(4, fragment(4, 0, 9).message);
+    assert_eq!(acknowledgement.partial, [Partial { name, ranges: vec![(0, 2), (7, 1)] }]);
 }
 
 #[test]
-fn a_tombstone_takes_the_place_of_what_has_expired() {
+fn what_is_given_up_is_not_waited_for() {
     let mut reassembly = Reassembly::new(MOST);
     come(&mut reassembly, &fragment(0, 1, 3));
     come(&mut reassembly, &fragment(1, 0, 1));
-    assert_eq!(come(&mut reassembly, &tombstone(0)), [0, 1]);
-    assert_eq!(reassembly.take(&Part::of(&fragment(0, 2, 3))), Taken::Known);
-    // A message that is complete stays what it is.
     come(&mut reassembly, &fragment(3, 0, 1));
-    assert_eq!(reassembly.take(&Part::of(&tombstone(3))), Taken::Known);
+    assert_eq!(numbers(reassembly.hear(&open(1))), [1]);
+    assert_eq!(reassembly.take(&Part::of(&fragment(0, 2, 3))), Taken::Known);
+    // An older letter that comes late takes nothing back.
+    assert_eq!(numbers(reassembly.hear(&open(0))), []);
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 1)), [2, 3]);
+    assert_eq!(reassembly.below(), 4);
+    // Nothing of what was given up has come.
+    assert_eq!(numbers(reassembly.hear(&open(9))), []);
+    assert_eq!((reassembly.below(), reassembly.floor()), (9, 9));
 }
 
 #[test]
@@ -87,6 +105,8 @@ fn contradictions_and_what_is_too_far_ahead_find_no_room() {
     let mut reassembly = Reassembly::new(MOST);
     come(&mut reassembly, &fragment(0, 0, 3));
     assert_eq!(reassembly.take(&Part::of(&fragment(0, 1, 4))), Taken::Silent);
+    let other = Fragment { message: MessageId::new([9; 16]), ..fragment(0, 1, 3) };
+    assert_eq!(reassembly.take(&Part::of(&other)), Taken::Silent);
     assert_eq!(reassembly.take(&Part::of(&fragment(WINDOW, 0, 1))), Taken::Silent);
     assert_eq!(reassembly.take(&Part::of(&fragment(WINDOW - 1, 0, 1))), Taken::New);
     assert_eq!(reassembly.take(&Part::of(&fragment(1, 0, MOST + 1))), Taken::Silent);
@@ -110,25 +130,86 @@ fn a_new_incarnation_ends_the_one_before() {
     let born = 7 << 32;
     come(&mut reassembly, &fragment(1, 0, 1));
     come(&mut reassembly, &fragment(2, 0, 2));
-    assert_eq!(reassembly.take(&Part::of(&fragment(born + WINDOW, 0, 1))), Taken::Silent);
+    assert_eq!(reassembly.take(&Part::of(&fragment(born, 0, 1))), Taken::Silent);
     // What was complete is told of; what was not is over.
-    assert_eq!(come(&mut reassembly, &fragment(born + 1, 0, 1)), [1]);
+    assert_eq!(numbers(reassembly.hear(&open(born))), [1]);
+    assert_eq!(come(&mut reassembly, &fragment(born + 1, 0, 1)), []);
     assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born, born + 1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(2, 1, 2))), Taken::Known);
-    assert_eq!(reassembly.acknowledgement().below, born + 2);
 }
 
-/// Checks the last incarnation: no other comes after it, and a search that wraps around finds its
-/// own messages, without end.
+/// Checks that whatever a contact says of its numbers, the highest among them, makes nothing but
+/// its own messages over.
 #[test]
-fn the_last_incarnation_of_all_is_received_like_any_other() {
+fn numbers_at_the_end_of_their_range_overflow_nothing() {
     let mut reassembly = Reassembly::new(MOST);
-    let born = u64::from(u32::MAX) << 32;
-    assert_eq!(come(&mut reassembly, &fragment(born + 5, 0, 1)), []);
-    assert_eq!(reassembly.acknowledgement().below, born);
-    assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born]);
+    assert_eq!(numbers(reassembly.hear(&open(u64::MAX))), []);
     assert_eq!(reassembly.take(&Part::of(&fragment(u64::MAX, 0, 1))), Taken::Silent);
-    let parts = [Part::of(&fragment(born + 5, 0, 1))];
-    let (resumed, complete) = Reassembly::resume(MOST, born + 1, &parts);
-    assert!(complete.is_empty() && resumed.below() == born + 1);
+    assert!(!reassembly.has_forgotten(&Standing { heard: u64::MAX, ..open(u64::MAX) }));
+}
+
+#[test]
+fn an_address_takes_no_number_and_only_the_newest_counts() {
+    let mut reassembly = Reassembly::new(MOST);
+    assert_eq!(come(&mut reassembly, &address(5, 0, 2)), []);
+    // A newer one takes the place of what is incomplete.
+    assert_eq!(come(&mut reassembly, &address(9, 1, 2)), []);
+    assert_eq!(reassembly.take(&Part::of(&address(5, 1, 2))), Taken::Silent);
+    assert_eq!(come(&mut reassembly, &address(9, 0, 2)), [9]);
+    assert_eq!(reassembly.take(&Part::of(&address(5, 1, 2))), Taken::Known);
+    assert_eq!(reassembly.take(&Part::of(&address(10, 0, 3))), Taken::Silent);
+    let acknowledgement = reassembly.acknowledgement();
+    assert_eq!((acknowledgement.address, acknowledgement.next), (9, 0));
+    assert_eq!(come(&mut reassembly, &fragment(0, 0, 1)), [0]);
+}
+
+/// Checks that a store that was put back shows by what its contact has heard, and that one that
+/// began anew, or has all of it, does not.
+#[test]
+fn what_was_acknowledged_and_is_not_here_shows_an_older_copy() {
+    let heard = |heard, since| Standing { open: 0, heard, since };
+    let memory = Memory { since: 6, below: 2, ..Memory::default() };
+    let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
+    assert!(!reassembly.has_forgotten(&heard(2, 6)), "all that was heard of is here");
+    assert!(reassembly.has_forgotten(&heard(3, 6)));
+    assert!(!reassembly.has_forgotten(&heard(3, 5)), "another incarnation acknowledged it");
+    assert!(!reassembly.has_forgotten(&heard(0, 6)));
+    come(&mut reassembly, &fragment(3, 0, 1));
+    assert!(!reassembly.has_forgotten(&heard(4, 6)), "it is here and waits for another");
+    assert!(reassembly.has_forgotten(&heard(5, 6)));
+}
+
+/// Checks that what came because the sender's word had made room is there after a restart, though the
+/// store has not heard of that word.
+#[test]
+fn what_came_within_the_newest_window_is_there_after_a_restart() {
+    let mut reassembly = Reassembly::new(MOST);
+    for sequence in 0..2 {
+        come(&mut reassembly, &fragment(sequence, 0, 1));
+    }
+    reassembly.hear(&open(2));
+    let far = fragment(WINDOW + 1, 0, 1);
+    come(&mut reassembly, &far);
+    let told = (0..2).map(|number| (number, fragment(number, 0, 1).message)).collect();
+    let parts = vec![Part::of(&far)];
+    let memory = Memory { below: 2, told, parts, ..Memory::default() };
+    let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
+    assert_eq!(whole(&reassembly), [0, 1, WINDOW + 1]);
+    assert!(!reassembly.has_forgotten(&Standing { heard: WINDOW + 2, ..open(2) }));
+    assert_eq!(numbers(reassembly.hear(&open(WINDOW + 1))), [WINDOW + 1]);
+}
+
+#[test]
+fn what_was_stored_before_a_restart_is_there_after_it() {
+    let told = vec![(4, MessageId::new([4; 16]))];
+    let parts = [fragment(5, 0, 1), fragment(7, 0, 2), address(3, 0, 1)];
+    let parts = parts.iter().map(Part::of).collect();
+    let memory = Memory { since: 1, below: 5, told, address: 2, parts, owes: false };
+    let (reassembly, complete) = Reassembly::resume(MOST, &memory);
+    assert_eq!(numbers(complete), [3, 5]);
+    assert_eq!((reassembly.floor(), reassembly.below()), (4, 6));
+    let acknowledgement = reassembly.acknowledgement();
+    assert_eq!((acknowledgement.since, acknowledgement.address), (1, 3));
+    assert_eq!(whole(&reassembly), [4, 5]);
+    assert_eq!(acknowledgement.partial.len(), 1);
 }

@@ -1,0 +1,90 @@
+//! What a correspondent's letters say of this client's own messages.
+
+use super::super::acknowledgement::{Acknowledgement, Name, OlderCopy};
+use super::super::event::Event;
+use super::super::outgoing::{Flight, OutgoingMessage, RetransmitTimer};
+use super::Correspondent;
+use crate::time::Steady;
+
+impl Correspondent {
+    /// Notes that this client goes on from an older copy of its store; gives what the application
+    /// is to be told of that, once.
+    pub(in super::super) fn surpass(&mut self) -> Option<Event> {
+        let told = std::mem::replace(&mut self.surpassed, true);
+        (!told).then(|| Event::OlderCopy { contact: self.contact.identity.key_id() })
+    }
+
+    /// Takes an acknowledgement. What left well before something that has come, and has not come
+    /// itself, is lost and leaves again.
+    pub(in super::super) fn acknowledged(
+        &mut self,
+        now: Steady,
+        acknowledgement: &Acknowledgement,
+        timer: RetransmitTimer,
+    ) -> Result<Vec<Event>, OlderCopy> {
+        if acknowledgement.since < self.counted_since {
+            return Ok(Vec::new());
+        }
+        if self.is_surpassed_by(acknowledgement) {
+            return Err(OlderCopy);
+        }
+        if acknowledgement.since > self.counted_since && self.counted_since != 0 {
+            self.heard = 0;
+            self.outgoing.iter_mut().for_each(OutgoingMessage::count_anew);
+        }
+        self.counted_since = acknowledgement.since;
+        let highest = acknowledgement.whole.iter().map(|name| name.sequence.saturating_add(1));
+        self.heard = highest.fold(self.heard, u64::max);
+        let mut events: Vec<_> = self.address_acknowledged(acknowledgement.address).collect();
+        let outgoing = self.outgoing.iter_mut();
+        let newest = outgoing.filter_map(|outgoing| outgoing.acknowledge(acknowledgement)).max();
+        self.outgoing.retain(|outgoing| {
+            if outgoing.is_delivered() {
+                events.push(Event::Delivered { message: outgoing.message().id });
+            }
+            !outgoing.is_delivered()
+        });
+        if let Some(newest) = newest {
+            let lost = |flight: &Flight| flight.sent + timer.reorder() < newest;
+            for outgoing in &mut self.outgoing {
+                outgoing.mark_lost(now, lost);
+            }
+        }
+        self.remind(now);
+        Ok(events)
+    }
+
+    /// Takes note that a letter of the contact has come, which is there again: what was put off
+    /// because nothing was heard of it is due as at first.
+    pub(in super::super) fn hear(&mut self, now: Steady, timer: RetransmitTimer) {
+        self.all_mut().for_each(|outgoing| outgoing.expedite(now, timer));
+    }
+
+    /// Tells whether an acknowledgement names what this client does not know to have sent, or
+    /// another message under a number of its own.
+    fn is_surpassed_by(&self, acknowledgement: &Acknowledgement) -> bool {
+        let other = |name: Name| {
+            let mut outgoing = self.outgoing.iter().map(OutgoingMessage::name);
+            outgoing.any(|own| own.sequence == name.sequence && own != name)
+        };
+        acknowledgement.floor > self.standing().open
+            || acknowledgement.next > self.next
+            || acknowledgement.names().any(|name| name.sequence >= self.next || other(name))
+    }
+
+    fn address_acknowledged(&mut self, version: u64) -> impl Iterator<Item = Event> + use<> {
+        self.address.take_if(|address| address.message().sequence <= version);
+        let newer = version > self.told;
+        self.told = self.told.max(version);
+        let to = self.contact.identity.key_id();
+        newer.then_some(Event::Told { to, version }).into_iter()
+    }
+
+    /// Has a letter leave if the contact waits for what is over: the first message has come to it,
+    /// and it does not know that those before have been given up.
+    pub(super) fn remind(&mut self, now: Steady) {
+        if let Some(front) = self.outgoing.front_mut().filter(|front| front.has_arrived()) {
+            front.remind(now);
+        }
+    }
+}
