@@ -1,37 +1,33 @@
 //! Sequences of operations on a client's courier whose only contact writes what it likes, against a
 //! model.
 //!
-//! The model stores what a client's store holds. It checks that a message is told of once, whole
-//! and in order; that nothing is acknowledged that was not stored; that a message is delivered if
-//! and only if all of it was acknowledged, and expires in its time; and that no fragment changes
-//! the grid.
+//! The model stores what a client's store holds. It checks that a message is told of once, whole,
+//! in order, and in its turn; that acknowledgements say what is stored and nothing else; that a
+//! message is delivered if and only if it was acknowledged as read, and expires in its time; that
+//! each letter says where the client stands; that an older copy of the store is found out if and
+//! only if the contact shows it; and that no fragment changes the grid.
 #![no_main]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use rohrpost_fuzz::application::{Kept, Posted, ROOM};
+use rohrpost_fuzz::application::{Kept, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
+use rohrpost_fuzz::client::{BOB_RELAY, alice, alice_prekey, courier, own_mailbox, sender};
 use rohrpost_fuzz::fragment::{LETTERS, PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{AcknowledgementChoice, PartChoice, fragment};
-use rohrpost_fuzz::network::{NODES, NOW, ROSTER, join_key};
-use rohrpost_fuzz::rng;
+use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Numbers, PartChoice, Report};
+use rohrpost_fuzz::network::{NODES, NOW, ROSTER};
+use rohrpost_fuzz::outbox::{Expected, Outbox, Posted};
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
-    Envelope, EnvelopeMark, Fragment, FragmentPosition, IdentitySecret, KeyId, Kind, MessageId,
-    PrekeySecret,
+    Envelope, EnvelopeMark, Fragment, FragmentPosition, Kind, MessageId,
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
-use rohrpost_proto::courier::{
-    Account, Attachment, Contact, Courier, CourierConfig, Departure, Event, OwnMailbox, Part,
-    Receipt,
-};
+use rohrpost_proto::courier::{Courier, Departure, Event, Part, Receipt};
 use rohrpost_proto::frame::UpCell;
-use rohrpost_proto::instruction::{
-    Answer, EnvelopeId, Instruction, MailboxKey, SurbWait, WriteKey,
-};
+use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, SurbWait};
 use rohrpost_proto::time::{Steady, Time};
 
 #[derive(Arbitrary, Debug)]
@@ -40,7 +36,7 @@ enum Operation {
     Part(PartChoice, bool),
     /// The contact sends an acknowledgement, cut short by so many bytes.
     Acknowledgement(AcknowledgementChoice, u8),
-    /// The contact sends any bytes of fragment, which are no acknowledgement.
+    /// The contact sends any bytes of fragment.
     Fragment(Vec<u8>),
     /// A relay answers with garbage.
     Garbage,
@@ -52,6 +48,11 @@ enum Operation {
         skip: u8,
         len: u16,
         seconds: u16,
+    },
+    /// The client has another address, of so many versions above the next.
+    Announce {
+        skip: u8,
+        len: u16,
     },
     Slots(u8),
     Wait {
@@ -69,7 +70,10 @@ enum Operation {
     },
     MarkLost,
     Readdress,
+    /// The contact is removed and added again.
     Forget,
+    /// The store begins a new incarnation, as that of an older copy does.
+    BeginAgain,
     RestartClient,
 }
 
@@ -84,41 +88,53 @@ struct World {
     now: Time,
     carrier: Carrier,
     courier: Courier<Toy>,
-    /// What the client knew when it built the cell that leaves next.
+    /// Knowledge of the client when it built the cell that leaves next.
     built: Built,
     /// True once the client's session has been named.
     named: bool,
     blind: bool,
     mail: VecDeque<Mail>,
     own: VecDeque<Envelope<Toy>>,
-    /// Number of letters that the contact has sealed, the last of them, and what that acknowledges.
+    /// Number of letters that the contact has sealed, and the last of them.
     letters: usize,
-    last: Option<Vec<u8>>,
-    said: Option<(AcknowledgementChoice, Vec<u8>)>,
+    last: Option<Sealed>,
+    /// True while the last letter may bring events.
+    arriving: bool,
+    expected: Expected,
     kept: Kept,
     /// Marks of letters that were opened; they outlive the process.
     opened: Vec<EnvelopeMark>,
-    posted: BTreeMap<u64, Posted>,
-    /// The number after that of the last message.
-    next: u64,
-    messages: u32,
+    outbox: Outbox,
+    /// The newest incarnation of the store.
+    incarnation: u32,
+    /// Messages and runs of the client, all of which differ.
+    count: u32,
     slots: usize,
 }
 
+/// Knowledge of the client when it builds a cell.
 #[derive(Default)]
 struct Built {
     blind: bool,
     kept: Kept,
-    posted: BTreeMap<u64, Posted>,
+    outbox: Outbox,
 }
 
 /// Content of an envelope that waits in the client's mailbox.
 enum Mail {
-    Fragment(Vec<u8>),
-    Acknowledgement(AcknowledgementChoice, Vec<u8>),
+    Letter(Vec<u8>),
     Garbage,
     Loop,
     Again,
+}
+
+/// A letter of the contact.
+struct Sealed {
+    envelope: Vec<u8>,
+    /// The fragment in it, if that is well-formed.
+    letter: Option<Letter>,
+    /// True once the client has stored that it came.
+    committed: bool,
 }
 
 impl World {
@@ -126,10 +142,8 @@ impl World {
         let now = Time::from_micros(NOW * 1_000_000);
         let carrier = Carrier::default();
         let mut courier = courier(now, 0);
-        courier.add_contact(alice());
         courier.handle_view(Steady::of_clock(now), carrier.view(now, None));
-        courier.prepare(Steady::of_clock(now));
-        Self {
+        let mut world = Self {
             now,
             built: Built::default(),
             carrier,
@@ -140,36 +154,43 @@ impl World {
             own: VecDeque::new(),
             letters: 0,
             last: None,
-            said: None,
-            kept: Kept::default(),
+            arriving: false,
+            expected: Expected::default(),
+            kept: Kept::since(1),
             opened: Vec::new(),
-            posted: BTreeMap::new(),
-            next: 0,
-            messages: 0,
+            outbox: Outbox::since(1),
+            incarnation: 1,
+            count: 0,
             slots: 0,
-        }
+        };
+        world.introduce();
+        world.prepare();
+        world
     }
 
     fn follow(&mut self, operation: &Operation) {
         match operation {
             Operation::Part(part, kept) => {
                 let body = if *kept { &b"x"[..] } else { LOST };
-                self.mail.push_back(Mail::Fragment(fragment(&part.part(), body)));
+                let letter = part.letter(&self.numbers(), body);
+                self.mail.push_back(Mail::Letter(letter.encode()));
             }
             Operation::Acknowledgement(acknowledgement, cut) => {
-                let mut body = acknowledgement.encode();
-                body.truncate(body.len().saturating_sub(usize::from(cut % 16)));
-                self.mail.push_back(Mail::Acknowledgement(acknowledgement.clone(), body));
+                let tag = |number| self.outbox.tag(number);
+                let letter = acknowledgement.letter(&self.numbers(), cut % 16, tag);
+                self.mail.push_back(Mail::Letter(letter.encode()));
             }
-            Operation::Fragment(bytes) => {
-                let mut bytes = rohrpost_fuzz::sized(bytes, fragment_len::<Toy>());
-                bytes[42] = bytes[42].min(2);
-                self.mail.push_back(Mail::Fragment(bytes));
-            }
+            Operation::Fragment(bytes) => self.mail.push_back(Mail::Letter(bytes.clone())),
             Operation::Garbage => self.mail.push_back(Mail::Garbage),
             Operation::Loop => self.mail.push_back(Mail::Loop),
             Operation::Again => self.mail.push_back(Mail::Again),
             Operation::Post { skip, len, seconds } => self.post(*skip, *len, *seconds),
+            Operation::Announce { skip, len } => {
+                let len = usize::from(*len) % (2 * ROOM);
+                let posted = self.draft(Time::from_micros(u64::MAX), len);
+                self.outbox.renew_address(*skip, posted);
+                self.announce();
+            }
             Operation::Slots(count) => (0..=count % 32).for_each(|_| self.slot()),
             Operation::Wait { seconds } => {
                 self.now = self.now + Duration::from_secs(u64::from(*seconds));
@@ -194,10 +215,25 @@ impl World {
             Operation::MarkLost => self.courier.mark_lost(self.own(), sender()),
             Operation::Readdress => self.courier.add_contact(alice()),
             Operation::Forget => self.forget(),
+            Operation::BeginAgain => self.begin_again(),
             Operation::RestartClient => self.restart(),
         }
-        self.handle_events();
-        assert_eq!(self.courier.outbox_len(), self.posted.len());
+        assert!(self.handle_events().is_empty(), "letters are opened ahead of a slot");
+        self.kept.check_turns();
+        self.expected.check();
+        assert_eq!(self.courier.outbox_len(), self.outbox.posted.len());
+        assert_eq!(self.courier.next_sequence(sender()), self.outbox.posted_next());
+    }
+
+    /// Numbers that a letter may mean.
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            below: self.kept.below,
+            address: self.kept.address,
+            open: self.outbox.standing().open,
+            next: self.outbox.next,
+            version: self.outbox.version(),
+        }
     }
 
     fn see(&mut self, down: Option<NodeNumber>) {
@@ -205,22 +241,26 @@ impl World {
         self.blind = false;
     }
 
-    fn post(&mut self, skip: u8, len: u16, seconds: u16) {
-        self.messages += 1;
+    fn draft(&mut self, expires: Time, len: usize) -> Posted {
+        self.count += 1;
         let mut id = [0xff; 16];
-        id[..4].copy_from_slice(&self.messages.to_be_bytes());
-        let posted = Posted {
-            id: MessageId::new(id),
-            expires: self.now + Duration::from_secs(u64::from(seconds)),
-            tombstone: false,
-            len: usize::from(len) % (4 * ROOM),
-            acknowledged: BTreeSet::new(),
-        };
-        let sequence = self.next + u64::from(skip % 4);
-        let taken = self.courier.post(sender(), posted.message(sequence));
+        id[..4].copy_from_slice(&self.count.to_be_bytes());
+        Posted::new(MessageId::new(id), expires, len)
+    }
+
+    fn post(&mut self, skip: u8, len: u16, seconds: u16) {
+        let expires = self.now + Duration::from_secs(u64::from(seconds));
+        let posted = self.draft(expires, usize::from(len) % (4 * ROOM));
+        let sequence = self.outbox.next + u64::from(skip % 4);
+        let taken = self.courier.post(sender(), posted.message(sequence, Kind::Content));
         assert!(taken.is_ok(), "an outbox has room for more");
-        self.next = sequence + 1;
-        self.posted.insert(sequence, posted);
+        self.outbox.post(sequence, posted);
+    }
+
+    fn announce(&mut self) {
+        if let Some(address) = self.outbox.announcement() {
+            self.courier.announce(sender(), address);
+        }
     }
 
     /// The client's own clock, which agrees with document time.
@@ -228,27 +268,41 @@ impl World {
         Steady::of_clock(self.now)
     }
 
+    /// Adds the contact to the courier, with what is in the store.
+    fn introduce(&mut self) {
+        self.courier.add_contact(alice());
+        let (open, next) = (self.outbox.open(), self.outbox.next);
+        self.courier.resume(sender(), open, next, &self.kept.resume());
+        for message in self.outbox.resume() {
+            assert!(self.courier.post(sender(), message).is_ok());
+        }
+        self.announce();
+    }
+
     /// Removes the contact and adds it again by its card.
     fn forget(&mut self) {
+        self.incarnation += 1;
         self.courier.remove_contact(sender());
-        self.courier.add_contact(alice());
-        self.posted.clear();
-        self.kept = Kept::default();
-        self.next = 0;
+        (self.kept, self.outbox) = (Kept::since(self.incarnation), Outbox::since(self.incarnation));
+        self.introduce();
         // What was ready for the contact is thrown away.
         self.prepare();
     }
 
+    fn begin_again(&mut self) {
+        self.incarnation += 1;
+        self.courier.remove_contact(sender());
+        self.kept.since = self.incarnation;
+        self.outbox.renumber(self.incarnation);
+        self.introduce();
+        self.prepare();
+    }
+
     fn restart(&mut self) {
-        self.messages += 1;
-        self.courier = courier(self.now, self.messages);
-        self.courier.add_contact(alice());
-        self.courier.resume(sender(), self.kept.below, &self.kept.parts());
+        self.count += 1;
+        self.courier = courier(self.now, self.count);
+        self.introduce();
         self.courier.resume_opened(&self.opened);
-        for (sequence, posted) in &mut self.posted {
-            posted.acknowledged.clear();
-            assert!(self.courier.post(sender(), posted.message(*sequence)).is_ok());
-        }
         self.named = false;
         self.see(None);
         self.prepare();
@@ -257,11 +311,16 @@ impl World {
     /// Opens what has come, and builds the next cell unless it is ready: before what has come is
     /// stored, so that the cell does not tell of that.
     fn prepare(&mut self) {
-        let (builds, kept) = (!self.courier.is_ready(), self.kept.clone());
+        let builds = !self.courier.is_ready();
         self.courier.prepare(self.own());
-        self.handle_events();
+        let letters = self.handle_events();
         if builds {
-            self.built = Built { blind: self.blind, kept, posted: self.posted.clone() };
+            let (kept, outbox) = (self.kept.clone(), self.outbox.clone());
+            self.built = Built { blind: self.blind, kept, outbox };
+        }
+        for (fragment, receipt) in letters {
+            self.store(fragment.as_deref(), &receipt);
+            assert!(self.handle_events().is_empty(), "what is stored brings no letter");
         }
     }
 
@@ -289,16 +348,17 @@ impl World {
             }
         }
         self.prepare();
-        let over = |posted: &Posted| !posted.tombstone && posted.expires <= self.now;
-        // Without a view nothing bears the relay's word out, and nothing is given up by it.
-        assert!(self.blind || !self.posted.values().any(over), "a message outlived its time");
+        // Without a view, nobody may have borne the relay's word for the time out.
+        if !self.blind {
+            self.outbox.check_times(self.now);
+        }
     }
 
     fn instruct(&mut self, relay: NodeNumber, instruction: Instruction<Toy>) {
         match instruction {
             Instruction::Discard => {}
             Instruction::Pull(pull) => self.answer(pull.surb),
-            Instruction::Store(store) if store.mailbox == mailbox(BOB, BOB_RELAY).key.id() => {
+            Instruction::Store(store) if store.mailbox == own_mailbox().key.id() => {
                 assert!(relay == NodeNumber::new(BOB_RELAY));
                 self.own.push_back(store.envelope);
                 if self.own.len() > 4 {
@@ -315,26 +375,11 @@ impl World {
 
     fn answer(&mut self, surb: Surb<Toy>) {
         let mail = self.mail.pop_front();
+        let copy = |bytes: &[u8]| Envelope::from_bytes(bytes).expect("it is a copy of an envelope");
         let envelope: Option<Envelope<Toy>> = match &mail {
-            Some(Mail::Fragment(bytes)) => Some(self.seal(bytes)),
-            Some(Mail::Acknowledgement(acknowledgement, body)) => {
-                let part = Part {
-                    sequence: 0,
-                    message: MessageId::new([9; 16]),
-                    kind: Kind::Acknowledgement,
-                    position: FragmentPosition::WHOLE,
-                };
-                let envelope = self.seal(&fragment(&part, body));
-                self.said = Some((acknowledgement.clone(), body.clone()));
-                Some(envelope)
-            }
-            Some(Mail::Loop) => self.own.front().map(|own| {
-                Envelope::from_bytes(own.as_bytes()).expect("it is a copy of an envelope")
-            }),
-            Some(Mail::Again) => self
-                .last
-                .as_ref()
-                .map(|last| Envelope::from_bytes(last).expect("it is a copy of an envelope")),
+            Some(Mail::Letter(bytes)) => Some(self.seal(bytes)),
+            Some(Mail::Loop) => self.own.front().map(|own| copy(own.as_bytes())),
+            Some(Mail::Again) => self.last.as_ref().map(|last| copy(&last.envelope)),
             Some(Mail::Garbage) | None => None,
         };
         let envelope = envelope.map(|envelope| (EnvelopeId::of(&envelope), envelope));
@@ -346,152 +391,124 @@ impl World {
         let packet = surb.reply(&body).expect("an answer fits");
         // The reply may have been built for keys that are no more.
         if let End::Session(id, payload) = self.carrier.carry(to, packet) {
-            if matches!(mail, Some(Mail::Acknowledgement(..) | Mail::Again)) {
-                self.acknowledged();
-            }
+            self.arriving = matches!(mail, Some(Mail::Letter(_) | Mail::Again));
+            self.expect();
             self.courier.handle_reply(self.own(), id, payload);
             self.prepare();
+            self.arriving = false;
         }
-        self.handle_events();
-        let over = |posted: &Posted| posted.is_acknowledged();
-        assert!(!self.posted.values().any(over), "all of a message came, and nobody was told");
+        self.expected.check();
+        self.kept.check_turns();
     }
 
     /// Seals the contact's next letter.
     fn seal(&mut self, fragment: &[u8]) -> Envelope<Toy> {
         let envelope = seal_in_roster(self.letters, fragment);
         self.letters += 1;
-        self.last = Some(envelope.as_bytes().to_vec());
-        self.said = None;
+        let bytes = rohrpost_fuzz::sized(fragment, fragment_len::<Toy>());
+        let (letter, bytes) = (Letter::read(&bytes), envelope.as_bytes().to_vec());
+        self.last = Some(Sealed { envelope: bytes, letter, committed: false });
         envelope
     }
 
-    /// Takes what the last letter acknowledges into account, if it can be read at all.
-    fn acknowledged(&mut self) {
-        let Some((acknowledgement, body)) = &self.said else { return };
-        if body.len() == acknowledgement.encode().len() {
-            for (sequence, posted) in &mut self.posted {
-                let came =
-                    (0..posted.count()).filter(|index| acknowledgement.covers(*sequence, *index));
-                posted.acknowledged.extend(came);
-            }
+    /// Expects what follows from the letter that comes, unless it has come before.
+    fn expect(&mut self) {
+        let last = self.last.as_ref().filter(|last| self.arriving && !last.committed);
+        let Some(letter) = last.and_then(|last| last.letter.as_ref()) else { return };
+        if self.kept.hear(&letter.standing) {
+            self.outbox.surpass(&mut self.expected);
+        }
+        let report = Some(letter).filter(|letter| letter.part.kind == Kind::Acknowledgement);
+        if let Some(report) = report.and_then(|letter| Report::read(&letter.body)) {
+            self.outbox.acknowledge(&report, &mut self.expected);
         }
     }
 
-    fn handle_events(&mut self) {
+    /// Takes all events; gives the letters that are to be stored.
+    fn handle_events(&mut self) -> Vec<(Option<Box<Fragment>>, Receipt)> {
+        let mut letters = Vec::new();
         while let Some(event) = self.courier.poll_event() {
             match event {
-                Event::Arrived { fragment, receipt, .. } => self.arrived(&fragment, &receipt),
-                Event::Repeated { receipt } => {
-                    assert!(receipt.sender == sender());
-                    self.commit(&receipt);
+                Event::Arrived { fragment, receipt, .. } => letters.push((Some(fragment), receipt)),
+                Event::Repeated { receipt } => letters.push((None, receipt)),
+                Event::Complete { sender: from, messages, below, floor } => {
+                    assert!(from == sender());
+                    self.kept.complete(&messages, below, floor);
                 }
-                Event::Complete { messages, below, .. } => self.kept.complete(&messages, below),
+                Event::AcknowledgementSent { to } => {
+                    assert!(to == sender() && self.kept.owes);
+                    assert!(self.built.kept.commits == self.kept.commits, "more has come");
+                    self.kept.owes = false;
+                }
                 Event::Sent { message, fragment, .. } => {
-                    assert!(fragment < self.posted(message).1.count());
+                    self.outbox.sent(message, fragment, self.now);
                 }
                 Event::Delivered { message } => {
-                    let (sequence, posted) = self.posted(message);
-                    assert!(posted.is_acknowledged(), "delivered, and nobody has said so");
-                    self.posted.remove(&sequence);
+                    let told = self.expected.delivered.remove(&message);
+                    assert!(told, "delivered, and nobody has said so");
                 }
-                Event::Expired { message } => {
-                    let now = self.now;
-                    let (_, posted) = self.posted(message);
-                    assert!(posted.expires <= now && !posted.tombstone);
-                    posted.tombstone = true;
-                    posted.acknowledged.clear();
+                Event::Expired { message } => self.outbox.expired(message, self.now),
+                Event::Told { to, version } => {
+                    assert!(to == sender() && self.expected.told.take() == Some(version));
+                    self.outbox.told(version);
+                }
+                Event::OlderCopy { contact } => {
+                    let shown = std::mem::take(&mut self.expected.older_copy);
+                    assert!(contact == sender() && shown, "nobody has shown it, or once more");
                 }
                 Event::Unsendable { .. } => panic!("the contact's keys are good"),
                 _ => {}
             }
         }
+        letters
     }
 
-    fn arrived(&mut self, fragment: &Fragment, receipt: &Receipt) {
+    /// Stores a letter that has come, and its fragment if that is new and can be stored.
+    fn store(&mut self, fragment: Option<&Fragment>, receipt: &Receipt) {
+        let last = self.last.as_mut().filter(|_| self.arriving).expect("a letter has come");
+        let letter = last.letter.as_ref().expect("it can be read");
+        let part = letter.part;
+        let told = (receipt.kind, receipt.sequence, receipt.fragment);
         assert!(receipt.sender == sender());
-        assert!(fragment.sequence >= self.kept.below, "of a message that is over");
-        if *fragment.body != *LOST {
-            self.kept.keep(&Part::of(fragment));
-            self.commit(receipt);
+        assert!(told == (part.kind, part.sequence, part.position.index));
+        match fragment {
+            Some(fragment) => {
+                assert!(Part::of(fragment) == part && *fragment.body == letter.body);
+                assert!(fragment.standing == letter.standing);
+                assert!(fragment.minutes == letter.minutes);
+                self.kept.check_new(&part);
+                if *letter.body == *LOST {
+                    return;
+                }
+                self.kept.keep(&part);
+            }
+            None => self.kept.check_known(receipt),
         }
-    }
-
-    fn commit(&mut self, receipt: &Receipt) {
         assert!(!self.opened.contains(&receipt.mark), "a letter that was opened is told of again");
+        last.committed = true;
         self.opened.push(receipt.mark);
+        self.kept.owes = true;
+        self.kept.commits += 1;
         self.courier.commit(self.own(), receipt);
     }
 
-    fn posted(&mut self, message: MessageId) -> (u64, &mut Posted) {
-        let found = self.posted.iter_mut().find(|(_, posted)| posted.id == message);
-        let (sequence, posted) = found.expect("it was posted, and is not over");
-        (*sequence, posted)
-    }
-
     /// Checks that the contact gets a fragment as it was posted, or an acknowledgement of what is
-    /// stored of its own messages.
+    /// stored of its own messages, and where the client stands beside it.
     fn check_fragment(&self, envelope: &Envelope<Toy>) {
         let prekey = alice_prekey();
         let opened = envelope.open(&[&prekey], &ROSTER.network_id).expect("sealed for the contact");
         let fragment = opened.fragment(PARTIES.alice.public(), PARTIES.bob.public());
         let fragment = fragment.expect("a courier writes valid fragments");
-        if fragment.kind == Kind::Acknowledgement {
-            return self.built.kept.check_acknowledgement(&fragment.body);
+        let Built { kept, outbox, .. } = &self.built;
+        assert_eq!(fragment.standing, outbox.standing());
+        assert_eq!(fragment.minutes, 0);
+        if fragment.kind != Kind::Acknowledgement {
+            return outbox.check(&fragment);
         }
-        let posted = &self.built.posted[&fragment.sequence];
-        assert!(posted.id == fragment.message && posted.count() == fragment.position.count);
-        assert_eq!(posted.tombstone, fragment.kind == Kind::Tombstone);
+        assert!(fragment.sequence == 0 && fragment.position == FragmentPosition::WHOLE);
+        let report = Report::read(&fragment.body).expect("a courier writes valid texts");
+        kept.check_acknowledgement(&report, fragment.body.len());
     }
-}
-
-/// Makes the courier of bob, who is at relay 2 and enters at relay 1; each run has a seed of its
-/// own.
-fn courier(now: Time, run: u32) -> Courier<Toy> {
-    let account = Account {
-        identity: IdentitySecret::from_seed(&PARTIES.bob.to_seed()),
-        prekeys: vec![PrekeySecret::from_seed(&PARTIES.prekey.to_seed())],
-        mailboxes: vec![mailbox(BOB, BOB_RELAY)],
-    };
-    let entry = NodeNumber::new(1);
-    let attachment = Attachment::Client { entry, session: SessionId::new([1; 16]) };
-    let mut seed = [7; 32];
-    seed[..4].copy_from_slice(&run.to_be_bytes());
-    let phase = Duration::from_millis(40);
-    let (roster, join_key) = (ROSTER.clone(), join_key());
-    let own = Steady::of_clock(now);
-    Courier::new(
-        own,
-        now,
-        CourierConfig { attachment, account, roster, join_key, seed: seed.into(), phase },
-    )
-}
-
-/// Card of the contact, who is reached at both relays.
-fn alice() -> Contact {
-    let account = Account {
-        identity: IdentitySecret::from_seed(&PARTIES.alice.to_seed()),
-        prekeys: vec![alice_prekey()],
-        mailboxes: [1, 2].map(|relay| mailbox(ALICE, relay)).into(),
-    };
-    account.contact()
-}
-
-fn alice_prekey() -> PrekeySecret {
-    PrekeySecret::generate(&mut rng(36))
-}
-
-fn mailbox(owner: u8, relay: u32) -> OwnMailbox {
-    OwnMailbox {
-        relay: NodeNumber::new(relay),
-        key: MailboxKey::from_seed(&[owner + u8::try_from(relay).expect("two relays"); 32]),
-        write_key: WriteKey::new([owner; 32]),
-        predecessor: WriteKey::new([owner + 100; 32]),
-    }
-}
-
-fn sender() -> KeyId {
-    PARTIES.alice.public().key_id()
 }
 
 fn number(node: u8) -> NodeNumber {
@@ -500,9 +517,6 @@ fn number(node: u8) -> NodeNumber {
 
 /// A fragment that the client's store cannot write.
 const LOST: &[u8] = b"-";
-const ALICE: u8 = 40;
-const BOB: u8 = 50;
-const BOB_RELAY: u32 = 2;
 const OPERATIONS: usize = LETTERS;
 /// Slots of a sequence at most: sealing and opening take time.
 const SLOTS: usize = 256;

@@ -7,17 +7,19 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::change::{Change, apply, differ};
 use rohrpost_fuzz::fragment::{self, NETWORK, PARTIES};
+use rohrpost_fuzz::mail::Letter;
 use rohrpost_fuzz::path;
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_fuzz::{SuiteChoice, rng, sized};
 use rohrpost_packet::envelope::{
     Envelope, Fragment, FragmentError, FragmentPosition, Kind, MessageId, OpenError, SealError,
-    fragment_body_len, seal,
+    Standing, fragment_body_len, seal,
 };
 use rohrpost_packet::{
     Classic, Delay, HOPS, HopSecretKey, Hybrid, NodeNumber, Packet, PathHop, Route, SessionId,
     ShortGeneration, Suite, Surb, SurbError, build_surb, open_header,
 };
+use rohrpost_proto::courier::Part;
 use rohrpost_proto::directory::trust::JoinKey;
 use rohrpost_proto::instruction::{
     Answer, Instruction, MailboxKey, PullRequest, RelayContext, WriteKey,
@@ -42,7 +44,7 @@ struct FragmentChoice<'a> {
     sequence: u64,
     position: (u32, u32),
     minutes: u32,
-    certificate: Option<&'a [u8]>,
+    standing: (u64, u64, u32),
     body: &'a [u8],
     /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
@@ -97,23 +99,21 @@ fn changed<S: Suite>(whole: &Envelope<S>, changes: &[Change]) {
     assert_eq!(open(&envelope).err(), refused.then_some(OpenError::Recipient));
 }
 
-/// Checks that what is read out of a fragment is what the specification says, and fits into it
-/// again.
+/// Checks that a fragment is read if and only if it is well-formed, as the specification says, and
+/// fits into an envelope again.
 fn fragment_bytes<S: Suite>(bytes: &[u8]) {
+    let letter = Letter::read(&sized(bytes, fragment::fragment_len::<S>()));
     let fragment = match open(&fragment::seal::<S>(bytes)) {
         Ok(fragment) => fragment,
         Err(OpenError::Fragment(FragmentError::Version)) => {
             return assert_ne!(bytes.first(), Some(&1));
         }
-        Err(OpenError::Fragment(FragmentError::Malformed)) => return,
+        Err(OpenError::Fragment(FragmentError::Malformed)) => return assert!(letter.is_none()),
         Err(other) => panic!("{other} behind a valid seal"),
     };
-    let bytes = sized(bytes, fragment::fragment_len::<S>());
-    assert_eq!(bytes[0], 1);
-    assert_eq!(fragment.message.as_bytes()[..], bytes[4..20]);
-    assert_eq!(fragment.sequence.to_be_bytes(), bytes[20..28]);
-    assert_eq!(fragment.minutes.to_be_bytes(), bytes[36..40]);
-    assert!(fragment.position.index < fragment.position.count);
+    let letter = letter.expect("what is read is well-formed");
+    assert!(Part::of(&fragment) == letter.part && fragment.body[..] == letter.body);
+    assert_eq!((fragment.minutes, fragment.standing), (letter.minutes, letter.standing));
     let again =
         open(&seal_fragment::<S>(&fragment).expect("it fitted before")).expect("just sealed");
     same(&again, &fragment);
@@ -128,22 +128,24 @@ fn same(one: &Fragment, other: &Fragment) {
     assert!(one.message == other.message && one.position == other.position);
     assert_eq!(one.kind, other.kind);
     assert_eq!((one.sequence, one.minutes), (other.sequence, other.minutes));
-    assert!(one.certificate == other.certificate && one.body == other.body);
+    assert_eq!(one.standing, other.standing);
+    assert!(one.body == other.body);
 }
 
 /// Checks that a fragment is sealed if and only if it fits, and comes back as it was.
 fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
-    let certificate = choice.certificate.map(<[u8]>::to_vec);
-    let len = body.len() + certificate.as_ref().map_or(0, Vec::len);
+    let len = body.len();
     let (index, count) = choice.position;
+    let standing = choice.standing;
+    let standing = Standing { open: standing.0, heard: standing.1, since: standing.2 };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
-        kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),
+        kind: Kind::from_byte(choice.kind % 3).expect("there are three kinds"),
         sequence: choice.sequence,
         position: FragmentPosition { index, count },
         minutes: choice.minutes,
-        certificate,
+        standing,
         body: body.into(),
     };
     let envelope = match seal_fragment::<S>(&fragment) {
@@ -264,9 +266,8 @@ fn answer<S: Suite>(whole: bool, bytes: &[u8]) {
     }
 }
 
-/// A fragment of version 1, without certificate, the only one of its message, with a text of two
-/// bytes.
+/// A fragment of version 1, the only one of its message, with a text of two bytes.
 const FRAGMENT: &[u8] = &[
-    1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
-    0, 0, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0, b'h', b'i',
+    1, 0, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
+    0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 4, b'h', b'i',
 ];

@@ -1,112 +1,180 @@
 //! Model of the application around a courier: what it stores of the contact's messages as far as
-//! they have come, and of its own ones until they are over.
+//! they have come.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Message, Part};
-use rohrpost_proto::time::Time;
-use zeroize::Zeroizing;
+use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, Standing};
+use rohrpost_proto::courier::{Complete, Memory, Part, Receipt};
 
 use crate::fragment::fragment_len;
+use crate::mail::{Name, Report, name};
 use crate::toy::Toy;
 
 /// Model of the client's store: what it has of the contact's messages.
 #[derive(Clone, Default)]
 pub struct Kept {
+    /// Incarnation since which the client counts the contact's messages.
+    pub since: u32,
     /// Bound below which all messages are over.
     pub below: u64,
+    /// Version of the newest address.
+    pub address: u64,
+    /// True if something has come since the last acknowledgement left.
+    pub owes: bool,
+    /// Number of letters that were stored and committed.
+    pub commits: u32,
+    /// Bound below which all messages are over by the contact's word: of the letters that this run
+    /// of the client has opened, and of what the store knows.
+    floor: u64,
+    /// Messages before `below` that the contact may not know to have come.
+    told: BTreeMap<u64, MessageId>,
     open: BTreeMap<u64, Open>,
-    told: BTreeSet<u64>,
+    addresses: BTreeMap<u64, Open>,
+    /// Numbers of all messages that were ever told of.
+    ever: BTreeSet<u64>,
 }
 
 #[derive(Clone)]
 struct Open {
     message: MessageId,
-    kind: Kind,
     count: u32,
     indices: BTreeSet<u32>,
 }
 
-/// Model of an entry in the client's outbox.
-#[derive(Clone)]
-pub struct Posted {
-    /// Identifier of the message.
-    pub id: MessageId,
-    /// Time at which the message is given up.
-    pub expires: Time,
-    /// True once the message is given up, and a tombstone goes in its place.
-    pub tombstone: bool,
-    /// Bytes of the message's body.
-    pub len: usize,
-    /// Fragments that the contact says have come.
-    pub acknowledged: BTreeSet<u32>,
-}
-
 impl Kept {
-    /// Stores a fragment on the disk; those of another message of its number are gone.
-    pub fn keep(&mut self, part: &Part) {
-        let Part { message, kind, position, .. } = *part;
-        let new = || Open { message, kind, count: position.count, indices: BTreeSet::new() };
-        let open = self.open.entry(part.sequence).or_insert_with(new);
-        if (open.message, open.kind, open.count) != (message, kind, position.count) {
-            *open = new();
-        }
-        open.indices.insert(position.index);
+    /// An empty store of a contact that was just added.
+    #[must_use]
+    pub fn since(since: u32) -> Self {
+        Self { since, ..Self::default() }
     }
 
-    /// Takes messages that the courier tells of: whole, once, in order.
-    pub fn complete(&mut self, messages: &[Complete], below: u64) {
+    /// Hears where the contact stands. True if that shows that this store is an older copy: the
+    /// contact has heard of a message that is not here.
+    pub fn hear(&mut self, standing: &Standing) -> bool {
+        let heard = standing.heard.checked_sub(1).filter(|_| standing.since == self.since);
+        let whole = |number| self.open.get(&number).is_some_and(Open::is_whole);
+        let forgotten = heard.is_some_and(|heard| heard >= self.below && !whole(heard));
+        self.floor = self.floor.max(standing.open);
+        forgotten
+    }
+
+    /// Checks a fragment that the courier takes for new.
+    pub fn check_new(&self, part: &Part) {
+        match part.kind {
+            Kind::Content => assert!(part.sequence >= self.below, "of a message that is over"),
+            Kind::Address => {
+                assert!(part.sequence > self.address, "of an older address");
+                assert!(part.position.count <= 2, "no address is that long");
+            }
+            Kind::Acknowledgement => panic!("nobody acknowledges an acknowledgement"),
+        }
+        if let Some(open) = self.table(part.kind).get(&part.sequence) {
+            assert!(open.is_of(part), "two messages of one number");
+            assert!(!open.indices.contains(&part.position.index), "it is there already");
+        }
+    }
+
+    /// Checks a letter that the courier says brings nothing new.
+    pub fn check_known(&self, receipt: &Receipt) {
+        let over = match receipt.kind {
+            Kind::Address => receipt.sequence <= self.address,
+            _ => receipt.sequence < self.below,
+        };
+        let open = self.table(receipt.kind).get(&receipt.sequence);
+        assert!(over || open.is_some_and(|open| open.indices.contains(&receipt.fragment)));
+    }
+
+    /// Stores a fragment on the disk.
+    pub fn keep(&mut self, part: &Part) {
+        let Part { sequence, message, kind, position } = *part;
+        let table = if kind == Kind::Address { &mut self.addresses } else { &mut self.open };
+        let new = || Open { message, count: position.count, indices: BTreeSet::new() };
+        table.entry(sequence).or_insert_with(new).indices.insert(position.index);
+    }
+
+    /// Takes messages that the courier tells of: whole, once, in order, and none that was over.
+    pub fn complete(&mut self, messages: &[Complete], below: u64, floor: u64) {
+        assert!(below >= self.below && floor <= below);
+        assert!(floor == self.floor, "the bound is the contact's word");
         let mut last = None;
         for complete in messages {
-            let open = &self.open[&complete.sequence];
-            assert!(open.is_whole() && open.message == complete.message);
-            assert!(open.kind == complete.kind);
-            if complete.kind != Kind::Address {
-                assert!(self.told.insert(complete.sequence), "told twice");
-                assert!(last.replace(complete.sequence) < Some(complete.sequence), "out of order");
+            let Complete { sequence, message, kind } = *complete;
+            let open = &self.table(kind)[&sequence];
+            assert!(open.is_whole() && open.message == message);
+            if kind == Kind::Address {
+                assert!(sequence > self.address, "an older address");
+                self.address = sequence;
+                self.addresses.retain(|version, _| *version > sequence);
+                continue;
             }
+            assert!(kind == Kind::Content);
+            assert!(sequence >= self.below, "it was over");
+            assert!(self.ever.insert(sequence), "told twice");
+            assert!(last.replace(sequence) < Some(sequence), "out of order");
+            assert!(sequence < below, "what was told of is over");
+            self.told.insert(sequence, message);
         }
-        assert!(below >= self.below);
         self.below = below;
         self.open.retain(|sequence, _| *sequence >= below);
+        self.told.retain(|sequence, _| *sequence >= floor);
     }
 
-    /// Parts that a courier is told of after a restart.
+    /// Checks that nothing waits whose turn has come.
+    pub fn check_turns(&self) {
+        assert!(self.below >= self.floor, "the contact has given those up");
+        let next = self.open.get(&self.below);
+        assert!(!next.is_some_and(Open::is_whole), "a message is whole, and nobody was told");
+        assert!(!self.addresses.values().any(Open::is_whole), "an address waits");
+    }
+
+    /// Memory of which a courier is told after a restart.
     #[must_use]
-    pub fn parts(&self) -> Vec<Part> {
-        let parts = self.open.iter().flat_map(|(sequence, open)| {
-            let Open { message, kind, count, indices } = open;
-            indices.iter().map(|index| Part {
-                sequence: *sequence,
-                message: *message,
-                kind: *kind,
-                position: FragmentPosition { index: *index, count: *count },
-            })
-        });
-        parts.collect()
+    pub fn resume(&mut self) -> Memory {
+        let first = self.told.keys().next().copied();
+        self.floor = first.unwrap_or(self.below).min(self.below);
+        let messages = parts(&self.open, Kind::Content);
+        let mut parts: Vec<_> = messages.chain(parts(&self.addresses, Kind::Address)).collect();
+        parts.sort_by_key(|part| (part.sequence, part.position.index));
+        Memory {
+            since: self.since,
+            below: self.below,
+            told: self.told.iter().map(|(sequence, message)| (*sequence, *message)).collect(),
+            address: self.address,
+            parts,
+            owes: self.owes,
+        }
     }
 
-    /// Checks that an acknowledgement names nothing that is not stored; by the layout of
-    /// `docs/packet-format.md` §9.
-    pub fn check_acknowledgement(&self, mut body: &[u8]) {
-        let [_, runs, partial, _] = take(&mut body);
-        assert_eq!(u64::from_be_bytes(take(&mut body)), self.below);
-        for _ in 0..runs {
-            let first = u64::from_be_bytes(take(&mut body));
-            let length = u16::from_be_bytes(take(&mut body));
-            assert!((first..first + u64::from(length)).all(|run| self.open[&run].is_whole()));
-        }
-        for _ in 0..partial {
-            let open = &self.open[&u64::from_be_bytes(take(&mut body))];
-            let [ranges] = take(&mut body);
-            for _ in 0..ranges {
-                let first = u32::from_be_bytes(take(&mut body));
-                let length = u32::from_be_bytes(take(&mut body));
-                assert!((first..first + length).all(|index| open.indices.contains(&index)));
+    /// Checks that an acknowledgement of `len` bytes says what is stored, and nothing else; what
+    /// finds no room in it may be missing at its end.
+    pub fn check_acknowledgement(&self, report: &Report, len: usize) {
+        assert!(self.owes, "nothing has come since the last");
+        assert_eq!((report.since, report.address), (self.since, self.address));
+        assert_eq!((report.floor, report.next), (self.floor, self.below));
+        let whole = self.told.range(self.floor..).map(|(number, message)| name(*number, *message));
+        let open = self.open.iter().map(|(number, open)| (name(*number, open.message), open));
+        let (come, partial): (Vec<_>, Vec<_>) = open.partition(|(_, open)| open.is_whole());
+        let whole: Vec<Name> = whole.chain(come.into_iter().map(|(name, _)| name)).collect();
+        assert_eq!(report.whole, whole);
+        let mut told: Vec<(Name, u32)> = Vec::new();
+        for (name, ranges) in &report.partial {
+            assert!(!ranges.is_empty());
+            for (first, length) in ranges {
+                assert!(*length > 0);
+                told.extend((*first..first + length).map(|index| (*name, index)));
             }
         }
-        assert!(body.is_empty());
+        let indices = |(name, open): &(Name, &Open)| {
+            let name = *name;
+            open.indices.iter().map(move |index| (name, *index)).collect::<Vec<_>>()
+        };
+        let stored: Vec<_> = partial.iter().flat_map(indices).collect();
+        assert!(stored.starts_with(&told), "not as it is stored");
+        assert!(told.len() == stored.len() || len + NAME_AND_RANGE > ROOM, "there was room");
+    }
+
+    fn table(&self, kind: Kind) -> &BTreeMap<u64, Open> {
+        if kind == Kind::Address { &self.addresses } else { &self.open }
     }
 }
 
@@ -114,42 +182,25 @@ impl Open {
     fn is_whole(&self) -> bool {
         u32::try_from(self.indices.len()) == Ok(self.count)
     }
-}
 
-impl Posted {
-    /// Number of the message's fragments.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        let count = if self.tombstone { 1 } else { self.len.div_ceil(ROOM).max(1) };
-        u32::try_from(count).expect("a few fragments")
-    }
-
-    /// Tells whether all of the message has come.
-    #[must_use]
-    pub fn is_acknowledged(&self) -> bool {
-        (0..self.count()).all(|index| self.acknowledged.contains(&index))
-    }
-
-    /// The message as the courier takes it.
-    #[must_use]
-    pub fn message(&self, sequence: u64) -> Message {
-        Message {
-            id: self.id,
-            kind: if self.tombstone { Kind::Tombstone } else { Kind::Content },
-            sequence,
-            minutes: 0,
-            expires: self.expires,
-            left: None,
-            body: Zeroizing::new(vec![1; if self.tombstone { 0 } else { self.len }]),
-        }
+    fn is_of(&self, part: &Part) -> bool {
+        (self.message, self.count) == (part.message, part.position.count)
     }
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let (taken, after) = rest.split_first_chunk().expect("an acknowledgement is whole");
-    *rest = after;
-    *taken
+fn parts(of: &BTreeMap<u64, Open>, kind: Kind) -> impl Iterator<Item = Part> {
+    of.iter().flat_map(move |(sequence, open)| {
+        let Open { message, count, indices } = open;
+        indices.iter().map(move |index| Part {
+            sequence: *sequence,
+            message: *message,
+            kind,
+            position: FragmentPosition { index: *index, count: *count },
+        })
+    })
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 44;
+pub const ROOM: usize = fragment_len::<Toy>() - 60;
+/// Bytes of an acknowledgement that one more message takes at least.
+const NAME_AND_RANGE: usize = 5 + 1 + 8;

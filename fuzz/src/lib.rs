@@ -4,10 +4,12 @@
 pub mod application;
 pub mod carrier;
 pub mod change;
+pub mod client;
 pub mod fragment;
 pub mod layer;
 pub mod mail;
 pub mod network;
+pub mod outbox;
 pub mod path;
 // The suite of the simulations: no cryptography worth the name, so that sequences of operations
 // are limited by the machines under test.
