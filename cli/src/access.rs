@@ -48,7 +48,7 @@ impl Access {
 
     async fn open(place: &Place, reach: Reach) -> Result<Self, CommandError> {
         #[cfg(unix)]
-        if let Some(connection) = Connection::open(&place.socket()?).await? {
+        if let Some(connection) = Connection::open(&place.socket()).await? {
             return Ok(Self::Daemon(connection));
         }
         let network = Arc::new(place.network()?);

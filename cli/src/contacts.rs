@@ -46,7 +46,7 @@ pub(crate) async fn add(
         return Err(CommandError::Unexpected);
     };
     let text = format!(
-        "added {name}; let {name} read you these words by voice, then run `rohrpost … verify \
+        "added {name}; let {name} read you these words by voice, then run `rohrpost verify \
          {name}`:\n  {words}"
     );
     output.say(&json!({ "added": name, "fingerprint": words }), &text)
@@ -65,7 +65,7 @@ pub(crate) async fn verify(
 
 fn ask_words(name: &str) -> Result<String, CommandError> {
     if !std::io::stdin().is_terminal() {
-        let why = "give the eight words that the contact reads from its `rohrpost … fingerprint`";
+        let why = "give the eight words that the contact reads from its `rohrpost fingerprint`";
         return Err(CommandError::Usage(why.to_owned()));
     }
     let mut out = std::io::stderr();

@@ -16,13 +16,13 @@ pub(crate) async fn run(
 
     use rohrpost_client::{Agent, Connection, Listener, SocketError, check_socket_path};
 
-    let (network, socket) = (Arc::new(place.network()?), place.socket()?);
+    let (network, socket) = (Arc::new(place.network()?), place.socket());
     check_socket_path(&socket)?;
     if Connection::open(&socket).await?.is_some() {
         return Err(SocketError::Taken(socket).into());
     }
     let store = place.store(&network)?;
-    if let Some(keep) = keep {
+    if let Some(keep) = keep.or(place.keep) {
         store.set_retention(keep)?;
     }
     let listener = Listener::bind(&socket).await?;

@@ -28,10 +28,18 @@ pub(crate) enum CommandError {
     #[cfg(unix)]
     #[error(transparent)]
     Socket(#[from] SocketError),
-    #[error("which network? give --network DIR, or set ROHRPOST_NETWORK")]
-    NoNetwork,
-    #[error("which client? give --home DIR, or set ROHRPOST_HOME")]
+    #[error(
+        "no network is installed in {0}: give --network DIR, the directory with trust.toml, \
+         roster.toml and roster.sig that your agency gave you, to `init`, or install it with \
+         `rohrpost network install DIR`"
+    )]
+    NoNetwork(PathBuf),
+    #[error("which client? this system names no home directory: give --home DIR")]
     NoHome,
+    #[error("{path}: {why}")]
+    Config { path: PathBuf, why: String },
+    #[error("{0}")]
+    Replace(String),
     #[error(
         "there is nobody to ask for the passphrase: give --key-file FILE or --passphrase-file FILE"
     )]
@@ -68,6 +76,7 @@ impl CommandError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
+            Self::Config { .. } | Self::Replace(_) => 78,
             Self::Card(_) | Self::TooLong { .. } => 65,
             Self::Input { .. } | Self::Secret(SecretFileError::Io { .. }) => 66,
             Self::Secret(SecretFileError::Long { .. }) => 65,
@@ -84,7 +93,7 @@ impl CommandError {
             Self::Socket(_) => 75,
             Self::Session(_) | Self::NoAnswer(_) => 69,
             Self::Late(_) | Self::NotDelivered(_) => 75,
-            Self::NoNetwork | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
+            Self::NoNetwork(_) | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
             Self::NoPassphrase | Self::Secret(_) => 77,
             Self::Runtime(_) => 71,
             Self::Unexpected => 70,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
 use crate::lock::Lock;
+use crate::network;
 use crate::output::Output;
 use crate::place::Place;
 
@@ -25,7 +26,7 @@ pub(crate) async fn init(
     keep: Option<Duration>,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let (network, home) = (Arc::new(place.network()?), place.home()?);
+    let (network, home) = (Arc::new(place.network()?), place.home());
     let profile = Profile::create(&network.roster, agency)?;
     let lock = place.lock().make()?;
     let store = match Store::create(home, &lock.unlock, &network, &profile, unix_now()) {
@@ -35,8 +36,12 @@ pub(crate) async fn init(
             return Err(error.into());
         }
     };
-    if let Some(keep) = keep {
+    if let Some(keep) = keep.or(place.keep) {
         store.set_retention(keep)?;
+    }
+    // What this command was told, later ones need not be.
+    if let Some(directory) = place.given_network() {
+        network::install(place, &[directory.to_owned()])?;
     }
     let name = |number| network.roster.name_of(number);
     let entry = name(profile.entry);
@@ -46,7 +51,7 @@ pub(crate) async fn init(
     agent.end().await;
     registered?;
     let text = format!(
-        "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost … card",
+        "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost card",
         mailboxes.join(" and ")
     );
     output.say(&json!({ "entry": entry, "mailboxes": mailboxes }), &text)
@@ -72,7 +77,7 @@ async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<()
             });
             return Err(CommandError::NoAnswer(format!(
                 "the mailboxes did not answer within a minute ({why}); the client is made, and \
-                 `rohrpost … inbox` registers them later"
+                 `rohrpost inbox` registers them later"
             )));
         }
         sleep(LOOK).await;
@@ -103,7 +108,7 @@ pub(crate) async fn back_up(
 pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(), CommandError> {
     let network = place.network()?;
     let unlock = place.lock().unlock("passphrase of the backup: ")?;
-    Store::restore(file, place.home()?, &unlock, &network, unix_now())?;
+    Store::restore(file, place.home(), &unlock, &network, unix_now())?;
     let text = "restored; contacts hear of it as soon as it is online. Do not run the client that \
                 the backup is from any more";
     output.say(&json!({ "restored": true }), text)
@@ -117,7 +122,7 @@ pub(crate) enum Consent {
 }
 
 pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(), CommandError> {
-    let home = place.home()?;
+    let home = place.home();
     if consent == Consent::Ask {
         if !std::io::stdin().is_terminal() {
             let why = "this destroys all keys and messages; give --yes to say that you mean it";

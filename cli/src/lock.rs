@@ -14,6 +14,12 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// Gives this lock, or another if it names nothing.
+    pub(crate) fn or_else(self, other: impl FnOnce() -> Self) -> Self {
+        let named = self.key_file.is_some() || self.passphrase_file.is_some();
+        if named { self } else { other() }
+    }
+
     /// Unlocks a store that exists.
     pub(crate) fn unlock(&self, question: &str) -> Result<Unlock, CommandError> {
         if let Some(path) = &self.key_file {

@@ -1,6 +1,7 @@
 //! `rohrpost`: the command for people. Output for people, or JSON lines with `--json`.
 
 mod access;
+mod config;
 mod contacts;
 mod daemon;
 mod error;
@@ -9,6 +10,7 @@ mod home;
 mod inbox;
 mod input;
 mod lock;
+mod network;
 mod output;
 mod place;
 mod private;
@@ -26,7 +28,7 @@ use error::{CommandError, WRONG_USAGE};
 use home::Consent;
 use lock::Lock;
 use output::Output;
-use place::Place;
+use place::{Place, PlaceOptions};
 
 fn main() -> ExitCode {
     private::keep_private();
@@ -52,7 +54,12 @@ fn main() -> ExitCode {
 /// A first exchange: `init` on both sides, hand each other the `card`, `add` it, compare the
 /// `fingerprint` by voice and `verify` it; then `send` and `inbox`.
 ///
-/// Everything is kept in one encrypted file in --home. What `send` has accepted is on the disk: it
+/// Everything is kept in one encrypted file in --home. What commands need to be told again and again
+/// stands in rohrpost/config.toml in $XDG_CONFIG_HOME or ~/.config: `home`, `network`, `key_file`,
+/// `passphrase_file`, `keep`, each as the option of that name. Options and environment variables go
+/// before it.
+///
+/// What `send` has accepted is on the disk: it
 /// is sent again until the other client has it, or reported as expired. While a command or the
 /// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
 /// only in that time, so let the daemon run. The other commands then go through it.
@@ -61,13 +68,13 @@ fn main() -> ExitCode {
 /// client, contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70
 /// the store is damaged, 71 the system refuses, 73 a file or standard output cannot be written, 75
 /// what was asked did not happen in time: the message that `send --wait` waits for was not
-/// delivered, or the daemon does not answer, 77 wrong passphrase or key, 78 the network's files are
-/// wrong.
+/// delivered, or the daemon does not answer, 77 wrong passphrase or key, or files that other users
+/// can enter, 78 the network's files or the configuration file are wrong.
 #[derive(Parser)]
 #[command(name = "rohrpost", version = rohrpost_client::VERSION)]
 struct Arguments {
     #[command(flatten)]
-    place: Place,
+    place: PlaceOptions,
     #[command(subcommand)]
     command: Command,
 }
@@ -84,6 +91,9 @@ enum Command {
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         keep: Option<Duration>,
     },
+    /// Install the files of a network, or show which one commands use.
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
     /// Print the contact card to hand to others. It holds for six days.
     Card,
     /// Print the words of a contact, or your own, to compare by voice.
@@ -180,6 +190,10 @@ enum Command {
 fn run(arguments: Arguments) -> Result<(), CommandError> {
     let Arguments { place, command } = arguments;
     let output = Output::new(place.json);
+    if let Command::Completions { shell } = command {
+        return complete(shell);
+    }
+    let place = place.resolve()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -214,11 +228,14 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
             let consent = if yes { Consent::Given } else { Consent::Ask };
             home::wipe(place, consent, output)
         }
-        Command::Completions { shell } => {
-            let mut definition = Arguments::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut definition, "rohrpost", &mut script);
-            output::print(&script)
-        }
+        Command::Network(command) => network::run(place, command, output),
+        Command::Completions { shell } => complete(shell),
     }
+}
+
+fn complete(shell: Shell) -> Result<(), CommandError> {
+    let mut definition = Arguments::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut definition, "rohrpost", &mut script);
+    output::print(&script)
 }

@@ -1,58 +1,139 @@
-//! The place of a client: its network's directory, its own, and what opens its store.
+//! The place of a client: its own directory, its network's, and what opens its store. Each is taken
+//! from the command line, else the environment, else the configuration file, else the usual place.
 
+use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rohrpost_client::{Network, Store, StoreError};
 
+use crate::config::Config;
 use crate::error::CommandError;
 use crate::lock::Lock;
 
+/// The place as the command line gives it.
 #[derive(clap::Args)]
-pub(crate) struct Place {
-    /// Directory with trust.toml, roster.toml and roster.sig, as your agency gave it to you.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_NETWORK", global = true)]
+pub(crate) struct PlaceOptions {
+    /// Directory with trust.toml, roster.toml and roster.sig [env: ROHRPOST_NETWORK] [default: what
+    /// is installed in the home].
+    ///
+    /// `init` installs it, so that it need not be given again.
+    #[arg(long, value_name = "DIR", global = true)]
     network: Option<PathBuf>,
-    /// Directory of this client: its encrypted store, and the daemon's socket.
-    #[arg(long, value_name = "DIR", env = "ROHRPOST_HOME", global = true)]
+    /// Directory of this client: its encrypted store, its network, and the daemon's socket [env:
+    /// ROHRPOST_HOME] [default: rohrpost in $XDG_DATA_HOME or ~/.local/share].
+    #[arg(long, value_name = "DIR", global = true)]
     home: Option<PathBuf>,
     /// Unlock the store by this key file instead of a passphrase; `init` makes it if it is not
-    /// there.
-    #[arg(long, value_name = "FILE", env = "ROHRPOST_KEY_FILE", global = true)]
+    /// there [env: ROHRPOST_KEY_FILE].
+    #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
-    /// Take the passphrase from the first line of this file instead of asking for it.
-    #[arg(long, value_name = "FILE", env = "ROHRPOST_PASSPHRASE_FILE", global = true)]
-    #[arg(conflicts_with = "key_file")]
+    /// Take the passphrase from the first line of this file instead of asking for it [env:
+    /// ROHRPOST_PASSPHRASE_FILE].
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "key_file")]
     passphrase_file: Option<PathBuf>,
     /// JSON on standard output, one object a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
+impl PlaceOptions {
+    /// Finds the place that the options, the environment and the configuration file mean.
+    pub(crate) fn resolve(self) -> Result<Place, CommandError> {
+        let Self { network, home, key_file, passphrase_file, json: _ } = self;
+        let config = match base("XDG_CONFIG_HOME", ".config") {
+            Some(base) => Config::read(&base.join("rohrpost/config.toml"))?,
+            None => Config::default(),
+        };
+        let usual = || base("XDG_DATA_HOME", ".local/share").map(|base| base.join("rohrpost"));
+        let home = home.or_else(|| variable("HOME")).or(config.home).or_else(usual);
+        let given = Lock { key_file, passphrase_file };
+        let from_environment = || Lock {
+            key_file: variable("KEY_FILE"),
+            passphrase_file: variable("PASSPHRASE_FILE"),
+        };
+        let configured =
+            || Lock { key_file: config.key_file, passphrase_file: config.passphrase_file };
+        Ok(Place {
+            home: home.ok_or(CommandError::NoHome)?,
+            given: network.or_else(|| variable("NETWORK")),
+            configured: config.network,
+            lock: given.or_else(from_environment).or_else(configured),
+            keep: config.keep,
+        })
+    }
+}
+
+/// The place of a client, found.
+pub(crate) struct Place {
+    home: PathBuf,
+    /// Directory of the network that the command line or the environment names.
+    given: Option<PathBuf>,
+    /// Directory of the network that the configuration file names.
+    configured: Option<PathBuf>,
+    lock: Lock,
+    /// Time for which the configuration file has messages stay.
+    pub(crate) keep: Option<Duration>,
+}
+
 impl Place {
+    /// Reads and checks the network's files.
     pub(crate) fn network(&self) -> Result<Network, CommandError> {
-        Ok(Network::open(self.network.as_deref().ok_or(CommandError::NoNetwork)?)?)
+        match self.given.as_ref().or(self.configured.as_ref()) {
+            Some(directory) => Ok(Network::open(directory)?),
+            None if self.installed().is_dir() => Ok(Network::open(&self.installed())?),
+            None => Err(CommandError::NoNetwork(self.home.clone())),
+        }
     }
 
-    pub(crate) fn home(&self) -> Result<&Path, CommandError> {
-        self.home.as_deref().ok_or(CommandError::NoHome)
+    /// Directory of the network that this command alone was told of.
+    pub(crate) fn given_network(&self) -> Option<&Path> {
+        self.given.as_deref()
     }
 
-    pub(crate) fn socket(&self) -> Result<PathBuf, CommandError> {
-        Ok(self.home()?.join("daemon.sock"))
+    /// Directory of the network that commands use which are not told of another.
+    pub(crate) fn usual_network(&self) -> PathBuf {
+        self.configured.clone().unwrap_or_else(|| self.installed())
     }
 
-    pub(crate) fn lock(&self) -> Lock {
-        let Self { key_file, passphrase_file, .. } = self;
-        Lock { key_file: key_file.clone(), passphrase_file: passphrase_file.clone() }
+    /// Directory of the network that is installed in the home.
+    pub(crate) fn installed(&self) -> PathBuf {
+        self.home.join("network")
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.home.join("daemon.sock")
+    }
+
+    pub(crate) const fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// Opens the store, which no daemon may have open.
     pub(crate) fn store(&self, network: &Network) -> Result<Store, CommandError> {
-        let home = self.home()?;
-        if !Store::is_in(home) {
-            return Err(StoreError::Missing(home.to_owned()).into());
+        if !Store::is_in(&self.home) {
+            return Err(StoreError::Missing(self.home.clone()).into());
         }
-        let unlock = self.lock().unlock("passphrase: ")?;
-        Ok(Store::open(home, &unlock, network)?)
+        let unlock = self.lock.unlock("passphrase: ")?;
+        Ok(Store::open(&self.home, &unlock, network)?)
     }
+}
+
+/// A directory of the XDG base directories; none where the system names no home. A path that is not
+/// absolute counts as none, by that specification.
+fn base(variable: &str, usual: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = env::home_dir().filter(|home| home.is_absolute());
+    named.or_else(|| Some(home?.join(usual)))
+}
+
+/// A variable of the command's own; an empty one counts as none.
+fn variable(name: &str) -> Option<PathBuf> {
+    let value = env::var_os(format!("ROHRPOST_{name}"));
+    value.filter(|value| value != OsStr::new("")).map(PathBuf::from)
 }

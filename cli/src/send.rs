@@ -156,7 +156,7 @@ fn still_waits(message: &OutgoingMessage, trouble: Option<&str>) -> String {
     if message.status == DeliveryStatus::Sent {
         return format!(
             "the message has left, and {to} has not acknowledged it yet; it stays in the outbox, \
-             and `rohrpost … status` tells when it is delivered"
+             and `rohrpost status` tells when it is delivered"
         );
     }
     let why = trouble.map_or_else(String::new, |why| format!(": {why}"));

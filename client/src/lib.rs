@@ -30,7 +30,7 @@ pub use content::{Content, ContentError, MESSAGE_LIMIT, NAME_LIMIT, shorten_file
 pub use fingerprint::Fingerprint;
 pub use printable::steers;
 pub use profile::{Profile, ProfileError};
-pub use rohrpost_network::{Network, NetworkError, unix_now};
+pub use rohrpost_network::{FilePaths, Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};
 pub use rohrpost_vault::{Cost, Unlock, VaultError};
 pub use session::{Correspondent, PostError, Resumption, Session, SessionError, SessionEvent};

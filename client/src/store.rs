@@ -34,7 +34,7 @@ use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
-use file::{file, make_home};
+use file::{NewHome, file, private_home};
 use state::{DATE, NETWORK, STATE, keep_for, latest_date, next_incarnation, of_network, retention};
 
 pub use announcements::AddressKnown;
@@ -56,20 +56,22 @@ impl Store {
         profile: &Profile,
         now: Duration,
     ) -> Result<Self, StoreError> {
-        make_home(home)?;
+        let new = NewHome::make(home)?;
         let vault = Vault::create_with(&file(home), unlock, |tx| {
             tx.put(STATE, NETWORK, network.roster.network_id.as_bytes())?;
             next_incarnation(tx, now)?;
             address_versions::found(tx, profile, now)
         })?;
+        new.keep();
         Ok(Self { vault })
     }
 
     /// Opens the store of a home.
     ///
     /// # Errors
-    /// There is no store, it does not open, or it is of another network.
+    /// There is no store, others can enter the home, it does not open, or it is of another network.
     pub fn open(home: &Path, unlock: &Unlock, network: &Network) -> Result<Self, StoreError> {
+        private_home(home)?;
         let path = file(home);
         let vault = match Vault::open(&path, unlock) {
             Err(VaultError::Missing(_)) => return Err(StoreError::Missing(home.to_owned())),
@@ -140,11 +142,12 @@ impl Store {
         network: &Network,
         now: Duration,
     ) -> Result<Self, StoreError> {
-        make_home(home)?;
+        let new = NewHome::make(home)?;
         let vault = Vault::restore(backup, &file(home), unlock, |tx| {
             of_network(tx, network, backup)?;
             begin_incarnation(tx, now)
         })?;
+        new.keep();
         Ok(Self { vault })
     }
 

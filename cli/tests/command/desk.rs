@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rohrpost_client::Content;
@@ -28,16 +28,7 @@ impl Desk {
         for message in bob.waiting(alice.key()) {
             assert_eq!(arrive(bob.key(), &message, &alice, START).len(), 1);
         }
-        let (trust, roster, signatures) = network_files("store");
-        fs::create_dir(folder.path("network")).unwrap();
-        let files = [
-            ("trust.toml", trust.render()),
-            ("roster.toml", roster),
-            ("roster.sig", render_signatures(&signatures)),
-        ];
-        for (name, text) in files {
-            fs::write(folder.path("network").join(name), text).unwrap();
-        }
+        write_network(&folder.path("network"), "store");
         let desk = Self(folder);
         desk.write_secret("passphrase", "right\n");
         desk
@@ -113,6 +104,20 @@ impl Desk {
             message["number"].as_u64().unwrap()
         };
         list.lines().map(number).collect()
+    }
+}
+
+/// Writes the files of a network of this name to a new directory.
+pub(crate) fn write_network(directory: &Path, name: &str) {
+    let (trust, roster, signatures) = network_files(name);
+    fs::create_dir(directory).unwrap();
+    let files = [
+        ("trust.toml", trust.render()),
+        ("roster.toml", roster),
+        ("roster.sig", render_signatures(&signatures)),
+    ];
+    for (name, text) in files {
+        fs::write(directory.join(name), text).unwrap();
     }
 }
 

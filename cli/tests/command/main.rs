@@ -11,18 +11,25 @@ mod input;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
 #[path = "../../../client/tests/store/world.rs"]
 #[expect(dead_code, reason = "the world has more than the command line needs")]
 mod world;
 
 use std::process::{Command, Output};
 
-/// The command without the settings of whoever runs the tests.
+/// The command without the settings of whoever runs the tests: neither of their environment nor in
+/// their home directory.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rohrpost"));
     for variable in ["NETWORK", "HOME", "KEY_FILE", "PASSPHRASE_FILE"] {
         command.env_remove(format!("ROHRPOST_{variable}"));
     }
+    for variable in ["CONFIG", "DATA"] {
+        command.env_remove(format!("XDG_{variable}_HOME"));
+    }
+    command.env("HOME", "/nonexistent");
     command
 }
 
@@ -32,13 +39,11 @@ fn rohrpost(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_command_without_a_place_says_what_to_give() {
-    for (arguments, option) in
-        [(&["status"][..], "--home"), (&["--home", "/nonexistent", "status"][..], "--network")]
-    {
-        let output = rohrpost(arguments);
+    for (home, words) in [("relative", "--home"), ("/nonexistent", "rohrpost network install")] {
+        let output = program().env("HOME", home).arg("status").output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(64), "{errors}");
-        assert!(output.stdout.is_empty() && errors.contains(option), "{errors}");
+        assert!(output.stdout.is_empty() && errors.contains(words), "{errors}");
     }
 }
 

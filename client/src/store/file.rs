@@ -46,12 +46,54 @@ impl Store {
     }
 }
 
-pub(super) fn make_home(home: &Path) -> Result<(), StoreError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
+/// A home that is made for a store, and goes again if none comes about: a restore that fails leaves
+/// nothing in the way of the next.
+pub(super) struct NewHome {
+    /// Directories that were not there before, the deepest first.
+    made: Vec<PathBuf>,
+}
+
+impl NewHome {
+    /// Makes a home, with the directories above it, where it is not there.
+    pub(super) fn make(home: &Path) -> Result<Self, StoreError> {
+        let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made = home.ancestors().take_while(missing).map(Path::to_owned).collect();
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let failed = |source| StoreError::Home { path: home.to_owned(), source };
+        let new = Self { made };
+        builder.create(home).map_err(failed).map(|()| new)
+    }
+
+    /// Lets the home stay, which has its store.
+    pub(super) fn keep(mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for NewHome {
+    fn drop(&mut self) {
+        for directory in &self.made {
+            // One that is not empty stays; the error that led here is the one to report.
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
+}
+
+/// Refuses a home that others can enter: its files tell when its user writes, and the daemon's
+/// socket is in it.
+pub(super) fn private_home(home: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(home).map_err(|source| StoreError::Home { path: home.to_owned(), source })
+    if let Ok(metadata) = std::fs::metadata(home)
+        && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+    {
+        return Err(VaultError::Exposed { path: home.to_owned(), mode: "700" }.into());
+    }
+    #[cfg(not(unix))]
+    let _ = home;
+    Ok(())
 }
 
 pub(super) fn file(home: &Path) -> PathBuf {

@@ -2,6 +2,7 @@
 //! whole store and its passphrase, opens nothing that is older than two lifetimes of an envelope.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -108,7 +109,7 @@ impl Story {
     /// The file's bytes at this moment, in a home of their own.
     fn seize(&self, name: &str, image: &[u8]) -> PathBuf {
         let home = self.folder.path(name);
-        fs::create_dir(&home).unwrap();
+        fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
         fs::write(home.join("store.vault"), image).unwrap();
         home
     }
