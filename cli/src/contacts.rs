@@ -90,6 +90,16 @@ pub(crate) async fn block(
     output.say(&json!({ "blocked": name }), &text)
 }
 
+pub(crate) async fn rename(
+    place: &Place,
+    name: String,
+    to: String,
+    output: &Output,
+) -> Result<(), CommandError> {
+    ask(place, Request::Rename { name: name.clone(), to: to.clone() }).await?;
+    output.say(&json!({ "renamed": name, "to": to }), &format!("{name} is now {to}"))
+}
+
 pub(crate) async fn remove(
     place: &Place,
     name: String,

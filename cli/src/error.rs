@@ -115,7 +115,7 @@ const fn failure_code(code: FailureCode) -> u8 {
 const fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::Missing(_) | StoreError::Unknown(_) | StoreError::Number(_) => 66,
-        StoreError::Name(_)
+        StoreError::Name { .. }
         | StoreError::NameTaken(_)
         | StoreError::Known(_)
         | StoreError::Blocked(_)

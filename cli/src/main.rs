@@ -103,7 +103,8 @@ enum Command {
     },
     /// Add a contact from its card.
     Add {
-        /// The name by which you call the contact.
+        /// The name by which you call the contact: up to 64 bytes of any letters, with spaces, dots
+        /// and @. Capitals do not count when you give it later.
         name: String,
         /// The card's file, or - for standard input.
         card: PathBuf,
@@ -119,6 +120,13 @@ enum Command {
     Block {
         /// The contact.
         name: String,
+    },
+    /// Call a contact by another name.
+    Rename {
+        /// The contact.
+        name: String,
+        /// The new name.
+        to: String,
     },
     /// Forget a contact. What it wrote stays.
     Remove {
@@ -210,6 +218,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Add { name, card } => contacts::add(place, name, &card, output).await,
         Command::Verify { name, words } => contacts::verify(place, name, &words, output).await,
         Command::Block { name } => contacts::block(place, name, output).await,
+        Command::Rename { name, to } => contacts::rename(place, name, to, output).await,
         Command::Remove { name } => contacts::remove(place, name, output).await,
         Command::Contacts => contacts::list(place, output).await,
         Command::Send(options) => send::run(place, options, output).await,

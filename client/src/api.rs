@@ -68,6 +68,13 @@ pub enum Request {
         /// Name of the contact that is meant.
         name: String,
     },
+    /// Calls a contact by another name.
+    Rename {
+        /// Name of the contact that is meant.
+        name: String,
+        /// The name from now on.
+        to: String,
+    },
     /// Removes a contact.
     Remove {
         /// Name of the contact that is meant.

@@ -45,6 +45,10 @@ impl AgentTask {
                 let key = self.store.with(|store| store.block(&name, now))?;
                 self.remove_contact(key, &name).await
             }
+            Request::Rename { name, to } => {
+                self.store.with(|store| store.rename(&name, &to))?;
+                Ok(Response::Done {})
+            }
             Request::Remove { name } => {
                 let now = self.now();
                 let key = self.store.with(|store| store.remove(&name, now))?;
@@ -193,7 +197,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::Unknown(_) | StoreError::Number(_) => FailureCode::Unknown,
-            StoreError::Name(_)
+            StoreError::Name { .. }
             | StoreError::NameTaken(_)
             | StoreError::Known(_)
             | StoreError::Blocked(_)

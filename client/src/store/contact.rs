@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::record::{decode, encode};
 use super::state;
 use crate::address::Address;
+use crate::contact_name::{ContactName, look};
 
 /// A contact, as its user knows it.
 pub struct KnownContact {
@@ -130,8 +131,18 @@ pub(super) fn by_key(tx: &ReadTx<'_>, key: KeyId) -> Result<Option<KnownContact>
 }
 
 pub(super) fn named(tx: &ReadTx<'_>, name: &str) -> Result<KnownContact, StoreError> {
-    let mut contacts = contacts(tx)?.into_iter();
-    contacts.find(|known| known.name == name).ok_or_else(|| StoreError::Unknown(name.to_owned()))
+    let unknown = || StoreError::Unknown(name.to_owned());
+    let name = ContactName::new(name).map_err(|_| unknown())?;
+    looking_like(tx, &name)?.ok_or_else(unknown)
+}
+
+/// The contact whose name looks like this one: there is never more than one.
+pub(super) fn looking_like(
+    tx: &ReadTx<'_>,
+    name: &ContactName,
+) -> Result<Option<KnownContact>, StoreError> {
+    let looks = name.look();
+    Ok(contacts(tx)?.into_iter().find(|known| look(&known.name) == looks))
 }
 
 pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), StoreError> {

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_proto::courier::Contact;
-use rohrpost_vault::WriteTx;
+use rohrpost_vault::{ReadTx, WriteTx};
 
-use super::contact::{CONTACTS, KnownContact, by_key, contacts, named, put};
+use super::contact::{CONTACTS, KnownContact, by_key, contacts, looking_like, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
 use super::{address_versions, fragments, outbox, told};
 use crate::address::Address;
+use crate::contact_name::ContactName;
 
 impl Store {
     /// Adds a contact under a name of the user's choice. The first message to it will bear a number
@@ -25,11 +26,7 @@ impl Store {
         contact: Contact,
         now: Duration,
     ) -> Result<(), StoreError> {
-        let usable =
-            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
-        if !usable || name.len() > NAME_LIMIT {
-            return Err(StoreError::Name(name.to_owned()));
-        }
+        let name = usable(name)?;
         self.vault.write(|tx| {
             let key = contact.identity.key_id();
             for known in contacts(tx)? {
@@ -39,14 +36,12 @@ impl Store {
                 if known.key() == key {
                     return Err(StoreError::Known(known.name));
                 }
-                if known.name == name {
-                    return Err(StoreError::NameTaken(known.name));
-                }
             }
+            refuse_taken(tx, &name, None)?;
             // Above all that it may have seen, if it was a contact before.
             let incarnation = next_incarnation(tx, now)?;
             let known = KnownContact {
-                name: name.to_owned(),
+                name: name.as_str().to_owned(),
                 address: Address { version: 0, contact: contact.clone() },
                 verified: false,
                 blocked: false,
@@ -84,6 +79,20 @@ impl Store {
     /// The store cannot be read.
     pub fn name_of(&self, key: KeyId) -> Result<String, StoreError> {
         self.vault.read(|tx| Ok(by_key(tx, key)?.map_or_else(String::new, |known| known.name)))
+    }
+
+    /// Calls a contact by another name. What it wrote before is its own as well.
+    ///
+    /// # Errors
+    /// There is no such contact, or the new name is taken or unusable.
+    pub fn rename(&self, name: &str, to: &str) -> Result<(), StoreError> {
+        let to = usable(to)?;
+        self.vault.write(|tx| {
+            let mut contact = named(tx, name)?;
+            refuse_taken(tx, &to, Some(contact.key()))?;
+            contact.name = to.as_str().to_owned();
+            put(tx, &contact)
+        })
     }
 
     /// Notes that a contact's fingerprint was compared.
@@ -131,6 +140,18 @@ impl Store {
     }
 }
 
+fn usable(name: &str) -> Result<ContactName, StoreError> {
+    ContactName::new(name).map_err(|why| StoreError::Name { name: name.to_owned(), why })
+}
+
+/// Refuses a name that looks like that of another contact than `own`.
+fn refuse_taken(tx: &ReadTx<'_>, name: &ContactName, own: Option<KeyId>) -> Result<(), StoreError> {
+    match looking_like(tx, name)?.filter(|known| Some(known.key()) != own) {
+        Some(other) => Err(StoreError::NameTaken(other.name)),
+        None => Ok(()),
+    }
+}
+
 /// Gives up all that waits for a contact, and forgets its unfinished messages.
 fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), StoreError> {
     outbox::drop_all(tx, key, now)?;
@@ -138,6 +159,3 @@ fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), St
     fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
     told::forget(tx, key)
 }
-
-/// Bytes of the longest name of a contact.
-const NAME_LIMIT: usize = 64;

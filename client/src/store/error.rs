@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rohrpost_vault::VaultError;
 
+use crate::contact_name::NameError;
+
 /// Reason why the store does not do what was asked; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,10 +33,15 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The text cannot be used as a name.
-    #[error("\"{0}\" cannot name a contact; use up to 64 bytes of letters, digits, - and _")]
-    Name(String),
+    #[error("\"{name}\" cannot name a contact: {why}; choose another")]
+    Name {
+        /// The text.
+        name: String,
+        /// The reason why it cannot.
+        why: NameError,
+    },
     /// Another contact has this name.
-    #[error("there is a contact {0} already; choose another name")]
+    #[error("there is a contact {0} already, whose name looks the same; choose another")]
     NameTaken(String),
     /// The card is that of a contact.
     #[error("this card is that of {0}, who is a contact already")]

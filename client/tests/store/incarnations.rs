@@ -150,10 +150,13 @@ fn names_are_unique_and_contacts_too() {
     let [alice, bob] = Client::pair(&folder);
     let carol = Client::new(&folder, "carol");
     let add = |name: &str, card| alice.store.add_contact(name, card, START).err();
-    assert!(matches!(add("bob", carol.card(START)), Some(StoreError::NameTaken(_))));
+    for name in ["bob", "BOB", " bob ", "b\u{200d}ob", "ｂob"] {
+        let taken = add(name, carol.card(START));
+        assert!(matches!(taken, Some(StoreError::NameTaken(other)) if other == "bob"), "{name}");
+    }
     assert!(matches!(add("robert", bob.card(START)), Some(StoreError::Known(_))));
-    for name in ["", "a b", "x/y", &"n".repeat(65)] {
-        assert!(matches!(add(name, carol.card(START)), Some(StoreError::Name(_))), "{name}");
+    for name in ["", "-x", "a\u{202e}b", &"n".repeat(65)] {
+        assert!(matches!(add(name, carol.card(START)), Some(StoreError::Name { .. })), "{name}");
     }
     alice.store.block("bob", START).unwrap();
     assert!(matches!(add("robert", bob.card(START)), Some(StoreError::Blocked(_))));
@@ -161,6 +164,30 @@ fn names_are_unique_and_contacts_too() {
     assert!(alice.store.contact("bob").unwrap().verified);
     assert_eq!(alice.store.name_of(bob.key()).unwrap(), "bob");
     assert_eq!(alice.store.name_of(carol.key()).unwrap(), "");
+}
+
+#[test]
+fn a_contact_is_found_by_any_writing_of_its_name_and_can_be_renamed() {
+    let folder = Folder::new("renamed");
+    let [alice, bob] = Client::pair(&folder);
+    let carol = Client::new(&folder, "carol");
+    alice.store.add_contact("Carol  B. @north", carol.card(START), START).unwrap();
+    alice.store.verify("carol b. @NORTH").unwrap();
+    bob.store.accept("alice", &Content::text("before"), DAY, START).unwrap();
+    carry(&bob, &alice, START);
+    let taken = alice.store.rename("bob", "CAROL B. @north");
+    assert!(matches!(taken, Err(StoreError::NameTaken(other)) if other == "Carol B. @north"));
+    assert!(matches!(alice.store.rename("eve", "x"), Err(StoreError::Unknown(_))));
+    assert!(matches!(alice.store.rename("bob", "-"), Err(StoreError::Name { .. })));
+    alice.store.rename("bob", "Bob").unwrap();
+    alice.store.rename("Bob", "Rene\u{301}").unwrap();
+    assert!(matches!(alice.store.contact("bob"), Err(StoreError::Unknown(_))));
+    assert_eq!(alice.store.name_of(bob.key()).unwrap(), "René");
+    let alice = alice.reopen();
+    let known = alice.store.contact("RENÉ").unwrap();
+    assert!(known.key() == bob.key() && !known.verified);
+    alice.store.accept("rené", &Content::text("after"), DAY, START).unwrap();
+    assert_eq!(carry(&alice, &bob, START).len(), 1);
 }
 
 #[test]
