@@ -53,6 +53,8 @@ pub(crate) enum CommandError {
     TooLong { path: PathBuf, what: &'static str, limit: usize },
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    #[error("{0}")]
+    Missing(String),
     #[error("cannot read {path}: {source}")]
     Input { path: PathBuf, source: std::io::Error },
     #[error("cannot write {path}: {source}")]
@@ -78,7 +80,7 @@ impl CommandError {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
             Self::Config { .. } | Self::Replace(_) => 78,
             Self::Card(_) | Self::TooLong { .. } => 65,
-            Self::Input { .. } | Self::Secret(SecretFileError::Io { .. }) => 66,
+            Self::Missing(_) | Self::Input { .. } | Self::Secret(SecretFileError::Io { .. }) => 66,
             Self::Secret(SecretFileError::Long { .. }) => 65,
             Self::Output { .. } => 73,
             Self::Store(error) => store_code(error),
@@ -114,7 +116,10 @@ const fn failure_code(code: FailureCode) -> u8 {
 
 const fn store_code(error: &StoreError) -> u8 {
     match error {
-        StoreError::Missing(_) | StoreError::Unknown(_) | StoreError::Number(_) => 66,
+        StoreError::Missing(_)
+        | StoreError::Unknown(_)
+        | StoreError::Number(_)
+        | StoreError::Id(_) => 66,
         StoreError::Name { .. }
         | StoreError::NameTaken(_)
         | StoreError::Known(_)

@@ -1,16 +1,18 @@
-//! All messages in a directory: messages.jsonl, and the files beside it.
+//! All messages in a directory: messages.jsonl has what came, sent.jsonl what was sent, and the files
+//! that came lie beside them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use rohrpost_client::api::{Failure, FailureCode, FileBody, IncomingMessage, Request, Response};
+use rohrpost_client::api::{Failure, FileBody, IncomingMessage, MessageBody, Request, Response};
 use rohrpost_client::{NAME_LIMIT, shorten_file_name};
 use serde_json::json;
 
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
-use crate::inbox::{content, full};
+use crate::inbox::content;
+use crate::listing::{Entry, body, is_gone, sent};
 use crate::output::{Output, PARTIAL};
 use crate::place::Place;
 
@@ -56,8 +58,7 @@ async fn write_all(
                 list.write_all(line.as_bytes()).map_err(draft.failed())?;
                 exported.messages += 1;
             }
-            // Its time was over meanwhile.
-            Err(CommandError::Failed(why)) if why.code == FailureCode::Unknown => {}
+            Err(error) if is_gone(&error) => {}
             Err(CommandError::Failed(why)) => {
                 exported.missing.get_or_insert((message.number, why));
             }
@@ -65,11 +66,20 @@ async fn write_all(
         }
         bar.inc(1);
     }
-    let list = list.into_inner().map_err(io::IntoInnerError::into_error);
-    list.and_then(|list| list.sync_all()).map_err(draft.failed())?;
+    finish(list).map_err(draft.failed())?;
+    let mut list = BufWriter::new(draft.create("sent.jsonl")?);
+    for entry in sent(access, |_| true).await? {
+        writeln!(list, "{}", entry.json()).map_err(draft.failed())?;
+        exported.messages += 1;
+    }
+    finish(list).map_err(draft.failed())?;
     draft.publish()?;
     bar.finish_and_clear();
     Ok(exported)
+}
+
+fn finish(list: BufWriter<File>) -> io::Result<()> {
+    list.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// Writes a message's file, if it is one, and gives the message's line. It says under which name
@@ -80,11 +90,9 @@ async fn line(
     draft: &Draft<'_>,
 ) -> Result<String, CommandError> {
     let number = message.number;
-    let Response::Message(body) = access.ask(Request::Read { number }).await? else {
-        return Err(CommandError::Unexpected);
-    };
-    let mut value = full(&body.message, body.text.as_deref());
-    if let Some(file) = &body.file {
+    let MessageBody { message, text, file, .. } = body(access, number).await?;
+    let mut value = Entry::Received(message, text).json();
+    if let Some(file) = &file {
         value["saved"] = json!(draft.save(number, file)?);
     }
     Ok(format!("{value}\n"))

@@ -1,16 +1,18 @@
 //! Messages that have arrived: listed and read.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use rohrpost_client::api::{FileBody, IncomingMessage, MessageBody, Notice, Request, Response};
+use rohrpost_client::api::{FileBody, MessageBody, Notice, Request, Response};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
-use crate::output::{Output, lines_of, when, write};
+use crate::listing::{Entry, Extent, body, is_gone, received};
+use crate::output::{Output, lines_of, write};
 use crate::place::Place;
 
 #[derive(clap::Args)]
@@ -24,15 +26,44 @@ pub(crate) struct Options {
     /// Stay until Ctrl-C.
     #[arg(long)]
     follow: bool,
+    /// Do not mark the texts that are shown whole as read.
+    #[arg(long)]
+    keep_unread: bool,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct ReadOptions {
-    /// The message's number, as `inbox` shows it.
-    number: u64,
-    /// Save a file under this name; - is standard output [default: its own, in this directory].
+    /// Numbers as `inbox` shows them: 3, or 3-7, or all for whatever is not read yet.
+    #[arg(required = true, value_name = "NUMBER")]
+    numbers: Vec<Numbers>,
+    /// Save the file of one message under this name; - is standard output [default: its own, in
+    /// this directory].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// Numbers of messages, as a person names them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Numbers {
+    /// All that were not read.
+    Unread,
+    /// The numbers from one to another, both among them.
+    Range(u64, u64),
+}
+
+impl FromStr for Numbers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "give a number, a range as in 3-7, or all";
+        if text == "all" {
+            return Ok(Self::Unread);
+        }
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| text.parse().map_err(|_| WRONG);
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last { Err(WRONG) } else { Ok(Self::Range(first, last)) }
+    }
 }
 
 pub(crate) async fn run(
@@ -63,14 +94,14 @@ async fn listen(
     let wait = Duration::from_secs(options.wait.unwrap_or(usual));
     let by = Instant::now() + if options.follow { FOREVER } else { wait.min(FOREVER) };
     access.ask(Request::Subscribe {}).await?;
-    let mut next = list(access, 0, !options.all, output).await?;
+    let mut next = list(access, 0, !options.all, options, output).await?;
     let spinner = output.spinner("listening");
     let (mut connected, mut trouble) = (access.is_daemon(), None);
     loop {
         match access.notice(by).await? {
             Some(Notice::Arrived(_) | Notice::Missed(_)) => {
                 spinner.finish_and_clear();
-                next = list(access, next, true, output).await?;
+                next = list(access, next, true, options, output).await?;
             }
             Some(Notice::Link { online, trouble: why }) => {
                 connected |= online;
@@ -84,59 +115,48 @@ async fn listen(
     Ok(trouble.filter(|_| !connected))
 }
 
-/// Lists messages from a number on, and returns the number after the last.
+/// Lists messages from a number on, marks what was shown whole as read, and returns the number
+/// after the last.
 async fn list(
     access: &mut Access,
     from: u64,
     unread: bool,
+    options: &Options,
     output: &Output,
 ) -> Result<u64, CommandError> {
     let mut next = from;
-    let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
-        return Err(CommandError::Unexpected);
-    };
-    for message in inbox {
-        next = next.max(message.number + 1);
-        let mut text = None;
-        // A file is told by its name; its bytes are not needed here.
-        if message.file.is_none()
-            && let Response::Message(body) =
-                access.ask(Request::Read { number: message.number }).await?
-        {
-            text = body.text;
+    let entries = received(access, from, unread, |_| true).await?;
+    for entry in &entries {
+        if let Entry::Received(message, _) = entry {
+            next = next.max(message.number + 1);
         }
-        output.say(&full(&message, text.as_deref()), &line(&message, text.as_deref()))?;
+        output.say(&entry.json(), &entry.describe(Extent::Short, output))?;
+    }
+    if !options.keep_unread {
+        // JSON has all of a text.
+        let extent = if output.is_json() { Extent::Whole } else { Extent::Short };
+        mark(access, &entries, extent).await?;
     }
     Ok(next)
 }
 
-fn line(message: &IncomingMessage, text: Option<&str>) -> String {
-    let IncomingMessage { number, from, written, bytes, file, read, .. } = message;
-    let from = if from.is_empty() { "?" } else { from };
-    let mark = if *read { ' ' } else { '*' };
-    let what = match (text, file) {
-        (Some(text), _) => {
-            let text = lines_of(text);
-            let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-            let short: String = first.chars().take(SHORT).collect();
-            let more = short.len() < first.len() || !rest.trim().is_empty();
-            format!("{short}{}", if more { " …" } else { "" })
+/// Marks those messages as read all of which was shown.
+pub(crate) async fn mark(
+    access: &mut Access,
+    entries: &[Entry],
+    extent: Extent,
+) -> Result<(), CommandError> {
+    let number = |entry: &Entry| match entry {
+        Entry::Received(message, _) if !message.read && entry.is_shown_whole(extent) => {
+            Some(message.number)
         }
-        (None, Some(name)) => {
-            format!("[file {name}, {bytes} bytes; save it with `read {number}`]")
-        }
-        (None, None) => String::new(),
+        _ => None,
     };
-    format!("{mark}{number}  {}  {from}: {what}", when(*written))
-}
-
-/// JSON for scripts: what is known of a message, and its text.
-pub(crate) fn full(message: &IncomingMessage, text: Option<&str>) -> Value {
-    let mut value = json!(message);
-    if let Some(text) = text {
-        value["text"] = json!(text);
+    let numbers: Vec<u64> = entries.iter().filter_map(number).collect();
+    if numbers.is_empty() {
+        return Ok(());
     }
-    value
+    access.ask(Request::Acknowledge { numbers }).await.map(drop)
 }
 
 pub(crate) async fn read(
@@ -144,20 +164,69 @@ pub(crate) async fn read(
     options: ReadOptions,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let number = options.number;
+    let ReadOptions { numbers, output: to } = options;
     Access::within(place, Reach::Offline, async |access| {
-        let Response::Message(body) = access.ask(Request::Read { number }).await? else {
-            return Err(CommandError::Unexpected);
-        };
-        show(&body, options.output, output)?;
-        access.ask(Request::Acknowledge { numbers: vec![number] }).await.map(drop)
+        if let [Numbers::Range(first, last)] = numbers[..]
+            && first == last
+        {
+            let body = body(access, first).await?;
+            show(&body, to, output)?;
+            return access.ask(Request::Acknowledge { numbers: vec![first] }).await.map(drop);
+        }
+        if to.is_some() {
+            let why = "--output saves the file of one message; several are saved under their names";
+            return Err(CommandError::Usage(why.to_owned()));
+        }
+        let mut found = false;
+        for number in numbers {
+            found |= read_all(access, number, output).await?;
+        }
+        match found {
+            true => Ok(()),
+            false => Err(CommandError::Missing(
+                "there are no such messages; `rohrpost inbox --all` lists them".to_owned(),
+            )),
+        }
     })
     .await
 }
 
+/// Shows several messages, each under a line that says what it is. False if there are none.
+async fn read_all(
+    access: &mut Access,
+    numbers: Numbers,
+    output: &Output,
+) -> Result<bool, CommandError> {
+    let (from, last, unread) = match numbers {
+        Numbers::Unread => (0, u64::MAX, true),
+        Numbers::Range(first, last) => (first, last, false),
+    };
+    let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
+        return Err(CommandError::Unexpected);
+    };
+    let mut found = unread;
+    for message in inbox.into_iter().filter(|message| message.number <= last) {
+        let number = message.number;
+        let body = match body(access, number).await {
+            Err(error) if is_gone(&error) => continue,
+            body => body?,
+        };
+        found = true;
+        if !output.is_json() {
+            let entry = Entry::Received(message, body.text.clone());
+            output.say(&Value::Null, &entry.describe(Extent::Whole, output))?;
+        }
+        if output.is_json() || body.file.is_some() {
+            show(&body, None, output)?;
+        }
+        access.ask(Request::Acknowledge { numbers: vec![number] }).await?;
+    }
+    Ok(found)
+}
+
 fn show(body: &MessageBody, to: Option<PathBuf>, output: &Output) -> Result<(), CommandError> {
     if output.is_json() && to.is_none() {
-        let mut value = full(&body.message, body.text.as_deref());
+        let mut value = Entry::Received(body.message.clone(), body.text.clone()).json();
         if let Some(file) = &body.file {
             value["base64"] = json!(file.base64);
         }
@@ -186,5 +255,24 @@ pub(crate) fn content(file: &FileBody) -> Result<Vec<u8>, CommandError> {
     BASE64.decode(file.base64.as_bytes()).map_err(|_| CommandError::Unexpected)
 }
 
-/// Characters of a text in a list.
-const SHORT: usize = 100;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        for (text, numbers) in [
+            ("7", Some(Numbers::Range(7, 7))),
+            ("3-7", Some(Numbers::Range(3, 7))),
+            ("all", Some(Numbers::Unread)),
+            ("7-3", None),
+            ("", None),
+            ("-3", None),
+            ("3-", None),
+            ("3-7-9", None),
+            ("ALL", None),
+        ] {
+            assert_eq!(text.parse().ok(), numbers, "{text}");
+        }
+    }
+}

@@ -3,12 +3,14 @@
 mod access;
 mod config;
 mod contacts;
+mod conversation;
 mod daemon;
 mod error;
 mod export;
 mod home;
 mod inbox;
 mod input;
+mod listing;
 mod lock;
 mod network;
 mod output;
@@ -140,13 +142,25 @@ enum Command {
     /// With a daemon, returns when the message is accepted. Without one, stays online until all of
     /// it has left; it is sent again by later commands until the other client has it.
     Send(send::Options),
-    /// List what has arrived.
+    /// Send a text or a file to whoever wrote a message.
+    Reply(send::ReplyOptions),
+    /// List what has arrived and was not read.
     ///
+    /// Texts that are shown whole are marked as read; of a longer one `read` shows the rest.
     /// Without a daemon, goes online first and shows what comes.
     Inbox(inbox::Options),
-    /// Show a message, or save its file, and mark it as read.
+    /// Show messages, or save their files, and mark them as read.
     Read(inbox::ReadOptions),
-    /// Write all messages to a directory: messages.jsonl, and the files beside it.
+    /// List what was sent, and what has become of it.
+    ///
+    /// Texts stay as long as messages that were read do (`daemon --keep`); of files that were sent
+    /// only the names do.
+    Outbox(conversation::OutboxOptions),
+    /// Show what was exchanged with a contact, both ways, and mark its texts as read.
+    Conversation(conversation::ConversationOptions),
+    /// Find messages by their text or the name of their file, both what came and what was sent.
+    Search(conversation::SearchOptions),
+    /// Write all messages to a directory: messages.jsonl and sent.jsonl, and the files beside them.
     Export {
         /// A directory that does not exist.
         directory: PathBuf,
@@ -222,8 +236,12 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Remove { name } => contacts::remove(place, name, output).await,
         Command::Contacts => contacts::list(place, output).await,
         Command::Send(options) => send::run(place, options, output).await,
+        Command::Reply(options) => send::reply(place, options, output).await,
         Command::Inbox(options) => inbox::run(place, options, output).await,
         Command::Read(options) => inbox::read(place, options, output).await,
+        Command::Outbox(options) => conversation::outbox(place, options, output).await,
+        Command::Conversation(options) => conversation::show(place, options, output).await,
+        Command::Search(options) => conversation::search(place, options, output).await,
         Command::Export { directory } => export::run(place, &directory, output).await,
         Command::Status(options) => status::run(place, options, output).await,
         Command::Daemon { keep } => daemon::run(place, keep, output).await,

@@ -26,6 +26,11 @@ impl Output {
         print(line.as_bytes())
     }
 
+    /// Text of a Unix second for people.
+    pub(crate) fn when(&self, seconds: u64) -> String {
+        when(seconds)
+    }
+
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }

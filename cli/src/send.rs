@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
 use crate::input::read_input;
+use crate::listing::body;
 use crate::output::Output;
 use crate::place::Place;
 
@@ -20,6 +21,20 @@ use crate::place::Place;
 pub(crate) struct Options {
     /// The contact.
     name: String,
+    #[command(flatten)]
+    message: MessageOptions,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ReplyOptions {
+    /// Number of the message that this answers, as `inbox` shows it.
+    number: u64,
+    #[command(flatten)]
+    message: MessageOptions,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct MessageOptions {
     /// The text; from standard input if neither text nor file is given.
     text: Option<String>,
     /// Send a file; - is standard input.
@@ -47,12 +62,40 @@ pub(crate) async fn run(
     options: Options,
     output: &Output,
 ) -> Result<(), CommandError> {
+    send(place, To::Contact(options.name), options.message, output).await
+}
+
+/// Sends to whoever wrote a message.
+pub(crate) async fn reply(
+    place: &Place,
+    options: ReplyOptions,
+    output: &Output,
+) -> Result<(), CommandError> {
+    send(place, To::AuthorOf(options.number), options.message, output).await
+}
+
+/// Recipient of a message.
+enum To {
+    Contact(String),
+    AuthorOf(u64),
+}
+
+async fn send(
+    place: &Place,
+    to: To,
+    options: MessageOptions,
+    output: &Output,
+) -> Result<(), CommandError> {
     let (wait, queue, timeout) = (options.wait, options.queue, options.timeout);
-    let request = Request::Send(request(options)?);
+    let mut request = request(options)?;
     let reach = if queue { Reach::Offline } else { Reach::Online };
     let last = Access::within(place, reach, async |access| {
+        request.to = match to {
+            To::Contact(name) => name,
+            To::AuthorOf(number) => author(access, number).await?,
+        };
         access.ask(Request::Subscribe {}).await?;
-        let Response::Accepted(accepted) = access.ask(request).await? else {
+        let Response::Accepted(accepted) = access.ask(Request::Send(request)).await? else {
             return Err(CommandError::Unexpected);
         };
         if queue || (access.is_daemon() && !wait) {
@@ -77,8 +120,23 @@ pub(crate) async fn run(
     }
 }
 
-fn request(options: Options) -> Result<SendRequest, CommandError> {
-    let Options { name, text, file, file_name, expires, .. } = options;
+/// The contact that wrote a message, by the name that it has now.
+async fn author(access: &mut Access, number: u64) -> Result<String, CommandError> {
+    let message = body(access, number).await?.message;
+    let Response::Contacts(contacts) = access.ask(Request::Contacts {}).await? else {
+        return Err(CommandError::Unexpected);
+    };
+    let known = contacts.into_iter().find(|contact| contact.contact == message.contact);
+    known.map(|contact| contact.name).ok_or_else(|| {
+        CommandError::Missing(format!(
+            "who wrote message {number} is no contact any more; `rohrpost add` adds one"
+        ))
+    })
+}
+
+/// The request that sends a message, to whom is still to be said.
+fn request(options: MessageOptions) -> Result<SendRequest, CommandError> {
+    let MessageOptions { text, file, file_name, expires, .. } = options;
     let expires_after = expires.map(|expires| expires.as_secs());
     let (text, file) = match (text, file) {
         (Some(text), _) => (Some(text), None),
@@ -97,7 +155,7 @@ fn request(options: Options) -> Result<SendRequest, CommandError> {
             (None, Some(FileBody { name, base64 }))
         }
     };
-    Ok(SendRequest { to: name, text, file, expires_after })
+    Ok(SendRequest { to: String::new(), text, file, expires_after })
 }
 
 /// Follows a message until it is what it is to be, or over.

@@ -34,6 +34,11 @@ pub enum Request {
         /// The message's number.
         number: u64,
     },
+    /// Reads a message that was sent.
+    Sent {
+        /// Id of the message, 32 hex digits.
+        message: String,
+    },
     /// Says that the reader has messages.
     Acknowledge {
         /// The messages' numbers.
@@ -137,6 +142,8 @@ pub enum Response {
     Inbox(Vec<IncomingMessage>),
     /// Response to `read`.
     Message(MessageBody),
+    /// Response to `sent`.
+    Sent(SentBody),
     /// Response to `contacts`.
     Contacts(Vec<ContactEntry>),
     /// Response to `card`: the text to hand to others.
@@ -213,6 +220,8 @@ pub struct OutgoingMessage {
     pub message: String,
     /// The contact's name; empty if the contact was removed.
     pub to: String,
+    /// Id of the contact's identity, 64 hex digits, which it keeps whatever it is called.
+    pub contact: String,
     /// Name of the file, if the message is one.
     pub file: Option<String>,
     /// Bytes of text or file.
@@ -242,8 +251,10 @@ pub struct IncomingMessage {
     pub number: u64,
     /// Id that the sender gave to the message, 32 hex digits.
     pub message: String,
-    /// The contact's name when the message came.
+    /// The contact's name; that which it had when the message came, if it was removed.
     pub from: String,
+    /// Id of the sender's identity, 64 hex digits, which it keeps whatever it is called.
+    pub contact: String,
     /// Time of writing by the sender's word, in Unix seconds; to the minute.
     pub written: u64,
     /// Time at which the message was complete, in Unix seconds.
@@ -268,10 +279,22 @@ pub struct MessageBody {
     pub file: Option<FileBody>,
 }
 
+/// A message that was sent, with its text.
+#[derive(Serialize, Deserialize, Clone)]
+#[non_exhaustive]
+pub struct SentBody {
+    /// The message without its content.
+    pub message: OutgoingMessage,
+    /// The text, if the message is one; bytes of a file that was sent are not kept.
+    pub text: Option<String>,
+}
+
 /// A contact of the client.
 #[derive(Serialize, Deserialize, Clone)]
 #[non_exhaustive]
 pub struct ContactEntry {
+    /// Id of the contact's identity, 64 hex digits, which it keeps whatever it is called.
+    pub contact: String,
     /// The name by which the user calls the contact.
     pub name: String,
     /// The words of the contact's fingerprint.

@@ -98,7 +98,7 @@ impl Desk {
 
     /// Numbers of the messages that are not marked as read.
     pub(crate) fn unread(&self) -> Vec<u64> {
-        let list = self.done(&["--json", "inbox", "--wait", "0"]);
+        let list = self.done(&["--json", "inbox", "--keep-unread", "--wait", "0"]);
         let number = |line: &str| {
             let message: Value = serde_json::from_str(line).unwrap();
             message["number"].as_u64().unwrap()

@@ -81,7 +81,7 @@ fn names_at_the_limit_of_file_systems_are_exported() {
     let desk = Desk::new("names", &messages);
     desk.done(&["export", "out"]);
     let cut = format!("0-{}.pdf", "a".repeat(249));
-    assert_eq!(entries(&desk, "out"), [cut.as_str(), "2-ü.txt", "messages.jsonl"]);
+    assert_eq!(entries(&desk, "out"), [cut.as_str(), "2-ü.txt", "messages.jsonl", "sent.jsonl"]);
     let list = fs::read_to_string(desk.path("out/messages.jsonl")).unwrap();
     let lines: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&lines[0]["saved"], &lines[0]["file"]), (&cut.into(), &long.into()));
@@ -100,7 +100,7 @@ fn an_export_that_fails_leaves_no_directory_behind() {
     assert_eq!(code(&output), 73, "{}", errors(&output));
     assert!(entries(&desk, "there").is_empty());
     desk.done(&export);
-    assert_eq!(entries(&desk, "there/out"), ["0-big", "messages.jsonl"]);
+    assert_eq!(entries(&desk, "there/out"), ["0-big", "messages.jsonl", "sent.jsonl"]);
 }
 
 #[test]

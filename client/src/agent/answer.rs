@@ -1,23 +1,26 @@
 //! Answers to requests.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use rohrpost_network::unix_now as now;
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_vault::VaultError;
 use zeroize::Zeroizing;
 
-use super::listing::{body, incoming};
+use super::listing::{body, contact_id, incoming};
 use super::task::AgentTask;
 use crate::api::{
-    ContactEntry, Failure, FailureCode, FileBody, Notice, Request, Response, SendRequest, Status,
+    ContactEntry, Failure, FailureCode, FileBody, Notice, Request, Response, SendRequest, SentBody,
+    Status,
 };
 use crate::card::Card;
 use crate::content::Content;
 use crate::fingerprint::Fingerprint;
-use crate::store::{DeliveryStatus, KnownContact, Outgoing, Store, StoreError};
+use crate::store::{DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};
 
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
@@ -27,6 +30,7 @@ impl AgentTask {
             Request::Send(send) => self.send(send).await,
             Request::Inbox { from, unread } => self.inbox(from, unread),
             Request::Read { number } => self.read(number),
+            Request::Sent { message } => self.sent(&message),
             Request::Acknowledge { numbers } => {
                 let now = self.now();
                 self.store.with(|store| store.acknowledge(&numbers, now))?;
@@ -67,11 +71,37 @@ impl AgentTask {
     fn inbox(&self, from: u64, unread: bool) -> Result<Response, Failure> {
         let inbox = self.store.with(|store| store.inbox(from))?.into_iter();
         let wanted = inbox.filter(|message| !(unread && message.read.is_some()));
-        Ok(Response::Inbox(wanted.map(|message| incoming(&message)).collect()))
+        let mut names: HashMap<KeyId, String> = HashMap::new();
+        let mut listed = Vec::new();
+        for mut message in wanted {
+            let name = match names.entry(message.from) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(self.store.with(|store| store.name_of(message.from))?)
+                }
+            };
+            call(&mut message, name);
+            listed.push(incoming(&message));
+        }
+        Ok(Response::Inbox(listed))
+    }
+
+    fn sent(&self, message: &str) -> Result<Response, Failure> {
+        let id = HEXLOWER.decode(message.as_bytes()).ok().and_then(|id| id.try_into().ok());
+        let Some(id) = id.map(MessageId::new) else {
+            let why = "an id of a message has 32 hex digits";
+            return Err(Failure::new(FailureCode::Request, &why));
+        };
+        let (outgoing, text) = self.store.with(|store| store.sent(id))?;
+        let name = self.store.with(|store| store.name_of(outgoing.to))?;
+        let message = self.progress.describe(&outgoing, name);
+        Ok(Response::Sent(SentBody { message, text: text.map(|text| text.to_string()) }))
     }
 
     fn read(&self, number: u64) -> Result<Response, Failure> {
-        let (message, content) = self.store.with(|store| store.read(number))?;
+        let (mut message, content) = self.store.with(|store| store.read(number))?;
+        let name = self.store.with(|store| store.name_of(message.from))?;
+        call(&mut message, &name);
         Ok(Response::Message(body(&message, &content)))
     }
 
@@ -163,6 +193,7 @@ impl AgentTask {
             verified: known.verified,
             blocked: known.blocked,
             answers: known.address.version > 0,
+            contact: contact_id(known.key()),
             name: known.name,
         };
         Ok(self.store.with(Store::contacts)?.into_iter().map(entry).collect())
@@ -174,7 +205,7 @@ impl AgentTask {
         if !Fingerprint::of(network, &contact.address.contact.identity).matches(words) {
             let why = format!(
                 "these are not the words of the card that you added for {name}: if you heard them \
-                 right, the card is somebody else's; `rohrpost … remove {name}`, and get the card \
+                 right, the card is somebody else's; `rohrpost remove {name}`, and get the card \
                  in another way"
             );
             return Err(Failure::new(FailureCode::Refused, &why));
@@ -193,10 +224,19 @@ impl AgentTask {
     }
 }
 
+/// Calls the sender of a message by the name that it has now, if it is a contact.
+fn call(message: &mut Incoming, name: &str) {
+    if !name.is_empty() {
+        name.clone_into(&mut message.name);
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Unknown(_) | StoreError::Number(_) => FailureCode::Unknown,
+            StoreError::Unknown(_) | StoreError::Number(_) | StoreError::Id(_) => {
+                FailureCode::Unknown
+            }
             StoreError::Name { .. }
             | StoreError::NameTaken(_)
             | StoreError::Known(_)

@@ -8,6 +8,7 @@ use rohrpost_packet::envelope::{KeyId, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::SuiteName;
 
+use super::listing::contact_id;
 use crate::api::OutgoingMessage;
 use crate::store::{DeliveryStatus, Outgoing};
 
@@ -143,6 +144,7 @@ impl Progress {
         OutgoingMessage {
             message: HEXLOWER.encode(outgoing.id.as_bytes()),
             to,
+            contact: contact_id(outgoing.to),
             file: outgoing.name.clone(),
             bytes: outgoing.len,
             accepted: outgoing.accepted.as_secs(),

@@ -50,11 +50,14 @@ pub enum StoreError {
     #[error("{0} is blocked; to write again, remove it and add its card")]
     Blocked(String),
     /// There is no such contact.
-    #[error("there is no contact {0}; `rohrpost … contacts` lists them, `add` adds one")]
+    #[error("there is no contact {0}; `rohrpost contacts` lists them, `add` adds one")]
     Unknown(String),
     /// There is no such message.
-    #[error("there is no message {0}; `rohrpost … inbox` lists them")]
+    #[error("there is no message {0}; `rohrpost inbox` lists them")]
     Number(u64),
+    /// There is no accepted message with such an id.
+    #[error("there is no message {0} in the outbox; `rohrpost outbox` lists them")]
+    Id(String),
     /// The message is longer than the limit.
     #[error("{len} bytes are too long: a message holds {limit}")]
     TooLong {

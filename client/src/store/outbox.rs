@@ -165,12 +165,34 @@ impl Store {
     pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.vault.read(|tx| {
             let outgoing = by_id(tx, id)?.filter(|outgoing| outgoing.status.is_open());
+            let Some(outgoing) = outgoing else {
+                return Ok(None);
+            };
             let body = tx.get(BODIES, id.as_bytes())?.unwrap_or_default();
-            Ok(outgoing.map(|outgoing| outgoing.message(body)))
+            Ok(Some(outgoing.message(body)))
         })
     }
 
-    /// Gives a message another status. A message that is over needs its body no more.
+    /// A message that was accepted, and its text; a file's bytes are given to the courier alone.
+    ///
+    /// # Errors
+    /// There is no message with this id.
+    pub fn sent(&self, id: MessageId) -> Result<(Outgoing, Option<Zeroizing<String>>), StoreError> {
+        self.vault.read(|tx| {
+            let outgoing = by_id(tx, id)?.ok_or_else(|| unknown(id))?;
+            if outgoing.name.is_some() {
+                return Ok((outgoing, None));
+            }
+            let body = tx.get(BODIES, id.as_bytes())?.ok_or(StoreError::Record)?;
+            match Content::decode(&body) {
+                Ok(Content::Text(text)) => Ok((outgoing, Some(text))),
+                _ => Err(StoreError::Record),
+            }
+        })
+    }
+
+    /// Gives a message another status. A text stays for as long as its record, for whoever wrote it
+    /// to read; of a file that is over, name and length do.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -234,7 +256,7 @@ fn settle(
         return Ok(());
     };
     (outgoing.status, outgoing.since) = (status, now);
-    if !status.is_open() {
+    if !status.is_open() && outgoing.name.is_some() {
         tx.remove(BODIES, id.as_bytes())?;
     }
     put(tx, &outgoing)
@@ -253,6 +275,7 @@ pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreEr
     let old = |outgoing: &Outgoing| !outgoing.status.is_open() && outgoing.since < limit;
     for outgoing in outbox(tx)?.into_iter().filter(old) {
         tx.remove(OUTBOX, outgoing.id.as_bytes())?;
+        tx.remove(BODIES, outgoing.id.as_bytes())?;
     }
     Ok(())
 }
@@ -288,6 +311,10 @@ pub(super) fn renumber(
         put(tx, &outgoing)?;
     }
     contact::put(tx, contact)
+}
+
+fn unknown(id: MessageId) -> StoreError {
+    StoreError::Id(data_encoding::HEXLOWER.encode(id.as_bytes()))
 }
 
 fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {

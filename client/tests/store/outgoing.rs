@@ -107,6 +107,39 @@ fn a_clock_that_goes_back_reorders_nothing() {
     assert!(sequences.is_sorted() && alice.numbers(bob.key()) == sequences);
 }
 
+/// Checks that a text can be read by whoever wrote it for as long as its record stays, and that of a
+/// file only its name does.
+#[test]
+fn what_was_written_stays_readable_when_it_is_over() {
+    let folder = Folder::new("written");
+    let [alice, bob] = Client::pair(&folder);
+    let accept = |content: &Content| alice.store.accept("bob", content, DAY, START).unwrap().id;
+    let text = accept(&Content::text("grüß Gott"));
+    let file = accept(&Content::file("big.bin", vec![7; 100_000].into()));
+    let gone = accept(&Content::text("given up"));
+    let read = |client: &Client, id| {
+        let (outgoing, text) = client.store.sent(id).unwrap();
+        (outgoing.status, text.map(|text| text.to_string()))
+    };
+    assert_eq!(read(&alice, text), (DeliveryStatus::Queued, Some("grüß Gott".into())));
+    assert_eq!(read(&alice, file), (DeliveryStatus::Queued, None));
+    for id in [text, file] {
+        alice.store.settle(id, DeliveryStatus::Delivered, START + HOUR).unwrap();
+    }
+    alice.store.remove("bob", START + HOUR).unwrap();
+    let alice = alice.reopen();
+    assert_eq!(read(&alice, text), (DeliveryStatus::Delivered, Some("grüß Gott".into())));
+    assert_eq!(read(&alice, file), (DeliveryStatus::Delivered, None));
+    assert_eq!(read(&alice, gone), (DeliveryStatus::Undeliverable, Some("given up".into())));
+    assert!([text, file, gone].iter().all(|id| alice.store.message(*id).unwrap().is_none()));
+    assert!(resumed(&alice, bob.key()).is_none());
+    alice.store.set_retention(DAY).unwrap();
+    alice.store.prune(START + HOUR + DAY + SECOND).unwrap();
+    for id in [text, file, gone] {
+        assert!(matches!(alice.store.sent(id), Err(StoreError::Id(_))));
+    }
+}
+
 #[test]
 fn retention_forgets_what_is_read_and_delivered_alone() {
     let folder = Folder::new("retention");

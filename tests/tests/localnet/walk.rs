@@ -74,7 +74,7 @@ impl Walk {
     /// Waits until this many messages are in an inbox.
     fn await_inbox(&self, who: &str, count: usize) -> Vec<Value> {
         self.poll(|walk| {
-            let inbox = walk.run(who, &["inbox", "--all", "--wait", "5"]);
+            let inbox = walk.run(who, &["inbox", "--all", "--keep-unread", "--wait", "5"]);
             (inbox.len() >= count).then_some(inbox)
         })
     }
