@@ -95,7 +95,7 @@ impl Session {
         let founding = Founding { profile, resumption, join_key };
         let (clock, witness) = (Clock::start(), Witness::default());
         let station = Station { roster, entry, segmentation, clock, witness };
-        let linker = Linker { commands: inbox, events: outbox };
+        let linker = Linker::new(inbox, outbox);
         let running = driver::run::<S>(station, linker, founding);
         let task = AbortOnDropHandle::new(tokio::spawn(running));
         Ok(Self { commands, events, _task: Some(task), _open: None })

@@ -26,7 +26,7 @@ pub(super) async fn run<S: Suite>(
     let courier = founding.found(&station.roster, random_session(), moment);
     let mut session = Session::<S>::new(station, courier);
     loop {
-        linker.connected(link.time).await;
+        linker.connected(link.time);
         let end;
         (session, end) = session.keep_grid(link, &mut linker).await;
         let Session { station, courier, .. } = &mut session;
@@ -60,7 +60,7 @@ impl<S: Suite> Application<S> for Linker {
 
     /// Tells the application; what it has no room for is out of date soon.
     fn hear(&mut self, news: News) {
-        let _ = self.events.try_send(match news {
+        self.tell(match news {
             News::View { up, shortage, time, agreement } => {
                 SessionEvent::View { up, shortage, time, agreement }
             }
