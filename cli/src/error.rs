@@ -124,6 +124,7 @@ const fn store_code(error: &StoreError) -> u8 {
         | StoreError::NameTaken(_)
         | StoreError::Known(_)
         | StoreError::Blocked(_)
+        | StoreError::Settled { .. }
         | StoreError::TooLong { .. } => 65,
         StoreError::Home { .. } => 73,
         StoreError::Vault(error) => match error {

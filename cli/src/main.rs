@@ -167,6 +167,13 @@ enum Command {
     },
     /// Show what is queued, sent, delivered, expired, and whether the network is well.
     Status(status::Options),
+    /// Take a message back that is still on its way.
+    ///
+    /// Nothing of it leaves any more. If all of it had left, it may have arrived.
+    Cancel {
+        /// The message's id, or the first eight digits or more, as `send` and `status` show it.
+        message: String,
+    },
     /// Stay online, keep the grid, and serve the local API at HOME/daemon.sock until Ctrl-C.
     Daemon {
         /// Keep messages for so long once they were read or delivered, as in 12h or 30d, from now on
@@ -244,6 +251,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Search(options) => conversation::search(place, options, output).await,
         Command::Export { directory } => export::run(place, &directory, output).await,
         Command::Status(options) => status::run(place, options, output).await,
+        Command::Cancel { message } => status::cancel(place, message, output).await,
         Command::Daemon { keep } => daemon::run(place, keep, output).await,
         Command::Passphrase { new_key_file, new_passphrase_file } => {
             let new = Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };

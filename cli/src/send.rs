@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
-use rohrpost_client::api::{FileBody, Notice, OutgoingMessage, Request, Response, SendRequest};
+use rohrpost_client::api::{
+    FailureCode, FileBody, Notice, OutgoingMessage, Request, Response, SendRequest,
+};
 use rohrpost_client::{DeliveryStatus, MESSAGE_LIMIT};
 use serde_json::json;
 use tokio::time::Instant;
@@ -116,6 +118,7 @@ async fn send(
         DeliveryStatus::Undeliverable => Err(CommandError::NotDelivered(
             "the contact was blocked or removed, or its keys are unusable",
         )),
+        DeliveryStatus::Cancelled => Err(CommandError::NotDelivered("it was cancelled")),
         _ => Ok(()),
     }
 }
@@ -178,9 +181,9 @@ async fn follow(
                 trouble = why.filter(|_| !online);
                 None
             }
-            Some(Notice::Missed(_)) => look(access, &last).await?,
+            Some(Notice::Missed(_)) => Some(look(access, &last).await?),
             Some(_) => None,
-            None if Instant::now() < by => look(access, &last).await?,
+            None if Instant::now() < by => Some(look(access, &last).await?),
             None => {
                 bar.finish_and_clear();
                 return Err(CommandError::Late(still_waits(&last, trouble.as_deref())));
@@ -202,11 +205,16 @@ async fn follow(
 async fn look(
     access: &mut Access,
     message: &OutgoingMessage,
-) -> Result<Option<OutgoingMessage>, CommandError> {
-    let Response::Status(status) = access.ask(Request::Status {}).await? else {
-        return Err(CommandError::Unexpected);
-    };
-    Ok(status.messages.into_iter().find(|one| one.message == message.message))
+) -> Result<OutgoingMessage, CommandError> {
+    let request = Request::Message { message: message.message.clone() };
+    match access.ask(request).await {
+        Ok(Response::Outgoing(news)) => Ok(news),
+        Ok(_) => Err(CommandError::Unexpected),
+        Err(CommandError::Failed(why)) if why.code == FailureCode::Unknown => {
+            Err(CommandError::Late("the message is over, and is forgotten already".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn still_waits(message: &OutgoingMessage, trouble: Option<&str>) -> String {
@@ -252,6 +260,7 @@ fn describe(message: &OutgoingMessage) -> String {
         }
         DeliveryStatus::Delivered => format!("delivered {id} to {to} ({what})"),
         DeliveryStatus::Expired => format!("expired: {id} to {to} ({what})"),
+        DeliveryStatus::Cancelled => format!("cancelled: {id} to {to} ({what})"),
         _ => format!("given up: {id} to {to} ({what})"),
     }
 }

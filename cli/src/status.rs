@@ -14,6 +14,8 @@ use crate::place::Place;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Tell of this message alone: its id, or the first eight digits or more.
+    message: Option<String>,
     /// List every message, also those that are delivered.
     #[arg(long)]
     all: bool,
@@ -27,6 +29,10 @@ pub(crate) async fn run(
     options: Options,
     output: &Output,
 ) -> Result<(), CommandError> {
+    if let Some(message) = options.message {
+        let outgoing = one(place, Request::Message { message }).await?;
+        return output.say(&json!(outgoing), line(&outgoing).trim_start());
+    }
     let reach = if options.offline { Reach::Offline } else { Reach::Online };
     let seen = Access::within(place, reach, async |access| {
         let daemon = access.is_daemon();
@@ -53,6 +59,25 @@ pub(crate) async fn run(
     }
 }
 
+/// Takes a message back.
+pub(crate) async fn cancel(
+    place: &Place,
+    message: String,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let outgoing = one(place, Request::Cancel { message }).await?;
+    output.say(&json!(outgoing), line(&outgoing).trim_start())
+}
+
+/// Asks for something of one message that was sent.
+async fn one(place: &Place, request: Request) -> Result<OutgoingMessage, CommandError> {
+    let asked = async |access: &mut Access| access.ask(request).await;
+    match Access::within(place, Reach::Offline, asked).await? {
+        Response::Outgoing(outgoing) => Ok(outgoing),
+        _ => Err(CommandError::Unexpected),
+    }
+}
+
 /// Looks at the network until all is seen that there is to see, or a link has had its time.
 async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandError> {
     let spinner = output.spinner("looking at the network");
@@ -74,10 +99,10 @@ async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandErr
 }
 
 fn describe(status: &Status, all: bool) -> Vec<String> {
-    let Status { queued, sent, delivered, expired, undeliverable, unread, .. } = status;
+    let Status { queued, sent, delivered, expired, undeliverable, cancelled, unread, .. } = status;
     let mut lines = vec![format!(
         "queued {queued}, sent {sent}, delivered {delivered}, expired {expired}, given up \
-         {undeliverable}; unread {unread}"
+         {undeliverable}, cancelled {cancelled}; unread {unread}"
     )];
     let shown = status.messages.iter().filter(|one| all || one.status != DeliveryStatus::Delivered);
     lines.extend(shown.map(line));
@@ -94,6 +119,7 @@ fn line(message: &OutgoingMessage) -> String {
         }
         DeliveryStatus::Delivered => format!("delivered {}", when(*since)),
         DeliveryStatus::Expired => format!("expired {}; it may have arrived", when(*since)),
+        DeliveryStatus::Cancelled => format!("cancelled {}", when(*since)),
         _ => "given up".to_owned(),
     };
     let id = &message.message[..8];

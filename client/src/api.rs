@@ -20,6 +20,16 @@ pub enum Request {
     Status {},
     /// Sends a message; with the answer, the message is on the disk.
     Send(SendRequest),
+    /// Asks how a message that was sent stands.
+    Message {
+        /// The message's id, or its first digits, at least eight.
+        message: String,
+    },
+    /// Takes a message back, as far as it has not arrived.
+    Cancel {
+        /// The message's id, or its first digits, at least eight.
+        message: String,
+    },
     /// Lists messages that have come.
     Inbox {
         /// Number of the first message to list.
@@ -138,6 +148,8 @@ pub enum Response {
     Status(Status),
     /// Response to `send`: the message that was accepted.
     Accepted(OutgoingMessage),
+    /// Response to `message` and `cancel`: how the message stands.
+    Outgoing(OutgoingMessage),
     /// Response to `inbox`.
     Inbox(Vec<IncomingMessage>),
     /// Response to `read`.
@@ -206,6 +218,8 @@ pub struct Status {
     pub expired: u64,
     /// Messages that were given up: the contact was blocked or removed, or its keys are unusable.
     pub undeliverable: u64,
+    /// Messages that were taken back.
+    pub cancelled: u64,
     /// Messages that have come and were not acknowledged by their reader.
     pub unread: u64,
     /// The messages in the outbox, oldest first.

@@ -13,7 +13,7 @@ mod link;
 use std::sync::Arc;
 
 use rohrpost_network::{Clock, Network};
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::courier::{Account, Contact, Message, Receipt};
 use rohrpost_proto::directory::roster::SuiteName;
@@ -109,6 +109,11 @@ impl Session {
         let (sender, answer) = oneshot::channel();
         self.command(Command::Post(to, Box::new(message), sender)).await;
         answer.await.map_err(|_| PostError::NotConnected)?
+    }
+
+    /// Takes a message for a contact back: the courier forgets it, as far as it has not arrived.
+    pub async fn cancel(&self, to: KeyId, message: MessageId) {
+        self.command(Command::Cancel(to, message)).await;
     }
 
     /// Notes that what an event with this receipt brought is stored: the sender may be told.

@@ -154,6 +154,33 @@ fn who_waits_for_a_message_hears_that_its_contact_is_gone() {
 }
 
 #[test]
+fn who_waits_for_a_message_hears_that_it_was_cancelled() {
+    let desk = Desk::new("cancel", &[]);
+    let _daemon = desk.daemon();
+    let mut send = desk.command(&["--json", "send", "--wait", "bob", "hello"]);
+    let send = send.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let accepted = || {
+        let status = desk.run(&["--json", "status"]).stdout;
+        let status: Value = serde_json::from_slice(&status).unwrap();
+        status["status"]["messages"][0]["message"].as_str().map(str::to_owned)
+    };
+    let id = loop {
+        if let Some(id) = accepted() {
+            break id;
+        }
+    };
+    assert!(desk.done(&["status", &id]).contains("queued"));
+    assert!(desk.done(&["cancel", &id[..8]]).contains("cancelled"));
+    let output = send.wait_with_output().unwrap();
+    assert_eq!(code(&output), 75, "{}", errors(&output));
+    assert!(errors(&output).contains("cancelled"), "{}", errors(&output));
+    let last: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(last["status"], "cancelled");
+    assert_eq!(code(&desk.run(&["cancel", &id])), 65, "it is over");
+    assert_eq!(code(&desk.run(&["status", "0123456789abcdef"])), 66);
+}
+
+#[test]
 fn no_core_is_dumped_of_a_daemon() {
     let desk = Desk::new("core", &[]);
     let daemon = Daemon::start(desk.limited("ulimit -c 1000", &["daemon"]));

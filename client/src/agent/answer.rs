@@ -28,6 +28,8 @@ impl AgentTask {
             Request::Health {} => Ok(Response::Health(self.watch.health(Instant::now()))),
             Request::Status {} => Ok(Response::Status(self.status()?)),
             Request::Send(send) => self.send(send).await,
+            Request::Message { message } => self.message(&message),
+            Request::Cancel { message } => self.cancel(&message).await,
             Request::Inbox { from, unread } => self.inbox(from, unread),
             Request::Read { number } => self.read(number),
             Request::Sent { message } => self.sent(&message),
@@ -139,6 +141,51 @@ impl AgentTask {
         Ok(Response::Accepted(self.progress.describe(&outgoing, to)))
     }
 
+    fn message(&self, message: &str) -> Result<Response, Failure> {
+        let outgoing = self.named(message)?;
+        let to = self.store.with(|store| store.name_of(outgoing.to))?;
+        Ok(Response::Outgoing(self.progress.describe(&outgoing, to)))
+    }
+
+    async fn cancel(&mut self, message: &str) -> Result<Response, Failure> {
+        let Outgoing { id, to, .. } = self.named(message)?;
+        let now = self.now();
+        self.store.with(|store| store.cancel(id, now))?;
+        self.session.cancel(to, id).await;
+        self.progress.withdraw(to, id);
+        self.notify_outgoing(id)?;
+        self.post_waiting().await;
+        self.message(message)
+    }
+
+    /// The message that was sent under this id, or under the only one that begins so.
+    fn named(&self, message: &str) -> Result<Outgoing, Failure> {
+        let digits = message.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !digits || !(SHORTEST..=LONGEST).contains(&message.len()) {
+            let why = "a message is named by the hex digits of its id, or by the first of them, at \
+                       least eight";
+            return Err(Failure::new(FailureCode::Request, &why));
+        }
+        let message = message.to_ascii_lowercase();
+        let unknown = || StoreError::Id(message.clone());
+        if let Ok(id) = HEXLOWER.decode(message.as_bytes())
+            && let Ok(id) = id.try_into().map(MessageId::new)
+        {
+            return Ok(self.store.with(|store| store.outgoing(id))?.ok_or_else(unknown)?);
+        }
+        let name = |one: &Outgoing| HEXLOWER.encode(one.id.as_bytes());
+        let outbox = self.store.with(Store::outbox)?.into_iter();
+        let mut found = outbox.filter(|one| name(one).starts_with(&message));
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(unknown().into()),
+            (Some(_), Some(_)) => {
+                let why = format!("several messages have ids that begin with {message}; give more");
+                Err(Failure::new(FailureCode::Unknown, &why))
+            }
+        }
+    }
+
     async fn add(&mut self, name: &str, card: &str) -> Result<Response, Failure> {
         let card = Card::parse(card, &self.network.roster.network_id, now())
             .map_err(|error| Failure::new(FailureCode::Refused, &error))?;
@@ -174,6 +221,7 @@ impl AgentTask {
                 DeliveryStatus::Delivered => &mut status.delivered,
                 DeliveryStatus::Expired => &mut status.expired,
                 DeliveryStatus::Undeliverable => &mut status.undeliverable,
+                DeliveryStatus::Cancelled => &mut status.cancelled,
             };
             *count += 1;
             let name = names.iter().find(|known| known.key() == outgoing.to);
@@ -241,6 +289,7 @@ impl From<StoreError> for Failure {
             | StoreError::NameTaken(_)
             | StoreError::Known(_)
             | StoreError::Blocked(_)
+            | StoreError::Settled { .. }
             | StoreError::TooLong { .. } => FailureCode::Refused,
             StoreError::Vault(VaultError::Io { .. }) => FailureCode::System,
             _ => FailureCode::Store,
@@ -262,6 +311,10 @@ fn not_backed_up(error: &StoreError) -> Failure {
     Failure::new(code, error)
 }
 
+/// Hex digits of a message's id.
+const LONGEST: usize = 32;
+/// Hex digits that people are shown of a message's id.
+const SHORTEST: usize = 8;
 /// Time after which a message is given up unless its sender says otherwise: as long as a mailbox
 /// holds an envelope.
 const LIFETIME: Duration = rohrpost_proto::mailbox::TTL;

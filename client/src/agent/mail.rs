@@ -156,7 +156,7 @@ impl AgentTask {
         self.notify_outgoing(id)
     }
 
-    fn notify_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
+    pub(super) fn notify_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
         if self.notices.receiver_count() == 0 {
             return Ok(());
         }

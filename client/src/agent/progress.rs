@@ -118,6 +118,18 @@ impl Progress {
         *left
     }
 
+    /// Forgets a message that was taken back, whether the session was given it or not.
+    pub(super) fn withdraw(&mut self, to: KeyId, id: MessageId) {
+        if let Some(ids) = self.waiting.get_mut(&to) {
+            ids.retain(|waiting| *waiting != id);
+            if ids.is_empty() {
+                self.waiting.remove(&to);
+            }
+        }
+        self.over(id);
+        self.made_room();
+    }
+
     /// Forgets a message that is over.
     pub(super) fn over(&mut self, id: MessageId) {
         self.left.remove(&id);

@@ -1,7 +1,7 @@
 //! Commands to a session, and the states of a client on which they act.
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{EnvelopeMark, KeyId};
+use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MessageId};
 use rohrpost_proto::courier::{Account, Contact, Courier, Event, Memory, Message, Receipt};
 use rohrpost_proto::time::Steady;
 use tokio::sync::oneshot;
@@ -53,6 +53,7 @@ impl From<Contact> for Correspondent {
 
 pub(super) enum Command {
     Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
+    Cancel(KeyId, MessageId),
     Commit(Receipt),
     Contact(Box<Correspondent>),
     Readdress(Box<Contact>),
@@ -68,6 +69,7 @@ impl Command {
             Self::Post(to, message, answer) => {
                 let _ = answer.send(client.post(to, *message));
             }
+            Self::Cancel(to, message) => client.cancel(now, to, message),
             Self::Commit(receipt) => client.commit(now, &receipt),
             Self::Contact(contact) => client.add_contact(*contact),
             Self::Readdress(contact) => client.readdress(now, *contact),
@@ -82,6 +84,7 @@ impl Command {
 /// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
+    fn cancel(&mut self, now: Steady, to: KeyId, message: MessageId);
     fn commit(&mut self, now: Steady, receipt: &Receipt);
     fn add_contact(&mut self, contact: Correspondent);
     fn readdress(&mut self, now: Steady, contact: Contact);
@@ -94,6 +97,10 @@ pub(super) trait Client {
 impl<S: Suite> Client for Courier<S> {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
         Ok(Self::post(self, to, message)?)
+    }
+
+    fn cancel(&mut self, now: Steady, to: KeyId, message: MessageId) {
+        Self::cancel(self, now, to, message);
     }
 
     fn commit(&mut self, now: Steady, receipt: &Receipt) {

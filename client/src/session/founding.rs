@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rand::Rng;
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{SessionId, Suite};
 use rohrpost_proto::courier::{
     Account, Attachment, Contact, Courier, CourierConfig, Event, Message, Receipt,
@@ -56,6 +56,9 @@ impl Client for Founding {
     fn post(&mut self, _to: KeyId, _message: Message) -> Result<(), PostError> {
         Err(PostError::NotConnected)
     }
+
+    /// Does nothing: no message was taken.
+    fn cancel(&mut self, _now: Steady, _to: KeyId, _message: MessageId) {}
 
     /// Does nothing: no message can have arrived yet.
     fn commit(&mut self, _now: Steady, _receipt: &Receipt) {}

@@ -6,6 +6,8 @@ use rohrpost_vault::VaultError;
 
 use crate::contact_name::NameError;
 
+use super::outbox::DeliveryStatus;
+
 /// Reason why the store does not do what was asked; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,6 +60,14 @@ pub enum StoreError {
     /// There is no accepted message with such an id.
     #[error("there is no message {0} in the outbox; `rohrpost outbox` lists them")]
     Id(String),
+    /// The message cannot be taken back any more.
+    #[error("the message {message} is {status} already")]
+    Settled {
+        /// The message's id.
+        message: String,
+        /// Status of the message.
+        status: DeliveryStatus,
+    },
     /// The message is longer than the limit.
     #[error("{len} bytes are too long: a message holds {limit}")]
     TooLong {

@@ -1,5 +1,6 @@
 //! The outbox: messages that were accepted, each with its status.
 
+use std::fmt;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
@@ -31,6 +32,21 @@ pub enum DeliveryStatus {
     Expired,
     /// The message is given up: the contact's keys are unusable, or it was blocked or removed.
     Undeliverable,
+    /// The message was taken back by its sender; if all of it had left, it may have arrived.
+    Cancelled,
+}
+
+impl fmt::Display for DeliveryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Expired => "expired",
+            Self::Undeliverable => "given up",
+            Self::Cancelled => "cancelled",
+        })
+    }
 }
 
 impl DeliveryStatus {
@@ -203,6 +219,22 @@ impl Store {
         now: Duration,
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| settle(tx, id, status, now))
+    }
+
+    /// Takes a message back that is still on its way. Its number is over, as that of one that has
+    /// expired: the contact is told not to wait for it.
+    ///
+    /// # Errors
+    /// There is no such message, or it was settled before.
+    pub fn cancel(&self, id: MessageId, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let outgoing = by_id(tx, id)?.ok_or_else(|| unknown(id))?;
+            if !outgoing.status.is_open() {
+                let message = data_encoding::HEXLOWER.encode(id.as_bytes());
+                return Err(StoreError::Settled { message, status: outgoing.status });
+            }
+            settle(tx, id, DeliveryStatus::Cancelled, now)
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rohrpost_client::api::{
-    FailureCode, LINE_LIMIT, Line, Request, Response, SendRequest, VERSION,
+    FailureCode, LINE_LIMIT, Line, Notice, OutgoingMessage, Request, Response, SendRequest, VERSION,
 };
-use rohrpost_client::{Agent, Connection, Content, Listener, SocketError, Store};
+use rohrpost_client::{Agent, Connection, Content, DeliveryStatus, Listener, SocketError, Store};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -206,5 +206,38 @@ async fn a_program_without_a_seat_is_told() {
     assert!(matches!(&refused, SocketError::Busy(why) if why.code == FailureCode::Busy));
     drop(all.pop());
     while Connection::open(&daemon.socket).await.is_err() {}
+    daemon.agent.end().await;
+}
+
+/// Checks that a program asks for the state of one message, and takes it back, by its id or the
+/// begin of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_asked_for_and_taken_back_by_its_id() {
+    let daemon = Daemon::start("api-cancel", |_, _| {}).await;
+    let mut connection = daemon.connect().await;
+    let sent = connection.ask(text("x", None)).await.unwrap();
+    let Ok(Response::Accepted(OutgoingMessage { message, .. })) = sent else {
+        panic!("it is accepted");
+    };
+    assert!(connection.ask(Request::Subscribe {}).await.unwrap().is_ok());
+    let begin = message[..8].to_owned();
+    let asked = connection.ask(Request::Message { message: begin.clone() }).await.unwrap();
+    let Ok(Response::Outgoing(state)) = asked else { panic!("it is known") };
+    assert!(state.message == message && state.status == DeliveryStatus::Queued);
+    let cancelled = connection.ask(Request::Cancel { message: begin }).await.unwrap();
+    let Ok(Response::Outgoing(state)) = cancelled else { panic!("it is taken back") };
+    assert!(state.message == message && state.status == DeliveryStatus::Cancelled);
+    let Notice::Outgoing(told) = connection.notice().await.unwrap() else { panic!("it is told") };
+    assert!(told.message == message && told.status == DeliveryStatus::Cancelled);
+    for (message, code) in [
+        (message, FailureCode::Refused),
+        ("00".repeat(16), FailureCode::Unknown),
+        ("00000000".to_owned(), FailureCode::Unknown),
+        ("0".to_owned(), FailureCode::Request),
+        ("bob".to_owned(), FailureCode::Request),
+    ] {
+        let refused = connection.ask(Request::Cancel { message }).await.unwrap();
+        assert!(refused.is_err_and(|failure| failure.code == code));
+    }
     daemon.agent.end().await;
 }

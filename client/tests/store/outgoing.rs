@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_client::{Content, DeliveryStatus, StoreError};
-use rohrpost_packet::envelope::Kind;
+use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::time::Time;
 
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, carry, resumed};
@@ -188,4 +188,30 @@ fn retention_counts_from_reading() {
     assert!(bob.store.read(number).is_ok());
     bob.store.prune(back + DAY * 30 + SECOND).unwrap();
     assert!(matches!(bob.store.read(number), Err(StoreError::Number(_))), "from the first reading");
+}
+
+/// Checks that a message that was taken back is gone but for its record, and that a session starts
+/// behind its number; and that what is over cannot be taken back.
+#[test]
+fn what_is_taken_back_is_over() {
+    let folder = Folder::new("cancelled");
+    let [alice, bob] = Client::pair(&folder);
+    let send = |text: &str| alice.store.accept("bob", &Content::text(text), HOUR, START).unwrap();
+    let (first, next) = (send("first"), send("next"));
+    let numbers = alice.numbers(bob.key());
+    alice.store.settle(first.id, DeliveryStatus::Sent, START + SECOND).unwrap();
+    alice.store.cancel(first.id, START + SECOND * 2).unwrap();
+    alice.store.settle(first.id, DeliveryStatus::Delivered, START + SECOND * 3).unwrap();
+    let alice = alice.reopen();
+    assert_eq!(alice.status(first.id), Some(DeliveryStatus::Cancelled));
+    assert!(alice.store.message(first.id).unwrap().is_none());
+    assert_eq!(resumed(&alice, bob.key()).unwrap().open, numbers[1]);
+    alice.store.settle(next.id, DeliveryStatus::Delivered, START + SECOND).unwrap();
+    for (id, was) in [(first.id, DeliveryStatus::Cancelled), (next.id, DeliveryStatus::Delivered)] {
+        let refused = alice.store.cancel(id, START + SECOND * 4);
+        assert!(matches!(refused, Err(StoreError::Settled { status, .. }) if status == was));
+        assert_eq!(alice.status(id), Some(was));
+    }
+    let unknown = alice.store.cancel(MessageId::new([9; 16]), START);
+    assert!(matches!(unknown, Err(StoreError::Id(id)) if id == "09".repeat(16)));
 }

@@ -52,3 +52,19 @@ fn contacts_take_turns() {
     let given = given(&mut progress, &outbox, 2);
     assert!(given.contains(&0) && given.contains(&3), "{given:?}");
 }
+
+/// Checks that a message that was taken back is not given to the session, and lets others pass.
+#[test]
+fn what_is_taken_back_is_not_given() {
+    let folder = Folder::new("withdraw");
+    let [alice, bob] = Client::pair(&folder);
+    for _ in 0..3 {
+        alice.store.accept("bob", &Content::text("x"), DAY, START).unwrap();
+    }
+    let outbox = alice.store.outbox().unwrap();
+    let mut progress = Progress::new(&network());
+    progress.load(&outbox);
+    progress.refused(bob.key());
+    progress.withdraw(bob.key(), outbox[1].id);
+    assert_eq!(given(&mut progress, &outbox, 9), [0, 2]);
+}

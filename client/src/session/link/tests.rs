@@ -22,6 +22,7 @@ impl Client for Taking {
         Ok(())
     }
 
+    fn cancel(&mut self, _now: Steady, _to: KeyId, _message: MessageId) {}
     fn commit(&mut self, _now: Steady, _receipt: &Receipt) {}
     fn add_contact(&mut self, _contact: Correspondent) {}
     fn readdress(&mut self, _now: Steady, _contact: Contact) {}

@@ -1,7 +1,7 @@
 //! Contacts of a courier: who they are, what is posted for them, and what of theirs is stored.
 
 use rohrpost_packet::Suite;
-use rohrpost_packet::envelope::{EnvelopeMark, KeyId, fragment_body_len};
+use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MessageId, fragment_body_len};
 
 use super::Courier;
 use super::account::Contact;
@@ -110,6 +110,15 @@ impl<S: Suite> Courier<S> {
         }
         other.post(message, fragment_body_len::<S>(), self.timer);
         Ok(())
+    }
+
+    /// Takes a message back that was posted: nothing of it leaves any more, and later letters tell
+    /// the contact not to wait for it. It may have arrived.
+    pub fn cancel(&mut self, now: Steady, to: KeyId, message: MessageId) {
+        self.discard_ready_if(|cargo| cargo.carries(message));
+        if let Some(other) = self.correspondents.get_mut(&to) {
+            other.cancel(now, message);
+        }
     }
 
     /// Tells whether a message of this length finds room. No contact's messages take that of

@@ -323,6 +323,12 @@ impl Correspondent {
         }
     }
 
+    /// Forgets a message that its sender takes back.
+    pub(super) fn cancel(&mut self, now: Steady, message: MessageId) {
+        self.outgoing.retain(|outgoing| outgoing.message().id != message);
+        self.remind(now);
+    }
+
     /// Gives up the messages that have expired.
     pub(super) fn expire(&mut self, now: Steady, document: Time) -> Vec<Event> {
         let mut events = Vec::new();

@@ -58,6 +58,11 @@ impl Cargo {
         }
     }
 
+    /// Tells whether a fragment of this message is in it.
+    pub(super) fn carries(&self, id: MessageId) -> bool {
+        matches!(self, Self::Fragment { message, .. } if *message == id)
+    }
+
     /// The own mailbox that this was built for.
     pub(super) const fn mailbox(&self) -> Option<usize> {
         match self {

@@ -407,3 +407,58 @@ fn what_was_acknowledged_and_is_forgotten_shows_an_older_copy() {
     assert_eq!(count(&world, bob, older), 1);
     assert!(completed(&world, bob).last() == Some(&next), "what is new is not hidden");
 }
+
+/// Checks that a message which its sender takes back when part of it has come holds up nothing that
+/// was posted after it, and that nothing of it leaves any more.
+#[test]
+fn a_message_that_is_taken_back_leaves_no_more() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    let (key, room) = (world.key_id(bob), fragment_body_len::<Classic>());
+    let long = file(1, room * 60, world.couriers[alice].next_sequence(key));
+    let id = long.id;
+    world.couriers[alice].post(key, long).unwrap();
+    let later = world.post(alice, bob, "later");
+    let at = START + SECOND * 30;
+    world.run(at);
+    let of_the_long = |world: &World| {
+        count(world, alice, |event| matches!(event, Event::Sent { message, .. } if *message == id))
+    };
+    let left = of_the_long(&world);
+    assert!((5..55).contains(&left) && completed(&world, bob).is_empty(), "{left} have left");
+    world.couriers[alice].cancel(steady(at), key, id);
+    world.couriers[alice].prepare(steady(at));
+    world.run(START + MINUTE * 10);
+    // One may have been on its way to the relay, and was not noted yet.
+    assert!(of_the_long(&world) <= left + 1);
+    assert!(completed(&world, bob) == [later] && delivered(&world, alice) == [later]);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+}
+
+/// Checks that a message which has come already, and waits for one before it, is told of once that one
+/// is taken back, although its sender has nothing else to write.
+#[test]
+fn what_waits_for_a_message_that_is_taken_back_waits_no_longer() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.run(START + SECOND * 10);
+    world.leaky = true;
+    let lost = world.post(alice, bob, "lost");
+    let mut at = START + SECOND * 10;
+    while sent(&world, alice) == 0 {
+        at = at + SECOND;
+        world.run(at);
+    }
+    world.leaky = false;
+    let later = world.post(alice, bob, "later");
+    // Long enough for an acknowledgement, too short for a time-out.
+    let at = START + SECOND * 90;
+    world.run(at);
+    assert_eq!(sent(&world, alice), 2);
+    assert!(completed(&world, bob).is_empty() && delivered(&world, alice).is_empty());
+    let key = world.key_id(bob);
+    world.couriers[alice].cancel(steady(at), key, lost);
+    world.couriers[alice].prepare(steady(at));
+    world.run(at + MINUTE);
+    assert!(completed(&world, bob) == [later] && delivered(&world, alice) == [later]);
+    assert_eq!(sent(&world, alice), 3);
+}
