@@ -6,6 +6,7 @@ mod address_versions;
 mod announcements;
 mod damage;
 mod forward_secrecy;
+mod growth;
 mod incarnations;
 mod incoming;
 #[cfg(unix)]
