@@ -23,6 +23,7 @@ use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
 use crate::private::{directory, refuse_existing, sync_directory};
+use crate::seals::{self, PAGE, Seals};
 
 /// An open and locked file. The lock goes with the handle, however the process ends.
 #[derive(Debug)]
@@ -139,6 +140,19 @@ impl VaultFile {
         self.sync()
     }
 
+    /// True if what is written goes to the file.
+    pub(crate) const fn is_written(&self) -> bool {
+        matches!(self.disk, Disk::File(_))
+    }
+
+    /// redb's header, and the length of redb's file.
+    pub(crate) fn begin(&self) -> io::Result<([u8; PAGE], u64)> {
+        let len = self.disk.len()?.saturating_sub(HEAD_LEN);
+        let mut header = [0; PAGE];
+        self.disk.read(HEAD_LEN, &mut header)?;
+        Ok((header, len))
+    }
+
     /// All bytes of the file, as whoever seizes it has them.
     pub(crate) fn image(&self) -> Result<Vec<u8>, VaultError> {
         let len = self.disk.len().map_err(VaultError::io(&self.path))?;
@@ -170,6 +184,7 @@ impl VaultFile {
             at += HEAD_LEN;
         }
         self.sync()?;
+        seals::remove_beside(&self.path).map_err(VaultError::io(&self.path))?;
         fs::remove_file(&self.path).map_err(VaultError::io(&self.path))?;
         sync_directory(&self.path)
     }
@@ -192,30 +207,44 @@ impl Drop for VaultFile {
     }
 }
 
-/// redb's view of the file: what lies behind the head. The file is locked already, so redb's own
-/// locks are left out.
+/// redb's view of the file: what lies behind the head, page by page under its seals. The file is
+/// locked already, so redb's own locks are left out.
 #[derive(Debug)]
-pub(crate) struct BehindHead(pub(crate) Arc<VaultFile>);
+pub(crate) struct BehindHead {
+    pub(crate) file: Arc<VaultFile>,
+    pub(crate) seals: Arc<Seals>,
+}
 
 impl StorageBackend for BehindHead {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.disk.len()?.saturating_sub(HEAD_LEN))
+        Ok(self.file.disk.len()?.saturating_sub(HEAD_LEN))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.disk.read(shifted(offset)?, out)
+        self.file.disk.read(shifted(offset)?, out)?;
+        self.seals.check(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.disk.set_len(shifted(len)?)
+        self.seals.cut(len);
+        self.file.disk.set_len(shifted(len)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.disk.sync_data()
+        self.file.disk.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.disk.write(shifted(offset)?, data)
+        self.seals.forget(offset, data.len());
+        self.file.disk.write(shifted(offset)?, data)?;
+        self.seals.note(offset, data);
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        // Without seals the next opening checks the whole vault.
+        let _ = self.file.begin().and_then(|(header, len)| self.seals.save(&header, len));
+        Ok(())
     }
 }
 

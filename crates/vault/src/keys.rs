@@ -91,6 +91,11 @@ impl Keys {
         }
     }
 
+    /// The key that seals pages.
+    pub(crate) fn seals(&self) -> Key {
+        Key::derive("rohrpost vault 1 seals of pages", &[self.master.expose()])
+    }
+
     /// The keys of the table with this label. Those of an erasable table come from the erasure key
     /// as well, but for its name: `root = derive_key(context, master key ‖ erasure key)` stands in
     /// the master key's place.

@@ -49,6 +49,11 @@ impl Account {
         self.toggle(print);
     }
 
+    /// True if the account is of the same records.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        self.count == other.count && self.sum == other.sum
+    }
+
     fn toggle(&mut self, print: &Fingerprint) {
         for (sum, byte) in self.sum.iter_mut().zip(print.0) {
             *sum ^= byte;
@@ -176,7 +181,7 @@ fn adds_up(
         };
         found.add(&print);
     }
-    Ok(found.count == expected.count && found.sum == expected.sum)
+    Ok(found.is_as(expected))
 }
 
 /// The redb definition of a table with this name.

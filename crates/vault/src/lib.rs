@@ -19,6 +19,7 @@
 //!
 //! Methods block on the disk; an asynchronous caller gives them a thread.
 
+mod check;
 mod disk;
 mod erasure;
 mod error;
@@ -29,11 +30,13 @@ mod ledger;
 mod open;
 mod private;
 mod remnants;
+mod seals;
 mod table;
 mod transaction;
 mod unlock;
 mod vault;
 
+pub use check::Check;
 pub use error::VaultError;
 pub use table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
 pub use transaction::{Entries, Iter, ReadTx, WriteTx};

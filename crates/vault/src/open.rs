@@ -8,12 +8,14 @@ use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use crate::error::VaultError;
 use crate::file::{BehindHead, VaultFile};
 use crate::keys::{ErasureKey, Keys};
+use crate::seals::Seals;
 
 /// The parts of an open vault that reading and writing need.
 pub(crate) struct Open {
     // Dropped in this order: redb writes its last page before the file, and its lock, goes.
     pub(crate) database: Database,
     pub(crate) file: Arc<VaultFile>,
+    pub(crate) seals: Arc<Seals>,
     pub(crate) keys: Keys,
     /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has
     /// both of one commit.
@@ -24,10 +26,11 @@ impl Open {
     pub(crate) fn new(
         database: Database,
         file: Arc<VaultFile>,
+        seals: Arc<Seals>,
         keys: Keys,
         erasure: ErasureKey,
     ) -> Self {
-        Self { database, file, keys, erasure: RwLock::new(Arc::new(erasure)) }
+        Self { database, file, seals, keys, erasure: RwLock::new(Arc::new(erasure)) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -68,17 +71,29 @@ pub(crate) enum Pages {
     /// Every page that is in use is read against its checksum, and redb reports what it cannot make
     /// sense of.
     Check,
-    /// No page is read: redb trusts the file, and may panic if it is not as it was written. Right
-    /// for a file of our own that is just being made.
+    /// Only what redb needs is read: redb trusts the file, and may panic if it is not as it was
+    /// written. Right for a file of our own that is just being made, and for one whose pages are
+    /// sealed. One that was not closed in order is not opened.
     Trust,
 }
 
 /// Opens redb behind the head.
-pub(crate) fn database(file: &Arc<VaultFile>, pages: &Pages) -> Result<Database, VaultError> {
+pub(crate) fn database(
+    file: &Arc<VaultFile>,
+    seals: &Arc<Seals>,
+    pages: &Pages,
+) -> Result<Database, VaultError> {
+    let check = matches!(pages, Pages::Check);
+    let backend = BehindHead { file: Arc::clone(file), seals: Arc::clone(seals) };
     Database::builder()
         .set_cache_size(CACHE)
-        .set_check_integrity_on_open(matches!(pages, Pages::Check))
-        .create_with_backend(BehindHead(Arc::clone(file)))
+        .set_check_integrity_on_open(check)
+        .set_repair_callback(move |repair| {
+            if !check {
+                repair.abort()
+            }
+        })
+        .create_with_backend(backend)
         .map_err(VaultError::store(file.path()))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redb::{Database, ReadableTable, TableHandle};
+use redb::{Database, ReadTransaction, ReadableTable, TableHandle};
 
 use crate::erasure;
 use crate::error::VaultError;
@@ -13,6 +13,7 @@ use crate::keys::{ErasureKey, Key, Keys};
 use crate::ledger::{Ledger, definition};
 use crate::open::{Open, Pages, database};
 use crate::private::private_directory;
+use crate::seals::Seals;
 use crate::transaction::{ReadTx, WriteTx};
 use crate::unlock::Unlock;
 
@@ -47,6 +48,7 @@ impl Vault {
         let (draft, vault) = Self::draft(path, unlock)?;
         vault.write(work)?;
         draft.publish()?;
+        vault.open.seals.keep();
         Ok(vault)
     }
 
@@ -57,7 +59,8 @@ impl Vault {
         let keys = Keys::of(Key::generate());
         let header = Header::wrap(&keys.master, unlock, 0)?;
         file.write_header(&header)?;
-        let database = database(&file, &Pages::Trust)?;
+        let seals = Arc::new(Seals::unknown(keys.seals(), path));
+        let database = database(&file, &seals, &Pages::Trust)?;
         let erasure = ErasureKey::generate(1);
         file.announce(&erasure, &keys)?;
         file.settle(&erasure, &keys)?;
@@ -66,11 +69,12 @@ impl Vault {
         ledger.save(&transaction, &keys, path)?;
         transaction.commit().map_err(VaultError::store(path))?;
         file.write_anchor(&keys.anchor, ledger.commit)?;
-        Ok((draft, Self::of(Open::new(database, file, keys, erasure), header)))
+        Ok((draft, Self::of(Open::new(database, file, seals, keys, erasure), header)))
     }
 
-    /// Opens a vault and holds all that is in it against its checksums, its ledger and its anchor,
-    /// for which the whole file is read. After a crash it is as the newest commit left it.
+    /// Opens a vault and holds its ledger against its anchor. Of one that was closed in order, every
+    /// page is held against its seal when it is read; another is read whole, and all that is in it
+    /// held against its checksums and its ledger. After a crash it is as the newest commit left it.
     ///
     /// # Errors
     /// The vault does not open; the error says why, and what to do.
@@ -87,10 +91,12 @@ impl Vault {
             file.write_header(&header)?;
         }
         let anchor = file.anchor(&keys.anchor)?;
-        let database = database(&file, &Pages::Check)?;
-        let ledger = Ledger::anchored(&database, &keys, anchor, path)?;
+        // If anything is wrong with a sealed vault, the check of the whole says what.
+        let Contents { database, seals, ledger } = match Contents::sealed(&file, &keys, anchor) {
+            Some(contents) => contents,
+            None => Contents::checked(&file, &keys, anchor)?,
+        };
         let (erasure, settled) = erasure::choose(file.erasure_keys(&keys)?, ledger.erasure, path)?;
-        ledger.verify(&database, &keys, &erasure, path)?;
         if ledger.commit > anchor {
             file.write_anchor(&keys.anchor, ledger.commit)?;
         }
@@ -101,11 +107,27 @@ impl Vault {
             file.announce(&erasure, &keys)?;
             file.settle(&erasure, &keys)?;
         }
-        Ok(Self::of(Open::new(database, file, keys, erasure), header))
+        if file.is_written() {
+            seals.keep();
+        }
+        Ok(Self::of(Open::new(database, file, seals, keys, erasure), header))
     }
 
     const fn of(open: Open, header: Header) -> Self {
         Self { open, header, writer: Mutex::new(()) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.open.path()
+    }
+
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.open.keys
+    }
+
+    /// The newest commit's state, and the key of its erasable tables.
+    pub(crate) fn snapshot(&self) -> Result<(ReadTransaction, Arc<ErasureKey>), VaultError> {
+        self.open.snapshot()
     }
 
     /// Reads from one commit's state, whatever is written meanwhile.
@@ -168,7 +190,7 @@ impl Vault {
     /// # Errors
     /// There is a file already, or the copy cannot be written.
     pub fn back_up(&self, to: &Path) -> Result<(), VaultError> {
-        let (draft, copy, _) = self.copy(to)?;
+        let (draft, copy) = self.copy(to)?;
         drop(copy);
         draft.publish()
     }
@@ -187,20 +209,22 @@ impl Vault {
     ) -> Result<Self, E> {
         private_directory(to)?;
         let source = Self::open_file(VaultFile::open_kept(backup)?, backup, unlock)?;
-        let (draft, database, erasure) = source.copy(to)?;
+        let (draft, Copy { database, seals, erasure }) = source.copy(to)?;
         let Self { open: Open { keys, .. }, header, .. } = source;
-        let open = Open::new(database, Arc::clone(draft.file()), keys, erasure);
+        let open = Open::new(database, Arc::clone(draft.file()), seals, keys, erasure);
         let vault = Self::of(open, header);
         vault.write(work)?;
         draft.publish()?;
+        vault.open.seals.keep();
         Ok(vault)
     }
 
-    fn copy(&self, to: &Path) -> Result<(Draft, Database, ErasureKey), VaultError> {
+    fn copy(&self, to: &Path) -> Result<(Draft, Copy), VaultError> {
         let path = self.open.file.path();
         let draft = Draft::begin(to)?;
         draft.file().write_header(&self.header)?;
-        let copy = database(draft.file(), &Pages::Trust)?;
+        let seals = Arc::new(Seals::unknown(self.open.keys.seals(), to));
+        let copy = database(draft.file(), &seals, &Pages::Trust)?;
         let (from, erasure) = self.open.snapshot()?;
         let into = copy.begin_write().map_err(VaultError::store(to))?;
         for table in from.list_tables().map_err(VaultError::store(path))? {
@@ -221,7 +245,7 @@ impl Vault {
         Ledger::anchored(&copy, &self.open.keys, ledger.commit, to)?;
         ledger.verify(&copy, &self.open.keys, &own, to)?;
         draft.file().write_anchor(&self.open.keys.anchor, ledger.commit)?;
-        Ok((draft, copy, own))
+        Ok((draft, Copy { database: copy, seals, erasure: own }))
     }
 
     /// Destroys a vault that no process has open: overwrites its header with the wrapped master
@@ -236,6 +260,43 @@ impl Vault {
     pub fn wipe(path: &Path) -> Result<(), VaultError> {
         VaultFile::open(path)?.wipe()
     }
+}
+
+/// Contents of a vault's file that is just being opened.
+struct Contents {
+    database: Database,
+    seals: Arc<Seals>,
+    ledger: Ledger,
+}
+
+impl Contents {
+    /// The contents of a vault that was closed in order; none if it was not, or if anything of what
+    /// is read is not as it was then.
+    fn sealed(file: &Arc<VaultFile>, keys: &Keys, anchor: u64) -> Option<Self> {
+        let (header, len) = file.begin().ok()?;
+        let seals = Arc::new(Seals::load(keys.seals(), file.path(), &header, len)?);
+        let database = database(file, &seals, &Pages::Trust).ok()?;
+        let ledger = Ledger::anchored(&database, keys, anchor, file.path()).ok()?;
+        Some(Self { database, seals, ledger })
+    }
+
+    /// The contents of any vault, all of which is read.
+    fn checked(file: &Arc<VaultFile>, keys: &Keys, anchor: u64) -> Result<Self, VaultError> {
+        let path = file.path();
+        let seals = Arc::new(Seals::unknown(keys.seals(), path));
+        let database = database(file, &seals, &Pages::Check)?;
+        let ledger = Ledger::anchored(&database, keys, anchor, path)?;
+        let (erasure, _) = erasure::choose(file.erasure_keys(keys)?, ledger.erasure, path)?;
+        ledger.verify(&database, keys, &erasure, path)?;
+        Ok(Self { database, seals, ledger })
+    }
+}
+
+/// A copy of a vault that is not called by its name yet.
+struct Copy {
+    database: Database,
+    seals: Arc<Seals>,
+    erasure: ErasureKey,
 }
 
 #[cfg(test)]

@@ -63,11 +63,18 @@ impl Scene {
         transaction.commit().unwrap();
     }
 
+    /// Words of the check of the whole, which are the same for a vault that goes on under its seals
+    /// and for one that is opened without.
     fn refused(&self) -> &'static str {
-        match self.open().err() {
+        let damaged = |refused: Option<VaultError>| match refused {
             Some(VaultError::Damaged { what, .. }) => what,
             other => panic!("opened, or failed in another way: {other:?}"),
-        }
+        };
+        let running = self.open().and_then(|vault| check(&vault, 1));
+        let what = damaged(running.err());
+        fs::remove_file(self.0.join("vault.seals")).unwrap();
+        assert_eq!(damaged(self.open().err()), what);
+        what
     }
 }
 
@@ -75,6 +82,13 @@ impl Drop for Scene {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Checks a vault in steps of so many records.
+fn check(vault: &Vault, records: usize) -> Result<(), VaultError> {
+    let mut check = vault.begin_check()?;
+    while !vault.go_on(&mut check, records)? {}
+    Ok(())
 }
 
 fn unlock(text: &str) -> Unlock {
@@ -101,6 +115,7 @@ fn a_vault_that_nobody_touched_opens() {
     let scene = Scene::new();
     scene.tamper(|_, _| {});
     let vault = scene.open().unwrap();
+    check(&vault, 1).unwrap();
     assert_eq!(vault.read(|tx| Ok::<_, VaultError>(tx.count(EVENTS))).unwrap(), 3);
 }
 
@@ -190,7 +205,9 @@ fn an_older_database_behind_a_newer_head_is_noticed() {
     scene.open().unwrap().write(|tx| tx.put(PEOPLE, b"c", b"third")).unwrap();
     let new = fs::read(scene.path()).unwrap();
     fs::write(scene.path(), [&new[..head], &old[head..]].concat()).unwrap();
-    assert_eq!(scene.refused(), "its newest changes are missing");
+    let refused = scene.open().err();
+    let what = "its newest changes are missing";
+    assert!(matches!(refused, Some(VaultError::Damaged { what: it, .. }) if it == what));
     fs::write(scene.path(), &new).unwrap();
     assert_eq!(
         scene.open().unwrap().read(|tx| tx.get(PEOPLE, b"c")).unwrap().unwrap()[..],
@@ -227,4 +244,23 @@ fn lengths_come_in_classes() {
 fn a_vault_can_go_to_a_thread() {
     const fn crosses<T: Send + Sync>() {}
     const { crosses::<Vault>() }
+}
+
+/// Changes that are made while a check goes on do not disturb it: it is of one commit.
+#[test]
+fn a_check_goes_on_while_the_vault_is_written() {
+    let scene = Scene::new();
+    let vault = scene.open().unwrap();
+    for records in 1..8 {
+        let mut running = vault.begin_check().unwrap();
+        loop {
+            let done = vault.go_on(&mut running, records).unwrap();
+            vault.write(|tx| tx.put(PEOPLE, b"a", &[7; 900])).unwrap();
+            vault.write(|tx| tx.append(EVENTS, b"more")).unwrap();
+            if done {
+                break;
+            }
+        }
+    }
+    check(&vault, 1000).unwrap();
 }

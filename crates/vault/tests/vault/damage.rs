@@ -61,6 +61,8 @@ struct Specimen {
     original: Contents,
     died: Vec<u8>,
     ended: Vec<u8>,
+    /// Seals of the vault whose process ended.
+    seals: Vec<u8>,
 }
 
 impl Specimen {
@@ -72,7 +74,8 @@ impl Specimen {
         let died = fs::read(folder.path("vault")).unwrap();
         drop(vault);
         let ended = fs::read(folder.path("vault")).unwrap();
-        Self { folder, original, died, ended }
+        let seals = fs::read(folder.path("vault.seals")).unwrap();
+        Self { folder, original, died, ended, seals }
     }
 }
 
@@ -126,9 +129,73 @@ impl Tally {
     }
 }
 
+/// Checks all of a vault, in steps.
+fn check(vault: &Vault) -> Result<(), VaultError> {
+    let mut check = vault.begin_check()?;
+    while !vault.go_on(&mut check, 10)? {}
+    Ok(())
+}
+
+/// Under its seals a vault opens at once, and what is damaged is noticed where it is read: nothing
+/// that is read or written differs from what was, and an error names the file.
+#[test]
+fn a_flipped_byte_under_seals_is_reported_where_it_is_read() {
+    let Specimen { folder, original, ended: mut image, seals, .. } = Specimen::new("sealed");
+    let path = folder.path("sealed");
+    let rng = &mut ChaCha8Rng::seed_from_u64(2);
+    let (mut opened, mut read, mut refused) = (0, 0, 0);
+    for at in (0..1200).map(|_| rng.random_range(0..image.len())).collect::<Vec<_>>() {
+        image[at] ^= 1;
+        fs::write(&path, &image).unwrap();
+        fs::write(folder.path("sealed.seals"), &seals).unwrap();
+        let whole = Vault::open(&path, &unlock("right")).and_then(|vault| check(&vault));
+        fs::write(&path, &image).unwrap();
+        fs::write(folder.path("sealed.seals"), &seals).unwrap();
+        image[at] ^= 1;
+        let opening = Vault::open(&path, &unlock("right"));
+        opened += usize::from(opening.is_ok());
+        let all = opening.and_then(|vault| Ok((Contents::of(&vault)?, vault)));
+        read += usize::from(all.is_ok());
+        assert!(whole.is_err() || all.is_ok(), "byte {at}: the check of the whole missed it");
+        let changed = all.and_then(|(contents, vault)| {
+            assert!(contents == original, "byte {at}: other contents");
+            vault.write(|tx| tx.append(EVENTS, &body(7)))?;
+            let mut contents = Contents::of(&vault)?;
+            assert!(contents.events.pop().is_some_and(|(_, last)| last == body(7)), "byte {at}");
+            assert!(contents == original, "byte {at}: other contents after a change");
+            Ok(())
+        });
+        if let Err(error) = changed {
+            assert!(error.to_string().contains(&*path.to_string_lossy()), "byte {at}: {error}");
+            refused += 1;
+        }
+    }
+    assert!(opened > read && read > 200 && refused > 200, "{opened} {read} {refused}");
+}
+
+/// Seals of another moment are not believed, whatever they are of.
+#[test]
+fn seals_of_another_moment_do_not_count() {
+    let Specimen { folder, original, died, ended, seals } = Specimen::new("moment");
+    let path = folder.path("moment");
+    let open = || Vault::open(&path, &unlock("right"));
+    for image in [&died, &ended] {
+        fs::write(&path, image).unwrap();
+        fs::write(folder.path("moment.seals"), &seals).unwrap();
+        let vault = open().unwrap();
+        assert!(Contents::of(&vault).unwrap() == original);
+        vault.write(|tx| tx.append(EVENTS, &body(8))).unwrap();
+        drop(vault);
+        fs::write(folder.path("moment.seals"), &seals).unwrap();
+        let again = open().unwrap();
+        let events = Contents::of(&again).unwrap().events;
+        assert!(events.last().is_some_and(|(_, last)| *last == body(8)));
+    }
+}
+
 #[test]
 fn a_flipped_byte_is_reported_or_changes_nothing() {
-    let Specimen { folder, original, died, ended } = Specimen::new("flipped");
+    let Specimen { folder, original, died, ended, .. } = Specimen::new("flipped");
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     for (image, name) in [(ended, "ended"), (died, "died")] {
         let mut tally = Tally::default();

@@ -326,6 +326,7 @@ fn a_backup_is_only_read() {
         let restored = Vault::restore(&backup, &to, &unlock("right"), |_| Ok::<_, VaultError>(()));
         drop(restored.unwrap());
         assert!(fs::read(&backup).unwrap() == before, "{name} was changed");
+        assert!(!folder.path(&format!("{name}.seals")).exists(), "{name} has something beside it");
         let restored = Vault::open(&to, &unlock("right")).unwrap();
         assert!(restored.read(people).unwrap() == only(b"alice", b"1"), "{name}");
     }
