@@ -9,6 +9,7 @@ mod answer;
 mod blocking;
 mod date;
 mod health;
+mod housekeeping;
 mod listing;
 mod mail;
 mod progress;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rohrpost_network::Network;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
@@ -28,6 +29,7 @@ use crate::store::{Store, StoreError};
 use blocking::BlockingStore;
 use date::Date;
 use health::Watch;
+use housekeeping::Housekeeping;
 use progress::Progress;
 use task::{AgentTask, mailboxes};
 
@@ -133,6 +135,7 @@ impl AgentTask {
             notices,
             watch,
             date: Date::unknown(),
+            housekeeping: Housekeeping::new(Instant::now()),
             online: false,
             connected: false,
         })
@@ -159,6 +162,7 @@ impl AgentTask {
                     None => return,
                 },
                 _ = maintenance.tick() => self.maintain().await,
+                () = sleep_until(self.housekeeping.due().into()) => self.keep_house(),
             }
         }
     }
@@ -202,6 +206,15 @@ impl AgentTask {
             }
         }
         self.post_waiting().await;
+    }
+
+    /// Does a slice of the daily check of the whole store.
+    fn keep_house(&mut self) {
+        let housekeeping = &mut self.housekeeping;
+        let ended = self.store.with(|store| housekeeping.step(store, Instant::now()));
+        if let Some(result) = ended {
+            self.watch.store_checked(&result);
+        }
     }
 
     /// Gives up a mailbox whose relay has been away for long while the other answers.

@@ -34,6 +34,8 @@ pub(super) struct Watch {
     total: (u64, u64),
     mailboxes: Vec<Mailbox>,
     store: Option<String>,
+    /// Damage that the last check of the whole store has found.
+    damage: Option<String>,
     /// Contacts that have shown that the store is an older copy.
     surpassed: BTreeSet<String>,
 }
@@ -67,6 +69,7 @@ impl Watch {
             total: (0, 0),
             mailboxes: Vec::new(),
             store: None,
+            damage: None,
             surpassed: BTreeSet::new(),
         }
     }
@@ -134,6 +137,11 @@ impl Watch {
         self.store = Some(error.to_string());
     }
 
+    /// Notes the result of a check of the whole store: damage is a problem until a check finds none.
+    pub(super) fn store_checked(&mut self, result: &Result<(), StoreError>) {
+        self.damage = result.as_ref().err().map(|error| format!("the daily check: {error}"));
+    }
+
     /// Notes that a contact has shown that the store is an older copy.
     pub(super) fn older_copy(&mut self, contact: &str) {
         self.surpassed.insert(contact.to_owned());
@@ -172,6 +180,7 @@ impl Watch {
     fn problems(&self, now: Instant) -> Vec<String> {
         let one = [
             self.store.clone(),
+            self.damage.clone(),
             self.copy_problem(),
             self.link_problem(now),
             self.document_problem(),

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use super::blocking::BlockingStore;
 use super::date::Date;
 use super::health::Watch;
+use super::housekeeping::Housekeeping;
 use super::progress::Progress;
 use crate::api::Notice;
 use crate::profile::Profile;
@@ -20,6 +21,8 @@ use crate::store::Store;
 
 /// State that the agent's task owns.
 pub(super) struct AgentTask {
+    /// Dropped before the store, of which it holds a state.
+    pub(super) housekeeping: Housekeeping,
     pub(super) network: Arc<Network>,
     pub(super) store: BlockingStore,
     pub(super) session: Session,

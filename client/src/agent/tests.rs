@@ -11,7 +11,7 @@ use super::*;
 use crate::api::SendRequest;
 use crate::content::Content;
 use crate::profile::Profile;
-use world::{Client, DAY, Folder, SECOND, complete, fragments, network, unlock};
+use world::{Client, DAY, Folder, SECOND, carry, complete, fragments, network, unlock};
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
@@ -19,8 +19,11 @@ pub(super) mod world;
 
 /// An agent of a client's store, without a session's task.
 fn agent(store: Store) -> AgentTask {
-    let store = BlockingStore::new(store);
-    AgentTask::new(Arc::new(network()), store, Session::offline()).unwrap()
+    try_agent(store).unwrap()
+}
+
+fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
+    AgentTask::new(Arc::new(network()), BlockingStore::new(store), Session::offline())
 }
 
 /// A link comes up and shows a date.
@@ -120,4 +123,49 @@ async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
     let outbox = alice.store.with(Store::outbox).unwrap();
     let letter = outbox.first().unwrap();
     assert!(letter.expires + SECOND >= date + DAY * 7);
+}
+
+/// Goes through the daily check of an agent's store.
+fn check(agent: &mut AgentTask) -> Vec<String> {
+    let hour = Duration::from_secs(3600);
+    loop {
+        agent.keep_house();
+        if agent.housekeeping.due() > Instant::now() + hour {
+            return agent.watch.health(Instant::now()).problems;
+        }
+    }
+}
+
+/// Damage in a page that an opening does not read: the daily check finds it, and the status tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_found_by_the_daily_check_and_told() {
+    let folder = Folder::new("agent-check");
+    let [alice, bob] = Client::pair(&folder);
+    for _ in 0..40 {
+        alice.store.accept("bob", &Content::text(&"a".repeat(3000)), DAY, unix_now()).unwrap();
+    }
+    carry(&alice, &bob, unix_now());
+    let file = bob.file();
+    let Client { home, network, store } = bob;
+    drop(store);
+    let (image, seals) = (file.clone(), file.with_extension("vault.seals"));
+    let [image, seals] = [image, seals].map(|path| (std::fs::read(&path).unwrap(), path));
+    let put = |(bytes, path): &(Vec<u8>, std::path::PathBuf)| std::fs::write(path, bytes).unwrap();
+    let mut told = 0;
+    for at in (3 * 4096 + 100..image.0.len()).step_by(4096) {
+        let mut damaged = image.clone();
+        damaged.0[at] ^= 1;
+        put(&damaged);
+        put(&seals);
+        let Ok(store) = Store::open(&home, &unlock(), &network) else { continue };
+        let Ok(mut agent) = try_agent(store) else { continue };
+        let problems = check(&mut agent);
+        let named = |problem: &String| problem.contains(&*file.to_string_lossy());
+        assert!(problems.iter().all(named), "{problems:?}");
+        told += problems.len();
+    }
+    assert!(told > 20, "{told}");
+    put(&image);
+    let store = Store::open(&home, &unlock(), &network).unwrap();
+    assert!(check(&mut agent(store)).is_empty());
 }

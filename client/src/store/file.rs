@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rohrpost_vault::{Unlock, Vault, VaultError};
+use rohrpost_vault::{Check, Unlock, Vault, VaultError};
 
 use super::error::StoreError;
 
@@ -24,6 +24,22 @@ impl Store {
     /// There is a file already, or it cannot be written.
     pub fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         Ok(self.vault.back_up(to)?)
+    }
+
+    /// Begins a check of all that is in the store, which goes on while it is used.
+    ///
+    /// # Errors
+    /// The store is damaged or cannot be read.
+    pub fn begin_check(&self) -> Result<Check, StoreError> {
+        Ok(self.vault.begin_check()?)
+    }
+
+    /// Checks so many records more; true when all are checked.
+    ///
+    /// # Errors
+    /// The store is damaged or cannot be read.
+    pub fn go_on(&self, check: &mut Check, records: usize) -> Result<bool, StoreError> {
+        Ok(self.vault.go_on(check, records)?)
     }
 
     /// Locks the store by another passphrase or key file.
