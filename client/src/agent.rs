@@ -7,16 +7,18 @@
 
 mod answer;
 mod blocking;
+mod clocks;
 mod date;
 mod health;
 mod housekeeping;
 mod listing;
 mod mail;
 mod progress;
+mod stepped;
 mod task;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rohrpost_network::Network;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -27,11 +29,15 @@ use crate::api::{Failure, FailureCode, Notice, Request, Response};
 use crate::session::{Session, SessionError, SessionEvent};
 use crate::store::{Store, StoreError};
 use blocking::BlockingStore;
+use clocks::Clocks;
 use date::Date;
 use health::Watch;
 use housekeeping::Housekeeping;
 use progress::Progress;
 use task::{AgentTask, mailboxes};
+
+pub use clocks::SimulatedClocks;
+pub use stepped::SteppedAgent;
 
 /// A running client. Clones ask the same client, which ends with the last of them, or by
 /// [`Agent::end`].
@@ -81,7 +87,8 @@ impl Agent {
 
     fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
         let (orders, inbox) = mpsc::channel(ORDER_BOUND);
-        let task = AgentTask::new(network, BlockingStore::new(store), session)?;
+        let task =
+            AgentTask::new(network, BlockingStore::new(store), session, Clocks::of_machine())?;
         let notices = task.notices.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
         Ok(Self { orders, notices, _task: Arc::new(task) })
@@ -119,11 +126,13 @@ impl AgentTask {
         network: Arc<Network>,
         store: BlockingStore,
         session: Session,
+        clocks: Clocks,
     ) -> Result<Self, StoreError> {
         let profile = store.with(Store::profile)?;
         let nodes = network.roster.nodes().count();
-        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, Instant::now());
-        watch.follow(&mailboxes(&network, &profile), Instant::now());
+        let now = clocks.instant();
+        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, now);
+        watch.follow(&mailboxes(&network, &profile), now);
         let (notices, _) = broadcast::channel(NOTICE_BOUND);
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox)?);
@@ -134,8 +143,9 @@ impl AgentTask {
             session,
             notices,
             watch,
-            date: Date::unknown(),
-            housekeeping: Housekeeping::new(Instant::now()),
+            date: Date::unknown(clocks.clone()),
+            housekeeping: Housekeeping::new(now),
+            clocks,
             online: false,
             connected: false,
         })
@@ -161,7 +171,7 @@ impl AgentTask {
                     }
                     None => return,
                 },
-                _ = maintenance.tick() => self.maintain().await,
+                _ = maintenance.tick() => self.maintain(1).await,
                 () = sleep_until(self.housekeeping.due().into()) => self.keep_house(),
             }
         }
@@ -176,7 +186,7 @@ impl AgentTask {
             events.push(event);
         }
         for event in &events {
-            self.watch.handle_event(event, Instant::now());
+            self.watch.handle_event(event, self.clocks.instant());
             if let SessionEvent::View { time, agreement, .. } = event {
                 self.show_date(*time, *agreement).await;
             }
@@ -191,12 +201,12 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// Does what is due once a minute: renews the address when it is time, puts another mailbox in
+    /// Does what is due every minute, or after so many: renews the address when it is time, puts another mailbox in
     /// place of a lost one, and forgets what is over. Nothing of that goes by the machine's clock,
     /// and nothing is done before a link has shown the date.
-    async fn maintain(&mut self) {
+    async fn maintain(&mut self, minutes: u64) {
         if let Some(date) = self.date.unix() {
-            self.renew_address(1).await;
+            self.renew_address(minutes).await;
             let pruned = self.store.with(|store| store.prune(date));
             let replaced = self.replace_lost_mailbox(date);
             let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
@@ -210,8 +220,8 @@ impl AgentTask {
 
     /// Does a slice of the daily check of the whole store.
     fn keep_house(&mut self) {
-        let housekeeping = &mut self.housekeeping;
-        let ended = self.store.with(|store| housekeeping.step(store, Instant::now()));
+        let (now, housekeeping) = (self.clocks.instant(), &mut self.housekeeping);
+        let ended = self.store.with(|store| housekeeping.step(store, now));
         if let Some(result) = ended {
             self.watch.store_checked(&result);
         }
@@ -219,7 +229,7 @@ impl AgentTask {
 
     /// Gives up a mailbox whose relay has been away for long while the other answers.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
-        let Some(lost) = self.watch.lost_mailbox(Instant::now()) else {
+        let Some(lost) = self.watch.lost_mailbox(self.clocks.instant()) else {
             return Ok(false);
         };
         let profile = self.store.with(Store::profile)?;

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod founding;
 mod link;
+mod stepped;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use link::Linker;
 pub use command::{Correspondent, Resumption};
 pub use error::{PostError, SessionError};
 pub use event::SessionEvent;
+pub(crate) use stepped::SteppedSession;
 
 /// A running client; its task ends when it is dropped.
 pub struct Session {
@@ -78,6 +80,21 @@ impl Session {
         let (commands, _) = mpsc::channel(COMMAND_BOUND);
         let (open, events) = mpsc::channel(EVENT_BOUND);
         Self { commands, events, _task: None, _open: Some(open) }
+    }
+
+    /// Makes a session whose task is somebody else's, and its other end.
+    pub(crate) fn stepped<S: Suite>(
+        network: &Network,
+        profile: Profile,
+        resumption: Resumption,
+    ) -> (Self, SteppedSession<S>) {
+        let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
+        let (outbox, events) = mpsc::channel(EVENT_BOUND);
+        let join_key = network.trust.join_key().clone();
+        let founding = Founding { profile, resumption, join_key };
+        let linker = Linker::new(inbox, outbox);
+        let session = Self { commands, events, _task: None, _open: None };
+        (session, SteppedSession::new(linker, founding))
     }
 
     fn spawn<S: Suite>(

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
-use rohrpost_network::unix_now as now;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_vault::VaultError;
 use zeroize::Zeroizing;
@@ -25,7 +24,7 @@ use crate::store::{DeliveryStatus, Incoming, KnownContact, Outgoing, Store, Stor
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
         match request {
-            Request::Health {} => Ok(Response::Health(self.watch.health(Instant::now()))),
+            Request::Health {} => Ok(Response::Health(self.watch.health(self.clocks.instant()))),
             Request::Status {} => Ok(Response::Status(self.status()?)),
             Request::Send(send) => self.send(send).await,
             Request::Message { message } => self.message(&message),
@@ -40,7 +39,8 @@ impl AgentTask {
             }
             Request::Contacts {} => Ok(Response::Contacts(self.contacts()?)),
             Request::Card {} => {
-                let card = self.store.with(|store| store.card(&self.network, now()))?;
+                let now = self.clocks.machine();
+                let card = self.store.with(|store| store.card(&self.network, now))?;
                 Ok(Response::Card(card.render()))
             }
             Request::Fingerprint { contact } => self.fingerprint(contact.as_deref()),
@@ -187,10 +187,11 @@ impl AgentTask {
     }
 
     async fn add(&mut self, name: &str, card: &str) -> Result<Response, Failure> {
-        let card = Card::parse(card, &self.network.roster.network_id, now())
+        let now = self.clocks.machine();
+        let card = Card::parse(card, &self.network.roster.network_id, now)
             .map_err(|error| Failure::new(FailureCode::Refused, &error))?;
         let key = card.contact.identity.key_id();
-        self.store.with(|store| store.add_contact(name, card.contact, now()))?;
+        self.store.with(|store| store.add_contact(name, card.contact, now))?;
         if let Some(contact) = self.correspondent(key)? {
             self.session.add_contact(contact).await;
         }

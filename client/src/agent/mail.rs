@@ -1,6 +1,5 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
-use rohrpost_network::unix_now;
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{self, Complete, Event};
 
@@ -143,7 +142,8 @@ impl AgentTask {
         };
         if left == self.progress.fragments(&outgoing) && outgoing.status == DeliveryStatus::Queued {
             // When it leaves again is counted by the own clock.
-            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, unix_now()))?;
+            let now = self.clocks.machine();
+            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, now))?;
         }
         self.notify_outgoing(id)
     }

@@ -1,15 +1,16 @@
 //! State of the agent's task: store, session, and what it has seen of both.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rohrpost_network::{Network, unix_now};
+use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 use tokio::sync::broadcast;
 
 use super::blocking::BlockingStore;
+use super::clocks::Clocks;
 use super::date::Date;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
@@ -29,6 +30,7 @@ pub(super) struct AgentTask {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
     pub(super) watch: Watch,
+    pub(super) clocks: Clocks,
     pub(super) date: Date,
     /// True once there was a link: until then the session takes no messages.
     pub(super) online: bool,
@@ -50,7 +52,7 @@ impl AgentTask {
     /// The time by which what comes and ends is stamped: the date where a link has shown it, for
     /// that by which it is forgotten, else the machine's.
     pub(super) fn now(&self) -> Duration {
-        self.date.unix().unwrap_or_else(unix_now)
+        self.date.unix().unwrap_or_else(|| self.clocks.machine())
     }
 
     /// Begins an address version if it is time, and tells those contacts of it whose time has come
@@ -86,7 +88,8 @@ impl AgentTask {
     pub(super) async fn renew(&mut self) {
         match self.store.with(Store::profile) {
             Ok(profile) => {
-                self.watch.follow(&mailboxes(&self.network, &profile), Instant::now());
+                let now = self.clocks.instant();
+                self.watch.follow(&mailboxes(&self.network, &profile), now);
                 self.session.renew(profile.account).await;
             }
             Err(error) => self.watch.store_trouble(&error),

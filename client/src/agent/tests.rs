@@ -1,6 +1,6 @@
 //! An agent under the dates that its links show.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rohrpost_network::unix_now;
 use rohrpost_proto::courier::Event;
@@ -23,7 +23,8 @@ fn agent(store: Store) -> AgentTask {
 }
 
 fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
-    AgentTask::new(Arc::new(network()), BlockingStore::new(store), Session::offline())
+    let store = BlockingStore::new(store);
+    AgentTask::new(Arc::new(network()), store, Session::offline(), Clocks::of_machine())
 }
 
 /// A link comes up and shows a date.
@@ -56,7 +57,7 @@ async fn a_date_of_weeks_ago_erases_no_prekey() {
     let mut alice = agent(store);
     link(&mut alice, now - DAY * 20, Agreement::Nodes).await;
     link(&mut alice, now, Agreement::All).await;
-    alice.maintain().await;
+    alice.maintain(1).await;
     let after = prekeys(&alice);
     assert!(before.iter().all(|prekey| after.contains(prekey)), "{} are left", after.len());
 }
@@ -103,7 +104,7 @@ async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
     let inbox = alice.store.with(|store| store.inbox(0)).unwrap();
     assert!(inbox.len() == 1 && inbox[0].arrived + SECOND >= date);
     alice.store.with(|store| store.acknowledge(&[inbox[0].number], date)).unwrap();
-    alice.maintain().await;
+    alice.maintain(1).await;
     assert_eq!(alice.store.with(|store| store.inbox(0)).unwrap().len(), 1);
     assert!(alice.store.with(|store| store.outgoing(sent)).unwrap().is_some());
 }

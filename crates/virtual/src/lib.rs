@@ -32,7 +32,7 @@ pub use link::{Address, Conditions};
 pub use lone_client::{KeyRing, LoneClient, Role, Sent};
 pub use lone_mix::{LoneMix, Sight};
 pub use observer::{Kind, Memory, Observer, Record};
-pub use roster::{Layout, NORTH};
+pub use roster::{Layout, NORTH, node_key, roster};
 pub use seeds::{every_seed, seeds, seeds_or};
 pub use setup::{Bounds, Setup};
 pub use skew::Skew;

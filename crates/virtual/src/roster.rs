@@ -93,15 +93,20 @@ fn agencies(count: u8) -> Vec<(String, SigningKey)> {
     (1..=count).map(|i| (name(i), SigningKey::from_seed(&[i; 32]))).collect()
 }
 
-/// Identity key of a node, which follows from its number.
-pub(crate) fn node_key(number: NodeNumber) -> SigningKey {
+/// Identity key of a node of any virtual network, which follows from its number.
+#[must_use]
+pub fn node_key(number: NodeNumber) -> SigningKey {
     let mut seed = [9; 32];
     seed[..4].copy_from_slice(&number.get().to_be_bytes());
     SigningKey::from_seed(&seed)
 }
 
-/// The roster and its trust root; signatures are made and checked as in a real network.
-pub(crate) fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
+/// The roster of a layout and its trust root; signatures are made and checked as in a real network.
+///
+/// # Panics
+/// The layout breaks a rule of rosters.
+#[must_use]
+pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
     let agencies = agencies(layout.operators);
     let threshold = agencies.len() - 1;
     let list = agencies.iter().map(|(name, key)| Agency { name: name.clone(), key: key.public() });

@@ -11,11 +11,15 @@ pub fn seeds() -> Range<u64> {
     seeds_or(1)
 }
 
-/// Seeds of a test: `ROHRPOST_SEEDS` many, `default` if it is not set.
+/// Seeds of a test: `ROHRPOST_SEEDS` many, `default` if it is not set; only the one that
+/// `ROHRPOST_SEED` names, if it does.
 #[must_use]
 pub fn seeds_or(default: u64) -> Range<u64> {
-    let count = std::env::var("ROHRPOST_SEEDS").ok().and_then(|count| count.parse().ok());
-    1..1 + count.unwrap_or(default)
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("ROHRPOST_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..1 + number("ROHRPOST_SEEDS").unwrap_or(default),
+    }
 }
 
 /// Runs every seed, as many at a time as there are cores.

@@ -1,0 +1,121 @@
+//! An agent whose time and link are a simulation's: the agent's own work with the store, the
+//! session's own commands and events, and no task, clock or socket.
+//!
+//! What an agent awaits is its session. Here the session's commands are carried out whenever the
+//! agent waits, so that each step is over when its method returns.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use rohrpost_network::Network;
+use rohrpost_packet::{SessionId, Suite};
+use rohrpost_proto::courier::Courier;
+use rohrpost_proto::time::{Steady, Time};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::blocking::BlockingStore;
+use super::clocks::{Clocks, SimulatedClocks};
+use super::task::AgentTask;
+use crate::api::{Failure, Notice, Request, Response};
+use crate::session::{Session, SessionEvent, SteppedSession};
+use crate::store::{Store, StoreError};
+
+/// A client that a simulation steps through its life. Must not be used within an asynchronous
+/// runtime.
+///
+/// The driver links it ([`Self::connect`]), steps its courier through the grid as the driver of a
+/// real session does, and has events taken after each step ([`Self::collect`]). To drop it ends the
+/// process: its store is closed, and all else is forgotten.
+pub struct SteppedAgent<S: Suite> {
+    task: AgentTask,
+    session: SteppedSession<S>,
+    notices: broadcast::Receiver<Notice>,
+}
+
+impl<S: Suite> SteppedAgent<S> {
+    /// Starts the client of a store, by these clocks. The suite has the lengths of the network's.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn start(
+        network: Arc<Network>,
+        store: Store,
+        clocks: SimulatedClocks,
+    ) -> Result<Self, StoreError> {
+        let (session, stepped) = Session::stepped(&network, store.profile()?, store.resumption()?);
+        let store = BlockingStore::new(store);
+        let task = AgentTask::new(network, store, session, Clocks::Simulated(clocks))?;
+        let notices = task.notices.subscribe();
+        Ok(Self { task, session: stepped, notices })
+    }
+
+    /// Takes up a link under this session's name, on which the relay says that document time is
+    /// `told`: a courier is founded on the first link, and goes on over those after it.
+    pub fn connect(&mut self, now: Steady, told: Time, session: SessionId, clock_ahead: i64) {
+        self.session.connect(&self.task.network.roster, now, told, session);
+        self.hear(now, SessionEvent::Connected { clock_ahead });
+    }
+
+    /// Takes an event of the link, and what follows from it.
+    pub fn hear(&mut self, now: Steady, event: SessionEvent) {
+        self.session.tell(event);
+        self.collect(now);
+    }
+
+    /// Takes what the courier has to tell.
+    pub fn collect(&mut self, now: Steady) {
+        loop {
+            self.session.collect();
+            let Some(event) = self.task.session.next_event() else { return };
+            run(self.task.handle_event(event), &mut self.session, now);
+        }
+    }
+
+    /// Does what is due every minute, after so many.
+    pub fn maintain(&mut self, now: Steady, minutes: u64) {
+        run(self.task.maintain(minutes), &mut self.session, now);
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// The request was not done; the failure says why.
+    pub fn ask(&mut self, now: Steady, request: Request) -> Result<Response, Failure> {
+        run(self.task.answer(request), &mut self.session, now)
+    }
+
+    /// The courier, once there was a link.
+    pub const fn courier(&mut self) -> Option<&mut Courier<S>> {
+        self.session.courier()
+    }
+
+    /// The oldest notice that was not collected. Who collects too seldom misses some, and is told.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        match self.notices.try_recv() {
+            Ok(notice) => Some(notice),
+            Err(TryRecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
+}
+
+/// Runs some work of the agent to its end; what it has the session do is done whenever it waits, and
+/// at its end.
+fn run<S: Suite, T>(
+    work: impl Future<Output = T>,
+    session: &mut SteppedSession<S>,
+    now: Steady,
+) -> T {
+    let mut work = pin!(work);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        let polled = work.as_mut().poll(&mut context);
+        let executed = session.execute(now);
+        match polled {
+            Poll::Ready(done) => return done,
+            Poll::Pending => assert!(executed, "an agent waits for nothing but its session"),
+        }
+    }
+}
