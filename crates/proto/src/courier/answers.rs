@@ -34,8 +34,8 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Opens an answer. All that it carries is acknowledged, also what cannot be read: the mailbox
-    /// would serve it again for a week.
+    /// Opens an answer. All that it carries is acknowledged after a while, also what cannot be read:
+    /// the mailbox would serve it again for a week.
     fn receive(&mut self, arrived: Arrived<S>) {
         let Arrived { reply, mut payload, now, document } = arrived;
         let PendingReply { opener, mailbox, registration, relay, pull, path } = reply;
@@ -51,7 +51,7 @@ impl<S: Suite> Courier<S> {
         let Some((id, envelope)) = envelope else {
             return;
         };
-        self.inbox.acknowledge(mailbox, id);
+        self.inbox.acknowledge(mailbox, id, self.counted(now));
         let Some(Letter { sender, fragment, mark }) = self.read(&envelope) else {
             self.events.push(Event::Dropped);
             return;

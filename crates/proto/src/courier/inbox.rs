@@ -1,8 +1,10 @@
 //! Receiving state of the own mailboxes: which have answered, and what the next pulls acknowledge.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::instruction::{EnvelopeId, MAX_ACKS};
+use crate::time::Steady;
 
 /// Receiving state of the own mailboxes.
 pub(super) struct Inbox {
@@ -12,6 +14,9 @@ pub(super) struct Inbox {
     /// Each goes with every pull until eight newer ones have come, for any pull may be lost. One
     /// that leaves too early does no harm: its envelope is served and acknowledged again.
     acks: Vec<VecDeque<EnvelopeId>>,
+    /// Envelopes that were opened less than [`HOLD`] ago, oldest first, per mailbox: at most those
+    /// of as many answers.
+    held: Vec<VecDeque<(Steady, EnvelopeId)>>,
     /// True for each mailbox that has answered a pull of its newest registration, so that it exists
     /// and takes what comes under its write keys.
     answered: Vec<bool>,
@@ -23,14 +28,26 @@ impl Inbox {
     pub(super) fn new(mailboxes: usize) -> Self {
         Self {
             acks: vec![VecDeque::new(); mailboxes],
+            held: vec![VecDeque::new(); mailboxes],
             answered: vec![false; mailboxes],
             registrations: vec![0; mailboxes],
         }
     }
 
-    /// Envelopes that the next pull of a mailbox acknowledges.
-    pub(super) fn acks(&self, mailbox: usize) -> Vec<EnvelopeId> {
-        self.acks.get(mailbox).map_or_else(Vec::new, |acks| acks.iter().copied().collect())
+    /// Envelopes that a pull of a mailbox acknowledges which leaves at `due`.
+    pub(super) fn acks(&mut self, mailbox: usize, due: Steady) -> Vec<EnvelopeId> {
+        let (Some(acks), Some(held)) = (self.acks.get_mut(mailbox), self.held.get_mut(mailbox))
+        else {
+            return Vec::new();
+        };
+        while let Some((_, id)) = held.pop_front_if(|(opened, _)| *opened + HOLD <= due) {
+            acks.retain(|known| *known != id);
+            if acks.len() == MAX_ACKS {
+                acks.pop_front();
+            }
+            acks.push_back(id);
+        }
+        acks.iter().copied().collect()
     }
 
     /// Tells whether a mailbox has answered a pull.
@@ -45,8 +62,9 @@ impl Inbox {
 
     /// Forgets a mailbox whose place another has taken.
     pub(super) fn replace(&mut self, mailbox: usize) {
-        if let Some(acks) = self.acks.get_mut(mailbox) {
+        if let (Some(acks), Some(held)) = (self.acks.get_mut(mailbox), self.held.get_mut(mailbox)) {
             acks.clear();
+            held.clear();
         }
         self.register_anew(mailbox);
     }
@@ -70,13 +88,21 @@ impl Inbox {
         }
     }
 
-    pub(super) fn acknowledge(&mut self, mailbox: usize, id: EnvelopeId) {
-        if let Some(acks) = self.acks.get_mut(mailbox) {
-            acks.retain(|held| *held != id);
-            if acks.len() == MAX_ACKS {
-                acks.pop_front();
-            }
-            acks.push_back(id);
+    /// Notes an envelope that was opened at `now`: pulls acknowledge it from [`HOLD`] on. That is
+    /// the same for mail, loops and what cannot be read, so that the relay does not learn which is
+    /// which by when it is acknowledged.
+    pub(super) fn acknowledge(&mut self, mailbox: usize, id: EnvelopeId, now: Steady) {
+        if let Some(held) = self.held.get_mut(mailbox)
+            && held.iter().all(|(_, known)| *known != id)
+        {
+            held.push_back((now, id));
         }
     }
 }
+
+/// Time from the opening of an envelope until its relay is told, so that it removes it. In this time
+/// the application stores what was in it; if it cannot, for its disk is full, it ends the courier,
+/// and the relay serves the envelope again to the next. It is longer than a flush of a busy disk
+/// takes, and much shorter than the time after which an envelope is served again anyway; a mailbox
+/// needs five places for it when it is as busy as can be.
+pub(super) const HOLD: Duration = Duration::from_secs(5);

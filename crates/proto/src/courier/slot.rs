@@ -135,6 +135,7 @@ impl<S: Suite> Courier<S> {
         moment: Moment,
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
+        let acks = self.inbox.acks(mailbox, moment.due);
         let own = self.account.mailboxes.get(mailbox)?;
         let relay = own.relay;
         let (path, end) = match self.attachment {
@@ -152,7 +153,7 @@ impl<S: Suite> Courier<S> {
             relay,
             join_key: &self.join_key,
             write_keys: own.accepted(),
-            acks: &self.inbox.acks(mailbox),
+            acks: &acks,
             surb: &surb,
         };
         let body = request.encode();

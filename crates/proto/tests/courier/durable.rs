@@ -8,7 +8,7 @@ use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
 use rohrpost_proto::courier::{Event, Memory, Message, Part};
 
-use crate::world::{START, World, message, steady};
+use crate::world::{START, T, World, message, steady};
 use crate::{SECOND, alice_and_bob, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -79,6 +79,33 @@ fn what_is_not_kept_is_not_acknowledged() {
     world.couriers[bob].commit(steady(START + MINUTE * 8), &receipts[0]);
     world.run(START + MINUTE * 15);
     assert!(delivered(&world, alice) == [message]);
+}
+
+/// Checks that a relay still has a letter whose recipient's application ends without having stored
+/// it, as one does whose disk is full.
+#[test]
+fn what_was_opened_and_not_stored_is_served_to_the_next_run() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.keeps = false;
+    world.run(START + SECOND * 10);
+    world.post(alice, bob, "not stored");
+    let arrived = |world: &World| count(world, bob, |event| matches!(event, Event::Arrived { .. }));
+    let mut now = START + SECOND * 10;
+    while arrived(&world) == 0 {
+        now = now + T;
+        assert!(now < START + MINUTE * 2);
+        world.run(now);
+    }
+    now = now + SECOND * 4;
+    world.run(now);
+    // The sender forgets it, too: nobody but the relay has it.
+    world.restart_clients();
+    world.introduce(alice, bob);
+    world.keeps = true;
+    world.run(now + MINUTE);
+    assert_eq!(arrived(&world), 2);
+    world.run(now + MINUTE * 3);
+    assert_eq!(arrived(&world), 2, "once it is stored, the relay hears so");
 }
 
 #[test]
