@@ -6,7 +6,7 @@ use std::time::Duration;
 #[cfg(unix)]
 use rohrpost_client::Connection;
 use rohrpost_client::api::{Notice, Request, Response};
-use rohrpost_client::{Agent, Network};
+use rohrpost_client::{Agent, AgentError, Network};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -77,14 +77,19 @@ impl Access {
                 Ok(notice) => Ok(Some(notice?)),
                 Err(_) => Ok(None),
             },
-            Self::Own { notices, .. } => match timeout_at(by, notices.recv()).await {
-                Ok(Ok(notice)) => Ok(Some(notice)),
-                Ok(Err(RecvError::Lagged(missed))) => Ok(Some(Notice::Missed(missed))),
-                Ok(Err(RecvError::Closed)) => {
-                    Err(CommandError::NoAnswer("the client has ended".to_owned()))
-                }
-                Err(_) => Ok(None),
-            },
+            Self::Own { agent, notices, .. } => {
+                let next = async {
+                    tokio::select! {
+                        reason = agent.ended() => Err(ended(reason)),
+                        notice = notices.recv() => match notice {
+                            Ok(notice) => Ok(notice),
+                            Err(RecvError::Lagged(missed)) => Ok(Notice::Missed(missed)),
+                            Err(RecvError::Closed) => Err(ended(None)),
+                        },
+                    }
+                };
+                timeout_at(by, next).await.ok().transpose()
+            }
         }
     }
 
@@ -107,6 +112,12 @@ impl Access {
             agent.end().await;
         }
     }
+}
+
+/// Error for a client that has ended by itself.
+fn ended(reason: Option<AgentError>) -> CommandError {
+    let unknown = || CommandError::NoAnswer("the client has ended".to_owned());
+    reason.map_or_else(unknown, CommandError::from)
 }
 
 /// Time for the last cell to be on its way.

@@ -59,6 +59,7 @@ async fn serve(
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
     tokio::select! {
+        reason = agent.ended() => return reason.map_or(Ok(()), |reason| Err(reason.into())),
         () = listener.serve(agent.clone()) => {}
         () = say_trouble(agent) => {}
         _ = interrupt.recv() => {}
@@ -79,7 +80,7 @@ fn hangup_is_ignored() -> bool {
     mask.is_none_or(|mask| mask & 1 != 0)
 }
 
-/// Says when the link goes down and comes up; nothing of messages.
+/// Says when the link goes down and comes up, and when the disk fails; nothing of messages.
 #[cfg(unix)]
 async fn say_trouble(agent: &rohrpost_client::Agent) {
     use rohrpost_client::api::Notice;
@@ -97,6 +98,13 @@ async fn say_trouble(agent: &rohrpost_client::Agent) {
                     None => "online".to_owned(),
                 });
             }
+            Ok(Notice::Store { trouble }) => note(&match trouble {
+                Some(trouble) => {
+                    up = Some(false);
+                    format!("off the network: {trouble}; it is tried again")
+                }
+                None => "the store can be written again".to_owned(),
+            }),
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }

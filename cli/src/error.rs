@@ -127,6 +127,7 @@ const fn store_code(error: &StoreError) -> u8 {
         | StoreError::Settled { .. }
         | StoreError::TooLong { .. } => 65,
         StoreError::Home { .. } => 73,
+        StoreError::Unavailable(_) => 71,
         StoreError::Vault(error) => match error {
             VaultError::Missing(_) => 66,
             VaultError::Exists(_) => 73,

@@ -9,6 +9,8 @@ mod answer;
 mod blocking;
 mod clocks;
 mod date;
+mod disk;
+mod error;
 mod health;
 mod housekeeping;
 mod listing;
@@ -16,9 +18,10 @@ mod mail;
 mod progress;
 mod stepped;
 mod task;
+mod trouble;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rohrpost_network::Network;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -26,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{Failure, FailureCode, Notice, Request, Response};
-use crate::session::{Session, SessionError, SessionEvent};
+use crate::session::{Session, SessionEvent};
 use crate::store::{Store, StoreError};
 use blocking::BlockingStore;
 use clocks::Clocks;
@@ -34,7 +37,10 @@ use date::Date;
 use health::Watch;
 use housekeeping::Housekeeping;
 use progress::Progress;
-use task::{AgentTask, mailboxes};
+use task::{AgentTask, Begin, mailboxes};
+use trouble::Trouble;
+
+pub use error::AgentError;
 
 pub use clocks::SimulatedClocks;
 pub use stepped::SteppedAgent;
@@ -45,6 +51,8 @@ pub use stepped::SteppedAgent;
 pub struct Agent {
     orders: mpsc::Sender<Order>,
     notices: broadcast::Sender<Notice>,
+    /// Reason why the client has ended by itself.
+    reason: Arc<Mutex<Option<AgentError>>>,
     /// The task, which ends with the last clone whatever it waits for.
     _task: Arc<AbortOnDropHandle<()>>,
 }
@@ -54,26 +62,15 @@ enum Order {
     End(oneshot::Sender<()>),
 }
 
-/// Reason why an agent cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AgentError {
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The session cannot start.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-}
-
 impl Agent {
     /// Starts the client of a store. Must be called within a tokio runtime of several threads.
     ///
     /// # Errors
     /// The store cannot be read, or the network lacks the client's entry relay.
     pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        let session = Session::start(&network, store.profile()?, store.resumption()?)?;
-        Self::with(network, store, session)
+        let begin: Begin =
+            |network, profile, resumption| Ok(Session::start(network, profile, resumption)?);
+        Self::with(network, store, begin)
     }
 
     /// Starts a client without a link to the network: requests are answered from the store, and
@@ -82,16 +79,22 @@ impl Agent {
     /// # Errors
     /// The store cannot be read.
     pub fn start_offline(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        Self::with(network, store, Session::offline())
+        Self::with(network, store, |_, _, _| Ok(Session::offline()))
     }
 
-    fn with(network: Arc<Network>, store: Store, session: Session) -> Result<Self, AgentError> {
-        let (orders, inbox) = mpsc::channel(ORDER_BOUND);
-        let task =
-            AgentTask::new(network, BlockingStore::new(store), session, Clocks::of_machine())?;
+    fn with(network: Arc<Network>, store: Store, begin: Begin) -> Result<Self, AgentError> {
+        let (orders, mut inbox) = mpsc::channel(ORDER_BOUND);
+        let session = begin(&network, store.profile()?, store.resumption()?)?;
+        let store = BlockingStore::new(store);
+        let task = AgentTask::new(network, store, (session, begin), Clocks::of_machine())?;
         let notices = task.notices.clone();
-        let task = AbortOnDropHandle::new(tokio::spawn(task.run(inbox)));
-        Ok(Self { orders, notices, _task: Arc::new(task) })
+        let reason = Arc::new(Mutex::new(None));
+        let ended = Arc::clone(&reason);
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let failed = task.run(&mut inbox).await.err();
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        }));
+        Ok(Self { orders, notices, reason, _task: Arc::new(task) })
     }
 
     /// Asks for something, and waits for the answer.
@@ -112,6 +115,12 @@ impl Agent {
         self.notices.subscribe()
     }
 
+    /// Waits until the client has ended by itself; the reason is given once.
+    pub async fn ended(&self) -> Option<AgentError> {
+        self.orders.closed().await;
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Ends the client; when this returns, its store is closed.
     pub async fn end(&self) {
         let (sender, ended) = oneshot::channel();
@@ -125,7 +134,7 @@ impl AgentTask {
     fn new(
         network: Arc<Network>,
         store: BlockingStore,
-        session: Session,
+        (session, begin): (Session, Begin),
         clocks: Clocks,
     ) -> Result<Self, StoreError> {
         let profile = store.with(Store::profile)?;
@@ -141,6 +150,8 @@ impl AgentTask {
             network,
             store,
             session,
+            begin,
+            trouble: Trouble::default(),
             notices,
             watch,
             date: Date::unknown(clocks.clone()),
@@ -151,14 +162,14 @@ impl AgentTask {
         })
     }
 
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self, orders: &mut mpsc::Receiver<Order>) -> Result<(), AgentError> {
         let mut maintenance = interval(MAINTENANCE);
         maintenance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.session.event() => match event {
                     Some(event) => self.handle_event(event).await,
-                    None => return,
+                    None => return Ok(()),
                 },
                 order = orders.recv() => match order {
                     Some(Order::Ask(request, answer)) => {
@@ -167,13 +178,15 @@ impl AgentTask {
                     Some(Order::End(done)) => {
                         drop(self);
                         let _ = done.send(());
-                        return;
+                        return Ok(());
                     }
-                    None => return,
+                    None => return Ok(()),
                 },
                 _ = maintenance.tick() => self.maintain(1).await,
                 () = sleep_until(self.housekeeping.due().into()) => self.keep_house(),
+                () = until(self.trouble.next_try()) => {}
             }
+            self.look_after_disk()?;
         }
     }
 
@@ -221,8 +234,8 @@ impl AgentTask {
     /// Does a slice of the daily check of the whole store.
     fn keep_house(&mut self) {
         let (now, housekeeping) = (self.clocks.instant(), &mut self.housekeeping);
-        let ended = self.store.with(|store| housekeeping.step(store, now));
-        if let Some(result) = ended {
+        let step = |store: &Store| housekeeping.step(store, now).transpose();
+        if let Some(result) = self.store.with(step).transpose() {
             self.watch.store_checked(&result);
         }
     }
@@ -238,6 +251,14 @@ impl AgentTask {
         };
         self.store.with(|store| store.replace_mailbox(lost, spare, now))?;
         Ok(true)
+    }
+}
+
+/// Waits until a time, for ever if there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

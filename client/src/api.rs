@@ -337,6 +337,12 @@ pub enum Notice {
         /// The reason why the link is not up.
         trouble: Option<String>,
     },
+    /// The store cannot be written, and why: the client is off the network until it can. Or it can
+    /// again.
+    Store {
+        /// The reason why the store cannot be written; none if it can again.
+        trouble: Option<String>,
+    },
     /// Notices were lost, this many, because they were not read in time; ask anew for what counts.
     Missed(u64),
 }

@@ -39,6 +39,6 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 #[cfg(unix)]
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
-    AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing, Store,
-    StoreError,
+    AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
+    SpareStoreKey, Store, StoreError,
 };

@@ -1,11 +1,12 @@
 //! A daemon among the troubles of a machine: commands hear of them in a sentence, and wait for none
 //! without end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rohrpost_client::Content;
@@ -218,6 +219,75 @@ fn a_home_is_its_users_whatever_mask_the_system_sets() {
         let mode = |path| fs::metadata(desk.path(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&*home), 0o700);
         assert_eq!(mode(&*format!("{home}/store.vault")), 0o600);
+    }
+}
+
+/// Checks that a daemon whose store can grow no more for a while says so, lets what is there be read
+/// meanwhile, and goes on by itself afterwards.
+#[test]
+fn a_daemon_gets_over_a_disk_that_failed() {
+    let desk = Desk::new("failed-disk", &[]);
+    let kibibytes = fs::metadata(desk.path("alice/store.vault")).unwrap().len() / 1024 + 256;
+    let limits = format!("trap '' XFSZ; ulimit -S -f {kibibytes}");
+    let daemon = Daemon::start(desk.limited(&limits, &["daemon"]));
+    let pid = daemon.child.id().to_string();
+    gets_over(&desk, "alice", || {
+        let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status();
+        assert!(lifted.unwrap().success());
+    });
+    drop(daemon);
+}
+
+/// The same on a real disk that is full, where the test may mount one.
+#[test]
+fn a_daemon_gets_over_a_disk_that_was_full() {
+    let desk = Desk::new("full-disk", &[]);
+    let disk = desk.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "none"]).arg(&disk);
+    if !mount.status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: a disk that is full needs the right to mount one");
+        return;
+    }
+    let _mounted = Mounted(disk.clone());
+    fs::copy(desk.path("alice/store.vault"), disk.join("store.vault")).unwrap();
+    let daemon = Daemon::start(desk.command_at("disk", &["daemon"]));
+    let filling = File::create(disk.join("filling")).unwrap();
+    while (&filling).write(&[1; 4096]).is_ok_and(|written| written > 0) {}
+    drop(filling);
+    gets_over(&desk, "disk", || fs::remove_file(disk.join("filling")).unwrap());
+    drop(daemon);
+}
+
+/// A daemon that has no room meets with a message, and is given room.
+fn gets_over(desk: &Desk, home: &str, make_room: impl FnOnce()) {
+    fs::write(desk.path("file"), vec![7; 2 << 20]).unwrap();
+    let run = |arguments: &[&str]| desk.command_at(home, arguments).output().unwrap();
+    let output = run(&["send", "bob", "--queue", "--file", "file"]);
+    assert_eq!(code(&output), 71, "{}", errors(&output));
+    let status = || String::from_utf8(run(&["status"]).stdout).unwrap();
+    assert!(status().contains("off the network"), "it says so");
+    assert_eq!(code(&run(&["contacts"])), 0, "what is there can be read");
+    make_room();
+    let limit = Instant::now() + Duration::from_secs(120);
+    loop {
+        let status = status();
+        if !status.contains("off the network") {
+            break;
+        }
+        assert!(Instant::now() < limit, "it goes on by itself, but: {status}");
+    }
+    let output = run(&["send", "bob", "--queue", "--file", "file"]);
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+}
+
+/// A mounted disk, which goes with the test.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

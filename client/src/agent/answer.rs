@@ -62,7 +62,7 @@ impl AgentTask {
             }
             Request::Retention { seconds } => self.set_retention(seconds.map(Duration::from_secs)),
             Request::Backup { path } => {
-                let copied = self.store.with(|store| store.back_up(Path::new(&path)));
+                let copied = self.store.apart(|store| store.back_up(Path::new(&path)));
                 copied.map(|()| Response::Done {}).map_err(|error| not_backed_up(&error))
             }
             // The conversation that asks is subscribed by the socket; nothing is left to do.
@@ -292,7 +292,9 @@ impl From<StoreError> for Failure {
             | StoreError::Blocked(_)
             | StoreError::Settled { .. }
             | StoreError::TooLong { .. } => FailureCode::Refused,
-            StoreError::Vault(VaultError::Io { .. }) => FailureCode::System,
+            StoreError::Vault(VaultError::Io { .. }) | StoreError::Unavailable(_) => {
+                FailureCode::System
+            }
             _ => FailureCode::Store,
         };
         Self::new(code, &error)

@@ -9,6 +9,7 @@ use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::directory::view::Shortage;
 
+use super::trouble::BOUND;
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
 use crate::store::StoreError;
@@ -36,6 +37,8 @@ pub(super) struct Watch {
     store: Option<String>,
     /// Damage that the last check of the whole store has found.
     damage: Option<String>,
+    /// The disk's error, while the store cannot be written.
+    disk: Option<String>,
     /// Contacts that have shown that the store is an older copy.
     surpassed: BTreeSet<String>,
 }
@@ -70,6 +73,7 @@ impl Watch {
             mailboxes: Vec::new(),
             store: None,
             damage: None,
+            disk: None,
             surpassed: BTreeSet::new(),
         }
     }
@@ -131,10 +135,20 @@ impl Watch {
         }
     }
 
-    /// Notes that the store could not be read or written: a problem until the client is started
-    /// again.
+    /// Notes that something could not be done with the store. Where the disk has failed,
+    /// [`Self::disk_trouble`] tells of it.
     pub(super) fn store_trouble(&mut self, error: &StoreError) {
-        self.store = Some(error.to_string());
+        if !error.is_of_the_disk() && !matches!(error, StoreError::Unavailable(_)) {
+            self.store = Some(error.to_string());
+        }
+    }
+
+    /// Notes that the disk has failed and the client has no link, or that all is well again.
+    pub(super) fn disk_trouble(&mut self, error: Option<String>) {
+        if error.is_some() {
+            (self.online, self.trouble) = (false, None);
+        }
+        self.disk = error;
     }
 
     /// Notes the result of a check of the whole store: damage is a problem until a check finds none.
@@ -179,6 +193,7 @@ impl Watch {
 
     fn problems(&self, now: Instant) -> Vec<String> {
         let one = [
+            self.disk_problem(),
             self.store.clone(),
             self.damage.clone(),
             self.copy_problem(),
@@ -193,6 +208,16 @@ impl Watch {
             .flatten()
             .chain(mailboxes.filter_map(|mailbox| mailbox.problem(now)))
             .collect()
+    }
+
+    fn disk_problem(&self) -> Option<String> {
+        let error = self.disk.as_ref()?;
+        Some(format!(
+            "{error}: what comes could not be stored, so the client is off the network, and what is \
+             at its mailboxes stays there; it goes on by itself as soon as it can write, and ends \
+             if it cannot within {} minutes. See that the disk has room and is sound",
+            BOUND.as_secs() / 60
+        ))
     }
 
     fn copy_problem(&self) -> Option<String> {

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::blocking::BlockingStore;
 use super::clocks::{Clocks, SimulatedClocks};
-use super::task::AgentTask;
+use super::task::{AgentTask, Begin};
 use crate::api::{Failure, Notice, Request, Response};
 use crate::session::{Session, SessionEvent, SteppedSession};
 use crate::store::{Store, StoreError};
@@ -46,7 +46,9 @@ impl<S: Suite> SteppedAgent<S> {
     ) -> Result<Self, StoreError> {
         let (session, stepped) = Session::stepped(&network, store.profile()?, store.resumption()?);
         let store = BlockingStore::new(store);
-        let task = AgentTask::new(network, store, session, Clocks::Simulated(clocks))?;
+        // No disk fails in a simulation, and no session begins anew.
+        let offline: Begin = |_, _, _| Ok(Session::offline());
+        let task = AgentTask::new(network, store, (session, offline), Clocks::Simulated(clocks))?;
         let notices = task.notices.subscribe();
         Ok(Self { task, session: stepped, notices })
     }

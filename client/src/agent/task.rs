@@ -12,13 +12,18 @@ use tokio::sync::broadcast;
 use super::blocking::BlockingStore;
 use super::clocks::Clocks;
 use super::date::Date;
+use super::error::AgentError;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
 use super::progress::Progress;
+use super::trouble::Trouble;
 use crate::api::Notice;
 use crate::profile::Profile;
-use crate::session::Session;
+use crate::session::{Resumption, Session};
 use crate::store::Store;
+
+/// How a session begins: with a link, or without.
+pub(super) type Begin = fn(&Network, Profile, Resumption) -> Result<Session, AgentError>;
 
 /// State that the agent's task owns.
 pub(super) struct AgentTask {
@@ -27,6 +32,9 @@ pub(super) struct AgentTask {
     pub(super) network: Arc<Network>,
     pub(super) store: BlockingStore,
     pub(super) session: Session,
+    /// How the session began, and begins again after trouble of the disk.
+    pub(super) begin: Begin,
+    pub(super) trouble: Trouble,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
     pub(super) watch: Watch,

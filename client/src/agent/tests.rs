@@ -24,7 +24,8 @@ fn agent(store: Store) -> AgentTask {
 
 fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
     let store = BlockingStore::new(store);
-    AgentTask::new(Arc::new(network()), store, Session::offline(), Clocks::of_machine())
+    let offline: Begin = |_, _, _| Ok(Session::offline());
+    AgentTask::new(Arc::new(network()), store, (Session::offline(), offline), Clocks::of_machine())
 }
 
 /// A link comes up and shows a date.

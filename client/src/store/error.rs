@@ -76,4 +76,25 @@ pub enum StoreError {
         /// Bytes that fit.
         limit: usize,
     },
+    /// The disk has failed, and the store is not open again yet.
+    #[error("the store cannot be used at present: {0}")]
+    Unavailable(String),
+}
+
+impl StoreError {
+    /// True if the disk has failed: nothing is read from or written to the store any more before it
+    /// is opened again ([`Store::spare_key`](super::Store::spare_key)).
+    #[must_use]
+    pub const fn is_of_the_disk(&self) -> bool {
+        let Self::Vault(error) = self else {
+            return false;
+        };
+        matches!(
+            error,
+            VaultError::Io { .. }
+                | VaultError::Missing(_)
+                | VaultError::Denied(_)
+                | VaultError::InUse(_)
+        )
+    }
 }

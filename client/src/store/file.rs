@@ -2,16 +2,46 @@
 
 use std::path::{Path, PathBuf};
 
-use rohrpost_vault::{Check, Unlock, Vault, VaultError};
+use rohrpost_vault::{Check, SpareKey, Unlock, Vault, VaultError};
 
 use super::error::StoreError;
+use super::state;
 
 /// A client's store, open.
 pub struct Store {
     pub(super) vault: Vault,
 }
 
+/// What opens a store again without its passphrase or key file, after the disk has failed under it.
+pub struct SpareStoreKey(SpareKey);
+
+impl SpareStoreKey {
+    /// Opens the store again. The one that was open before must be dropped.
+    ///
+    /// # Errors
+    /// The store does not open; it may be tried again.
+    pub fn open(&self) -> Result<Store, StoreError> {
+        Ok(Store { vault: self.0.open()? })
+    }
+}
+
 impl Store {
+    /// Makes what opens the store again once this is dropped. After an error of the disk
+    /// ([`StoreError::is_of_the_disk`]) it does nothing any more before that.
+    #[must_use]
+    pub fn spare_key(&self) -> SpareStoreKey {
+        SpareStoreKey(self.vault.spare_key())
+    }
+
+    /// Checks that the disk has room for some letters: writes as much, and removes it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn try_disk(&self) -> Result<(), StoreError> {
+        self.vault.write(|tx| state::fill(tx, ROOM))?;
+        self.vault.write(|tx| state::fill(tx, 0))
+    }
+
     /// True if a home has a store.
     #[must_use]
     pub fn is_in(home: &Path) -> bool {
@@ -115,3 +145,6 @@ pub(super) fn private_home(home: &Path) -> Result<(), StoreError> {
 pub(super) fn file(home: &Path) -> PathBuf {
     home.join("store.vault")
 }
+
+/// Bytes by which the disk is tried: ten letters of the hybrid suite.
+const ROOM: usize = 64 << 10;

@@ -63,6 +63,11 @@ pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), Store
     Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
 }
 
+/// Puts so many bytes where nothing reads them, in the place of those before.
+pub(super) fn fill(tx: &mut WriteTx<'_>, len: usize) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, FILLING, &vec![0; len])?)
+}
+
 fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
     let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
     let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
@@ -82,3 +87,5 @@ const ONLINE: &[u8] = b"online";
 pub(super) const DATE: &[u8] = b"date";
 /// Time for which messages stay, in seconds.
 const RETENTION: &[u8] = b"retention";
+/// Bytes that were written to see whether the disk has room.
+const FILLING: &[u8] = b"filling";

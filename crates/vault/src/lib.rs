@@ -41,4 +41,4 @@ pub use error::VaultError;
 pub use table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
 pub use transaction::{Entries, Iter, ReadTx, WriteTx};
 pub use unlock::{Cost, Unlock};
-pub use vault::Vault;
+pub use vault::{SpareKey, Vault};

@@ -16,7 +16,7 @@ pub(crate) struct Open {
     pub(crate) database: Database,
     pub(crate) file: Arc<VaultFile>,
     pub(crate) seals: Arc<Seals>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has
     /// both of one commit.
     erasure: RwLock<Arc<ErasureKey>>,
@@ -27,7 +27,7 @@ impl Open {
         database: Database,
         file: Arc<VaultFile>,
         seals: Arc<Seals>,
-        keys: Keys,
+        keys: Arc<Keys>,
         erasure: ErasureKey,
     ) -> Self {
         Self { database, file, seals, keys, erasure: RwLock::new(Arc::new(erasure)) }

@@ -1,6 +1,6 @@
 //! A vault as its caller has it: made, opened, read, written, copied, destroyed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, ReadTransaction, ReadableTable, TableHandle};
@@ -16,6 +16,28 @@ use crate::private::private_directory;
 use crate::seals::Seals;
 use crate::transaction::{ReadTx, WriteTx};
 use crate::unlock::Unlock;
+
+/// What opens a vault again without its passphrase, after it was closed because the disk had failed
+/// under it.
+pub struct SpareKey {
+    path: PathBuf,
+    keys: Arc<Keys>,
+}
+
+impl SpareKey {
+    /// Opens the vault again, and holds what is in it against its checksums as [`Vault::open`] does.
+    ///
+    /// # Errors
+    /// The vault does not open; the error says why. It may be tried again.
+    pub fn open(&self) -> Result<Vault, VaultError> {
+        let file = VaultFile::open(&self.path)?;
+        let (header, same) = file.header()?;
+        if !same {
+            file.write_header(&header)?;
+        }
+        Vault::open_with(file, header, Arc::clone(&self.keys))
+    }
+}
 
 /// An open vault. No other process can open it while this lives.
 pub struct Vault {
@@ -56,7 +78,7 @@ impl Vault {
         private_directory(path)?;
         let draft = Draft::begin(path)?;
         let file = Arc::clone(draft.file());
-        let keys = Keys::of(Key::generate());
+        let keys = Arc::new(Keys::of(Key::generate()));
         let header = Header::wrap(&keys.master, unlock, 0)?;
         file.write_header(&header)?;
         let seals = Arc::new(Seals::unknown(keys.seals(), path));
@@ -83,13 +105,18 @@ impl Vault {
     }
 
     fn open_file(file: VaultFile, path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
-        let file = Arc::new(file);
         let (header, same) = file.header()?;
-        let keys = Keys::of(header.unwrap(unlock, path)?);
+        let keys = Arc::new(Keys::of(header.unwrap(unlock, path)?));
         if !same {
             // Ends a change of passphrase that was cut off, or mends the copy that decayed.
             file.write_header(&header)?;
         }
+        Self::open_with(file, header, keys)
+    }
+
+    fn open_with(file: VaultFile, header: Header, keys: Arc<Keys>) -> Result<Self, VaultError> {
+        let file = Arc::new(file);
+        let path = file.path();
         let anchor = file.anchor(&keys.anchor)?;
         // If anything is wrong with a sealed vault, the check of the whole says what.
         let Contents { database, seals, ledger } = match Contents::sealed(&file, &keys, anchor) {
@@ -121,13 +148,21 @@ impl Vault {
         self.open.path()
     }
 
-    pub(crate) const fn keys(&self) -> &Keys {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.open.keys
     }
 
     /// The newest commit's state, and the key of its erasable tables.
     pub(crate) fn snapshot(&self) -> Result<(ReadTransaction, Arc<ErasureKey>), VaultError> {
         self.open.snapshot()
+    }
+
+    /// Makes what opens the vault again once this is dropped. After an error of the disk no read
+    /// and no write succeeds before that, whatever becomes of the disk.
+    #[must_use]
+    pub fn spare_key(&self) -> SpareKey {
+        let Open { file, keys, .. } = &self.open;
+        SpareKey { path: file.path().to_owned(), keys: Arc::clone(keys) }
     }
 
     /// Reads from one commit's state, whatever is written meanwhile.

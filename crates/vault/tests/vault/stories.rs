@@ -64,6 +64,28 @@ fn records_come_back() {
 }
 
 #[test]
+fn a_spare_key_opens_a_vault_again_and_no_other() {
+    let folder = Folder::new("spare");
+    let vault = folder.vault();
+    vault.write(|tx| tx.put(PEOPLE, b"alice", b"1")).unwrap();
+    let spare = vault.spare_key();
+    assert!(matches!(spare.open(), Err(VaultError::InUse(_))));
+    drop(vault);
+    for number in [b"2", b"3"] {
+        let vault = spare.open().unwrap();
+        vault.write(|tx| tx.put(PEOPLE, b"alice", number)).unwrap();
+    }
+    let path = folder.path("vault");
+    fs::rename(&path, folder.path("other")).unwrap();
+    assert!(matches!(spare.open(), Err(VaultError::Missing(_))));
+    drop(folder.vault());
+    assert!(matches!(spare.open(), Err(VaultError::Damaged { .. })));
+    fs::rename(folder.path("other"), &path).unwrap();
+    let vault = open(&folder, &unlock("right")).unwrap();
+    assert_eq!(vault.read(people).unwrap(), only(b"alice", b"3"));
+}
+
+#[test]
 fn numbers_are_not_given_twice() {
     let folder = Folder::new("numbers");
     let vault = folder.vault();
