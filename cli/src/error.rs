@@ -62,6 +62,8 @@ pub(crate) enum CommandError {
     #[error("message {number} could not be read and is missing: {why}")]
     Incomplete { number: u64, why: Failure },
     #[error("{0}")]
+    Unreadable(String),
+    #[error("{0}")]
     NoAnswer(String),
     #[error("{0}")]
     Late(String),
@@ -79,7 +81,7 @@ impl CommandError {
         match self {
             Self::Network(_) | Self::Store(StoreError::Network(_)) => 78,
             Self::Config { .. } | Self::Replace(_) => 78,
-            Self::Card(_) | Self::TooLong { .. } => 65,
+            Self::Card(_) | Self::TooLong { .. } | Self::Unreadable(_) => 65,
             Self::Missing(_) | Self::Input { .. } | Self::Secret(SecretFileError::Io { .. }) => 66,
             Self::Secret(SecretFileError::Long { .. }) => 65,
             Self::Output { .. } => 73,

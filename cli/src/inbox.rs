@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
-use crate::listing::{Entry, Extent, body, is_gone, received};
+use crate::listing::{Entry, Extent, body, is_gone, received, why_unreadable};
 use crate::output::{Output, lines_of, write};
 use crate::place::Place;
 
@@ -170,6 +170,9 @@ pub(crate) async fn read(
             && first == last
         {
             let body = body(access, first).await?;
+            if body.message.unreadable.is_some() {
+                return Err(CommandError::Unreadable(why_unreadable(&body.message)));
+            }
             show(&body, to, output)?;
             return access.ask(Request::Acknowledge { numbers: vec![first] }).await.map(drop);
         }
@@ -212,6 +215,7 @@ async fn read_all(
             body => body?,
         };
         found = true;
+        let unreadable = message.unreadable.is_some();
         if !output.is_json() {
             let entry = Entry::Received(message, body.text.clone());
             output.say(&Value::Null, &entry.describe(Extent::Whole, output))?;
@@ -219,7 +223,9 @@ async fn read_all(
         if output.is_json() || body.file.is_some() {
             show(&body, None, output)?;
         }
-        access.ask(Request::Acknowledge { numbers: vec![number] }).await?;
+        if !unreadable {
+            access.ask(Request::Acknowledge { numbers: vec![number] }).await?;
+        }
     }
     Ok(found)
 }

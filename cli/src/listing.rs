@@ -1,10 +1,10 @@
 //! Messages as lists show them, whether they have come or were sent.
 
-use rohrpost_client::DeliveryStatus;
 use rohrpost_client::api::{
     Failure, FailureCode, IncomingMessage, MessageBody, OutgoingMessage, Request, Response,
     SentBody, Status,
 };
+use rohrpost_client::{DeliveryStatus, Unreadable};
 use serde_json::{Value, json};
 
 use crate::access::Access;
@@ -72,6 +72,9 @@ impl Entry {
                     Some(name) => {
                         format!("[file {name}, {bytes} bytes; save it with `read {number}`]")
                     }
+                    None if message.unreadable.is_some() => {
+                        format!("[{}]", why_unreadable(message))
+                    }
                     None => shown(text.as_deref().unwrap_or_default(), extent),
                 };
                 format!("{mark}{number}  {}  {from}: {what}", output.when(*written))
@@ -96,6 +99,18 @@ impl Entry {
             Some(_) => true,
             None => false,
         }
+    }
+}
+
+/// The reason why a message cannot be shown, and what to do.
+pub(crate) fn why_unreadable(message: &IncomingMessage) -> String {
+    match message.unreadable {
+        Some(Unreadable::UnknownKind) => format!(
+            "a message of a kind that this program does not know, {} bytes; it is kept, and a newer \
+             rohrpost is needed to show it",
+            message.bytes
+        ),
+        _ => "parts of this message are missing on this machine; ask for it again".to_owned(),
     }
 }
 
@@ -134,7 +149,7 @@ pub(crate) async fn received(
     for message in inbox.into_iter().filter(|message| wanted(message)) {
         let mut text = None;
         // A file is told by its name; its bytes are not needed here.
-        if message.file.is_none() {
+        if message.file.is_none() && message.unreadable.is_none() {
             match body(access, message.number).await {
                 Ok(body) => text = body.text,
                 Err(error) if is_gone(&error) => continue,

@@ -20,6 +20,7 @@ mod stepped;
 mod task;
 mod trouble;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -153,6 +154,7 @@ impl AgentTask {
             begin,
             trouble: Trouble::default(),
             notices,
+            untaken: BTreeMap::new(),
             watch,
             date: Date::unknown(clocks.clone()),
             housekeeping: Housekeeping::new(now),
@@ -214,10 +216,11 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// Does what is due every minute, or after so many: renews the address when it is time, puts another mailbox in
-    /// place of a lost one, and forgets what is over. Nothing of that goes by the machine's clock,
+    /// Does what is due every minute, or after so many: renews the address when it is time, puts
+    /// another mailbox in place of a lost one, and forgets what is over. Nothing of that goes by the machine's clock,
     /// and nothing is done before a link has shown the date.
     async fn maintain(&mut self, minutes: u64) {
+        self.take_untaken().await;
         if let Some(date) = self.date.unix() {
             self.renew_address(minutes).await;
             let pruned = self.store.with(|store| store.prune(date));

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::DeliveryStatus;
+use crate::store::{DeliveryStatus, Unreadable};
 
 /// Something that can be asked of a client.
 #[derive(Serialize, Deserialize, Clone)]
@@ -279,6 +279,8 @@ pub struct IncomingMessage {
     pub bytes: u64,
     /// True if the reader has acknowledged the message.
     pub read: bool,
+    /// The reason why the message cannot be shown, if it cannot: then it is neither text nor file.
+    pub unreadable: Option<Unreadable>,
 }
 
 /// A message with its content.

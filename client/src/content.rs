@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::printable::steers;
 
-/// A text or a file.
+/// A text or a file; or what a newer program has written and this one cannot show.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A text to read.
@@ -20,12 +20,10 @@ pub enum Content {
         /// All bytes of the file.
         bytes: Zeroizing<Vec<u8>>,
     },
+    /// The whole body of a message of another version, of another kind, or not of this layout. It
+    /// is kept for a program that knows what it is: its sender hears that it was delivered.
+    Unknown(Zeroizing<Vec<u8>>),
 }
-
-/// The bytes are no content: of another version, or not of this layout.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a message of a kind that this program does not know; get a newer rohrpost")]
-pub struct ContentError;
 
 impl Content {
     /// Content that is a text.
@@ -48,6 +46,7 @@ impl Content {
         let (kind, name, bytes) = match self {
             Self::Text(text) => (TEXT, "", text.as_bytes()),
             Self::File { name, bytes } => (FILE, name.as_str(), bytes.as_slice()),
+            Self::Unknown(body) => return body.clone(),
         };
         let len = u8::try_from(name.len()).expect("harmless names have at most 255 bytes");
         let mut body = Zeroizing::new(Vec::with_capacity(3 + name.len() + bytes.len()));
@@ -58,40 +57,42 @@ impl Content {
     }
 
     /// Reads the body of a message. A file's name is made harmless again: its sender chose it.
-    ///
-    /// # Errors
-    /// The body is of another version, or not of this layout.
-    pub fn decode(body: &[u8]) -> Result<Self, ContentError> {
-        let ([version, kind, len], rest) = body.split_first_chunk().ok_or(ContentError)?;
-        let (name, bytes) = rest.split_at_checked(usize::from(*len)).ok_or(ContentError)?;
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Self {
+        Self::known(body).unwrap_or_else(|| Self::Unknown(Zeroizing::new(body.to_vec())))
+    }
+
+    /// Content of a body of this version and layout.
+    fn known(body: &[u8]) -> Option<Self> {
+        let ([version, kind, len], rest) = body.split_first_chunk()?;
+        let (name, bytes) = rest.split_at_checked(usize::from(*len))?;
         match (*version, *kind) {
             (VERSION, TEXT) if name.is_empty() => {
-                let text = std::str::from_utf8(bytes).map_err(|_| ContentError)?;
-                Ok(Self::text(text))
+                Some(Self::text(std::str::from_utf8(bytes).ok()?))
             }
             (VERSION, FILE) => {
-                let name = std::str::from_utf8(name).map_err(|_| ContentError)?;
-                Ok(Self::file(name, Zeroizing::new(bytes.to_vec())))
+                let name = std::str::from_utf8(name).ok()?;
+                Some(Self::file(name, Zeroizing::new(bytes.to_vec())))
             }
-            _ => Err(ContentError),
+            _ => None,
         }
     }
 
-    /// The file's name; none for a text.
+    /// The file's name; none if it is no file.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Unknown(_) => None,
             Self::File { name, .. } => Some(name),
         }
     }
 
-    /// The bytes of the text or file.
+    /// The bytes of the text or file, or of what is not known.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
-            Self::File { bytes, .. } => bytes,
+            Self::File { bytes, .. } | Self::Unknown(bytes) => bytes,
         }
     }
 }
@@ -135,7 +136,7 @@ mod tests {
         let file = Content::file("/tmp/a b.pdf", Zeroizing::new(vec![0, 255, 7]));
         assert_eq!(*file.encode(), b"\x01\x01\x07a b.pdf\x00\xff\x07");
         for content in [text, file, Content::text("")] {
-            assert!(Content::decode(&content.encode()) == Ok(content));
+            assert!(Content::decode(&content.encode()) == content);
         }
     }
 
@@ -165,14 +166,14 @@ mod tests {
             let bytes = [&[1, 1, u8::try_from(given.len()).unwrap_or(255)], given.as_bytes()];
             assert_eq!(harmless(given), kept);
             if given.len() < 256 {
-                let read = Content::decode(&bytes.concat()).unwrap();
+                let read = Content::decode(&bytes.concat());
                 assert_eq!(read.name(), Some(kept));
             }
         }
     }
 
     #[test]
-    fn what_is_not_content_is_refused() {
+    fn what_is_not_known_is_kept_as_it_is() {
         let cases: [&[u8]; 7] = [
             b"",
             b"\x01\x00",
@@ -183,7 +184,9 @@ mod tests {
             b"\x01\x00\x00\xff",
         ];
         for case in cases {
-            assert!(Content::decode(case) == Err(ContentError), "{case:?}");
+            let content = Content::decode(case);
+            assert!(matches!(&content, Content::Unknown(body) if **body == case), "{case:?}");
+            assert!(*content.encode() == case && content.name().is_none());
         }
     }
 }

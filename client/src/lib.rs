@@ -28,7 +28,7 @@ pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError, SimulatedClocks, SteppedAgent};
 pub use card::{CARD_LIFETIME, Card, CardError, card_text};
 pub use contact_name::{ContactName, NAME_BYTES, NameError, look};
-pub use content::{Content, ContentError, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
+pub use content::{Content, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
 pub use fingerprint::Fingerprint;
 pub use printable::steers;
 pub use profile::{Profile, ProfileError};
@@ -40,5 +40,5 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
     AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
-    SpareStoreKey, Store, StoreError,
+    SpareStoreKey, Store, StoreError, Unreadable,
 };

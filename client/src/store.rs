@@ -41,7 +41,7 @@ pub use announcements::AddressKnown;
 pub use contact::KnownContact;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
-pub use inbox::{Bounds, Completed, Incoming};
+pub use inbox::{Bounds, Completed, Incoming, Unreadable};
 pub use outbox::{DeliveryStatus, Outgoing};
 
 impl Store {

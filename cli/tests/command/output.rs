@@ -136,3 +136,14 @@ fn a_store_that_cannot_grow_is_no_damaged_one() {
 /// A limit on the length of files, which stands for a full disk. A write beyond it fails, as its
 /// signal is not taken. The store is the daemon's, which is not limited.
 const SHORT_FILES: &str = "trap '' XFSZ; ulimit -f 100";
+
+#[test]
+fn a_message_of_an_unknown_kind_is_listed_and_stays_unread() {
+    let desk = Desk::new("unknown", &[Content::decode(b"\x02\x00\x00x"), Content::text("known")]);
+    let list = desk.done(&["inbox", "--wait", "0"]);
+    assert!(list.contains("a newer rohrpost is needed") && list.contains("known"), "{list}");
+    let output = desk.run(&["read", "0"]);
+    assert_eq!(code(&output), 65, "{}", errors(&output));
+    assert!(errors(&output).contains("a newer rohrpost is needed"), "{}", errors(&output));
+    assert_eq!(desk.unread(), [0]);
+}

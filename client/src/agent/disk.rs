@@ -71,6 +71,8 @@ impl AgentTask {
             self.store.with(Store::resumption)?,
         )?;
         self.progress = progress;
+        // The session tells of it again.
+        self.untaken.clear();
         Ok(())
     }
 }

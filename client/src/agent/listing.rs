@@ -23,6 +23,7 @@ pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
         file: incoming.file.clone(),
         bytes: incoming.len,
         read: incoming.read.is_some(),
+        unreadable: incoming.unreadable,
     }
 }
 
@@ -32,6 +33,7 @@ pub(super) fn body(message: &Incoming, content: &Content) -> MessageBody {
         Content::File { name, bytes } => {
             (None, Some(FileBody { name: name.clone(), base64: BASE64.encode(bytes) }))
         }
+        Content::Unknown(_) => (None, None),
     };
     MessageBody { message: incoming(message), text, file }
 }

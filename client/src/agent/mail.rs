@@ -1,5 +1,7 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
+use std::collections::btree_map::Entry;
+
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{self, Complete, Event};
 
@@ -56,7 +58,7 @@ impl AgentTask {
     async fn take_event(&mut self, event: Event) -> Result<(), StoreError> {
         match event {
             Event::Complete { sender, messages, below, floor } => {
-                self.complete(sender, &messages, Bounds { below, floor }).await
+                self.complete(sender, messages, Bounds { below, floor }).await
             }
             Event::AcknowledgementSent { to } => {
                 self.store.with(|store| store.acknowledgement_sent(to))
@@ -71,14 +73,40 @@ impl AgentTask {
         }
     }
 
+    /// Takes note of complete messages, and of those before them that could not be taken note of.
     async fn complete(
         &mut self,
         sender: KeyId,
-        messages: &[Complete],
+        messages: Vec<Complete>,
         bounds: Bounds,
     ) -> Result<(), StoreError> {
-        let now = self.now();
-        let completed = self.store.with(|store| store.complete(sender, messages, bounds, now))?;
+        match self.untaken.entry(sender) {
+            Entry::Vacant(new) => drop(new.insert((messages, bounds))),
+            Entry::Occupied(before) => {
+                let before = before.into_mut();
+                before.0.extend(messages);
+                before.1 = bounds;
+            }
+        }
+        self.take_complete(sender).await
+    }
+
+    /// Tries once more what could not be taken note of.
+    pub(super) async fn take_untaken(&mut self) {
+        for sender in self.untaken.keys().copied().collect::<Vec<_>>() {
+            if let Err(error) = self.take_complete(sender).await {
+                self.watch.store_trouble(&error);
+            }
+        }
+    }
+
+    async fn take_complete(&mut self, sender: KeyId) -> Result<(), StoreError> {
+        let (now, untaken) = (self.now(), &self.untaken);
+        let Some((messages, bounds)) = untaken.get(&sender) else {
+            return Ok(());
+        };
+        let completed = self.store.with(|store| store.complete(sender, messages, *bounds, now))?;
+        self.untaken.remove(&sender);
         for completed in completed {
             match completed {
                 Completed::Message(incoming) => {

@@ -1,10 +1,13 @@
 //! State of the agent's task: store, session, and what it has seen of both.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::KeyId;
+use rohrpost_proto::courier::Complete;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 use tokio::sync::broadcast;
@@ -20,7 +23,7 @@ use super::trouble::Trouble;
 use crate::api::Notice;
 use crate::profile::Profile;
 use crate::session::{Resumption, Session};
-use crate::store::Store;
+use crate::store::{Bounds, Store};
 
 /// How a session begins: with a link, or without.
 pub(super) type Begin = fn(&Network, Profile, Resumption) -> Result<Session, AgentError>;
@@ -37,6 +40,9 @@ pub(super) struct AgentTask {
     pub(super) trouble: Trouble,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) progress: Progress,
+    /// Complete messages of each contact of which the store has not taken note yet, because it
+    /// failed: as many as it has fragments of.
+    pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,
     pub(super) watch: Watch,
     pub(super) clocks: Clocks,
     pub(super) date: Date,

@@ -171,3 +171,36 @@ async fn damage_is_found_by_the_daily_check_and_told() {
     let store = Store::open(&home, &unlock(), &network).unwrap();
     assert!(check(&mut agent(store)).is_empty());
 }
+
+/// Checks that a complete message of which the store could take no note comes before the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_taken_note_of_comes_before_what_is_later() {
+    let folder = Folder::new("agent-untaken");
+    let [alice, bob] = Client::pair(&folder);
+    let (bobs_key, alices_key) = (bob.key(), alice.key());
+    for text in ["one", "two"] {
+        bob.store.accept("alice", &Content::text(text), DAY, unix_now()).unwrap();
+    }
+    let letters = bob.waiting(alices_key);
+    let file = alice.file();
+    let mut alice = agent(alice.store);
+    for letter in &letters {
+        let parts = fragments(letter);
+        let parts = parts.iter().map(|fragment| (bobs_key, fragment));
+        alice.store.with(|store| store.store_letters(parts, [])).unwrap();
+    }
+    let away = folder.path("away");
+    std::fs::rename(&file, &away).unwrap();
+    alice.store.reopen().unwrap_err();
+    for letter in &letters {
+        let (messages, below) = (vec![complete(letter)], letter.sequence + 1);
+        let event = Event::Complete { sender: bobs_key, messages, below, floor: 0 };
+        alice.handle_event(SessionEvent::Courier(event)).await;
+        if !file.exists() {
+            std::fs::rename(&away, &file).unwrap();
+            alice.store.reopen().unwrap();
+        }
+    }
+    let inbox = alice.store.with(|store| store.inbox(0)).unwrap();
+    assert!(inbox.iter().map(|incoming| incoming.id).eq(letters.iter().map(|letter| letter.id)));
+}

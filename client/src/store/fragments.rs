@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::record::{Hex, decode, encode};
 
 /// A message of which fragments are in the store.
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OpenRecord {
     version: u32,
@@ -26,9 +26,10 @@ struct OpenRecord {
 
 /// A complete message.
 pub(super) struct Assembled {
-    /// Minutes from the Unix epoch to when the message was written.
+    /// Minutes from the Unix epoch to when the message was written, by its first fragment that came.
     pub(super) minutes: u32,
-    pub(super) body: Zeroizing<Vec<u8>>,
+    /// The body; none if a part of it is missing.
+    pub(super) body: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl OpenRecord {
@@ -42,6 +43,12 @@ impl OpenRecord {
             count: fragment.position.count,
             minutes: fragment.minutes,
         }
+    }
+
+    /// True if a fragment is of this message. The time of writing does not count: a sender that
+    /// gives each fragment another would have those before it forgotten.
+    fn is_of(&self, fragment: &Fragment) -> bool {
+        self.message.0 == *fragment.message.as_bytes() && self.count == fragment.position.count
     }
 
     fn sender(&self) -> KeyId {
@@ -75,7 +82,7 @@ pub(super) fn store(
 ) -> Result<(), StoreError> {
     let new = OpenRecord::of(sender, fragment);
     let known = open(tx, new.name())?;
-    if known.as_ref() != Some(&new) {
+    if !known.as_ref().is_some_and(|known| known.is_of(fragment)) {
         if let Some(other) = known {
             other.forget(tx)?;
         }
@@ -96,7 +103,9 @@ pub(super) fn assemble(
     };
     let mut body = Zeroizing::new(Vec::new());
     for (index, key) in open.fragments() {
-        let bytes = tx.get(FRAGMENTS, &key)?.ok_or(StoreError::Record)?;
+        let Some(bytes) = tx.get(FRAGMENTS, &key)? else {
+            return Ok(Some(Assembled { minutes: open.minutes, body: None }));
+        };
         if index == 0 {
             let whole = bytes.len().saturating_mul(usize::try_from(open.count).unwrap_or(0));
             // Once and for all, so that no part of it is left behind in memory by growth.
@@ -104,7 +113,7 @@ pub(super) fn assemble(
         }
         body.extend_from_slice(&bytes);
     }
-    Ok(Some(Assembled { minutes: open.minutes, body }))
+    Ok(Some(Assembled { minutes: open.minutes, body: Some(body) }))
 }
 
 /// Forgets the fragments of a contact's messages of this kind before this number.

@@ -39,6 +39,20 @@ pub struct Incoming {
     pub len: u64,
     /// Time at which the reader read or acknowledged the message, since the Unix epoch, if he has.
     pub read: Option<Duration>,
+    /// The reason why the message cannot be shown, if it cannot.
+    pub unreadable: Option<Unreadable>,
+}
+
+/// Reason why a message that has come cannot be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// The content is of a kind that this program does not know. It is kept, and a program that
+    /// knows it shows it.
+    UnknownKind,
+    /// Parts of the message are missing from the store; it has to be sent again.
+    Incomplete,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +67,7 @@ struct IncomingRecord {
     file: Option<String>,
     len: u64,
     read: Option<u64>,
+    unreadable: Option<Unreadable>,
 }
 
 impl Incoming {
@@ -67,7 +82,16 @@ impl Incoming {
             file: self.file.clone(),
             len: self.len,
             read: self.read.map(|at| at.as_secs()),
+            unreadable: self.unreadable,
         }
+    }
+
+    /// Notes what the message holds.
+    fn describe(&mut self, content: &Content) {
+        self.file = content.name().map(str::to_owned);
+        self.len = u64::try_from(content.bytes().len()).unwrap_or(u64::MAX);
+        let unknown = matches!(content, Content::Unknown(_));
+        self.unreadable = unknown.then_some(Unreadable::UnknownKind);
     }
 
     fn of(number: u64, record: IncomingRecord) -> Self {
@@ -81,6 +105,7 @@ impl Incoming {
             file: record.file,
             len: record.len,
             read: record.read.map(Duration::from_secs),
+            unreadable: record.unreadable,
         }
     }
 }
@@ -230,9 +255,7 @@ impl Store {
     pub fn read(&self, number: u64) -> Result<(Incoming, Content), StoreError> {
         self.vault.read(|tx| {
             let incoming = by_number(tx, number)?;
-            let body = tx.get(BODIES, &number.to_be_bytes())?.ok_or(StoreError::Record)?;
-            let content = Content::decode(&body).map_err(|_| StoreError::Record)?;
-            Ok((incoming, content))
+            Ok((incoming, content(tx, number)?))
         })
     }
 
@@ -277,7 +300,8 @@ fn take(
     match complete.kind {
         Kind::Address => {
             fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
-            let Ok(address) = Address::decode(&assembled.body) else {
+            let address = assembled.body.as_ref().and_then(|body| Address::decode(body).ok());
+            let Some(address) = address else {
                 return Ok(None);
             };
             let newer = address_versions::take(tx, sender, address)?;
@@ -291,7 +315,8 @@ fn take(
     }
 }
 
-/// Puts a message for the reader into the inbox; none if it came before, or is no content.
+/// Puts a message for the reader into the inbox; none if it came before. One that cannot be shown is
+/// there too: its sender hears that it was delivered.
 fn take_content(
     tx: &mut WriteTx<'_>,
     from: KeyId,
@@ -302,9 +327,6 @@ fn take_content(
     if tx.get(SEEN, id.as_bytes())?.is_some() {
         return Ok(None);
     }
-    let Ok(content) = Content::decode(body) else {
-        return Ok(None);
-    };
     tx.put(SEEN, id.as_bytes(), &now.as_secs().to_be_bytes())?;
     let name = contact::by_key(tx, from)?.map(|contact| contact.name);
     let mut incoming = Incoming {
@@ -314,11 +336,16 @@ fn take_content(
         name: name.unwrap_or_default(),
         written: Duration::from_secs(60) * *minutes,
         arrived: now,
-        file: content.name().map(str::to_owned),
-        len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
+        file: None,
+        len: 0,
         read: None,
+        unreadable: Some(Unreadable::Incomplete),
     };
+    if let Some(body) = body {
+        incoming.describe(&Content::decode(body));
+    }
     incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
+    let body = body.as_ref().map_or(&[][..], |body| body);
     tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
     Ok(Some(incoming))
 }
@@ -353,14 +380,28 @@ fn inbox(tx: &ReadTx<'_>, from: u64) -> Result<Vec<Incoming>, StoreError> {
     let mut inbox = Vec::new();
     for record in tx.entries(INBOX, from)? {
         let (number, record) = record?;
-        inbox.push(Incoming::of(number, decode(&record)?));
+        inbox.push(incoming(tx, number, &record)?);
     }
     Ok(inbox)
 }
 
 fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
     let record = tx.entry(INBOX, number)?.ok_or(StoreError::Number(number))?;
-    Ok(Incoming::of(number, decode(&record)?))
+    incoming(tx, number, &record)
+}
+
+/// Message of a record. Of one whose kind was not known it is looked whether this program knows it.
+fn incoming(tx: &ReadTx<'_>, number: u64, record: &[u8]) -> Result<Incoming, StoreError> {
+    let mut incoming = Incoming::of(number, decode(record)?);
+    if incoming.unreadable == Some(Unreadable::UnknownKind) {
+        incoming.describe(&content(tx, number)?);
+    }
+    Ok(incoming)
+}
+
+fn content(tx: &ReadTx<'_>, number: u64) -> Result<Content, StoreError> {
+    let body = tx.get(BODIES, &number.to_be_bytes())?.ok_or(StoreError::Record)?;
+    Ok(Content::decode(&body))
 }
 
 pub(super) const TABLES: [KeyedTable; 2] = [BODIES, SEEN];

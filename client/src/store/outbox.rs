@@ -201,7 +201,7 @@ impl Store {
             }
             let body = tx.get(BODIES, id.as_bytes())?.ok_or(StoreError::Record)?;
             match Content::decode(&body) {
-                Ok(Content::Text(text)) => Ok((outgoing, Some(text))),
+                Content::Text(text) => Ok((outgoing, Some(text))),
                 _ => Err(StoreError::Record),
             }
         })

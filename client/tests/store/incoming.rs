@@ -1,6 +1,6 @@
 //! Messages that a client receives: fragments last, and each message comes once.
 
-use rohrpost_client::{Bounds, Completed, Content, StoreError};
+use rohrpost_client::{Bounds, Completed, Content, StoreError, Unreadable};
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{Memory, Message, Part};
 
@@ -57,7 +57,7 @@ fn fragments_last_and_a_session_resumes_with_exactly_those() {
     let now = START + HOUR;
     let told =
         bob.store.complete(sender, &[complete(&first)], below(first.sequence + 1), now).unwrap();
-    assert!(is_message(&told, &Content::decode(&first.body).unwrap(), &bob));
+    assert!(is_message(&told, &Content::decode(&first.body), &bob));
     let bob = bob.reopen();
     let after = memory(&bob, sender);
     assert!(after.below == first.sequence + 1 && after.parts == parts(&of_second[2..5]));
@@ -96,6 +96,52 @@ fn a_message_that_came_in_another_incarnation_does_not_come_again() {
     message.sequence += 1;
     assert!(arrive(alice.key(), &message, &bob, START + DAY * 50).is_empty());
     assert!(bob.store.inbox(0).unwrap().is_empty());
+}
+
+/// Checks that what a newer program has written is in the inbox: its sender hears that it was
+/// delivered.
+#[test]
+fn a_message_of_an_unknown_kind_is_kept() {
+    let folder = Folder::new("unknown-kind");
+    let [alice, bob] = Client::pair(&folder);
+    let content = Content::decode(b"\x02\x00\x00x");
+    alice.store.accept("bob", &content, DAY, START).unwrap();
+    let told = carry(&alice, &bob, START);
+    assert!(is_message(&told, &content, &bob));
+    let bob = bob.reopen();
+    let [incoming] = &bob.store.inbox(0).unwrap()[..] else { panic!("one message has come") };
+    assert_eq!((incoming.len, incoming.unreadable), (4, Some(Unreadable::UnknownKind)));
+}
+
+/// Checks that a sender who names another time of writing in each fragment loses nothing by it.
+#[test]
+fn fragments_with_other_times_are_of_one_message() {
+    let folder = Folder::new("other-times");
+    let [alice, bob] = Client::pair(&folder);
+    let message = file(&alice, "file", 3000);
+    let mut all = fragments(&message);
+    (0..).zip(&mut all).for_each(|(minutes, fragment)| fragment.minutes = minutes);
+    keep(&bob, alice.key(), &all);
+    let bounds = below(message.sequence + 1);
+    let told = bob.store.complete(alice.key(), &[complete(&message)], bounds, START).unwrap();
+    assert!(is_message(&told, &Content::decode(&message.body), &bob));
+}
+
+/// Checks that a message of which a part is missing is told of, and holds up none after it.
+#[test]
+fn a_message_that_cannot_be_put_together_is_told_of() {
+    let folder = Folder::new("incomplete");
+    let [alice, bob] = Client::pair(&folder);
+    let (first, second) = (file(&alice, "first", 3000), file(&alice, "second", 900));
+    keep(&bob, alice.key(), &fragments(&first)[1..]);
+    keep(&bob, alice.key(), &fragments(&second));
+    let both = [complete(&first), complete(&second)];
+    let bounds = below(second.sequence + 1);
+    assert_eq!(bob.store.complete(alice.key(), &both, bounds, START).unwrap().len(), 2);
+    let inbox = bob.store.inbox(0).unwrap();
+    let unreadable: Vec<_> = inbox.iter().map(|incoming| incoming.unreadable).collect();
+    assert_eq!(unreadable, [Some(Unreadable::Incomplete), None]);
+    assert!(inbox[0].id == first.id && inbox[1].id == second.id);
 }
 
 /// Checks that what a contact has given up is forgotten, whatever had come of it.
