@@ -1,23 +1,74 @@
 //! Cards, fingerprints, contacts.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::card_text;
+use rohrpost_client::{card_code, card_text};
 use serde_json::json;
 
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
 use crate::input::read_input;
-use crate::output::Output;
+use crate::output::{Output, print, width, write};
 use crate::place::Place;
+use crate::qr::Picture;
 
-pub(crate) async fn card(place: &Place, output: &Output) -> Result<(), CommandError> {
+#[derive(clap::Args)]
+pub(crate) struct CardOptions {
+    /// Draw the card as a QR code. What reads it gives a text that `add` takes, as in
+    /// `zbarimg -q --raw PICTURE | rohrpost add NAME -`.
+    #[arg(long)]
+    qr: bool,
+    /// Write to this new file; with --qr a picture in SVG.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) async fn card(
+    place: &Place,
+    options: CardOptions,
+    output: &Output,
+) -> Result<(), CommandError> {
     let Response::Card(card) = ask(place, Request::Card {}).await? else {
         return Err(CommandError::Unexpected);
     };
-    output.say(&json!({ "card": card }), card.trim_end())
+    let CardOptions { qr, output: to } = options;
+    let code = if qr { Some(card_code(&card)?) } else { None };
+    let picture = code.as_deref().map(Picture::of).transpose()?;
+    let mut value = json!({ "card": card });
+    if let Some(code) = &code {
+        value["code"] = json!(code);
+    }
+    match (to, picture) {
+        (Some(path), picture) => {
+            let text = picture.map_or(card, |picture| picture.svg());
+            write(&path, text.as_bytes())?;
+            if path == Path::new("-") {
+                return Ok(());
+            }
+            value["saved"] = json!(path);
+            let text = format!("written to {}; it holds for six days", path.display());
+            output.say(&value, &text)
+        }
+        (None, Some(picture)) if !output.is_json() => draw(&picture),
+        (None, _) => output.say(&value, card.trim_end()),
+    }
+}
+
+/// Draws a code where it is seen: in colours of its own on a terminal, if it fits there.
+fn draw(picture: &Picture) -> Result<(), CommandError> {
+    let Some(columns) = width() else {
+        return print(picture.plain().as_bytes());
+    };
+    let needed = picture.columns();
+    if columns < needed {
+        return Err(CommandError::Usage(format!(
+            "the code needs {needed} columns, and this terminal has {columns}: make its window \
+             wider or its letters smaller, or write a picture with `rohrpost card --qr -o card.svg`"
+        )));
+    }
+    print(picture.coloured().as_bytes())
 }
 
 pub(crate) async fn fingerprint(

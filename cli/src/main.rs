@@ -16,6 +16,7 @@ mod network;
 mod output;
 mod place;
 mod private;
+mod qr;
 mod send;
 mod status;
 
@@ -96,8 +97,8 @@ enum Command {
     /// Install the files of a network, or show which one commands use.
     #[command(subcommand)]
     Network(network::NetworkCommand),
-    /// Print the contact card to hand to others. It holds for six days.
-    Card,
+    /// Print the contact card to hand to others, as text or QR code. It holds for six days.
+    Card(contacts::CardOptions),
     /// Print the words of a contact, or your own, to compare by voice.
     Fingerprint {
         /// The contact [default: yourself].
@@ -108,7 +109,8 @@ enum Command {
         /// The name by which you call the contact: up to 64 bytes of any letters, with spaces, dots
         /// and @. Capitals do not count when you give it later.
         name: String,
-        /// The card's file, or - for standard input.
+        /// The card's file, or - for standard input: a card, a mail with one in it, or the text of its
+        /// QR code.
         card: PathBuf,
     },
     /// Note that you have compared a contact's words.
@@ -234,7 +236,7 @@ fn run(arguments: Arguments) -> Result<(), CommandError> {
 async fn execute(place: &Place, command: Command, output: &Output) -> Result<(), CommandError> {
     match command {
         Command::Init { agency, keep } => home::init(place, agency.as_deref(), keep, output).await,
-        Command::Card => contacts::card(place, output).await,
+        Command::Card(options) => contacts::card(place, options, output).await,
         Command::Fingerprint { name } => contacts::fingerprint(place, name, output).await,
         Command::Add { name, card } => contacts::add(place, name, &card, output).await,
         Command::Verify { name, words } => contacts::verify(place, name, &words, output).await,

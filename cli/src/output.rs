@@ -65,6 +65,18 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
 
+/// Columns of the terminal that results are printed on; none if they go elsewhere.
+pub(crate) fn width() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        // A terminal that does not know its width takes what comes.
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// Prints bytes as they are.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), CommandError> {
     let mut out = io::stdout();

@@ -2,9 +2,10 @@
 //!
 //! Text (`armour`) around version u8 = 2 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
 //! contact (`address`). The last line is a checksum against typing errors: the first four bytes of
-//! the BLAKE3 hash, in hex.
+//! the BLAKE3 hash, in hex. The same bytes are in a card's QR code (`code`).
 
 mod armour;
+mod code;
 mod error;
 
 use std::time::Duration;
@@ -50,7 +51,11 @@ impl Card {
     /// # Errors
     /// The card is refused; the error says why.
     pub fn parse(text: &str, expected: &NetworkId, now: Duration) -> Result<Self, CardError> {
-        let bytes = armour::parse(text)?;
+        let bytes = match armour::parse(text) {
+            // The text of a QR code has no frame.
+            Err(CardError::Frame) => code::find(text).unwrap_or(Err(CardError::Frame))?,
+            found => found?,
+        };
         let card = Self::decode(&bytes)?;
         if card.network != *expected {
             return Err(CardError::Network);
@@ -90,6 +95,14 @@ impl Card {
     }
 }
 
+/// Text for the QR code of a card that is given as text. [`Card::parse`] reads both.
+///
+/// # Errors
+/// There is no card in the text.
+pub fn card_code(card: &str) -> Result<String, CardError> {
+    Ok(code::render(&armour::parse(card)?))
+}
+
 /// Time for which a card holds. A card's prekey is one day old at most, and erased when it is
 /// fourteen: six days to be read, one more week in which an envelope waits.
 pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
@@ -127,6 +140,32 @@ mod tests {
         let text = format!("Hello,\r\n> {}\nBye", card.render().replace('\n', "\r\n"));
         let again = Card::parse(&text, &card.network, NOW).unwrap();
         assert_eq!(again.encode(), card.encode());
+    }
+
+    #[test]
+    fn the_text_of_a_code_is_a_card() {
+        let card = card();
+        let code = card_code(&card.render()).unwrap();
+        assert!(code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase() || c == ':'));
+        // A code of 133 by 133 modules holds 2 369 such letters (ISO/IEC 18004, version 29, L).
+        assert!(code.len() <= 2369, "{}", code.len());
+        let wrapped: String = code.as_bytes().chunks(70).fold(String::new(), |text, line| {
+            format!("{text}{}\n ", std::str::from_utf8(line).unwrap())
+        });
+        for text in [
+            code.clone(),
+            format!("Rohrpost: hi!\n{wrapped}\nBye: Bob"),
+            code.to_lowercase(),
+            format!("{}{code}", &code[..90]),
+        ] {
+            let again = Card::parse(&text, &card.network, NOW).unwrap();
+            assert_eq!(again.encode(), card.encode());
+        }
+        let error = |text: &str| Card::parse(text, &card.network, NOW).err();
+        assert_eq!(error(&code[..1000]), Some(CardError::Cut));
+        assert_eq!(error(&code.replacen('A', "B", 1)), Some(CardError::Damaged));
+        assert_eq!(error("ROHRPOST::"), Some(CardError::Damaged));
+        assert_eq!(card_code("hello"), Err(CardError::Frame));
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod store;
 
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError, SimulatedClocks, SteppedAgent};
-pub use card::{CARD_LIFETIME, Card, CardError, card_text};
+pub use card::{CARD_LIFETIME, Card, CardError, card_code, card_text};
 pub use contact_name::{ContactName, NAME_BYTES, NameError, look};
 pub use content::{Content, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
 pub use fingerprint::Fingerprint;

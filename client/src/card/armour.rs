@@ -136,15 +136,24 @@ fn without_html(text: &str) -> String {
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&blake3::hash(bytes).as_bytes()[..SUM / 2])
+    HEXLOWER.encode(&checksum_bytes(bytes))
+}
+
+/// The checksum of a card's bytes against errors of whoever copies it.
+pub(super) fn checksum_bytes(bytes: &[u8]) -> [u8; SUM_BYTES] {
+    let mut sum = [0; SUM_BYTES];
+    sum.copy_from_slice(&blake3::hash(bytes).as_bytes()[..SUM_BYTES]);
+    sum
 }
 
 const BEGIN: &str = "BEGIN ROHRPOST CARD";
 const END: &str = "END ROHRPOST CARD";
 /// Characters of a line.
 const LINE: usize = 64;
+/// Bytes of the checksum.
+pub(super) const SUM_BYTES: usize = 4;
 /// Hex digits of the checksum.
-const SUM: usize = 8;
+const SUM: usize = 2 * SUM_BYTES;
 /// Characters that programs write as entities in HTML; the ampersand is the last to be read.
 const ENTITIES: [(&str, &str); 9] = [
     ("&nbsp;", " "),

@@ -7,11 +7,14 @@ pub enum CardError {
     /// Nothing in the text begins as a card does.
     #[error(
         "there is no contact card in this; it begins with -----BEGIN ROHRPOST CARD----- and ends \
-         with -----END ROHRPOST CARD-----"
+         with -----END ROHRPOST CARD-----; the text of a QR code begins with ROHRPOST:"
     )]
     Frame,
     /// The line with which a card ends is missing.
-    #[error("the end of the card is missing; copy it down to -----END ROHRPOST CARD-----")]
+    #[error(
+        "the end of the card is missing; copy all of it, down to -----END ROHRPOST CARD----- or \
+         the colon after the text of a QR code"
+    )]
     Cut,
     /// The last characters of the card are missing.
     #[error(
