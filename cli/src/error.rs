@@ -105,6 +105,29 @@ impl CommandError {
     }
 }
 
+impl CommandError {
+    /// Name of the kind of error, for programs: that of the local API where it says one, else one
+    /// for each exit code.
+    pub(crate) fn code(&self) -> serde_json::Value {
+        if let Self::Failed(failure) | Self::Incomplete { why: failure, .. } = self {
+            return serde_json::json!(failure.code);
+        }
+        let name = match self.exit_code() {
+            64 => "usage",
+            65 => "refused",
+            66 => "unknown",
+            69 => "unavailable",
+            71 => "system",
+            73 => "file",
+            75 => "late",
+            77 => "locked",
+            78 => "configuration",
+            _ => "store",
+        };
+        name.into()
+    }
+}
+
 const fn failure_code(code: FailureCode) -> u8 {
     match code {
         FailureCode::Unknown => 66,

@@ -131,6 +131,7 @@ const fn name_of(status: DeliveryStatus) -> &'static str {
         DeliveryStatus::Sent => "sent",
         DeliveryStatus::Delivered => "delivered",
         DeliveryStatus::Expired => "expired",
+        DeliveryStatus::Cancelled => "cancelled",
         _ => "given up",
     }
 }

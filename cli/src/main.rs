@@ -30,13 +30,20 @@ use clap_complete::Shell;
 use error::{CommandError, WRONG_USAGE};
 use home::Consent;
 use lock::Lock;
-use output::Output;
+use output::{Clock, Output};
 use place::{Place, PlaceOptions};
 
 fn main() -> ExitCode {
     private::keep_private();
+    // A command line that cannot be read is told as it asks for, too.
+    let json = std::env::args_os().any(|argument| argument == "--json");
     let done = match Arguments::try_parse() {
         Ok(arguments) => run(arguments),
+        Err(error) if error.use_stderr() && json => {
+            let text = error.to_string();
+            let why = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            Err(CommandError::Usage(why.to_owned()))
+        }
         Err(error) if error.use_stderr() => {
             let _ = error.print();
             return ExitCode::from(WRONG_USAGE);
@@ -46,7 +53,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::note(&format!("error: {error}"));
+            output::fail(json, &error);
             ExitCode::from(CommandError::exit_code(&error))
         }
     }
@@ -66,6 +73,10 @@ fn main() -> ExitCode {
 /// is sent again until the other client has it, or reported as expired. While a command or the
 /// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
 /// only in that time, so let the daemon run. The other commands then go through it.
+///
+/// With --json, an error is an object on standard error, {"error":{"code":…,"message":…}}: its code
+/// is one of the local API's, or usage (64), refused (65), unknown (66), unavailable (69), store
+/// (70), system (71), file (73), late (75), locked (77), configuration (78).
 ///
 /// Exit codes: 0 done, 64 wrong usage, 65 a card, message, name or file is refused, 66 there is no
 /// client, contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70
@@ -220,7 +231,8 @@ enum Command {
 
 fn run(arguments: Arguments) -> Result<(), CommandError> {
     let Arguments { place, command } = arguments;
-    let output = Output::new(place.json);
+    let clock = if place.utc { Clock::Utc } else { Clock::Local };
+    let output = Output::new(place.json, clock);
     if let Command::Completions { shell } = command {
         return complete(shell);
     }

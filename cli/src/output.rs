@@ -3,21 +3,33 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rohrpost_client::steers;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::CommandError;
 
 pub(crate) struct Output {
     json: bool,
+    clock: Clock,
+}
+
+/// The clock by which people are told times; JSON has Unix seconds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// That of the machine's time zone, or of TZ.
+    Local,
+    /// Coordinated universal time, marked by a Z.
+    Utc,
 }
 
 impl Output {
-    pub(crate) const fn new(json: bool) -> Self {
-        Self { json }
+    pub(crate) const fn new(json: bool, clock: Clock) -> Self {
+        Self { json, clock }
     }
 
     /// Prints a result.
@@ -26,9 +38,15 @@ impl Output {
         print(line.as_bytes())
     }
 
-    /// Text of a Unix second for people.
+    /// Text of a Unix second for people, to the minute. A time that others have chosen may lie
+    /// beyond the years that can be written, and counts as the last that can.
     pub(crate) fn when(&self, seconds: u64) -> String {
-        when(seconds)
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        match self.clock {
+            Clock::Local => time.to_zoned(TimeZone::system()).strftime(MINUTE).to_string(),
+            Clock::Utc => format!("{}Z", time.strftime(MINUTE)),
+        }
     }
 
     pub(crate) const fn is_json(&self) -> bool {
@@ -57,6 +75,16 @@ impl Output {
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
+    }
+}
+
+/// Prints the error with which a command ends.
+pub(crate) fn fail(json: bool, error: &CommandError) {
+    if json {
+        let value = json!({ "error": { "code": error.code(), "message": error.to_string() } });
+        let _ = io::stderr().write_all(json_line(&value).as_bytes());
+    } else {
+        note(&format!("error: {error}"));
     }
 }
 
@@ -134,19 +162,10 @@ pub(crate) fn lines_of(text: &str) -> String {
     text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
 }
 
-/// Text of a Unix second, to the minute. A time that others have chosen may lie beyond the years
-/// that can be written, and counts as the last of them.
-pub(crate) fn when(seconds: u64) -> String {
-    let seconds = Duration::from_secs(seconds.min(YEAR_9999));
-    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);
-    let minute = text.to_string().get(..16).unwrap_or_default().replace('T', " ");
-    format!("{minute}Z")
-}
-
 /// Begin of the name that a file or directory has until all of it is written.
 pub(crate) const PARTIAL: &str = ".rohrpost-";
-/// The last second of the year 9999.
-const YEAR_9999: u64 = 253_402_300_799;
+/// Format of a time, to the minute.
+const MINUTE: &str = "%Y-%m-%d %H:%M";
 
 #[cfg(test)]
 mod tests {
@@ -184,10 +203,11 @@ mod tests {
 
     #[test]
     fn all_times_can_be_written() {
+        let when = |seconds| Output::new(false, Clock::Utc).when(seconds);
         assert_eq!(when(0), "1970-01-01 00:00Z");
         assert_eq!(when(1_795_000_059), "2026-11-18 11:07Z");
-        for far in [YEAR_9999, YEAR_9999 + 1, 60 * u64::from(u32::MAX), u64::MAX] {
-            assert_eq!(when(far), "9999-12-31 23:59Z");
+        for far in [253_402_300_799, 60 * u64::from(u32::MAX), u64::MAX] {
+            assert_eq!(when(far), "9999-12-30 22:00Z");
         }
     }
 }

@@ -33,15 +33,18 @@ pub(crate) struct PlaceOptions {
     /// ROHRPOST_PASSPHRASE_FILE].
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "key_file")]
     passphrase_file: Option<PathBuf>,
-    /// JSON on standard output, one object a line.
+    /// JSON on standard output, one object a line; an error as JSON on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Show times in UTC instead of the machine's time zone.
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
 }
 
 impl PlaceOptions {
     /// Finds the place that the options, the environment and the configuration file mean.
     pub(crate) fn resolve(self) -> Result<Place, CommandError> {
-        let Self { network, home, key_file, passphrase_file, json: _ } = self;
+        let Self { network, home, key_file, passphrase_file, json: _, utc: _ } = self;
         let config = match base("XDG_CONFIG_HOME", ".config") {
             Some(base) => Config::read(&base.join("rohrpost/config.toml"))?,
             None => Config::default(),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
-use crate::output::{Output, when};
+use crate::output::Output;
 use crate::place::Place;
 
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     if let Some(message) = options.message {
         let outgoing = one(place, Request::Message { message }).await?;
-        return output.say(&json!(outgoing), line(&outgoing).trim_start());
+        return output.say(&json!(outgoing), line(&outgoing, output).trim_start());
     }
     let reach = if options.offline { Reach::Offline } else { Reach::Online };
     let seen = Access::within(place, reach, async |access| {
@@ -44,7 +44,7 @@ pub(crate) async fn run(
         }
     });
     let (status, health, daemon) = seen.await?;
-    let mut lines = describe(&status, options.all);
+    let mut lines = describe(&status, options.all, output);
     lines.push(match &health {
         Some(health) => describe_health(health, daemon),
         None => "network: not looked at".to_owned(),
@@ -66,7 +66,7 @@ pub(crate) async fn cancel(
     output: &Output,
 ) -> Result<(), CommandError> {
     let outgoing = one(place, Request::Cancel { message }).await?;
-    output.say(&json!(outgoing), line(&outgoing).trim_start())
+    output.say(&json!(outgoing), line(&outgoing, output).trim_start())
 }
 
 /// Asks for something of one message that was sent.
@@ -98,18 +98,19 @@ async fn look(access: &mut Access, output: &Output) -> Result<Health, CommandErr
     }
 }
 
-fn describe(status: &Status, all: bool) -> Vec<String> {
+fn describe(status: &Status, all: bool, output: &Output) -> Vec<String> {
     let Status { queued, sent, delivered, expired, undeliverable, cancelled, unread, .. } = status;
     let mut lines = vec![format!(
         "queued {queued}, sent {sent}, delivered {delivered}, expired {expired}, given up \
          {undeliverable}, cancelled {cancelled}; unread {unread}"
     )];
     let shown = status.messages.iter().filter(|one| all || one.status != DeliveryStatus::Delivered);
-    lines.extend(shown.map(line));
+    lines.extend(shown.map(|message| line(message, output)));
     lines
 }
 
-fn line(message: &OutgoingMessage) -> String {
+fn line(message: &OutgoingMessage, output: &Output) -> String {
+    let when = |seconds| output.when(seconds);
     let OutgoingMessage { to, left, fragments, bytes, accepted, since, .. } = message;
     let what = message.file.as_deref().unwrap_or("text");
     let status = match message.status {

@@ -124,6 +124,44 @@ fn a_text_is_shown_with_its_lines_and_steers_no_terminal() {
 }
 
 #[test]
+fn times_are_those_of_the_readers_zone_unless_utc_is_asked_for() {
+    let desk = Desk::new("zone", &[Content::text("x")]);
+    let at = |zone: &str, arguments: &[&str]| {
+        let list = ["inbox", "--all", "--keep-unread", "--wait", "0"];
+        let mut command = desk.command(&[&list, arguments].concat());
+        String::from_utf8(command.env("TZ", zone).output().unwrap().stdout).unwrap()
+    };
+    // The message was written at START, 2026-11-18 11:06:40 UTC.
+    assert!(at("CET-1CEST,M3.5.0,M10.5.0/3", &[]).contains("2026-11-18 12:06  bob"));
+    assert!(at("IST-5:30", &[]).contains("2026-11-18 16:36  bob"));
+    assert!(at("IST-5:30", &["--utc"]).contains("2026-11-18 11:06Z  bob"));
+    let json: Value = serde_json::from_str(&at("IST-5:30", &["--json"])).unwrap();
+    assert_eq!(json["arrived"], 1_795_000_000);
+}
+
+#[test]
+fn errors_are_json_where_that_is_asked_for() {
+    let desk = Desk::new("errors", &[]);
+    let cases: [(&[&str], &str, i32); 6] = [
+        (&["send", "--queue", "eve", "x"], "unknown", 66),
+        (&["add", "-x", "passphrase"], "usage", 64),
+        (&["add", "x", "passphrase"], "refused", 65),
+        (&["sned"], "usage", 64),
+        (&["read", "all", "-o", "x"], "usage", 64),
+        (&["export", "passphrase"], "file", 73),
+    ];
+    for (arguments, name, exit) in cases {
+        let output = desk.run(&[&["--json"], arguments].concat());
+        assert_eq!(code(&output), exit, "{arguments:?}: {}", errors(&output));
+        let error: Value = serde_json::from_str(&errors(&output)).unwrap();
+        assert_eq!(error["error"]["code"], name, "{error}");
+        assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(output.stdout.is_empty());
+    }
+    assert!(errors(&desk.run(&["read", "9"])).starts_with("error: there is no message 9"));
+}
+
+#[test]
 fn a_store_that_cannot_grow_is_no_damaged_one() {
     let desk = Desk::new("grow", &[]);
     fs::write(desk.path("big"), vec![1; 3 << 20]).unwrap();
