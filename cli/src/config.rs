@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) key_file: Option<PathBuf>,
     /// File with the passphrase that opens the store.
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Command that the daemon runs for each message that arrives.
+    pub(crate) exec: Option<String>,
     /// Time for which messages stay, set whenever a client is made or its daemon starts.
     #[serde(default, deserialize_with = "duration")]
     pub(crate) keep: Option<Duration>,

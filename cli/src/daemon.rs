@@ -3,13 +3,30 @@
 use std::time::Duration;
 
 use crate::error::CommandError;
+#[cfg(unix)]
+use crate::exec::Hook;
 use crate::output::Output;
 use crate::place::Place;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Keep messages for so long once they were read or delivered, as in 12h or 30d, from now on
+    /// [default: for ever].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    keep: Option<Duration>,
+    /// Run this command by sh for each message that arrives, one at a time, for a minute at most.
+    ///
+    /// It finds the contact's name in $ROHRPOST_CONTACT and the message's number in
+    /// $ROHRPOST_NUMBER, as in --exec 'notify-send Rohrpost "from $ROHRPOST_CONTACT"'. What was
+    /// written is handed to nobody; the command may ask for it with `rohrpost read`.
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+}
 
 #[cfg(unix)]
 pub(crate) async fn run(
     place: &Place,
-    keep: Option<Duration>,
+    options: Options,
     output: &Output,
 ) -> Result<(), CommandError> {
     use std::sync::Arc;
@@ -22,12 +39,14 @@ pub(crate) async fn run(
         return Err(SocketError::Taken(socket).into());
     }
     let store = place.store(&network)?;
-    if let Some(keep) = keep.or(place.keep) {
+    if let Some(keep) = options.keep.or(place.keep) {
         store.set_retention(keep)?;
     }
     let listener = Listener::bind(&socket).await?;
     let agent = Agent::start(network, store)?;
-    let served = serve(listener, &agent, &socket, output).await;
+    let exec = options.exec.or_else(|| place.exec.clone());
+    let hook = exec.map(|command| Hook::new(command, &agent));
+    let served = serve(listener, &agent, hook, &socket, output).await;
     agent.end().await;
     served
 }
@@ -37,6 +56,7 @@ pub(crate) async fn run(
 async fn serve(
     listener: rohrpost_client::Listener,
     agent: &rohrpost_client::Agent,
+    hook: Option<Hook>,
     socket: &std::path::Path,
     output: &Output,
 ) -> Result<(), CommandError> {
@@ -56,12 +76,19 @@ async fn serve(
             None => std::future::pending().await,
         }
     };
+    let hooked = async {
+        match hook {
+            Some(hook) => hook.serve().await,
+            None => std::future::pending().await,
+        }
+    };
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
     tokio::select! {
         reason = agent.ended() => return reason.map_or(Ok(()), |reason| Err(reason.into())),
         () = listener.serve(agent.clone()) => {}
         () = say_trouble(agent) => {}
+        () = hooked => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = closed => {}
@@ -114,7 +141,7 @@ async fn say_trouble(agent: &rohrpost_client::Agent) {
 #[cfg(not(unix))]
 pub(crate) async fn run(
     _place: &Place,
-    _keep: Option<Duration>,
+    _options: Options,
     _output: &Output,
 ) -> Result<(), CommandError> {
     let why = "the daemon needs Unix sockets, which this system lacks; use `inbox --follow`";

@@ -6,6 +6,8 @@ mod contacts;
 mod conversation;
 mod daemon;
 mod error;
+#[cfg(unix)]
+mod exec;
 mod export;
 mod home;
 mod inbox;
@@ -18,9 +20,10 @@ mod place;
 mod private;
 mod qr;
 mod send;
+mod service;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -66,13 +69,13 @@ fn main() -> ExitCode {
 ///
 /// Everything is kept in one encrypted file in --home. What commands need to be told again and again
 /// stands in rohrpost/config.toml in $XDG_CONFIG_HOME or ~/.config: `home`, `network`, `key_file`,
-/// `passphrase_file`, `keep`, each as the option of that name. Options and environment variables go
-/// before it.
+/// `passphrase_file`, `keep`, `exec`, each as the option of that name. Options and environment
+/// variables go before it.
 ///
-/// What `send` has accepted is on the disk: it
-/// is sent again until the other client has it, or reported as expired. While a command or the
-/// `daemon` is online it sends one cell per slot, whether you write or not; messages come and go
-/// only in that time, so let the daemon run. The other commands then go through it.
+/// What `send` has accepted is on the disk: it is sent again until the other client has it, or
+/// reported as expired. While a command or the `daemon` is online it sends one cell per slot,
+/// whether you write or not; messages come and go only in that time, so let the daemon run (`service
+/// install`). The other commands then go through it.
 ///
 /// With --json, an error is an object on standard error, {"error":{"code":…,"message":…}}: its code
 /// is one of the local API's, or usage (64), refused (65), unknown (66), unavailable (69), store
@@ -188,12 +191,10 @@ enum Command {
         message: String,
     },
     /// Stay online, keep the grid, and serve the local API at HOME/daemon.sock until Ctrl-C.
-    Daemon {
-        /// Keep messages for so long once they were read or delivered, as in 12h or 30d, from now on
-        /// [default: for ever].
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        keep: Option<Duration>,
-    },
+    Daemon(daemon::Options),
+    /// Have your systemd keep the daemon running.
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Lock the store by another passphrase or key file.
     Passphrase {
         /// Lock it by this key file, which is made if it is not there.
@@ -227,14 +228,21 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Print the man page, or write the pages of all commands to a directory.
+    Man {
+        /// The directory, as in ~/.local/share/man/man1.
+        directory: Option<PathBuf>,
+    },
 }
 
 fn run(arguments: Arguments) -> Result<(), CommandError> {
     let Arguments { place, command } = arguments;
     let clock = if place.utc { Clock::Utc } else { Clock::Local };
     let output = Output::new(place.json, clock);
-    if let Command::Completions { shell } = command {
-        return complete(shell);
+    match &command {
+        Command::Completions { shell } => return complete(*shell),
+        Command::Man { directory } => return manual(directory.as_deref()),
+        _ => {}
     }
     let place = place.resolve()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -266,7 +274,8 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Export { directory } => export::run(place, &directory, output).await,
         Command::Status(options) => status::run(place, options, output).await,
         Command::Cancel { message } => status::cancel(place, message, output).await,
-        Command::Daemon { keep } => daemon::run(place, keep, output).await,
+        Command::Daemon(options) => daemon::run(place, options, output).await,
+        Command::Service(command) => service::run(place, command, output),
         Command::Passphrase { new_key_file, new_passphrase_file } => {
             let new = Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };
             home::change_lock(place, &new, output)
@@ -279,7 +288,20 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         }
         Command::Network(command) => network::run(place, command, output),
         Command::Completions { shell } => complete(shell),
+        Command::Man { directory } => manual(directory.as_deref()),
     }
+}
+
+/// Prints the page of the command itself, or writes those of all commands.
+fn manual(directory: Option<&Path>) -> Result<(), CommandError> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+        return rendered.map_err(CommandError::Runtime).and_then(|()| output::print(&page));
+    };
+    let made = std::fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), directory));
+    made.map_err(|source| CommandError::Output { path: directory.to_owned(), source })
 }
 
 fn complete(shell: Shell) -> Result<(), CommandError> {

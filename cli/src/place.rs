@@ -64,6 +64,7 @@ impl PlaceOptions {
             configured: config.network,
             lock: given.or_else(from_environment).or_else(configured),
             keep: config.keep,
+            exec: config.exec,
         })
     }
 }
@@ -78,6 +79,8 @@ pub(crate) struct Place {
     lock: Lock,
     /// Time for which the configuration file has messages stay.
     pub(crate) keep: Option<Duration>,
+    /// Command that the configuration file has the daemon run for each message that arrives.
+    pub(crate) exec: Option<String>,
 }
 
 impl Place {
@@ -129,7 +132,7 @@ impl Place {
 
 /// A directory of the XDG base directories; none where the system names no home. A path that is not
 /// absolute counts as none, by that specification.
-fn base(variable: &str, usual: &str) -> Option<PathBuf> {
+pub(crate) fn base(variable: &str, usual: &str) -> Option<PathBuf> {
     let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = env::home_dir().filter(|home| home.is_absolute());
     named.or_else(|| Some(home?.join(usual)))

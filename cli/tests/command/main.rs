@@ -17,6 +17,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod place;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(target_os = "linux")]
 #[path = "../../../client/tests/store/world.rs"]
 #[expect(dead_code, reason = "the world has more than the command line needs")]
 mod world;
@@ -69,6 +71,20 @@ fn completions_know_every_command() {
     for command in ["init", "card", "add", "send", "inbox", "status", "daemon", "wipe"] {
         assert!(script.contains(command), "{command}");
     }
+}
+
+#[test]
+fn man_pages_know_every_command() {
+    let folder = std::env::temp_dir().join(format!("rohrpost-man-{}", std::process::id()));
+    let output = rohrpost(&["man", folder.to_str().unwrap()]);
+    assert!(output.status.success());
+    for page in ["rohrpost", "rohrpost-send", "rohrpost-network-install", "rohrpost-service"] {
+        let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    let page = rohrpost(&["man"]).stdout;
+    assert!(String::from_utf8(page).unwrap().contains("Exit codes"));
 }
 
 #[test]

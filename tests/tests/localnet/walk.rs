@@ -130,8 +130,13 @@ fn two_people_exchange_texts_and_files() {
     assert_eq!(inbox[0]["text"], "without a daemon");
 
     let _carol = Walk::start(walk.command("carol", &["daemon"]), "ready");
-    let dave = Walk::start(walk.command("dave", &["daemon"]), "ready");
+    let told = walk.scratch.path().join("told");
+    let hook = format!("echo \"$ROHRPOST_CONTACT $ROHRPOST_NUMBER\" >> '{}'", path(&told));
+    let dave = Walk::start(walk.command("dave", &["daemon", "--exec", &hook]), "ready");
     texts_and_files_travel_both_ways(&walk);
+    let ran = |_: &Walk| fs::read_to_string(&told).ok().filter(|told| told.lines().count() > 1);
+    let told = walk.poll(ran);
+    assert_eq!(told, "carol 1\ncarol 2\n", "once for each message that came meanwhile");
     the_example_answers(&walk);
     a_store_is_exported_and_moved(&walk, dave);
 }
