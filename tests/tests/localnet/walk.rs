@@ -24,17 +24,24 @@ impl Drop for Running {
     }
 }
 
-/// A network on this machine, and two people with it.
+/// A network on this machine, and two people with it: carol, whose client is in the usual place of
+/// her home directory, and dave, who says where his is.
 struct Walk {
     scratch: TempDir,
 }
 
 impl Walk {
+    /// A command as people give it: none is told of the network but `init`.
     fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("rohrpost"));
-        command.arg("--network").arg(self.scratch.path().join("network"));
-        command.arg("--home").arg(self.scratch.path().join(who));
-        command.arg("--key-file").arg(self.scratch.path().join(format!("{who}.key")));
+        for variable in ["ROHRPOST_HOME", "ROHRPOST_NETWORK", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(variable);
+        }
+        command.env("HOME", self.scratch.path().join("user"));
+        if who == "dave" {
+            command.arg("--home").arg(self.scratch.path().join(who));
+            command.arg("--key-file").arg(self.scratch.path().join("dave.key"));
+        }
         command.arg("--json").args(arguments);
         command
     }
@@ -143,8 +150,13 @@ fn two_people_exchange_texts_and_files() {
 
 /// Two clients are made, and their cards exchanged and verified; what is wrong is refused.
 fn two_people_meet(walk: &Walk) {
-    walk.run("carol", &["init", "--agency", "north"]);
-    walk.run("dave", &["init", "--agency", "west", "--keep", "30d"]);
+    let configuration = walk.scratch.path().join("user/.config/rohrpost");
+    fs::create_dir_all(&configuration).expect("writable");
+    fs::write(configuration.join("config.toml"), "key_file = \"~/carol.key\"\n").expect("writable");
+    let network = walk.scratch.path().join("network");
+    walk.run("carol", &["init", "--network", path(&network), "--agency", "north"]);
+    let keep = ["--agency", "west", "--keep", "30d"];
+    walk.run("dave", &[&["init", "--network", path(&network)], &keep[..]].concat());
     for (who, other) in [("carol", "dave"), ("dave", "carol")] {
         let card = walk.scratch.path().join(format!("{other}.card"));
         fs::write(&card, text(&walk.run(other, &["card"])[0]["card"])).expect("writable");
