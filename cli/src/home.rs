@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::{Agent, Profile, Store, unix_now};
+use rohrpost_client::{Agent, Profile, Store, daily_volume, unix_now};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +15,7 @@ use crate::access::{Access, Reach};
 use crate::error::CommandError;
 use crate::lock::Lock;
 use crate::network;
-use crate::output::Output;
+use crate::output::{Output, volume};
 use crate::place::Place;
 
 /// Makes a client, and stays online until each mailbox has answered once: then its relay knows it,
@@ -50,11 +50,15 @@ pub(crate) async fn init(
     let registered = register(&agent, mailboxes.len(), output).await;
     agent.end().await;
     registered?;
+    let bytes = daily_volume(&network.roster);
     let text = format!(
-        "ready: enters through {entry}, mailboxes at {}\nhand your card to others: rohrpost card",
-        mailboxes.join(" and ")
+        "ready: enters through {entry}, mailboxes at {}\nonline it sends and receives {} a day, \
+         whether you write or not\nhand your card to others: rohrpost card",
+        mailboxes.join(" and "),
+        volume(bytes)
     );
-    output.say(&json!({ "entry": entry, "mailboxes": mailboxes }), &text)
+    let json = json!({ "entry": entry, "mailboxes": mailboxes, "daily_bytes": bytes });
+    output.say(&json, &text)
 }
 
 async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<(), CommandError> {

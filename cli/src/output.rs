@@ -155,6 +155,12 @@ fn json_line(value: &Value) -> String {
     line
 }
 
+/// Text of a number of bytes that pass in a day: whoever pays for them wants to know.
+pub(crate) fn volume(bytes: u64) -> String {
+    let tenths = bytes.saturating_add(50_000_000) / 100_000_000;
+    format!("{}.{} GB", tenths / 10, tenths % 10)
+}
+
 /// A text as people see it, whatever system it was written on: lines end as here, and the end of
 /// its last one is not shown as an empty line.
 pub(crate) fn lines_of(text: &str) -> String {
@@ -199,6 +205,12 @@ mod tests {
         ] {
             assert_eq!(lines_of(text), shown);
         }
+    }
+
+    #[test]
+    fn a_volume_is_told_to_the_tenth() {
+        let told = [0, 49_999_999, 50_000_000, 8_498_995_200, 1_774_828_800].map(volume);
+        assert_eq!(told, ["0.0 GB", "0.0 GB", "0.1 GB", "8.5 GB", "1.8 GB"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::access::{Access, Reach};
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::output::{Output, volume};
 use crate::place::Place;
 
 #[derive(clap::Args)]
@@ -140,6 +140,7 @@ fn describe_health(health: &Health, daemon: bool) -> String {
     if health.loops_sent > 0 {
         text.push_str(&format!(", loops {} sent, {} lost", health.loops_sent, health.loops_lost));
     }
+    text.push_str(&format!(", {} a day", volume(health.daily_bytes)));
     for problem in &health.problems {
         text.push_str(&format!("\n  problem: {problem}"));
     }

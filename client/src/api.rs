@@ -184,6 +184,9 @@ pub struct Health {
     pub document_age: Option<u64>,
     /// Milliseconds by which the machine's clock is ahead of the network's.
     pub clock_ahead: Option<i64>,
+    /// Bytes of the cells that the client sends and receives in a day online, whether anything is
+    /// written or not.
+    pub daily_bytes: u64,
     /// Own loops that left and are due back, since the start.
     pub loops_sent: u64,
     /// Own loops that were given up.

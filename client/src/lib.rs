@@ -23,6 +23,7 @@ mod session;
 #[cfg(unix)]
 mod socket;
 mod store;
+mod volume;
 
 pub use address::{Address, AddressError};
 pub use agent::{Agent, AgentError, SimulatedClocks, SteppedAgent};
@@ -42,3 +43,4 @@ pub use store::{
     AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
     SpareStoreKey, Store, StoreError, Unreadable,
 };
+pub use volume::daily_volume;

@@ -13,18 +13,23 @@ use zeroize::Zeroizing;
 use super::listing::{body, contact_id, incoming};
 use super::task::AgentTask;
 use crate::api::{
-    ContactEntry, Failure, FailureCode, FileBody, Notice, Request, Response, SendRequest, SentBody,
-    Status,
+    ContactEntry, Failure, FailureCode, FileBody, Health, Notice, Request, Response, SendRequest,
+    SentBody, Status,
 };
 use crate::card::Card;
 use crate::content::Content;
 use crate::fingerprint::Fingerprint;
 use crate::store::{DeliveryStatus, Incoming, KnownContact, Outgoing, Store, StoreError};
+use crate::volume::daily_volume;
 
 impl AgentTask {
     pub(super) async fn answer(&mut self, request: Request) -> Result<Response, Failure> {
         match request {
-            Request::Health {} => Ok(Response::Health(self.watch.health(self.clocks.instant()))),
+            Request::Health {} => {
+                let daily_bytes = daily_volume(&self.network.roster);
+                let health = self.watch.health(self.clocks.instant());
+                Ok(Response::Health(Health { daily_bytes, ..health }))
+            }
             Request::Status {} => Ok(Response::Status(self.status()?)),
             Request::Send(send) => self.send(send).await,
             Request::Message { message } => self.message(&message),

@@ -184,6 +184,7 @@ impl Watch {
             nodes: self.nodes,
             document_age: self.document.map(age),
             clock_ahead: self.clock_ahead,
+            daily_bytes: 0,
             loops_sent: self.total.0,
             loops_lost: self.total.1,
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
