@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use rohrpost_client::Connection;
-use rohrpost_client::api::{Notice, Request, Response};
+use rohrpost_client::api::{IncomingMessage, Notice, Request, Response, Status};
 use rohrpost_client::{Agent, AgentError, Network};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -69,6 +69,45 @@ impl Access {
         }
     }
 
+    /// All messages that have come, from a number on, without their texts.
+    pub(crate) async fn inbox(
+        &mut self,
+        from: u64,
+        unread: bool,
+    ) -> Result<Vec<IncomingMessage>, CommandError> {
+        let (mut all, mut from) = (Vec::new(), from);
+        loop {
+            let request = Request::Inbox { from, unread, limit: None, with_text: false };
+            let Response::Inbox(page) = self.ask(request).await? else {
+                return Err(CommandError::Unexpected);
+            };
+            let Some(last) = page.last() else { return Ok(all) };
+            from = last.number + 1;
+            all.extend(page);
+        }
+    }
+
+    /// Counts of messages, and all that were sent.
+    pub(crate) async fn status(&mut self) -> Result<Status, CommandError> {
+        let (mut all, mut from) = (None::<Status>, 0);
+        loop {
+            let request = Request::Status { from, limit: None, open: false };
+            let Response::Status(mut page) = self.ask(request).await? else {
+                return Err(CommandError::Unexpected);
+            };
+            let last = page.messages.last().map(|message| message.number);
+            match &mut all {
+                Some(all) => all.messages.append(&mut page.messages),
+                None => all = Some(page),
+            }
+            match (last, all.take()) {
+                (Some(last), so_far) => (from, all) = (last + 1, so_far),
+                (None, Some(all)) => return Ok(all),
+                (None, None) => return Err(CommandError::Unexpected),
+            }
+        }
+    }
+
     /// The next notice, if one comes in time. A daemon gives notices after [`Request::Subscribe`].
     pub(crate) async fn notice(&mut self, by: Instant) -> Result<Option<Notice>, CommandError> {
         match self {
@@ -83,7 +122,7 @@ impl Access {
                         reason = agent.ended() => Err(ended(reason)),
                         notice = notices.recv() => match notice {
                             Ok(notice) => Ok(notice),
-                            Err(RecvError::Lagged(missed)) => Ok(Notice::Missed(missed)),
+                            Err(RecvError::Lagged(missed)) => Ok(Notice::Missed(Some(missed))),
                             Err(RecvError::Closed) => Err(ended(None)),
                         },
                     }

@@ -86,11 +86,12 @@ pub(crate) async fn add(
     place: &Place,
     name: String,
     card: &Path,
+    reuse_name: bool,
     output: &Output,
 ) -> Result<(), CommandError> {
     let card = card_text(&read_input(card, "a card with its mail", CARD_LIMIT)?);
     let answer = Access::within(place, Reach::Offline, async |access| {
-        access.ask(Request::Add { name: name.clone(), card }).await?;
+        access.ask(Request::Add { name: name.clone(), card, reuse_name }).await?;
         access.ask(Request::Fingerprint { contact: Some(name.clone()) }).await
     });
     let Response::Fingerprint(words) = answer.await? else {
@@ -145,9 +146,10 @@ pub(crate) async fn rename(
     place: &Place,
     name: String,
     to: String,
+    reuse_name: bool,
     output: &Output,
 ) -> Result<(), CommandError> {
-    ask(place, Request::Rename { name: name.clone(), to: to.clone() }).await?;
+    ask(place, Request::Rename { name: name.clone(), to: to.clone(), reuse_name }).await?;
     output.say(&json!({ "renamed": name, "to": to }), &format!("{name} is now {to}"))
 }
 

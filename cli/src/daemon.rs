@@ -1,5 +1,6 @@
 //! The daemon: keeps the grid, and serves the local API.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::CommandError;
@@ -21,6 +22,10 @@ pub(crate) struct Options {
     /// written is handed to nobody; the command may ask for it with `rohrpost read`.
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
+    /// Serve a second socket at this path for programs, over which they can send and receive, and
+    /// nothing else.
+    #[arg(long, value_name = "PATH")]
+    program_socket: Option<PathBuf>,
 }
 
 #[cfg(unix)]
@@ -31,7 +36,7 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     use std::sync::Arc;
 
-    use rohrpost_client::{Agent, Connection, Listener, SocketError, check_socket_path};
+    use rohrpost_client::{Agent, Asker, Connection, Listener, SocketError, check_socket_path};
 
     let (network, socket) = (Arc::new(place.network()?), place.socket());
     check_socket_path(&socket)?;
@@ -42,11 +47,14 @@ pub(crate) async fn run(
     if let Some(keep) = options.keep.or(place.keep) {
         store.set_retention(keep)?;
     }
-    let listener = Listener::bind(&socket).await?;
+    let mut listeners = vec![(Listener::bind(&socket).await?, Asker::User)];
+    if let Some(programs) = options.program_socket {
+        listeners.push((Listener::bind(&programs).await?, Asker::Program));
+    }
     let agent = Agent::start(network, store)?;
     let exec = options.exec.or_else(|| place.exec.clone());
     let hook = exec.map(|command| Hook::new(command, &agent));
-    let served = serve(listener, &agent, hook, &socket, output).await;
+    let served = serve(listeners, &agent, hook, &socket, output).await;
     agent.end().await;
     served
 }
@@ -54,7 +62,7 @@ pub(crate) async fn run(
 /// Serves until a signal ends it: Ctrl-C, the service manager's, or that of a terminal that closes.
 #[cfg(unix)]
 async fn serve(
-    listener: rohrpost_client::Listener,
+    listeners: Vec<(rohrpost_client::Listener, rohrpost_client::Asker)>,
     agent: &rohrpost_client::Agent,
     hook: Option<Hook>,
     socket: &std::path::Path,
@@ -84,15 +92,20 @@ async fn serve(
     };
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
+    let mut serving = tokio::task::JoinSet::new();
+    for (listener, asker) in listeners {
+        serving.spawn(listener.serve(agent.clone(), asker));
+    }
     tokio::select! {
         reason = agent.ended() => return reason.map_or(Ok(()), |reason| Err(reason.into())),
-        () = listener.serve(agent.clone()) => {}
         () = say_trouble(agent) => {}
         () = hooked => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = closed => {}
     }
+    // The sockets are gone when the command is done.
+    serving.shutdown().await;
     Ok(())
 }
 

@@ -130,12 +130,12 @@ impl CommandError {
 
 const fn failure_code(code: FailureCode) -> u8 {
     match code {
-        FailureCode::Unknown => 66,
-        FailureCode::Refused | FailureCode::Request => 65,
+        FailureCode::UnknownContact | FailureCode::UnknownMessage => 66,
         FailureCode::Store => 70,
-        FailureCode::System => 71,
+        FailureCode::System | FailureCode::Full => 71,
         FailureCode::File => 73,
-        _ => 75,
+        FailureCode::Busy | FailureCode::Ending => 75,
+        _ => 65,
     }
 }
 
@@ -147,9 +147,11 @@ const fn store_code(error: &StoreError) -> u8 {
         | StoreError::Id(_) => 66,
         StoreError::Name { .. }
         | StoreError::NameTaken(_)
+        | StoreError::NameUsed(_)
         | StoreError::Known(_)
         | StoreError::Blocked(_)
         | StoreError::Settled { .. }
+        | StoreError::IdTaken(_)
         | StoreError::TooLong { .. } => 65,
         StoreError::Home { .. } => 73,
         StoreError::Unavailable(_) => 71,

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use rohrpost_client::api::{Failure, FileBody, IncomingMessage, MessageBody, Request, Response};
+use rohrpost_client::api::{Failure, FileBody, IncomingMessage, MessageBody};
 use rohrpost_client::{NAME_LIMIT, shorten_file_name};
 use serde_json::json;
 
@@ -44,10 +44,7 @@ async fn write_all(
     directory: &Path,
     output: &Output,
 ) -> Result<Exported, CommandError> {
-    let Response::Inbox(inbox) = access.ask(Request::Inbox { from: 0, unread: false }).await?
-    else {
-        return Err(CommandError::Unexpected);
-    };
+    let inbox = access.inbox(0, false).await?;
     let draft = Draft::begin(directory)?;
     let mut list = BufWriter::new(draft.create("messages.jsonl")?);
     let bar = output.progress(u64::try_from(inbox.len()).unwrap_or(u64::MAX));

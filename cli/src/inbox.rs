@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use rohrpost_client::api::{FileBody, MessageBody, Notice, Request, Response};
+use rohrpost_client::api::{FileBody, MessageBody, Notice, Request, SubscribeRequest};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -93,7 +93,7 @@ async fn listen(
     let usual = if access.is_daemon() { 0 } else { 20 };
     let wait = Duration::from_secs(options.wait.unwrap_or(usual));
     let by = Instant::now() + if options.follow { FOREVER } else { wait.min(FOREVER) };
-    access.ask(Request::Subscribe {}).await?;
+    access.ask(Request::Subscribe(SubscribeRequest::default())).await?;
     let mut next = list(access, 0, !options.all, options, output).await?;
     let spinner = output.spinner("listening");
     let (mut connected, mut trouble) = (access.is_daemon(), None);
@@ -204,9 +204,7 @@ async fn read_all(
         Numbers::Unread => (0, u64::MAX, true),
         Numbers::Range(first, last) => (first, last, false),
     };
-    let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
-        return Err(CommandError::Unexpected);
-    };
+    let inbox = access.inbox(from, unread).await?;
     let mut found = unread;
     for message in inbox.into_iter().filter(|message| message.number <= last) {
         let number = message.number;

@@ -143,9 +143,7 @@ pub(crate) async fn received(
     unread: bool,
     wanted: impl Fn(&IncomingMessage) -> bool,
 ) -> Result<Vec<Entry>, CommandError> {
-    let Response::Inbox(inbox) = access.ask(Request::Inbox { from, unread }).await? else {
-        return Err(CommandError::Unexpected);
-    };
+    let inbox = access.inbox(from, unread).await?;
     let mut entries = Vec::new();
     for message in inbox.into_iter().filter(|message| wanted(message)) {
         let mut text = None;
@@ -164,7 +162,7 @@ pub(crate) async fn received(
 
 /// A message that has come, with its content.
 pub(crate) async fn body(access: &mut Access, number: u64) -> Result<MessageBody, CommandError> {
-    match access.ask(Request::Read { number }).await? {
+    match access.ask(Request::Read { number, save: None }).await? {
         Response::Message(body) => Ok(body),
         _ => Err(CommandError::Unexpected),
     }
@@ -175,9 +173,7 @@ pub(crate) async fn sent(
     access: &mut Access,
     wanted: impl Fn(&OutgoingMessage) -> bool,
 ) -> Result<Vec<Entry>, CommandError> {
-    let Response::Status(Status { messages, .. }) = access.ask(Request::Status {}).await? else {
-        return Err(CommandError::Unexpected);
-    };
+    let Status { messages, .. } = access.status().await?;
     let mut entries = Vec::new();
     for message in messages.into_iter().filter(|message| wanted(message)) {
         let request = Request::Sent { message: message.message.clone() };
@@ -193,7 +189,7 @@ pub(crate) async fn sent(
 
 /// True if a message is not there any more: its time may be over since it was listed.
 pub(crate) const fn is_gone(error: &CommandError) -> bool {
-    matches!(error, CommandError::Failed(Failure { code: FailureCode::Unknown, .. }))
+    matches!(error, CommandError::Failed(Failure { code: FailureCode::UnknownMessage, .. }))
 }
 
 /// Characters of a text in a list.

@@ -126,6 +126,9 @@ enum Command {
         /// The card's file, or - for standard input: a card, a mail with one in it, or the text of its
         /// QR code.
         card: PathBuf,
+        /// Use a name by which you called somebody else before.
+        #[arg(long)]
+        reuse_name: bool,
     },
     /// Note that you have compared a contact's words.
     Verify {
@@ -145,6 +148,9 @@ enum Command {
         name: String,
         /// The new name.
         to: String,
+        /// Use a name by which you called somebody else before.
+        #[arg(long)]
+        reuse_name: bool,
     },
     /// Forget a contact. What it wrote stays.
     Remove {
@@ -258,10 +264,14 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Init { agency, keep } => home::init(place, agency.as_deref(), keep, output).await,
         Command::Card(options) => contacts::card(place, options, output).await,
         Command::Fingerprint { name } => contacts::fingerprint(place, name, output).await,
-        Command::Add { name, card } => contacts::add(place, name, &card, output).await,
+        Command::Add { name, card, reuse_name } => {
+            contacts::add(place, name, &card, reuse_name, output).await
+        }
         Command::Verify { name, words } => contacts::verify(place, name, &words, output).await,
         Command::Block { name } => contacts::block(place, name, output).await,
-        Command::Rename { name, to } => contacts::rename(place, name, to, output).await,
+        Command::Rename { name, to, reuse_name } => {
+            contacts::rename(place, name, to, reuse_name, output).await
+        }
         Command::Remove { name } => contacts::remove(place, name, output).await,
         Command::Contacts => contacts::list(place, output).await,
         Command::Send(options) => send::run(place, options, output).await,

@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use indicatif::ProgressBar;
 use rohrpost_client::api::{
     FailureCode, FileBody, Notice, OutgoingMessage, Request, Response, SendRequest,
+    SubscribeRequest,
 };
 use rohrpost_client::{DeliveryStatus, MESSAGE_LIMIT};
 use serde_json::json;
@@ -96,7 +97,7 @@ async fn send(
             To::Contact(name) => name,
             To::AuthorOf(number) => author(access, number).await?,
         };
-        access.ask(Request::Subscribe {}).await?;
+        access.ask(Request::Subscribe(SubscribeRequest::default())).await?;
         let Response::Accepted(accepted) = access.ask(Request::Send(request)).await? else {
             return Err(CommandError::Unexpected);
         };
@@ -158,7 +159,7 @@ fn request(options: MessageOptions) -> Result<SendRequest, CommandError> {
             (None, Some(FileBody { name, base64 }))
         }
     };
-    Ok(SendRequest { to: String::new(), text, file, expires_after })
+    Ok(SendRequest { text, file, expires_after, ..SendRequest::default() })
 }
 
 /// Follows a message until it is what it is to be, or over.
@@ -210,7 +211,7 @@ async fn look(
     match access.ask(request).await {
         Ok(Response::Outgoing(news)) => Ok(news),
         Ok(_) => Err(CommandError::Unexpected),
-        Err(CommandError::Failed(why)) if why.code == FailureCode::Unknown => {
+        Err(CommandError::Failed(why)) if why.code == FailureCode::UnknownMessage => {
             Err(CommandError::Late("the message is over, and is forgotten already".to_owned()))
         }
         Err(error) => Err(error),

@@ -38,10 +38,7 @@ pub(crate) async fn run(
         let daemon = access.is_daemon();
         let looks = daemon || reach == Reach::Online;
         let health = if looks { Some(look(access, output).await?) } else { None };
-        match access.ask(Request::Status {}).await? {
-            Response::Status(status) => Ok((status, health, daemon)),
-            _ => Err(CommandError::Unexpected),
-        }
+        Ok((access.status().await?, health, daemon))
     });
     let (status, health, daemon) = seen.await?;
     let mut lines = describe(&status, options.all, output);

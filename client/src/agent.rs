@@ -6,16 +6,23 @@
 //! before it is acknowledged; what is to be sent is on the disk before it is accepted.
 
 mod answer;
+mod asker;
 mod blocking;
 mod clocks;
 mod date;
 mod disk;
 mod error;
+mod files;
 mod health;
 mod housekeeping;
 mod listing;
 mod mail;
+mod notices;
+mod outgoing;
+mod page;
+mod people;
 mod progress;
+mod refusal;
 mod stepped;
 mod task;
 mod trouble;
@@ -29,14 +36,17 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::api::{Failure, FailureCode, Notice, Request, Response};
+use crate::api::{Failure, FailureCode, MessageBody, Notice, Request, Response, SendRequest};
+use crate::content::Content;
 use crate::session::{Session, SessionEvent};
 use crate::store::{Store, StoreError};
+pub use asker::Asker;
 use blocking::BlockingStore;
 use clocks::Clocks;
 use date::Date;
 use health::Watch;
 use housekeeping::Housekeeping;
+pub(crate) use notices::{NoticeLog, NoticeReader};
 use progress::Progress;
 use task::{AgentTask, Begin, mailboxes};
 use trouble::Trouble;
@@ -51,7 +61,7 @@ pub use stepped::SteppedAgent;
 #[derive(Clone)]
 pub struct Agent {
     orders: mpsc::Sender<Order>,
-    notices: broadcast::Sender<Notice>,
+    notices: NoticeLog,
     /// Reason why the client has ended by itself.
     reason: Arc<Mutex<Option<AgentError>>>,
     /// The task, which ends with the last clone whatever it waits for.
@@ -59,7 +69,9 @@ pub struct Agent {
 }
 
 enum Order {
-    Ask(Box<Request>, oneshot::Sender<Result<Response, Failure>>),
+    Ask(Box<Request>, Asker, oneshot::Sender<Result<Response, Failure>>),
+    Send(Box<SendRequest>, Content, Asker, oneshot::Sender<Result<Response, Failure>>),
+    Read(u64, oneshot::Sender<Result<(MessageBody, Content), Failure>>),
     End(oneshot::Sender<()>),
 }
 
@@ -103,11 +115,38 @@ impl Agent {
     /// # Errors
     /// The request was not done; the failure says why.
     pub async fn ask(&self, request: Request) -> Result<Response, Failure> {
-        let ending = || Failure::new(FailureCode::Ending, &"the client is ending; try again");
+        self.ask_as(Asker::User, request).await
+    }
+
+    /// Asks for something on behalf of somebody, and waits for the answer.
+    ///
+    /// # Errors
+    /// The request was not done, or `asker` may not ask for it; the failure says why.
+    pub async fn ask_as(&self, asker: Asker, request: Request) -> Result<Response, Failure> {
+        asker.check(&request)?;
+        match request {
+            Request::Send(mut send) => {
+                let taken = aside(move || files::content(&mut send).map(|content| (send, content)));
+                let (send, content) = taken.await?;
+                self.order(|answer| Order::Send(Box::new(send), content, asker, answer)).await?
+            }
+            Request::Read { number, save } => {
+                let read = self.order(|answer| Order::Read(number, answer)).await?;
+                let (body, content) = read?;
+                let delivered = aside(move || files::deliver(body, &content, save.as_deref()));
+                delivered.await.map(Response::Message)
+            }
+            request => self.order(|answer| Order::Ask(Box::new(request), asker, answer)).await?,
+        }
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, Failure> {
         let (sender, answer) = oneshot::channel();
-        let order = Order::Ask(Box::new(request), sender);
-        self.orders.send(order).await.map_err(|_| ending())?;
-        answer.await.map_err(|_| ending())?
+        self.orders.send(order(sender)).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())
     }
 
     /// Notices of what happens from now on. A reader that is too slow misses some.
@@ -122,6 +161,11 @@ impl Agent {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// All notices, with their numbers.
+    pub(crate) const fn notice_log(&self) -> &NoticeLog {
+        &self.notices
+    }
+
     /// Ends the client; when this returns, its store is closed.
     pub async fn end(&self) {
         let (sender, ended) = oneshot::channel();
@@ -129,6 +173,17 @@ impl Agent {
             let _ = ended.await;
         }
     }
+}
+
+/// Does work that takes time on a thread of its own.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ending()))
+}
+
+fn ending() -> Failure {
+    Failure::new(FailureCode::Ending, &"the client is ending; try again")
 }
 
 impl AgentTask {
@@ -143,7 +198,6 @@ impl AgentTask {
         let now = clocks.instant();
         let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, now);
         watch.follow(&mailboxes(&network, &profile), now);
-        let (notices, _) = broadcast::channel(NOTICE_BOUND);
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox)?);
         Ok(Self {
@@ -153,7 +207,7 @@ impl AgentTask {
             session,
             begin,
             trouble: Trouble::default(),
-            notices,
+            notices: NoticeLog::new(),
             untaken: BTreeMap::new(),
             watch,
             date: Date::unknown(clocks.clone()),
@@ -174,8 +228,14 @@ impl AgentTask {
                     None => return Ok(()),
                 },
                 order = orders.recv() => match order {
-                    Some(Order::Ask(request, answer)) => {
-                        let _ = answer.send(self.answer(*request).await);
+                    Some(Order::Ask(request, asker, answer)) => {
+                        let _ = answer.send(self.answer(*request, asker).await);
+                    }
+                    Some(Order::Send(send, content, asker, answer)) => {
+                        let _ = answer.send(self.send(*send, &content, asker).await);
+                    }
+                    Some(Order::Read(number, answer)) => {
+                        let _ = answer.send(self.read(number));
                     }
                     Some(Order::End(done)) => {
                         drop(self);
@@ -280,8 +340,6 @@ const MAINTENANCE: Duration = Duration::from_secs(60);
 const BATCH: usize = 64;
 /// Requests that can wait; whoever asks more waits longer.
 const ORDER_BOUND: usize = 16;
-/// Notices by which a slow reader can be behind.
-const NOTICE_BOUND: usize = 256;
 
 #[cfg(test)]
 mod tests;

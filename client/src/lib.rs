@@ -26,7 +26,7 @@ mod store;
 mod volume;
 
 pub use address::{Address, AddressError};
-pub use agent::{Agent, AgentError, SimulatedClocks, SteppedAgent};
+pub use agent::{Agent, AgentError, Asker, SimulatedClocks, SteppedAgent};
 pub use card::{CARD_LIFETIME, Card, CardError, card_code, card_text};
 pub use contact_name::{ContactName, NAME_BYTES, NameError, look};
 pub use content::{Content, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
@@ -40,7 +40,7 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 #[cfg(unix)]
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
-    AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
-    SpareStoreKey, Store, StoreError, Unreadable,
+    Accepted, AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
+    SpareStoreKey, Store, StoreError, Terms, Unreadable,
 };
 pub use volume::daily_volume;

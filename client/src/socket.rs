@@ -1,5 +1,6 @@
-//! The local API over a Unix socket, which the client's own user alone can reach: it has mode 0600,
-//! in the client's home of mode 0700. Both sides have deadlines: neither waits for one that was
+//! The local API over Unix sockets, which the client's own user alone can reach: they have mode 0600.
+//! One is in the client's home of mode 0700; another may be made for programs that send and receive
+//! alone. Both sides have deadlines: neither waits for one that was
 //! stopped without saying so.
 
 mod connection;

@@ -17,10 +17,12 @@ mod error;
 mod file;
 mod fragments;
 mod inbox;
+mod names;
 mod opened;
 mod outbox;
 mod record;
 mod state;
+mod status;
 mod told;
 
 use std::path::Path;
@@ -42,7 +44,8 @@ pub use contact::KnownContact;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Bounds, Completed, Incoming, Unreadable};
-pub use outbox::{DeliveryStatus, Outgoing};
+pub use outbox::{Accepted, Outgoing, Terms};
+pub use status::DeliveryStatus;
 
 impl Store {
     /// Makes the store of a new client in its home, which is made if it is not there.
@@ -88,6 +91,23 @@ impl Store {
     /// The store cannot be read.
     pub fn retention(&self) -> Result<Option<Duration>, StoreError> {
         self.vault.read(retention)
+    }
+
+    /// When the next message is forgotten, and how many are within a day from now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn forgotten_next(&self, now: Duration) -> Result<(Option<Duration>, usize), StoreError> {
+        self.vault.read(|tx| {
+            let Some(keep) = retention(tx)? else {
+                return Ok((None, 0));
+            };
+            let ends = inbox::ends(tx)?.into_iter().chain(outbox::ends(tx)?);
+            let due: Vec<_> = ends.map(|end| end.saturating_add(keep)).collect();
+            let soon = now + Duration::from_secs(86_400);
+            let within_a_day = due.iter().filter(|due| **due <= soon).count();
+            Ok((due.into_iter().min(), within_a_day))
+        })
     }
 
     /// Sets the time for which messages stay, from now on.
@@ -199,7 +219,7 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [STATE, address_versions::PREKEYS, contact::CONTACTS].into_iter();
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
-    let keyed = keyed.chain(opened::TABLES).chain(told::TABLES);
+    let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(names::TABLES);
     keyed.map(Table::from).chain([inbox::INBOX.into()])
 }
 

@@ -1,10 +1,9 @@
 //! Messages of the inbox as the local API shows them.
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::KeyId;
 
-use crate::api::{FileBody, IncomingMessage, MessageBody};
-use crate::content::Content;
+use crate::api::IncomingMessage;
 use crate::store::Incoming;
 
 /// The text by which the local API names an identity, whatever the user calls it.
@@ -23,17 +22,8 @@ pub(super) fn incoming(incoming: &Incoming) -> IncomingMessage {
         file: incoming.file.clone(),
         bytes: incoming.len,
         read: incoming.read.is_some(),
+        verified: incoming.verified,
+        text: None,
         unreadable: incoming.unreadable,
     }
-}
-
-pub(super) fn body(message: &Incoming, content: &Content) -> MessageBody {
-    let (text, file) = match content {
-        Content::Text(text) => (Some(text.to_string()), None),
-        Content::File { name, bytes } => {
-            (None, Some(FileBody { name: name.clone(), base64: BASE64.encode(bytes) }))
-        }
-        Content::Unknown(_) => (None, None),
-    };
-    MessageBody { message: incoming(message), text, file }
 }

@@ -7,7 +7,7 @@ use rohrpost_proto::courier::{self, Complete, Event};
 
 use super::listing::incoming as listed;
 use super::task::AgentTask;
-use crate::api::Notice;
+use crate::api::{ContactChange, Notice};
 use crate::session::{Correspondent, PostError, SessionEvent};
 use crate::store::{AddressKnown, Bounds, Completed, DeliveryStatus, Store, StoreError};
 
@@ -112,7 +112,10 @@ impl AgentTask {
                 Completed::Message(incoming) => {
                     self.notify(Notice::Arrived(listed(&incoming)));
                 }
-                Completed::Address(address) => self.session.readdress(address.contact).await,
+                Completed::Address(address) => {
+                    self.session.readdress(address.contact).await;
+                    self.notify_contact(sender, ContactChange::Address)?;
+                }
             }
         }
         Ok(())
@@ -172,6 +175,9 @@ impl AgentTask {
             // When it leaves again is counted by the own clock.
             let now = self.clocks.machine();
             self.store.with(|store| store.settle(id, DeliveryStatus::Sent, now))?;
+        } else if !self.notices.is_heard() {
+            // A step on the way is for those who watch.
+            return Ok(());
         }
         self.notify_outgoing(id)
     }
@@ -185,9 +191,6 @@ impl AgentTask {
     }
 
     pub(super) fn notify_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
-        if self.notices.receiver_count() == 0 {
-            return Ok(());
-        }
         if let Some(outgoing) = self.store.with(|store| store.outgoing(id))? {
             let name = self.store.with(|store| store.name_of(outgoing.to))?;
             self.notify(Notice::Outgoing(self.progress.describe(&outgoing, name)));

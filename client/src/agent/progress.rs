@@ -154,6 +154,7 @@ impl Progress {
         };
         let remaining = f64::from(fragments - left) * self.pace;
         OutgoingMessage {
+            number: outgoing.order,
             message: HEXLOWER.encode(outgoing.id.as_bytes()),
             to,
             contact: contact_id(outgoing.to),
@@ -166,6 +167,7 @@ impl Progress {
             left,
             fragments,
             estimate: std::time::Duration::from_secs_f64(remaining).as_secs(),
+            program: outgoing.program,
         }
     }
 }

@@ -15,6 +15,7 @@ use rohrpost_proto::time::{Steady, Time};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use super::asker::Asker;
 use super::blocking::BlockingStore;
 use super::clocks::{Clocks, SimulatedClocks};
 use super::task::{AgentTask, Begin};
@@ -85,7 +86,7 @@ impl<S: Suite> SteppedAgent<S> {
     /// # Errors
     /// The request was not done; the failure says why.
     pub fn ask(&mut self, now: Steady, request: Request) -> Result<Response, Failure> {
-        run(self.task.answer(request), &mut self.session, now)
+        run(self.task.answer(request, Asker::User), &mut self.session, now)
     }
 
     /// The courier, once there was a link.
@@ -97,7 +98,7 @@ impl<S: Suite> SteppedAgent<S> {
     pub fn poll_notice(&mut self) -> Option<Notice> {
         match self.notices.try_recv() {
             Ok(notice) => Some(notice),
-            Err(TryRecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
+            Err(TryRecvError::Lagged(missed)) => Some(Notice::Missed(Some(missed))),
             Err(TryRecvError::Empty | TryRecvError::Closed) => None,
         }
     }

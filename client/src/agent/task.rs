@@ -10,7 +10,6 @@ use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Complete;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
-use tokio::sync::broadcast;
 
 use super::blocking::BlockingStore;
 use super::clocks::Clocks;
@@ -18,6 +17,7 @@ use super::date::Date;
 use super::error::AgentError;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
+use super::notices::NoticeLog;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use crate::api::Notice;
@@ -38,7 +38,7 @@ pub(super) struct AgentTask {
     /// How the session began, and begins again after trouble of the disk.
     pub(super) begin: Begin,
     pub(super) trouble: Trouble,
-    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) notices: NoticeLog,
     pub(super) progress: Progress,
     /// Complete messages of each contact of which the store has not taken note yet, because it
     /// failed: as many as it has fragments of.
@@ -114,9 +114,9 @@ impl AgentTask {
         }
     }
 
-    /// Notifies whoever listens, which may be nobody.
+    /// Notifies whoever listens, or asks later.
     pub(super) fn notify(&self, notice: Notice) {
-        let _ = self.notices.send(notice);
+        self.notices.tell(notice);
     }
 }
 

@@ -120,8 +120,9 @@ async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
     let mut alice = agent(alice.store);
     link(&mut alice, date, Agreement::Nodes).await;
     let (to, text) = ("bob".to_owned(), Some("x".to_owned()));
-    let send = SendRequest { to, text, file: None, expires_after: Some(DAY.as_secs() * 7) };
-    alice.answer(Request::Send(send)).await.unwrap();
+    let send =
+        SendRequest { to, text, expires_after: Some(DAY.as_secs() * 7), ..SendRequest::default() };
+    alice.answer(Request::Send(send), Asker::User).await.unwrap();
     let outbox = alice.store.with(Store::outbox).unwrap();
     let letter = outbox.first().unwrap();
     assert!(letter.expires + SECOND >= date + DAY * 7);

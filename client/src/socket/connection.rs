@@ -61,7 +61,7 @@ impl Connection {
         let reader = BufReader::new(reader);
         let mut connection = Self { path, reader, begun, writer, id: 0, early };
         match connection.line().await? {
-            Line::Hello { version: VERSION } => Ok(Some(connection)),
+            Line::Hello { version: VERSION, .. } => Ok(Some(connection)),
             Line::Error { error, .. } => Err(SocketError::Busy(error)),
             _ => Err(SocketError::Version(connection.path)),
         }
@@ -83,7 +83,7 @@ impl Connection {
         bytes.push(b'\n');
         if bytes.len() > LINE_LIMIT {
             let why = "the request is too long to be written in JSON; send a long text as a file";
-            return Ok(Err(Failure::new(FailureCode::Refused, &why)));
+            return Ok(Err(Failure::new(FailureCode::TooLong, &why)));
         }
         match timeout(patience, self.exchange(&bytes)).await {
             Ok(answer) => answer,
@@ -97,7 +97,7 @@ impl Connection {
             match self.line().await? {
                 Line::Response { id, response } if id == self.id => return Ok(Ok(response)),
                 Line::Error { error, .. } => return Ok(Err(error)),
-                Line::Notice(notice) => self.early.push_back(notice),
+                Line::Notice { notice, .. } => self.early.push_back(notice),
                 _ => return Err(SocketError::Version(self.path.clone())),
             }
         }
@@ -112,7 +112,7 @@ impl Connection {
             return Ok(notice);
         }
         match self.line().await? {
-            Line::Notice(notice) => Ok(notice),
+            Line::Notice { notice, .. } => Ok(notice),
             _ => Err(SocketError::Version(self.path.clone())),
         }
     }

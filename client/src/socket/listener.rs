@@ -1,5 +1,6 @@
 //! The daemon's side of the local API.
 
+use std::future::pending;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,14 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{SocketError, check_socket_path};
 use super::line::read_line;
 use super::seats::{Seat, Seats};
-use crate::agent::Agent;
+use crate::agent::{Agent, Asker, NoticeReader};
 use crate::api::{Failure, FailureCode, LINE_LIMIT, Line, Notice, Request, RequestLine, VERSION};
 
 /// A socket to which programs can connect; removed when this is dropped.
@@ -51,15 +51,17 @@ impl Listener {
     }
 
     /// Serves an agent until the future is dropped, whatever becomes of single connections: where
-    /// the system has no descriptor for one, it is taken when there is one again.
-    pub async fn serve(self, agent: Agent) {
+    /// the system has no descriptor for one, it is taken when there is one again. All that is asked
+    /// here is asked by `asker`.
+    pub async fn serve(self, agent: Agent, asker: Asker) {
         let mut seats = Seats::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => match seats.take() {
                         Some(seat) => {
-                            let conversation = Conversation::begin(agent.clone(), stream, &seat);
+                            let asked = (agent.clone(), asker);
+                            let conversation = Conversation::begin(asked, stream, &seat);
                             seats.seat(seat, conversation.run());
                         }
                         None => refuse(&stream),
@@ -101,8 +103,9 @@ fn encode(line: &Line) -> io::Result<Vec<u8>> {
 /// notices in between once it has subscribed.
 struct Conversation {
     agent: Agent,
+    asker: Asker,
     requests: mpsc::Receiver<Result<RequestLine, Failure>>,
-    notices: Option<broadcast::Receiver<Notice>>,
+    notices: Option<NoticeReader>,
     writer: OwnedWriteHalf,
     seat: Seat,
     /// Task that reads the requests, and ends with the conversation.
@@ -110,17 +113,18 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn begin(agent: Agent, stream: UnixStream, seat: &Seat) -> Self {
+    fn begin((agent, asker): (Agent, Asker), stream: UnixStream, seat: &Seat) -> Self {
         let (reader, writer) = stream.into_split();
         let (requests_in, requests) = mpsc::channel(1);
         let reading = tokio::spawn(read_lines(BufReader::new(reader), requests_in));
         let _reading = AbortOnDropHandle::new(reading);
-        Self { agent, requests, notices: None, writer, seat: seat.clone(), _reading }
+        Self { agent, asker, requests, notices: None, writer, seat: seat.clone(), _reading }
     }
 
     /// Converses until the program hangs up, or does not read what it is sent.
     async fn run(mut self) {
-        let mut line = Line::Hello { version: VERSION };
+        let run = self.agent.notice_log().run().to_owned();
+        let mut line = Line::Hello { version: VERSION, run };
         while self.write(&line).await.is_ok() {
             let Some(next) = self.next_line().await else { return };
             line = next;
@@ -133,16 +137,18 @@ impl Conversation {
                 Ok(request) => Some(self.answer(request).await),
                 Err(error) => Some(Line::Error { id: 0, error }),
             },
-            notice = next_notice(&mut self.notices) => Some(Line::Notice(notice)),
+            (next, notice) = next_notice(&mut self.notices, self.asker) => {
+                Some(Line::Notice { next, notice })
+            }
         }
     }
 
     async fn answer(&mut self, RequestLine { id, request }: RequestLine) -> Line {
         self.seat.hold();
-        if matches!(request, Request::Subscribe {}) {
-            self.notices = Some(self.agent.notices());
+        if let Request::Subscribe(from) = &request {
+            self.notices = Some(self.agent.notice_log().read(from));
         }
-        let answer = self.agent.ask(request).await;
+        let answer = self.agent.ask_as(self.asker, request).await;
         if self.notices.is_none() {
             // While the answer is written, too: its program may never read it.
             self.seat.release();
@@ -158,14 +164,23 @@ impl Conversation {
     }
 }
 
-async fn next_notice(notices: &mut Option<broadcast::Receiver<Notice>>) -> Notice {
-    match notices {
-        Some(receiver) => match receiver.recv().await {
-            Ok(notice) => notice,
-            Err(RecvError::Lagged(missed)) => Notice::Missed(missed),
-            Err(RecvError::Closed) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
+/// The next notice for this asker: a program hears of what came, and of what programs sent.
+async fn next_notice(notices: &mut Option<NoticeReader>, asker: Asker) -> (u64, Notice) {
+    let Some(reader) = notices else {
+        return pending().await;
+    };
+    loop {
+        let Some((next, notice)) = reader.next().await else {
+            return pending().await;
+        };
+        let concerns = match &notice {
+            Notice::Outgoing(outgoing) => outgoing.program,
+            Notice::Contact { .. } | Notice::Retention(_) => false,
+            _ => true,
+        };
+        if concerns || asker == Asker::User {
+            return (next, notice);
+        }
     }
 }
 

@@ -130,10 +130,20 @@ pub(super) fn by_key(tx: &ReadTx<'_>, key: KeyId) -> Result<Option<KnownContact>
     record.map(|record| KnownContact::of(decode(&record)?)).transpose()
 }
 
+/// The contact of this name, or of this id.
 pub(super) fn named(tx: &ReadTx<'_>, name: &str) -> Result<KnownContact, StoreError> {
     let unknown = || StoreError::Unknown(name.to_owned());
+    if let Some(key) = key_id(name) {
+        return by_key(tx, key)?.ok_or_else(unknown);
+    }
     let name = ContactName::new(name).map_err(|_| unknown())?;
     looking_like(tx, &name)?.ok_or_else(unknown)
+}
+
+/// The identity whose id a text is: 64 hex digits.
+pub(super) fn key_id(text: &str) -> Option<KeyId> {
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+    bytes.try_into().ok().map(KeyId::new)
 }
 
 /// The contact whose name looks like this one: there is never more than one.

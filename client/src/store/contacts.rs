@@ -6,11 +6,11 @@ use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_proto::courier::Contact;
 use rohrpost_vault::{ReadTx, WriteTx};
 
-use super::contact::{CONTACTS, KnownContact, by_key, contacts, looking_like, named, put};
+use super::contact::{CONTACTS, KnownContact, by_key, contacts, key_id, looking_like, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, fragments, outbox, told};
+use super::{address_versions, fragments, names, outbox, told};
 use crate::address::Address;
 use crate::contact_name::ContactName;
 
@@ -38,6 +38,7 @@ impl Store {
                 }
             }
             refuse_taken(tx, &name, None)?;
+            names::claim(tx, &name, key)?;
             // Above all that it may have seen, if it was a contact before.
             let incarnation = next_incarnation(tx, now)?;
             let known = KnownContact {
@@ -73,6 +74,14 @@ impl Store {
         self.vault.read(|tx| named(tx, name))
     }
 
+    /// The contact of this identity, if it is one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn contact_by_key(&self, key: KeyId) -> Result<Option<KnownContact>, StoreError> {
+        self.vault.read(|tx| by_key(tx, key))
+    }
+
     /// The name of a contact; empty if it was removed.
     ///
     /// # Errors
@@ -90,6 +99,7 @@ impl Store {
         self.vault.write(|tx| {
             let mut contact = named(tx, name)?;
             refuse_taken(tx, &to, Some(contact.key()))?;
+            names::claim(tx, &to, contact.key())?;
             contact.name = to.as_str().to_owned();
             put(tx, &contact)
         })
@@ -140,8 +150,14 @@ impl Store {
     }
 }
 
+/// The text as a name. What looks like an id of a contact is none.
 fn usable(name: &str) -> Result<ContactName, StoreError> {
-    ContactName::new(name).map_err(|why| StoreError::Name { name: name.to_owned(), why })
+    let name =
+        ContactName::new(name).map_err(|why| StoreError::Name { name: name.to_owned(), why })?;
+    match key_id(name.as_str()) {
+        Some(_) => Err(StoreError::NameTaken(name.as_str().to_owned())),
+        None => Ok(name),
+    }
 }
 
 /// Refuses a name that looks like that of another contact than `own`.

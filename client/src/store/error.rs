@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use rohrpost_vault::VaultError;
 
+use super::status::DeliveryStatus;
 use crate::contact_name::NameError;
-
-use super::outbox::DeliveryStatus;
 
 /// Reason why the store does not do what was asked; each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +44,12 @@ pub enum StoreError {
     /// Another contact has this name.
     #[error("there is a contact {0} already, whose name looks the same; choose another")]
     NameTaken(String),
+    /// Somebody else was called by the name before.
+    #[error(
+        "somebody else was called {0} before, and is in old messages; choose another name, or take it \
+         by --reuse-name (`reuse_name`)"
+    )]
+    NameUsed(String),
     /// The card is that of a contact.
     #[error("this card is that of {0}, who is a contact already")]
     Known(String),
@@ -60,6 +65,9 @@ pub enum StoreError {
     /// There is no accepted message with such an id.
     #[error("there is no message {0} in the outbox; `rohrpost outbox` lists them")]
     Id(String),
+    /// Another message was accepted under the id.
+    #[error("another message was sent under the id {0}; draw a new one for each message")]
+    IdTaken(String),
     /// The message cannot be taken back any more.
     #[error("the message {message} is {status} already")]
     Settled {

@@ -39,6 +39,8 @@ pub struct Incoming {
     pub len: u64,
     /// Time at which the reader read or acknowledged the message, since the Unix epoch, if he has.
     pub read: Option<Duration>,
+    /// True if the sender's words had been compared when the message came.
+    pub verified: bool,
     /// The reason why the message cannot be shown, if it cannot.
     pub unreadable: Option<Unreadable>,
 }
@@ -67,6 +69,7 @@ struct IncomingRecord {
     file: Option<String>,
     len: u64,
     read: Option<u64>,
+    verified: bool,
     unreadable: Option<Unreadable>,
 }
 
@@ -82,6 +85,7 @@ impl Incoming {
             file: self.file.clone(),
             len: self.len,
             read: self.read.map(|at| at.as_secs()),
+            verified: self.verified,
             unreadable: self.unreadable,
         }
     }
@@ -105,6 +109,7 @@ impl Incoming {
             file: record.file,
             len: record.len,
             read: record.read.map(Duration::from_secs),
+            verified: record.verified,
             unreadable: record.unreadable,
         }
     }
@@ -260,18 +265,25 @@ impl Store {
     }
 
     /// Notes that the reader has these messages: they may be forgotten when they have stayed for as
-    /// long as messages are kept, counted from now.
+    /// long as messages are kept, counted from now. Gives the numbers of which there is no message, as
+    /// when one was forgotten since: whoever says the same once more is not held up by that.
     ///
     /// # Errors
-    /// There is no message with one of the numbers; then none is marked.
-    pub fn acknowledge(&self, numbers: &[u64], now: Duration) -> Result<(), StoreError> {
+    /// The store cannot be written.
+    pub fn acknowledge(&self, numbers: &[u64], now: Duration) -> Result<Vec<u64>, StoreError> {
         self.vault.write(|tx| {
+            let mut gone = Vec::new();
             for number in numbers {
-                let mut incoming = by_number(tx, *number)?;
-                incoming.read.get_or_insert(now);
-                tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
+                match by_number(tx, *number) {
+                    Ok(mut incoming) => {
+                        incoming.read.get_or_insert(now);
+                        tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
+                    }
+                    Err(StoreError::Number(_)) => gone.push(*number),
+                    Err(error) => return Err(error),
+                }
             }
-            Ok(())
+            Ok(gone)
         })
     }
 }
@@ -328,7 +340,9 @@ fn take_content(
         return Ok(None);
     }
     tx.put(SEEN, id.as_bytes(), &now.as_secs().to_be_bytes())?;
-    let name = contact::by_key(tx, from)?.map(|contact| contact.name);
+    let known = contact::by_key(tx, from)?;
+    let verified = known.as_ref().is_some_and(|known| known.verified);
+    let name = known.map(|known| known.name);
     let mut incoming = Incoming {
         number: 0,
         id,
@@ -339,6 +353,7 @@ fn take_content(
         file: None,
         len: 0,
         read: None,
+        verified,
         unreadable: Some(Unreadable::Incomplete),
     };
     if let Some(body) = body {
@@ -348,6 +363,11 @@ fn take_content(
     let body = body.as_ref().map_or(&[][..], |body| body);
     tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
     Ok(Some(incoming))
+}
+
+/// Times at which messages were read.
+pub(super) fn ends(tx: &ReadTx<'_>) -> Result<Vec<Duration>, StoreError> {
+    Ok(inbox(tx, 0)?.into_iter().filter_map(|message| message.read).collect())
 }
 
 /// Forgets messages that were read before `limit`.

@@ -1,6 +1,5 @@
 //! The outbox: messages that were accepted, each with its status.
 
-use std::fmt;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
@@ -15,47 +14,8 @@ use super::error::StoreError;
 use super::file::Store;
 use super::record::{Hex, decode, encode};
 use super::state;
+use super::status::DeliveryStatus;
 use crate::content::Content;
-
-/// Status of a message that was accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum DeliveryStatus {
-    /// The message was accepted; not all of it has left.
-    Queued,
-    /// All fragments of the message have left at least once.
-    Sent,
-    /// The recipient's client has the message.
-    Delivered,
-    /// The message was not acknowledged in its time, and is given up; it may have arrived.
-    Expired,
-    /// The message is given up: the contact's keys are unusable, or it was blocked or removed.
-    Undeliverable,
-    /// The message was taken back by its sender; if all of it had left, it may have arrived.
-    Cancelled,
-}
-
-impl fmt::Display for DeliveryStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Expired => "expired",
-            Self::Undeliverable => "given up",
-            Self::Cancelled => "cancelled",
-        })
-    }
-}
-
-impl DeliveryStatus {
-    /// True while the courier still has to do with the message.
-    #[must_use]
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Queued | Self::Sent)
-    }
-}
 
 /// A message that was accepted.
 #[derive(Clone)]
@@ -67,7 +27,7 @@ pub struct Outgoing {
     /// Number among the messages to the recipient.
     pub(super) sequence: u64,
     /// Number among all messages that were accepted: clocks may go back, this does not.
-    order: u64,
+    pub order: u64,
     /// Name of the file, if the message is one.
     pub name: Option<String>,
     /// Bytes of text or file.
@@ -80,6 +40,29 @@ pub struct Outgoing {
     pub status: DeliveryStatus,
     /// Time since which the message has this status, since the Unix epoch.
     pub since: Duration,
+    /// True if a program that may do nothing but send and receive gave the message.
+    pub program: bool,
+    /// Hash of the content, by which the same message is known when it is given once more.
+    digest: Hex<32>,
+}
+
+/// What is said with a message that is to be accepted.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// Time after which the message is given up.
+    pub lifetime: Duration,
+    /// Id for the message; drawn if there is none.
+    pub id: Option<MessageId>,
+    /// True if a program that may do nothing but send and receive gives the message.
+    pub program: bool,
+}
+
+/// A message that was accepted.
+pub enum Accepted {
+    /// The message was accepted now.
+    Now(Outgoing),
+    /// The message was accepted before, under the same id.
+    Before(Outgoing),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +79,8 @@ struct OutgoingRecord {
     expires: u64,
     status: DeliveryStatus,
     since: u64,
+    program: bool,
+    digest: Hex<32>,
 }
 
 impl Outgoing {
@@ -112,6 +97,8 @@ impl Outgoing {
             expires: self.expires.as_secs(),
             status: self.status,
             since: self.since.as_secs(),
+            program: self.program,
+            digest: self.digest.clone(),
         }
     }
 
@@ -127,6 +114,8 @@ impl Outgoing {
             expires: Duration::from_secs(record.expires),
             status: record.status,
             since: Duration::from_secs(record.since),
+            program: record.program,
+            digest: record.digest,
         }
     }
 }
@@ -143,17 +132,51 @@ impl Store {
         lifetime: Duration,
         now: Duration,
     ) -> Result<Outgoing, StoreError> {
+        let terms = Terms { lifetime, id: None, program: false };
+        match self.accept_on(to, content, terms, now)? {
+            Accepted::Now(outgoing) | Accepted::Before(outgoing) => Ok(outgoing),
+        }
+    }
+
+    /// Accepts a message for a contact, under the id that its sender has chosen. When this returns,
+    /// the message is on the disk, once: a message of this id that was accepted before is given, if
+    /// it was the same for the same contact, whatever has become of both since.
+    ///
+    /// # Errors
+    /// There is no such contact, it is blocked, the message is too long, or another was accepted
+    /// under its id.
+    pub fn accept_on(
+        &self,
+        to: &str,
+        content: &Content,
+        terms: Terms,
+        now: Duration,
+    ) -> Result<Accepted, StoreError> {
         let body = content.encode();
         if body.len() > MESSAGE_BYTES {
             let limit = MESSAGE_BYTES - (body.len() - content.bytes().len());
             return Err(StoreError::TooLong { len: content.bytes().len(), limit });
+        }
+        let digest = Hex(*blake3::hash(&body).as_bytes());
+        if let Some(id) = terms.id
+            && let Some(before) = self.outgoing(id)?
+        {
+            let same_contact = match self.contact(to) {
+                Ok(contact) => contact.key() == before.to,
+                Err(StoreError::Unknown(_)) => true,
+                Err(error) => return Err(error),
+            };
+            if before.digest == digest && same_contact {
+                return Ok(Accepted::Before(before));
+            }
+            return Err(StoreError::IdTaken(name(id)));
         }
         self.vault.write(|tx| {
             let contact = contact::named(tx, to)?;
             if contact.blocked {
                 return Err(StoreError::Blocked(contact.name));
             }
-            accept(tx, contact, content, now.saturating_add(lifetime), now)
+            accept(tx, contact, (content, &body, digest), terms, now).map(Accepted::Now)
         })
     }
 
@@ -230,8 +253,8 @@ impl Store {
         self.vault.write(|tx| {
             let outgoing = by_id(tx, id)?.ok_or_else(|| unknown(id))?;
             if !outgoing.status.is_open() {
-                let message = data_encoding::HEXLOWER.encode(id.as_bytes());
-                return Err(StoreError::Settled { message, status: outgoing.status });
+                let (message, status) = (name(id), outgoing.status);
+                return Err(StoreError::Settled { message, status });
             }
             settle(tx, id, DeliveryStatus::Cancelled, now)
         })
@@ -255,25 +278,27 @@ impl Outgoing {
 fn accept(
     tx: &mut WriteTx<'_>,
     mut contact: KnownContact,
-    content: &Content,
-    expires: Duration,
+    (content, body, digest): (&Content, &[u8], Hex<32>),
+    Terms { lifetime, id, program }: Terms,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
     let outgoing = Outgoing {
-        id: MessageId::random(&mut rand::rng()),
+        id: id.unwrap_or_else(|| MessageId::random(&mut rand::rng())),
         to: contact.key(),
         sequence: contact.next,
         order: state::count_accepted(tx)?,
         name: content.name().map(str::to_owned),
         len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
         accepted: now,
-        expires,
+        expires: now.saturating_add(lifetime),
         status: DeliveryStatus::Queued,
         since: now,
+        program,
+        digest,
     };
     contact.next += 1;
     contact::put(tx, &contact)?;
-    tx.put(BODIES, outgoing.id.as_bytes(), &content.encode())?;
+    tx.put(BODIES, outgoing.id.as_bytes(), body)?;
     put(tx, &outgoing)?;
     Ok(outgoing)
 }
@@ -300,6 +325,12 @@ pub(super) fn drop_all(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result
         settle(tx, outgoing.id, DeliveryStatus::Undeliverable, now)?;
     }
     Ok(())
+}
+
+/// Times since which messages are settled.
+pub(super) fn ends(tx: &ReadTx<'_>) -> Result<Vec<Duration>, StoreError> {
+    let settled = outbox(tx)?.into_iter().filter(|outgoing| !outgoing.status.is_open());
+    Ok(settled.map(|outgoing| outgoing.since).collect())
 }
 
 /// Forgets what was settled before `limit`.
@@ -346,7 +377,11 @@ pub(super) fn renumber(
 }
 
 fn unknown(id: MessageId) -> StoreError {
-    StoreError::Id(data_encoding::HEXLOWER.encode(id.as_bytes()))
+    StoreError::Id(name(id))
+}
+
+fn name(id: MessageId) -> String {
+    data_encoding::HEXLOWER.encode(id.as_bytes())
 }
 
 fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {

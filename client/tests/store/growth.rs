@@ -139,11 +139,10 @@ async fn measure(size: Size) {
     show("roll", cost);
     let (cost, agent) = time(|| Agent::start_offline(Arc::new(network()), store).unwrap());
     show("start of the agent", cost);
-    let send =
-        SendRequest { to: name, text: Some("hello".into()), file: None, expires_after: None };
+    let send = SendRequest { to: name, text: Some("hello".into()), ..SendRequest::default() };
     let requests = [
-        ("status", Request::Status {}),
-        ("inbox, unread", Request::Inbox { from: 0, unread: true }),
+        ("status", Request::Status { from: 0, limit: None, open: false }),
+        ("inbox, unread", Request::Inbox { from: 0, unread: true, limit: None, with_text: false }),
         ("send", Request::Send(send)),
     ];
     for (what, request) in requests {

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rohrpost_client::api::{
-    FailureCode, LINE_LIMIT, Line, Notice, OutgoingMessage, Request, Response, SendRequest, VERSION,
+    FailureCode, LINE_LIMIT, Line, Notice, OutgoingMessage, Request, Response, SendRequest,
+    SubscribeRequest, VERSION,
 };
-use rohrpost_client::{Agent, Connection, Content, DeliveryStatus, Listener, SocketError, Store};
+use rohrpost_client::{
+    Agent, Asker, Connection, Content, DeliveryStatus, Listener, SocketError, Store,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -16,15 +19,24 @@ use tokio::task::JoinHandle;
 use super::world::{Client, DAY, Folder, START, arrive, network, unlock};
 
 /// A daemon of alice, who has bob as a contact.
-struct Daemon {
-    _folder: Folder,
-    socket: PathBuf,
-    agent: Agent,
+pub(crate) struct Daemon {
+    pub(crate) folder: Folder,
+    pub(crate) socket: PathBuf,
+    pub(crate) agent: Agent,
     serving: JoinHandle<()>,
 }
 
 impl Daemon {
-    async fn start(test: &str, prepare: impl FnOnce(&Client, &Client)) -> Self {
+    pub(crate) async fn start(test: &str, prepare: impl FnOnce(&Client, &Client)) -> Self {
+        Self::start_for(test, Asker::User, prepare).await
+    }
+
+    /// A daemon whose socket is for this asker.
+    pub(crate) async fn start_for(
+        test: &str,
+        asker: Asker,
+        prepare: impl FnOnce(&Client, &Client),
+    ) -> Self {
         let folder = Folder::new(test);
         let [alice, bob] = Client::pair(&folder);
         prepare(&alice, &bob);
@@ -35,32 +47,42 @@ impl Daemon {
         let store = Store::open(&home, &unlock(), &network).unwrap();
         let agent = Agent::start_offline(network, store).unwrap();
         let listener = Listener::bind(&socket).await.unwrap();
-        let serving = tokio::spawn(listener.serve(agent.clone()));
-        Self { _folder: folder, socket, agent, serving }
+        let serving = tokio::spawn(listener.serve(agent.clone(), asker));
+        Self { folder, socket, agent, serving }
     }
 
-    async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         Connection::open(&self.socket).await.unwrap().unwrap()
     }
 
     /// A program that writes its own lines, after the greeting.
-    async fn program(&self) -> BufReader<UnixStream> {
+    pub(crate) async fn program(&self) -> BufReader<UnixStream> {
         let mut stream = BufReader::new(UnixStream::connect(&self.socket).await.unwrap());
         let hello = next(&mut stream).await.unwrap();
-        assert!(matches!(hello, Line::Hello { version: VERSION }));
+        assert!(matches!(hello, Line::Hello { version: VERSION, .. }));
         stream
     }
 }
 
-async fn next(stream: &mut BufReader<UnixStream>) -> Option<Line> {
+pub(crate) async fn next(stream: &mut BufReader<UnixStream>) -> Option<Line> {
     let mut line = String::new();
     stream.read_line(&mut line).await.unwrap();
     (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
 }
 
-fn text(text: &str, expires_after: Option<u64>) -> Request {
+pub(crate) fn text(text: &str, expires_after: Option<u64>) -> Request {
     let (to, text) = ("bob".to_owned(), Some(text.to_owned()));
-    Request::Send(SendRequest { to, text, file: None, expires_after })
+    Request::Send(SendRequest { to, text, expires_after, ..SendRequest::default() })
+}
+
+/// Asks for the counts alone.
+pub(crate) const fn counts() -> Request {
+    Request::Status { from: 0, limit: Some(0), open: false }
+}
+
+/// Asks for what is unread.
+pub(crate) const fn inbox() -> Request {
+    Request::Inbox { from: 0, unread: true, limit: None, with_text: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +101,7 @@ async fn what_is_no_request_is_refused_and_the_conversation_goes_on() {
         let Some(Line::Error { id: 0, error }) = next(&mut program).await else {
             panic!("{line} is no request");
         };
-        assert!(error.code == FailureCode::Request && error.message.contains("version 1"));
+        assert!(error.code == FailureCode::Request && error.message.contains("version 2"));
     }
     program.write_all(b"{\"id\":7,\"request\":{\"contacts\":{}}}\n").await.unwrap();
     let Some(Line::Response { id: 7, response: Response::Contacts(contacts) }) =
@@ -101,8 +123,8 @@ async fn a_line_that_is_too_long_ends_the_conversation_alone() {
     assert!(!matches!(program.read_line(&mut line).await, Ok(1..)));
     let mut other = daemon.connect().await;
     let refused = other.ask(text(&"\u{1}".repeat(LINE_LIMIT / 6), None)).await.unwrap();
-    assert!(refused.is_err_and(|failure| failure.code == FailureCode::Refused));
-    assert!(matches!(other.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+    assert!(refused.is_err_and(|failure| failure.code == FailureCode::TooLong));
+    assert!(matches!(other.ask(counts()).await, Ok(Ok(Response::Status(_)))));
     daemon.agent.end().await;
 }
 
@@ -118,13 +140,13 @@ async fn a_text_whose_line_is_longer_than_any_request_can_be_read() {
     })
     .await;
     let mut connection = daemon.connect().await;
-    let Ok(Ok(Response::Inbox(inbox))) =
-        connection.ask(Request::Inbox { from: 0, unread: true }).await
-    else {
+    let Ok(Ok(Response::Inbox(inbox))) = connection.ask(inbox()).await else {
         panic!("the inbox can be listed");
     };
     let number = inbox[0].number;
-    let Ok(Ok(Response::Message(body))) = connection.ask(Request::Read { number }).await else {
+    let Ok(Ok(Response::Message(body))) =
+        connection.ask(Request::Read { number, save: None }).await
+    else {
         panic!("the message can be read");
     };
     assert!(body.text == Some(long));
@@ -137,7 +159,7 @@ async fn a_lifetime_beyond_all_time_does_not_end_the_daemon() {
     let mut connection = daemon.connect().await;
     let sent = connection.ask(text("x", Some(u64::MAX))).await.unwrap();
     assert!(matches!(sent, Ok(Response::Accepted(message)) if message.expires > 1 << 40));
-    assert!(matches!(connection.ask(Request::Status {}).await, Ok(Ok(Response::Status(_)))));
+    assert!(matches!(connection.ask(counts()).await, Ok(Ok(Response::Status(_)))));
     daemon.agent.end().await;
 }
 
@@ -158,7 +180,7 @@ async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
     drop(std::os::unix::net::UnixListener::bind(&daemon.socket).unwrap());
     assert!(Connection::open(&daemon.socket).await.unwrap().is_none());
     let listener = Listener::bind(&daemon.socket).await.unwrap();
-    let serving = tokio::spawn(listener.serve(daemon.agent.clone()));
+    let serving = tokio::spawn(listener.serve(daemon.agent.clone(), Asker::User));
     drop(daemon.connect().await);
     serving.abort();
     daemon.agent.end().await;
@@ -172,7 +194,7 @@ async fn programs_that_say_nothing_give_their_seats_to_others() {
     let daemon = Daemon::start("api-idle", |_, _| {}).await;
     let mut first = daemon.program().await;
     let mut asked = daemon.connect().await;
-    assert!(asked.ask(Request::Subscribe {}).await.unwrap().is_ok());
+    assert!(asked.ask(Request::Subscribe(SubscribeRequest::default())).await.unwrap().is_ok());
     let mut others = Vec::new();
     for _ in 0..MANY {
         others.push(daemon.program().await);
@@ -195,7 +217,13 @@ async fn a_program_without_a_seat_is_told() {
     let refused = loop {
         match Connection::open(&daemon.socket).await {
             Ok(Some(mut connection)) => {
-                assert!(connection.ask(Request::Subscribe {}).await.unwrap().is_ok());
+                assert!(
+                    connection
+                        .ask(Request::Subscribe(SubscribeRequest::default()))
+                        .await
+                        .unwrap()
+                        .is_ok()
+                );
                 all.push(connection);
             }
             Err(error) => break error,
@@ -219,7 +247,7 @@ async fn a_message_is_asked_for_and_taken_back_by_its_id() {
     let Ok(Response::Accepted(OutgoingMessage { message, .. })) = sent else {
         panic!("it is accepted");
     };
-    assert!(connection.ask(Request::Subscribe {}).await.unwrap().is_ok());
+    assert!(connection.ask(Request::Subscribe(SubscribeRequest::default())).await.unwrap().is_ok());
     let begin = message[..8].to_owned();
     let asked = connection.ask(Request::Message { message: begin.clone() }).await.unwrap();
     let Ok(Response::Outgoing(state)) = asked else { panic!("it is known") };
@@ -230,9 +258,9 @@ async fn a_message_is_asked_for_and_taken_back_by_its_id() {
     let Notice::Outgoing(told) = connection.notice().await.unwrap() else { panic!("it is told") };
     assert!(told.message == message && told.status == DeliveryStatus::Cancelled);
     for (message, code) in [
-        (message, FailureCode::Refused),
-        ("00".repeat(16), FailureCode::Unknown),
-        ("00000000".to_owned(), FailureCode::Unknown),
+        (message, FailureCode::Settled),
+        ("00".repeat(16), FailureCode::UnknownMessage),
+        ("00000000".to_owned(), FailureCode::UnknownMessage),
         ("0".to_owned(), FailureCode::Request),
         ("bob".to_owned(), FailureCode::Request),
     ] {

@@ -13,6 +13,8 @@ mod incoming;
 mod local_api;
 mod outgoing;
 mod power_cut;
+#[cfg(unix)]
+mod programs;
 mod session;
 mod world;
 mod write_keys;

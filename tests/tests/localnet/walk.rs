@@ -211,7 +211,7 @@ fn the_example_answers(walk: &Walk) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.starts_with("answered carol"), "{said}");
     let inbox = walk.await_inbox("carol", 3);
-    assert_eq!(inbox[2]["text"], "You wrote: without a daemon");
+    assert_eq!(inbox[2]["text"], "[automatic] You wrote: without a daemon");
 }
 
 fn a_store_is_exported_and_moved(walk: &Walk, dave: Running) {

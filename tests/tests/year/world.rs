@@ -249,7 +249,8 @@ impl World {
         for notice in self.machines[person].notices() {
             if let Notice::Arrived(incoming) = notice {
                 let number = incoming.number;
-                let read = self.machines[person].ask(self.now, Request::Read { number });
+                let read =
+                    self.machines[person].ask(self.now, Request::Read { number, save: None });
                 let Response::Message(body) = read else {
                     unreachable!("an answer to another request")
                 };

@@ -1,0 +1,115 @@
+//! Messages that are sent: accepted once, asked for by their ids, and taken back.
+
+use std::time::Duration;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use rohrpost_packet::envelope::MessageId;
+
+use super::asker::Asker;
+use super::task::AgentTask;
+use crate::api::{Failure, FailureCode, OutgoingMessage, Response, SendRequest, SentBody};
+use crate::content::Content;
+use crate::store::{Accepted, Outgoing, Store, StoreError, Terms};
+
+impl AgentTask {
+    pub(super) async fn send(
+        &mut self,
+        send: SendRequest,
+        content: &Content,
+        asker: Asker,
+    ) -> Result<Response, Failure> {
+        let SendRequest { to, message, expires_after, .. } = send;
+        let id = message.map(|message| whole_id(&message)).transpose()?;
+        let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
+        let terms = Terms { lifetime, id, program: asker == Asker::Program };
+        let now = self.now();
+        let outgoing = match self.store.with(|store| store.accept_on(&to, content, terms, now))? {
+            Accepted::Before(outgoing) => outgoing,
+            Accepted::Now(outgoing) => {
+                if let Some(key) = self.store.with(|store| store.announce_to(&to))? {
+                    self.announce(key).await?;
+                }
+                self.progress.take_on(&outgoing);
+                self.post_waiting().await;
+                outgoing
+            }
+        };
+        Ok(Response::Accepted(self.described(&outgoing)?))
+    }
+
+    pub(super) fn message(&self, message: &str, asker: Asker) -> Result<Response, Failure> {
+        Ok(Response::Outgoing(self.described(&self.accepted(message, asker)?)?))
+    }
+
+    pub(super) async fn cancel(
+        &mut self,
+        message: &str,
+        asker: Asker,
+    ) -> Result<Response, Failure> {
+        let Outgoing { id, to, .. } = self.accepted(message, asker)?;
+        let now = self.now();
+        self.store.with(|store| store.cancel(id, now))?;
+        self.session.cancel(to, id).await;
+        self.progress.withdraw(to, id);
+        self.notify_outgoing(id)?;
+        self.post_waiting().await;
+        self.message(message, asker)
+    }
+
+    pub(super) fn sent(&self, message: &str) -> Result<Response, Failure> {
+        let id = whole_id(message)?;
+        let (outgoing, text) = self.store.with(|store| store.sent(id))?;
+        let message = self.described(&outgoing)?;
+        Ok(Response::Sent(SentBody { message, text: text.map(|text| text.to_string()) }))
+    }
+
+    fn described(&self, outgoing: &Outgoing) -> Result<OutgoingMessage, StoreError> {
+        let name = self.store.with(|store| store.name_of(outgoing.to))?;
+        Ok(self.progress.describe(outgoing, name))
+    }
+
+    /// The message that was accepted under this id, or under the only one that begins so. A program
+    /// knows of no message but those of programs.
+    fn accepted(&self, message: &str, asker: Asker) -> Result<Outgoing, Failure> {
+        let digits = message.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !digits || !(SHORTEST..=LONGEST).contains(&message.len()) {
+            let why = "a message is named by the hex digits of its id, or by the first of them, at \
+                       least eight";
+            return Err(Failure::new(FailureCode::Request, &why));
+        }
+        let message = message.to_ascii_lowercase();
+        let unknown = || StoreError::Id(message.clone());
+        let known = |one: &Outgoing| asker == Asker::User || one.program;
+        if let Ok(id) = whole_id(&message) {
+            let outgoing = self.store.with(|store| store.outgoing(id))?;
+            return Ok(outgoing.filter(known).ok_or_else(unknown)?);
+        }
+        let begins = |one: &Outgoing| {
+            data_encoding::HEXLOWER.encode(one.id.as_bytes()).starts_with(&message)
+        };
+        let outbox = self.store.with(Store::outbox)?.into_iter();
+        let mut found = outbox.filter(|one| known(one) && begins(one));
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(unknown().into()),
+            (Some(_), Some(_)) => {
+                let why = format!("several messages have ids that begin with {message}; give more");
+                Err(Failure::new(FailureCode::UnknownMessage, &why))
+            }
+        }
+    }
+}
+
+fn whole_id(message: &str) -> Result<MessageId, Failure> {
+    let id = HEXLOWER_PERMISSIVE.decode(message.as_bytes()).ok();
+    let id = id.and_then(|id| id.try_into().ok()).map(MessageId::new);
+    id.ok_or_else(|| Failure::new(FailureCode::Request, &"an id of a message has 32 hex digits"))
+}
+
+/// Hex digits of a message's id.
+const LONGEST: usize = 32;
+/// Hex digits that people are shown of a message's id.
+const SHORTEST: usize = 8;
+/// Time after which a message is given up unless its sender says otherwise: as long as a mailbox
+/// holds an envelope.
+const LIFETIME: Duration = rohrpost_proto::mailbox::TTL;

@@ -1,0 +1,114 @@
+//! Pages of lists: programs may ask for as much as they can take, and get no more than a bound.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rohrpost_packet::envelope::KeyId;
+
+use super::listing::incoming;
+use super::task::AgentTask;
+use crate::api::{
+    Failure, IncomingMessage, MessageBody, PAGE, PAGE_BYTES, Request, Response, Status,
+};
+use crate::content::Content;
+use crate::store::{DeliveryStatus, Incoming, Outgoing, Store, StoreError};
+
+impl AgentTask {
+    /// Answers to `inbox`.
+    pub(super) fn inbox(&self, request: &Request) -> Result<Response, Failure> {
+        let Request::Inbox { from, unread, limit, with_text } = request else {
+            return Ok(Response::Done {});
+        };
+        let inbox = self.store.with(|store| store.inbox(*from))?.into_iter();
+        let wanted = inbox.filter(|message| !(*unread && message.read.is_some()));
+        let (mut names, mut page, mut bytes) = (HashMap::new(), Vec::new(), 0);
+        for mut message in wanted.take(bound(*limit)) {
+            self.call_by_name(&mut message, &mut names)?;
+            let mut listed = incoming(&message);
+            if *with_text && message.file.is_none() && message.unreadable.is_none() {
+                bytes += message.len;
+                if bytes > PAGE_BYTES && !page.is_empty() {
+                    break;
+                }
+                self.add_text(&mut listed)?;
+            }
+            page.push(listed);
+        }
+        Ok(Response::Inbox(page))
+    }
+
+    fn add_text(&self, message: &mut IncomingMessage) -> Result<(), StoreError> {
+        if let (_, Content::Text(text)) = self.store.with(|store| store.read(message.number))? {
+            message.text = Some(text.to_string());
+        }
+        Ok(())
+    }
+
+    /// A message as `read` gives it, and its content.
+    pub(super) fn read(&self, number: u64) -> Result<(MessageBody, Content), Failure> {
+        let (mut message, content) = self.store.with(|store| store.read(number))?;
+        self.call_by_name(&mut message, &mut HashMap::new())?;
+        let message = incoming(&message);
+        Ok((MessageBody { message, text: None, file: None, saved: None }, content))
+    }
+
+    /// Calls the sender of a message by the name that it has now, if it is a contact.
+    fn call_by_name(
+        &self,
+        message: &mut Incoming,
+        names: &mut HashMap<KeyId, String>,
+    ) -> Result<(), StoreError> {
+        let name = match names.entry(message.from) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.store.with(|store| store.name_of(message.from))?),
+        };
+        if !name.is_empty() {
+            name.clone_into(&mut message.name);
+        }
+        Ok(())
+    }
+
+    /// Answers to `status`.
+    pub(super) fn status(
+        &self,
+        from: u64,
+        limit: Option<usize>,
+        open: bool,
+    ) -> Result<Status, StoreError> {
+        let outbox = self.store.with(Store::outbox)?;
+        let mut status = counts(&outbox);
+        let mut names = HashMap::new();
+        let wanted = |one: &&Outgoing| one.order >= from && (one.status.is_open() || !open);
+        for one in outbox.iter().filter(wanted).take(bound(limit)) {
+            let name = match names.entry(one.to) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.store.with(|store| store.name_of(one.to))?),
+            };
+            status.messages.push(self.progress.describe(one, name.clone()));
+        }
+        let unread = self.store.with(|store| store.inbox(0))?;
+        let unread = unread.iter().filter(|message| message.read.is_none()).count();
+        status.unread = u64::try_from(unread).unwrap_or(u64::MAX);
+        Ok(status)
+    }
+}
+
+fn counts(outbox: &[Outgoing]) -> Status {
+    let mut status = Status::default();
+    for outgoing in outbox {
+        let count = match outgoing.status {
+            DeliveryStatus::Queued => &mut status.queued,
+            DeliveryStatus::Sent => &mut status.sent,
+            DeliveryStatus::Delivered => &mut status.delivered,
+            DeliveryStatus::Expired => &mut status.expired,
+            DeliveryStatus::Undeliverable => &mut status.undeliverable,
+            DeliveryStatus::Cancelled => &mut status.cancelled,
+        };
+        *count += 1;
+    }
+    status
+}
+
+fn bound(limit: Option<usize>) -> usize {
+    limit.unwrap_or(PAGE).min(PAGE)
+}

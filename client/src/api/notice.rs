@@ -1,0 +1,60 @@
+//! Notices of the local API: what happens without being asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::response::{ContactEntry, IncomingMessage, OutgoingMessage, Retention};
+
+/// Something that happens, for those who have subscribed.
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// A message has come, and is complete.
+    Arrived(IncomingMessage),
+    /// A message that was sent has another status, or more of it has left.
+    Outgoing(OutgoingMessage),
+    /// The link came up, or went down; then why.
+    Link {
+        /// True if the link is up.
+        online: bool,
+        /// The reason why the link is not up.
+        trouble: Option<String>,
+    },
+    /// Something has become of a contact.
+    Contact {
+        /// What has become of it.
+        change: ContactChange,
+        /// The contact as it is now, or was when it was removed.
+        contact: ContactEntry,
+    },
+    /// The time for which messages stay was set.
+    Retention(Retention),
+    /// The store cannot be written, and why: the client is off the network until it can. Or it can
+    /// again.
+    Store {
+        /// The reason why the store cannot be written; none if it can again.
+        trouble: Option<String>,
+    },
+    /// Notices are gone, this many, because they were not read in time; none if they were those of
+    /// another run of the daemon. Ask anew for what counts.
+    Missed(Option<u64>),
+}
+
+/// Change of a contact.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ContactChange {
+    /// The contact was added.
+    Added,
+    /// The contact's words were compared.
+    Verified,
+    /// The contact has another name.
+    Renamed,
+    /// The contact has told a newer address.
+    Address,
+    /// The contact was blocked.
+    Blocked,
+    /// The contact was removed.
+    Removed,
+}
