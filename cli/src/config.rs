@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Command that the daemon runs for each message that arrives.
     pub(crate) exec: Option<String>,
+    /// Second socket that the daemon serves, for programs that send and receive alone.
+    pub(crate) program_socket: Option<PathBuf>,
     /// Time for which messages stay, set whenever a client is made or its daemon starts.
     #[serde(default, deserialize_with = "duration")]
     pub(crate) keep: Option<Duration>,
@@ -50,6 +52,7 @@ impl Config {
             &mut config.network,
             &mut config.key_file,
             &mut config.passphrase_file,
+            &mut config.program_socket,
         ];
         for path in paths.into_iter().flatten() {
             *path = located(path, directory);

@@ -48,7 +48,7 @@ pub(crate) async fn run(
         store.set_retention(keep)?;
     }
     let mut listeners = vec![(Listener::bind(&socket).await?, Asker::User)];
-    if let Some(programs) = options.program_socket {
+    if let Some(programs) = options.program_socket.or_else(|| place.program_socket.clone()) {
         listeners.push((Listener::bind(&programs).await?, Asker::Program));
     }
     let agent = Agent::start(network, store)?;

@@ -90,7 +90,7 @@ impl CommandError {
                 failure_code(failure.code)
             }
             #[cfg(unix)]
-            Self::Socket(SocketError::Long { .. }) => 73,
+            Self::Socket(SocketError::Long { .. } | SocketError::Occupied(_)) => 73,
             #[cfg(unix)]
             Self::Socket(SocketError::Io { .. }) => 71,
             #[cfg(unix)]

@@ -65,6 +65,7 @@ impl PlaceOptions {
             lock: given.or_else(from_environment).or_else(configured),
             keep: config.keep,
             exec: config.exec,
+            program_socket: config.program_socket,
         })
     }
 }
@@ -81,6 +82,8 @@ pub(crate) struct Place {
     pub(crate) keep: Option<Duration>,
     /// Command that the configuration file has the daemon run for each message that arrives.
     pub(crate) exec: Option<String>,
+    /// Socket that the configuration file has the daemon serve for programs.
+    pub(crate) program_socket: Option<PathBuf>,
 }
 
 impl Place {

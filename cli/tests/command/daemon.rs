@@ -181,6 +181,48 @@ fn who_waits_for_a_message_hears_that_it_was_cancelled() {
     assert_eq!(code(&desk.run(&["status", "0123456789abcdef"])), 66);
 }
 
+/// Checks that the socket for programs has its mode, refuses what is the user's, and goes with the
+/// daemon.
+#[test]
+fn programs_have_a_socket_of_their_own() {
+    let desk = Desk::new("programs", &[Content::text("x")]);
+    let socket = desk.path("programs.sock");
+    let mut daemon =
+        Daemon::start(desk.command(&["daemon", "--program-socket", socket.to_str().unwrap()]));
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut program = BufReader::new(UnixStream::connect(&socket).unwrap());
+    let mut ask = |request: &str| -> Value {
+        let stream = program.get_mut();
+        writeln!(stream, "{{\"id\":1,\"request\":{request}}}").unwrap();
+        let mut line = String::new();
+        while !line.contains("\"id\":1") {
+            line.clear();
+            program.read_line(&mut line).unwrap();
+        }
+        serde_json::from_str(&line).unwrap()
+    };
+    let inbox = ask("{\"inbox\":{\"with_text\":true}}");
+    assert_eq!(inbox["response"]["response"]["inbox"][0]["text"], "x");
+    let refused = ask("{\"remove\":{\"name\":\"bob\"}}");
+    assert_eq!(refused["error"]["error"]["code"], "denied");
+    assert!(desk.done(&["contacts"]).contains("bob"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    assert!(!socket.exists() && !desk.path("alice/daemon.sock").exists());
+}
+
+/// Checks that a name by which somebody else was called is taken only where that is asked for.
+#[test]
+fn a_name_of_before_is_used_again_if_asked_for() {
+    let desk = Desk::new("names-again", &[]);
+    fs::write(desk.path("card"), desk.done(&["card"])).unwrap();
+    desk.done(&["remove", "bob"]);
+    let output = desk.run(&["add", "bob", "card"]);
+    assert_eq!(code(&output), 65, "{}", errors(&output));
+    assert!(errors(&output).contains("--reuse-name"), "{}", errors(&output));
+    desk.done(&["add", "--reuse-name", "bob", "card"]);
+}
+
 #[test]
 fn no_core_is_dumped_of_a_daemon() {
     let desk = Desk::new("core", &[]);

@@ -143,9 +143,9 @@ fn times_are_those_of_the_readers_zone_unless_utc_is_asked_for() {
 fn errors_are_json_where_that_is_asked_for() {
     let desk = Desk::new("errors", &[]);
     let cases: [(&[&str], &str, i32); 6] = [
-        (&["send", "--queue", "eve", "x"], "unknown", 66),
+        (&["send", "--queue", "eve", "x"], "unknown_contact", 66),
         (&["add", "-x", "passphrase"], "usage", 64),
-        (&["add", "x", "passphrase"], "refused", 65),
+        (&["add", "x", "passphrase"], "card", 65),
         (&["sned"], "usage", 64),
         (&["read", "all", "-o", "x"], "usage", 64),
         (&["export", "passphrase"], "file", 73),

@@ -14,6 +14,9 @@ pub enum SocketError {
     /// A daemon serves the API already.
     #[error("a daemon runs already for this client, at {0}")]
     Taken(PathBuf),
+    /// Something is at the path that is no socket.
+    #[error("{0} is there already and is no socket; choose another path")]
+    Occupied(PathBuf),
     /// The system has no sockets with such long paths.
     #[error(
         "{path} has {len} bytes, and a socket's path at most {limit} on this system; choose a \

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,12 +30,16 @@ impl Listener {
     /// served. A socket that a daemon has left behind is taken over.
     ///
     /// # Errors
-    /// A daemon serves there, the path is too long, or the socket cannot be made.
+    /// A daemon serves there, something else than a socket is there, the path is too long, or the
+    /// socket cannot be made.
     pub async fn bind(path: &Path) -> Result<Self, SocketError> {
         check_socket_path(path)?;
         let io = |source| SocketError::Io { path: path.to_owned(), source };
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if !std::fs::symlink_metadata(path).map_err(io)?.file_type().is_socket() {
+                    return Err(SocketError::Occupied(path.to_owned()));
+                }
                 match UnixStream::connect(path).await {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
                     _ => return Err(SocketError::Taken(path.to_owned())),

@@ -186,6 +186,20 @@ async fn a_socket_is_its_users_and_one_daemons_and_goes_with_it() {
     daemon.agent.end().await;
 }
 
+/// Checks that a daemon whose socket is to be where a file is leaves the file alone.
+#[tokio::test]
+async fn what_is_no_socket_is_not_replaced_by_one() {
+    let folder = Folder::new("api-occupied");
+    let (file, link) = (folder.path("precious"), folder.path("link"));
+    std::fs::write(&file, "bytes").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for path in [&file, &link] {
+        let bound = Listener::bind(path).await;
+        assert!(matches!(bound, Err(SocketError::Occupied(at)) if at == *path));
+    }
+    assert!(std::fs::read(&file).unwrap() == b"bytes" && link.is_symlink());
+}
+
 /// More programs than the daemon converses with.
 const MANY: usize = 40;
 
