@@ -199,7 +199,7 @@ impl AgentTask {
         let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, now);
         watch.follow(&mailboxes(&network, &profile), now);
         let mut progress = Progress::new(&network);
-        progress.load(&store.with(Store::outbox)?);
+        progress.load(&store.with(Store::outbox_open)?);
         Ok(Self {
             progress,
             network,
@@ -284,6 +284,7 @@ impl AgentTask {
         if let Some(date) = self.date.unix() {
             self.renew_address(minutes).await;
             let pruned = self.store.with(|store| store.prune(date));
+            self.housekeeping.pruned(matches!(pruned, Ok(true)), self.clocks.instant());
             let replaced = self.replace_lost_mailbox(date);
             let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
             errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
@@ -294,10 +295,11 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// Does a slice of the daily check of the whole store.
+    /// Does a slice of the work that no request asks for.
     fn keep_house(&mut self) {
-        let (now, housekeeping) = (self.clocks.instant(), &mut self.housekeeping);
-        let step = |store: &Store| housekeeping.step(store, now).transpose();
+        let (now, date) = (self.clocks.instant(), self.date.unix());
+        let housekeeping = &mut self.housekeeping;
+        let step = |store: &Store| housekeeping.step(store, date, now).transpose();
         if let Some(result) = self.store.with(step).transpose() {
             self.watch.store_checked(&result);
         }

@@ -41,6 +41,6 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
     Accepted, AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact, Outgoing,
-    SpareStoreKey, Store, StoreError, Terms, Unreadable,
+    SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
 };
 pub use volume::daily_volume;

@@ -13,11 +13,13 @@ mod address_versions;
 mod announcements;
 mod contact;
 mod contacts;
+mod due;
 mod error;
 mod file;
 mod fragments;
 mod inbox;
 mod names;
+mod numbers;
 mod opened;
 mod outbox;
 mod record;
@@ -36,6 +38,7 @@ use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
+use due::Ended;
 use file::{NewHome, file, private_home};
 use state::{DATE, NETWORK, STATE, keep_for, latest_date, next_incarnation, of_network, retention};
 
@@ -44,7 +47,7 @@ pub use contact::KnownContact;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Bounds, Completed, Incoming, Unreadable};
-pub use outbox::{Accepted, Outgoing, Terms};
+pub use outbox::{Accepted, Outgoing, Tally, Terms};
 pub use status::DeliveryStatus;
 
 impl Store {
@@ -102,11 +105,9 @@ impl Store {
             let Some(keep) = retention(tx)? else {
                 return Ok((None, 0));
             };
-            let ends = inbox::ends(tx)?.into_iter().chain(outbox::ends(tx)?);
-            let due: Vec<_> = ends.map(|end| end.saturating_add(keep)).collect();
-            let soon = now + Duration::from_secs(86_400);
-            let within_a_day = due.iter().filter(|due| **due <= soon).count();
-            Ok((due.into_iter().min(), within_a_day))
+            let soon = (now + Duration::from_secs(86_400)).checked_sub(keep);
+            let (first, within_a_day) = due::first(tx, soon)?;
+            Ok((first.map(|first| first.saturating_add(keep)), within_a_day))
         })
     }
 
@@ -135,18 +136,24 @@ impl Store {
         })
     }
 
-    /// Forgets messages whose time is over.
+    /// Forgets messages whose time is over, some of them at a time. True if there are more.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn prune(&self, now: Duration) -> Result<(), StoreError> {
+    pub fn prune(&self, now: Duration) -> Result<bool, StoreError> {
         self.vault.write(|tx| {
+            let mut more = due::forget_ids(tx, now.saturating_sub(SEEN), now)?;
             if let Some(keep) = retention(tx)? {
-                let limit = now.saturating_sub(keep);
-                outbox::prune(tx, limit)?;
-                inbox::prune(tx, limit)?;
+                let over = due::over(tx, now.saturating_sub(keep), now)?;
+                more |= over.len() == due::SLICE;
+                for ended in over {
+                    match ended {
+                        Ended::Read(number) => inbox::forget(tx, number)?,
+                        Ended::Settled(id) => outbox::forget(tx, id)?,
+                    }
+                }
             }
-            inbox::prune_ids(tx, now.saturating_sub(SEEN))
+            Ok(more)
         })
     }
 
@@ -217,10 +224,12 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
 
 /// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
-    let keyed = [STATE, address_versions::PREKEYS, contact::CONTACTS].into_iter();
+    let keyed = [STATE, address_versions::PREKEYS].into_iter().chain(contact::TABLES);
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
-    let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(names::TABLES);
-    keyed.map(Table::from).chain([inbox::INBOX.into()])
+    let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
+    let keyed = keyed.chain(names::TABLES);
+    let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS);
+    keyed.map(Table::from).chain(ordered.map(Table::from))
 }
 
 /// Time for which ids of messages are remembered: longer than any message waits for its delivery.

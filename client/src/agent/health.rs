@@ -152,8 +152,15 @@ impl Watch {
     }
 
     /// Notes the result of a check of the whole store: damage is a problem until a check finds none.
+    /// A disk that fails is told of elsewhere, and says nothing of what is on it.
     pub(super) fn store_checked(&mut self, result: &Result<(), StoreError>) {
-        self.damage = result.as_ref().err().map(|error| format!("the daily check: {error}"));
+        match result {
+            Ok(()) => self.damage = None,
+            Err(error) if error.is_damage() => {
+                self.damage = Some(format!("the daily check: {error}"));
+            }
+            Err(_) => {}
+        }
     }
 
     /// Notes that a contact has shown that the store is an older copy.

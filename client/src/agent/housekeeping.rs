@@ -7,26 +7,50 @@ use rohrpost_vault::Check;
 
 use crate::store::{Store, StoreError};
 
-/// The daily check of the whole store, and when its next slice is due. Time is an argument.
+/// The daily check of the whole store, the forgetting of what is over where that is much, and when
+/// the next slice is due. Time is an argument.
 pub(super) struct Housekeeping {
     check: Option<Check>,
-    due: Instant,
+    check_due: Instant,
+    /// Time of the next slice of forgetting, while there is more to forget.
+    prune_due: Option<Instant>,
 }
 
 impl Housekeeping {
     /// Begins with the first check some minutes after the start: whoever starts a client wants its
     /// mail first.
     pub(super) fn new(now: Instant) -> Self {
-        Self { check: None, due: now + FIRST_CHECK }
+        Self { check: None, check_due: now + FIRST_CHECK, prune_due: None }
     }
 
     /// Time at which [`Housekeeping::step`] is due.
-    pub(super) const fn due(&self) -> Instant {
-        self.due
+    pub(super) fn due(&self) -> Instant {
+        self.prune_due.map_or(self.check_due, |due| due.min(self.check_due))
     }
 
-    /// Does a slice of the check, or begins one. Gives its result when it ends.
-    pub(super) fn step(&mut self, store: &Store, now: Instant) -> Option<Result<(), StoreError>> {
+    /// Notes whether there is more to forget than what was forgotten at once.
+    pub(super) fn pruned(&mut self, more: bool, now: Instant) {
+        self.prune_due = more.then(|| now + PAUSE);
+    }
+
+    /// Does a slice. Gives the result of a check that ends.
+    pub(super) fn step(
+        &mut self,
+        store: &Store,
+        date: Option<Duration>,
+        now: Instant,
+    ) -> Option<Result<(), StoreError>> {
+        if self.prune_due.is_some_and(|due| due <= now) {
+            // An error is met again, and told, by the next minute's work.
+            let more = date.is_some_and(|date| matches!(store.prune(date), Ok(true)));
+            self.pruned(more, now);
+            return None;
+        }
+        self.check(store, now)
+    }
+
+    /// Does a slice of the check, or begins one.
+    fn check(&mut self, store: &Store, now: Instant) -> Option<Result<(), StoreError>> {
         let step = match &mut self.check {
             Some(check) => store.go_on(check, SLICE),
             None => store.begin_check().map(|begun| {
@@ -34,14 +58,16 @@ impl Housekeeping {
                 false
             }),
         };
-        self.due = now + PAUSE;
+        self.check_due = now + PAUSE;
         let ended = match step {
             Ok(false) => return None,
             Ok(true) => Ok(()),
             Err(error) => Err(error),
         };
+        // A store that was opened again has to be checked from the begin.
         self.check = None;
-        self.due = now + DAY;
+        let broken_off = matches!(&ended, Err(error) if !error.is_damage());
+        self.check_due = now + if broken_off { FIRST_CHECK } else { DAY };
         Some(ended)
     }
 }

@@ -155,14 +155,13 @@ impl AgentTask {
         if let Some(contact) = self.correspondent(key)? {
             self.session.add_contact(contact).await;
         }
-        self.progress.forget(&self.store.with(Store::outbox)?, key);
+        self.progress.forget(&self.store.with(Store::outbox_open)?, key);
         Ok(())
     }
 
     /// A contact as the session takes it.
     pub(super) fn correspondent(&self, key: KeyId) -> Result<Option<Correspondent>, StoreError> {
-        let mut all = self.store.with(Store::correspondents)?.into_iter();
-        Ok(all.find(|other| other.contact.identity.key_id() == key))
+        self.store.with(|store| store.correspondent(key))
     }
 
     /// Takes note that a fragment of a message has left for the first time.

@@ -11,7 +11,7 @@ use crate::api::{
     Failure, IncomingMessage, MessageBody, PAGE, PAGE_BYTES, Request, Response, Status,
 };
 use crate::content::Content;
-use crate::store::{DeliveryStatus, Incoming, Outgoing, Store, StoreError};
+use crate::store::{Incoming, Store, StoreError, Tally};
 
 impl AgentTask {
     /// Answers to `inbox`.
@@ -19,10 +19,9 @@ impl AgentTask {
         let Request::Inbox { from, unread, limit, with_text } = request else {
             return Ok(Response::Done {});
         };
-        let inbox = self.store.with(|store| store.inbox(*from))?.into_iter();
-        let wanted = inbox.filter(|message| !(*unread && message.read.is_some()));
+        let wanted = self.store.with(|store| store.inbox_page(*from, bound(*limit), *unread))?;
         let (mut names, mut page, mut bytes) = (HashMap::new(), Vec::new(), 0);
-        for mut message in wanted.take(bound(*limit)) {
+        for mut message in wanted {
             self.call_by_name(&mut message, &mut names)?;
             let mut listed = incoming(&message);
             if *with_text && message.file.is_none() && message.unreadable.is_none() {
@@ -75,38 +74,29 @@ impl AgentTask {
         limit: Option<usize>,
         open: bool,
     ) -> Result<Status, StoreError> {
-        let outbox = self.store.with(Store::outbox)?;
-        let mut status = counts(&outbox);
+        let mut status = counts(self.store.with(Store::tally)?);
         let mut names = HashMap::new();
-        let wanted = |one: &&Outgoing| one.order >= from && (one.status.is_open() || !open);
-        for one in outbox.iter().filter(wanted).take(bound(limit)) {
+        let mut wanted = if open {
+            self.store.with(Store::outbox_open)?
+        } else {
+            self.store.with(|store| store.outbox_page(from, bound(limit)))?
+        };
+        wanted.retain(|one| one.order >= from);
+        for one in wanted.iter().take(bound(limit)) {
             let name = match names.entry(one.to) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(self.store.with(|store| store.name_of(one.to))?),
             };
             status.messages.push(self.progress.describe(one, name.clone()));
         }
-        let unread = self.store.with(|store| store.inbox(0))?;
-        let unread = unread.iter().filter(|message| message.read.is_none()).count();
-        status.unread = u64::try_from(unread).unwrap_or(u64::MAX);
+        status.unread = self.store.with(Store::unread)?;
         Ok(status)
     }
 }
 
-fn counts(outbox: &[Outgoing]) -> Status {
-    let mut status = Status::default();
-    for outgoing in outbox {
-        let count = match outgoing.status {
-            DeliveryStatus::Queued => &mut status.queued,
-            DeliveryStatus::Sent => &mut status.sent,
-            DeliveryStatus::Delivered => &mut status.delivered,
-            DeliveryStatus::Expired => &mut status.expired,
-            DeliveryStatus::Undeliverable => &mut status.undeliverable,
-            DeliveryStatus::Cancelled => &mut status.cancelled,
-        };
-        *count += 1;
-    }
-    status
+fn counts(tally: Tally) -> Status {
+    let Tally { queued, sent, delivered, expired, undeliverable, cancelled } = tally;
+    Status { queued, sent, delivered, expired, undeliverable, cancelled, ..Status::default() }
 }
 
 fn bound(limit: Option<usize>) -> usize {

@@ -108,7 +108,7 @@ impl AgentTask {
             }
             Err(error) => self.watch.store_trouble(&error),
         }
-        match self.store.with(Store::outbox) {
+        match self.store.with(Store::outbox_open) {
             Ok(outbox) => self.progress.load(&outbox),
             Err(error) => self.watch.store_trouble(&error),
         }

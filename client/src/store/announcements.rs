@@ -6,6 +6,7 @@
 //! message that goes to that contact anyway. The time is counted online, so that what came due
 //! while the client was off does not leave at once, to all, when it is back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
@@ -37,21 +38,21 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn announce(&self, minutes: u64, now: Duration) -> Result<Vec<KeyId>, StoreError> {
-        let waits = |known: &KnownContact| known.untold.is_some();
-        if !self.vault.read(|tx| Ok::<_, StoreError>(contact::contacts(tx)?.iter().any(waits)))? {
+        if self.vault.read(|tx| Ok::<_, StoreError>(tx.count(contact::UNTOLD)))? == 0 {
             return Ok(Vec::new());
         }
         self.vault.write(|tx| {
             let minute = state::count_online(tx, minutes)?;
-            let due = |known: &KnownContact| {
-                let now = now.as_secs();
-                known.untold.is_some_and(|untold| {
-                    untold.minute <= minute
-                        || (untold.versions >= MISSED_VERSIONS && untold.latest <= now)
-                })
-            };
-            let due: Vec<_> = contact::contacts(tx)?.into_iter().filter(due).collect();
-            due.into_iter().map(|known| tell(tx, known)).collect()
+            let mut told = Vec::new();
+            for (key, untold) in contact::untold(tx)? {
+                let late = untold.versions >= MISSED_VERSIONS && untold.latest <= now.as_secs();
+                if (untold.minute <= minute || late)
+                    && let Some(known) = contact::by_key(tx, key)?
+                {
+                    told.push(tell(tx, known)?);
+                }
+            }
+            Ok(told)
         })
     }
 
@@ -132,13 +133,11 @@ pub(super) fn announcement(
 
 /// Tells those contacts at once for whom messages wait, which leave at once too.
 pub(super) fn tell_where_mail_waits(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-    let outbox = outbox::outbox(tx)?;
-    let waits = |known: &KnownContact| {
-        outbox.iter().any(|one| one.to == known.key() && one.status.is_open())
-    };
-    let untold = contact::contacts(tx)?.into_iter().filter(|known| known.untold.is_some());
-    for known in untold.filter(waits) {
-        tell(tx, known)?;
+    let waits: BTreeSet<_> = outbox::open(tx)?.into_iter().map(|one| one.to).collect();
+    for key in waits {
+        if let Some(known) = contact::by_key(tx, key)?.filter(|known| known.untold.is_some()) {
+            tell(tx, known)?;
+        }
     }
     Ok(())
 }

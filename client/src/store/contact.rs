@@ -151,13 +151,53 @@ pub(super) fn looking_like(
     tx: &ReadTx<'_>,
     name: &ContactName,
 ) -> Result<Option<KnownContact>, StoreError> {
-    let looks = name.look();
-    Ok(contacts(tx)?.into_iter().find(|known| look(&known.name) == looks))
+    let Some(key) = tx.get(LOOKS, name.look().as_bytes())? else {
+        return Ok(None);
+    };
+    let key = key.as_slice().try_into().map_err(|_| StoreError::Record)?;
+    by_key(tx, KeyId::new(key))
 }
 
 pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), StoreError> {
-    let record = encode(&contact.record())?;
-    Ok(tx.put(CONTACTS, contact.key().as_bytes(), &record)?)
+    let (key, record) = (contact.key(), encode(&contact.record())?);
+    tx.put(CONTACTS, key.as_bytes(), &record)?;
+    match &contact.untold {
+        Some(untold) => tx.put(UNTOLD, key.as_bytes(), &encode(untold)?)?,
+        None => drop(tx.remove(UNTOLD, key.as_bytes())?),
+    }
+    Ok(())
+}
+
+/// Calls a contact by this name, which no other one has, instead of the one before.
+pub(super) fn call(
+    tx: &mut WriteTx<'_>,
+    contact: &mut KnownContact,
+    name: &ContactName,
+) -> Result<(), StoreError> {
+    tx.remove(LOOKS, look(&contact.name).as_bytes())?;
+    name.as_str().clone_into(&mut contact.name);
+    tx.put(LOOKS, name.look().as_bytes(), contact.key().as_bytes())?;
+    put(tx, contact)
+}
+
+/// Forgets a contact.
+pub(super) fn remove(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), StoreError> {
+    let key = contact.key();
+    tx.remove(CONTACTS, key.as_bytes())?;
+    tx.remove(UNTOLD, key.as_bytes())?;
+    tx.remove(LOOKS, look(&contact.name).as_bytes())?;
+    Ok(())
+}
+
+/// Contacts that are not to be told of the newest address yet.
+pub(super) fn untold(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Untold)>, StoreError> {
+    let mut all = Vec::new();
+    for record in tx.iter(UNTOLD)? {
+        let (key, untold) = record?;
+        let key = key.as_slice().try_into().map_err(|_| StoreError::Record)?;
+        all.push((KeyId::new(key), decode(&untold)?));
+    }
+    Ok(all)
 }
 
 /// Has each contact told of the newest address within so many minutes online, at a time that is
@@ -187,4 +227,10 @@ pub(super) fn tell_all_later(
 /// seldom online to tell it before: a prekey stays for a week at least after it was replaced.
 const PATIENCE: Range<u64> = 4 * 86_400..7 * 86_400;
 
-pub(super) const CONTACTS: KeyedTable = KeyedTable::new("contacts");
+pub(super) const TABLES: [KeyedTable; 3] = [CONTACTS, LOOKS, UNTOLD];
+const CONTACTS: KeyedTable = KeyedTable::new("contacts");
+/// Key ids of contacts by the look of their names.
+const LOOKS: KeyedTable = KeyedTable::new("looks of names");
+/// What of a contact says when it is told, for those alone that wait for it: it is looked at each
+/// minute.
+pub(super) const UNTOLD: KeyedTable = KeyedTable::new("untold contacts");

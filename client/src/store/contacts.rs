@@ -6,7 +6,7 @@ use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_proto::courier::Contact;
 use rohrpost_vault::{ReadTx, WriteTx};
 
-use super::contact::{CONTACTS, KnownContact, by_key, contacts, key_id, looking_like, named, put};
+use super::contact::{self, KnownContact, by_key, contacts, key_id, looking_like, named, put};
 use super::error::StoreError;
 use super::file::Store;
 use super::state::next_incarnation;
@@ -29,20 +29,17 @@ impl Store {
         let name = usable(name)?;
         self.vault.write(|tx| {
             let key = contact.identity.key_id();
-            for known in contacts(tx)? {
-                if known.key() == key && known.blocked {
-                    return Err(StoreError::Blocked(known.name));
-                }
-                if known.key() == key {
-                    return Err(StoreError::Known(known.name));
-                }
+            match by_key(tx, key)? {
+                Some(known) if known.blocked => return Err(StoreError::Blocked(known.name)),
+                Some(known) => return Err(StoreError::Known(known.name)),
+                None => {}
             }
             refuse_taken(tx, &name, None)?;
             names::claim(tx, &name, key)?;
             // Above all that it may have seen, if it was a contact before.
             let incarnation = next_incarnation(tx, now)?;
-            let known = KnownContact {
-                name: name.as_str().to_owned(),
+            let mut known = KnownContact {
+                name: String::new(),
                 address: Address { version: 0, contact: contact.clone() },
                 verified: false,
                 blocked: false,
@@ -54,7 +51,7 @@ impl Store {
                 untold: None,
                 owes: false,
             };
-            put(tx, &known)
+            contact::call(tx, &mut known, &name)
         })
     }
 
@@ -100,8 +97,7 @@ impl Store {
             let mut contact = named(tx, name)?;
             refuse_taken(tx, &to, Some(contact.key()))?;
             names::claim(tx, &to, contact.key())?;
-            contact.name = to.as_str().to_owned();
-            put(tx, &contact)
+            contact::call(tx, &mut contact, &to)
         })
     }
 
@@ -142,10 +138,10 @@ impl Store {
     /// There is no such contact.
     pub fn remove(&self, name: &str, now: Duration) -> Result<KeyId, StoreError> {
         self.vault.write(|tx| {
-            let key = named(tx, name)?.key();
-            forget_mail(tx, key, now)?;
-            tx.remove(CONTACTS, key.as_bytes())?;
-            Ok(key)
+            let known = named(tx, name)?;
+            forget_mail(tx, known.key(), now)?;
+            contact::remove(tx, &known)?;
+            Ok(known.key())
         })
     }
 }

@@ -105,4 +105,10 @@ impl StoreError {
                 | VaultError::InUse(_)
         )
     }
+
+    /// True if something in the store is not as it was written.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Record | Self::Vault(VaultError::Damaged { .. }))
+    }
 }

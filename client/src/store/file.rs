@@ -48,6 +48,13 @@ impl Store {
         file(home).exists()
     }
 
+    /// Count of the records that were opened since the store was: the cost of what was read, whatever
+    /// the machine.
+    #[must_use]
+    pub fn records_opened(&self) -> u64 {
+        self.vault.records_opened()
+    }
+
     /// Copies the store to a new file, which opens with the same passphrase or key file.
     ///
     /// # Errors

@@ -64,12 +64,30 @@ impl OpenRecord {
         (0..self.count).map(move |index| (index, place(name, index)))
     }
 
+    /// The fragments of the message that are in the store.
+    fn parts(&self, tx: &ReadTx<'_>) -> Result<Vec<Part>, StoreError> {
+        let mut parts = Vec::new();
+        for (index, key) in self.fragments() {
+            if tx.contains(FRAGMENTS, &key)? {
+                parts.push(Part {
+                    sequence: self.sequence,
+                    message: MessageId::new(self.message.0),
+                    kind: Kind::from_byte(self.kind).ok_or(StoreError::Record)?,
+                    position: FragmentPosition { index, count: self.count },
+                });
+            }
+        }
+        Ok(parts)
+    }
+
     fn forget(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         for (_, key) in self.fragments() {
             tx.remove(FRAGMENTS, &key)?;
         }
         tx.remove(OPEN, &message(self.name()))?;
-        Ok(())
+        let mut open = names(tx, self.sender())?;
+        open.retain(|name| *name != self.name());
+        put_names(tx, self.sender(), &open)
     }
 }
 
@@ -87,6 +105,9 @@ pub(super) fn store(
             other.forget(tx)?;
         }
         tx.put(OPEN, &message(new.name()), &encode(&new)?)?;
+        let mut open = names(tx, sender)?;
+        open.push(new.name());
+        put_names(tx, sender, &open)?;
     }
     Ok(tx.put(FRAGMENTS, &place(new.name(), fragment.position.index), &fragment.body)?)
 }
@@ -123,35 +144,52 @@ pub(super) fn drop_below(
     kind: Kind,
     below: u64,
 ) -> Result<(), StoreError> {
-    let of = |open: &OpenRecord| open.sender() == sender && open.kind == kind.byte();
-    for open in all(tx)?.into_iter().filter(|open| of(open) && open.sequence < below) {
-        open.forget(tx)?;
+    let over = |(_, of, sequence): &Name| *of == kind.byte() && *sequence < below;
+    for name in names(tx, sender)?.into_iter().filter(over) {
+        open(tx, name)?.ok_or(StoreError::Record)?.forget(tx)?;
     }
     Ok(())
+}
+
+/// Fragments that are in the store, of a contact's messages.
+pub(super) fn parts_of(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<Part>, StoreError> {
+    let mut parts = Vec::new();
+    for name in names(tx, sender)? {
+        parts.extend(open(tx, name)?.ok_or(StoreError::Record)?.parts(tx)?);
+    }
+    Ok(parts)
 }
 
 /// Fragments that are in the store, of all messages.
 pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     let mut parts = Vec::new();
-    for open in all(tx)? {
-        for (index, key) in open.fragments() {
-            if tx.contains(FRAGMENTS, &key)? {
-                let part = Part {
-                    sequence: open.sequence,
-                    message: MessageId::new(open.message.0),
-                    kind: Kind::from_byte(open.kind).ok_or(StoreError::Record)?,
-                    position: FragmentPosition { index, count: open.count },
-                };
-                parts.push((open.sender(), part));
-            }
-        }
+    for record in tx.iter(OPEN)? {
+        let open: OpenRecord = decode(&record?.1)?;
+        parts.extend(open.parts(tx)?.into_iter().map(|part| (open.sender(), part)));
     }
     Ok(parts)
 }
 
-/// All open messages: at most 128 of each contact and an address, by the courier's bound.
-fn all(tx: &ReadTx<'_>) -> Result<Vec<OpenRecord>, StoreError> {
-    tx.iter(OPEN)?.map(|record| decode(&record?.1)).collect()
+/// Names of a contact's open messages: at most 128 and an address, by the courier's bound.
+fn names(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<Name>, StoreError> {
+    let record = tx.get(OPEN_OF, sender.as_bytes())?.unwrap_or_default();
+    let (names, rest) = record.as_chunks::<9>();
+    let name = |[kind, sequence @ ..]: &[u8; 9]| (sender, *kind, u64::from_be_bytes(*sequence));
+    if rest.is_empty() { Ok(names.iter().map(name).collect()) } else { Err(StoreError::Record) }
+}
+
+fn put_names(tx: &mut WriteTx<'_>, sender: KeyId, names: &[Name]) -> Result<(), StoreError> {
+    if names.is_empty() {
+        tx.remove(OPEN_OF, sender.as_bytes())?;
+        return Ok(());
+    }
+    let entry = |(_, kind, sequence): &Name| {
+        let mut entry = [*kind; 9];
+        entry[1..].copy_from_slice(&sequence.to_be_bytes());
+        entry
+    };
+    let record: Vec<u8> = names.iter().flat_map(entry).collect();
+    Ok(tx.put(OPEN_OF, sender.as_bytes(), &record)?)
 }
 
 /// Sender, kind and number of a message.
@@ -176,8 +214,10 @@ fn place(name: Name, index: u32) -> [u8; 45] {
     key
 }
 
-pub(super) const TABLES: [KeyedTable; 2] = [OPEN, FRAGMENTS];
+pub(super) const TABLES: [KeyedTable; 3] = [OPEN, OPEN_OF, FRAGMENTS];
 /// Open messages by sender, kind and number.
 const OPEN: KeyedTable = KeyedTable::new("open messages");
+/// Kinds and numbers of open messages, by sender: so one contact's are found among all.
+const OPEN_OF: KeyedTable = KeyedTable::new("open messages of a contact");
 /// Bytes of the body, by sender, kind, number and index.
 const FRAGMENTS: KeyedTable = KeyedTable::new("fragments");

@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Memory};
+use rohrpost_proto::courier::{Complete, Memory, Part};
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
+use super::contact::KnownContact;
+use super::due::{self, Ended};
 use super::error::StoreError;
 use super::file::Store;
 use super::fragments::{self, Assembled};
+use super::outbox::Outgoing;
 use super::record::{Hex, decode, encode};
-use super::{address_versions, announcements, contact, opened, outbox, told};
+use super::{address_versions, announcements, contact, numbers, opened, outbox, told};
 use crate::address::Address;
 use crate::content::Content;
 use crate::session::{Correspondent, Resumption};
@@ -217,31 +220,31 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let outbox = outbox::outbox(tx)?;
+            let outbox = outbox::open(tx)?;
             let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
             for (sender, part) in fragments::parts(tx)? {
                 parts.entry(sender).or_default().push(part);
             }
             let mut correspondents = Vec::new();
             for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked) {
-                let mut parts = parts.remove(&known.key()).unwrap_or_default();
-                parts.sort_by_key(|part| (part.sequence, part.position.index));
-                correspondents.push(Correspondent {
-                    memory: Memory {
-                        since: known.since,
-                        below: known.below,
-                        told: told::of(tx, known.key())?,
-                        address: known.address.version,
-                        parts,
-                        owes: known.owes,
-                    },
-                    open: outbox::first_open(&outbox, &known),
-                    next: known.next,
-                    announcement: announcements::announcement(tx, &known)?,
-                    contact: known.address.contact,
-                });
+                let parts = parts.remove(&known.key()).unwrap_or_default();
+                correspondents.push(correspondent(tx, known, &outbox, parts)?);
             }
             Ok(correspondents)
+        })
+    }
+
+    /// One contact as a session takes it; none if there is none, or it is blocked.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn correspondent(&self, key: KeyId) -> Result<Option<Correspondent>, StoreError> {
+        self.vault.read(|tx| {
+            let Some(known) = contact::by_key(tx, key)?.filter(|known| !known.blocked) else {
+                return Ok(None);
+            };
+            let parts = fragments::parts_of(tx, key)?;
+            correspondent(tx, known, &outbox::open(tx)?, parts).map(Some)
         })
     }
 
@@ -251,6 +254,39 @@ impl Store {
     /// The store cannot be read.
     pub fn inbox(&self, from: u64) -> Result<Vec<Incoming>, StoreError> {
         self.vault.read(|tx| inbox(tx, from))
+    }
+
+    /// The messages from this number on, oldest first, at most so many; all of them or the unread
+    /// ones alone.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn inbox_page(
+        &self,
+        from: u64,
+        limit: usize,
+        unread: bool,
+    ) -> Result<Vec<Incoming>, StoreError> {
+        self.vault.read(|tx| {
+            if unread {
+                let numbers = numbers::list(tx, UNREAD, from, limit)?.into_iter();
+                return numbers.map(|number| by_number(tx, number)).collect();
+            }
+            let mut page = Vec::new();
+            for record in tx.entries(INBOX, from)?.take(limit) {
+                let (number, record) = record?;
+                page.push(incoming(tx, number, &record)?);
+            }
+            Ok(page)
+        })
+    }
+
+    /// Count of the messages that their reader has not acknowledged.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn unread(&self) -> Result<u64, StoreError> {
+        self.vault.read(|tx| numbers::count(tx, UNREAD))
     }
 
     /// A message and its content.
@@ -274,18 +310,47 @@ impl Store {
         self.vault.write(|tx| {
             let mut gone = Vec::new();
             for number in numbers {
-                match by_number(tx, *number) {
-                    Ok(mut incoming) => {
-                        incoming.read.get_or_insert(now);
-                        tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
+                let mut incoming = match by_number(tx, *number) {
+                    Ok(incoming) if incoming.read.is_none() => incoming,
+                    Ok(_) => continue,
+                    Err(StoreError::Number(_)) => {
+                        gone.push(*number);
+                        continue;
                     }
-                    Err(StoreError::Number(_)) => gone.push(*number),
                     Err(error) => return Err(error),
-                }
+                };
+                incoming.read = Some(now);
+                tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
+                numbers::remove(tx, UNREAD, *number)?;
+                due::ended(tx, Ended::Read(*number), now)?;
             }
             Ok(gone)
         })
     }
+}
+
+/// A contact with what there is of its unfinished messages.
+fn correspondent(
+    tx: &ReadTx<'_>,
+    known: KnownContact,
+    outbox: &[Outgoing],
+    mut parts: Vec<Part>,
+) -> Result<Correspondent, StoreError> {
+    parts.sort_by_key(|part| (part.sequence, part.position.index));
+    Ok(Correspondent {
+        memory: Memory {
+            since: known.since,
+            below: known.below,
+            told: told::of(tx, known.key())?,
+            address: known.address.version,
+            parts,
+            owes: known.owes,
+        },
+        open: outbox::first_open(outbox, &known),
+        next: known.next,
+        announcement: announcements::announcement(tx, &known)?,
+        contact: known.address.contact,
+    })
 }
 
 /// Notes whether a contact is owed an acknowledgement.
@@ -336,10 +401,10 @@ fn take_content(
     Assembled { minutes, body }: &Assembled,
     now: Duration,
 ) -> Result<Option<Incoming>, StoreError> {
-    if tx.get(SEEN, id.as_bytes())?.is_some() {
+    if due::seen(tx, id)? {
         return Ok(None);
     }
-    tx.put(SEEN, id.as_bytes(), &now.as_secs().to_be_bytes())?;
+    due::saw(tx, id, now)?;
     let known = contact::by_key(tx, from)?;
     let verified = known.as_ref().is_some_and(|known| known.verified);
     let name = known.map(|known| known.name);
@@ -360,39 +425,16 @@ fn take_content(
         incoming.describe(&Content::decode(body));
     }
     incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
+    numbers::insert(tx, UNREAD, incoming.number)?;
     let body = body.as_ref().map_or(&[][..], |body| body);
     tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
     Ok(Some(incoming))
 }
 
-/// Times at which messages were read.
-pub(super) fn ends(tx: &ReadTx<'_>) -> Result<Vec<Duration>, StoreError> {
-    Ok(inbox(tx, 0)?.into_iter().filter_map(|message| message.read).collect())
-}
-
-/// Forgets messages that were read before `limit`.
-pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreError> {
-    let over = |old: &Incoming| old.read.is_some_and(|read| read < limit);
-    for old in inbox(tx, 0)?.into_iter().filter(over) {
-        tx.remove_entry(INBOX, old.number)?;
-        tx.remove(BODIES, &old.number.to_be_bytes())?;
-    }
-    Ok(())
-}
-
-/// Forgets the ids of messages that came before `seen`.
-pub(super) fn prune_ids(tx: &mut WriteTx<'_>, seen: Duration) -> Result<(), StoreError> {
-    let mut over = Vec::new();
-    for record in tx.iter(SEEN)? {
-        let (id, then) = record?;
-        let then = then.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        if Duration::from_secs(then) < seen {
-            over.push(id);
-        }
-    }
-    for id in over {
-        tx.remove(SEEN, &id)?;
-    }
+/// Forgets a message.
+pub(super) fn forget(tx: &mut WriteTx<'_>, number: u64) -> Result<(), StoreError> {
+    tx.remove_entry(INBOX, number)?;
+    tx.remove(BODIES, &number.to_be_bytes())?;
     Ok(())
 }
 
@@ -424,8 +466,8 @@ fn content(tx: &ReadTx<'_>, number: u64) -> Result<Content, StoreError> {
     Ok(Content::decode(&body))
 }
 
-pub(super) const TABLES: [KeyedTable; 2] = [BODIES, SEEN];
+pub(super) const TABLES: [KeyedTable; 2] = [BODIES, UNREAD];
 pub(super) const INBOX: OrderedTable = OrderedTable::new("inbox");
 const BODIES: KeyedTable = KeyedTable::new("inbox bodies");
-/// Ids of messages that came: `message id` to the Unix second.
-const SEEN: KeyedTable = KeyedTable::new("seen");
+/// Numbers of messages that their reader has not acknowledged.
+const UNREAD: KeyedTable = KeyedTable::new("unread");

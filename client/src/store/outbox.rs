@@ -5,15 +5,15 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
 use rohrpost_proto::time::Time;
-use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
+use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::contact::{self, KnownContact};
+use super::due::{self, Ended};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{Hex, decode, encode};
-use super::state;
 use super::status::DeliveryStatus;
 use crate::content::Content;
 
@@ -63,6 +63,38 @@ pub enum Accepted {
     Now(Outgoing),
     /// The message was accepted before, under the same id.
     Before(Outgoing),
+}
+
+/// Counts of the messages of the outbox by status.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Messages that were accepted, and not all of which has left.
+    pub queued: u64,
+    /// Messages that have left, and which the other client has not acknowledged.
+    pub sent: u64,
+    /// Messages that the other client has.
+    pub delivered: u64,
+    /// Messages that were given up because their time was over.
+    pub expired: u64,
+    /// Messages that were given up: the contact was blocked or removed, or its keys are unusable.
+    pub undeliverable: u64,
+    /// Messages that were taken back.
+    pub cancelled: u64,
+}
+
+impl Tally {
+    /// The count of this status.
+    pub const fn of(&mut self, status: DeliveryStatus) -> &mut u64 {
+        match status {
+            DeliveryStatus::Queued => &mut self.queued,
+            DeliveryStatus::Sent => &mut self.sent,
+            DeliveryStatus::Delivered => &mut self.delivered,
+            DeliveryStatus::Expired => &mut self.expired,
+            DeliveryStatus::Undeliverable => &mut self.undeliverable,
+            DeliveryStatus::Cancelled => &mut self.cancelled,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,7 +217,37 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
-        self.vault.read(outbox)
+        self.vault.read(|tx| page(tx, 0, usize::MAX))
+    }
+
+    /// The messages with which the courier has to do, in the order of acceptance.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn outbox_open(&self) -> Result<Vec<Outgoing>, StoreError> {
+        self.vault.read(open)
+    }
+
+    /// The messages that were accepted from this number on, in their order, at most so many.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn outbox_page(&self, from: u64, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.vault.read(|tx| page(tx, from, limit))
+    }
+
+    /// Counts of the messages of the outbox by status.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn tally(&self) -> Result<Tally, StoreError> {
+        self.vault.read(|tx| {
+            let mut tally = tally(tx)?;
+            for one in open(tx)? {
+                *tally.of(one.status) += 1;
+            }
+            Ok(tally)
+        })
     }
 
     /// The accepted message with this id.
@@ -282,11 +344,11 @@ fn accept(
     Terms { lifetime, id, program }: Terms,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
-    let outgoing = Outgoing {
+    let mut outgoing = Outgoing {
         id: id.unwrap_or_else(|| MessageId::random(&mut rand::rng())),
         to: contact.key(),
         sequence: contact.next,
-        order: state::count_accepted(tx)?,
+        order: 0,
         name: content.name().map(str::to_owned),
         len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
         accepted: now,
@@ -299,6 +361,8 @@ fn accept(
     contact.next += 1;
     contact::put(tx, &contact)?;
     tx.put(BODIES, outgoing.id.as_bytes(), body)?;
+    outgoing.order = tx.append(ORDER, outgoing.id.as_bytes())?;
+    tx.put(OPEN, outgoing.id.as_bytes(), &[])?;
     put(tx, &outgoing)?;
     Ok(outgoing)
 }
@@ -313,43 +377,64 @@ fn settle(
         return Ok(());
     };
     (outgoing.status, outgoing.since) = (status, now);
-    if !status.is_open() && outgoing.name.is_some() {
-        tx.remove(BODIES, id.as_bytes())?;
+    if !status.is_open() {
+        if outgoing.name.is_some() {
+            tx.remove(BODIES, id.as_bytes())?;
+        }
+        tx.remove(OPEN, id.as_bytes())?;
+        due::ended(tx, Ended::Settled(id), now)?;
+        let mut tally = tally(tx)?;
+        *tally.of(status) += 1;
+        tx.put(TALLY, TALLY_KEY, &encode(&tally)?)?;
     }
     put(tx, &outgoing)
 }
 
 /// Gives up all that waits for a contact.
 pub(super) fn drop_all(tx: &mut WriteTx<'_>, to: KeyId, now: Duration) -> Result<(), StoreError> {
-    for outgoing in outbox(tx)?.into_iter().filter(|outgoing| outgoing.to == to) {
+    for outgoing in open(tx)?.into_iter().filter(|outgoing| outgoing.to == to) {
         settle(tx, outgoing.id, DeliveryStatus::Undeliverable, now)?;
     }
     Ok(())
 }
 
-/// Times since which messages are settled.
-pub(super) fn ends(tx: &ReadTx<'_>) -> Result<Vec<Duration>, StoreError> {
-    let settled = outbox(tx)?.into_iter().filter(|outgoing| !outgoing.status.is_open());
-    Ok(settled.map(|outgoing| outgoing.since).collect())
+/// Forgets a message that was settled.
+pub(super) fn forget(tx: &mut WriteTx<'_>, id: MessageId) -> Result<(), StoreError> {
+    let Some(outgoing) = by_id(tx, id)?.filter(|outgoing| !outgoing.status.is_open()) else {
+        return Ok(());
+    };
+    tx.remove(OUTBOX, id.as_bytes())?;
+    tx.remove(BODIES, id.as_bytes())?;
+    tx.remove_entry(ORDER, outgoing.order)?;
+    let mut tally = tally(tx)?;
+    let count = tally.of(outgoing.status);
+    *count = count.saturating_sub(1);
+    Ok(tx.put(TALLY, TALLY_KEY, &encode(&tally)?)?)
 }
 
-/// Forgets what was settled before `limit`.
-pub(super) fn prune(tx: &mut WriteTx<'_>, limit: Duration) -> Result<(), StoreError> {
-    let old = |outgoing: &Outgoing| !outgoing.status.is_open() && outgoing.since < limit;
-    for outgoing in outbox(tx)?.into_iter().filter(old) {
-        tx.remove(OUTBOX, outgoing.id.as_bytes())?;
-        tx.remove(BODIES, outgoing.id.as_bytes())?;
+fn page(tx: &ReadTx<'_>, from: u64, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+    let mut page = Vec::new();
+    for record in tx.entries(ORDER, from)?.take(limit) {
+        let id = record?.1.as_slice().try_into().map_err(|_| StoreError::Record)?;
+        page.push(by_id(tx, MessageId::new(id))?.ok_or(StoreError::Record)?);
     }
-    Ok(())
+    Ok(page)
 }
 
-pub(super) fn outbox(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
-    let mut outbox = Vec::new();
-    for record in tx.iter(OUTBOX)? {
-        outbox.push(Outgoing::of(decode(&record?.1)?));
+/// What the courier has to do with, in the order of acceptance.
+pub(super) fn open(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
+    let mut open = Vec::new();
+    for record in tx.iter(OPEN)? {
+        let id = record?.0.as_slice().try_into().map_err(|_| StoreError::Record)?;
+        open.push(by_id(tx, MessageId::new(id))?.ok_or(StoreError::Record)?);
     }
-    outbox.sort_by_key(|outgoing| outgoing.order);
-    Ok(outbox)
+    open.sort_by_key(|outgoing| outgoing.order);
+    Ok(open)
+}
+
+/// Counts of the messages that were settled.
+fn tally(tx: &ReadTx<'_>) -> Result<Tally, StoreError> {
+    tx.get(TALLY, TALLY_KEY)?.map_or_else(|| Ok(Tally::default()), |record| decode(&record))
 }
 
 /// Number of the first message to a contact that is not over.
@@ -367,8 +452,7 @@ pub(super) fn renumber(
 ) -> Result<(), StoreError> {
     contact.next = u64::from(incarnation) << 32;
     let to = contact.key();
-    let open = |one: &Outgoing| one.to == to && one.status.is_open();
-    for mut outgoing in outbox(tx)?.into_iter().filter(open) {
+    for mut outgoing in open(tx)?.into_iter().filter(|one| one.to == to) {
         outgoing.sequence = contact.next;
         contact.next += 1;
         put(tx, &outgoing)?;
@@ -394,6 +478,13 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
     Ok(tx.put(OUTBOX, outgoing.id.as_bytes(), &record)?)
 }
 
-pub(super) const TABLES: [KeyedTable; 2] = [OUTBOX, BODIES];
+pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, BODIES, OPEN, TALLY];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
 const BODIES: KeyedTable = KeyedTable::new("outbox bodies");
+/// Ids of messages in the order of acceptance.
+pub(super) const ORDER: OrderedTable = OrderedTable::new("outbox order");
+/// Ids of messages with which the courier has to do.
+const OPEN: KeyedTable = KeyedTable::new("outbox open");
+/// Counts of what was settled: one record.
+const TALLY: KeyedTable = KeyedTable::new("outbox tally");
+const TALLY_KEY: &[u8] = b"settled";

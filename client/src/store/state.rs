@@ -29,13 +29,6 @@ pub(super) fn next_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<u3
     Ok(incarnation)
 }
 
-/// Counts a message that is accepted, and returns its number among all.
-pub(super) fn count_accepted(tx: &mut WriteTx<'_>) -> Result<u64, StoreError> {
-    let before = if tx.get(STATE, ACCEPTED)?.is_some() { number(tx, ACCEPTED)? } else { 0 };
-    tx.put(STATE, ACCEPTED, &(before + 1).to_be_bytes())?;
-    Ok(before)
-}
-
 /// Adds to the minutes for which the client was online, and returns their sum.
 pub(super) fn count_online(tx: &mut WriteTx<'_>, minutes: u64) -> Result<u64, StoreError> {
     let sum = online(tx)?.saturating_add(minutes);
@@ -79,8 +72,6 @@ pub(super) const NETWORK: &[u8] = b"network";
 /// The newest incarnation, of the store or of a contact in it: the upper half of the numbers that
 /// it gives to messages.
 const INCARNATION: &[u8] = b"incarnation";
-/// Messages that were accepted.
-const ACCEPTED: &[u8] = b"accepted";
 /// Minutes online, a clock that stands still while the client is off.
 const ONLINE: &[u8] = b"online";
 /// The latest date that a link has shown, in Unix seconds.

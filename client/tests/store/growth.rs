@@ -67,14 +67,21 @@ fn fill(client: &Client, size: Size) {
     let mut turn = 0;
     while left > 0 {
         let count = left.min(BATCH);
-        receive(client, writers[turn % writers.len()], turn, count, rng);
         left -= count;
+        let read = if left == 0 { count - UNREAD } else { count };
+        receive(client, writers[turn % writers.len()], turn, [count, read], rng);
         turn += 1;
     }
 }
 
-/// Messages of one contact come, all at once.
-fn receive(client: &Client, from: KeyId, turn: usize, count: u64, rng: &mut ChaCha8Rng) {
+/// Messages of one contact come, all at once, and the first of them are read.
+fn receive(
+    client: &Client,
+    from: KeyId,
+    turn: usize,
+    [count, read]: [u64; 2],
+    rng: &mut ChaCha8Rng,
+) {
     let first = u64::try_from(turn).unwrap() * BATCH;
     let message = |sequence| Message {
         id: MessageId::new(rng.random()),
@@ -91,7 +98,7 @@ fn receive(client: &Client, from: KeyId, turn: usize, count: u64, rng: &mut ChaC
     let all: Vec<_> = messages.iter().map(complete).collect();
     let now = START + SECOND * u32::try_from(turn).unwrap();
     client.store.complete(from, &all, below(first + count), now).unwrap();
-    let numbers: Vec<_> = (first..(first + count).saturating_sub(UNREAD)).collect();
+    let numbers: Vec<_> = (first..first + read).collect();
     client.store.acknowledge(&numbers, now).unwrap();
 }
 
@@ -151,6 +158,52 @@ async fn measure(size: Size) {
         show(what, begin.elapsed());
     }
     agent.end().await;
+}
+
+/// Records that each kind of work opens.
+fn opened(client: &Client) -> Vec<(&'static str, u64)> {
+    let store = &client.store;
+    let count = |work: &dyn Fn()| {
+        let before = store.records_opened();
+        work();
+        store.records_opened() - before
+    };
+    let bob = "contact-0";
+    let accept = || store.accept(bob, &Content::text("x"), DAY, START).unwrap().id;
+    vec![
+        ("contact by name", count(&|| drop(store.contact(bob).unwrap()))),
+        ("name that is taken", count(&|| assert!(store.rename(bob, "contact-1").is_err()))),
+        ("send", count(&|| assert!(store.message(accept()).unwrap().is_some()))),
+        ("tally", count(&|| assert!(store.tally().unwrap().delivered >= 30))),
+        ("unread", count(&|| assert!(store.unread().unwrap() == UNREAD))),
+        ("page of the unread", count(&|| drop(store.inbox_page(0, 5, true).unwrap()))),
+        ("page of all", count(&|| drop(store.inbox_page(100, 5, false).unwrap()))),
+        ("page of the outbox", count(&|| drop(store.outbox_page(2, 3).unwrap()))),
+        ("prune", count(&|| assert!(!store.prune(START + DAY).unwrap()))),
+        ("announce", count(&|| drop(store.announce(1, START + DAY).unwrap()))),
+        ("settle", {
+            let id = accept();
+            count(&|| store.settle(id, DeliveryStatus::Delivered, START + DAY).unwrap())
+        }),
+        ("correspondent", {
+            let key = store.contact(bob).unwrap().key();
+            count(&|| drop(store.correspondent(key).unwrap()))
+        }),
+    ]
+}
+
+/// Checks that what is read for a request, a message and a minute does not grow with the store.
+#[test]
+fn work_costs_the_same_in_a_store_of_any_size() {
+    let folder = Folder::new("any-size");
+    let sizes = [Size { messages: 300, contacts: 3 }, Size { messages: 1500, contacts: 60 }];
+    let [small, large] = sizes.map(|size| {
+        let client = Client::new(&folder, &format!("of-{}", size.messages));
+        fill(&client, size);
+        client.store.set_retention(DAY * 3000).unwrap();
+        opened(&client)
+    });
+    assert_eq!(small, large);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! An open vault from within: its database, its keys, and the erasure key of its newest commit.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -17,6 +18,8 @@ pub(crate) struct Open {
     pub(crate) file: Arc<VaultFile>,
     pub(crate) seals: Arc<Seals>,
     pub(crate) keys: Arc<Keys>,
+    /// Records that were opened so far.
+    pub(crate) opened: AtomicU64,
     /// Erasure key of the newest commit. Both are replaced together: whoever begins to read has
     /// both of one commit.
     erasure: RwLock<Arc<ErasureKey>>,
@@ -30,7 +33,14 @@ impl Open {
         keys: Arc<Keys>,
         erasure: ErasureKey,
     ) -> Self {
-        Self { database, file, seals, keys, erasure: RwLock::new(Arc::new(erasure)) }
+        Self {
+            database,
+            file,
+            seals,
+            keys,
+            opened: AtomicU64::new(0),
+            erasure: RwLock::new(Arc::new(erasure)),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,9 +1,10 @@
 //! Transactions: the inside of [`Vault::read`](crate::Vault::read) and
 //! [`Vault::write`](crate::Vault::write).
 
-use std::ops::Deref;
+use std::ops::{Bound, Deref};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec;
 
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
@@ -23,6 +24,7 @@ pub struct ReadTx<'v> {
     keys: &'v Keys,
     /// Erasure key of this state.
     erasure: Arc<ErasureKey>,
+    opened: &'v AtomicU64,
     path: &'v Path,
 }
 
@@ -36,7 +38,8 @@ impl<'v> ReadTx<'v> {
         let (keys, path) = (&open.keys, open.path());
         let (transaction, erasure) = open.snapshot()?;
         let ledger = Ledger::load(&transaction, keys, path)?;
-        Ok(Self { store: Store::Read(transaction), ledger, keys, erasure, path })
+        let store = Store::Read(transaction);
+        Ok(Self { store, ledger, keys, erasure, opened: &open.opened, path })
     }
 
     /// The value under `key`.
@@ -122,25 +125,33 @@ impl<'v> ReadTx<'v> {
         };
         let Some(sealed) = sealed.map_err(VaultError::store(self.path))? else { return Ok(None) };
         let record = table.open(stored, &sealed);
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let record = record.ok_or_else(|| VaultError::damaged(self.path, "a record does not open"));
         record.map(Some)
     }
 
-    /// Iterates over a table. The keys are listed at once, at 32 bytes each; the values are read
-    /// one by one.
+    /// Iterates over a table. Some keys are listed at a time, and the values read one by one:
+    /// whoever stops early has paid for what was read alone.
     fn records(&self, table: Table, from: &[u8]) -> Result<Records<'_>, VaultError> {
         let table = self.table(&table.label());
-        let mut waiting = Vec::new();
-        if self.ledger.tables.contains_key(table.label()) {
-            let definition = definition(&table.name);
-            let error = VaultError::store(self.path);
-            waiting = match &self.store {
-                Store::Read(store) => list(&store.open_table(definition).map_err(error)?, from),
-                Store::Write(store) => list(&store.open_table(definition).map_err(error)?, from),
-            }
-            .map_err(VaultError::store(self.path))?;
-        }
-        Ok(Records { view: self, table, waiting: waiting.into_iter() })
+        let ended = !self.ledger.tables.contains_key(table.label());
+        let from = Bound::Included(from.to_vec());
+        Ok(Records { view: self, table, from, waiting: Vec::new().into_iter(), ended })
+    }
+
+    /// The next keys of a table.
+    fn keys_from(
+        &self,
+        table: &TableKeys,
+        from: &Bound<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, VaultError> {
+        let definition = definition(&table.name);
+        let error = VaultError::store(self.path);
+        let keys = match &self.store {
+            Store::Read(store) => list(&store.open_table(definition).map_err(error)?, from),
+            Store::Write(store) => list(&store.open_table(definition).map_err(error)?, from),
+        };
+        keys.map_err(VaultError::store(self.path))
     }
 }
 
@@ -163,7 +174,8 @@ impl<'v> WriteTx<'v> {
             Ledger::read(&store, keys, path)?
         };
         let store = Store::Write(Box::new(transaction));
-        let view = ReadTx { store, ledger, keys, erasure: open.erasure_key(), path };
+        let (erasure, opened) = (open.erasure_key(), &open.opened);
+        let view = ReadTx { store, ledger, keys, erasure, opened, path };
         Ok(Self { view, changed: false, unfinished: false, erases: false })
     }
 
@@ -237,7 +249,7 @@ impl<'v> WriteTx<'v> {
 
     /// Commits, and returns the commit's number; none if nothing was changed.
     pub(crate) fn commit(self, open: &Open) -> Result<Option<u64>, VaultError> {
-        let ReadTx { store, mut ledger, keys, erasure, path } = self.view;
+        let ReadTx { store, mut ledger, keys, erasure, path, .. } = self.view;
         if self.unfinished {
             return Err(VaultError::Unfinished(path.to_owned()));
         }
@@ -310,11 +322,27 @@ pub struct Entries<'t>(Records<'t>);
 struct Records<'t> {
     view: &'t ReadTx<'t>,
     table: TableKeys,
+    /// Begin of what is not listed yet.
+    from: Bound<Vec<u8>>,
     waiting: vec::IntoIter<Vec<u8>>,
+    /// True if nothing is left to be listed.
+    ended: bool,
 }
 
 impl Records<'_> {
     fn next(&mut self) -> Option<Result<(Vec<u8>, Record), VaultError>> {
+        if self.waiting.len() == 0 && !self.ended {
+            let keys = match self.view.keys_from(&self.table, &self.from) {
+                Ok(keys) => keys,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            };
+            self.ended = keys.len() < LISTED;
+            self.from = keys.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
+            self.waiting = keys.into_iter();
+        }
         let stored = self.waiting.next()?;
         let record = self.view.record(&self.table, &stored).and_then(|record| {
             record.ok_or_else(|| VaultError::damaged(self.view.path, "a record is missing"))
@@ -360,12 +388,16 @@ fn has(
 
 fn list(
     store: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    from: &[u8],
+    from: &Bound<Vec<u8>>,
 ) -> Result<Vec<Vec<u8>>, redb::StorageError> {
-    store.range(from..)?.map(|record| Ok(record?.0.value().to_vec())).collect()
+    let range = store.range::<&[u8]>((from.as_ref().map(Vec::as_slice), Bound::Unbounded))?;
+    range.take(LISTED).map(|record| Ok(record?.0.value().to_vec())).collect()
 }
 
 fn bounded(what: &'static str, bytes: &[u8], limit: usize) -> Result<(), VaultError> {
     let len = bytes.len();
     if len > limit { Err(VaultError::TooLong { what, len, limit }) } else { Ok(()) }
 }
+
+/// Keys that an iteration lists at a time.
+const LISTED: usize = 256;

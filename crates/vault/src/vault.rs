@@ -1,6 +1,7 @@
 //! A vault as its caller has it: made, opened, read, written, copied, destroyed.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, ReadTransaction, ReadableTable, TableHandle};
@@ -198,6 +199,12 @@ impl Vault {
             let _ = self.open.file.write_anchor(&self.open.keys.anchor, commit);
         }
         Ok(done)
+    }
+
+    /// Count of the records that were opened since the vault was: the cost of what was read, whatever
+    /// the machine.
+    pub fn records_opened(&self) -> u64 {
+        self.open.opened.load(Ordering::Relaxed)
     }
 
     /// Locks the vault by another passphrase or key file. The records stay as they are: only the
