@@ -133,10 +133,10 @@ pub(crate) fn print_invitation(directory: &Path) {
     let directory = directory.display();
     say(&format!(
         "\nThe network is up until Ctrl-C. From a second terminal:\n  \
-         alias rohrpost='cargo run -q -p rohrpost-cli --bin rohrpost -- --network {directory}'\n  \
+         alias rohrpost='cargo run -q -p rohrpost-cli --bin rohrpost --'\n  \
          alias carol='rohrpost --home /tmp/carol --key-file /tmp/carol.key'\n  \
          alias dave='rohrpost --home /tmp/dave --key-file /tmp/dave.key'\n  \
-         carol init; dave init\n  \
+         carol init --network {directory}; dave init --network {directory}\n  \
          dave card | carol add dave -\n  \
          carol card | dave add carol -\n  \
          carol send dave 'Hello'\n  \
