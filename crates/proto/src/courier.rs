@@ -38,6 +38,7 @@ mod pending;
 mod ready;
 mod reassembly;
 mod receipt;
+mod retransmission;
 mod schedule;
 mod slot;
 mod work;
@@ -71,10 +72,10 @@ use grid::Grid;
 use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
-use outgoing::RetransmitTimer;
 use pending::{ARRIVED, Arrived, Pending};
 use ready::{Content, Left, Ready};
 use receipt::OpenedLetters;
+use retransmission::RetransmitTimer;
 
 /// A client's sender and receiver, without sockets, clock or files.
 ///

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
 use super::event::Event;
-use super::outgoing::{Message, OutgoingMessage, RetransmitTimer};
+use super::outgoing::{Message, OutgoingMessage};
 use super::reassembly::{Reassembly, WINDOW};
+use super::retransmission::RetransmitTimer;
 
 use crate::directory::view::View;
 use crate::path::below;

@@ -2,7 +2,8 @@
 
 use super::super::acknowledgement::{Acknowledgement, Name, OlderCopy};
 use super::super::event::Event;
-use super::super::outgoing::{Flight, OutgoingMessage, RetransmitTimer};
+use super::super::outgoing::{Flight, OutgoingMessage};
+use super::super::retransmission::RetransmitTimer;
 use super::Correspondent;
 use crate::time::Steady;
 
