@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rohrpost_packet::envelope::{Fragment, Kind, MessageId, Standing};
-use rohrpost_proto::courier::Message;
+use rohrpost_proto::courier::{Message, PastFlights};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
@@ -290,7 +290,7 @@ impl Posted {
             sequence,
             minutes: 0,
             expires: self.expires,
-            left: self.left,
+            left: self.left.map(|last| PastFlights { last, times: 1 }),
             body: Zeroizing::new(vec![TEXT; self.len]),
         }
     }

@@ -11,8 +11,9 @@ const LOSS: f64 = 0.05;
 /// Links on which a message can be lost for good: client, entry, three mixes, mailbox. From the
 /// mailbox on it is served again until it is acknowledged.
 const LINKS: i32 = 5;
-const CLIENTS: u32 = 40;
-const LETTERS_EACH: u8 = 30;
+const CLIENTS: u32 = 75;
+/// As many as leave for a contact of which nothing is heard.
+const LETTERS_EACH: u8 = 16;
 
 /// The mean is (1 - p)^5, and the count lies within 3.3 standard deviations of it (once in a
 /// thousand seeds it does not; seeds are fixed). Nothing is acknowledged and so nothing is sent

@@ -66,6 +66,7 @@ impl AgentTask {
             Event::Told { to, version } => self.told(to, version).await,
             Event::OlderCopy { contact } => self.begin_again(contact).await,
             Event::Sent { message, again: 0, .. } => self.left(message),
+            Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
             Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
             Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),
@@ -173,12 +174,21 @@ impl AgentTask {
         if left == self.progress.fragments(&outgoing) && outgoing.status == DeliveryStatus::Queued {
             // When it leaves again is counted by the own clock.
             let now = self.clocks.machine();
-            self.store.with(|store| store.settle(id, DeliveryStatus::Sent, now))?;
+            self.store.with(|store| store.left(id, 1, now))?;
         } else if !self.notices.is_heard() {
             // A step on the way is for those who watch.
             return Ok(());
         }
         self.notify_outgoing(id)
+    }
+
+    /// Takes note that a message leaves once more.
+    fn left_again(&self, id: MessageId, times: u32) -> Result<(), StoreError> {
+        let (now, outgoing) = (self.clocks.machine(), self.store.with(|store| store.outgoing(id))?);
+        match outgoing.filter(|outgoing| outgoing.status == DeliveryStatus::Sent) {
+            Some(_) => self.store.with(|store| store.left(id, times, now)),
+            None => Ok(()),
+        }
     }
 
     fn settle(&mut self, id: MessageId, status: DeliveryStatus) -> Result<(), StoreError> {

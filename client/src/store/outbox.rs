@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
+use rohrpost_proto::courier::{MESSAGE_BYTES, Message, PastFlights};
 use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,10 @@ pub struct Outgoing {
     pub program: bool,
     /// Hash of the content, by which the same message is known when it is given once more.
     digest: Hex<32>,
+    /// Time at which the message left last, by the machine's clock.
+    left: Duration,
+    /// Number of times that the whole message has left.
+    times: u32,
 }
 
 /// What is said with a message that is to be accepted.
@@ -113,6 +117,8 @@ struct OutgoingRecord {
     since: u64,
     program: bool,
     digest: Hex<32>,
+    left: u64,
+    times: u32,
 }
 
 impl Outgoing {
@@ -131,6 +137,8 @@ impl Outgoing {
             since: self.since.as_secs(),
             program: self.program,
             digest: self.digest.clone(),
+            left: self.left.as_secs(),
+            times: self.times,
         }
     }
 
@@ -148,6 +156,8 @@ impl Outgoing {
             since: Duration::from_secs(record.since),
             program: record.program,
             digest: record.digest,
+            left: Duration::from_secs(record.left),
+            times: record.times,
         }
     }
 }
@@ -321,17 +331,36 @@ impl Store {
             settle(tx, id, DeliveryStatus::Cancelled, now)
         })
     }
+
+    /// Notes that all of a message has left for the `times`th time, at `now` by the machine's clock:
+    /// a client that is started anew goes on by that.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn left(&self, id: MessageId, times: u32, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let Some(mut outgoing) = by_id(tx, id)?.filter(|one| one.status.is_open()) else {
+                return Ok(());
+            };
+            if outgoing.status == DeliveryStatus::Queued {
+                (outgoing.status, outgoing.since) = (DeliveryStatus::Sent, now);
+            }
+            (outgoing.left, outgoing.times) = (now, times);
+            put(tx, &outgoing)
+        })
+    }
 }
 
 impl Outgoing {
     fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
+        let left = PastFlights { last: Time::from_micros(0) + self.left, times: self.times };
         Message {
             id: self.id,
             kind: Kind::Content,
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
             expires: Time::from_micros(0) + self.expires,
-            left: (self.status == DeliveryStatus::Sent).then(|| Time::from_micros(0) + self.since),
+            left: (self.status == DeliveryStatus::Sent).then_some(left),
             body,
         }
     }
@@ -357,6 +386,8 @@ fn accept(
         since: now,
         program,
         digest,
+        left: Duration::ZERO,
+        times: 0,
     };
     contact.next += 1;
     contact::put(tx, &contact)?;

@@ -79,10 +79,10 @@ fn what_has_expired_is_over_whatever_is_told_of_it_late() {
         (known.open, known.next)
     };
     assert_eq!(bounds(&alice), (numbers[0], numbers[1] + 1));
-    alice.store.settle(late.id, DeliveryStatus::Sent, START + SECOND).unwrap();
+    alice.store.left(late.id, 1, START + SECOND).unwrap();
     assert_eq!(alice.status(late.id), Some(DeliveryStatus::Sent));
     alice.store.settle(late.id, DeliveryStatus::Expired, START + HOUR).unwrap();
-    alice.store.settle(late.id, DeliveryStatus::Sent, START + HOUR).unwrap();
+    alice.store.left(late.id, 1, START + HOUR).unwrap();
     assert_eq!(alice.status(late.id), Some(DeliveryStatus::Expired));
     let alice = alice.reopen();
     assert_eq!(bounds(&alice), (numbers[1], numbers[1] + 1));

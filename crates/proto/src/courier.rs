@@ -55,7 +55,7 @@ use zeroize::Zeroizing;
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use event::{Event, Trip};
-pub use outgoing::{MESSAGE_BYTES, Message};
+pub use outgoing::{MESSAGE_BYTES, Message, PastFlights};
 pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
@@ -166,7 +166,7 @@ impl<S: Suite> Courier<S> {
             pending: Pending::new(traffic, account.mailboxes.len()),
             arrived: VecDeque::new(),
             opened: OpenedLetters::default(),
-            loops: Loops::new(traffic),
+            loops: Loops::new(traffic, account.mailboxes.len()),
             events: Events::new(),
             correspondents: BTreeMap::new(),
             last_served: None,
@@ -274,6 +274,7 @@ impl<S: Suite> Courier<S> {
         for mailbox in self.loops.expire(now) {
             self.events.push(Event::LoopLost { mailbox });
         }
+        self.timer.adapt(self.loops.loss());
         // Without a view nothing may have borne the relay's word out, and what is given up by that
         // is lost. Nothing could leave either.
         if self.view.is_some() {

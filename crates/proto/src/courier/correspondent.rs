@@ -1,6 +1,7 @@
 //! State per correspondent: outgoing and incoming messages, and what it has yet to hear of those.
 
 mod hearing;
+mod presence;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::event::Event;
 use super::outgoing::{Message, OutgoingMessage};
 use super::reassembly::{Reassembly, WINDOW};
 use super::retransmission::RetransmitTimer;
+use presence::Presence;
 
 use crate::directory::view::View;
 use crate::path::below;
@@ -37,6 +39,7 @@ pub(super) struct Correspondent {
     pub(super) acknowledge: Option<Steady>,
     /// Time before which no letter without a new fragment draws another acknowledgement.
     repeats: Steady,
+    presence: Presence,
     /// Times at which each of the contact's mailboxes may be written to again.
     free: Vec<Steady>,
     /// Times at which each mailbox is registered again after its relay lost its memory.
@@ -84,6 +87,7 @@ pub(super) enum Place {
 pub(super) struct Moment<'a, S: Suite> {
     pub(super) now: Steady,
     pub(super) view: &'a View<S>,
+    pub(super) timer: RetransmitTimer,
     /// Operator of the entry relay.
     pub(super) entry: Option<&'a str>,
 }
@@ -101,6 +105,7 @@ impl Correspondent {
             told: 0,
             acknowledge: None,
             repeats: Steady::BEGIN,
+            presence: Presence::new(),
             free,
             posted: 0,
             next: 0,
@@ -160,7 +165,7 @@ impl Correspondent {
             let mailbox = self.mailbox(moment, None, rng)?;
             return Some(Assignment { task: Task::Acknowledgement, mailbox });
         }
-        let (place, index) = self.due(now)?;
+        let (place, index) = self.due(now, moment.timer)?;
         let avoid = self.at(place)?.last_relay(index);
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
@@ -168,7 +173,8 @@ impl Correspondent {
     }
 
     /// Chooses what leaves next: how this client is reached goes before all that may be answered.
-    fn due(&self, now: Steady) -> Option<(Place, u32)> {
+    /// While nothing is heard, few copies are under way.
+    fn due(&self, now: Steady, timer: RetransmitTimer) -> Option<(Place, u32)> {
         let address = self.address.as_ref();
         let address = address.and_then(|address| address.next(now));
         if let Some(index) = address {
@@ -179,11 +185,14 @@ impl Correspondent {
         let open = || self.outgoing.iter().take_while(within).enumerate();
         let flights =
             || open().flat_map(|(at, outgoing)| outgoing.flights().map(move |flight| (at, flight)));
-        let again = flights().find(|(_, (_, flight))| flight.is_overdue(now));
-        if let Some((at, (index, _))) = again {
+        let window = self.presence.window(now, timer);
+        let unanswered: u32 = flights().map(|(_, (_, flight))| flight.unanswered()).sum();
+        let may_repeat = (unanswered as usize) < window + timer.spare_copies();
+        let mut overdue = flights().filter(|(_, (_, flight))| flight.is_overdue(now));
+        if let Some((at, (index, _))) = overdue.find(|_| may_repeat) {
             return Some((Place::Message(at), index));
         }
-        let may_begin = flights().count() < FLIGHTS;
+        let may_begin = flights().count() < window;
         let mut fresh = open().filter(|_| may_begin);
         fresh.find_map(|(at, outgoing)| Some((Place::Message(at), outgoing.fresh()?)))
     }
@@ -224,7 +233,7 @@ impl Correspondent {
         preferred: Option<&dyn Fn(&ContactMailbox) -> bool>,
         rng: &mut ChaCha20Rng,
     ) -> Option<usize> {
-        let Moment { now, view, entry } = moment;
+        let Moment { now, view, entry, .. } = moment;
         let operator = |mailbox: &ContactMailbox| {
             view.roster().node(mailbox.relay).map(|node| node.operator.as_str())
         };
@@ -350,6 +359,3 @@ impl Correspondent {
 /// Fragments that may go into a mailbox in one burst. Payload slots come at random; with this the
 /// pace is kept on average. Four fragments find room in a mailbox that is empty but for loops.
 const BURST: u32 = 4;
-/// Fragments under way to one correspondent: as many as two mailboxes hand out in the mean delay of
-/// an acknowledgement by the default rates.
-const FLIGHTS: usize = 256;

@@ -12,6 +12,8 @@ use crate::time::{Steady, Time};
 pub(super) struct Loops {
     flying: VecDeque<Flying>,
     lost_after: Duration,
+    /// Part of the loops into each mailbox that was lost lately.
+    losses: Vec<f64>,
 }
 
 /// A loop that has left.
@@ -25,10 +27,11 @@ pub(super) struct Flying {
 }
 
 impl Loops {
-    pub(super) fn new(traffic: &Traffic) -> Self {
+    pub(super) fn new(traffic: &Traffic, mailboxes: usize) -> Self {
         Self {
             flying: VecDeque::new(),
             lost_after: (traffic.mix_delay * 6 + traffic.slot * 7) * LOST_AFTER,
+            losses: vec![0.0; mailboxes],
         }
     }
 
@@ -43,20 +46,37 @@ impl Loops {
         let full = self.flying.len() == BOUND;
         let lost = self.flying.pop_front_if(|_| full);
         self.flying.push_back(Flying { message, mailbox, sent, stored_by });
-        lost.map(|lost| lost.mailbox)
+        let lost = lost.map(|lost| lost.mailbox);
+        lost.inspect(|mailbox| self.count(*mailbox, 1.0))
     }
 
     /// Takes the loop with this message, if it was still expected.
     pub(super) fn returned(&mut self, message: MessageId) -> Option<Flying> {
         let place = self.flying.iter().position(|flying| flying.message == message)?;
-        self.flying.remove(place)
+        let flying = self.flying.remove(place)?;
+        self.count(flying.mailbox, 0.0);
+        Some(flying)
     }
 
     /// Gives up the loops that have been away for too long, each with its mailbox.
-    pub(super) fn expire(&mut self, now: Steady) -> impl Iterator<Item = usize> {
+    pub(super) fn expire(&mut self, now: Steady) -> Vec<usize> {
         let lost = |flying: &&Flying| now.since(flying.sent) > self.lost_after;
         let count = self.flying.iter().take_while(lost).count();
-        self.flying.drain(..count).map(|lost| lost.mailbox)
+        let lost: Vec<_> = self.flying.drain(..count).map(|lost| lost.mailbox).collect();
+        lost.iter().for_each(|mailbox| self.count(*mailbox, 1.0));
+        lost
+    }
+
+    /// Part of the letters that the network loses, by the loops into the mailbox that does better:
+    /// the other's relay may be down.
+    pub(super) fn loss(&self) -> f64 {
+        self.losses.iter().copied().fold(1.0, f64::min)
+    }
+
+    fn count(&mut self, mailbox: usize, lost: f64) {
+        if let Some(loss) = self.losses.get_mut(mailbox) {
+            *loss += (lost - *loss) / LATELY;
+        }
     }
 }
 
@@ -66,3 +86,5 @@ const LOST_AFTER: u32 = 20;
 /// Loops on their way at most. By the default rates thirty are on their way when all are lost; the
 /// rest is for rosters with long delays. 48 bytes each.
 const BOUND: usize = 256;
+/// Loops of which losses are the mean.
+const LATELY: f64 = 32.0;

@@ -32,11 +32,20 @@ pub struct Message {
     /// clock and document time have reached it, so that neither a relay nor a wrong clock of the
     /// machine makes a message expire alone.
     pub expires: Time,
-    /// Time at which all of the message had left in a former run. It leaves again when its
-    /// acknowledgement is overdue since then, not at once; `None` if some of it has never left.
-    pub left: Option<Time>,
+    /// How all of the message had left in a former run. It leaves again when its acknowledgement is
+    /// overdue since then, not at once; `None` if some of it has never left.
+    pub left: Option<PastFlights>,
     /// The text, of at most [`MESSAGE_BYTES`].
     pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Flights of a message in former runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PastFlights {
+    /// Time at which the message left last.
+    pub last: Time,
+    /// Number of times that it has left.
+    pub times: u32,
 }
 
 /// A message, and which of its fragments are under way.
@@ -74,11 +83,11 @@ impl OutgoingMessage {
         let arrived = Fragments::none(count);
         let flights = BTreeMap::new();
         let mut outgoing = Self { message, room, arrived, told: false, fresh: 0, flights };
-        if let Some(sent) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
-            let sent = Steady::of_clock(sent);
-            let due = sent + timer.first;
+        if let Some(left) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
+            let (sent, times) = (Steady::of_clock(left.last), left.times);
+            let due = sent + timer.mean(times);
             let flight =
-                |index| (index, Flight { sent, due, times: 1, unanswered: 0, way: Vec::new() });
+                |index| (index, Flight { sent, due, times, unanswered: times, way: Vec::new() });
             outgoing.flights = (0..count).map(flight).collect();
             outgoing.fresh = count;
         }
@@ -139,11 +148,13 @@ impl OutgoingMessage {
         timer: RetransmitTimer,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Option<Flight> {
-        let before = self.flights.get(&index);
-        let (times, unanswered) = before.map_or((0, 0), |flight| (flight.times, flight.unanswered));
+        let (times, unanswered) = self.flights.get(&index).map_or((0, 0), |before| {
+            let forgotten = RetransmitTimer::is_forgotten(at, before.sent);
+            (before.times, if forgotten { 0 } else { before.unanswered })
+        });
         let flight = Flight {
             sent: at,
-            due: at + timer.after(unanswered, rng),
+            due: at + timer.after(unanswered + 1, rng),
             times: times + 1,
             unanswered: unanswered + 1,
             way: path.nodes().into_iter().collect(),
@@ -261,6 +272,11 @@ impl Flight {
     /// former run that was wrong.
     pub(super) fn is_overdue(&self, now: Steady) -> bool {
         self.due <= now || self.sent > now
+    }
+
+    /// Number of times in a row that the fragment has left without a sign of life from the recipient.
+    pub(super) const fn unanswered(&self) -> u32 {
+        self.unanswered
     }
 
     /// Number of times that the fragment has left.

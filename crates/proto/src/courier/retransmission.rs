@@ -5,7 +5,8 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 
 use crate::directory::roster::Traffic;
-use crate::mailbox::SERVE_AGAIN;
+use crate::mailbox::{SERVE_AGAIN, TTL};
+use crate::time::Steady;
 
 /// Retransmit timer: how long a fragment waits for its acknowledgement.
 #[derive(Clone, Copy)]
@@ -19,6 +20,9 @@ pub(super) struct RetransmitTimer {
     /// Time in which the owner of a mailbox pulls it at a relay that started anew: before that, the
     /// relay refuses what is for the mailbox.
     pub(super) registration: Duration,
+    /// Copies of a fragment that leave before its recipient is taken to be away: if none is
+    /// acknowledged, it was not chance that lost them.
+    copies: u32,
 }
 
 impl RetransmitTimer {
@@ -29,7 +33,7 @@ impl RetransmitTimer {
         let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
         let registration = transit + traffic.slot * 2 * PULLS;
         let first = traffic.ack_delay * 4 + served + transit * 2;
-        Self { first, served, transit, registration }
+        Self { first, served, transit, registration, copies: LEAST_COPIES }
     }
 
     /// Time by which one fragment must have left before another to be taken for lost when the other
@@ -38,29 +42,65 @@ impl RetransmitTimer {
         self.served + self.transit
     }
 
-    /// Draws the wait for an acknowledgement after `unanswered` sendings.
+    /// Goes by the part of letters that the network loses at present.
+    pub(super) fn adapt(&mut self, loss: f64) {
+        let unanswered = 1.0 - (1.0 - loss).powi(2);
+        let mut copies = LEAST_COPIES;
+        while unanswered.powi(copies.cast_signed()) > CHANCE && copies < MOST_COPIES {
+            copies += 1;
+        }
+        self.copies = copies;
+    }
+
+    /// Draws the wait for an acknowledgement after a fragment has left `times` times in a row
+    /// without a sign of life from its recipient.
     ///
-    /// It stays the same at first, for so many times chance may have lost the fragment or its
-    /// acknowledgement; then it grows by half each time, as for a recipient that is away. There is
-    /// a quarter of jitter either way; the wait is at most [`LONGEST`].
-    pub(super) fn after(self, unanswered: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
-        let growth = unanswered.saturating_sub(STEADY).min(30);
-        let factor = 1.5_f64.powi(i32::try_from(growth).unwrap_or(30));
-        let jitter = rand::RngExt::random_range(rng, 0.75..1.25);
-        let longest = LONGEST.max(self.first);
-        self.first.mul_f64(factor).min(longest).mul_f64(jitter)
+    /// Two of three copies leave a first time-out apart, for chance may have lost the fragment or
+    /// its acknowledgement; the waits after the others grow, up to two days. When as many have left
+    /// as make sure that it was not chance, the recipient is away: its mailboxes hold what has come
+    /// to them, and the next copy leaves when they have forgotten it. There is a quarter of jitter
+    /// either way.
+    pub(super) fn after(self, times: u32, rng: &mut (impl CryptoRng + ?Sized)) -> Duration {
+        self.mean(times).mul_f64(rand::RngExt::random_range(rng, 0.75..1.25))
+    }
+
+    /// The wait after so many times, without its jitter.
+    pub(super) fn mean(self, times: u32) -> Duration {
+        let steady = self.copies * 2 / 3;
+        if times >= self.copies {
+            return TTL.mul_f64(1.0 / 0.75);
+        }
+        let steps = f64::from(self.copies - 1 - steady);
+        let growth = f64::from(times.saturating_sub(steady)) / steps;
+        let most = LONGEST.as_secs_f64() / self.first.as_secs_f64();
+        self.first.mul_f64(most.max(1.0).powf(growth))
+    }
+
+    /// Copies that may be under way to a recipient of which nothing is heard, beside the first of
+    /// each fragment: what it costs a mailbox that its owner does not come.
+    pub(super) const fn spare_copies(self) -> usize {
+        2 * self.copies as usize
+    }
+
+    /// Tells whether a mailbox has forgotten what left at `sent`.
+    pub(super) fn is_forgotten(now: Steady, sent: Steady) -> bool {
+        now.since(sent) >= TTL
     }
 }
 
 /// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at
 /// first and some pulls are lost.
 const QUEUE: u32 = 20;
-/// Time-outs before they grow. Where each of ten links loses one packet of twenty, two of five
-/// fragments or their acknowledgements are lost, and three in a hundred that often in a row.
-const STEADY: u32 = 3;
+/// Copies of a fragment where the network loses one letter in a hundred, or none.
+const LEAST_COPIES: u32 = 4;
+/// Copies of a fragment where the network loses a quarter of all letters, or more.
+const MOST_COPIES: u32 = 16;
+/// Chance that all copies are lost, or the acknowledgements of those that are not.
+const CHANCE: f64 = 1e-6;
 /// Pulls of which one series in a million goes by without a certain one of two mailboxes.
 const PULLS: u32 = 20;
-const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// The longest wait between two copies that a mailbox may hold both.
+const LONGEST: Duration = Duration::from_hours(48);
 
 #[cfg(test)]
 mod tests {
@@ -68,18 +108,37 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn time_outs_grow_and_have_a_limit() {
-        let timer = RetransmitTimer::new(&Traffic::default());
+    /// Waits of a fragment whose recipient is silent, in minutes, without jitter.
+    fn waits(loss: f64) -> Vec<f64> {
+        let mut timer = RetransmitTimer::new(&Traffic::default());
+        timer.adapt(loss);
         let mut rng = ChaCha20Rng::from_seed([4; 32]);
-        for times in 0..40_i32 {
-            // The fourth is as long as the first, the fifth half as long again.
-            let growth = 1.5_f64.powi((times - 3).max(0));
-            let expected = (timer.first.as_secs_f64() * growth).min(LONGEST.as_secs_f64());
-            for _ in 0..50 {
-                let after = timer.after(times.unsigned_abs(), &mut rng).as_secs_f64();
-                assert!((0.75..1.25).contains(&(after / expected)), "{times}: {after} s");
+        let mean = |times| {
+            let drawn = (0..4_000).map(|_| timer.after(times, &mut rng).as_secs_f64() / 60.0);
+            drawn.sum::<f64>() / 4_000.0
+        };
+        (1..=timer.copies).map(mean).collect()
+    }
+
+    #[test]
+    fn four_copies_leave_in_a_week_where_little_is_lost() {
+        for loss in [0.0, 0.01] {
+            let waits = waits(loss);
+            let first = 9.01;
+            let expected = [first, first, 2.0 * 1440.0, 7.0 * 1440.0 / 0.75];
+            assert_eq!(waits.len(), expected.len());
+            for (wait, expected) in waits.iter().zip(expected) {
+                assert!((wait / expected - 1.0).abs() < 0.02, "{waits:?}");
             }
         }
+    }
+
+    #[test]
+    fn more_copies_leave_where_more_is_lost() {
+        let copies = [0.0, 0.02, 0.05, 0.1, 0.226, 0.9].map(|loss| waits(loss).len());
+        assert_eq!(copies, [4, 5, 6, 9, 16, 16]);
+        let waits = waits(0.226);
+        assert!(waits.is_sorted_by(|one, next| next / one > 0.98), "{waits:?}");
+        assert!((waits[9] / waits[0] - 1.0).abs() < 0.02, "two of three are steady: {waits:?}");
     }
 }

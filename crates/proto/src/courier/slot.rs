@@ -230,7 +230,7 @@ impl<S: Suite> Courier<S> {
     ) -> Option<(KeyId, Assignment)> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
-        let moment = correspondent::Moment { now, view, entry };
+        let moment = correspondent::Moment { now, view, timer: self.timer, entry };
         let after = |to: &KeyId| self.last_served.is_none_or(|last| *to > last);
         let (later, sooner): (Vec<_>, Vec<_>) =
             self.correspondents.iter().partition(|(to, _)| after(to));

@@ -8,7 +8,7 @@ use crate::directory::roster::Traffic;
 #[test]
 fn loops_are_given_up_after_their_time_oldest_first() {
     let start = Time::from_micros(1_795_000_000_000_000);
-    let mut loops = Loops::new(&Traffic::default());
+    let mut loops = Loops::new(&Traffic::default(), 2);
     for second in 0..10 {
         let sent = start + Duration::from_secs(second.into());
         let message = MessageId::new([second; 16]);
@@ -20,7 +20,7 @@ fn loops_are_given_up_after_their_time_oldest_first() {
     // A loop may take 59 s by the default rates.
     let mut expire = |after: f64| {
         let lost = loops.expire(Steady::of_clock(start + Duration::from_secs_f64(after)));
-        lost.collect::<Vec<_>>()
+        lost
     };
     assert_eq!(expire(59.0), []);
     assert_eq!(expire(62.5), [0, 0, 1], "the loops 0, 2 and 3, for mailboxes in turns");
@@ -30,7 +30,7 @@ fn loops_are_given_up_after_their_time_oldest_first() {
 #[test]
 fn a_crowd_of_loops_gives_up_the_oldest() {
     let start = Time::from_micros(1_795_000_000_000_000);
-    let mut loops = Loops::new(&Traffic::default());
+    let mut loops = Loops::new(&Traffic::default(), 2);
     let given_up = (0..300_u32)
         .map(|number| MessageId::new([number.to_be_bytes(); 4].concat().try_into().unwrap()))
         .filter_map(|message| loops.sent(message, 1, Steady::of_clock(start), start));

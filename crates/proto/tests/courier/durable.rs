@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
-use rohrpost_proto::courier::{Event, Memory, Message, Part};
+use rohrpost_proto::courier::{Event, Memory, Message, Part, PastFlights};
 
 use crate::world::{START, T, World, message, steady};
 use crate::{SECOND, alice_and_bob, count};
@@ -330,10 +330,10 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     let to = world.key_id(bob);
     world.leaky = true;
     let mut before = message("before", 0);
-    before.left = Some(START);
+    before.left = Some(PastFlights { last: START, times: 1 });
     world.couriers[alice].post(to, before).unwrap();
     let mut longer = file(8, 100 * fragment_body_len::<Classic>(), 1);
-    longer.left = Some(START);
+    longer.left = Some(PastFlights { last: START, times: 1 });
     world.run(START + SECOND * 40);
     assert_eq!(sent(&world, alice), 0);
     world.couriers[alice].post(to, longer).unwrap();

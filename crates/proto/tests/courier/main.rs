@@ -1,6 +1,7 @@
 //! Stories of the courier on a network in memory, all seeded.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absence;
 mod acknowledgements;
 mod addresses;
 mod ahead;

@@ -99,6 +99,8 @@ pub(crate) struct World {
     pub(crate) sights: Vec<Seen>,
     /// Departures of each courier, in the order of slots.
     pub(crate) departures: Vec<Vec<Left>>,
+    /// Couriers whose machines are off: no slot of theirs comes.
+    pub(crate) away: Vec<usize>,
     /// Throws replies away while it is set.
     pub(crate) deaf: bool,
     /// Loses packets to mailboxes while it is set.
@@ -129,9 +131,15 @@ enum Arrival {
 }
 
 impl World {
+    /// A network of the default rates, but that letters are acknowledged sooner: so stories with
+    /// time-outs are short.
     pub(crate) fn new() -> Self {
+        Self::of(&Traffic { ack_delay: Duration::from_secs(20), ..Traffic::default() })
+    }
+
+    pub(crate) fn of(traffic: &Traffic) -> Self {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
-        let roster = Arc::new(roster());
+        let roster = Arc::new(roster(traffic));
         let generation = Generation::new(7);
         let keys = roster
             .nodes()
@@ -151,6 +159,7 @@ impl World {
             events: Vec::new(),
             sights: Vec::new(),
             departures: Vec::new(),
+            away: Vec::new(),
             deaf: false,
             leaky: false,
             lost_every: 0,
@@ -320,7 +329,9 @@ impl World {
     /// Runs until `end`, all in the order of time.
     pub(crate) fn run(&mut self, end: Time) {
         loop {
-            let slots = self.couriers.iter().map(|courier| courier.poll_timeout().reading());
+            let there = (0..self.couriers.len()).filter(|client| !self.away.contains(client));
+            let there: Vec<_> = there.collect();
+            let slots = there.iter().map(|client| self.couriers[*client].poll_timeout().reading());
             let arrival = self.flying.keys().next().map(|(at, _)| *at);
             let now = slots
                 .chain(arrival)
@@ -336,14 +347,14 @@ impl World {
             if now == self.next_tick {
                 self.tick(now);
             }
-            for client in 0..self.couriers.len() {
+            for client in there {
                 self.depart(client, now);
             }
         }
     }
 
     pub(crate) fn depart(&mut self, client: usize, now: Time) {
-        let slot = now.slot(T);
+        let slot = now.slot(self.roster.traffic.slot);
         if steady(now) < self.couriers[client].poll_timeout() {
             return;
         }
@@ -539,7 +550,7 @@ fn node_key(number: u32) -> SigningKey {
 }
 
 /// Four relays (1 to 4), two mixes in each layer (11, 12, 21, 22, 31, 32), four operators.
-fn roster() -> Roster {
+fn roster(traffic: &Traffic) -> Roster {
     let agency_key = |index: usize| SigningKey::from_seed(&[u8::try_from(index).unwrap(); 32]);
     let agency = |(index, name): (usize, &&str)| Agency {
         name: (*name).into(),
@@ -563,9 +574,7 @@ fn roster() -> Roster {
             nodes.push(node(10 * tens + ones, role, MIXES[layer][index]));
         }
     }
-    // Short, so that stories with time-outs are short.
-    let traffic = Traffic { ack_delay: Duration::from_secs(20), ..Traffic::default() };
-    let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, traffic, &nodes);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
         signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();

@@ -37,8 +37,10 @@ impl Correspondent {
         let highest = acknowledgement.whole.iter().map(|name| name.sequence.saturating_add(1));
         self.heard = highest.fold(self.heard, u64::max);
         let mut events: Vec<_> = self.address_acknowledged(acknowledgement.address).collect();
+        let under_way = self.under_way();
         let outgoing = self.outgoing.iter_mut();
         let newest = outgoing.filter_map(|outgoing| outgoing.acknowledge(acknowledgement)).max();
+        self.presence.acknowledged(under_way - self.under_way());
         self.outgoing.retain(|outgoing| {
             if outgoing.is_delivered() {
                 events.push(Event::Delivered { message: outgoing.message().id });
@@ -58,7 +60,12 @@ impl Correspondent {
     /// Takes note that a letter of the contact has come, which is there again: what was put off
     /// because nothing was heard of it is due as at first.
     pub(in super::super) fn hear(&mut self, now: Steady, timer: RetransmitTimer) {
+        self.presence.hear(now, timer);
         self.all_mut().for_each(|outgoing| outgoing.expedite(now, timer));
+    }
+
+    fn under_way(&self) -> usize {
+        self.outgoing.iter().map(|outgoing| outgoing.flights().count()).sum()
     }
 
     /// Tells whether an acknowledgement names what this client does not know to have sent, or

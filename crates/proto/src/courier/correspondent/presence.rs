@@ -1,0 +1,74 @@
+//! Presence of a correspondent: how much may be under way to it.
+
+use super::super::retransmission::RetransmitTimer;
+use crate::time::Steady;
+
+/// Presence of a correspondent, by what is heard of it.
+pub(super) struct Presence {
+    /// Time at which a letter of the correspondent came last.
+    heard: Option<Steady>,
+    /// Fragments that may be under way while it is there.
+    window: usize,
+}
+
+impl Presence {
+    pub(super) const fn new() -> Self {
+        Self { heard: None, window: FIRST_WINDOW }
+    }
+
+    /// Takes note that a letter of the correspondent has come. Whoever was away begins anew.
+    pub(super) fn hear(&mut self, now: Steady, timer: RetransmitTimer) {
+        if !self.is_there(now, timer) {
+            self.window = FIRST_WINDOW;
+        }
+        self.heard = Some(now);
+    }
+
+    /// Widens the window by what was acknowledged, which has left the mailboxes.
+    pub(super) fn acknowledged(&mut self, fragments: usize) {
+        self.window = self.window.saturating_add(2 * fragments).min(LARGEST_WINDOW);
+    }
+
+    /// Fragments that may be under way.
+    pub(super) fn window(&self, now: Steady, timer: RetransmitTimer) -> usize {
+        if self.is_there(now, timer) { self.window } else { FIRST_WINDOW }
+    }
+
+    fn is_there(&self, now: Steady, timer: RetransmitTimer) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < timer.first * SILENCE)
+    }
+}
+
+/// Fragments under way to a correspondent of which nothing was heard lately: half of what two
+/// mailboxes hold that have earned no room. An acknowledgement triples what may be under way.
+const FIRST_WINDOW: usize = 16;
+/// Fragments under way to one correspondent at most: as many as two mailboxes hand out in the mean
+/// delay of an acknowledgement by the default rates.
+const LARGEST_WINDOW: usize = 256;
+/// First time-outs of silence after which a correspondent is taken to be away.
+const SILENCE: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::directory::roster::Traffic;
+
+    #[test]
+    fn a_window_grows_with_acknowledgements_and_shrinks_in_silence() {
+        let timer = RetransmitTimer::new(&Traffic::default());
+        let mut presence = Presence::new();
+        let now = Steady::BEGIN + Duration::from_secs(1_000_000);
+        assert_eq!(presence.window(now, timer), 16);
+        for expected in [48, 144, 256] {
+            presence.hear(now, timer);
+            presence.acknowledged(presence.window(now, timer));
+            assert_eq!(presence.window(now, timer), expected);
+        }
+        let silent = now + timer.first * SILENCE;
+        assert_eq!(presence.window(silent, timer), 16);
+        presence.hear(silent, timer);
+        assert_eq!(presence.window(silent, timer), 16);
+    }
+}

@@ -1,0 +1,100 @@
+//! Stories of recipients that are away: what waits for them costs their mailboxes little.
+
+use std::time::Duration;
+
+use rohrpost_packet::Classic;
+use rohrpost_packet::envelope::{MessageId, fragment_body_len};
+use rohrpost_proto::directory::roster::Traffic;
+use rohrpost_proto::time::Time;
+
+use crate::world::{START, World, message};
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+/// Slots of a minute: a week is ten thousand.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// Alice and bob, who know each other, in a network of slow rates.
+fn world() -> (World, usize, usize) {
+    let mut world = World::of(&Traffic { slot: SLOW, ..Traffic::default() });
+    let (alice, bob) = (world.client(1, 1, &[1, 2]), world.client(2, 2, &[3, 4]));
+    world.introduce(alice, bob);
+    (world, alice, bob)
+}
+
+/// Posts a message of `len` bytes that waits for a month.
+fn post(world: &mut World, from: usize, to: usize, number: u8, len: usize) {
+    let to = world.key_id(to);
+    let mut message = message("", world.couriers[from].next_sequence(to));
+    message.id = MessageId::new([number; 16]);
+    message.body = vec![number; len].into();
+    message.expires = START + DAY * 30;
+    world.couriers[from].post(to, message).unwrap();
+}
+
+/// Letters from one courier that have come to the relays of another's mailboxes since a time, for
+/// each mailbox.
+fn stored(world: &World, from: usize, to: usize, since: Time) -> Vec<usize> {
+    let contact = world.couriers[to].contact();
+    let count = |id| {
+        let stored = world.envelopes.iter().filter(|envelope| envelope.mailbox == id);
+        stored.filter(|envelope| envelope.from == Some(from) && envelope.at >= since).count()
+    };
+    contact.mailboxes.iter().map(|mailbox| count(mailbox.id)).collect()
+}
+
+#[test]
+fn a_letter_for_someone_away_leaves_four_times_in_a_week() {
+    let (mut world, alice, bob) = world();
+    world.away = vec![bob];
+    post(&mut world, alice, bob, 1, 100);
+    for week in 0..2 {
+        let begin = START + DAY * 7 * week;
+        world.run(begin + DAY * 7);
+        let copies: usize = stored(&world, alice, bob, begin).iter().sum();
+        assert!((1..=4).contains(&copies), "{copies} copies in week {week}");
+    }
+}
+
+/// Someone who has just read a letter, and is away from then on.
+#[test]
+fn a_letter_for_someone_who_has_just_left_leaves_four_times_in_a_week() {
+    let (mut world, alice, bob) = world();
+    post(&mut world, alice, bob, 1, 100);
+    world.run(START + HOUR * 12);
+    assert_eq!(world.couriers[alice].outbox_len(), 0, "the first letter is delivered");
+    world.away = vec![bob];
+    let left = START + HOUR * 12;
+    post(&mut world, alice, bob, 2, 100);
+    world.run(left + DAY * 7);
+    let copies: usize = stored(&world, alice, bob, left).iter().sum();
+    assert!((2..=4).contains(&copies), "{copies} copies in a week");
+}
+
+/// A mailbox that has earned no room holds sixteen letters.
+#[test]
+fn a_file_for_someone_away_leaves_others_room() {
+    let (mut world, alice, bob) = world();
+    world.away = vec![bob];
+    post(&mut world, alice, bob, 1, 256 * fragment_body_len::<Classic>());
+    world.run(START + DAY * 7);
+    let stored = stored(&world, alice, bob, START);
+    assert!(stored.iter().all(|letters| (4..=14).contains(letters)), "{stored:?}");
+    assert!(stored.iter().sum::<usize>() <= 24, "{stored:?}");
+}
+
+/// Whoever comes back gets all at once: the first letter of his says that he is there.
+#[test]
+fn what_waited_is_there_soon_after_its_recipient() {
+    let (mut world, alice, bob) = world();
+    world.run(START + HOUR * 12);
+    world.away = vec![bob];
+    for number in 0..40 {
+        post(&mut world, alice, bob, number, 100);
+    }
+    let back = START + DAY * 6;
+    world.run(back);
+    world.away.clear();
+    world.run(back + DAY);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+}
