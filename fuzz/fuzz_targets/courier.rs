@@ -2,7 +2,7 @@
 //! model.
 //!
 //! The model stores what a client's store holds. It checks that a message is told of once, whole,
-//! in order, and in its turn; that acknowledgements say what is stored and nothing else; that a
+//! in its turn; that acknowledgements say what is stored and nothing else; that a
 //! message is delivered if and only if it was acknowledged as read, and expires in its time; that
 //! each letter says where the client stands; that an older copy of the store is found out if and
 //! only if the contact shows it; and that no fragment changes the grid.
@@ -22,7 +22,7 @@ use rohrpost_fuzz::network::{NODES, NOW, ROSTER};
 use rohrpost_fuzz::outbox::{Expected, Outbox, Posted};
 use rohrpost_fuzz::toy::Toy;
 use rohrpost_packet::envelope::{
-    Envelope, EnvelopeMark, Fragment, FragmentPosition, Kind, MessageId,
+    Envelope, EnvelopeMark, Fragment, FragmentPosition, Kind, MessageId, Standing,
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
 use rohrpost_proto::courier::{Courier, Departure, Event, Part, Receipt};
@@ -471,6 +471,7 @@ impl World {
         let told = (receipt.kind, receipt.sequence, receipt.fragment);
         assert!(receipt.sender == sender());
         assert!(told == (part.kind, part.sequence, part.position.index));
+        self.kept.hear_order(part.kind, part.sequence, letter.standing.behind);
         match fragment {
             Some(fragment) => {
                 assert!(Part::of(fragment) == part && *fragment.body == letter.body);
@@ -500,7 +501,9 @@ impl World {
         let fragment = opened.fragment(PARTIES.alice.public(), PARTIES.bob.public());
         let fragment = fragment.expect("a courier writes valid fragments");
         let Built { kept, outbox, .. } = &self.built;
-        assert_eq!(fragment.standing, outbox.standing());
+        let content = fragment.kind == Kind::Content;
+        let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
+        assert_eq!(fragment.standing, Standing { behind, ..outbox.standing() });
         assert_eq!(fragment.minutes, 0);
         if fragment.kind != Kind::Acknowledgement {
             return outbox.check(&fragment);

@@ -44,7 +44,7 @@ struct FragmentChoice<'a> {
     sequence: u64,
     position: (u32, u32),
     minutes: u32,
-    standing: (u64, u64, u32),
+    standing: (u64, u64, u32, u8),
     body: &'a [u8],
     /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
@@ -137,8 +137,8 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
     let len = body.len();
     let (index, count) = choice.position;
-    let standing = choice.standing;
-    let standing = Standing { open: standing.0, heard: standing.1, since: standing.2 };
+    let (open, heard, since, behind) = choice.standing;
+    let standing = Standing { open, heard, since, behind };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 3).expect("there are three kinds"),
@@ -150,7 +150,9 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     };
     let envelope = match seal_fragment::<S>(&fragment) {
         Ok(envelope) => envelope,
-        Err(SealError::Fragment(FragmentError::Malformed)) => return assert!(index >= count),
+        Err(SealError::Fragment(FragmentError::Malformed)) => {
+            return assert!(index >= count || index > 0xff_ffff);
+        }
         Err(SealError::Fragment(FragmentError::TooLong { len: told, room })) => {
             return assert!(told == len && room == fragment_body_len::<S>() && len > room);
         }

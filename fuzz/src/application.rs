@@ -26,12 +26,21 @@ pub struct Kept {
     /// Bound below which all messages are over by the contact's word: of the letters that this run
     /// of the client has opened, and of what the store knows.
     floor: u64,
-    /// Messages before `below` that the contact may not know to have come.
+    /// Messages that were told of, and that the contact may not know to have come.
     told: BTreeMap<u64, MessageId>,
     open: BTreeMap<u64, Open>,
+    /// The least that this run was told each message waits for, of those that are not over.
+    waits: BTreeMap<u64, Waits>,
     addresses: BTreeMap<u64, Open>,
     /// Numbers of all messages that were ever told of.
     ever: BTreeSet<u64>,
+}
+
+/// What a message waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Waits {
+    Nothing,
+    For(u64),
 }
 
 #[derive(Clone)]
@@ -53,7 +62,9 @@ impl Kept {
     pub fn hear(&mut self, standing: &Standing) -> bool {
         let heard = standing.heard.checked_sub(1).filter(|_| standing.since == self.since);
         let whole = |number| self.open.get(&number).is_some_and(Open::is_whole);
-        let forgotten = heard.is_some_and(|heard| heard >= self.below && !whole(heard));
+        let forgotten = heard.is_some_and(|heard| {
+            heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
+        });
         self.floor = self.floor.max(standing.open);
         forgotten
     }
@@ -61,7 +72,7 @@ impl Kept {
     /// Checks a fragment that the courier takes for new.
     pub fn check_new(&self, part: &Part) {
         match part.kind {
-            Kind::Content => assert!(part.sequence >= self.below, "of a message that is over"),
+            Kind::Content => assert!(!self.is_over(part.sequence), "of a message that is over"),
             Kind::Address => {
                 assert!(part.sequence > self.address, "of an older address");
                 assert!(part.position.count <= 2, "no address is that long");
@@ -78,10 +89,43 @@ impl Kept {
     pub fn check_known(&self, receipt: &Receipt) {
         let over = match receipt.kind {
             Kind::Address => receipt.sequence <= self.address,
-            _ => receipt.sequence < self.below,
+            _ => self.is_over(receipt.sequence),
         };
         let open = self.table(receipt.kind).get(&receipt.sequence);
         assert!(over || open.is_some_and(|open| open.indices.contains(&receipt.fragment)));
+    }
+
+    /// Hears what a message of the contact waits for.
+    pub fn hear_order(&mut self, kind: Kind, number: u64, behind: u8) {
+        if kind == Kind::Content && !self.is_over(number) {
+            let first = number.saturating_sub(behind.into());
+            let waits = if behind == 0 { Waits::Nothing } else { Waits::For(first) };
+            let least = self.waits.entry(number).or_insert(waits);
+            *least = waits.min(*least);
+        }
+    }
+
+    fn is_over(&self, number: u64) -> bool {
+        number < self.below || self.told.contains_key(&number)
+    }
+
+    /// Tells whether what a message waits for is over. Before a restart it was said in vain.
+    fn is_turn(&self, number: u64) -> bool {
+        let over = |number| number < self.floor || self.is_over(number);
+        number < self.floor
+            || match self.waits.get(&number) {
+                Some(Waits::Nothing) => true,
+                Some(Waits::For(first)) => over(*first),
+                None => number <= self.below,
+            }
+    }
+
+    /// Goes on to the lowest number that is not over.
+    fn pass(&mut self) {
+        self.below = self.below.max(self.floor);
+        while self.told.contains_key(&self.below) {
+            self.below += 1;
+        }
     }
 
     /// Stores a fragment on the disk.
@@ -108,22 +152,29 @@ impl Kept {
                 continue;
             }
             assert!(kind == Kind::Content);
-            assert!(sequence >= self.below, "it was over");
+            assert!(!self.is_over(sequence), "it was over");
+            assert!(self.is_turn(sequence), "another comes first");
             assert!(self.ever.insert(sequence), "told twice");
             assert!(last.replace(sequence) < Some(sequence), "out of order");
-            assert!(sequence < below, "what was told of is over");
             self.told.insert(sequence, message);
+            self.open.remove(&sequence);
+            self.waits.remove(&sequence);
+            while self.told.contains_key(&self.below) {
+                self.below += 1;
+            }
         }
-        self.below = below;
-        self.open.retain(|sequence, _| *sequence >= below);
+        self.pass();
+        assert!(below == self.below, "the lowest number that is not over");
+        self.open.retain(|sequence, _| *sequence >= floor);
+        self.waits.retain(|sequence, _| *sequence >= floor);
         self.told.retain(|sequence, _| *sequence >= floor);
     }
 
     /// Checks that nothing waits whose turn has come.
     pub fn check_turns(&self) {
         assert!(self.below >= self.floor, "the contact has given those up");
-        let next = self.open.get(&self.below);
-        assert!(!next.is_some_and(Open::is_whole), "a message is whole, and nobody was told");
+        let turn = |(number, open): (&u64, &Open)| self.is_turn(*number) && open.is_whole();
+        assert!(!self.open.iter().any(turn), "a message is whole, and nobody was told");
         assert!(!self.addresses.values().any(Open::is_whole), "an address waits");
     }
 
@@ -132,6 +183,7 @@ impl Kept {
     pub fn resume(&mut self) -> Memory {
         let first = self.told.keys().next().copied();
         self.floor = first.unwrap_or(self.below).min(self.below);
+        self.waits.clear();
         let messages = parts(&self.open, Kind::Content);
         let mut parts: Vec<_> = messages.chain(parts(&self.addresses, Kind::Address)).collect();
         parts.sort_by_key(|part| (part.sequence, part.position.index));
@@ -150,12 +202,12 @@ impl Kept {
     pub fn check_acknowledgement(&self, report: &Report, len: usize) {
         assert!(self.owes, "nothing has come since the last");
         assert_eq!((report.since, report.address), (self.since, self.address));
-        assert_eq!((report.floor, report.next), (self.floor, self.below));
-        let whole = self.told.range(self.floor..).map(|(number, message)| name(*number, *message));
+        assert_eq!(report.floor, self.floor);
+        let told = self.told.range(self.floor..).map(|(number, message)| name(*number, *message));
+        assert!(told.eq(report.told.iter().copied()));
         let open = self.open.iter().map(|(number, open)| (name(*number, open.message), open));
         let (come, partial): (Vec<_>, Vec<_>) = open.partition(|(_, open)| open.is_whole());
-        let whole: Vec<Name> = whole.chain(come.into_iter().map(|(name, _)| name)).collect();
-        assert_eq!(report.whole, whole);
+        assert!(come.into_iter().map(|(name, _)| name).eq(report.waiting.iter().copied()));
         let mut told: Vec<(Name, u32)> = Vec::new();
         for (name, ranges) in &report.partial {
             assert!(!ranges.is_empty());

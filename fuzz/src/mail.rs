@@ -30,6 +30,7 @@ pub struct StandingChoice {
     open: Place,
     heard: Place,
     since: u8,
+    behind: u8,
 }
 
 /// Choice of a fragment of a message.
@@ -49,8 +50,8 @@ pub struct AcknowledgementChoice {
     since: u8,
     address: Place,
     floor: Place,
-    next: Place,
-    whole: Vec<NameChoice>,
+    told: Vec<NameChoice>,
+    waiting: Vec<NameChoice>,
     partial: Vec<(NameChoice, Vec<(u8, u32)>)>,
     standing: Option<StandingChoice>,
 }
@@ -99,10 +100,10 @@ pub struct Report {
     pub address: u64,
     /// Number from which on messages are named.
     pub floor: u64,
-    /// Number of the next message.
-    pub next: u64,
-    /// Messages that have come whole.
-    pub whole: Vec<Name>,
+    /// Messages that the reader was told of.
+    pub told: Vec<Name>,
+    /// Whole messages that wait for others.
+    pub waiting: Vec<Name>,
     /// Messages that have come in part, and ranges of their fragments.
     pub partial: Vec<(Name, Vec<(u32, u32)>)>,
 }
@@ -135,6 +136,7 @@ impl StandingChoice {
             open: choice.open.get(numbers.below),
             heard: choice.heard.get(numbers.below),
             since: incarnation(choice.since),
+            behind: if choice.behind < 192 { choice.behind % 4 } else { choice.behind },
         })
     }
 }
@@ -182,8 +184,8 @@ impl AcknowledgementChoice {
             since: incarnation(self.since),
             address: self.address.get(numbers.version),
             floor,
-            next: self.next.get(numbers.next),
-            whole: self.whole.iter().take(8).map(name).collect(),
+            told: self.told.iter().take(8).map(name).collect(),
+            waiting: self.waiting.iter().take(8).map(name).collect(),
             partial: partial.collect(),
         };
         let mut body = report.encode();
@@ -208,7 +210,9 @@ impl Letter {
         bytes.extend_from_slice(&len.to_be_bytes());
         bytes.extend_from_slice(part.message.as_bytes());
         bytes.extend_from_slice(&part.sequence.to_be_bytes());
-        bytes.extend_from_slice(&part.position.index.to_be_bytes());
+        let [_, index @ ..] = part.position.index.to_be_bytes();
+        bytes.push(standing.behind);
+        bytes.extend_from_slice(&index);
         bytes.extend_from_slice(&part.position.count.to_be_bytes());
         bytes.extend_from_slice(&minutes.to_be_bytes());
         bytes.extend_from_slice(&standing.open.to_be_bytes());
@@ -225,10 +229,13 @@ impl Letter {
         let len = usize::from(u16::from_be_bytes(take(&mut rest)?));
         let message = MessageId::new(take(&mut rest)?);
         let sequence = long(&mut rest)?;
-        let position = FragmentPosition { index: word(&mut rest)?, count: word(&mut rest)? };
+        let [behind, index @ ..] = take::<4>(&mut rest)?;
+        let [a, b, c] = index;
+        let index = u32::from_be_bytes([0, a, b, c]);
+        let position = FragmentPosition { index, count: word(&mut rest)? };
         let minutes = word(&mut rest)?;
-        let standing =
-            Standing { open: long(&mut rest)?, heard: long(&mut rest)?, since: word(&mut rest)? };
+        let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
+        let standing = Standing { open, heard, since: word(&mut rest)?, behind };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,
@@ -245,16 +252,18 @@ impl Letter {
 impl Report {
     fn encode(&self) -> Vec<u8> {
         let count = |len: usize| u8::try_from(len).expect("at most eight");
-        let mut bytes = vec![2, count(self.whole.len()), count(self.partial.len()), 0];
+        let lens = [self.told.len(), self.waiting.len(), self.partial.len()];
+        let mut bytes = vec![3];
+        bytes.extend(lens.map(count));
         bytes.extend_from_slice(&self.since.to_be_bytes());
-        for number in [self.address, self.floor, self.next] {
+        for number in [self.address, self.floor] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         let name = |(number, tag): Name| {
             let offset = u8::try_from(number.wrapping_sub(self.floor)).expect("an offset");
             [&[offset], &tag[..]].concat()
         };
-        self.whole.iter().for_each(|of| bytes.extend(name(*of)));
+        self.told.iter().chain(&self.waiting).for_each(|of| bytes.extend(name(*of)));
         for (of, ranges) in &self.partial {
             bytes.extend(name(*of));
             bytes.push(count(ranges.len()));
@@ -269,28 +278,34 @@ impl Report {
     /// Reads the text of an acknowledgement; none if it is not well-formed.
     #[must_use]
     pub fn read(mut rest: &[u8]) -> Option<Self> {
-        let [2, whole, partial, 0] = take(&mut rest)? else { return None };
+        let [3, told, waiting, partial] = take(&mut rest)? else { return None };
         let since = word(&mut rest)?;
-        let [address, floor, next] = [long(&mut rest)?, long(&mut rest)?, long(&mut rest)?];
+        let [address, floor] = [long(&mut rest)?, long(&mut rest)?];
         let name = |rest: &mut &[u8]| -> Option<Name> {
             let [offset] = take(rest)?;
             Some((floor.checked_add(u64::from(offset))?, take(rest)?))
         };
-        let whole = (0..whole).map(|_| name(&mut rest)).collect::<Option<_>>()?;
+        let told = (0..told).map(|_| name(&mut rest)).collect::<Option<_>>()?;
+        let waiting = (0..waiting).map(|_| name(&mut rest)).collect::<Option<_>>()?;
         let mut part = || {
             let (of, [ranges]) = (name(&mut rest)?, take(&mut rest)?);
             let ranges = (0..ranges).map(|_| Some((word(&mut rest)?, word(&mut rest)?)));
             Some((of, ranges.collect::<Option<Vec<_>>>()?))
         };
         let partial = (0..partial).map(|_| part()).collect::<Option<_>>()?;
-        rest.is_empty().then_some(Self { since, address, floor, next, whole, partial })
+        rest.is_empty().then_some(Self { since, address, floor, told, waiting, partial })
     }
 
     /// Tells whether all of a message has come. Where the acknowledgement names a message's parts
     /// twice, the first time counts.
     #[must_use]
     pub fn has_all(&self, name: Name) -> bool {
-        self.whole.contains(&name)
+        self.whole().any(|whole| whole == name)
+    }
+
+    /// Names of messages that have come whole.
+    pub fn whole(&self) -> impl Iterator<Item = Name> {
+        self.told.iter().chain(&self.waiting).copied()
     }
 
     /// Tells whether a fragment of a message has come.
@@ -305,7 +320,7 @@ impl Report {
 
     /// Names of all messages of which something has come.
     pub fn names(&self) -> impl Iterator<Item = Name> {
-        self.whole.iter().copied().chain(self.partial.iter().map(|(of, _)| *of))
+        self.whole().chain(self.partial.iter().map(|(of, _)| *of))
     }
 }
 

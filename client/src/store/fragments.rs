@@ -137,6 +137,16 @@ pub(super) fn assemble(
     Ok(Some(Assembled { minutes: open.minutes, body: Some(body) }))
 }
 
+/// Forgets the fragments of one message.
+pub(super) fn forget(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+) -> Result<(), StoreError> {
+    let open = open(tx, (sender, complete.kind.byte(), complete.sequence))?;
+    open.map_or(Ok(()), |open| open.forget(tx))
+}
+
 /// Forgets the fragments of a contact's messages of this kind before this number.
 pub(super) fn drop_below(
     tx: &mut WriteTx<'_>,

@@ -385,6 +385,7 @@ fn take(
             Ok(newer.map(Box::new).map(Completed::Address))
         }
         Kind::Content => {
+            fragments::forget(tx, sender, complete)?;
             let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
             Ok(incoming.map(Completed::Message))
         }

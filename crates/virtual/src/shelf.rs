@@ -109,6 +109,7 @@ impl Shelf {
             let parts = self.parts.range((sender, sequence, 0)..=(sender, sequence, u32::MAX));
             let body: Vec<_> = parts.flat_map(|(_, kept)| kept.body.iter().copied()).collect();
             self.inbox.push((sender, body));
+            self.parts.retain(|(of, number, _), _| (*of, *number) != (sender, sequence));
         }
         let (bound, told) = self.told.entry(sender).or_default();
         *bound = below;

@@ -9,6 +9,8 @@ use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
 pub(super) const HEADER_LEN: usize = 60;
+/// The highest index of a fragment: it has three bytes.
+const MOST_INDEX: u32 = 0xff_ffff;
 
 bytes_newtype! {
     /// Identifier of a message among all between its sender and recipient: 16 random bytes.
@@ -91,6 +93,9 @@ pub struct Standing {
     pub heard: u64,
     /// Incarnation of the recipient that has acknowledged it.
     pub since: u32,
+    /// How many numbers before this letter's message the one stands that the reader is told of
+    /// first; zero if it waits for none.
+    pub behind: u8,
 }
 
 /// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
@@ -114,7 +119,7 @@ pub struct Fragment {
 impl Fragment {
     /// Fills `out`, which is all zero and has the length of the suite's fragments.
     pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), FragmentError> {
-        if self.position.index >= self.position.count {
+        if self.position.index >= self.position.count || self.position.index > MOST_INDEX {
             return Err(FragmentError::Malformed);
         }
         let (len, room) = (self.body.len(), out.len() - HEADER_LEN);
@@ -126,6 +131,7 @@ impl Fragment {
         out[4..20].copy_from_slice(&self.message.0);
         out[20..28].copy_from_slice(&self.sequence.to_be_bytes());
         out[28..32].copy_from_slice(&self.position.index.to_be_bytes());
+        out[28] = self.standing.behind;
         out[32..36].copy_from_slice(&self.position.count.to_be_bytes());
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
         out[40..48].copy_from_slice(&self.standing.open.to_be_bytes());
@@ -144,7 +150,7 @@ impl Fragment {
         if bytes[0] != VERSION {
             return Err(FragmentError::Version);
         }
-        let position = FragmentPosition { index: word(28), count: word(32) };
+        let position = FragmentPosition { index: word(28) & MOST_INDEX, count: word(32) };
         let body = bytes[HEADER_LEN..].get(..short).ok_or(FragmentError::Malformed)?;
         if position.index >= position.count {
             return Err(FragmentError::Malformed);
@@ -157,7 +163,12 @@ impl Fragment {
             sequence: long(20),
             position,
             minutes: word(36),
-            standing: Standing { open: long(40), heard: long(48), since: word(56) },
+            standing: Standing {
+                open: long(40),
+                heard: long(48),
+                since: word(56),
+                behind: bytes[28],
+            },
             body: Zeroizing::new(body.to_vec()),
         })
     }

@@ -1,8 +1,9 @@
 //! An acknowledgement: which of the other side's messages have come (`docs/packet-format.md` §9).
 //!
 //! ```text
-//! version 2 ‖ whole u8 ‖ partial u8 ‖ 0 ‖ since u32 ‖ address u64 ‖ floor u64 ‖ next u64
-//!   ‖ whole × (number - floor u8 ‖ tag u32)
+//! version 3 ‖ told u8 ‖ waiting u8 ‖ partial u8 ‖ since u32 ‖ address u64 ‖ floor u64
+//!   ‖ told × (number - floor u8 ‖ tag u32)
+//!   ‖ waiting × (number - floor u8 ‖ tag u32)
 //!   ‖ partial × (number - floor u8 ‖ tag u32 ‖ ranges u8 ‖ ranges × (first u32 ‖ length u32))
 //! ```
 //!
@@ -24,10 +25,10 @@ pub(super) struct Acknowledgement {
     pub(super) address: u64,
     /// Number before which every message is over, by the word of the acknowledged side itself.
     pub(super) floor: u64,
-    /// Number of the next message that the reader will be told of.
-    pub(super) next: u64,
-    /// Whole messages from `floor` on; those from `next` on wait for others.
-    pub(super) whole: Vec<Name>,
+    /// Messages from `floor` on that the reader was told of.
+    pub(super) told: Vec<Name>,
+    /// Whole messages that wait for others.
+    pub(super) waiting: Vec<Name>,
     /// Messages of which some fragments have come.
     pub(super) partial: Vec<Partial>,
 }
@@ -80,14 +81,15 @@ impl Acknowledgement {
     pub(super) fn encode(&self, room: usize) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
         bytes.extend_from_slice(&self.since.to_be_bytes());
-        for number in [self.address, self.floor, self.next] {
-            bytes.extend_from_slice(&number.to_be_bytes());
-        }
-        for name in self.whole.iter().take(MOST) {
-            if bytes.len() + NAME_LEN > room || !name.encode(self.floor, &mut bytes) {
-                return bytes;
+        bytes.extend_from_slice(&self.address.to_be_bytes());
+        bytes.extend_from_slice(&self.floor.to_be_bytes());
+        for (count, names) in [(1, &self.told), (2, &self.waiting)] {
+            for name in names.iter().take(MOST) {
+                if bytes.len() + NAME_LEN > room || !name.encode(self.floor, &mut bytes) {
+                    return bytes;
+                }
+                bytes[count] += 1;
             }
-            bytes[1] += 1;
         }
         for Partial { name, ranges } in self.partial.iter().take(MOST) {
             let left = room.saturating_sub(bytes.len() + NAME_LEN + 1) / RANGE_LEN;
@@ -103,7 +105,7 @@ impl Acknowledgement {
                 bytes.extend_from_slice(&first.to_be_bytes());
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
-            bytes[2] += 1;
+            bytes[3] += 1;
         }
         bytes
     }
@@ -113,12 +115,14 @@ impl Acknowledgement {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         reader.expect(VERSION)?;
-        let (whole, partial) = (reader.u8()?, reader.u8()?);
-        reader.zeros::<1>()?;
+        let [told, waiting, partial] = [reader.u8()?, reader.u8()?, reader.u8()?];
         let since = reader.u32()?;
-        let [address, floor, next] = [reader.u64()?, reader.u64()?, reader.u64()?];
-        let whole = (0..whole).map(|_| Name::decode(&mut reader, floor));
-        let whole = whole.collect::<Result<_, Malformed>>()?;
+        let [address, floor] = [reader.u64()?, reader.u64()?];
+        let mut names = |count| {
+            let names = (0..count).map(|_| Name::decode(&mut reader, floor));
+            names.collect::<Result<Vec<_>, Malformed>>()
+        };
+        let (told, waiting) = (names(told)?, names(waiting)?);
         let mut part = || {
             let name = Name::decode(&mut reader, floor)?;
             let count = reader.u8()?;
@@ -127,18 +131,18 @@ impl Acknowledgement {
         };
         let partial = (0..partial).map(|_| part()).collect::<Result<_, Malformed>>()?;
         reader.end()?;
-        Ok(Self { since, address, floor, next, whole, partial })
+        Ok(Self { since, address, floor, told, waiting, partial })
     }
 
     /// Names of all messages of which something has come.
     pub(super) fn names(&self) -> impl Iterator<Item = Name> {
         let partial = self.partial.iter().map(|partial| partial.name);
-        self.whole.iter().copied().chain(partial)
+        self.whole().chain(partial)
     }
 
-    /// Tells whether the whole of a message has come.
-    pub(super) fn has(&self, name: Name) -> bool {
-        self.whole.contains(&name)
+    /// Names of all messages that have come whole.
+    pub(super) fn whole(&self) -> impl Iterator<Item = Name> {
+        self.told.iter().chain(&self.waiting).copied()
     }
 
     /// Fragments of a message that have come, if not all have.
@@ -148,7 +152,7 @@ impl Acknowledgement {
     }
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const NAME_LEN: usize = 5;
 const RANGE_LEN: usize = 8;
 /// Entries of each list at most, as their counts are bytes.
@@ -167,8 +171,8 @@ mod tests {
             since: 3,
             address: 4,
             floor: 7,
-            next: 9,
-            whole: [7, 8, 20].map(name).to_vec(),
+            told: [7, 8].map(name).to_vec(),
+            waiting: vec![name(20)],
             partial: vec![
                 Partial { name: name(14), ranges: vec![(0, 5), (9, 100)] },
                 Partial { name: name(15), ranges: vec![(1, 1)] },
@@ -179,15 +183,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let bytes = acknowledgement().encode(400);
-        let hex = "0203020000000003000000000000000400000000000000070000000000000009\
+        let hex = "030201020000000300000000000000040000000000000007\
                    000707070701080808080d14141414070e0e0e0e02000000000000000500000009\
                    00000064080f0f0f0f010000000100000001";
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), hex);
         assert_eq!(Acknowledgement::decode(&bytes).unwrap(), acknowledgement());
-        let has = |sequence| acknowledgement().has(name(sequence));
+        let has = |sequence| acknowledgement().whole().any(|whole| whole == name(sequence));
         assert_eq!((0..25).filter(|n| has(*n)).collect::<Vec<_>>(), [7, 8, 20]);
         let other = Name::of(8, MessageId::new([1; 16]));
-        assert!(!acknowledgement().has(other), "another message of the same number");
+        assert!(acknowledgement().whole().all(|whole| whole != other), "another message");
         assert_eq!(acknowledgement().ranges(name(15)), [(1, 1)]);
     }
 
@@ -197,8 +201,8 @@ mod tests {
         use rohrpost_packet::Classic;
         use rohrpost_packet::envelope::fragment_body_len;
 
-        let whole: Vec<_> = (0..WINDOW).map(name).collect();
-        let full = Acknowledgement { whole, ..Acknowledgement::default() };
+        let told: Vec<_> = (0..WINDOW).map(name).collect();
+        let full = Acknowledgement { told, ..Acknowledgement::default() };
         let read = Acknowledgement::decode(&full.encode(fragment_body_len::<Classic>())).unwrap();
         assert_eq!(read, full);
     }
@@ -209,8 +213,8 @@ mod tests {
             let bytes = acknowledgement().encode(room);
             assert!(bytes.len() <= room);
             let read = Acknowledgement::decode(&bytes).unwrap();
-            assert_eq!((read.floor, read.next), (7, 9));
-            assert!(read.whole.len() <= 3 && read.partial.len() <= 2);
+            assert_eq!(read.floor, 7);
+            assert!(read.whole().count() <= 3 && read.partial.len() <= 2);
         }
     }
 

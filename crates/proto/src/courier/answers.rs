@@ -90,7 +90,7 @@ impl<S: Suite> Courier<S> {
         };
         let Fragment { kind, sequence, position, .. } = fragment;
         let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
-        match other.reassembly.take(&Part::of(&fragment)) {
+        match other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind) {
             Taken::New => {
                 let fragment = Box::new(fragment);
                 self.events.push_mail(Event::Arrived { fragment, receipt, relay, trip });

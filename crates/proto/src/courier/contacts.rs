@@ -8,7 +8,7 @@ use super::account::Contact;
 use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
-use super::outgoing::{MESSAGE_BYTES, Message, most_fragments};
+use super::outgoing::{MESSAGE_BYTES, Message, SHORT, most_fragments};
 use super::reassembly::{Committed, Complete, Memory, Reassembly};
 use super::receipt::Receipt;
 use crate::delay::exponential;
@@ -60,7 +60,7 @@ impl<S: Suite> Courier<S> {
     /// it ([`Event::Told`]).
     pub fn announce(&mut self, to: KeyId, address: Message) {
         if let Some(other) = self.correspondents.get_mut(&to) {
-            other.announce(address, fragment_body_len::<S>(), self.timer);
+            other.announce(address, fragment_body_len::<S>());
         }
     }
 
@@ -82,9 +82,9 @@ impl<S: Suite> Courier<S> {
     /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
     /// out: the contact was reached at an address that has changed since.
     pub fn mark_lost(&mut self, now: Steady, to: KeyId) {
-        let reorder = self.timer.reorder();
+        let timer = self.timer;
         if let Some(other) = self.correspondents.get_mut(&to) {
-            other.mark_older_lost(now, reorder);
+            other.mark_older_lost(now, timer);
         }
     }
 
@@ -108,7 +108,7 @@ impl<S: Suite> Courier<S> {
         if message.sequence < other.next_sequence() {
             return Err(PostError::Order);
         }
-        other.post(message, fragment_body_len::<S>(), self.timer);
+        other.post(message, fragment_body_len::<S>());
         Ok(())
     }
 
@@ -174,8 +174,6 @@ impl<S: Suite> Courier<S> {
 /// Messages that a courier holds for one contact: twice the window, so that there is always one to
 /// begin with when another is over.
 const POSTED: usize = 2 * 128;
-/// Bytes of a message that counts as short: all texts that people write.
-const SHORT: usize = 64 << 10;
 /// Bytes of the short messages for one contact.
 const SHORT_BYTES: usize = 512 << 10;
 /// Bytes of the long messages for all contacts together: two of the largest.

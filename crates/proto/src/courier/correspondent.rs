@@ -1,5 +1,6 @@
 //! State per correspondent: outgoing and incoming messages, and what it has yet to hear of those.
 
+mod choice;
 mod hearing;
 mod presence;
 
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 use super::account::{Contact, ContactMailbox};
 use super::event::Event;
 use super::outgoing::{Message, OutgoingMessage};
-use super::reassembly::{Reassembly, WINDOW};
+use super::reassembly::Reassembly;
 use super::retransmission::RetransmitTimer;
 use presence::Presence;
 
@@ -129,16 +130,16 @@ impl Correspondent {
         self.contact = contact;
     }
 
-    pub(super) fn post(&mut self, message: Message, room: usize, timer: RetransmitTimer) {
+    pub(super) fn post(&mut self, message: Message, room: usize) {
         self.posted = message.sequence + 1;
         self.next = self.next.max(self.posted);
-        self.outgoing.push_back(OutgoingMessage::new(message, room, timer));
+        self.outgoing.push_back(OutgoingMessage::new(message, room));
     }
 
     /// Tells the contact an address, in the place of any older one.
-    pub(super) fn announce(&mut self, address: Message, room: usize, timer: RetransmitTimer) {
+    pub(super) fn announce(&mut self, address: Message, room: usize) {
         if address.sequence > self.told {
-            self.address = Some(OutgoingMessage::new(address, room, timer));
+            self.address = Some(OutgoingMessage::new(address, room));
         }
     }
 
@@ -150,7 +151,24 @@ impl Correspondent {
     /// Where this client stands with the contact, as each letter says.
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
-        Standing { open, heard: self.heard, since: self.counted_since }
+        Standing { open, heard: self.heard, since: self.counted_since, behind: 0 }
+    }
+
+    /// The fragment of this index of what stands at a place.
+    pub(super) fn fragment(&self, place: Place, index: u32) -> Option<Fragment> {
+        let standing = Standing { behind: self.behind(place), ..self.standing() };
+        Some(self.at(place)?.fragment(index, standing))
+    }
+
+    /// How many numbers before a message the one of its lane stands that is not over.
+    fn behind(&self, place: Place) -> u8 {
+        let Place::Message(at) = place else { return 0 };
+        let Some(message) = self.outgoing.get(at) else { return 0 };
+        let mut before = self.outgoing.range(..at).rev();
+        let before = before.find(|before| before.lane() == message.lane());
+        let number = |outgoing: &OutgoingMessage| outgoing.message().sequence;
+        let behind = before.map_or(0, |before| number(message) - number(before));
+        u8::try_from(behind).unwrap_or(u8::MAX)
     }
 
     /// Chooses the next task, if something is due and a mailbox can take it. An acknowledgement
@@ -170,31 +188,6 @@ impl Correspondent {
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
         Some(Assignment { task: Task::Fragment { place, index }, mailbox })
-    }
-
-    /// Chooses what leaves next: how this client is reached goes before all that may be answered.
-    /// While nothing is heard, few copies are under way.
-    fn due(&self, now: Steady, timer: RetransmitTimer) -> Option<(Place, u32)> {
-        let address = self.address.as_ref();
-        let address = address.and_then(|address| address.next(now));
-        if let Some(index) = address {
-            return Some((Place::Address, index));
-        }
-        let first = self.outgoing.front()?.message().sequence;
-        let within = |outgoing: &&OutgoingMessage| outgoing.message().sequence < first + WINDOW;
-        let open = || self.outgoing.iter().take_while(within).enumerate();
-        let flights =
-            || open().flat_map(|(at, outgoing)| outgoing.flights().map(move |flight| (at, flight)));
-        let window = self.presence.window(now, timer);
-        let unanswered: u32 = flights().map(|(_, (_, flight))| flight.unanswered()).sum();
-        let may_repeat = (unanswered as usize) < window + timer.spare_copies();
-        let mut overdue = flights().filter(|(_, (_, flight))| flight.is_overdue(now));
-        if let Some((at, (index, _))) = overdue.find(|_| may_repeat) {
-            return Some((Place::Message(at), index));
-        }
-        let may_begin = flights().count() < window;
-        let mut fresh = open().filter(|_| may_begin);
-        fresh.find_map(|(at, outgoing)| Some((Place::Message(at), outgoing.fresh()?)))
     }
 
     /// What stands at a place.
@@ -321,15 +314,17 @@ impl Correspondent {
             }
         }
         for outgoing in self.all_mut() {
-            outgoing.mark_lost(now, |flight| flight.is_passing(now, nodes, timer.transit));
-            outgoing.mark_lost(now + timer.registration, |flight| flight.ends_at(nodes));
+            outgoing.mark_lost(now, timer, |flight| flight.is_passing(now, nodes, timer.transit));
+            outgoing.mark_lost(now + timer.registration, timer, |flight| flight.ends_at(nodes));
         }
     }
 
-    /// Marks as lost what left longer than `age` ago, so that it leaves again.
-    pub(super) fn mark_older_lost(&mut self, now: Steady, age: Duration) {
+    /// Marks as lost what left longer ago than a mailbox takes to hand it out, so that it leaves
+    /// again.
+    pub(super) fn mark_older_lost(&mut self, now: Steady, timer: RetransmitTimer) {
+        let age = timer.reorder();
         for outgoing in self.all_mut() {
-            outgoing.mark_lost(now, |flight| flight.sent + age < now);
+            outgoing.mark_lost(now, timer, |flight| flight.sent + age < now);
         }
     }
 

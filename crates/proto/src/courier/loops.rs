@@ -12,8 +12,15 @@ use crate::time::{Steady, Time};
 pub(super) struct Loops {
     flying: VecDeque<Flying>,
     lost_after: Duration,
-    /// Part of the loops into each mailbox that was lost lately.
-    losses: Vec<f64>,
+    /// Outcomes of the loops into each mailbox, the late ones more than those before.
+    outcomes: Vec<Outcomes>,
+}
+
+/// Weights of the loops that came back, and of those that were lost.
+#[derive(Clone, Copy, Default)]
+struct Outcomes {
+    all: f64,
+    lost: f64,
 }
 
 /// A loop that has left.
@@ -31,7 +38,7 @@ impl Loops {
         Self {
             flying: VecDeque::new(),
             lost_after: (traffic.mix_delay * 6 + traffic.slot * 7) * LOST_AFTER,
-            losses: vec![0.0; mailboxes],
+            outcomes: vec![Outcomes::default(); mailboxes],
         }
     }
 
@@ -67,15 +74,18 @@ impl Loops {
         lost
     }
 
-    /// Part of the letters that the network loses, by the loops into the mailbox that does better:
-    /// the other's relay may be down.
+    /// Part of the letters that the network loses, by the loops into those mailboxes that bring back
+    /// the half of them: the relay of another may be down.
     pub(super) fn loss(&self) -> f64 {
-        self.losses.iter().copied().fold(1.0, f64::min)
+        let up = self.outcomes.iter().filter(|of| of.lost <= of.all / 2.0);
+        let (all, lost) = up.fold((0.0, 0.0), |(all, lost), of| (all + of.all, lost + of.lost));
+        if all > 0.0 { lost / all } else { 0.0 }
     }
 
     fn count(&mut self, mailbox: usize, lost: f64) {
-        if let Some(loss) = self.losses.get_mut(mailbox) {
-            *loss += (lost - *loss) / LATELY;
+        if let Some(of) = self.outcomes.get_mut(mailbox) {
+            of.all += 1.0 - of.all / LATELY;
+            of.lost += lost - of.lost / LATELY;
         }
     }
 }
@@ -86,5 +96,5 @@ const LOST_AFTER: u32 = 20;
 /// Loops on their way at most. By the default rates thirty are on their way when all are lost; the
 /// rest is for rosters with long delays. 48 bytes each.
 const BOUND: usize = 256;
-/// Loops of which losses are the mean.
-const LATELY: f64 = 32.0;
+/// Loops over which outcomes are counted, about.
+const LATELY: f64 = 64.0;

@@ -66,8 +66,10 @@ pub(super) struct OutgoingMessage {
 /// A fragment that has left.
 pub(super) struct Flight {
     pub(super) sent: Steady,
-    /// Time at which the fragment leaves again.
-    due: Steady,
+    /// Time at which the fragment leaves again, whatever the retransmit timer says.
+    due: Option<Steady>,
+    /// Factor of the timer's wait.
+    jitter: f64,
     /// Number of times that the fragment has left.
     times: u32,
     /// Number of times in a row that it has left without a sign of life from the recipient.
@@ -77,7 +79,7 @@ pub(super) struct Flight {
 }
 
 impl OutgoingMessage {
-    pub(super) fn new(message: Message, room: usize, timer: RetransmitTimer) -> Self {
+    pub(super) fn new(message: Message, room: usize) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
@@ -85,9 +87,7 @@ impl OutgoingMessage {
         let mut outgoing = Self { message, room, arrived, told: false, fresh: 0, flights };
         if let Some(left) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
             let (sent, times) = (Steady::of_clock(left.last), left.times);
-            let due = sent + timer.mean(times);
-            let flight =
-                |index| (index, Flight { sent, due, times, unanswered: times, way: Vec::new() });
+            let flight = |index| (index, Flight::past(sent, times));
             outgoing.flights = (0..count).map(flight).collect();
             outgoing.fresh = count;
         }
@@ -109,8 +109,8 @@ impl OutgoingMessage {
     }
 
     /// Chooses the fragment that leaves next: one whose time is up, else a new one.
-    pub(super) fn next(&self, now: Steady) -> Option<u32> {
-        let mut overdue = self.flights().filter(|(_, flight)| flight.is_overdue(now));
+    pub(super) fn next(&self, now: Steady, timer: RetransmitTimer) -> Option<u32> {
+        let mut overdue = self.flights().filter(|(_, flight)| flight.is_overdue(now, timer));
         overdue.next().map(|(index, _)| index).or_else(|| self.fresh())
     }
 
@@ -145,7 +145,6 @@ impl OutgoingMessage {
         index: u32,
         at: Steady,
         path: &Path,
-        timer: RetransmitTimer,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Option<Flight> {
         let (times, unanswered) = self.flights.get(&index).map_or((0, 0), |before| {
@@ -154,7 +153,8 @@ impl OutgoingMessage {
         });
         let flight = Flight {
             sent: at,
-            due: at + timer.after(unanswered + 1, rng),
+            due: None,
+            jitter: RetransmitTimer::jitter(rng),
             times: times + 1,
             unanswered: unanswered + 1,
             way: path.nodes().into_iter().collect(),
@@ -195,8 +195,8 @@ impl OutgoingMessage {
     /// Takes note of what has come; gives the time at which the newest of it had left.
     pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Steady> {
         let name = self.name();
-        let whole = acknowledgement.has(name);
-        self.told |= whole && name.sequence < acknowledgement.next;
+        self.told |= acknowledgement.told.contains(&name);
+        let whole = acknowledgement.whole().any(|whole| whole == name);
         let whole = whole.then_some((0, self.arrived.count()));
         for (first, len) in acknowledgement.ranges(name).iter().copied().chain(whole) {
             let end = first.saturating_add(len).min(self.arrived.count());
@@ -214,6 +214,11 @@ impl OutgoingMessage {
         });
         self.begin(self.fresh);
         newest
+    }
+
+    /// The lane of the message.
+    pub(super) fn lane(&self) -> Lane {
+        if self.message.body.len() <= SHORT { Lane::Short } else { Lane::Long }
     }
 
     /// Tells whether all of the message is at the recipient.
@@ -237,16 +242,20 @@ impl OutgoingMessage {
     pub(super) fn remind(&mut self, due: Steady) {
         let last = self.arrived.count() - 1;
         self.arrived.remove(last);
-        let flight = Flight { sent: due, due, times: 1, unanswered: 0, way: Vec::new() };
-        self.flights.insert(last, flight);
+        self.flights.insert(last, Flight { due: Some(due), ..Flight::past(due, 1) });
     }
 
     /// Marks as lost the fragments that `lost` picks, so that they leave again at `due`. That they are
     /// not acknowledged says nothing of the recipient.
-    pub(super) fn mark_lost(&mut self, due: Steady, lost: impl Fn(&Flight) -> bool) {
+    pub(super) fn mark_lost(
+        &mut self,
+        due: Steady,
+        timer: RetransmitTimer,
+        lost: impl Fn(&Flight) -> bool,
+    ) {
         for flight in self.flights.values_mut() {
-            if flight.due > due && lost(flight) {
-                (flight.due, flight.unanswered) = (due, 0);
+            if flight.due(timer) > due && lost(flight) {
+                (flight.due, flight.unanswered) = (Some(due), 0);
             }
         }
     }
@@ -255,8 +264,8 @@ impl OutgoingMessage {
     /// longer than at first.
     pub(super) fn expedite(&mut self, now: Steady, timer: RetransmitTimer) {
         for flight in self.flights.values_mut() {
-            flight.unanswered = 0;
-            flight.due = flight.due.min(now + timer.first);
+            let due = flight.due(timer).min(now + timer.first);
+            (flight.due, flight.unanswered) = (Some(due), 0);
         }
     }
 
@@ -268,10 +277,21 @@ impl OutgoingMessage {
 }
 
 impl Flight {
+    /// A flight of a former run.
+    const fn past(sent: Steady, times: u32) -> Self {
+        Self { sent, due: None, jitter: 1.0, times, unanswered: times, way: Vec::new() }
+    }
+
+    /// Time at which the fragment leaves again, by what the network loses at present.
+    fn due(&self, timer: RetransmitTimer) -> Steady {
+        let wait = || timer.after(self.unanswered).mul_f64(self.jitter);
+        self.due.unwrap_or_else(|| self.sent + wait())
+    }
+
     /// Tells whether the fragment's time is up. One that left in the future left by a clock of a
     /// former run that was wrong.
-    pub(super) fn is_overdue(&self, now: Steady) -> bool {
-        self.due <= now || self.sent > now
+    pub(super) fn is_overdue(&self, now: Steady, timer: RetransmitTimer) -> bool {
+        self.sent > now || self.due(timer) <= now
     }
 
     /// Number of times in a row that the fragment has left without a sign of life from the recipient.
@@ -300,6 +320,15 @@ impl Flight {
     }
 }
 
+/// Messages that keep their order among each other: short ones pass long ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    Short,
+    Long,
+}
+
+/// Bytes of a message that counts as short: all texts that people write.
+pub(super) const SHORT: usize = 64 << 10;
 /// Fragments of the largest message.
 pub(super) fn most_fragments<S: Suite>() -> u32 {
     u32::try_from(MESSAGE_BYTES.div_ceil(fragment_body_len::<S>())).unwrap_or(u32::MAX)

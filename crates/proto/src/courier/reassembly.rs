@@ -2,9 +2,9 @@
 //!
 //! A fragment is handed to the application once, acknowledged after the application has stored and
 //! committed it, and never asked for again. A message is complete when all of its fragments are
-//! committed, and is told of when those before it are over: they have been told of, or their sender
-//! has given them up. Every letter says so by its [`Standing`]: so there is nothing to wait for in
-//! vain, whatever was lost.
+//! committed, and is told of when the one before it in its lane is over: it has been told of, or its
+//! sender has given it up. Every letter says by its [`Standing`] which one that is: so there is
+//! nothing to wait for in vain, whatever was lost, and a text need not wait for a file.
 //!
 //! An address is no message of the conversation: it has a version, and only the newest counts.
 
@@ -24,9 +24,9 @@ pub(super) struct Reassembly {
     since: u32,
     /// Number before which every message is over by its sender's word.
     floor: u64,
-    /// Number of the next message: every message before it is over.
+    /// The lowest number of a message that is not over.
     next: u64,
-    /// Messages from `floor` on that were told of.
+    /// Messages from `floor` on that were told of; some may be beyond `next`.
     told: BTreeMap<u64, MessageId>,
     open: BTreeMap<u64, Assembly>,
     address: AddressReassembly,
@@ -49,6 +49,18 @@ struct Assembly {
     came: Fragments,
     /// Fragments that the application has committed; a subset of `came`.
     committed: Fragments,
+    waits: Waits,
+}
+
+/// What a message waits for once it is complete, by the word of its sender; the later word is the
+/// lesser.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Waits {
+    Nothing,
+    /// The message of this number.
+    For(u64),
+    /// All messages before it: what its sender said of it was before a restart.
+    All,
 }
 
 /// A fragment of a message, as it has come.
@@ -111,7 +123,7 @@ pub struct Memory {
     pub since: u32,
     /// Number before which every message of the contact is over.
     pub below: u64,
-    /// Messages before `below` that the contact may not know to have come: those of which
+    /// Messages that were told of and that the contact may not know to have come: those of which
     /// [`Event::Complete`](super::Event::Complete) has told, from its `floor` on.
     pub told: Vec<(u64, MessageId)>,
     /// Version of the contact's address.
@@ -187,20 +199,31 @@ impl Reassembly {
             return false;
         };
         let whole = |open: &Assembly| open.committed.is_complete();
-        heard >= self.next && !self.open.get(&heard).is_some_and(whole)
+        let known = heard < self.next || self.told.contains_key(&heard);
+        !known && !self.open.get(&heard).is_some_and(whole)
     }
 
-    /// Notes a part of a message.
+    /// Notes a part of a message that came before a restart.
     pub(super) fn take(&mut self, part: &Part) -> Taken {
         match part.kind {
             Kind::Address => self.address.take(part),
-            _ => self.take_message(part),
+            _ => self.take_message(part, Waits::All),
         }
     }
 
-    fn take_message(&mut self, part: &Part) -> Taken {
+    /// Notes a part of a message that has come, with its sender's word on what is told of first.
+    pub(super) fn take_behind(&mut self, part: &Part, behind: u8) -> Taken {
+        let first = part.sequence.saturating_sub(behind.into());
+        let waits = if behind == 0 { Waits::Nothing } else { Waits::For(first) };
+        match part.kind {
+            Kind::Address => self.address.take(part),
+            _ => self.take_message(part, waits),
+        }
+    }
+
+    fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
-        if sequence < self.next {
+        if sequence < self.next || self.told.contains_key(&sequence) {
             return Taken::Known;
         }
         // After the last number of all there is none that would end it.
@@ -216,7 +239,9 @@ impl Reassembly {
         if sequence != self.next && self.fragments() >= OPEN_SIZE * self.most {
             return Taken::Silent;
         }
-        self.open.entry(sequence).or_insert_with(|| Assembly::of(part)).take(position.index)
+        let open = self.open.entry(sequence).or_insert_with(|| Assembly::of(part));
+        open.waits = open.waits.min(waits);
+        open.take(position.index)
     }
 
     /// Commits a fragment that the application has stored; gives what is complete by that, in
@@ -236,14 +261,14 @@ impl Reassembly {
             since: self.since,
             address: self.address.known,
             floor: self.floor,
-            next: self.next,
-            whole: self.told.iter().map(name).collect(),
+            told: self.told.iter().map(name).collect(),
+            waiting: Vec::new(),
             partial: Vec::new(),
         };
         for (sequence, open) in &self.open {
             let name = Name::of(*sequence, open.message);
             if open.committed.is_complete() {
-                acknowledgement.whole.push(name);
+                acknowledgement.waiting.push(name);
             } else if open.committed.held() > 0 {
                 let ranges = open.committed.ranges().collect();
                 acknowledgement.partial.push(Partial { name, ranges });
@@ -252,24 +277,41 @@ impl Reassembly {
         acknowledgement
     }
 
-    /// Tells of the messages whose turn has come.
+    /// Tells of the messages whose turn has come, and forgets those that are over.
     fn advance(&mut self, complete: &mut Vec<Complete>) {
-        while let Some((sequence, open)) = self.open.first_key_value() {
-            let (sequence, whole) = (*sequence, open.committed.is_complete());
-            let turn = sequence <= self.next.max(self.floor);
-            if !turn || !whole && sequence >= self.floor {
-                break;
-            }
-            let message = open.message;
-            self.open.pop_first();
-            self.next = sequence + 1;
-            if whole {
-                complete.push(Complete { sequence, message, kind: Kind::Content });
+        let numbers: Vec<_> = self.open.keys().copied().collect();
+        for sequence in numbers {
+            let turn = self.is_turn(sequence);
+            let over = |open: &Assembly| turn && open.committed.is_complete();
+            if let Some(message) = self.open.get(&sequence).filter(|open| over(open)) {
+                let message = message.message;
+                self.open.remove(&sequence);
                 self.told.insert(sequence, message);
+                complete.push(Complete { sequence, message, kind: Kind::Content });
+                self.pass_told();
             }
         }
+        self.open = self.open.split_off(&self.floor);
         self.next = self.next.max(self.floor);
+        self.pass_told();
         self.told = self.told.split_off(&self.floor);
+    }
+
+    /// Tells whether what a message waits for is over.
+    fn is_turn(&self, sequence: u64) -> bool {
+        let over = |number| number < self.next.max(self.floor) || self.told.contains_key(&number);
+        match self.open.get(&sequence).map(|open| open.waits) {
+            Some(Waits::Nothing) => true,
+            Some(Waits::For(number)) => sequence < self.floor || over(number),
+            Some(Waits::All) | None => sequence <= self.next.max(self.floor),
+        }
+    }
+
+    /// Goes on to the lowest number that is not over.
+    fn pass_told(&mut self) {
+        while self.told.contains_key(&self.next) {
+            self.next += 1;
+        }
     }
 
     fn tell_address(&mut self) -> Option<Complete> {
@@ -316,7 +358,7 @@ impl AddressReassembly {
 impl Assembly {
     fn of(part: &Part) -> Self {
         let none = Fragments::none(part.position.count);
-        Self { message: part.message, came: none.clone(), committed: none }
+        Self { message: part.message, came: none.clone(), committed: none, waits: Waits::All }
     }
 
     fn is_of(&self, part: &Part) -> bool {

@@ -191,7 +191,7 @@ impl<S: Suite> Courier<S> {
         let other = self.correspondents.get(&to)?;
         let fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
-            Task::Fragment { place, index } => other.at(place)?.fragment(index, other.standing()),
+            Task::Fragment { place, index } => other.fragment(place, index)?,
         };
         let message = fragment.message;
         let letter = other.contact.letter(assignment.mailbox, fragment)?;
@@ -201,7 +201,7 @@ impl<S: Suite> Courier<S> {
             Ok(built) => Some(built),
         };
         self.last_served = Some(to);
-        let (period, timer) = (self.roster.traffic.answer_period(), self.timer);
+        let period = self.roster.traffic.answer_period();
         let other = self.correspondents.get_mut(&to)?;
         let Some(mut built) = built else {
             for outgoing in other.give_up() {
@@ -214,7 +214,7 @@ impl<S: Suite> Courier<S> {
             Task::Acknowledgement => Cargo::Acknowledgement { to, due: other.acknowledge.take()? },
             Task::Fragment { place, index } => {
                 let outgoing = other.at_mut(place)?;
-                let before = outgoing.leave(index, moment.due, &built.path, timer, rng);
+                let before = outgoing.leave(index, moment.due, &built.path, rng);
                 Cargo::Fragment { to, message, index, path: built.path.clone(), before }
             }
         };

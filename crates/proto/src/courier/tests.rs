@@ -18,10 +18,8 @@ fn loops_are_given_up_after_their_time_oldest_first() {
     assert!(loops.returned(MessageId::new([1; 16])).is_some());
     assert!(loops.returned(MessageId::new([1; 16])).is_none());
     // A loop may take 59 s by the default rates.
-    let mut expire = |after: f64| {
-        let lost = loops.expire(Steady::of_clock(start + Duration::from_secs_f64(after)));
-        lost
-    };
+    let mut expire =
+        |after: f64| loops.expire(Steady::of_clock(start + Duration::from_secs_f64(after)));
     assert_eq!(expire(59.0), []);
     assert_eq!(expire(62.5), [0, 0, 1], "the loops 0, 2 and 3, for mailboxes in turns");
     assert_eq!(expire(100.0).len(), 6);

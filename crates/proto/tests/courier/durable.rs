@@ -344,6 +344,26 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     assert_eq!(completed(&world, bob).len(), 2, "what was lost left again in its time");
 }
 
+/// Checks that a text that is sent while a file runs to the same contact is there, and acknowledged,
+/// as soon as if there were no file, and that texts keep their order.
+#[test]
+fn texts_pass_a_file_to_the_same_contact() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    let longer = file(9, 400 * fragment_body_len::<Classic>(), 0);
+    let last = longer.id;
+    world.couriers[alice].post(to, longer).unwrap();
+    world.run(START + MINUTE * 3);
+    let texts = ["one", "two", "three"].map(|text| world.post(alice, bob, text));
+    world.run(START + MINUTE * 4);
+    assert!(completed(&world, bob) == texts, "texts wait for a file");
+    world.run(START + MINUTE * 6);
+    assert!(delivered(&world, alice) == texts, "the file has not come yet");
+    world.run(START + MINUTE * 30);
+    assert!(completed(&world, bob)[3..] == [last] && delivered(&world, alice)[3..] == [last]);
+    assert_eq!(world.couriers[alice].outbox_len(), 0);
+}
+
 /// Checks that what is stored of the incarnation before can go at once, and is not asked for after
 /// a restart.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::acknowledgement::{Acknowledgement, Name, OlderCopy};
 use super::super::event::Event;
-use super::super::outgoing::{Flight, OutgoingMessage};
+use super::super::outgoing::{Flight, Lane, OutgoingMessage};
 use super::super::retransmission::RetransmitTimer;
 use super::Correspondent;
 use crate::time::Steady;
@@ -34,7 +34,7 @@ impl Correspondent {
             self.outgoing.iter_mut().for_each(OutgoingMessage::count_anew);
         }
         self.counted_since = acknowledgement.since;
-        let highest = acknowledgement.whole.iter().map(|name| name.sequence.saturating_add(1));
+        let highest = acknowledgement.whole().map(|name| name.sequence.saturating_add(1));
         self.heard = highest.fold(self.heard, u64::max);
         let mut events: Vec<_> = self.address_acknowledged(acknowledgement.address).collect();
         let under_way = self.under_way();
@@ -50,7 +50,7 @@ impl Correspondent {
         if let Some(newest) = newest {
             let lost = |flight: &Flight| flight.sent + timer.reorder() < newest;
             for outgoing in &mut self.outgoing {
-                outgoing.mark_lost(now, lost);
+                outgoing.mark_lost(now, timer, lost);
             }
         }
         self.remind(now);
@@ -76,7 +76,6 @@ impl Correspondent {
             outgoing.any(|own| own.sequence == name.sequence && own != name)
         };
         acknowledgement.floor > self.standing().open
-            || acknowledgement.next > self.next
             || acknowledgement.names().any(|name| name.sequence >= self.next || other(name))
     }
 
@@ -88,11 +87,14 @@ impl Correspondent {
         newer.then_some(Event::Told { to, version }).into_iter()
     }
 
-    /// Has a letter leave if the contact waits for what is over: the first message has come to it,
-    /// and it does not know that those before have been given up.
+    /// Has a letter leave if the contact waits for what is over: the first message of a lane has
+    /// come to it, and it does not know that those before have been given up.
     pub(super) fn remind(&mut self, now: Steady) {
-        if let Some(front) = self.outgoing.front_mut().filter(|front| front.has_arrived()) {
-            front.remind(now);
+        for lane in [Lane::Short, Lane::Long] {
+            let first = self.outgoing.iter_mut().find(|outgoing| outgoing.lane() == lane);
+            if let Some(first) = first.filter(|first| first.has_arrived()) {
+                first.remind(now);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Presence of a correspondent: how much may be under way to it.
 
+use super::super::outgoing::Lane;
 use super::super::retransmission::RetransmitTimer;
 use crate::time::Steady;
 
@@ -32,6 +33,12 @@ impl Presence {
     /// Fragments that may be under way.
     pub(super) fn window(&self, now: Steady, timer: RetransmitTimer) -> usize {
         if self.is_there(now, timer) { self.window } else { FIRST_WINDOW }
+    }
+
+    /// Part of a window that a lane may fill: while nothing is heard, long messages leave half of it
+    /// to short ones.
+    pub(super) fn share(window: usize, lane: Lane) -> usize {
+        if window == FIRST_WINDOW && lane == Lane::Long { window / 2 } else { window }
     }
 
     fn is_there(&self, now: Steady, timer: RetransmitTimer) -> bool {

@@ -14,23 +14,31 @@ fn outgoing(len: usize) -> OutgoingMessage {
         left: None,
         body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
     };
-    OutgoingMessage::new(message, 100, RetransmitTimer::new(&Traffic::default()))
+    OutgoingMessage::new(message, 100)
+}
+
+fn timer() -> RetransmitTimer {
+    RetransmitTimer::new(&Traffic::default())
 }
 
 /// Lets a fragment leave without a view, over a path that no view will miss.
 fn leave(outgoing: &mut OutgoingMessage, index: u32, sent: Steady) {
-    let due = sent + Duration::from_secs(60);
-    outgoing.flights.insert(index, Flight { sent, due, times: 1, unanswered: 1, way: Vec::new() });
+    let due = Some(sent + Duration::from_secs(60));
+    outgoing.flights.insert(index, Flight { due, ..Flight::past(sent, 1) });
     outgoing.fresh = outgoing.fresh.max(index + 1);
 }
 
 fn acknowledgement(outgoing: &OutgoingMessage, ranges: &[(u32, u32)]) -> Acknowledgement {
     let partial = Partial { name: outgoing.name(), ranges: ranges.to_vec() };
-    Acknowledgement { floor: 3, next: 3, partial: vec![partial], ..Acknowledgement::default() }
+    Acknowledgement { floor: 3, partial: vec![partial], ..Acknowledgement::default() }
 }
 
-fn whole(outgoing: &OutgoingMessage, next: u64) -> Acknowledgement {
-    Acknowledgement { next, whole: vec![outgoing.name()], ..Acknowledgement::default() }
+fn told(outgoing: &OutgoingMessage) -> Acknowledgement {
+    Acknowledgement { told: vec![outgoing.name()], ..Acknowledgement::default() }
+}
+
+fn waiting(outgoing: &OutgoingMessage) -> Acknowledgement {
+    Acknowledgement { waiting: vec![outgoing.name()], ..Acknowledgement::default() }
 }
 
 #[test]
@@ -48,11 +56,11 @@ fn fragments_together_are_the_message() {
 #[test]
 fn what_is_overdue_leaves_before_what_is_new() {
     let mut outgoing = outgoing(500);
-    assert_eq!(outgoing.next(NOW), Some(0));
+    assert_eq!(outgoing.next(NOW, timer()), Some(0));
     (0..3).for_each(|index| leave(&mut outgoing, index, NOW));
-    assert_eq!(outgoing.next(NOW), Some(3));
+    assert_eq!(outgoing.next(NOW, timer()), Some(3));
     let later = NOW + Duration::from_secs(60);
-    assert_eq!(outgoing.next(later), Some(0));
+    assert_eq!(outgoing.next(later, timer()), Some(0));
 }
 
 /// A clock that was ahead in a former run does not hold up what left by it.
@@ -60,7 +68,7 @@ fn what_is_overdue_leaves_before_what_is_new() {
 fn what_left_in_the_future_is_overdue() {
     let mut outgoing = outgoing(100);
     leave(&mut outgoing, 0, NOW + Duration::from_secs(365 * 86_400));
-    assert_eq!(outgoing.next(NOW), Some(0));
+    assert_eq!(outgoing.next(NOW, timer()), Some(0));
 }
 
 #[test]
@@ -73,16 +81,16 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     let newest = outgoing.acknowledge(&came);
     assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
     assert_eq!(outgoing.flights.len(), 2);
-    outgoing.mark_lost(NOW + Duration::from_secs(10), |flight| {
+    outgoing.mark_lost(NOW + Duration::from_secs(10), timer(), |flight| {
         flight.sent < NOW + Duration::from_secs(2)
     });
-    assert_eq!(outgoing.next(NOW + Duration::from_secs(10)), Some(1));
+    assert_eq!(outgoing.next(NOW + Duration::from_secs(10), timer()), Some(1));
     assert!(!outgoing.has_arrived());
     let other = Name::of(3, MessageId::new([8; 16]));
-    let other = Acknowledgement { next: 4, whole: vec![other], ..Acknowledgement::default() };
+    let other = Acknowledgement { told: vec![other], ..Acknowledgement::default() };
     outgoing.acknowledge(&other);
     assert!(!outgoing.has_arrived(), "another message of that number is no answer");
-    let came = whole(&outgoing, 4);
+    let came = told(&outgoing);
     outgoing.acknowledge(&came);
     assert!(outgoing.is_delivered());
     assert_eq!(outgoing.flights.len(), 0);
@@ -94,13 +102,13 @@ fn an_acknowledged_fragment_does_not_leave_again() {
 fn what_waits_for_others_is_not_delivered() {
     let mut outgoing = outgoing(500);
     (0..5).for_each(|index| leave(&mut outgoing, index, NOW));
-    let came = whole(&outgoing, 2);
+    let came = waiting(&outgoing);
     outgoing.acknowledge(&came);
     assert!(outgoing.has_arrived() && !outgoing.is_delivered());
-    assert_eq!(outgoing.next(NOW), None);
+    assert_eq!(outgoing.next(NOW, timer()), None);
     outgoing.remind(NOW);
-    assert_eq!(outgoing.next(NOW), Some(4));
-    let came = whole(&outgoing, 4);
+    assert_eq!(outgoing.next(NOW, timer()), Some(4));
+    let came = told(&outgoing);
     outgoing.acknowledge(&came);
     assert!(outgoing.is_delivered());
 }
@@ -113,7 +121,7 @@ fn an_acknowledgement_of_an_older_incarnation_counts_no_more() {
     let came = acknowledgement(&outgoing, &[(0, 4)]);
     outgoing.acknowledge(&came);
     outgoing.count_anew();
-    assert_eq!(outgoing.next(NOW), Some(0));
+    assert_eq!(outgoing.next(NOW, timer()), Some(0));
     assert_eq!(outgoing.flights.len(), 0);
 }
 
@@ -132,14 +140,13 @@ fn a_message_is_over_once_both_clocks_say_so() {
 
 #[test]
 fn a_sign_of_life_ends_long_time_outs() {
-    let timer = RetransmitTimer::new(&Traffic::default());
+    let timer = timer();
     let mut outgoing = outgoing(500);
     for (index, due) in [(0, NOW + timer.first / 2), (1, NOW + Duration::from_secs(43_200))] {
-        let flight = Flight { sent: NOW, due, times: 9, unanswered: 9, way: Vec::new() };
-        outgoing.flights.insert(index, flight);
+        outgoing.flights.insert(index, Flight { due: Some(due), ..Flight::past(NOW, 9) });
     }
     outgoing.expedite(NOW, timer);
     let left: Vec<_> =
-        outgoing.flights.values().map(|f| (f.due.since(NOW), f.unanswered)).collect();
+        outgoing.flights.values().map(|f| (f.due(timer).since(NOW), f.unanswered)).collect();
     assert_eq!(left, [(timer.first / 2, 0), (timer.first, 0)]);
 }

@@ -39,7 +39,7 @@ fn numbers(complete: Vec<Complete>) -> Vec<u64> {
 
 /// Numbers of the messages that an acknowledgement says are whole.
 fn whole(reassembly: &Reassembly) -> Vec<u64> {
-    reassembly.acknowledgement().whole.iter().map(|name| name.sequence).collect()
+    reassembly.acknowledgement().whole().map(|name| name.sequence).collect()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_acknowledgement_names_what_is_there() {
         come(&mut reassembly, &fragment(sequence, index, count));
     }
     let acknowledgement = reassembly.acknowledgement();
-    assert_eq!((acknowledgement.floor, acknowledgement.next), (0, 0));
+    assert_eq!((acknowledgement.floor, acknowledgement.told.len()), (0, 0));
     assert_eq!(whole(&reassembly), [1, 2]);
     let name = Name::of(4, fragment(4, 0, 9).message);
     assert_eq!(acknowledgement.partial, [Partial { name, ranges: vec![(0, 2), (7, 1)] }]);
@@ -159,7 +159,7 @@ fn an_address_takes_no_number_and_only_the_newest_counts() {
     assert_eq!(reassembly.take(&Part::of(&address(5, 1, 2))), Taken::Known);
     assert_eq!(reassembly.take(&Part::of(&address(10, 0, 3))), Taken::Silent);
     let acknowledgement = reassembly.acknowledgement();
-    assert_eq!((acknowledgement.address, acknowledgement.next), (9, 0));
+    assert_eq!((acknowledgement.address, acknowledgement.told.len()), (9, 0));
     assert_eq!(come(&mut reassembly, &fragment(0, 0, 1)), [0]);
 }
 
@@ -167,7 +167,7 @@ fn an_address_takes_no_number_and_only_the_newest_counts() {
 /// began anew, or has all of it, does not.
 #[test]
 fn what_was_acknowledged_and_is_not_here_shows_an_older_copy() {
-    let heard = |heard, since| Standing { open: 0, heard, since };
+    let heard = |heard, since| Standing { heard, since, ..Standing::default() };
     let memory = Memory { since: 6, below: 2, ..Memory::default() };
     let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
     assert!(!reassembly.has_forgotten(&heard(2, 6)), "all that was heard of is here");
@@ -212,4 +212,46 @@ fn what_was_stored_before_a_restart_is_there_after_it() {
     assert_eq!((acknowledgement.since, acknowledgement.address), (1, 3));
     assert_eq!(whole(&reassembly), [4, 5]);
     assert_eq!(acknowledgement.partial.len(), 1);
+}
+
+/// Takes a fragment with its sender's word on what is before it, and commits it.
+fn come_behind(reassembly: &mut Reassembly, fragment: &Fragment, behind: u8) -> Vec<u64> {
+    assert_ne!(reassembly.take_behind(&Part::of(fragment), behind), Taken::Silent);
+    let Fragment { kind, sequence, position, .. } = fragment;
+    numbers(reassembly.commit(*kind, *sequence, position.index).complete)
+}
+
+/// Checks that texts pass a file, in their order, and that the file has its turn when it is whole.
+#[test]
+fn what_waits_for_nothing_passes_what_is_not_complete() {
+    let mut reassembly = Reassembly::new(MOST);
+    assert_eq!(come_behind(&mut reassembly, &fragment(0, 0, 9), 0), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(3, 0, 1), 2), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(1, 0, 1), 0), [1, 3]);
+    assert_eq!((reassembly.below(), whole(&reassembly)), (0, vec![1, 3]));
+    assert_eq!(reassembly.take_behind(&Part::of(&fragment(3, 0, 1)), 2), Taken::Known);
+    // The second file waits for the first.
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 1), 2), []);
+    for index in 1..8 {
+        assert_eq!(come_behind(&mut reassembly, &fragment(0, index, 9), 0), []);
+    }
+    assert_eq!(come_behind(&mut reassembly, &fragment(0, 8, 9), 0), [0, 2]);
+    assert_eq!(reassembly.below(), 4);
+}
+
+/// Checks that a later word that nothing is waited for counts, whenever the earlier one comes.
+#[test]
+fn the_word_that_asks_for_less_counts() {
+    let mut reassembly = Reassembly::new(MOST);
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 1), 1), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 1), 0), [2]);
+    assert_eq!(come_behind(&mut reassembly, &fragment(5, 0, 2), 0), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(5, 1, 2), 1), [5]);
+    assert_eq!(reassembly.below(), 0);
+    let told = vec![(2, fragment(2, 0, 1).message), (5, fragment(5, 0, 2).message)];
+    let parts = vec![Part::of(&fragment(4, 0, 1))];
+    let memory = Memory { told, parts, ..Memory::default() };
+    let (mut resumed, complete) = Reassembly::resume(MOST, &memory);
+    assert_eq!((numbers(complete), whole(&resumed)), (vec![], vec![2, 5, 4]));
+    assert_eq!(come_behind(&mut resumed, &fragment(4, 0, 1), 0), [4]);
 }
