@@ -393,5 +393,16 @@ async fn the_example_gets_past_what_cannot_be_answered() {
     }
     running.kill().unwrap();
     running.wait().unwrap();
+    let all = Request::Status { from: 0, limit: None, open: false };
+    let Response::Status(outbox) = daemon.agent.ask(all).await.unwrap() else {
+        panic!("the answers are listed");
+    };
+    for OutgoingMessage { message, .. } in outbox.messages {
+        let Response::Sent(sent) = daemon.agent.ask(Request::Sent { message }).await.unwrap()
+        else {
+            panic!("an answer is kept");
+        };
+        assert_eq!(sent.text.as_deref(), Some("[automatic] You wrote: hello"));
+    }
     daemon.agent.end().await;
 }
