@@ -107,6 +107,7 @@ impl World {
         let limits = MailboxLimits {
             mailboxes: usize::from(script.mailboxes % (OWNERS + 1)),
             envelopes: usize::from(script.envelopes % 40),
+            ..MailboxLimits::default()
         };
         Self {
             now: Time::from_micros(1_795_000_000_000_000),

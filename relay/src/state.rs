@@ -36,6 +36,7 @@ impl<S: Suite> Shared<S> {
             mailboxes: Mailboxes::new(MailboxLimits {
                 mailboxes: limits.mailboxes,
                 envelopes: limits.envelopes,
+                ..MailboxLimits::default()
             }),
             counts: SessionCounts::default(),
             metrics: Arc::clone(&node.metrics),

@@ -30,12 +30,16 @@ pub struct MailboxLimits {
     pub mailboxes: usize,
     /// Envelopes in all mailboxes together (7.3 KiB each hybrid, 2.1 KiB classic).
     pub envelopes: usize,
+    /// Pulls by which the owner of a mailbox earns room for one more envelope, at least one. A
+    /// network whose slots are longer by far has fewer pulls a day.
+    pub pulls_per_room: u32,
 }
 
 impl Default for MailboxLimits {
-    /// Sets 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full.
+    /// Sets 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full;
+    /// and one envelope per 100 pulls, which the default slot makes in a minute and a half.
     fn default() -> Self {
-        Self { mailboxes: 16_384, envelopes: 65_536 }
+        Self { mailboxes: 16_384, envelopes: 65_536, pulls_per_room: 100 }
     }
 }
 
@@ -107,8 +111,8 @@ impl<S: Suite> Mailboxes<S> {
         if !self.boxes.contains_key(&id) && self.boxes.len() >= self.limits.mailboxes {
             return Err(Refusal::Refused);
         }
-        let mut mailbox =
-            self.boxes.entry(id).or_insert_with(|| Mailbox::new(now, pull.write_keys.clone()));
+        let new = || Mailbox::new(now, pull.write_keys.clone(), self.limits.pulls_per_room);
+        let mut mailbox = self.boxes.entry(id).or_insert_with(new);
         self.forget(mailbox.pull(now, pull));
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chacha20::ChaCha20Rng;
 use rand::RngExt;
 use rohrpost_client::Network;
+use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Body, Command, Generation, NodeNumber, ReplyId, SessionId, Suite};
 use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
@@ -18,7 +19,7 @@ use rohrpost_proto::directory::roster::Role;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{Frame, OutgoingFrame};
 use rohrpost_proto::hop::Hop;
-use rohrpost_proto::instruction::{Instruction, RelayContext};
+use rohrpost_proto::instruction::{Instruction, MailboxId, RelayContext};
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::time::Time;
 use rohrpost_virtual::{Toy, node_key};
@@ -156,14 +157,22 @@ impl Relays {
         }
     }
 
-    /// Has a relay follow what a packet tells it. Whether it does stays its secret.
-    pub(crate) fn instruct(&self, relay: NodeNumber, body: &Body, now: Time) {
-        let node = self.nodes.get(&relay).and_then(|node| node.mailboxes.as_ref());
-        if let Some((mailboxes, context)) = node
-            && let Ok(instruction) = Instruction::decode(body, context)
-        {
-            let _ = mailboxes.handle(now, instruction);
-        }
+    /// Has a relay follow what a packet tells it. Whether it does stays its secret, but the envelope
+    /// that it has stored is given, with its mailbox.
+    pub(crate) fn instruct(
+        &self,
+        relay: NodeNumber,
+        body: &Body,
+        now: Time,
+    ) -> Option<(MailboxId, Envelope<Toy>)> {
+        let (mailboxes, context) = self.nodes.get(&relay)?.mailboxes.as_ref()?;
+        let instruction = Instruction::decode(body, context).ok()?;
+        let stored = match &instruction {
+            Instruction::Store(store) => Some((store.mailbox, store.envelope.clone())),
+            Instruction::Discard | Instruction::Pull(_) => None,
+        };
+        mailboxes.handle(now, instruction).ok()?;
+        stored
     }
 
     fn publish(&mut self, now: Time) {
@@ -181,7 +190,9 @@ impl Node {
             relay: number,
             join_key: network.trust.join_key().clone(),
         };
-        let mailboxes = || (Mailboxes::new(MailboxLimits::default()), context);
+        // Of 240 times fewer pulls than by the default slot.
+        let limits = MailboxLimits { pulls_per_room: 1, ..MailboxLimits::default() };
+        let mailboxes = || (Mailboxes::new(limits), context);
         Self {
             hop: Hop::new(role.position(), links, REMEMBERED),
             made: Time::from_micros(0),

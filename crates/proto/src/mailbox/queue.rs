@@ -20,8 +20,11 @@ pub(super) struct Mailbox<S: Suite> {
     envelopes: VecDeque<Stored<S>>,
     write_keys: [WriteKey; WRITE_KEYS],
     last_pull: Time,
-    /// Pulls that count towards room: at most [`MAX_CREDIT`], an eighth is lost per day.
+    /// Pulls that count towards room: at most those that earn [`MOST_EARNED`], an eighth is lost per
+    /// day.
     credit: u32,
+    /// Pulls by which room for one more envelope is earned, at least one.
+    pulls_per_room: u32,
     decayed: Time,
     pulls: u64,
     answers: u64,
@@ -56,7 +59,7 @@ pub struct MailboxCounts {
 }
 
 impl<S: Suite> Mailbox<S> {
-    pub(super) const fn new(now: Time, write_keys: [WriteKey; WRITE_KEYS]) -> Self {
+    pub(super) fn new(now: Time, write_keys: [WriteKey; WRITE_KEYS], pulls_per_room: u32) -> Self {
         Self {
             surbs: VecDeque::new(),
             answers_now: false,
@@ -64,6 +67,7 @@ impl<S: Suite> Mailbox<S> {
             write_keys,
             last_pull: now,
             credit: 0,
+            pulls_per_room: pulls_per_room.max(1),
             decayed: now,
             pulls: 0,
             answers: 0,
@@ -83,7 +87,8 @@ impl<S: Suite> Mailbox<S> {
         self.answers_now |= self.surbs.len() >= start;
         self.write_keys = pull.write_keys;
         self.last_pull = now;
-        self.credit = (self.credit + 1).min(MAX_CREDIT);
+        let most = MOST_EARNED.saturating_mul(self.pulls_per_room);
+        self.credit = (self.credit + 1).min(most);
         self.pulls += 1;
         before - self.envelopes.len()
     }
@@ -168,17 +173,16 @@ impl<S: Suite> Mailbox<S> {
         }
     }
 
-    /// Number of envelopes that fit: a few from the start, then one per hundred pulls.
+    /// Number of envelopes that fit: a few from the start, then one per so many pulls.
     fn room(&self) -> usize {
-        FIRST_ROOM + usize::try_from(self.credit / PULLS_PER_ROOM).unwrap_or(0)
+        FIRST_ROOM + usize::try_from(self.credit / self.pulls_per_room).unwrap_or(0)
     }
 }
 
 /// Room before anything is earned, so that first mail need not wait.
 const FIRST_ROOM: usize = 16;
-const PULLS_PER_ROOM: u32 = 100;
-/// Largest credit: with [`FIRST_ROOM`], room for 128 envelopes.
-const MAX_CREDIT: u32 = 112 * PULLS_PER_ROOM;
+/// Largest room that is earned: with [`FIRST_ROOM`] it is that of 128 envelopes.
+const MOST_EARNED: u32 = 112;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Time that an envelope is retained, and a mailbox after its last pull.

@@ -249,14 +249,14 @@ fn one_envelope_is_kept_once_and_forgotten_after_its_time() {
 
 #[test]
 fn a_full_relay_takes_no_more_mailboxes_and_makes_the_least_earned_yield() {
-    let mut one = stage(MailboxLimits { mailboxes: 1, envelopes: 2 });
+    let mut one = stage(MailboxLimits { mailboxes: 1, envelopes: 2, ..MailboxLimits::default() });
     one.pull(&[]);
     let poor = std::mem::replace(&mut one.owner, MailboxKey::from_seed(&[5; 32]));
     let (body, _) = one.pull_body(&[]);
     let pull = Instruction::decode(&body, &one.context).unwrap();
     assert_eq!(one.mailboxes.handle(one.now, pull), Err(Refusal::Refused));
 
-    let mut two = stage(MailboxLimits { mailboxes: 2, envelopes: 2 });
+    let mut two = stage(MailboxLimits { mailboxes: 2, envelopes: 2, ..MailboxLimits::default() });
     let key = two.write_key.clone();
     two.owner = MailboxKey::from_seed(&poor.to_seed());
     two.pull(&[]);
@@ -272,7 +272,7 @@ fn a_full_relay_takes_no_more_mailboxes_and_makes_the_least_earned_yield() {
 
 #[test]
 fn a_second_copy_at_a_full_relay_costs_nobody_anything() {
-    let mut stage = stage(MailboxLimits { mailboxes: 2, envelopes: 2 });
+    let mut stage = stage(MailboxLimits { mailboxes: 2, envelopes: 2, ..MailboxLimits::default() });
     let key = stage.write_key.clone();
     stage.pull(&[]);
     stage.store(1, &key).unwrap();
