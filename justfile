@@ -85,6 +85,10 @@ release:
 seeds count="50":
     [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; ROHRPOST_SEEDS={{ count }} cargo test --package rohrpost-tests --package rohrpost-virtual --release --locked
 
+# A year of virtual days with fifty people, for so many seeds: a quarter of an hour of two cores each.
+year seeds="20":
+    ROHRPOST_SEEDS={{ seeds }} cargo test --package rohrpost-tests --release --locked --test year -- --ignored --nocapture year_of_days
+
 # The virtual network with its largest numbers of clients.
 volume:
     cargo test --workspace --release --locked --test volume -- --ignored --nocapture

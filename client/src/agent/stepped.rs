@@ -81,7 +81,7 @@ impl<S: Suite> SteppedAgent<S> {
         run(self.task.maintain(minutes), &mut self.session, now);
     }
 
-    /// Asks for something.
+    /// Has the client do what a program asks of it, and gives the answer.
     ///
     /// # Errors
     /// The request was not done; the failure says why.

@@ -13,6 +13,7 @@ use rohrpost_packet::{NodeNumber, SessionId};
 use rohrpost_proto::time::Time;
 
 use crate::calendar::Deed;
+use crate::copies::Copies;
 use crate::ledger::{Ledger, Loss};
 use crate::machine::{Machine, send};
 use crate::relays::{Arrival, Relays};
@@ -23,6 +24,7 @@ pub(crate) struct World {
     pub(crate) relays: Relays,
     pub(crate) machines: Vec<Machine>,
     pub(crate) ledger: Ledger,
+    pub(crate) copies: Copies,
     network: Arc<Network>,
     queue: BinaryHeap<Reverse<(Time, u64)>>,
     due: HashMap<u64, Due>,
@@ -56,11 +58,16 @@ impl World {
         [rng, relays]: [ChaCha20Rng; 2],
     ) -> Self {
         let relays = Relays::start(&network, now, relays);
+        let profile = |machine: &Machine| machine.store().profile().expect("the client's keys");
+        let identities = machines.iter().map(profile);
+        let identities = identities.map(|profile| profile.account.identity.public().clone());
+        let copies = Copies::new(network.roster.network_id, identities);
         let mut world = Self {
             now,
             relays,
             machines,
             ledger,
+            copies,
             network,
             queue: BinaryHeap::new(),
             due: HashMap::new(),
@@ -120,6 +127,7 @@ impl World {
         let now = self.now;
         match deed {
             Deed::Begin(person) => {
+                self.copies.returns(person);
                 self.machines[person].begin(now);
                 self.link(person);
             }
@@ -153,7 +161,11 @@ impl World {
     fn end(&mut self, person: usize) {
         self.look_at_health(person);
         self.ledger.unlinked(person, self.now);
-        self.machines[person].end();
+        let machine = &mut self.machines[person];
+        if machine.runs() {
+            machine.end();
+            self.copies.leaves(person, machine.store().profile().expect("the client's keys"));
+        }
     }
 
     /// Has a person read what its client says of its health.
@@ -190,6 +202,7 @@ impl World {
     /// Ends a node; whoever enters there has no link.
     fn kill(&mut self, node: NodeNumber) {
         self.relays.kill(node, self.now);
+        self.copies.lost(node);
         for person in 0..self.machines.len() {
             if self.machines[person].entry == node && self.machines[person].session().is_some() {
                 self.machines[person].unlink(self.now);
@@ -234,7 +247,11 @@ impl World {
 
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::AtRelay(relay, body) => self.relays.instruct(relay, &body, self.now),
+            Arrival::AtRelay(relay, body) => {
+                if let Some((mailbox, envelope)) = self.relays.instruct(relay, &body, self.now) {
+                    self.copies.stored(relay, mailbox, &envelope, self.now);
+                }
+            }
             Arrival::AtSession(session, id, payload) => {
                 let mut machines = self.machines.iter_mut();
                 if let Some(machine) = machines.find(|machine| machine.session() == Some(session)) {
