@@ -66,6 +66,8 @@ pub(crate) enum CommandError {
     #[error("{0}")]
     NoAnswer(String),
     #[error("{0}")]
+    Elsewhere(AgentError),
+    #[error("{0}")]
     Late(String),
     #[error("the message was not delivered: {0}")]
     NotDelivered(&'static str),
@@ -98,6 +100,7 @@ impl CommandError {
             Self::Session(_) | Self::NoAnswer(_) => 69,
             Self::Late(_) | Self::NotDelivered(_) => 75,
             Self::NoNetwork(_) | Self::NoHome | Self::Usage(_) | Self::Profile(_) => WRONG_USAGE,
+            Self::Elsewhere(_) => 76,
             Self::NoPassphrase | Self::Secret(_) => 77,
             Self::Runtime(_) => 71,
             Self::Unexpected => 70,
@@ -180,6 +183,7 @@ impl From<AgentError> for CommandError {
         match error {
             AgentError::Store(error) => Self::Store(error),
             AgentError::Session(error) => Self::Session(error),
+            error @ (AgentError::Moved(_) | AgentError::Twin) => Self::Elsewhere(error),
             error => Self::NoAnswer(error.to_string()),
         }
     }

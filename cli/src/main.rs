@@ -85,8 +85,9 @@ fn main() -> ExitCode {
 /// client, contact or message of that name, or a file cannot be read, 69 no relay or no answer, 70
 /// the store is damaged, 71 the system refuses, 73 a file or standard output cannot be written, 75
 /// what was asked did not happen in time: the message that `send --wait` waits for was not
-/// delivered, or the daemon does not answer, 77 wrong passphrase or key, or files that other users
-/// can enter, 78 the network's files or the configuration file are wrong.
+/// delivered, or the daemon does not answer, 76 this client runs elsewhere, and this copy of it must
+/// not, 77 wrong passphrase or key, or files that other users can enter, 78 the network's files or
+/// the configuration file are wrong.
 #[derive(Parser)]
 #[command(name = "rohrpost", version = rohrpost_client::VERSION)]
 struct Arguments {

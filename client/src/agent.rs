@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rohrpost_network::Network;
+use rohrpost_proto::time::calendar::date as date_of;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
@@ -79,8 +80,12 @@ impl Agent {
     /// Starts the client of a store. Must be called within a tokio runtime of several threads.
     ///
     /// # Errors
-    /// The store cannot be read, or the network lacks the client's entry relay.
+    /// The store cannot be read, the client was moved elsewhere, or the network lacks the client's
+    /// entry relay.
     pub fn start(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
+        if let Some(at) = store.moved()? {
+            return Err(AgentError::Moved(date_of(at)));
+        }
         let begin: Begin =
             |network, profile, resumption| Ok(Session::start(network, profile, resumption)?);
         Self::with(network, store, begin)
@@ -207,6 +212,7 @@ impl AgentTask {
             session,
             begin,
             trouble: Trouble::default(),
+            ending: None,
             notices: NoticeLog::new(),
             untaken: BTreeMap::new(),
             watch,
@@ -249,6 +255,9 @@ impl AgentTask {
                 () = until(self.trouble.next_try()) => {}
             }
             self.look_after_disk()?;
+            if let Some(reason) = self.ending.take() {
+                return Err(reason);
+            }
         }
     }
 

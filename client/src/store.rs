@@ -136,6 +136,22 @@ impl Store {
         })
     }
 
+    /// Notes that the client was moved: it goes on elsewhere, in an incarnation of this number.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_moved(&self, incarnation: u32) -> Result<(), StoreError> {
+        self.vault.write(|tx| state::move_to(tx, Some(incarnation)))
+    }
+
+    /// Time at which the client was moved, if it was: then this store must not go online.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn moved(&self) -> Result<Option<Duration>, StoreError> {
+        self.vault.read(state::moved)
+    }
+
     /// Forgets messages whose time is over, some of them at a time. True if there are more.
     ///
     /// # Errors
@@ -214,6 +230,7 @@ impl Store {
 /// ever given, and every contact hears that its messages are counted anew.
 fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let incarnation = next_incarnation(tx, now)?;
+    state::move_to(tx, None)?;
     for mut contact in contact::contacts(tx)? {
         contact.since = incarnation;
         outbox::renumber(tx, &mut contact, incarnation)?;

@@ -77,7 +77,7 @@ impl Kept {
                 assert!(part.sequence > self.address, "of an older address");
                 assert!(part.position.count <= 2, "no address is that long");
             }
-            Kind::Acknowledgement => panic!("nobody acknowledges an acknowledgement"),
+            Kind::Acknowledgement | Kind::Loop => panic!("nobody acknowledges these"),
         }
         if let Some(open) = self.table(part.kind).get(&part.sequence) {
             assert!(open.is_of(part), "two messages of one number");

@@ -20,6 +20,7 @@ pub fn courier(now: Time, run: u32) -> Courier<Toy> {
         identity: IdentitySecret::from_seed(&PARTIES.bob.to_seed()),
         prekeys: vec![PrekeySecret::from_seed(&PARTIES.prekey.to_seed())],
         mailboxes: vec![own_mailbox()],
+        incarnation: 0,
     };
     let entry = NodeNumber::new(1);
     let attachment = Attachment::Client { entry, session: SessionId::new([1; 16]) };
@@ -42,6 +43,7 @@ pub fn alice() -> Contact {
         identity: IdentitySecret::from_seed(&PARTIES.alice.to_seed()),
         prekeys: vec![alice_prekey()],
         mailboxes: [1, 2].map(|relay| mailbox(ALICE, relay)).into(),
+        incarnation: 0,
     };
     account.contact()
 }

@@ -37,6 +37,8 @@ pub(super) struct Watch {
     store: Option<String>,
     /// Damage that the last check of the whole store has found.
     damage: Option<String>,
+    /// Time of the last loop of another copy of this client.
+    twin: Option<Instant>,
     /// The disk's error, while the store cannot be written.
     disk: Option<String>,
     /// Contacts that have shown that the store is an older copy.
@@ -73,6 +75,7 @@ impl Watch {
             mailboxes: Vec::new(),
             store: None,
             damage: None,
+            twin: None,
             disk: None,
             surpassed: BTreeSet::new(),
         }
@@ -163,6 +166,11 @@ impl Watch {
         }
     }
 
+    /// Notes a loop of another copy of this client, which is to stop.
+    pub(super) const fn twin(&mut self, now: Instant) {
+        self.twin = Some(now);
+    }
+
     /// Notes that a contact has shown that the store is an older copy.
     pub(super) fn older_copy(&mut self, contact: &str) {
         self.surpassed.insert(contact.to_owned());
@@ -205,6 +213,7 @@ impl Watch {
             self.store.clone(),
             self.damage.clone(),
             self.copy_problem(),
+            self.twin_problem(now),
             self.link_problem(now),
             self.document_problem(),
             self.shortage_problem(),
@@ -238,6 +247,16 @@ impl Watch {
                  missing has to be sent again by hand. New messages are not affected"
             )
         })
+    }
+
+    fn twin_problem(&self, now: Instant) -> Option<String> {
+        let last = self.twin.filter(|last| now.duration_since(*last) < HOUR)?;
+        let minutes = now.duration_since(last).as_secs() / 60;
+        Some(format!(
+            "another copy of this client ran {minutes} minutes ago, and got a part of the mail: its \
+             files were copied. The other one stops when it notices; run one of them only, and to \
+             move a client, use backup and restore"
+        ))
     }
 
     fn link_problem(&self, now: Instant) -> Option<String> {

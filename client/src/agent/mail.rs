@@ -1,10 +1,13 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
-use rohrpost_proto::courier::{self, Complete, Event};
+use rohrpost_proto::courier::{self, Complete, Event, Twin};
+use rohrpost_proto::time::calendar::date;
 
+use super::error::AgentError;
 use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::{ContactChange, Notice};
@@ -65,6 +68,7 @@ impl AgentTask {
             }
             Event::Told { to, version } => self.told(to, version).await,
             Event::OlderCopy { contact } => self.begin_again(contact).await,
+            Event::Twin(twin) => self.meet(twin),
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
             Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
@@ -158,6 +162,25 @@ impl AgentTask {
         }
         self.progress.forget(&self.store.with(Store::outbox_open)?, key);
         Ok(())
+    }
+
+    /// Acts on another copy of this client: where it is this one that must not run, it ends.
+    fn meet(&mut self, twin: Twin) -> Result<(), StoreError> {
+        match twin {
+            Twin::Moved { incarnation } => {
+                let at = Duration::from_secs(incarnation.into());
+                self.ending = Some(AgentError::Moved(date(at)));
+                self.store.with(|store| store.note_moved(incarnation))
+            }
+            Twin::Earlier => {
+                self.ending = Some(AgentError::Twin);
+                Ok(())
+            }
+            Twin::Later => {
+                self.watch.twin(self.clocks.instant());
+                Ok(())
+            }
+        }
     }
 
     /// A contact as the session takes it.

@@ -38,6 +38,8 @@ pub(super) struct AgentTask {
     /// How the session began, and begins again after trouble of the disk.
     pub(super) begin: Begin,
     pub(super) trouble: Trouble,
+    /// Reason why the client is to end.
+    pub(super) ending: Option<AgentError>,
     pub(super) notices: NoticeLog,
     pub(super) progress: Progress,
     /// Complete messages of each contact of which the store has not taken note yet, because it

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rohrpost_network::unix_now;
-use rohrpost_proto::courier::Event;
+use rohrpost_proto::courier::{Event, Twin};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
@@ -204,4 +204,25 @@ async fn what_could_not_be_taken_note_of_comes_before_what_is_later() {
     }
     let inbox = alice.store.with(|store| store.inbox(0)).unwrap();
     assert!(inbox.iter().map(|incoming| incoming.id).eq(letters.iter().map(|letter| letter.id)));
+}
+
+/// Checks that a client ends when it hears that it runs elsewhere, and tells when that is to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_copies_one_ends_and_the_other_tells_its_user() {
+    let folder = Folder::new("agent-twin");
+    let mut alice = agent(Client::new(&folder, "alice").store);
+    let twin = |twin| SessionEvent::Courier(Event::Twin(twin));
+    alice.handle_event(twin(Twin::Later)).await;
+    assert!(alice.ending.is_none());
+    let problems = alice.watch.health(Instant::now()).problems;
+    assert!(problems.len() == 1 && problems[0].contains("another copy"), "{problems:?}");
+    alice.handle_event(twin(Twin::Earlier)).await;
+    assert!(matches!(alice.ending.take(), Some(AgentError::Twin)));
+    alice.handle_event(twin(Twin::Moved { incarnation: 1_800_000_000 })).await;
+    let told = alice.ending.take().unwrap().to_string();
+    assert!(told.contains("moved on 2027-01-15"), "{told}");
+    drop(alice);
+    let store = Store::open(&folder.path("alice"), &unlock(), &network()).unwrap();
+    let again = Agent::start(Arc::new(network()), store);
+    assert!(matches!(again.err(), Some(AgentError::Moved(_))));
 }

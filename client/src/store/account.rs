@@ -24,6 +24,8 @@ pub(super) struct AccountRecord {
     version: u32,
     entry: u32,
     identity: Hex<32>,
+    /// Incarnation of the client, the Unix second in which it was made or restored from a backup.
+    incarnation: u32,
     /// Number of the address version, which rises with every change of prekey, write keys or
     /// mailboxes: the Unix second of the change, or one more than the version before.
     pub(super) address_version: u64,
@@ -83,6 +85,7 @@ impl AccountRecord {
             version: 1,
             entry: profile.entry.get(),
             identity: Hex(*account.identity.to_seed()),
+            incarnation: seconds(now),
             address_version: now.as_secs(),
             rolled: now.as_secs(),
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
@@ -107,6 +110,11 @@ impl AccountRecord {
     /// older copy counts on above what the lost one has told.
     pub(super) fn begin_version(&mut self, now: Duration) {
         self.address_version = (self.address_version + 1).max(now.as_secs());
+    }
+
+    /// Begins a new incarnation, of a client that goes on elsewhere.
+    pub(super) fn begin_incarnation(&mut self, now: Duration) {
+        self.incarnation = seconds(now).max(self.incarnation.saturating_add(1));
     }
 
     /// Makes the next prekey, in a new address version.
@@ -177,6 +185,7 @@ impl AccountRecord {
             identity: IdentitySecret::from_seed(&self.identity.0),
             prekeys: prekeys.iter().map(|prekey| PrekeySecret::from_seed(&prekey.seed.0)).collect(),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+            incarnation: self.incarnation,
         };
         Profile { entry: NodeNumber::new(self.entry), account }
     }
@@ -246,6 +255,10 @@ impl PrekeyRecord {
         since(self.made) >= PREKEY_LIFETIME
             && self.superseded.is_some_and(|then| since(then) >= TTL)
     }
+}
+
+fn seconds(now: Duration) -> u32 {
+    u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn random_write_key() -> Hex<32> {

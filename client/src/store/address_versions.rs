@@ -145,6 +145,7 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 /// then some may seal to a prekey that is lost.
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
+    account.begin_incarnation(now);
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
     contact::tell_all_later(tx, now, TELLING_ANEW)

@@ -389,7 +389,7 @@ fn take(
             let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
             Ok(incoming.map(Completed::Message))
         }
-        Kind::Acknowledgement => Ok(None),
+        Kind::Acknowledgement | Kind::Loop => Ok(None),
     }
 }
 

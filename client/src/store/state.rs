@@ -46,6 +46,21 @@ pub(super) fn latest_date(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
     if tx.get(STATE, DATE)?.is_some() { number(tx, DATE) } else { Ok(0) }
 }
 
+/// Notes that the client goes on elsewhere, in this incarnation; or, with none, that it is here.
+pub(super) fn move_to(tx: &mut WriteTx<'_>, incarnation: Option<u32>) -> Result<(), StoreError> {
+    match incarnation {
+        Some(incarnation) => tx.put(STATE, MOVED, &u64::from(incarnation).to_be_bytes())?,
+        None => drop(tx.remove(STATE, MOVED)?),
+    }
+    Ok(())
+}
+
+/// Time at which the client went on elsewhere, since the Unix epoch, if it did.
+pub(super) fn moved(tx: &ReadTx<'_>) -> Result<Option<Duration>, StoreError> {
+    let moved = tx.get(STATE, MOVED)?.is_some();
+    moved.then(|| number(tx, MOVED).map(Duration::from_secs)).transpose()
+}
+
 /// Time for which messages stay, if it is limited.
 pub(super) fn retention(tx: &ReadTx<'_>) -> Result<Option<Duration>, StoreError> {
     let limited = tx.get(STATE, RETENTION)?.is_some();
@@ -76,6 +91,8 @@ const INCARNATION: &[u8] = b"incarnation";
 const ONLINE: &[u8] = b"online";
 /// The latest date that a link has shown, in Unix seconds.
 pub(super) const DATE: &[u8] = b"date";
+/// Incarnation in which the client goes on elsewhere.
+const MOVED: &[u8] = b"moved";
 /// Time for which messages stay, in seconds.
 const RETENTION: &[u8] = b"retention";
 /// Bytes that were written to see whether the disk has room.

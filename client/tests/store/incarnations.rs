@@ -219,3 +219,24 @@ fn a_wiped_store_is_gone() {
     assert!(matches!(Store::wipe(&home), Err(StoreError::Missing(_))));
     assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
 }
+
+/// Checks that a copy that was left behind knows that the client was moved, and that one that goes on
+/// from it knows nothing of the kind.
+#[test]
+fn a_client_that_was_moved_stays_moved_until_it_is_restored() {
+    let folder = Folder::new("moved");
+    let alice = Client::new(&folder, "alice");
+    alice.store.back_up(&folder.path("backup")).unwrap();
+    let restored = restore(&folder, "backup", "restored", START + DAY);
+    let incarnation = |client: &Client| client.store.profile().unwrap().account.incarnation;
+    assert!(incarnation(&restored) > incarnation(&alice));
+    assert_eq!(alice.store.moved().unwrap(), None);
+    alice.store.note_moved(incarnation(&restored)).unwrap();
+    let alice = alice.reopen();
+    assert_eq!(alice.store.moved().unwrap(), Some(START + DAY));
+    alice.store.back_up(&folder.path("later")).unwrap();
+    // Within the same second, by a clock that went back.
+    let again = restore(&folder, "later", "again", START);
+    assert_eq!(again.store.moved().unwrap(), None);
+    assert!(incarnation(&again) > incarnation(&alice));
+}

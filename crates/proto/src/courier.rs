@@ -41,6 +41,7 @@ mod receipt;
 mod retransmission;
 mod schedule;
 mod slot;
+mod twins;
 mod work;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -59,6 +60,7 @@ pub use outgoing::{MESSAGE_BYTES, Message, PastFlights};
 pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
+pub use twins::Twin;
 pub use work::Work;
 
 use crate::directory::roster::Roster;
@@ -76,6 +78,7 @@ use pending::{ARRIVED, Arrived, Pending};
 use ready::{Content, Left, Ready};
 use receipt::OpenedLetters;
 use retransmission::RetransmitTimer;
+use twins::Run;
 
 /// A client's sender and receiver, without sockets, clock or files.
 ///
@@ -159,6 +162,7 @@ impl<S: Suite> Courier<S> {
             "an account has a prekey and a mailbox"
         );
         let traffic = &roster.traffic;
+        let run = Run::begin(&seed, account.incarnation, document);
         Self {
             unnamed: matches!(attachment, Attachment::Client { .. }),
             grid: Grid::new((now, document), traffic.slot, phase, *seed),
@@ -166,7 +170,7 @@ impl<S: Suite> Courier<S> {
             pending: Pending::new(traffic, account.mailboxes.len()),
             arrived: VecDeque::new(),
             opened: OpenedLetters::default(),
-            loops: Loops::new(traffic, account.mailboxes.len()),
+            loops: Loops::new(run, traffic, account.mailboxes.len()),
             events: Events::new(),
             correspondents: BTreeMap::new(),
             last_served: None,

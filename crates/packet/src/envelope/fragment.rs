@@ -57,6 +57,8 @@ pub enum Kind {
     Address,
     /// Report of which messages of the recipient have arrived; not acknowledged itself.
     Acknowledgement,
+    /// Cover from the sender to itself.
+    Loop,
 }
 
 impl Kind {
@@ -67,6 +69,7 @@ impl Kind {
             Self::Content => 0,
             Self::Address => 1,
             Self::Acknowledgement => 2,
+            Self::Loop => 3,
         }
     }
 
@@ -77,6 +80,7 @@ impl Kind {
             0 => Self::Content,
             1 => Self::Address,
             2 => Self::Acknowledgement,
+            3 => Self::Loop,
             _ => return None,
         })
     }

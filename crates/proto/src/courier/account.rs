@@ -17,6 +17,9 @@ pub struct Account {
     pub prekeys: Vec<PrekeySecret>,
     /// Mailboxes, one or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
+    /// Incarnation of the client: it rises when the client goes on elsewhere, from a backup. Its
+    /// loops say so, and by that a copy that was left behind notices.
+    pub incarnation: u32,
 }
 
 /// A mailbox of one's own.
@@ -92,6 +95,7 @@ impl Account {
             identity: IdentitySecret::generate(rng),
             prekeys: vec![PrekeySecret::generate(rng)],
             mailboxes: relays.into_iter().map(|relay| OwnMailbox::generate(relay, rng)).collect(),
+            incarnation: 0,
         }
     }
 

@@ -70,7 +70,8 @@ impl<S: Suite> Courier<S> {
             return;
         }
         let Letter { sender, fragment, mark } = letter;
-        let Some(other) = self.correspondents.get_mut(&sender) else {
+        let others = fragment.kind == Kind::Loop;
+        let Some(other) = self.correspondents.get_mut(&sender).filter(|_| !others) else {
             self.events.push(Event::Dropped);
             return;
         };
@@ -136,11 +137,17 @@ impl<S: Suite> Courier<S> {
         stored_by + self.roster.traffic.answer_period()
     }
 
-    /// Tells whether this fragment from oneself is a loop: one that was expected, or one that is
-    /// long given up or served twice. Anything with a text in it is a note to oneself.
+    /// Tells whether this fragment from oneself is a loop: one that was expected, one that is long
+    /// given up or served twice, or one of another run. Anything else is a note to oneself.
     fn loop_returned(&mut self, now: Steady, trip: &Trip, fragment: &Fragment) -> bool {
+        if fragment.kind != Kind::Loop {
+            return false;
+        }
         let Some(flying) = self.loops.returned(fragment.message) else {
-            return fragment.body.is_empty();
+            if let Some(twin) = self.loops.run.twin(fragment) {
+                self.events.push(Event::Twin(twin));
+            }
+            return true;
         };
         let answered_by = self.answered_by(flying.stored_by);
         let expected = answered_by + trip.drawn() + self.entry_wait();

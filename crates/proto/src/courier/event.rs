@@ -8,6 +8,7 @@ use rohrpost_packet::{Delay, NodeNumber};
 
 use super::reassembly::Complete;
 use super::receipt::Receipt;
+use super::twins::Twin;
 use crate::instruction::SurbWait;
 use crate::path::Path;
 use crate::time::{Slot, Time};
@@ -130,6 +131,9 @@ pub enum Event {
         /// if it was in time. Waiting behind other envelopes, or for a pull, counts as late.
         lateness: Duration,
     },
+    /// A loop has come of another copy of this client, which pulls the same mailboxes. It is told of
+    /// again with each such loop.
+    Twin(Twin),
     /// An own loop has not come back for twenty times its usual way.
     LoopLost {
         /// Index of the own mailbox that the loop was for.

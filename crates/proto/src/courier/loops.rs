@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::MessageId;
 
+use super::twins::Run;
 use crate::directory::roster::Traffic;
 use crate::time::{Steady, Time};
 
 /// Loops that have left, oldest first; at most [`BOUND`], the oldest is given up as lost.
 pub(super) struct Loops {
+    /// The run of the client that its loops name.
+    pub(super) run: Run,
     flying: VecDeque<Flying>,
     lost_after: Duration,
     /// Outcomes of the loops into each mailbox, the late ones more than those before.
@@ -34,8 +37,9 @@ pub(super) struct Flying {
 }
 
 impl Loops {
-    pub(super) fn new(traffic: &Traffic, mailboxes: usize) -> Self {
+    pub(super) fn new(run: Run, traffic: &Traffic, mailboxes: usize) -> Self {
         Self {
+            run,
             flying: VecDeque::new(),
             lost_after: (traffic.mix_delay * 6 + traffic.slot * 7) * LOST_AFTER,
             outcomes: vec![Outcomes::default(); mailboxes],

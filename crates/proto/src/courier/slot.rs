@@ -13,7 +13,6 @@ use rohrpost_packet::envelope::{
     Standing, fragment_body_len, seal,
 };
 use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
-use zeroize::Zeroizing;
 
 use super::Courier;
 use super::account::{Contact, ContactMailbox};
@@ -116,12 +115,12 @@ impl<S: Suite> Courier<S> {
         let built = match load {
             Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
             Load::Payload => self.next_fragment(view, moment, rng),
-            Load::Loop(mailbox) if Weakness::LoopsYieldToLetters.is_active() => {
-                self.next_fragment(view, moment, rng).or_else(|| self.own_loop(view, mailbox, rng))
-            }
-            Load::Loop(mailbox) => self.own_loop(view, mailbox, rng),
+            Load::Loop(mailbox) if Weakness::LoopsYieldToLetters.is_active() => self
+                .next_fragment(view, moment, rng)
+                .or_else(|| self.own_loop(view, mailbox, moment, rng)),
+            Load::Loop(mailbox) => self.own_loop(view, mailbox, moment, rng),
         };
-        let Built { path, packet, cargo } = built.or_else(|| self.drop_cover(view, rng))?;
+        let Built { path, packet, cargo } = built.or_else(|| self.drop_cover(view, moment, rng))?;
         let to = path.first();
         let generation = view.key(to)?.generation().short();
         Some((OutgoingFrame { to, frame: Frame { generation, packet } }, cargo))
@@ -243,9 +242,10 @@ impl<S: Suite> Courier<S> {
         &mut self,
         view: &View<S>,
         mailbox: usize,
+        moment: Moment,
         rng: &mut ChaCha20Rng,
     ) -> Option<Built<S>> {
-        let fragment = empty_fragment(rng);
+        let fragment = self.loop_fragment(moment, rng);
         let message = fragment.message;
         let mut letter = self.account.contact().letter(mailbox, fragment)?;
         letter.mailbox.write_key = self.account.mailboxes.get(mailbox)?.loop_key(rng).clone();
@@ -275,8 +275,13 @@ impl<S: Suite> Courier<S> {
 
     /// Makes a packet that a random relay discards. An envelope to oneself is sealed first and
     /// thrown away, so that cover costs what a letter costs.
-    fn drop_cover(&mut self, view: &View<S>, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
-        let letter = self.account.contact().letter(0, empty_fragment(rng))?;
+    fn drop_cover(
+        &mut self,
+        view: &View<S>,
+        moment: Moment,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<Built<S>> {
+        let letter = self.account.contact().letter(0, self.loop_fragment(moment, rng))?;
         if !Weakness::CoverSealsNothing.is_active() {
             let unsent = self.seal(&letter, rng);
             std::hint::black_box(&unsent);
@@ -284,6 +289,19 @@ impl<S: Suite> Courier<S> {
         let relays: Vec<_> = view.live(3).map(|node| node.number).collect();
         let relay = (!relays.is_empty()).then(|| relays[below(relays.len(), rng)])?;
         self.wrap(view, relay, &Instruction::<S>::DISCARD, rng)
+    }
+
+    /// A fragment for loops and cover, which says from which run it is.
+    fn loop_fragment(&self, moment: Moment, rng: &mut ChaCha20Rng) -> Fragment {
+        Fragment {
+            message: MessageId::random(rng),
+            kind: Kind::Loop,
+            sequence: 0,
+            position: FragmentPosition::WHOLE,
+            minutes: u32::try_from(moment.start.seconds() / 60).unwrap_or(u32::MAX),
+            standing: Standing::default(),
+            body: self.loops.run.encode(),
+        }
     }
 
     /// Seals a letter anew, and wraps it for its mailbox over a path of its own.
@@ -332,18 +350,5 @@ impl Contact {
         let mailbox = self.mailboxes.get(mailbox)?.clone();
         let (identity, prekey) = (self.identity.clone(), self.prekey.clone());
         Some(Letter { identity, prekey, mailbox, fragment })
-    }
-}
-
-/// A fragment with nothing in it, for loops and cover.
-fn empty_fragment(rng: &mut ChaCha20Rng) -> Fragment {
-    Fragment {
-        message: MessageId::random(rng),
-        kind: Kind::Content,
-        sequence: 0,
-        position: FragmentPosition::WHOLE,
-        minutes: 0,
-        standing: Standing::default(),
-        body: Zeroizing::new(Vec::new()),
     }
 }

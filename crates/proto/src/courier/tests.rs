@@ -5,10 +5,14 @@ use rohrpost_packet::envelope::MessageId;
 use super::*;
 use crate::directory::roster::Traffic;
 
+fn run() -> Run {
+    Run::begin(&[1; 32], 0, Time::from_micros(0))
+}
+
 #[test]
 fn loops_are_given_up_after_their_time_oldest_first() {
     let start = Time::from_micros(1_795_000_000_000_000);
-    let mut loops = Loops::new(&Traffic::default(), 2);
+    let mut loops = Loops::new(run(), &Traffic::default(), 2);
     for second in 0..10 {
         let sent = start + Duration::from_secs(second.into());
         let message = MessageId::new([second; 16]);
@@ -28,7 +32,7 @@ fn loops_are_given_up_after_their_time_oldest_first() {
 #[test]
 fn a_crowd_of_loops_gives_up_the_oldest() {
     let start = Time::from_micros(1_795_000_000_000_000);
-    let mut loops = Loops::new(&Traffic::default(), 2);
+    let mut loops = Loops::new(run(), &Traffic::default(), 2);
     let given_up = (0..300_u32)
         .map(|number| MessageId::new([number.to_be_bytes(); 4].concat().try_into().unwrap()))
         .filter_map(|message| loops.sent(message, 1, Steady::of_clock(start), start));

@@ -8,6 +8,7 @@ mod ahead;
 mod clocks;
 mod durable;
 mod own_client;
+mod twins;
 #[cfg(feature = "danger-weaken")]
 mod weakened;
 mod world;

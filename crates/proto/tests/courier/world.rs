@@ -227,6 +227,28 @@ impl World {
         self.couriers.len() - 1
     }
 
+    /// Adds a copy of a client in this incarnation, with a seed of its own, that begins now.
+    pub(crate) fn copy(&mut self, of: usize, seed: u8, entry: u32, incarnation: u32) -> usize {
+        let (session, entry) = (SessionId::new([seed; 16]), NodeNumber::new(entry));
+        let attachment = Attachment::Client { entry, session };
+        let (own, relays, _) = self.origins[of].clone();
+        let mut account = account(own, &relays);
+        account.incarnation = incarnation;
+        let roster = Arc::clone(&self.roster);
+        let phase = Duration::from_millis(u64::from(seed) % 250);
+        let config = config(attachment, account, roster, [seed; 32], phase);
+        let mut courier = Courier::new(steady(self.now), self.now, config);
+        courier.handle_view(steady(self.now), self.view(&[]));
+        courier.prepare(steady(self.now));
+        self.couriers.push(courier);
+        self.vantages.push(attachment);
+        self.origins.push((own, relays, attachment));
+        self.events.push(Vec::new());
+        self.marks.push(Vec::new());
+        self.departures.push(Vec::new());
+        self.couriers.len() - 1
+    }
+
     /// Brings a client back under a new session, with a new phase.
     pub(crate) fn rejoin(&mut self, client: usize, session: SessionId, phase: Duration) {
         self.rejoin_at(client, session, phase, self.now);
@@ -538,6 +560,7 @@ pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
         identity: IdentitySecret::generate(&mut rng),
         prekeys: vec![PrekeySecret::generate(&mut rng)],
         mailboxes,
+        incarnation: 0,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Tally {
     pub skipped: u64,
     /// Contacts that have shown a client that it goes on from an older copy of its store.
     pub older_copies: u64,
+    /// Loops of another copy of a client.
+    pub twins: u64,
 }
 
 impl Tally {
@@ -56,6 +58,7 @@ impl Tally {
             | Event::Told { .. }
             | Event::AcknowledgementSent { .. } => {}
             Event::OlderCopy { .. } => self.older_copies += 1,
+            Event::Twin(_) => self.twins += 1,
             Event::Delivered { .. } => self.delivered += 1,
             Event::Expired { .. } => self.expired += 1,
             Event::Arrived { .. } => self.arrived += 1,
