@@ -98,7 +98,7 @@ pub(crate) async fn add(
         return Err(CommandError::Unexpected);
     };
     let text = format!(
-        "added {name}; let {name} read you these words by voice, then run `rohrpost verify \
+        "{name} is a contact, reached as its card says; let {name} read you these words by voice, then run `rohrpost verify \
          {name}`:\n  {words}"
     );
     output.say(&json!({ "added": name, "fingerprint": words }), &text)

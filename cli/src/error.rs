@@ -152,6 +152,7 @@ const fn store_code(error: &StoreError) -> u8 {
         | StoreError::NameTaken(_)
         | StoreError::NameUsed(_)
         | StoreError::Known(_)
+        | StoreError::OlderCard(_)
         | StoreError::Blocked(_)
         | StoreError::Settled { .. }
         | StoreError::IdTaken(_)

@@ -119,7 +119,7 @@ enum Command {
         /// The contact [default: yourself].
         name: Option<String>,
     },
-    /// Add a contact from its card.
+    /// Add a contact from its card, or renew the address of a known one by a newer card.
     Add {
         /// The name by which you call the contact: up to 64 bytes of any letters, with spaces, dots
         /// and @. Capitals do not count when you give it later.

@@ -1,8 +1,8 @@
 //! Contact cards: what one hands to others so that they can write.
 //!
-//! Text (`armour`) around version u8 = 2 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
-//! contact (`address`). The last line is a checksum against typing errors: the first four bytes of
-//! the BLAKE3 hash, in hex. The same bytes are in a card's QR code (`code`).
+//! Text (`armour`) around version u8 = 3 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
+//! address version u64 ‖ contact (`address`). The last line is a checksum against typing errors: the
+//! first four bytes of the BLAKE3 hash, in hex. The same bytes are in a card's QR code (`code`).
 
 mod armour;
 mod code;
@@ -11,10 +11,9 @@ mod error;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::NetworkId;
-use rohrpost_proto::courier::Contact;
 use rohrpost_proto::time::calendar::date;
 
-use crate::address::{decode_contact, encode_contact};
+use crate::address::{Address, decode_contact, encode_contact};
 
 use error::VERSION;
 
@@ -27,16 +26,16 @@ pub struct Card {
     pub network: NetworkId,
     /// End of the card, in hours since the Unix epoch.
     expires: u32,
-    /// Keys and mailboxes of the contact.
-    pub contact: Contact,
+    /// Keys and mailboxes of the contact, and the number of this version of them.
+    pub address: Address,
 }
 
 impl Card {
     /// Makes a card that holds from `now` on (since the Unix epoch) for [`CARD_LIFETIME`].
     #[must_use]
-    pub fn new(network: NetworkId, contact: Contact, now: Duration) -> Self {
+    pub fn new(network: NetworkId, address: Address, now: Duration) -> Self {
         let hours = now.saturating_add(CARD_LIFETIME).as_secs() / HOUR;
-        Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), contact }
+        Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), address }
     }
 
     /// Writes a card as text.
@@ -76,7 +75,8 @@ impl Card {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(self.network.as_bytes());
         bytes.extend_from_slice(&self.expires.to_be_bytes());
-        encode_contact(&self.contact, &mut bytes);
+        bytes.extend_from_slice(&self.address.version.to_be_bytes());
+        encode_contact(&self.address.contact, &mut bytes);
         bytes
     }
 
@@ -87,10 +87,12 @@ impl Card {
         }
         let (network, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let (expires, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        let (version, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        let contact = decode_contact(rest).map_err(|_| CardError::Damaged)?;
         Ok(Self {
             network: NetworkId::new(*network),
             expires: u32::from_be_bytes(*expires),
-            contact: decode_contact(rest).map_err(|_| CardError::Damaged)?,
+            address: Address { version: u64::from_be_bytes(*version), contact },
         })
     }
 }
@@ -112,7 +114,7 @@ const HOUR: u64 = 3600;
 mod tests {
     use rohrpost_packet::NodeNumber;
     use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
-    use rohrpost_proto::courier::ContactMailbox;
+    use rohrpost_proto::courier::{Contact, ContactMailbox};
     use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
     use super::*;
@@ -131,7 +133,7 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             mailboxes: vec![mailbox.clone(), mailbox],
         };
-        Card::new(NetworkId::new([1; 32]), contact, NOW)
+        Card::new(NetworkId::new([1; 32]), Address { version: 0x0102, contact }, NOW)
     }
 
     #[test]
@@ -140,6 +142,7 @@ mod tests {
         let text = format!("Hello,\r\n> {}\nBye", card.render().replace('\n', "\r\n"));
         let again = Card::parse(&text, &card.network, NOW).unwrap();
         assert_eq!(again.encode(), card.encode());
+        assert_eq!(card.encode()[37..45], [0, 0, 0, 0, 0, 0, 1, 2]);
     }
 
     #[test]
@@ -197,7 +200,7 @@ mod tests {
     #[test]
     fn a_card_of_another_version_is_refused() {
         let mut bytes = card().encode();
-        for version in [0, 1, 3] {
+        for version in [0, 1, 2, 4] {
             bytes[0] = version;
             assert_eq!(Card::decode(&bytes).err(), Some(CardError::Version(version)));
         }

@@ -44,6 +44,7 @@ use state::{DATE, NETWORK, STATE, keep_for, latest_date, next_incarnation, of_ne
 
 pub use announcements::AddressKnown;
 pub use contact::KnownContact;
+pub use contacts::Added;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Bounds, Completed, Incoming, Unreadable};

@@ -7,7 +7,7 @@ use super::task::AgentTask;
 use crate::api::{ContactChange, ContactEntry, Failure, FailureCode, Notice, Response};
 use crate::card::{Card, CardError};
 use crate::fingerprint::Fingerprint;
-use crate::store::{DeliveryStatus, KnownContact, Outgoing, Store, StoreError};
+use crate::store::{Added, DeliveryStatus, KnownContact, Outgoing, Store, StoreError};
 
 impl AgentTask {
     pub(super) async fn add(
@@ -22,11 +22,16 @@ impl AgentTask {
             let code = if expired { FailureCode::CardExpired } else { FailureCode::Card };
             Failure::new(code, &error)
         })?;
-        let key = card.contact.identity.key_id();
+        let (key, contact) = (card.address.contact.identity.key_id(), card.address.contact.clone());
         if reuse_name {
             self.store.with(|store| store.free_name(name))?;
         }
-        self.store.with(|store| store.add_contact(name, card.contact, now))?;
+        if self.store.with(|store| store.add_card(name, card.address, now))? == Added::Renewed {
+            self.session.readdress(contact).await;
+            self.announce(key).await?;
+            self.notify_contact(key, ContactChange::Address)?;
+            return Ok(Response::Done {});
+        }
         if let Some(contact) = self.correspondent(key)? {
             self.session.add_contact(contact).await;
         }

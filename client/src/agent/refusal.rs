@@ -16,6 +16,7 @@ impl From<StoreError> for Failure {
             StoreError::NameTaken(_) => FailureCode::NameTaken,
             StoreError::NameUsed(_) => FailureCode::NameUsed,
             StoreError::Known(_) => FailureCode::Known,
+            StoreError::OlderCard(_) => FailureCode::Card,
             StoreError::Blocked(_) => FailureCode::Blocked,
             StoreError::TooLong { .. } => FailureCode::TooLong,
             StoreError::IdTaken(_) => FailureCode::IdTaken,

@@ -32,10 +32,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn card(&self, network: &Network, now: Duration) -> Result<Card, StoreError> {
-        self.vault.read(|tx| {
-            let contact = account(tx)?.profile(&prekeys(tx)?).account.contact();
-            Ok(Card::new(network.roster.network_id, contact, now))
-        })
+        self.vault.read(|tx| Ok(Card::new(network.roster.network_id, newest(tx)?, now)))
     }
 
     /// Begins a new address version if a prekey is a day old or a write key's time is over, and has
@@ -204,7 +201,8 @@ pub(super) fn take(
         return Ok(None);
     };
     let own = address.contact.identity.key_id() == sender;
-    if !own || address.version <= known.address.version {
+    // Where a card was newer than what the contact has told, older versions tell nothing new.
+    if !own || address.version <= known.address.version || address.version < known.card {
         return Ok(None);
     }
     known.address = address.clone();

@@ -26,6 +26,8 @@ pub struct KnownContact {
     pub blocked: bool,
     /// Time at which the contact was added, since the Unix epoch.
     pub added: Duration,
+    /// Version of the address on the newest card of the contact that was added.
+    pub(super) card: u64,
     /// Number before which every message of the contact is over.
     pub(super) below: u64,
     /// Number of the next message to the contact.
@@ -65,6 +67,7 @@ struct ContactRecord {
     blocked: bool,
     /// Time at which the contact was added, in Unix seconds.
     added: u64,
+    card: u64,
     below: u64,
     next: u64,
     since: u32,
@@ -88,6 +91,7 @@ impl KnownContact {
             verified: self.verified,
             blocked: self.blocked,
             added: self.added.as_secs(),
+            card: self.card,
             below: self.below,
             next: self.next,
             since: self.since,
@@ -106,6 +110,7 @@ impl KnownContact {
             verified: record.verified,
             blocked: record.blocked,
             added: Duration::from_secs(record.added),
+            card: record.card,
             below: record.below,
             next: record.next,
             since: record.since,

@@ -12,7 +12,16 @@ use super::file::Store;
 use super::state::next_incarnation;
 use super::{address_versions, fragments, names, outbox, told};
 use crate::address::Address;
-use crate::contact_name::ContactName;
+use crate::contact_name::{ContactName, look};
+
+/// Result of adding a card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Added {
+    /// The card's owner is a new contact.
+    New,
+    /// The address of a known contact was renewed.
+    Renewed,
+}
 
 impl Store {
     /// Adds a contact under a name of the user's choice. The first message to it will bear a number
@@ -26,6 +35,34 @@ impl Store {
         contact: Contact,
         now: Duration,
     ) -> Result<(), StoreError> {
+        self.add(name, Address { version: 0, contact }, now)
+    }
+
+    /// Adds the contact of a card; or renews the address of one that is known by this name, if the
+    /// card is not older than what is known of it. Name, verification and what waits stay, and the
+    /// contact is told the own newest address.
+    ///
+    /// # Errors
+    /// The name is taken or unusable, the contact is known by another or blocked, or the card is
+    /// older than what is known.
+    pub fn add_card(&self, name: &str, card: Address, now: Duration) -> Result<Added, StoreError> {
+        let known = self.vault.read(|tx| by_key(tx, card.contact.identity.key_id()))?;
+        let same = |known: &KnownContact| !known.blocked && look(&known.name) == look(name);
+        let Some(mut known) = known.filter(same) else {
+            return self.add(name, card, now).map(|()| Added::New);
+        };
+        if card.version < known.card.max(known.address.version) {
+            return Err(StoreError::OlderCard(known.name));
+        }
+        known.card = card.version;
+        known.address.contact = card.contact;
+        known.untold = None;
+        self.vault.write(|tx| put(tx, &known))?;
+        Ok(Added::Renewed)
+    }
+
+    fn add(&self, name: &str, card: Address, now: Duration) -> Result<(), StoreError> {
+        let Address { version, contact } = card;
         let name = usable(name)?;
         self.vault.write(|tx| {
             let key = contact.identity.key_id();
@@ -44,6 +81,7 @@ impl Store {
                 verified: false,
                 blocked: false,
                 added: now,
+                card: version,
                 below: 0,
                 next: u64::from(incarnation) << 32,
                 since: incarnation,

@@ -51,8 +51,17 @@ pub enum StoreError {
     )]
     NameUsed(String),
     /// The card is that of a contact.
-    #[error("this card is that of {0}, who is a contact already")]
+    #[error(
+        "this card is that of {0}, who is a contact already; to renew its address, add the card \
+         under that name"
+    )]
     Known(String),
+    /// The card is older than what is known of its owner.
+    #[error(
+        "this card of {0} is older than what is known of {0} already, and would lead to where it is \
+         not any more; ask for the newest card"
+    )]
+    OlderCard(String),
     /// The contact is blocked.
     #[error("{0} is blocked; to write again, remove it and add its card")]
     Blocked(String),

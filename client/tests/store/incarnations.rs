@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use rohrpost_client::{
-    Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
+    Added, Address, Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
 };
+use rohrpost_proto::courier::Message;
 use zeroize::Zeroizing;
 
 use super::world::{
-    Client, DAY, Folder, HOUR, START, announce, carry, network, network_named, resumed, unlock,
+    Client, DAY, Folder, HOUR, START, announce, arrive, carry, network, network_named, resumed,
+    unlock,
 };
 
 fn restore(folder: &Folder, backup: &str, to: &str, now: Duration) -> Client {
@@ -239,4 +241,46 @@ fn a_client_that_was_moved_stays_moved_until_it_is_restored() {
     let again = restore(&folder, "later", "again", START);
     assert_eq!(again.store.moved().unwrap(), None);
     assert!(incarnation(&again) > incarnation(&alice));
+}
+
+/// Checks that a newer card of a known contact leads to it again, and changes nothing else; and that
+/// an older one, and one under another name, change nothing at all.
+#[test]
+fn a_newer_card_renews_the_address_of_a_contact() {
+    let folder = Folder::new("renews");
+    let [alice, bob] = Client::pair(&folder);
+    let card = |now| bob.store.card(&bob.network, now).unwrap().address;
+    let older = card(START);
+    alice.store.verify("bob").unwrap();
+    let waits = alice.store.accept("bob", &Content::text("waits"), DAY * 40, START).unwrap();
+    let number = alice.numbers(bob.key());
+    // They hear nothing of each other for so long that alice's prekey of bob is gone.
+    (1..=30).for_each(|day| assert!(bob.store.roll(START + DAY * day).unwrap()));
+    let now = START + DAY * 30;
+    alice.store.roll(now).unwrap();
+    let newest = card(now);
+    let add = |name: &str, card: &Address| alice.store.add_card(name, card.clone(), now);
+    assert!(matches!(add("robert", &newest), Err(StoreError::Known(_))));
+    assert_eq!(add("BOB", &newest).unwrap(), Added::Renewed);
+    let known = alice.store.contact("bob").unwrap();
+    assert!(known.verified && known.address.contact.prekey == newest.contact.prekey);
+    assert!(alice.waiting(bob.key())[0].id == waits.id && alice.numbers(bob.key()) == number);
+    assert!(alice.announcement(bob.key()).is_some(), "bob is told how alice is reached now");
+    assert!(matches!(add("bob", &older), Err(StoreError::OlderCard(_))));
+    // What was told before the card was made leads to where bob was.
+    bob.store.announce_to("alice").unwrap();
+    let told = bob.announcement(alice.key()).unwrap();
+    let stale = Message {
+        id: told.id,
+        kind: told.kind,
+        sequence: newest.version - 1,
+        minutes: 0,
+        expires: told.expires,
+        left: None,
+        body: Address { version: newest.version - 1, ..older.clone() }.encode().into(),
+    };
+    assert!(arrive(bob.key(), &stale, &alice, now).is_empty());
+    assert_eq!(arrive(bob.key(), &told, &alice, now).len(), 1);
+    let known = alice.store.contact("bob").unwrap();
+    assert!(known.address.contact.prekey == newest.contact.prekey);
 }

@@ -102,7 +102,7 @@ impl Client {
     }
 
     pub(crate) fn card(&self, now: Duration) -> Contact {
-        self.store.card(&self.network, now).unwrap().contact
+        self.store.card(&self.network, now).unwrap().address.contact
     }
 
     pub(crate) fn key(&self) -> KeyId {

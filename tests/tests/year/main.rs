@@ -169,7 +169,7 @@ fn found(folder: &Path, network: &Arc<Network>, nodes: &Nodes, people: &[Person]
     let now = Duration::from_micros(BEGIN.micros());
     for (person, life) in people.iter().enumerate() {
         for other in &life.contacts {
-            let card = stores[*other].card(network, now).expect("a card").contact;
+            let card = stores[*other].card(network, now).expect("a card").address.contact;
             stores[person].add_contact(&name(*other), card, now).expect("a new contact");
         }
     }
