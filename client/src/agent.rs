@@ -12,6 +12,7 @@ mod clocks;
 mod date;
 mod disk;
 mod error;
+mod estimate;
 mod files;
 mod health;
 mod housekeeping;
@@ -206,6 +207,7 @@ impl AgentTask {
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox_open)?);
         Ok(Self {
+            entry: profile.entry,
             progress,
             network,
             store,

@@ -225,7 +225,7 @@ impl AgentTask {
     pub(super) fn notify_outgoing(&self, id: MessageId) -> Result<(), StoreError> {
         if let Some(outgoing) = self.store.with(|store| store.outgoing(id))? {
             let name = self.store.with(|store| store.name_of(outgoing.to))?;
-            self.notify(Notice::Outgoing(self.progress.describe(&outgoing, name)));
+            self.notify(Notice::Outgoing(self.describe(&outgoing, name)?));
         }
         Ok(())
     }

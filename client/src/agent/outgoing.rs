@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use rohrpost_packet::envelope::MessageId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 
 use super::asker::Asker;
 use super::task::AgentTask;
 use crate::api::{Failure, FailureCode, OutgoingMessage, Response, SendRequest, SentBody};
 use crate::content::Content;
-use crate::store::{Accepted, Outgoing, Store, StoreError, Terms};
+use crate::store::{Accepted, DeliveryStatus, Outgoing, Store, StoreError, Terms};
 
 impl AgentTask {
     pub(super) async fn send(
@@ -65,7 +65,29 @@ impl AgentTask {
 
     fn described(&self, outgoing: &Outgoing) -> Result<OutgoingMessage, StoreError> {
         let name = self.store.with(|store| store.name_of(outgoing.to))?;
-        Ok(self.progress.describe(outgoing, name))
+        self.describe(outgoing, name)
+    }
+
+    /// Describes a message to a contact of this name.
+    pub(super) fn describe(
+        &self,
+        outgoing: &Outgoing,
+        name: String,
+    ) -> Result<OutgoingMessage, StoreError> {
+        let waits = outgoing.status == DeliveryStatus::Queued;
+        let mailboxes = if waits { self.mailboxes_to_write_to(outgoing.to)? } else { 0 };
+        Ok(self.progress.describe(outgoing, name, mailboxes))
+    }
+
+    /// Mailboxes of a contact that letters go to: those that are not at the operator of the own
+    /// entry, who would see both ends, if there are others.
+    fn mailboxes_to_write_to(&self, to: KeyId) -> Result<usize, StoreError> {
+        let operator = |relay| self.network.roster.node(relay).map(|node| node.operator.as_str());
+        let own = operator(self.entry);
+        let contact = self.store.with(|store| store.contact_by_key(to))?;
+        let all = contact.map_or_else(Vec::new, |contact| contact.address.contact.mailboxes);
+        let foreign = all.iter().filter(|mailbox| operator(mailbox.relay) != own).count();
+        Ok(if foreign > 0 { foreign } else { all.len() })
     }
 
     /// The message that was accepted under this id, or under the only one that begins so. A program

@@ -87,7 +87,7 @@ impl AgentTask {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(self.store.with(|store| store.name_of(one.to))?),
             };
-            status.messages.push(self.progress.describe(one, name.clone()));
+            status.messages.push(self.describe(one, name.clone())?);
         }
         status.unread = self.store.with(Store::unread)?;
         Ok(status)

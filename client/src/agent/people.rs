@@ -78,7 +78,7 @@ impl AgentTask {
         let given_up =
             |one: &&Outgoing| one.to == key && one.status == DeliveryStatus::Undeliverable;
         for one in outbox.iter().filter(given_up) {
-            self.notify(Notice::Outgoing(self.progress.describe(one, name.to_owned())));
+            self.notify(Notice::Outgoing(self.describe(one, name.to_owned())?));
         }
         self.renew_address(0).await;
         self.post_waiting().await;

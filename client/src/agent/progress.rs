@@ -8,6 +8,7 @@ use rohrpost_packet::envelope::{KeyId, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::directory::roster::SuiteName;
 
+use super::estimate::Estimate;
 use super::listing::contact_id;
 use crate::api::OutgoingMessage;
 use crate::store::{DeliveryStatus, Outgoing};
@@ -16,10 +17,7 @@ use crate::store::{DeliveryStatus, Outgoing};
 pub(super) struct Progress {
     /// Bytes of a fragment.
     room: u64,
-    /// Seconds for a fragment on average: until the next payload slot (8/3 slots), or until one of
-    /// the contact's two mailboxes takes another (3/4 of their answers' period), whatever is
-    /// longer.
-    pace: f64,
+    estimate: Estimate,
     /// Messages that the session was not given yet, per contact in the order of acceptance. As many
     /// as the outbox has.
     waiting: BTreeMap<KeyId, VecDeque<MessageId>>,
@@ -39,11 +37,9 @@ impl Progress {
             SuiteName::Hybrid => fragment_body_len::<Hybrid>(),
             SuiteName::Classic => fragment_body_len::<Classic>(),
         };
-        let traffic = &network.roster.traffic;
         Self {
             room: u64::try_from(room).unwrap_or(1),
-            pace: (traffic.slot.as_secs_f64() * 8.0 / 3.0)
-                .max(traffic.answer_period().as_secs_f64() * 0.75),
+            estimate: Estimate::new(&network.roster.traffic),
             waiting: BTreeMap::new(),
             last: None,
             posted: HashSet::new(),
@@ -144,7 +140,13 @@ impl Progress {
         u32::try_from(len.div_ceil(self.room)).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn describe(&self, outgoing: &Outgoing, to: String) -> OutgoingMessage {
+    /// Describes a message to a contact of this name, who has so many mailboxes to write to.
+    pub(super) fn describe(
+        &self,
+        outgoing: &Outgoing,
+        to: String,
+        mailboxes: usize,
+    ) -> OutgoingMessage {
         let fragments = self.fragments(outgoing);
         let left = match outgoing.status {
             DeliveryStatus::Queued => {
@@ -152,7 +154,6 @@ impl Progress {
             }
             _ => fragments,
         };
-        let remaining = f64::from(fragments - left) * self.pace;
         OutgoingMessage {
             number: outgoing.order,
             message: HEXLOWER.encode(outgoing.id.as_bytes()),
@@ -166,7 +167,7 @@ impl Progress {
             since: outgoing.since.as_secs(),
             left,
             fragments,
-            estimate: std::time::Duration::from_secs_f64(remaining).as_secs(),
+            estimate: self.estimate.remaining(fragments, left, mailboxes).as_secs(),
             program: outgoing.program,
         }
     }

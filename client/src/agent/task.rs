@@ -33,6 +33,8 @@ pub(super) struct AgentTask {
     /// Dropped before the store, of which it holds a state.
     pub(super) housekeeping: Housekeeping,
     pub(super) network: Arc<Network>,
+    /// The relay through which the client enters.
+    pub(super) entry: NodeNumber,
     pub(super) store: BlockingStore,
     pub(super) session: Session,
     /// How the session began, and begins again after trouble of the disk.
