@@ -108,7 +108,7 @@ fn signatures(text: &str) {
 fn card(text: &str) {
     let now = Duration::from_secs(NOW);
     let Ok(card) = Card::parse(text, &NETWORK, now) else { return };
-    assert!(card.network == NETWORK && (1..=2).contains(&card.contact.mailboxes.len()));
+    assert!(card.network == NETWORK && (1..=2).contains(&card.address.contact.mailboxes.len()));
     assert!(card.expires() > now, "an expired card was taken");
     let written = card.render();
     let again = Card::parse(&written, &NETWORK, now).expect("what is written reads back");

@@ -137,8 +137,8 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
     let len = body.len();
     let (index, count) = choice.position;
-    let (open, heard, since, behind) = choice.standing;
-    let standing = Standing { open, heard, since, behind };
+    let (below, heard, since, behind) = choice.standing;
+    let standing = Standing { open: below, heard, since, behind };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 3).expect("there are three kinds"),
