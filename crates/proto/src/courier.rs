@@ -223,6 +223,7 @@ impl<S: Suite> Courier<S> {
             self.attachment = Attachment::Client { entry, session };
             self.unnamed = true;
             self.pending.clear();
+            self.loops.excuse();
             self.grid.anchor((now, document), phase);
         }
     }

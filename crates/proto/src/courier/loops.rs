@@ -34,6 +34,8 @@ pub(super) struct Flying {
     pub(super) sent: Steady,
     /// Latest document time at which the loop is at the mailbox, if every hop holds to what was drawn.
     pub(super) stored_by: Time,
+    /// True if the client's own link was lost meanwhile: then the network has not lost the loop.
+    excused: bool,
 }
 
 impl Loops {
@@ -56,9 +58,14 @@ impl Loops {
     ) -> Option<usize> {
         let full = self.flying.len() == BOUND;
         let lost = self.flying.pop_front_if(|_| full);
-        self.flying.push_back(Flying { message, mailbox, sent, stored_by });
-        let lost = lost.map(|lost| lost.mailbox);
-        lost.inspect(|mailbox| self.count(*mailbox, 1.0))
+        self.flying.push_back(Flying { message, mailbox, sent, stored_by, excused: false });
+        lost.map(|lost| self.lose(&lost))
+    }
+
+    /// Takes note that the client's own link was lost: it says nothing of the network what becomes
+    /// of the loops on their way.
+    pub(super) fn excuse(&mut self) {
+        self.flying.iter_mut().for_each(|flying| flying.excused = true);
     }
 
     /// Takes the loop with this message, if it was still expected.
@@ -73,9 +80,16 @@ impl Loops {
     pub(super) fn expire(&mut self, now: Steady) -> Vec<usize> {
         let lost = |flying: &&Flying| now.since(flying.sent) > self.lost_after;
         let count = self.flying.iter().take_while(lost).count();
-        let lost: Vec<_> = self.flying.drain(..count).map(|lost| lost.mailbox).collect();
-        lost.iter().for_each(|mailbox| self.count(*mailbox, 1.0));
-        lost
+        let lost: Vec<_> = self.flying.drain(..count).collect();
+        lost.iter().map(|lost| self.lose(lost)).collect()
+    }
+
+    /// Counts a loop that was given up, and gives its mailbox.
+    fn lose(&mut self, lost: &Flying) -> usize {
+        if !lost.excused {
+            self.count(lost.mailbox, 1.0);
+        }
+        lost.mailbox
     }
 
     /// Part of the letters that the network loses, by the loops into those mailboxes that bring back

@@ -38,3 +38,33 @@ fn a_crowd_of_loops_gives_up_the_oldest() {
         .filter_map(|message| loops.sent(message, 1, Steady::of_clock(start), start));
     assert_eq!(given_up.count(), 300 - 256);
 }
+
+/// Checks that the loss counts what the network lost: not what a client that was off did not fetch,
+/// nor what one mailbox does not answer.
+#[test]
+fn the_loss_is_that_of_the_network() {
+    let start = Time::from_micros(1_795_000_000_000_000);
+    let mut loops = Loops::new(run(), &Traffic::default(), 2);
+    let mut number = 0_u32;
+    let mut send = |loops: &mut Loops, mailbox: usize, lost: bool| {
+        number += 1;
+        let message = MessageId::new([number.to_be_bytes(); 4].concat().try_into().unwrap());
+        loops.sent(message, mailbox, Steady::of_clock(start), start);
+        if !lost {
+            loops.returned(message);
+        }
+    };
+    let late = Steady::of_clock(start + Duration::from_secs(1000));
+    assert!(loops.loss() < 1e-9, "nothing is known yet");
+    (0..200).for_each(|round| send(&mut loops, 0, round % 5 == 0));
+    loops.expire(late);
+    assert!((0.1..0.5).contains(&loops.loss()), "{}", loops.loss());
+    (0..100).for_each(|_| send(&mut loops, 1, true));
+    let before = loops.loss();
+    loops.excuse();
+    loops.expire(late);
+    assert!((loops.loss() - before).abs() < 1e-9, "the client was off");
+    (0..100).for_each(|_| send(&mut loops, 1, true));
+    loops.expire(late);
+    assert!((loops.loss() - before).abs() < 1e-9, "one mailbox is silent");
+}
