@@ -123,18 +123,18 @@ impl Store {
     /// Notes a date that a link has shown; false if the client must not go by it. Below the latest
     /// one it counts only where all clocks agree, as after a date that was wrong: an entry relay can
     /// show announcements of weeks ago again, and what was made since would be of that date, and be
-    /// erased when the right one is back.
+    /// erased when the right one is back. Links show one every few seconds, and the disk is written
+    /// when it is another by minutes.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn note_date(&self, shown: Duration, agreement: Agreement) -> Result<bool, StoreError> {
-        self.vault.write(|tx| {
-            let counts = agreement == Agreement::All || shown.as_secs() >= latest_date(tx)?;
-            if counts {
-                tx.put(STATE, DATE, &shown.as_secs().to_be_bytes())?;
-            }
-            Ok(counts)
-        })
+        let (shown, latest) = (shown.as_secs(), self.vault.read(latest_date)?);
+        let counts = agreement == Agreement::All || shown >= latest;
+        if counts && shown.abs_diff(latest) >= DATE_STEP {
+            self.vault.write(|tx| tx.put(STATE, DATE, &shown.to_be_bytes()))?;
+        }
+        Ok(counts)
     }
 
     /// Notes that the client was moved: it goes on elsewhere, in an incarnation of this number.
@@ -250,5 +250,8 @@ fn tables() -> impl Iterator<Item = Table> {
     keyed.map(Table::from).chain(ordered.map(Table::from))
 }
 
+/// Seconds by which a date differs from the one on the disk when it is written: erasing and rolling go
+/// by days.
+const DATE_STEP: u64 = 600;
 /// Time for which ids of messages are remembered: longer than any message waits for its delivery.
 const SEEN: Duration = Duration::from_secs(8 * TTL.as_secs());
