@@ -34,7 +34,8 @@ fn a_service_is_installed_shown_and_removed() {
         line.ends_with(" daemon --exec \"notify-send \\\"$$ROHRPOST_CONTACT\\\" '50%%'\""),
         "{line}"
     );
-    for words in ["Restart=on-failure", "RestartPreventExitStatus=64 66 73 77 78", "UMask=0077"] {
+    for words in ["Restart=on-failure", "RestartPreventExitStatus=64 66 73 76 77 78", "UMask=0077"]
+    {
         assert!(unit.contains(words), "{unit}");
     }
     assert_eq!(String::from_utf8(run(&["service", "show"]).stdout).unwrap(), unit);
