@@ -214,8 +214,10 @@ pub(super) fn tell_all_later(
     within: u64,
 ) -> Result<(), StoreError> {
     let online = state::online(tx)?;
-    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked && known.told > 0) {
-        let minute = online + rand::rng().random_range(1..=within);
+    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked) {
+        // Whoever has none of this client's addresses gets each new one at once.
+        let wait = if known.told > 0 { rand::rng().random_range(1..=within) } else { 0 };
+        let minute = online + wait;
         let latest = now.as_secs().saturating_add(rand::rng().random_range(PATIENCE));
         let mut untold = known.untold.unwrap_or(Untold { minute, latest, versions: 0 });
         if untold.minute > online + within {

@@ -7,6 +7,7 @@ use rohrpost_proto::courier::{Contact, Message};
 use rohrpost_proto::instruction::WriteKey;
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::Agreement;
 
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, carry};
 
@@ -167,4 +168,34 @@ fn same(one: &Contact, other: &Contact) -> bool {
     one.identity.key_id() == other.identity.key_id()
         && one.prekey == other.prekey
         && mailboxes(one) == mailboxes(other)
+}
+
+/// Checks that a contact who has acknowledged none of the addresses is told each new one at once, not
+/// the one before for as long as the program runs.
+#[test]
+fn who_has_no_address_hears_of_each_new_one() {
+    let folder = Folder::new("untold");
+    let [alice, bob] = ["alice", "bob"].map(|name| Client::new(&folder, name));
+    alice.store.add_contact("bob", bob.card(START), START).unwrap();
+    assert_eq!(told(&alice, &bob).unwrap().version, START.as_secs());
+    assert!(alice.store.roll(START + DAY).unwrap());
+    assert_eq!(alice.store.announce(0, START + DAY).unwrap(), [bob.key()]);
+    assert_eq!(told(&alice, &bob).unwrap().version, (START + DAY).as_secs());
+}
+
+/// Links show a date every few seconds; the disk is written when it is another by minutes, and what is
+/// older counts only where all clocks agree.
+#[test]
+fn a_date_that_hardly_differs_is_not_written() {
+    let folder = Folder::new("dates");
+    let alice = Client::new(&folder, "alice");
+    let note = |date, agreement| alice.store.note_date(date, agreement).unwrap();
+    assert!(note(START + DAY, Agreement::Machine));
+    let before = std::fs::read(alice.file()).unwrap();
+    for second in 0..500 {
+        assert!(note(START + DAY + SECOND * second, Agreement::Machine));
+    }
+    assert!(std::fs::read(alice.file()).unwrap() == before, "written for a few seconds");
+    assert!(!note(START, Agreement::Machine) && note(START, Agreement::All));
+    assert!(std::fs::read(alice.file()).unwrap() != before, "a date of a day before is another");
 }
