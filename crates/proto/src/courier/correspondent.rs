@@ -136,10 +136,16 @@ impl Correspondent {
         self.outgoing.push_back(OutgoingMessage::new(message, room));
     }
 
-    /// Tells the contact an address, in the place of any older one.
+    /// Tells the contact an address, in the place of any older one. To a contact that has not
+    /// answered the older one it leaves when that would have left again: a new address each day is
+    /// no reason for more letters to someone who is away.
     pub(super) fn announce(&mut self, address: Message, room: usize) {
         if address.sequence > self.told {
-            self.address = Some(OutgoingMessage::new(address, room));
+            let mut address = OutgoingMessage::new(address, room);
+            if let Some(before) = &self.address {
+                address.follow(before);
+            }
+            self.address = Some(address);
         }
     }
 

@@ -192,6 +192,21 @@ impl OutgoingMessage {
         }
     }
 
+    /// Takes the place of an older message all of which has left more than once without a sign of life
+    /// from the recipient.
+    pub(super) fn follow(&mut self, before: &Self) {
+        let unanswered = before.flights.values().map(|flight| flight.unanswered).min().unwrap_or(0);
+        let last = before.flights.values().max_by_key(|flight| flight.sent);
+        if let Some(last) = last.filter(|_| before.fresh().is_none() && unanswered > 1) {
+            let flight = |index| {
+                let Flight { sent, due, jitter, times, .. } = *last;
+                (index, Flight { sent, due, jitter, times, unanswered, way: Vec::new() })
+            };
+            self.fresh = self.arrived.count();
+            self.flights = (0..self.fresh).map(flight).collect();
+        }
+    }
+
     /// Takes note of what has come; gives the time at which the newest of it had left.
     pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Steady> {
         let name = self.name();

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rohrpost_packet::Classic;
-use rohrpost_packet::envelope::{MessageId, fragment_body_len};
+use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
+use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 
+use crate::count;
 use crate::world::{START, World, message};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -69,6 +71,29 @@ fn a_letter_for_someone_who_has_just_left_leaves_four_times_in_a_week() {
     world.run(left + DAY * 7);
     let copies: usize = stored(&world, alice, bob, left).iter().sum();
     assert!((2..=4).contains(&copies), "{copies} copies in a week");
+}
+
+/// A client has another address each day. Whoever is away gets no more letters for that.
+#[test]
+fn addresses_for_someone_away_leave_four_times_in_a_week() {
+    let (mut world, alice, bob) = world();
+    let to = world.key_id(bob);
+    let left = START + HOUR * 12;
+    world.run(left);
+    world.away = vec![bob];
+    for day in 0..6 {
+        let mut address = message("", 1 + u64::from(day));
+        address.kind = Kind::Address;
+        address.expires = START + DAY * 30;
+        world.couriers[alice].announce(to, address);
+        world.run(left + DAY * (day + 1));
+    }
+    let copies: usize = stored(&world, alice, bob, left).iter().sum();
+    assert!((2..=4).contains(&copies), "{copies} copies in a week");
+    world.away.clear();
+    world.run(left + DAY * 7);
+    let told = |event: &Event| matches!(event, Event::Told { version: 6, .. });
+    assert_eq!(count(&world, alice, told), 1, "the newest one arrives");
 }
 
 /// A mailbox that has earned no room holds sixteen letters.
