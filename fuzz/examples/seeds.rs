@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rohrpost_client::Card;
+use rohrpost_client::{Address, Card};
 use rohrpost_fuzz::fragment::{NETWORK, PARTIES};
 use rohrpost_fuzz::network::{NOW, TRUST, roster_text, sign};
 use rohrpost_packet::NodeNumber;
@@ -37,9 +37,10 @@ fn card() -> Card {
     let contact = Contact {
         identity: PARTIES.bob.public().clone(),
         prekey: PARTIES.prekey.public().clone(),
+        last_resort: None,
         mailboxes: vec![mailbox(1), mailbox(2)],
     };
-    Card::new(NETWORK, contact, Duration::from_secs(NOW))
+    Card::new(NETWORK, Address { version: NOW, contact }, Duration::from_secs(NOW))
 }
 
 const NODE: &str = r#"

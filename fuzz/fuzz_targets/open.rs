@@ -141,7 +141,7 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let standing = Standing { open: below, heard, since, behind };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
-        kind: Kind::from_byte(choice.kind % 3).expect("there are three kinds"),
+        kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),
         sequence: choice.sequence,
         position: FragmentPosition { index, count },
         minutes: choice.minutes,

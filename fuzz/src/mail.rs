@@ -241,6 +241,7 @@ impl Letter {
             0 => Kind::Content,
             1 => Kind::Address,
             2 => Kind::Acknowledgement,
+            3 => Kind::Loop,
             _ => return None,
         };
         let well_formed = version == 1 && position.index < position.count;
