@@ -1,8 +1,9 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 2 ‖ address version u64 ‖ contact. Contact: identity 32
-//! ‖ prekey 1216 ‖ count of mailboxes u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
+//! Address: format u8 = 3 ‖ address version u64 ‖ contact. Contact: identity 32 ‖ prekey 1216
+//! ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
+//! ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic};
@@ -48,9 +49,11 @@ impl Address {
 
 /// Appends a contact, which has one or two mailboxes.
 pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
-    let Contact { identity, prekey, mailboxes } = contact;
+    let Contact { identity, prekey, last_resort, mailboxes } = contact;
     bytes.extend_from_slice(identity.as_bytes());
     bytes.extend_from_slice(prekey.as_bytes());
+    bytes.push(u8::from(last_resort.is_some()));
+    bytes.extend(last_resort.iter().flat_map(PrekeyPublic::as_bytes));
     bytes.push(u8::try_from(mailboxes.len()).expect("a client has one or two mailboxes"));
     for mailbox in mailboxes {
         bytes.extend_from_slice(&mailbox.relay.get().to_be_bytes());
@@ -63,8 +66,12 @@ pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
 pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
     let mut rest = bytes;
     let identity = IdentityPublic::from_bytes(take(&mut rest)?);
-    let prekey: [u8; PREKEY_PUBLIC_LEN] = take(&mut rest)?;
-    let prekey = PrekeyPublic::from_bytes(&prekey).map_err(|_| AddressError)?;
+    let prekey = decode_prekey(&mut rest)?;
+    let last_resort = match take(&mut rest)? {
+        [0] => None,
+        [1] => Some(decode_prekey(&mut rest)?),
+        _ => return Err(AddressError),
+    };
     let [count] = take(&mut rest)?;
     if !(1..=MOST_MAILBOXES).contains(&count) {
         return Err(AddressError);
@@ -77,8 +84,13 @@ pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
             write_key: WriteKey::new(take(&mut rest)?),
         });
     }
-    let contact = Contact { identity, prekey, mailboxes };
+    let contact = Contact { identity, prekey, last_resort, mailboxes };
     if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
+}
+
+fn decode_prekey(rest: &mut &[u8]) -> Result<PrekeyPublic, AddressError> {
+    let prekey: [u8; PREKEY_PUBLIC_LEN] = take(rest)?;
+    PrekeyPublic::from_bytes(&prekey).map_err(|_| AddressError)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
@@ -87,7 +99,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
     Ok(*taken)
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const MOST_MAILBOXES: u8 = 2;
 
 #[cfg(test)]
@@ -107,6 +119,7 @@ mod tests {
         let contact = Contact {
             identity: IdentitySecret::generate(rng).public().clone(),
             prekey: PrekeySecret::generate(rng).public().clone(),
+            last_resort: Some(PrekeySecret::generate(rng).public().clone()),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
         Address { version: 0x0102, contact }
@@ -116,9 +129,10 @@ mod tests {
     fn an_address_stands_in_its_message_as_documented() {
         for mailboxes in [1, 2] {
             let bytes = address(mailboxes).encode();
-            assert_eq!(bytes[..9], [2, 0, 0, 0, 0, 0, 0, 1, 2]);
-            assert_eq!(bytes.len(), 9 + 32 + 1216 + 1 + usize::try_from(mailboxes).unwrap() * 68);
-            assert_eq!(bytes[9 + 32 + 1216 + 1..][..5], [0, 0, 0, 0, 5]);
+            assert_eq!(bytes[..9], [3, 0, 0, 0, 0, 0, 0, 1, 2]);
+            let keys = 32 + 1216 + 1 + 1216;
+            assert_eq!(bytes.len(), 9 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            assert_eq!(bytes[9 + keys + 1..][..5], [0, 0, 0, 0, 5]);
             assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
         }
     }

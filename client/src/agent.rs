@@ -24,6 +24,7 @@ mod page;
 mod people;
 mod progress;
 mod refusal;
+mod silence;
 mod stepped;
 mod task;
 mod trouble;
@@ -204,6 +205,9 @@ impl AgentTask {
         let now = clocks.instant();
         let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, now);
         watch.follow(&mailboxes(&network, &profile), now);
+        for contact in store.with(|store| store.older_copies(clocks.machine()))? {
+            watch.older_copy(&store.with(|store| store.name_of(contact))?);
+        }
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox_open)?);
         Ok(Self {

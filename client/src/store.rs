@@ -20,6 +20,7 @@ mod fragments;
 mod inbox;
 mod names;
 mod numbers;
+mod older_copies;
 mod opened;
 mod outbox;
 mod record;
@@ -209,6 +210,7 @@ impl Store {
             };
             let incarnation = next_incarnation(tx, now)?;
             known.since = incarnation;
+            older_copies::note(tx, contact, now)?;
             outbox::renumber(tx, &mut known, incarnation)
         })
     }
@@ -242,7 +244,14 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
 
 /// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
-    let keyed = [STATE, address_versions::PREKEYS].into_iter().chain(contact::TABLES);
+    let keyed = [
+        STATE,
+        address_versions::PREKEYS,
+        address_versions::LAST_RESORTS,
+        older_copies::OLDER_COPIES,
+    ]
+    .into_iter()
+    .chain(contact::TABLES);
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES);

@@ -75,7 +75,7 @@ impl Kept {
             Kind::Content => assert!(!self.is_over(part.sequence), "of a message that is over"),
             Kind::Address => {
                 assert!(part.sequence > self.address, "of an older address");
-                assert!(part.position.count <= 2, "no address is that long");
+                assert!(part.position.count <= 4, "no address is that long");
             }
             Kind::Acknowledgement | Kind::Loop => panic!("nobody acknowledges these"),
         }
@@ -194,6 +194,7 @@ impl Kept {
             address: self.address,
             parts,
             owes: self.owes,
+            heard: None,
         }
     }
 

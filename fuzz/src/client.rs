@@ -19,6 +19,7 @@ pub fn courier(now: Time, run: u32) -> Courier<Toy> {
     let account = Account {
         identity: IdentitySecret::from_seed(&PARTIES.bob.to_seed()),
         prekeys: vec![PrekeySecret::from_seed(&PARTIES.prekey.to_seed())],
+        last_resort: Vec::new(),
         mailboxes: vec![own_mailbox()],
         incarnation: 0,
     };
@@ -42,6 +43,7 @@ pub fn alice() -> Contact {
     let account = Account {
         identity: IdentitySecret::from_seed(&PARTIES.alice.to_seed()),
         prekeys: vec![alice_prekey()],
+        last_resort: Vec::new(),
         mailboxes: [1, 2].map(|relay| mailbox(ALICE, relay)).into(),
         incarnation: 0,
     };

@@ -1,5 +1,6 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ impl AgentTask {
                     for receipt in &receipts {
                         self.session.commit(*receipt).await;
                     }
+                    let senders = receipts.iter().map(|receipt| receipt.sender).collect();
+                    if let Err(error) = self.hear(&senders) {
+                        self.watch.store_trouble(&error);
+                    }
                 }
                 Err(error) => self.watch.store_trouble(&error),
             }
@@ -66,12 +71,18 @@ impl AgentTask {
             Event::AcknowledgementSent { to } => {
                 self.store.with(|store| store.acknowledgement_sent(to))
             }
-            Event::Told { to, version } => self.told(to, version).await,
+            Event::Told { to, version } => {
+                self.hear(&BTreeSet::from([to]))?;
+                self.told(to, version).await
+            }
             Event::OlderCopy { contact } => self.begin_again(contact).await,
             Event::Twin(twin) => self.meet(twin),
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
-            Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
+            Event::Delivered { message } => {
+                self.hear_recipient(message)?;
+                self.settle(message, DeliveryStatus::Delivered)
+            }
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
             Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),
             _ => Ok(()),

@@ -61,6 +61,15 @@ pub(super) struct PrekeyRecord {
     seed: Hex<PREKEY_SEED_LEN>,
 }
 
+/// A last-resort prekey, which opens addresses alone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LastResortRecord {
+    /// Time at which the prekey was made, in Unix seconds.
+    pub(super) made: u64,
+    seed: Hex<PREKEY_SEED_LEN>,
+}
+
 /// Treatment of a write key that another has replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,7 +81,7 @@ enum OldKey {
 }
 
 impl AccountRecord {
-    pub(super) fn new(profile: &Profile, now: Duration) -> (Self, PrekeyRecord) {
+    pub(super) fn new(profile: &Profile, now: Duration) -> (Self, PrekeyRecord, LastResortRecord) {
         let account = &profile.account;
         let mailbox = |own: &OwnMailbox| {
             let mut mailbox = MailboxRecord::new(own.relay, now);
@@ -91,7 +100,9 @@ impl AccountRecord {
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
-        (record, PrekeyRecord::of(prekey, now.as_secs(), now))
+        let last_resort = account.last_resort.first().expect("an account is made with one");
+        let last_resort = LastResortRecord::of(last_resort, now);
+        (record, PrekeyRecord::of(prekey, now.as_secs(), now), last_resort)
     }
 
     /// True if a prekey is to be made: the newest is a day old, or of a time when the machine's clock
@@ -173,8 +184,8 @@ impl AccountRecord {
         true
     }
 
-    /// Keys and places as the courier needs them; `prekeys` are newest first.
-    pub(super) fn profile(&self, prekeys: &[PrekeyRecord]) -> Profile {
+    /// Keys and places as the courier needs them; `prekeys` and last-resort prekeys are newest first.
+    pub(super) fn profile(&self, prekeys: &[PrekeyRecord], last: &[LastResortRecord]) -> Profile {
         let mailbox = |mailbox: &MailboxRecord| OwnMailbox {
             relay: NodeNumber::new(mailbox.relay),
             key: MailboxKey::from_seed(&mailbox.key.0),
@@ -184,6 +195,7 @@ impl AccountRecord {
         let account = Account {
             identity: IdentitySecret::from_seed(&self.identity.0),
             prekeys: prekeys.iter().map(|prekey| PrekeySecret::from_seed(&prekey.seed.0)).collect(),
+            last_resort: last.iter().map(|last| PrekeySecret::from_seed(&last.seed.0)).collect(),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
             incarnation: self.incarnation,
         };
@@ -257,6 +269,31 @@ impl PrekeyRecord {
     }
 }
 
+impl LastResortRecord {
+    pub(super) fn of(prekey: &PrekeySecret, now: Duration) -> Self {
+        Self { made: now.as_secs(), seed: Hex(*prekey.to_seed()) }
+    }
+
+    /// Makes the next one.
+    pub(super) fn next(now: Duration) -> Self {
+        Self::of(&PrekeySecret::generate(&mut rand::rng()), now)
+    }
+
+    pub(super) fn id(&self) -> PrekeyId {
+        PrekeySecret::from_seed(&self.seed.0).public().id()
+    }
+
+    /// True if another is to take its place.
+    pub(super) fn is_old(&self, now: Duration) -> bool {
+        now.as_secs().saturating_sub(self.made) >= LAST_RESORT_PERIOD.as_secs()
+    }
+
+    /// True if nobody seals to it any more.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        now.as_secs().saturating_sub(self.made) >= LAST_RESORT_LIFETIME.as_secs()
+    }
+}
+
 fn seconds(now: Duration) -> u32 {
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
@@ -272,6 +309,11 @@ fn after(now: Duration, least: Duration, most: Duration) -> u64 {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Time after which the next last-resort prekey is made.
+const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
+/// Time for which a last-resort prekey opens addresses: two people away for up to 60 days, in turn or
+/// together, still find each other by the one that they knew.
+const LAST_RESORT_LIFETIME: Duration = Duration::from_secs(90 * DAY.as_secs());
 /// Time after which the next prekey is made.
 const PREKEY_PERIOD: Duration = DAY;
 /// Least time for which a write key is current, and for which it is accepted after that: longer

@@ -8,7 +8,7 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
-use super::account::{AccountRecord, PrekeyRecord};
+use super::account::{AccountRecord, LastResortRecord, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
@@ -24,7 +24,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn profile(&self) -> Result<Profile, StoreError> {
-        self.vault.read(|tx| Ok(account(tx)?.profile(&prekeys(tx)?)))
+        self.vault.read(|tx| Ok(account(tx)?.profile(&prekeys(tx)?, &last_resorts(tx)?)))
     }
 
     /// Makes a card for others.
@@ -61,7 +61,9 @@ impl Store {
     /// The store cannot be written.
     pub fn expire_prekeys(&self, now: Duration) -> Result<bool, StoreError> {
         let over = self.vault.read(|tx| {
-            Ok::<_, StoreError>(prekeys(tx)?.iter().any(|prekey| prekey.is_over(now)))
+            let over = prekeys(tx)?.iter().any(|prekey| prekey.is_over(now));
+            let mut last = last_resorts(tx)?.into_iter().skip(1);
+            Ok::<_, StoreError>(over || last.any(|last| last.is_over(now)))
         })?;
         if over {
             self.vault.write(|tx| erase_prekeys(tx, now))?;
@@ -116,8 +118,9 @@ pub(super) fn found(
     profile: &Profile,
     now: Duration,
 ) -> Result<(), StoreError> {
-    let (account, prekey) = AccountRecord::new(profile, now);
+    let (account, prekey, last_resort) = AccountRecord::new(profile, now);
     save(tx, &account)?;
+    put_last_resort(tx, &last_resort)?;
     put_prekey(tx, &prekey)
 }
 
@@ -167,6 +170,15 @@ fn next_prekey(
             put_prekey(tx, &old)?;
         }
     }
+    for mut ahead in last_resorts(tx)?.into_iter().filter(|last| last.made > now.as_secs()) {
+        // The machine's clock was ahead: it would stay until then.
+        tx.remove(LAST_RESORTS, &ahead.made.to_be_bytes())?;
+        ahead.made = now.as_secs();
+        put_last_resort(tx, &ahead)?;
+    }
+    if last_resorts(tx)?.first().is_none_or(|newest| newest.is_old(now)) {
+        put_last_resort(tx, &LastResortRecord::next(now))?;
+    }
     put_prekey(tx, &new)
 }
 
@@ -175,6 +187,11 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
     for old in prekeys(tx)?.iter().filter(|old| old.is_over(now)) {
         opened::forget(tx, old.id())?;
         tx.remove(PREKEYS, &old.address_version.to_be_bytes())?;
+    }
+    // The newest stays, though nobody made another: it is on the newest address.
+    for old in last_resorts(tx)?.iter().skip(1).filter(|old| old.is_over(now)) {
+        opened::forget(tx, old.id())?;
+        tx.remove(LAST_RESORTS, &old.made.to_be_bytes())?;
     }
     Ok(())
 }
@@ -187,7 +204,7 @@ pub(super) fn version(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
 /// The newest address, as a contact hears it.
 pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Address, StoreError> {
     let account = account(tx)?;
-    let contact = account.profile(&prekeys(tx)?).account.contact();
+    let contact = account.profile(&prekeys(tx)?, &last_resorts(tx)?).account.contact();
     Ok(Address { version: account.address_version, contact })
 }
 
@@ -232,10 +249,26 @@ fn put_prekey(tx: &mut WriteTx<'_>, prekey: &PrekeyRecord) -> Result<(), StoreEr
     Ok(tx.put(PREKEYS, &prekey.address_version.to_be_bytes(), &encode(prekey)?)?)
 }
 
+/// All last-resort prekeys, newest first.
+fn last_resorts(tx: &ReadTx<'_>) -> Result<Vec<LastResortRecord>, StoreError> {
+    let mut all: Vec<LastResortRecord> = Vec::new();
+    for record in tx.iter(LAST_RESORTS)? {
+        all.push(decode(&record?.1)?);
+    }
+    all.sort_by_key(|last| std::cmp::Reverse(last.made));
+    Ok(all)
+}
+
+fn put_last_resort(tx: &mut WriteTx<'_>, last: &LastResortRecord) -> Result<(), StoreError> {
+    Ok(tx.put(LAST_RESORTS, &last.made.to_be_bytes(), &encode(last)?)?)
+}
+
 const ACCOUNT: &[u8] = b"account";
 /// Prekeys by address version. Erasable: whoever seizes the file later must not find the prekeys of
 /// before.
 pub(super) const PREKEYS: KeyedTable = KeyedTable::erasable("prekeys");
+/// Last-resort prekeys by the time at which they were made.
+pub(super) const LAST_RESORTS: KeyedTable = KeyedTable::erasable("last-resort prekeys");
 /// Minutes online within which each contact is told of a newer address, at a time that is drawn for
 /// it alone. Were all told at once, who sees which mailboxes get a letter at that moment would know
 /// the contacts after a few days.

@@ -28,6 +28,9 @@ pub struct KnownContact {
     pub added: Duration,
     /// Version of the address on the newest card of the contact that was added.
     pub(super) card: u64,
+    /// Time of the last sign of life of the contact, since the Unix epoch, to the hour; of its
+    /// addition before the first.
+    pub heard: Duration,
     /// Number before which every message of the contact is over.
     pub(super) below: u64,
     /// Number of the next message to the contact.
@@ -67,6 +70,8 @@ struct ContactRecord {
     blocked: bool,
     /// Time at which the contact was added, in Unix seconds.
     added: u64,
+    /// Time of the last sign of life, in Unix seconds.
+    heard: u64,
     card: u64,
     below: u64,
     next: u64,
@@ -91,6 +96,7 @@ impl KnownContact {
             verified: self.verified,
             blocked: self.blocked,
             added: self.added.as_secs(),
+            heard: self.heard.as_secs(),
             card: self.card,
             below: self.below,
             next: self.next,
@@ -110,6 +116,7 @@ impl KnownContact {
             verified: record.verified,
             blocked: record.blocked,
             added: Duration::from_secs(record.added),
+            heard: Duration::from_secs(record.heard),
             card: record.card,
             below: record.below,
             next: record.next,

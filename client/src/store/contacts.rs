@@ -1,5 +1,6 @@
 //! Contacts: whom the client can write to, and where it stands with each.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind};
@@ -81,6 +82,7 @@ impl Store {
                 verified: false,
                 blocked: false,
                 added: now,
+                heard: now,
                 card: version,
                 below: 0,
                 next: u64::from(incarnation) << 32,
@@ -136,6 +138,31 @@ impl Store {
             refuse_taken(tx, &to, Some(contact.key()))?;
             names::claim(tx, &to, contact.key())?;
             contact::call(tx, &mut contact, &to)
+        })
+    }
+
+    /// Notes a sign of life of contacts: something has come from them. The disk is written once an
+    /// hour for each.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn hear(&self, senders: &BTreeSet<KeyId>, now: Duration) -> Result<(), StoreError> {
+        let news = self.vault.read(|tx| {
+            let mut news = Vec::new();
+            for sender in senders {
+                let apart = |known: &KnownContact| now.abs_diff(known.heard) >= HEARD_AGAIN;
+                news.extend(by_key(tx, *sender)?.filter(apart));
+            }
+            Ok::<_, StoreError>(news)
+        })?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.vault.write(|tx| {
+            news.into_iter().try_for_each(|mut known| {
+                known.heard = now;
+                put(tx, &known)
+            })
         })
     }
 
@@ -209,3 +236,6 @@ fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), St
     fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
     told::forget(tx, key)
 }
+
+/// Time after a sign of life in which another is not noted.
+const HEARD_AGAIN: Duration = Duration::from_secs(3600);

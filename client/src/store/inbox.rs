@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, Memory, Part};
+use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -343,6 +344,7 @@ fn correspondent(
             below: known.below,
             told: told::of(tx, known.key())?,
             address: known.address.version,
+            heard: Some(Time::from_micros(0) + known.heard),
             parts,
             owes: known.owes,
         },

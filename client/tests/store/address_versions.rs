@@ -199,3 +199,43 @@ fn a_date_that_hardly_differs_is_not_written() {
     assert!(!note(START, Agreement::Machine) && note(START, Agreement::All));
     assert!(std::fs::read(alice.file()).unwrap() != before, "a date of a day before is another");
 }
+
+/// Checks that a last-resort prekey is current for a month and opens addresses for three, and is then
+/// really gone.
+#[test]
+fn a_last_resort_prekey_lasts_three_months() {
+    let folder = Folder::new("last-resort");
+    let mut alice = Client::new(&folder, "alice");
+    let ids = |client: &Client| -> Vec<_> {
+        let all = client.store.profile().unwrap().account.last_resort;
+        all.iter().map(|prekey| prekey.public().id()).collect()
+    };
+    let first = ids(&alice);
+    let mut newest = Vec::new();
+    for day in 1..=95 {
+        alice.store.roll(START + DAY * day).unwrap();
+        let all = ids(&alice);
+        assert_eq!(all.contains(&first[0]), day < 90, "day {day}");
+        assert!(all.len() <= 4, "day {day}");
+        let contact = alice.card(START + DAY * day);
+        assert!(contact.last_resort.unwrap().id() == all[0], "the newest is told");
+        newest.push(all[0]);
+    }
+    newest.dedup();
+    assert_eq!(newest.len(), 4, "one a month");
+    alice = alice.reopen();
+    assert!(!ids(&alice).contains(&first[0]));
+}
+
+/// Checks that a last-resort prekey that was made while the machine's clock was ahead ends like others.
+#[test]
+fn a_last_resort_prekey_of_a_clock_that_was_ahead_is_replaced_in_time() {
+    let folder = Folder::new("last-resort-ahead");
+    let alice = Client::new(&folder, "alice");
+    let count = || alice.store.profile().unwrap().account.last_resort.len();
+    alice.store.roll(START + DAY * 4000).unwrap();
+    for day in 1..=200 {
+        alice.store.roll(START + DAY * day).unwrap();
+        assert!((1..=5).contains(&count()), "{} on day {day}", count());
+    }
+}

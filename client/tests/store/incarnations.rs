@@ -284,3 +284,15 @@ fn a_newer_card_renews_the_address_of_a_contact() {
     let known = alice.store.contact("bob").unwrap();
     assert!(known.address.contact.prekey == newest.contact.prekey);
 }
+
+/// Checks that a restart does not forget that a contact has shown an older copy, and a month does.
+#[test]
+fn who_has_shown_an_older_copy_is_told_of_for_a_month() {
+    let folder = Folder::new("shown");
+    let [alice, bob] = Client::pair(&folder);
+    assert!(alice.store.older_copies(START).unwrap().is_empty());
+    alice.store.begin_again(bob.key(), START).unwrap();
+    let alice = alice.reopen();
+    assert!(alice.store.older_copies(START + DAY * 29).unwrap() == [bob.key()]);
+    assert!(alice.store.older_copies(START + DAY * 30).unwrap().is_empty());
+}

@@ -260,7 +260,7 @@ impl<S: Suite> Courier<S> {
         }
         // What is ready was built for keys that are no more.
         self.discard_ready_if(|cargo| cargo.mailbox().is_some_and(|at| changed.contains(&at)));
-        self.opened.retain(&account.prekeys);
+        self.opened.retain(account.prekeys.iter().chain(&account.last_resort));
         self.account = account;
     }
 

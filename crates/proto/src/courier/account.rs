@@ -15,6 +15,9 @@ pub struct Account {
     pub identity: IdentitySecret,
     /// The prekeys, at least one, newest first; older ones open what was sealed before.
     pub prekeys: Vec<PrekeySecret>,
+    /// The last-resort prekeys, newest first. They live longer, and open nothing but addresses: so
+    /// clients whose other keys for each other have ended find each other again.
+    pub last_resort: Vec<PrekeySecret>,
     /// Mailboxes, one or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
     /// Incarnation of the client: it rises when the client goes on elsewhere, from a backup. Its
@@ -44,6 +47,9 @@ pub struct Contact {
     pub identity: IdentityPublic,
     /// The public prekey that seals envelopes to the correspondent.
     pub prekey: PrekeyPublic,
+    /// The public prekey that seals addresses to the correspondent when it was not heard of for days;
+    /// none where the card has no room for it.
+    pub last_resort: Option<PrekeyPublic>,
     /// Mailboxes at which the correspondent can be reached; a sender uses any.
     pub mailboxes: Vec<ContactMailbox>,
 }
@@ -86,7 +92,7 @@ impl OwnMailbox {
 }
 
 impl Account {
-    /// Makes a new account with one prekey and a mailbox at each of these relays.
+    /// Makes a new account with one prekey of each kind and a mailbox at each of these relays.
     pub fn generate(
         relays: impl IntoIterator<Item = NodeNumber>,
         rng: &mut (impl CryptoRng + ?Sized),
@@ -94,6 +100,7 @@ impl Account {
         Self {
             identity: IdentitySecret::generate(rng),
             prekeys: vec![PrekeySecret::generate(rng)],
+            last_resort: vec![PrekeySecret::generate(rng)],
             mailboxes: relays.into_iter().map(|relay| OwnMailbox::generate(relay, rng)).collect(),
             incarnation: 0,
         }
@@ -114,6 +121,7 @@ impl Account {
         Contact {
             identity: self.identity.public().clone(),
             prekey: prekey.public().clone(),
+            last_resort: self.last_resort.first().map(|prekey| prekey.public().clone()),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
     }

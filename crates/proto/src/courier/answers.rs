@@ -118,8 +118,11 @@ impl<S: Suite> Courier<S> {
 
     /// Opens an envelope from oneself or a contact.
     fn read(&self, envelope: &Envelope<S>) -> Option<Letter> {
-        let prekeys: Vec<_> = self.account.prekeys.iter().collect();
-        let opened = envelope.open(&prekeys, &self.roster.network_id).ok()?;
+        let (prekeys, network) = (&self.account.prekeys, &self.roster.network_id);
+        let opened = envelope.open(&prekeys.iter().collect::<Vec<_>>(), network);
+        let last_resort = || self.account.last_resort.iter().collect::<Vec<_>>();
+        let addresses_alone = opened.is_err();
+        let opened = opened.or_else(|_| envelope.open(&last_resort(), network)).ok()?;
         let (sender, mark) = (opened.sender(), opened.mark());
         let own = self.account.identity.public();
         let identity = if sender == own.key_id() {
@@ -127,7 +130,9 @@ impl<S: Suite> Courier<S> {
         } else {
             &self.correspondents.get(&sender)?.contact.identity
         };
-        Some(Letter { sender, fragment: opened.fragment(own, identity).ok()?, mark })
+        let fragment = opened.fragment(own, identity).ok()?;
+        let fits = !addresses_alone || fragment.kind == Kind::Address;
+        fits.then_some(Letter { sender, fragment, mark })
     }
 
     /// Latest time at which a mailbox answers with what it stored at `stored_by`. It answers at

@@ -4,7 +4,7 @@ use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MessageId, fragment_body_len};
 
 use super::Courier;
-use super::account::Contact;
+use super::account::{Account, Contact};
 use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
@@ -36,7 +36,7 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let (reassembly, complete) = Reassembly::resume(most_fragments::<S>(), memory);
-        other.resume(reassembly, open, next);
+        other.resume(reassembly, open, next, memory.heard);
         if memory.owes {
             let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
             other.acknowledge_later(self.grid.poll_timeout(), delay);
@@ -70,7 +70,8 @@ impl<S: Suite> Courier<S> {
         for mark in marks {
             self.opened.remember(mark);
         }
-        self.opened.retain(&self.account.prekeys);
+        let Account { prekeys, last_resort, .. } = &self.account;
+        self.opened.retain(prekeys.iter().chain(last_resort));
     }
 
     /// Removes a contact: nothing is sent to it any more, and nothing is taken from it.

@@ -118,8 +118,15 @@ impl Correspondent {
 
     /// Goes on where a former run ended: the messages before `open` are over, and those before
     /// `next` have been accepted.
-    pub(super) fn resume(&mut self, reassembly: Reassembly, open: u64, next: u64) {
+    pub(super) fn resume(
+        &mut self,
+        reassembly: Reassembly,
+        open: u64,
+        next: u64,
+        heard: Option<Time>,
+    ) {
         self.reassembly = reassembly;
+        self.presence = Presence::resume(heard);
         (self.posted, self.next) = (open, next.max(open));
     }
 
@@ -158,6 +165,11 @@ impl Correspondent {
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
         Standing { open, heard: self.heard, since: self.counted_since, behind: 0 }
+    }
+
+    /// Tells whether the contact may have no key any more for what is sealed as usual.
+    pub(super) fn is_lost(&self, now: Steady) -> bool {
+        self.presence.is_lost(now)
     }
 
     /// The fragment of this index of what stands at a place.

@@ -14,6 +14,7 @@ use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Sta
 
 use super::acknowledgement::{Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
+use crate::time::Time;
 
 /// Reassembly of what has come from one correspondent.
 ///
@@ -128,6 +129,9 @@ pub struct Memory {
     pub told: Vec<(u64, MessageId)>,
     /// Version of the contact's address.
     pub address: u64,
+    /// Time at which the contact was heard of last, by the machine's clock; `None` if that is not
+    /// known.
+    pub heard: Option<Time>,
     /// Fragments of messages that are not over.
     pub parts: Vec<Part>,
     /// True if something has come since the last acknowledgement left: another leaves after a delay
@@ -380,7 +384,7 @@ pub(super) const WINDOW: u64 = 128;
 /// Size of open messages, in the largest messages: 48 MiB of the application's disk.
 const OPEN_SIZE: u32 = 3;
 /// Fragments of an address at most.
-const ADDRESS_FRAGMENTS: u32 = 2;
+const ADDRESS_FRAGMENTS: u32 = 4;
 
 #[cfg(test)]
 mod tests;

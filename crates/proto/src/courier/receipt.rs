@@ -50,8 +50,8 @@ impl OpenedLetters {
     }
 
     /// Forgets the letters of all prekeys but these.
-    pub(super) fn retain(&mut self, prekeys: &[PrekeySecret]) {
-        let left: BTreeSet<_> = prekeys.iter().map(|prekey| prekey.public().id()).collect();
+    pub(super) fn retain<'a>(&mut self, prekeys: impl IntoIterator<Item = &'a PrekeySecret>) {
+        let left: BTreeSet<_> = prekeys.into_iter().map(|prekey| prekey.public().id()).collect();
         self.of.retain(|prekey, _| left.contains(prekey));
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         assert!(!opened.remember(&next) && !opened.knows(&next));
         assert!(opened.knows(&mark(1, 7)) && !opened.knows(&mark(2, 7)));
         assert!(opened.remember(&mark(2, 7)) && opened.knows(&mark(2, 7)));
-        opened.retain(&[]);
+        opened.retain([]);
         assert!(opened.remember(&next), "what is forgotten makes room");
     }
 }

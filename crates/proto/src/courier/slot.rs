@@ -193,7 +193,11 @@ impl<S: Suite> Courier<S> {
             Task::Fragment { place, index } => other.fragment(place, index)?,
         };
         let message = fragment.message;
-        let letter = other.contact.letter(assignment.mailbox, fragment)?;
+        let lost = other.is_lost(moment.due) && fragment.kind == Kind::Address;
+        let mut letter = other.contact.letter(assignment.mailbox, fragment)?;
+        if let Some(last_resort) = other.contact.last_resort.as_ref().filter(|_| lost) {
+            letter.prekey = last_resort.clone();
+        }
         let built = match self.store(view, letter, rng) {
             Err(StoreError::Path) => return None,
             Err(StoreError::Seal) => None,

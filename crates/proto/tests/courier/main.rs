@@ -7,6 +7,7 @@ mod addresses;
 mod ahead;
 mod clocks;
 mod durable;
+mod last_resort;
 mod own_client;
 mod twins;
 #[cfg(feature = "danger-weaken")]

@@ -559,6 +559,7 @@ pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
     Account {
         identity: IdentitySecret::generate(&mut rng),
         prekeys: vec![PrekeySecret::generate(&mut rng)],
+        last_resort: vec![PrekeySecret::generate(&mut rng)],
         mailboxes,
         incarnation: 0,
     }

@@ -1,8 +1,10 @@
 //! Presence of a correspondent: how much may be under way to it.
 
+use std::time::Duration;
+
 use super::super::outgoing::Lane;
 use super::super::retransmission::RetransmitTimer;
-use crate::time::Steady;
+use crate::time::{Steady, Time};
 
 /// Presence of a correspondent, by what is heard of it.
 pub(super) struct Presence {
@@ -15,6 +17,18 @@ pub(super) struct Presence {
 impl Presence {
     pub(super) const fn new() -> Self {
         Self { heard: None, window: FIRST_WINDOW }
+    }
+
+    /// Goes on with the time of the last letter in a former run.
+    pub(super) fn resume(heard: Option<Time>) -> Self {
+        Self { heard: heard.map(Steady::of_clock), window: FIRST_WINDOW }
+    }
+
+    /// Tells whether nothing was heard for so long that the correspondent may have no key any more for
+    /// what is sealed as usual.
+    pub(super) fn is_lost(&self, now: Steady) -> bool {
+        // A time to come is of a clock that was wrong.
+        self.heard.is_some_and(|heard| heard > now || now.since(heard) >= LOST)
     }
 
     /// Takes note that a letter of the correspondent has come. Whoever was away begins anew.
@@ -52,13 +66,14 @@ const FIRST_WINDOW: usize = 16;
 /// Fragments under way to one correspondent at most: as many as two mailboxes hand out in the mean
 /// delay of an acknowledgement by the default rates.
 const LARGEST_WINDOW: usize = 256;
+/// Silence after which an address is sealed to the last-resort prekey: prekeys live for a week at
+/// least after they were replaced.
+const LOST: Duration = Duration::from_hours(5 * 24);
 /// First time-outs of silence after which a correspondent is taken to be away.
 const SILENCE: u32 = 4;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::directory::roster::Traffic;
 
