@@ -38,26 +38,28 @@ fn arrivals(world: &World<Toy>, client: usize) -> Vec<u8> {
 struct CutOff {
     world: World<Toy>,
     alice: usize,
-    bob: usize,
+    bobs: [usize; 3],
     dave: usize,
     begun: Time,
     healed: Time,
 }
 
 impl CutOff {
-    /// Runs until what can arrive has arrived: alice writes to bob, and carol to dave.
+    /// Runs until what can arrive has arrived: alice writes to three in turns, for no more leave for
+    /// one who is silent, and carol to dave.
     fn run(seed: u64) -> Self {
         let setup = Setup { acknowledges: false, ..Setup::new(seed) };
         let mut world = World::<Toy>::of(setup);
-        let (alice, bob) = (world.add_client(NORTH), world.add_client(NodeNumber::new(2)));
+        let alice = world.add_client(NORTH);
+        let bobs = [(); 3].map(|()| world.add_client(NodeNumber::new(2)));
         let (carol, dave) = (world.add_client(NodeNumber::new(3)), world.add_client(NORTH));
-        world.introduce(alice, bob);
+        bobs.iter().for_each(|bob| world.introduce(alice, *bob));
         world.introduce(carol, dave);
         world.run_for(Duration::from_secs(40));
         world.cut(&addresses(&[NORTH]), &addresses(&FIRST_LAYER), CUT);
         let (begun, healed) = (world.now, world.now + CUT);
         for number in 0..MESSAGES {
-            world.post(alice, bob, number, &[number]);
+            world.post(alice, bobs[usize::from(number % 3)], number, &[number]);
             // More seldom: two mailboxes of sixteen must hold all while dave cannot pull.
             if number % 3 == 0 {
                 world.post(carol, dave, number, &[number]);
@@ -65,14 +67,15 @@ impl CutOff {
             world.run_for(Duration::from_secs(2));
         }
         world.run_for(Duration::from_secs(120));
-        Self { world, alice, bob, dave, begun, healed }
+        Self { world, alice, bobs, dave, begun, healed }
     }
 
     /// Asserts that alice's messages were lost which left while the relay was cut off, and no
     /// others; gives how many.
     fn assert_lost_in_the_cut(&self, seed: u64) -> usize {
         let departed = departures(&self.world, self.alice);
-        let arrived = arrivals(&self.world, self.bob);
+        let arrived: Vec<_> =
+            self.bobs.iter().flat_map(|bob| arrivals(&self.world, *bob)).collect();
         assert_eq!(
             departed.len(),
             usize::from(MESSAGES),

@@ -30,11 +30,11 @@ fn a_dead_mix_leaves_the_paths_within_35_seconds() {
     world.run_for(Duration::from_secs(35));
     assert!(world.view(NORTH).unwrap().key(MIX).is_none());
     world.run_for(Duration::from_secs(25));
-    for number in 0..20 {
+    for number in 0..16 {
         world.post(alice, bob, number, &[number]);
     }
     world.run_for(Duration::from_secs(60));
-    assert_eq!(world.arrived(bob).len(), 20, "a minute after, all messages arrive");
+    assert_eq!(world.arrived(bob).len(), 16, "a minute after, all messages arrive");
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn a_restarted_mix_has_new_keys_and_refuses_old_packets() {
     old.into_iter().for_each(|(from, to, bytes)| world.inject(from, to, bytes));
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.refused(MIX, Refusal::Generation), refused + count);
-    for number in 0..20 {
+    for number in 0..16 {
         world.post(alice, bob, number, &[number]);
     }
     world.run_for(Duration::from_secs(60));
-    assert_eq!(world.arrived(bob).len(), 20);
+    assert_eq!(world.arrived(bob).len(), 16);
 }
 
 /// Each node in turn is gone for ten seconds and comes back with an empty memory. Messages posted
