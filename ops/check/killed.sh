@@ -53,13 +53,16 @@ node() { # role, name
   done
   fail "$2 did not start again"
 }
-# Ends a node by force, and waits until the system has taken its ports back: a process has its files
-# until the last of its threads has ended, and is there until then.
+# Ends a process by force, and waits until the system has taken back its ports and the lock of its
+# store: a process has its files until the last of its threads has ended, and is there until then.
+kill_process() { # number
+  kill -9 "$1"
+  # An own child is there until it is waited for; of others nobody hears here.
+  wait "$1" 2>/dev/null || true
+  while [ -d "/proc/$1" ]; do sleep 0.1; done
+}
 kill_node() { # role, name
-  local process
-  process=$(pgrep -f "node $1 $network/$2/node.toml")
-  kill -9 "$process"
-  while [ -d "/proc/$process" ]; do sleep 0.1; done
+  kill_process "$(pgrep -f "node $1 $network/$2/node.toml")"
 }
 # A number of the client's status, such as delivered, or of its last message, such as left.
 status() { # client, name
@@ -99,12 +102,12 @@ head -c 1048576 /dev/urandom >"$scratch/file"
 rohrpost carol send dave --file "$scratch/file"
 
 await 60 carol left 40
-kill -9 "$carol"
+kill_process "$carol"
 daemon carol
 echo "killed: the sender's daemon, in the middle of the file"
 
 await 90 carol left 60
-kill -9 "$dave"
+kill_process "$dave"
 echo "killed: the recipient's daemon"
 sleep 8
 undelivered=$(held "$mailbox")
