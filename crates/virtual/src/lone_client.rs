@@ -187,7 +187,7 @@ impl KeyRing {
 }
 
 impl<'a> LoneClient<'a> {
-    /// A client of this entry relay, with two contacts at others, which has been told `view`.
+    /// A client of this entry relay, with contacts at two others, which has been told `view`.
     #[must_use]
     pub fn new(ring: &'a KeyRing, seed: u64, entry: NodeNumber, view: Arc<View<Toy>>) -> Self {
         let mut rng = rng(seed, "lone client", 0);
@@ -229,6 +229,8 @@ impl<'a> LoneClient<'a> {
         let relays: Vec<_> = ring.roster.relays().map(|relay| relay.number).collect();
         let writers: Vec<_> = turns
             .iter()
+            .cycle()
+            .take(CONTACTS)
             .map(|turn| ring.account(relays[turn % relays.len()], *turn, &mut rng))
             .collect();
         let cards: Vec<Contact> = writers.iter().map(Account::contact).collect();
@@ -352,6 +354,8 @@ fn turn(rng: &mut ChaCha20Rng) -> usize {
 
 /// Lifetime of a message.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// Contacts of the client, none of which ever answers: sixteen letters leave for each.
+const CONTACTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
