@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
-use rohrpost_proto::courier::{self, Complete, Event, Twin};
+use rohrpost_proto::courier::{self, Complete, Event, Receipt, Twin};
 use rohrpost_proto::time::calendar::date;
 
 use super::error::AgentError;
@@ -37,15 +37,7 @@ impl AgentTask {
             let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
             let letters = receipts.iter().map(|receipt| (receipt.sender, receipt.mark));
             match self.store.with(|store| store.store_letters(fragments, letters)) {
-                Ok(()) => {
-                    for receipt in &receipts {
-                        self.session.commit(*receipt).await;
-                    }
-                    let senders = receipts.iter().map(|receipt| receipt.sender).collect();
-                    if let Err(error) = self.hear(&senders) {
-                        self.watch.store_trouble(&error);
-                    }
-                }
+                Ok(()) => self.commit(&receipts).await,
                 Err(error) => self.watch.store_trouble(&error),
             }
         }
@@ -60,6 +52,17 @@ impl AgentTask {
             if let Err(error) = self.take_event(event).await {
                 self.watch.store_trouble(&error);
             }
+        }
+    }
+
+    /// Has the session acknowledge what is stored, and notes that its senders are there.
+    async fn commit(&mut self, receipts: &[Receipt]) {
+        for receipt in receipts {
+            self.session.commit(*receipt).await;
+        }
+        let senders = receipts.iter().map(|receipt| receipt.sender).collect();
+        if let Err(error) = self.hear(&senders) {
+            self.watch.store_trouble(&error);
         }
     }
 
