@@ -19,6 +19,7 @@ mod content;
 mod fingerprint;
 mod printable;
 mod profile;
+mod randomness;
 mod session;
 #[cfg(unix)]
 mod socket;
@@ -33,6 +34,7 @@ pub use content::{Content, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
 pub use fingerprint::Fingerprint;
 pub use printable::steers;
 pub use profile::{Profile, ProfileError};
+pub use randomness::danger_draw_from;
 pub use rohrpost_network::{FilePaths, Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};
 pub use rohrpost_vault::{Cost, Unlock, VaultError};

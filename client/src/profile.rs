@@ -1,5 +1,6 @@
 //! A client's keys and places, as a session takes them.
 
+use crate::randomness;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Account;
@@ -20,7 +21,7 @@ impl Profile {
     /// # Errors
     /// The agency runs no relay.
     pub fn create(roster: &Roster, agency: Option<&str>) -> Result<Self, ProfileError> {
-        let rng = &mut rand::rng();
+        let rng = &mut randomness::rng();
         let at_home = |relay: &&RosterNode| agency.is_none_or(|agency| relay.operator == agency);
         let entries: Vec<_> = roster.relays().filter(at_home).collect();
         let entry = *entries.choose(rng).ok_or_else(|| ProfileError::Agency {
@@ -45,7 +46,7 @@ impl Profile {
             .filter(|relay| !operators.contains(&relay.operator.as_str()))
             .copied()
             .collect();
-        let rng = &mut rand::rng();
+        let rng = &mut randomness::rng();
         foreign.choose(rng).or_else(|| others.choose(rng)).map(|relay| relay.number)
     }
 }
@@ -54,7 +55,7 @@ impl Profile {
 fn mailbox_relays(roster: &Roster, entry: &RosterNode) -> Vec<NodeNumber> {
     let mut relays: Vec<_> =
         roster.relays().filter(|relay| relay.operator != entry.operator).collect();
-    relays.shuffle(&mut rand::rng());
+    relays.shuffle(&mut randomness::rng());
     let mut chosen: Vec<&RosterNode> = Vec::new();
     for relay in relays {
         if chosen.len() < 2 && chosen.iter().all(|other| other.operator != relay.operator) {

@@ -9,6 +9,7 @@ use rand::Rng;
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{Notice, SubscribeRequest};
+use crate::randomness;
 
 /// All notices of a client since its start: the newest are kept.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ pub(crate) struct NoticeReader {
 impl NoticeLog {
     pub(super) fn new() -> Self {
         let mut run = [0; 8];
-        rand::rng().fill_bytes(&mut run);
+        randomness::rng().fill_bytes(&mut run);
         let (now, _) = broadcast::channel(BEHIND);
         Self {
             run: HEXLOWER.encode(&run).into(),

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::command::{Client, Correspondent, Resumption, introduce};
 use super::error::PostError;
 use crate::profile::Profile;
+use crate::randomness;
 
 /// Parts of which a courier will be made. Commands change them; no message is taken.
 pub(super) struct Founding {
@@ -36,8 +37,8 @@ impl Founding {
         let Resumption { contacts, opened } = resumption;
         let attachment = Attachment::Client { entry: profile.entry, session };
         let mut seed = Zeroizing::new([0; 32]);
-        rand::rng().fill_bytes(seed.as_mut());
-        let phase = roster.traffic.client_phase(&mut rand::rng());
+        randomness::rng().fill_bytes(seed.as_mut());
+        let phase = roster.traffic.client_phase(&mut randomness::rng());
         let roster = Arc::clone(roster);
         let account = profile.account;
         let config = CourierConfig { attachment, account, roster, join_key, seed, phase };

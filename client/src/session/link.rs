@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::command::{Client, Command};
 use super::error::SessionError;
 use super::event::SessionEvent;
+use crate::randomness;
 
 /// The channels to the application. It is never waited for: an application that waits for a command
 /// to be executed takes no events meanwhile.
@@ -54,7 +55,7 @@ impl Linker {
         error: SessionError,
     ) -> Option<()> {
         self.report(SessionEvent::Disconnected(error));
-        let pause = Break::Lost.draw(&mut rand::rng());
+        let pause = Break::Lost.draw(&mut randomness::rng());
         self.meanwhile(clock, client, sleep(pause)).await;
         (!self.events.is_closed()).then_some(())
     }

@@ -10,6 +10,7 @@ use rohrpost_proto::time::{Steady, Time};
 use super::event::SessionEvent;
 use super::founding::Founding;
 use super::link::Linker;
+use crate::randomness;
 
 /// The other end of a session that is stepped: commands are carried out on the courier, and its
 /// events handed over, as the session's task does.
@@ -46,7 +47,7 @@ impl<S: Suite> SteppedSession<S> {
                 }
             }
             Client::Courier(courier) => {
-                let phase = roster.traffic.client_phase(&mut rand::rng());
+                let phase = roster.traffic.client_phase(&mut randomness::rng());
                 courier.rejoin(now, told, session, phase);
             }
         }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Hex;
 use crate::profile::Profile;
+use crate::randomness;
 
 /// Record of the client itself, but for its prekeys, which have a table of their own from which
 /// what is removed is really gone.
@@ -132,7 +133,7 @@ impl AccountRecord {
     pub(super) fn roll_prekey(&mut self, now: Duration) -> PrekeyRecord {
         self.begin_version(now);
         self.rolled = now.as_secs();
-        PrekeyRecord::of(&PrekeySecret::generate(&mut rand::rng()), self.address_version, now)
+        PrekeyRecord::of(&PrekeySecret::generate(&mut randomness::rng()), self.address_version, now)
     }
 
     /// Changes the write key of one mailbox whose time has come, in a new address version. Another
@@ -161,7 +162,7 @@ impl AccountRecord {
         let rest = |mailbox: &MailboxRecord| mailbox.then == OldKey::Accept;
         let resting: Vec<_> =
             (0..self.mailboxes.len()).filter(|at| rest(&self.mailboxes[*at])).collect();
-        let first = resting.choose(&mut rand::rng()).copied();
+        let first = resting.choose(&mut randomness::rng()).copied();
         for at in resting {
             let mailbox = &mut self.mailboxes[at];
             mailbox.then = OldKey::Refuse;
@@ -207,7 +208,7 @@ impl MailboxRecord {
     /// Makes a mailbox whose write key changes at a time that is drawn for it alone, a day from now at
     /// the earliest.
     fn new(relay: NodeNumber, now: Duration) -> Self {
-        let key = MailboxKey::generate(&mut rand::rng());
+        let key = MailboxKey::generate(&mut randomness::rng());
         Self {
             relay: relay.get(),
             key: Hex(*key.to_seed()),
@@ -276,7 +277,7 @@ impl LastResortRecord {
 
     /// Makes the next one.
     pub(super) fn next(now: Duration) -> Self {
-        Self::of(&PrekeySecret::generate(&mut rand::rng()), now)
+        Self::of(&PrekeySecret::generate(&mut randomness::rng()), now)
     }
 
     pub(super) fn id(&self) -> PrekeyId {
@@ -299,12 +300,12 @@ fn seconds(now: Duration) -> u32 {
 }
 
 fn random_write_key() -> Hex<32> {
-    Hex(*WriteKey::generate(&mut rand::rng()).expose())
+    Hex(*WriteKey::generate(&mut randomness::rng()).expose())
 }
 
 /// Draws a time, in Unix seconds, from `least` until `most` after `now`.
 fn after(now: Duration, least: Duration, most: Duration) -> u64 {
-    let drawn = rand::rng().random_range(least.as_secs()..most.as_secs());
+    let drawn = randomness::rng().random_range(least.as_secs()..most.as_secs());
     now.as_secs().saturating_add(drawn)
 }
 

@@ -19,6 +19,7 @@ use super::contact::{self, KnownContact};
 use super::error::StoreError;
 use super::file::Store;
 use super::{address_versions, outbox, state};
+use crate::randomness;
 
 /// What a contact knows of this client's address, after it has acknowledged one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,7 +122,7 @@ pub(super) fn announcement(
     }
     let body = Zeroizing::new(address_versions::newest(tx)?.encode());
     Ok(Some(Message {
-        id: MessageId::random(&mut rand::rng()),
+        id: MessageId::random(&mut randomness::rng()),
         kind: Kind::Address,
         sequence: newest,
         minutes: 0,

@@ -13,6 +13,7 @@ use super::record::{decode, encode};
 use super::state;
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
+use crate::randomness;
 
 /// A contact, as its user knows it.
 pub struct KnownContact {
@@ -209,6 +210,7 @@ pub(super) fn untold(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Untold)>, StoreError
         let key = key.as_slice().try_into().map_err(|_| StoreError::Record)?;
         all.push((KeyId::new(key), decode(&untold)?));
     }
+    all.sort_by_key(|(key, _)| *key);
     Ok(all)
 }
 
@@ -223,9 +225,9 @@ pub(super) fn tell_all_later(
     let online = state::online(tx)?;
     for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked) {
         // Whoever has none of this client's addresses gets each new one at once.
-        let wait = if known.told > 0 { rand::rng().random_range(1..=within) } else { 0 };
+        let wait = if known.told > 0 { randomness::rng().random_range(1..=within) } else { 0 };
         let minute = online + wait;
-        let latest = now.as_secs().saturating_add(rand::rng().random_range(PATIENCE));
+        let latest = now.as_secs().saturating_add(randomness::rng().random_range(PATIENCE));
         let mut untold = known.untold.unwrap_or(Untold { minute, latest, versions: 0 });
         if untold.minute > online + within {
             untold.minute = minute;

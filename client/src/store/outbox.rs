@@ -16,6 +16,7 @@ use super::file::Store;
 use super::record::{Hex, decode, encode};
 use super::status::DeliveryStatus;
 use crate::content::Content;
+use crate::randomness;
 
 /// A message that was accepted.
 #[derive(Clone)]
@@ -374,7 +375,7 @@ fn accept(
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
     let mut outgoing = Outgoing {
-        id: id.unwrap_or_else(|| MessageId::random(&mut rand::rng())),
+        id: id.unwrap_or_else(|| MessageId::random(&mut randomness::rng())),
         to: contact.key(),
         sequence: contact.next,
         order: 0,
