@@ -15,6 +15,7 @@ mod contact;
 mod contacts;
 mod due;
 mod error;
+mod exchange;
 mod file;
 mod fragments;
 mod inbox;
@@ -23,7 +24,9 @@ mod numbers;
 mod older_copies;
 mod opened;
 mod outbox;
+mod permutation;
 mod record;
+mod rounds;
 mod state;
 mod status;
 mod told;
@@ -205,13 +208,13 @@ impl Store {
     /// The store cannot be written.
     pub fn begin_again(&self, contact: KeyId, now: Duration) -> Result<(), StoreError> {
         self.vault.write(|tx| {
-            let Some(mut known) = contact::by_key(tx, contact)? else {
+            let Some(mut known) = exchange::with(tx, contact)? else {
                 return Ok(());
             };
             let incarnation = next_incarnation(tx, now)?;
             known.since = incarnation;
             older_copies::note(tx, contact, now)?;
-            outbox::renumber(tx, &mut known, incarnation)
+            outbox::renumber(tx, contact, known, incarnation)
         })
     }
 
@@ -234,9 +237,9 @@ impl Store {
 fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let incarnation = next_incarnation(tx, now)?;
     state::move_to(tx, None)?;
-    for mut contact in contact::contacts(tx)? {
-        contact.since = incarnation;
-        outbox::renumber(tx, &mut contact, incarnation)?;
+    for KnownContact { address, mut exchange, .. } in contact::contacts(tx)? {
+        exchange.since = incarnation;
+        outbox::renumber(tx, address.contact.identity.key_id(), exchange, incarnation)?;
     }
     address_versions::begin_anew(tx, now)?;
     announcements::tell_where_mail_waits(tx)
@@ -254,8 +257,8 @@ fn tables() -> impl Iterator<Item = Table> {
     .chain(contact::TABLES);
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
-    let keyed = keyed.chain(names::TABLES);
-    let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS);
+    let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
+    let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS).chain(rounds::LISTS);
     keyed.map(Table::from).chain(ordered.map(Table::from))
 }
 

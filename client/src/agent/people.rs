@@ -107,7 +107,7 @@ impl AgentTask {
         ContactEntry {
             fingerprint: Fingerprint::of(network, &known.address.contact.identity).to_string(),
             verified: known.verified,
-            blocked: known.blocked,
+            blocked: known.blocked(),
             answers: known.address.version > 0,
             contact: contact_id(known.key()),
             name: known.name,

@@ -12,8 +12,8 @@ use super::account::{AccountRecord, LastResortRecord, PrekeyRecord};
 use super::error::StoreError;
 use super::file::Store;
 use super::record::{decode, encode};
-use super::state::STATE;
-use super::{contact, opened};
+use super::state::{self, STATE};
+use super::{contact, opened, rounds};
 use crate::address::Address;
 use crate::card::Card;
 use crate::profile::Profile;
@@ -86,7 +86,7 @@ impl Store {
             account.address_version = known;
             next_prekey(tx, &mut account, now)?;
             save(tx, &account)?;
-            contact::tell_all_later(tx, now, TELLING_ANEW)
+            tell_all(tx, account.address_version, now, TELLING_ANEW)
         })
     }
 
@@ -105,7 +105,7 @@ impl Store {
             if account.replace_mailbox(from, to, now) {
                 account.begin_version(now);
                 save(tx, &account)?;
-                contact::tell_all_later(tx, now, TELLING)?;
+                tell_all(tx, account.address_version, now, TELLING)?;
             }
             Ok(())
         })
@@ -135,7 +135,7 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     }
     if account.address_version > before {
         save(tx, &account)?;
-        contact::tell_all_later(tx, now, TELLING)?;
+        tell_all(tx, account.address_version, now, TELLING)?;
     }
     Ok(())
 }
@@ -148,7 +148,18 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
     account.begin_incarnation(now);
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
-    contact::tell_all_later(tx, now, TELLING_ANEW)
+    tell_all(tx, account.address_version, now, TELLING_ANEW)
+}
+
+/// Has every contact told of a version within so many minutes online.
+fn tell_all(
+    tx: &mut WriteTx<'_>,
+    version: u64,
+    now: Duration,
+    within: u64,
+) -> Result<(), StoreError> {
+    let online = state::online(tx)?;
+    rounds::begin(tx, version, (online, within), now)
 }
 
 /// Has the write keys refused that a blocked contact knows, once others have taken their place.

@@ -1,8 +1,8 @@
 //! Announcements: when each contact is told of the newest address (`docs/delivery.md`).
 //!
 //! An address is state, not a message: it takes no number, waits behind nothing, and only the newest
-//! counts. Who has none is told at once. For a newer version each contact has a time of its own,
-//! drawn over half a day of the client's time *online*; it leaves earlier together with the next
+//! counts. Who has none is told at once. For a newer version each contact has a time of its own
+//! (`rounds`), drawn over half a day of the client's time *online*; it leaves earlier together with the next
 //! message that goes to that contact anyway. The time is counted online, so that what came due
 //! while the client was off does not leave at once, to all, when it is back.
 
@@ -15,10 +15,10 @@ use rohrpost_proto::time::Time;
 use rohrpost_vault::{ReadTx, WriteTx};
 use zeroize::Zeroizing;
 
-use super::contact::{self, KnownContact};
 use super::error::StoreError;
+use super::exchange::{self, Exchange};
 use super::file::Store;
-use super::{address_versions, outbox, state};
+use super::{address_versions, contact, outbox, rounds, state};
 use crate::randomness;
 
 /// What a contact knows of this client's address, after it has acknowledged one.
@@ -34,24 +34,19 @@ pub enum AddressKnown {
 
 impl Store {
     /// Counts minutes for which the client was online, and gives the contacts whose time has come
-    /// to be told of the newest address.
+    /// to be told of the newest address. Where that are many, some of them at a time.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn announce(&self, minutes: u64, now: Duration) -> Result<Vec<KeyId>, StoreError> {
-        if self.vault.read(|tx| Ok::<_, StoreError>(tx.count(contact::UNTOLD)))? == 0 {
+        if self.vault.read(rounds::are_over)? {
             return Ok(Vec::new());
         }
         self.vault.write(|tx| {
-            let minute = state::count_online(tx, minutes)?;
+            let online = state::count_online(tx, minutes)?;
             let mut told = Vec::new();
-            for (key, untold) in contact::untold(tx)? {
-                let late = untold.versions >= MISSED_VERSIONS && untold.latest <= now.as_secs();
-                if (untold.minute <= minute || late)
-                    && let Some(known) = contact::by_key(tx, key)?
-                {
-                    told.push(tell(tx, known)?);
-                }
+            for key in rounds::take_due(tx, online, now)? {
+                told.extend(tell(tx, key)?);
             }
             Ok(told)
         })
@@ -63,11 +58,13 @@ impl Store {
     /// # Errors
     /// There is no such contact, or the store cannot be written.
     pub fn announce_to(&self, name: &str) -> Result<Option<KeyId>, StoreError> {
-        let known = self.vault.read(|tx| contact::named(tx, name))?;
-        if known.untold.is_none() {
+        let (known, newest) = self.vault.read(|tx| {
+            Ok::<_, StoreError>((contact::named(tx, name)?, address_versions::version(tx)?))
+        })?;
+        if known.exchange.telling >= newest {
             return Ok(None);
         }
-        self.vault.write(|tx| tell(tx, known).map(Some))
+        self.vault.write(|tx| tell(tx, known.key()))
     }
 
     /// The newest address as a contact is told it; none if it has it, or is not to have it yet.
@@ -75,9 +72,9 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn announcement(&self, to: KeyId) -> Result<Option<Message>, StoreError> {
-        self.vault.read(|tx| match contact::by_key(tx, to)? {
-            Some(known) => announcement(tx, &known),
-            None => Ok(None),
+        self.vault.read(|tx| match exchange::with(tx, to)? {
+            Some(with) if is_due(&with, address_versions::version(tx)?) => newest(tx).map(Some),
+            _ => Ok(None),
         })
     }
 
@@ -95,55 +92,53 @@ impl Store {
             if version > newest {
                 return Ok(AddressKnown::Newer);
             }
-            if let Some(mut known) = contact::by_key(tx, to)?.filter(|known| known.told < version) {
-                known.told = version;
-                contact::put(tx, &known)?;
+            if let Some(mut with) = exchange::with(tx, to)?.filter(|with| with.told < version) {
+                with.told = version;
+                if let Some(without) = with.without.take() {
+                    rounds::has_one(tx, without)?;
+                }
+                exchange::put(tx, to, &with)?;
             }
             Ok(if version == newest { AddressKnown::Newest } else { AddressKnown::Older })
         })
     }
 }
 
-/// Lets a contact be told of the newest address from now on.
-fn tell(tx: &mut WriteTx<'_>, mut known: KnownContact) -> Result<KeyId, StoreError> {
-    known.untold = None;
-    contact::put(tx, &known)?;
-    Ok(known.key())
+/// Lets a contact be told of the newest address from now on. Gives the contact, unless it was told
+/// before, or nothing goes to it.
+pub(super) fn tell(tx: &mut WriteTx<'_>, key: KeyId) -> Result<Option<KeyId>, StoreError> {
+    let newest = address_versions::version(tx)?;
+    let waits = |with: &Exchange| !with.blocked && with.telling < newest;
+    let Some(mut with) = exchange::with(tx, key)?.filter(waits) else {
+        return Ok(None);
+    };
+    with.telling = newest;
+    exchange::put(tx, key, &with)?;
+    Ok(Some(key))
 }
 
-/// The newest address for a contact that is to have it and has not.
-pub(super) fn announcement(
-    tx: &ReadTx<'_>,
-    known: &KnownContact,
-) -> Result<Option<Message>, StoreError> {
-    let newest = address_versions::version(tx)?;
-    if known.blocked || known.untold.is_some() || known.told >= newest {
-        return Ok(None);
-    }
-    let body = Zeroizing::new(address_versions::newest(tx)?.encode());
-    Ok(Some(Message {
+/// True if a contact has not the newest address, of this version, and is to have it. Who has none
+/// does not wait for its turn.
+pub(super) const fn is_due(with: &Exchange, newest: u64) -> bool {
+    !with.blocked && with.told < newest && (with.told == 0 || with.telling >= newest)
+}
+
+/// The newest address as contacts are told it.
+pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Message, StoreError> {
+    let address = address_versions::newest(tx)?;
+    Ok(Message {
         id: MessageId::random(&mut randomness::rng()),
         kind: Kind::Address,
-        sequence: newest,
+        sequence: address.version,
         minutes: 0,
         expires: Time::from_micros(u64::MAX),
         left: None,
-        body,
-    }))
+        body: Zeroizing::new(address.encode()),
+    })
 }
 
 /// Tells those contacts at once for whom messages wait, which leave at once too.
 pub(super) fn tell_where_mail_waits(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     let waits: BTreeSet<_> = outbox::open(tx)?.into_iter().map(|one| one.to).collect();
-    for key in waits {
-        if let Some(known) = contact::by_key(tx, key)?.filter(|known| known.untold.is_some()) {
-            tell(tx, known)?;
-        }
-    }
-    Ok(())
+    waits.into_iter().try_for_each(|key| tell(tx, key).map(drop))
 }
-
-/// Address versions of which a contact has not heard before it is told at the next opportunity,
-/// late. Two are not enough: they begin before and after any long absence, and whoever comes back
-/// has the hours before it to tell everybody in.
-const MISSED_VERSIONS: u32 = 3;

@@ -1,19 +1,17 @@
 //! A contact in the store: its record, and the table of all contacts.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use rand::RngExt;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::exchange::{self, Exchange};
 use super::record::{decode, encode};
-use super::state;
+use super::rounds;
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
-use crate::randomness;
 
 /// A contact, as its user knows it.
 pub struct KnownContact {
@@ -23,41 +21,14 @@ pub struct KnownContact {
     pub address: Address,
     /// True if the contact's fingerprint was compared.
     pub verified: bool,
-    /// True if nothing goes to the contact and nothing is taken from it.
-    pub blocked: bool,
     /// Time at which the contact was added, since the Unix epoch.
     pub added: Duration,
     /// Version of the address on the newest card of the contact that was added.
     pub(super) card: u64,
-    /// Time of the last sign of life of the contact, since the Unix epoch, to the hour; of its
-    /// addition before the first.
-    pub heard: Duration,
-    /// Number before which every message of the contact is over.
-    pub(super) below: u64,
-    /// Number of the next message to the contact.
-    pub(super) next: u64,
-    /// Incarnation since which this side counts the contact's messages. Every acknowledgement says
-    /// so; a change has the contact send again whatever is open.
-    pub(super) since: u32,
-    /// Version of the newest own address that the contact has acknowledged; zero if it has none.
-    pub(super) told: u64,
-    /// Set while the contact is not to be told of the newest address yet.
-    pub(super) untold: Option<Untold>,
-    /// True if letters of the contact have come since the last acknowledgement to it left.
-    pub(super) owes: bool,
-}
-
-/// When a contact is told of the newest address, at the latest: drawn once, when there first was
-/// something to tell.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Untold {
-    /// Minute of the client's time online.
-    pub(super) minute: u64,
-    /// Time at which this client has been too seldom online to wait for the minute, in Unix seconds.
-    pub(super) latest: u64,
-    /// Address versions of which the contact has not heard.
-    pub(super) versions: u32,
+    /// Place in the order in which contacts are told of addresses.
+    pub(super) place: u64,
+    /// State of what is exchanged with the contact.
+    pub(super) exchange: Exchange,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,18 +39,10 @@ struct ContactRecord {
     /// The address as [`Address`] encodes it, in hex.
     address: String,
     verified: bool,
-    blocked: bool,
     /// Time at which the contact was added, in Unix seconds.
     added: u64,
-    /// Time of the last sign of life, in Unix seconds.
-    heard: u64,
     card: u64,
-    below: u64,
-    next: u64,
-    since: u32,
-    told: u64,
-    untold: Option<Untold>,
-    owes: bool,
+    place: u64,
 }
 
 impl KnownContact {
@@ -89,42 +52,46 @@ impl KnownContact {
         self.address.contact.identity.key_id()
     }
 
+    /// True if nothing goes to the contact and nothing is taken from it.
+    #[must_use]
+    pub const fn blocked(&self) -> bool {
+        self.exchange.blocked
+    }
+
+    /// Time of the last sign of life of the contact, since the Unix epoch, to the hour; of its
+    /// addition before the first.
+    #[must_use]
+    pub const fn heard(&self) -> Duration {
+        self.exchange.heard()
+    }
+
     fn record(&self) -> ContactRecord {
         ContactRecord {
             version: 1,
             name: self.name.clone(),
             address: data_encoding::HEXLOWER.encode(&self.address.encode()),
             verified: self.verified,
-            blocked: self.blocked,
             added: self.added.as_secs(),
-            heard: self.heard.as_secs(),
             card: self.card,
-            below: self.below,
-            next: self.next,
-            since: self.since,
-            told: self.told,
-            untold: self.untold,
-            owes: self.owes,
+            place: self.place,
         }
     }
 
-    fn of(record: ContactRecord) -> Result<Self, StoreError> {
+    /// The contact of a record, with what is exchanged with it.
+    fn of(tx: &ReadTx<'_>, record: &[u8]) -> Result<Self, StoreError> {
+        let record: ContactRecord = decode(record)?;
         let bytes = data_encoding::HEXLOWER.decode(record.address.as_bytes());
         let bytes = bytes.map_err(|_| StoreError::Record)?;
+        let address = Address::decode(&bytes).map_err(|_| StoreError::Record)?;
+        let key = address.contact.identity.key_id();
         Ok(Self {
             name: record.name,
-            address: Address::decode(&bytes).map_err(|_| StoreError::Record)?,
+            address,
             verified: record.verified,
-            blocked: record.blocked,
             added: Duration::from_secs(record.added),
-            heard: Duration::from_secs(record.heard),
             card: record.card,
-            below: record.below,
-            next: record.next,
-            since: record.since,
-            told: record.told,
-            untold: record.untold,
-            owes: record.owes,
+            place: record.place,
+            exchange: exchange::with(tx, key)?.ok_or(StoreError::Record)?,
         })
     }
 }
@@ -132,7 +99,7 @@ impl KnownContact {
 pub(super) fn contacts(tx: &ReadTx<'_>) -> Result<Vec<KnownContact>, StoreError> {
     let mut contacts = Vec::new();
     for record in tx.iter(CONTACTS)? {
-        contacts.push(KnownContact::of(decode(&record?.1)?)?);
+        contacts.push(KnownContact::of(tx, &record?.1)?);
     }
     contacts.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(contacts)
@@ -140,7 +107,7 @@ pub(super) fn contacts(tx: &ReadTx<'_>) -> Result<Vec<KnownContact>, StoreError>
 
 pub(super) fn by_key(tx: &ReadTx<'_>, key: KeyId) -> Result<Option<KnownContact>, StoreError> {
     let record = tx.get(CONTACTS, key.as_bytes())?;
-    record.map(|record| KnownContact::of(decode(&record)?)).transpose()
+    record.map(|record| KnownContact::of(tx, &record)).transpose()
 }
 
 /// The contact of this name, or of this id.
@@ -171,14 +138,9 @@ pub(super) fn looking_like(
     by_key(tx, KeyId::new(key))
 }
 
+/// Puts the contact's own record; what is exchanged with it has another.
 pub(super) fn put(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), StoreError> {
-    let (key, record) = (contact.key(), encode(&contact.record())?);
-    tx.put(CONTACTS, key.as_bytes(), &record)?;
-    match &contact.untold {
-        Some(untold) => tx.put(UNTOLD, key.as_bytes(), &encode(untold)?)?,
-        None => drop(tx.remove(UNTOLD, key.as_bytes())?),
-    }
-    Ok(())
+    Ok(tx.put(CONTACTS, contact.key().as_bytes(), &encode(&contact.record())?)?)
 }
 
 /// Calls a contact by this name, which no other one has, instead of the one before.
@@ -197,56 +159,15 @@ pub(super) fn call(
 pub(super) fn remove(tx: &mut WriteTx<'_>, contact: &KnownContact) -> Result<(), StoreError> {
     let key = contact.key();
     tx.remove(CONTACTS, key.as_bytes())?;
-    tx.remove(UNTOLD, key.as_bytes())?;
     tx.remove(LOOKS, look(&contact.name).as_bytes())?;
-    Ok(())
-}
-
-/// Contacts that are not to be told of the newest address yet.
-pub(super) fn untold(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Untold)>, StoreError> {
-    let mut all = Vec::new();
-    for record in tx.iter(UNTOLD)? {
-        let (key, untold) = record?;
-        let key = key.as_slice().try_into().map_err(|_| StoreError::Record)?;
-        all.push((KeyId::new(key), decode(&untold)?));
+    rounds::leave(tx, contact.place)?;
+    if let Some(without) = contact.exchange.without {
+        rounds::has_one(tx, without)?;
     }
-    all.sort_by_key(|(key, _)| *key);
-    Ok(all)
+    exchange::remove(tx, key)
 }
 
-/// Has each contact told of the newest address within so many minutes online, at a time that is
-/// drawn for it alone. Who waits for an older one already waits on, and is then told of the newest;
-/// who has none at all does not wait.
-pub(super) fn tell_all_later(
-    tx: &mut WriteTx<'_>,
-    now: Duration,
-    within: u64,
-) -> Result<(), StoreError> {
-    let online = state::online(tx)?;
-    for mut known in contacts(tx)?.into_iter().filter(|known| !known.blocked) {
-        // Whoever has none of this client's addresses gets each new one at once.
-        let wait = if known.told > 0 { randomness::rng().random_range(1..=within) } else { 0 };
-        let minute = online + wait;
-        let latest = now.as_secs().saturating_add(randomness::rng().random_range(PATIENCE));
-        let mut untold = known.untold.unwrap_or(Untold { minute, latest, versions: 0 });
-        if untold.minute > online + within {
-            untold.minute = minute;
-        }
-        untold.versions += 1;
-        known.untold = Some(untold);
-        put(tx, &known)?;
-    }
-    Ok(())
-}
-
-/// Time after which a contact is told at the next opportunity, in seconds, if the client was too
-/// seldom online to tell it before: a prekey stays for a week at least after it was replaced.
-const PATIENCE: Range<u64> = 4 * 86_400..7 * 86_400;
-
-pub(super) const TABLES: [KeyedTable; 3] = [CONTACTS, LOOKS, UNTOLD];
+pub(super) const TABLES: [KeyedTable; 2] = [CONTACTS, LOOKS];
 const CONTACTS: KeyedTable = KeyedTable::new("contacts");
 /// Key ids of contacts by the look of their names.
 const LOOKS: KeyedTable = KeyedTable::new("looks of names");
-/// What of a contact says when it is told, for those alone that wait for it: it is looked at each
-/// minute.
-pub(super) const UNTOLD: KeyedTable = KeyedTable::new("untold contacts");

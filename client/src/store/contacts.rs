@@ -9,9 +9,10 @@ use rohrpost_vault::{ReadTx, WriteTx};
 
 use super::contact::{self, KnownContact, by_key, contacts, key_id, looking_like, named, put};
 use super::error::StoreError;
+use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, fragments, names, outbox, told};
+use super::{address_versions, announcements, fragments, names, outbox, rounds, told};
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
 
@@ -48,7 +49,7 @@ impl Store {
     /// older than what is known.
     pub fn add_card(&self, name: &str, card: Address, now: Duration) -> Result<Added, StoreError> {
         let known = self.vault.read(|tx| by_key(tx, card.contact.identity.key_id()))?;
-        let same = |known: &KnownContact| !known.blocked && look(&known.name) == look(name);
+        let same = |known: &KnownContact| !known.blocked() && look(&known.name) == look(name);
         let Some(mut known) = known.filter(same) else {
             return self.add(name, card, now).map(|()| Added::New);
         };
@@ -57,8 +58,10 @@ impl Store {
         }
         known.card = card.version;
         known.address.contact = card.contact;
-        known.untold = None;
-        self.vault.write(|tx| put(tx, &known))?;
+        self.vault.write(|tx| {
+            put(tx, &known)?;
+            announcements::tell(tx, known.key()).map(drop)
+        })?;
         Ok(Added::Renewed)
     }
 
@@ -68,7 +71,7 @@ impl Store {
         self.vault.write(|tx| {
             let key = contact.identity.key_id();
             match by_key(tx, key)? {
-                Some(known) if known.blocked => return Err(StoreError::Blocked(known.name)),
+                Some(known) if known.blocked() => return Err(StoreError::Blocked(known.name)),
                 Some(known) => return Err(StoreError::Known(known.name)),
                 None => {}
             }
@@ -76,20 +79,27 @@ impl Store {
             names::claim(tx, &name, key)?;
             // Above all that it may have seen, if it was a contact before.
             let incarnation = next_incarnation(tx, now)?;
-            let mut known = KnownContact {
-                name: String::new(),
-                address: Address { version: 0, contact: contact.clone() },
-                verified: false,
+            let (place, without) = rounds::join(tx, key)?;
+            let exchange = Exchange {
                 blocked: false,
-                added: now,
-                heard: now,
-                card: version,
+                heard: now.as_secs(),
                 below: 0,
                 next: u64::from(incarnation) << 32,
                 since: incarnation,
                 told: 0,
-                untold: None,
+                telling: address_versions::version(tx)?,
+                without: Some(without),
                 owes: false,
+            };
+            exchange::put(tx, key, &exchange)?;
+            let mut known = KnownContact {
+                name: String::new(),
+                address: Address { version: 0, contact: contact.clone() },
+                verified: false,
+                added: now,
+                card: version,
+                place,
+                exchange,
             };
             contact::call(tx, &mut known, &name)
         })
@@ -150,8 +160,9 @@ impl Store {
         let news = self.vault.read(|tx| {
             let mut news = Vec::new();
             for sender in senders {
-                let apart = |known: &KnownContact| now.abs_diff(known.heard) >= HEARD_AGAIN;
-                news.extend(by_key(tx, *sender)?.filter(apart));
+                let apart = |with: &Exchange| now.abs_diff(with.heard()) >= HEARD_AGAIN;
+                let with = exchange::with(tx, *sender)?.filter(apart);
+                news.extend(with.map(|with| (*sender, with)));
             }
             Ok::<_, StoreError>(news)
         })?;
@@ -159,9 +170,9 @@ impl Store {
             return Ok(());
         }
         self.vault.write(|tx| {
-            news.into_iter().try_for_each(|mut known| {
-                known.heard = now;
-                put(tx, &known)
+            news.into_iter().try_for_each(|(sender, mut with)| {
+                with.heard = now.as_secs();
+                exchange::put(tx, sender, &with)
             })
         })
     }
@@ -187,9 +198,8 @@ impl Store {
     pub fn block(&self, name: &str, now: Duration) -> Result<KeyId, StoreError> {
         self.vault.write(|tx| {
             let mut contact = named(tx, name)?;
-            contact.blocked = true;
-            contact.untold = None;
-            put(tx, &contact)?;
+            contact.exchange.blocked = true;
+            exchange::put(tx, contact.key(), &contact.exchange)?;
             forget_mail(tx, contact.key(), now)?;
             address_versions::refuse_write_keys(tx)?;
             Ok(contact.key())

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::contact::KnownContact;
 use super::due::{self, Ended};
 use super::error::StoreError;
+use super::exchange;
 use super::file::Store;
 use super::fragments::{self, Assembled};
 use super::outbox::Outgoing;
@@ -158,7 +159,7 @@ impl Store {
             let mut welcome = BTreeMap::new();
             for (sender, fragment) in fragments {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
-                    new.insert(contact::by_key(tx, sender)?.is_some_and(|known| !known.blocked));
+                    new.insert(exchange::with(tx, sender)?.is_some_and(|with| !with.blocked));
                 }
                 if welcome[&sender] {
                     fragments::store(tx, sender, fragment)?;
@@ -193,9 +194,9 @@ impl Store {
             for complete in messages {
                 completed.extend(take(tx, sender, complete, now)?);
             }
-            if let Some(mut contact) = contact::by_key(tx, sender)? {
-                contact.below = below;
-                contact::put(tx, &contact)?;
+            if let Some(mut with) = exchange::with(tx, sender)? {
+                with.below = below;
+                exchange::put(tx, sender, &with)?;
                 let content = messages.iter().filter(|complete| complete.kind == Kind::Content);
                 let named = content.map(|complete| (complete.sequence, complete.message));
                 told::remember(tx, sender, named, floor)?;
@@ -221,15 +222,15 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let outbox = outbox::open(tx)?;
+            let (outbox, newest) = (outbox::open(tx)?, address_versions::version(tx)?);
             let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
             for (sender, part) in fragments::parts(tx)? {
                 parts.entry(sender).or_default().push(part);
             }
             let mut correspondents = Vec::new();
-            for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked) {
+            for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked()) {
                 let parts = parts.remove(&known.key()).unwrap_or_default();
-                correspondents.push(correspondent(tx, known, &outbox, parts)?);
+                correspondents.push(correspondent(tx, known, &outbox, parts, newest)?);
             }
             Ok(correspondents)
         })
@@ -241,11 +242,12 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondent(&self, key: KeyId) -> Result<Option<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let Some(known) = contact::by_key(tx, key)?.filter(|known| !known.blocked) else {
+            let Some(known) = contact::by_key(tx, key)?.filter(|known| !known.blocked()) else {
                 return Ok(None);
             };
             let parts = fragments::parts_of(tx, key)?;
-            correspondent(tx, known, &outbox::open(tx)?, parts).map(Some)
+            let newest = address_versions::version(tx)?;
+            correspondent(tx, known, &outbox::open(tx)?, parts, newest).map(Some)
         })
     }
 
@@ -336,31 +338,33 @@ fn correspondent(
     known: KnownContact,
     outbox: &[Outgoing],
     mut parts: Vec<Part>,
+    newest: u64,
 ) -> Result<Correspondent, StoreError> {
+    let due = announcements::is_due(&known.exchange, newest);
     parts.sort_by_key(|part| (part.sequence, part.position.index));
     Ok(Correspondent {
         memory: Memory {
-            since: known.since,
-            below: known.below,
+            since: known.exchange.since,
+            below: known.exchange.below,
             told: told::of(tx, known.key())?,
             address: known.address.version,
-            heard: Some(Time::from_micros(0) + known.heard),
+            heard: Some(Time::from_micros(0) + known.heard()),
             parts,
-            owes: known.owes,
+            owes: known.exchange.owes,
         },
         open: outbox::first_open(outbox, &known),
-        next: known.next,
-        announcement: announcements::announcement(tx, &known)?,
+        next: known.exchange.next,
+        announcement: due.then(|| announcements::newest(tx)).transpose()?,
         contact: known.address.contact,
     })
 }
 
 /// Notes whether a contact is owed an acknowledgement.
 fn owe(tx: &mut WriteTx<'_>, to: KeyId, owes: bool) -> Result<(), StoreError> {
-    match contact::by_key(tx, to)?.filter(|known| known.owes != owes) {
-        Some(mut known) => {
-            known.owes = owes;
-            contact::put(tx, &known)
+    match exchange::with(tx, to)?.filter(|with| with.owes != owes) {
+        Some(mut with) => {
+            with.owes = owes;
+            exchange::put(tx, to, &with)
         }
         None => Ok(()),
     }

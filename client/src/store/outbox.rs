@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::contact::{self, KnownContact};
 use super::due::{self, Ended};
 use super::error::StoreError;
+use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::record::{Hex, decode, encode};
 use super::status::DeliveryStatus;
@@ -216,7 +217,7 @@ impl Store {
         }
         self.vault.write(|tx| {
             let contact = contact::named(tx, to)?;
-            if contact.blocked {
+            if contact.blocked() {
                 return Err(StoreError::Blocked(contact.name));
             }
             accept(tx, contact, (content, &body, digest), terms, now).map(Accepted::Now)
@@ -377,7 +378,7 @@ fn accept(
     let mut outgoing = Outgoing {
         id: id.unwrap_or_else(|| MessageId::random(&mut randomness::rng())),
         to: contact.key(),
-        sequence: contact.next,
+        sequence: contact.exchange.next,
         order: 0,
         name: content.name().map(str::to_owned),
         len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
@@ -390,8 +391,8 @@ fn accept(
         left: Duration::ZERO,
         times: 0,
     };
-    contact.next += 1;
-    contact::put(tx, &contact)?;
+    contact.exchange.next += 1;
+    exchange::put(tx, outgoing.to, &contact.exchange)?;
     tx.put(BODIES, outgoing.id.as_bytes(), body)?;
     outgoing.order = tx.append(ORDER, outgoing.id.as_bytes())?;
     tx.put(OPEN, outgoing.id.as_bytes(), &[])?;
@@ -473,23 +474,23 @@ fn tally(tx: &ReadTx<'_>) -> Result<Tally, StoreError> {
 pub(super) fn first_open(outbox: &[Outgoing], contact: &KnownContact) -> u64 {
     let to = contact.key();
     let open = outbox.iter().filter(|one| one.to == to && one.status.is_open());
-    open.map(|one| one.sequence).min().unwrap_or(contact.next)
+    open.map(|one| one.sequence).min().unwrap_or(contact.exchange.next)
 }
 
 /// Numbers what waits for a contact anew, from the begin of an incarnation on.
 pub(super) fn renumber(
     tx: &mut WriteTx<'_>,
-    contact: &mut KnownContact,
+    to: KeyId,
+    mut exchange: Exchange,
     incarnation: u32,
 ) -> Result<(), StoreError> {
-    contact.next = u64::from(incarnation) << 32;
-    let to = contact.key();
+    exchange.next = u64::from(incarnation) << 32;
     for mut outgoing in open(tx)?.into_iter().filter(|one| one.to == to) {
-        outgoing.sequence = contact.next;
-        contact.next += 1;
+        outgoing.sequence = exchange.next;
+        exchange.next += 1;
         put(tx, &outgoing)?;
     }
-    contact::put(tx, contact)
+    exchange::put(tx, to, &exchange)
 }
 
 fn unknown(id: MessageId) -> StoreError {

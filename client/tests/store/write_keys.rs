@@ -167,7 +167,7 @@ fn a_blocked_contact_is_cut_off_and_nobody_else() {
     assert!(one != other && second - first >= HOUR * 12 && second - first <= HOUR * 36);
     assert!(alice.announcement(bob.key()).is_none(), "bob hears nothing");
     let names = alice.store.contacts().unwrap();
-    let is_blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked;
+    let is_blocked = |name: &str| names.iter().find(|known| known.name == name).unwrap().blocked();
     assert!(is_blocked("bob") && !is_blocked("carol"));
     let sessions = alice.store.correspondents().unwrap();
     assert!(sessions.len() == 1 && sessions[0].contact.identity.key_id() == carol.key());

@@ -105,6 +105,12 @@ impl<'v> ReadTx<'v> {
         self.ledger.tables.get(&table.into().label()).map_or(0, |account| account.count)
     }
 
+    /// The number that the next record of a table gets, above all that it ever had; costs nothing.
+    #[must_use]
+    pub fn next_number(&self, table: OrderedTable) -> u64 {
+        self.ledger.tables.get(&Table::from(table).label()).map_or(0, |account| account.next)
+    }
+
     /// A table's keys, if it was ever written to. Others are not in the database, where to open
     /// them for writing would make them.
     fn known(&self, table: Table) -> Option<TableKeys> {

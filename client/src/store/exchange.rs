@@ -1,0 +1,62 @@
+//! What is exchanged with a contact: numbers of messages, versions of addresses, signs of life. It
+//! changes with every letter, so it is a small record of its own beside the contact's.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::KeyId;
+use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::record::{decode, encode};
+
+/// State of the exchange with a contact.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exchange {
+    /// True if nothing goes to the contact and nothing is taken from it.
+    pub(super) blocked: bool,
+    /// Time of the last sign of life, in Unix seconds, to the hour; of the contact's addition before
+    /// the first.
+    pub(super) heard: u64,
+    /// Number before which every message of the contact is over.
+    pub(super) below: u64,
+    /// Number of the next message to the contact.
+    pub(super) next: u64,
+    /// Incarnation since which this side counts the contact's messages. Every acknowledgement says
+    /// so; a change has the contact send again whatever is open.
+    pub(super) since: u32,
+    /// Version of the newest own address that the contact has acknowledged; zero if it has none.
+    pub(super) told: u64,
+    /// Version of the newest own address of which the contact may be told; of later ones it is not
+    /// to hear yet.
+    pub(super) telling: u64,
+    /// Number in the list of those who have none of the own addresses, while the contact is one.
+    pub(super) without: Option<u64>,
+    /// True if letters of the contact have come since the last acknowledgement to it left.
+    pub(super) owes: bool,
+}
+
+impl Exchange {
+    /// Time of the last sign of life, since the Unix epoch.
+    pub(super) const fn heard(&self) -> Duration {
+        Duration::from_secs(self.heard)
+    }
+}
+
+/// The exchange with a contact; none if it is no contact.
+pub(super) fn with(tx: &ReadTx<'_>, key: KeyId) -> Result<Option<Exchange>, StoreError> {
+    tx.get(EXCHANGES, key.as_bytes())?.map(|record| decode(&record)).transpose()
+}
+
+pub(super) fn put(tx: &mut WriteTx<'_>, key: KeyId, exchange: &Exchange) -> Result<(), StoreError> {
+    Ok(tx.put(EXCHANGES, key.as_bytes(), &encode(exchange)?)?)
+}
+
+pub(super) fn remove(tx: &mut WriteTx<'_>, key: KeyId) -> Result<(), StoreError> {
+    tx.remove(EXCHANGES, key.as_bytes())?;
+    Ok(())
+}
+
+pub(super) const TABLES: [KeyedTable; 1] = [EXCHANGES];
+const EXCHANGES: KeyedTable = KeyedTable::new("exchanges");
