@@ -88,8 +88,10 @@ impl Agent {
         if let Some(at) = store.moved()? {
             return Err(AgentError::Moved(date_of(at)));
         }
-        let begin: Begin =
-            |network, profile, resumption| Ok(Session::start(network, profile, resumption)?);
+        let begin: Begin = |network, store| {
+            let resumption = store.with(Store::resumption)?;
+            Ok(Session::start(network, store.with(Store::profile)?, resumption)?)
+        };
         Self::with(network, store, begin)
     }
 
@@ -99,14 +101,12 @@ impl Agent {
     /// # Errors
     /// The store cannot be read.
     pub fn start_offline(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        Self::with(network, store, |_, _, _| Ok(Session::offline()))
+        Self::with(network, store, OFFLINE)
     }
 
     fn with(network: Arc<Network>, store: Store, begin: Begin) -> Result<Self, AgentError> {
         let (orders, mut inbox) = mpsc::channel(ORDER_BOUND);
-        let session = begin(&network, store.profile()?, store.resumption()?)?;
-        let store = BlockingStore::new(store);
-        let task = AgentTask::new(network, store, (session, begin), Clocks::of_machine())?;
+        let task = AgentTask::begin(network, store, begin)?;
         let notices = task.notices.clone();
         let reason = Arc::new(Mutex::new(None));
         let ended = Arc::clone(&reason);
@@ -194,6 +194,12 @@ fn ending() -> Failure {
 }
 
 impl AgentTask {
+    fn begin(network: Arc<Network>, store: Store, begin: Begin) -> Result<Self, AgentError> {
+        let store = BlockingStore::new(store);
+        let session = begin(&network, &store)?;
+        Ok(Self::new(network, store, (session, begin), Clocks::of_machine())?)
+    }
+
     fn new(
         network: Arc<Network>,
         store: BlockingStore,
@@ -352,6 +358,8 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
     }
 }
 
+/// Begin of a session for looking at what is there.
+const OFFLINE: Begin = |_, _| Ok(Session::offline());
 const MAINTENANCE: Duration = Duration::from_secs(60);
 /// Events that are taken at once; the fragments among them are one transaction.
 const BATCH: usize = 64;

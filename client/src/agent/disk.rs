@@ -65,11 +65,7 @@ impl AgentTask {
         let mut progress = Progress::new(&self.network);
         progress.load(&self.store.with(Store::outbox)?);
         let begin = self.begin;
-        self.session = begin(
-            &self.network,
-            self.store.with(Store::profile)?,
-            self.store.with(Store::resumption)?,
-        )?;
+        self.session = begin(&self.network, &self.store)?;
         self.progress = progress;
         // The session tells of it again.
         self.untaken.clear();

@@ -48,7 +48,7 @@ impl<S: Suite> SteppedAgent<S> {
         let (session, stepped) = Session::stepped(&network, store.profile()?, store.resumption()?);
         let store = BlockingStore::new(store);
         // No disk fails in a simulation, and no session begins anew.
-        let offline: Begin = |_, _, _| Ok(Session::offline());
+        let offline: Begin = |_, _| Ok(Session::offline());
         let task = AgentTask::new(network, store, (session, offline), Clocks::Simulated(clocks))?;
         let notices = task.notices.subscribe();
         Ok(Self { task, session: stepped, notices })

@@ -22,11 +22,12 @@ use super::progress::Progress;
 use super::trouble::Trouble;
 use crate::api::Notice;
 use crate::profile::Profile;
-use crate::session::{Resumption, Session};
+use crate::session::Session;
 use crate::store::{Bounds, Store};
 
-/// How a session begins: with a link, or without.
-pub(super) type Begin = fn(&Network, Profile, Resumption) -> Result<Session, AgentError>;
+/// How a session begins: with a link, from what the store has, or without. What a session goes on
+/// with takes time to gather where there are many contacts.
+pub(super) type Begin = fn(&Network, &BlockingStore) -> Result<Session, AgentError>;
 
 /// State that the agent's task owns.
 pub(super) struct AgentTask {

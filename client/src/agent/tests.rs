@@ -24,8 +24,25 @@ fn agent(store: Store) -> AgentTask {
 
 fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
     let store = BlockingStore::new(store);
-    let offline: Begin = |_, _, _| Ok(Session::offline());
-    AgentTask::new(Arc::new(network()), store, (Session::offline(), offline), Clocks::of_machine())
+    AgentTask::new(Arc::new(network()), store, (Session::offline(), OFFLINE), Clocks::of_machine())
+}
+
+/// Checks that the begin of an agent without a link reads as little of a store with many contacts as
+/// of one with few: what a session would go on with is not gathered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_without_a_link_reads_no_contacts() {
+    let folder = Folder::new("agent-offline");
+    let read = [1, 20].map(|contacts| {
+        let client = Client::new(&folder, &format!("with-{contacts}"));
+        for number in 0..contacts {
+            let contact = Profile::create(&client.network.roster, None).unwrap().account.contact();
+            client.store.add_contact(&format!("contact-{number}"), contact, unix_now()).unwrap();
+        }
+        let Client { network, store, .. } = client.reopen();
+        let task = AgentTask::begin(Arc::new(network), store, OFFLINE).unwrap();
+        task.store.with(|store| Ok(store.records_opened())).unwrap()
+    });
+    assert_eq!(read[0], read[1]);
 }
 
 /// A link comes up and shows a date.
