@@ -89,6 +89,10 @@ seeds count="50":
 year seeds="20":
     ROHRPOST_SEEDS={{ seeds }} cargo test --package rohrpost-tests --release --locked --test year -- --ignored --nocapture year_of_days
 
+# Costs of a store with up to a million messages and 5000 contacts; one that is too high fails.
+growth of="growth":
+    cargo test --package rohrpost-client --release --locked --test store -- --ignored --nocapture --exact growth::{{ of }}
+
 # The virtual network with its largest numbers of clients.
 volume:
     cargo test --workspace --release --locked --test volume -- --ignored --nocapture
