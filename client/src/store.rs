@@ -202,19 +202,23 @@ impl Store {
     /// Begins a new incarnation of what is exchanged with one contact, after the contact has shown
     /// that this store is an older copy: what waits for it gets new numbers, and it sends again
     /// whatever is open. What both had exchanged since the copy, and this store has lost, stays
-    /// lost.
+    /// lost. The incarnation is above all that the contact has heard of, as by a clock that was ahead.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn begin_again(&self, contact: KeyId, now: Duration) -> Result<(), StoreError> {
+    pub fn begin_again(
+        &self,
+        contact: KeyId,
+        heard_of: u32,
+        now: Duration,
+    ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
-            let Some(mut known) = exchange::with(tx, contact)? else {
+            let Some(exchange) = exchange::with(tx, contact)? else {
                 return Ok(());
             };
-            let incarnation = next_incarnation(tx, now)?;
-            known.since = incarnation;
+            let incarnation = next_incarnation(tx, now)?.max(heard_of.saturating_add(1));
             older_copies::note(tx, contact, now)?;
-            outbox::renumber(tx, contact, known, incarnation)
+            outbox::renumber(tx, contact, exchange, incarnation)
         })
     }
 
@@ -237,8 +241,7 @@ impl Store {
 fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let incarnation = next_incarnation(tx, now)?;
     state::move_to(tx, None)?;
-    for KnownContact { address, mut exchange, .. } in contact::contacts(tx)? {
-        exchange.since = incarnation;
+    for KnownContact { address, exchange, .. } in contact::contacts(tx)? {
         outbox::renumber(tx, address.contact.identity.key_id(), exchange, incarnation)?;
     }
     address_versions::begin_anew(tx, now)?;

@@ -25,7 +25,7 @@ use rohrpost_packet::envelope::{
     Envelope, EnvelopeMark, Fragment, FragmentPosition, Kind, MessageId, Standing,
 };
 use rohrpost_packet::{NodeNumber, SessionId, Surb};
-use rohrpost_proto::courier::{Courier, Departure, Event, Part, Receipt};
+use rohrpost_proto::courier::{Courier, Departure, Event, Memory, Part, Receipt};
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{Answer, EnvelopeId, Instruction, SurbWait};
 use rohrpost_proto::time::{Steady, Time};
@@ -272,7 +272,8 @@ impl World {
     fn introduce(&mut self) {
         self.courier.add_contact(alice());
         let (open, next) = (self.outbox.open(), self.outbox.next);
-        self.courier.resume(sender(), open, next, &self.kept.resume());
+        let memory = Memory { acknowledged: self.outbox.acknowledged, ..self.kept.resume() };
+        self.courier.resume(sender(), open, next, &memory);
         for message in self.outbox.resume() {
             assert!(self.courier.post(sender(), message).is_ok());
         }
@@ -452,7 +453,11 @@ impl World {
                     assert!(to == sender() && self.expected.told.take() == Some(version));
                     self.outbox.told(version);
                 }
-                Event::OlderCopy { contact } => {
+                Event::Acknowledged { by, acknowledged } => {
+                    let expected = self.expected.acknowledged.take();
+                    assert!(by == sender() && expected == Some(acknowledged));
+                }
+                Event::OlderCopy { contact, .. } => {
                     let shown = std::mem::take(&mut self.expected.older_copy);
                     assert!(contact == sender() && shown, "nobody has shown it, or once more");
                 }

@@ -58,13 +58,15 @@ impl Kept {
     }
 
     /// Hears where the contact stands. True if that shows that this store is an older copy: the
-    /// contact has heard of a message that is not here.
+    /// contact has heard of a message that is not here, or of a later incarnation.
     pub fn hear(&mut self, standing: &Standing) -> bool {
+        let later = standing.since > self.since;
         let heard = standing.heard.checked_sub(1).filter(|_| standing.since == self.since);
         let whole = |number| self.open.get(&number).is_some_and(Open::is_whole);
-        let forgotten = heard.is_some_and(|heard| {
-            heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
-        });
+        let forgotten = later
+            || heard.is_some_and(|heard| {
+                heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
+            });
         self.floor = self.floor.max(standing.open);
         forgotten
     }
@@ -194,7 +196,7 @@ impl Kept {
             address: self.address,
             parts,
             owes: self.owes,
-            heard: None,
+            ..Memory::default()
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rohrpost_packet::envelope::{Fragment, Kind, MessageId, Standing};
-use rohrpost_proto::courier::{Message, PastFlights};
+use rohrpost_proto::courier::{Acknowledged, Message, PastFlights};
 use rohrpost_proto::time::Time;
 use zeroize::Zeroizing;
 
@@ -22,6 +22,8 @@ pub struct Outbox {
     newest: Option<(u64, Posted)>,
     /// Version of an own address that the contact has acknowledged, as the store knows.
     known: u64,
+    /// What the contact has acknowledged.
+    pub acknowledged: Acknowledged,
     /// Knowledge that this run of the client has of the contact.
     run: Run,
 }
@@ -31,9 +33,6 @@ pub struct Outbox {
 struct Run {
     /// The number after that of the last message that this run was given to send.
     posted: u64,
-    heard: u64,
-    /// Incarnation since which the contact counts.
-    since: u32,
     /// Version of the newest own address that the contact has acknowledged.
     told: u64,
     /// True while the newest address goes to the contact.
@@ -66,6 +65,8 @@ pub struct Expected {
     pub older_copy: bool,
     /// Version of the own address that the contact has now.
     pub told: Option<u64>,
+    /// What the contact has acknowledged, if that is more than before.
+    pub acknowledged: Option<Acknowledged>,
     /// Messages that are delivered.
     pub delivered: BTreeSet<MessageId>,
 }
@@ -88,7 +89,8 @@ impl Outbox {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let open = self.posted.keys().next().copied().unwrap_or(self.run.posted);
-        Standing { open, heard: self.run.heard, since: self.run.since, behind: 0 }
+        let Acknowledged { below: heard, since } = self.acknowledged;
+        Standing { open, heard, since, behind: 0 }
     }
 
     /// How many numbers before a message the one stands that is not over. All are short here.
@@ -161,19 +163,21 @@ impl Outbox {
 
     /// Takes the contact's acknowledgement into account.
     pub fn acknowledge(&mut self, report: &Report, expected: &mut Expected) {
-        if report.since < self.run.since {
+        let before = self.acknowledged;
+        if report.since < before.since {
             return;
         }
         if self.is_surpassed_by(report) {
             return self.surpass(expected);
         }
-        if report.since > self.run.since && self.run.since != 0 {
-            self.run.heard = 0;
+        if report.since > before.since && before.since != 0 {
+            self.acknowledged.below = 0;
             self.posted.values_mut().for_each(|posted| posted.acknowledged.clear());
         }
-        self.run.since = report.since;
         let whole = report.whole().map(|(number, _)| number.saturating_add(1));
-        self.run.heard = whole.fold(self.run.heard, u64::max);
+        let below = whole.fold(self.acknowledged.below, u64::max);
+        self.acknowledged = Acknowledged { below, since: report.since };
+        expected.acknowledged = Some(self.acknowledged).filter(|now| *now != before);
         if report.address > self.run.told {
             self.run.told = report.address;
             expected.told = Some(report.address);

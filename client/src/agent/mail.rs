@@ -78,7 +78,10 @@ impl AgentTask {
                 self.hear(&BTreeSet::from([to]))?;
                 self.told(to, version).await
             }
-            Event::OlderCopy { contact } => self.begin_again(contact).await,
+            Event::Acknowledged { by, acknowledged } => {
+                self.store.with(|store| store.acknowledged(by, acknowledged))
+            }
+            Event::OlderCopy { contact, heard_of } => self.begin_again(contact, heard_of).await,
             Event::Twin(twin) => self.meet(twin),
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
@@ -151,7 +154,7 @@ impl AgentTask {
                 let now = self.now();
                 self.store.with(|store| store.surpass_version(version, now))?;
                 self.renew().await;
-                self.begin_again(to).await
+                self.begin_again(to, 0).await
             }
         }
     }
@@ -166,9 +169,9 @@ impl AgentTask {
 
     /// Begins anew with a contact that knows of more than this store, which is an older copy: the
     /// session forgets what was for it, and gets it under new numbers.
-    async fn begin_again(&mut self, key: KeyId) -> Result<(), StoreError> {
+    async fn begin_again(&mut self, key: KeyId, heard_of: u32) -> Result<(), StoreError> {
         let now = self.now();
-        self.store.with(|store| store.begin_again(key, now))?;
+        self.store.with(|store| store.begin_again(key, heard_of, now))?;
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
         self.session.remove_contact(key).await;
         if let Some(contact) = self.correspondent(key)? {

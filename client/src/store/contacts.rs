@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind};
-use rohrpost_proto::courier::Contact;
+use rohrpost_proto::courier::{Acknowledged, Contact};
 use rohrpost_vault::{ReadTx, WriteTx};
 
 use super::contact::{self, KnownContact, by_key, contacts, key_id, looking_like, named, put};
@@ -90,6 +90,8 @@ impl Store {
                 telling: address_versions::version(tx)?,
                 without: Some(without),
                 owes: false,
+                acknowledged: 0,
+                counted_since: 0,
             };
             exchange::put(tx, key, &exchange)?;
             let mut known = KnownContact {
@@ -174,6 +176,18 @@ impl Store {
                 with.heard = now.as_secs();
                 exchange::put(tx, sender, &with)
             })
+        })
+    }
+
+    /// Notes what a contact has acknowledged of the messages to it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn acknowledged(&self, by: KeyId, acknowledged: Acknowledged) -> Result<(), StoreError> {
+        let Acknowledged { below: acknowledged, since: counted_since } = acknowledged;
+        self.vault.write(|tx| match exchange::with(tx, by)? {
+            Some(with) => exchange::put(tx, by, &Exchange { acknowledged, counted_since, ..with }),
+            None => Ok(()),
         })
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::KeyId;
+use rohrpost_proto::courier::Acknowledged;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,10 @@ pub(super) struct Exchange {
     pub(super) telling: u64,
     /// Number in the list of those who have none of the own addresses, while the contact is one.
     pub(super) without: Option<u64>,
+    /// Number after the highest of the messages to the contact that it has acknowledged.
+    pub(super) acknowledged: u64,
+    /// Incarnation in which the contact has counted those; zero before its first acknowledgement.
+    pub(super) counted_since: u32,
     /// True if letters of the contact have come since the last acknowledgement to it left.
     pub(super) owes: bool,
 }
@@ -41,6 +46,11 @@ impl Exchange {
     /// Time of the last sign of life, since the Unix epoch.
     pub(super) const fn heard(&self) -> Duration {
         Duration::from_secs(self.heard)
+    }
+
+    /// What the contact has acknowledged.
+    pub(super) const fn acknowledged(&self) -> Acknowledged {
+        Acknowledged { below: self.acknowledged, since: self.counted_since }
     }
 }
 

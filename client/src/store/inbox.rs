@@ -349,6 +349,7 @@ fn correspondent(
             told: told::of(tx, known.key())?,
             address: known.address.version,
             heard: Some(Time::from_micros(0) + known.heard()),
+            acknowledged: known.exchange.acknowledged(),
             parts,
             owes: known.exchange.owes,
         },

@@ -477,14 +477,16 @@ pub(super) fn first_open(outbox: &[Outgoing], contact: &KnownContact) -> u64 {
     open.map(|one| one.sequence).min().unwrap_or(contact.exchange.next)
 }
 
-/// Numbers what waits for a contact anew, from the begin of an incarnation on.
+/// Begins an incarnation of what is exchanged with a contact, above the last: numbers what waits
+/// for it anew, and counts its messages anew.
 pub(super) fn renumber(
     tx: &mut WriteTx<'_>,
     to: KeyId,
     mut exchange: Exchange,
     incarnation: u32,
 ) -> Result<(), StoreError> {
-    exchange.next = u64::from(incarnation) << 32;
+    exchange.since = incarnation.max(exchange.since.saturating_add(1));
+    exchange.next = u64::from(exchange.since) << 32;
     for mut outgoing in open(tx)?.into_iter().filter(|one| one.to == to) {
         outgoing.sequence = exchange.next;
         exchange.next += 1;

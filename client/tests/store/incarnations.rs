@@ -7,7 +7,7 @@ use std::time::Duration;
 use rohrpost_client::{
     Added, Address, Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
 };
-use rohrpost_proto::courier::Message;
+use rohrpost_proto::courier::{Acknowledged, Message};
 use zeroize::Zeroizing;
 
 use super::world::{
@@ -67,7 +67,7 @@ fn a_store_that_was_put_back_begins_again_with_who_shows_it() {
     let (one, two, of_carol) = (accept("bob"), accept("bob"), accept("carol"));
     let before = [alice.numbers(bob.key()), alice.numbers(carol.key())];
     let since = resumed(&alice, bob.key()).unwrap().memory.since;
-    alice.store.begin_again(bob.key(), START + HOUR).unwrap();
+    alice.store.begin_again(bob.key(), 0, START + HOUR).unwrap();
     let alice = alice.reopen();
     let waiting = alice.waiting(bob.key());
     assert!(waiting.iter().map(|message| message.id).eq([one, two]));
@@ -285,13 +285,31 @@ fn a_newer_card_renews_the_address_of_a_contact() {
     assert!(known.address.contact.prekey == newest.contact.prekey);
 }
 
+/// Checks that a restart does not forget what a contact has acknowledged, and that an incarnation
+/// begins above all that the contact has heard of: a clock that was ahead may have given it.
+#[test]
+fn what_a_contact_has_acknowledged_outlives_a_run_and_an_incarnation_all_before_it() {
+    let folder = Folder::new("acknowledged");
+    let [alice, bob] = Client::pair(&folder);
+    let acknowledged = Acknowledged { below: 7, since: 3 };
+    alice.store.acknowledged(bob.key(), acknowledged).unwrap();
+    let alice = alice.reopen();
+    assert_eq!(resumed(&alice, bob.key()).unwrap().memory.acknowledged, acknowledged);
+    let ahead = u32::try_from(START.as_secs()).unwrap() * 2;
+    for least in [ahead + 1, ahead + 2] {
+        alice.store.begin_again(bob.key(), ahead, START + DAY).unwrap();
+        let resumed = resumed(&alice, bob.key()).unwrap();
+        assert_eq!((resumed.memory.since, resumed.next >> 32), (least, u64::from(least)));
+    }
+}
+
 /// Checks that a restart does not forget that a contact has shown an older copy, and a month does.
 #[test]
 fn who_has_shown_an_older_copy_is_told_of_for_a_month() {
     let folder = Folder::new("shown");
     let [alice, bob] = Client::pair(&folder);
     assert!(alice.store.older_copies(START).unwrap().is_empty());
-    alice.store.begin_again(bob.key(), START).unwrap();
+    alice.store.begin_again(bob.key(), 0, START).unwrap();
     let alice = alice.reopen();
     assert!(alice.store.older_copies(START + DAY * 29).unwrap() == [bob.key()]);
     assert!(alice.store.older_copies(START + DAY * 30).unwrap().is_empty());

@@ -54,6 +54,7 @@ use rohrpost_packet::{ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
+pub use acknowledgement::Acknowledged;
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use event::{Event, Trip};
 pub use outgoing::{MESSAGE_BYTES, Message, PastFlights};

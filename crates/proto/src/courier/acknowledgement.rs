@@ -33,6 +33,16 @@ pub(super) struct Acknowledgement {
     pub(super) partial: Vec<Partial>,
 }
 
+/// What a contact has acknowledged, as the letters to it repeat: by that a client notices that it
+/// goes on from an older copy of its store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Acknowledged {
+    /// Number after the highest of the messages to the contact that have come whole.
+    pub below: u64,
+    /// Incarnation in which the contact counted them; zero before its first acknowledgement.
+    pub since: u32,
+}
+
 /// Name of a message in an acknowledgement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Name {

@@ -77,7 +77,8 @@ impl<S: Suite> Courier<S> {
         };
         other.hear(now, self.timer);
         if other.reassembly.has_forgotten(&fragment.standing) {
-            other.surpass().into_iter().for_each(|event| self.events.push_mail(event));
+            let older = other.surpass(&fragment.standing);
+            older.into_iter().for_each(|event| self.events.push_mail(event));
         }
         let before = other.reassembly.below();
         let complete = other.reassembly.hear(&fragment.standing);
@@ -112,7 +113,8 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let events = other.acknowledged(now, &acknowledgement, timer);
-        let events = events.unwrap_or_else(|OlderCopy| other.surpass().into_iter().collect());
+        let events = events
+            .unwrap_or_else(|OlderCopy| other.surpass(&fragment.standing).into_iter().collect());
         events.into_iter().for_each(|event| self.events.push_mail(event));
     }
 

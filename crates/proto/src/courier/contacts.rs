@@ -36,7 +36,7 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let (reassembly, complete) = Reassembly::resume(most_fragments::<S>(), memory);
-        other.resume(reassembly, open, next, memory.heard);
+        other.resume(reassembly, open, next, memory);
         if memory.owes {
             let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
             other.acknowledge_later(self.grid.poll_timeout(), delay);

@@ -13,9 +13,10 @@ use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
+use super::acknowledgement::Acknowledged;
 use super::event::Event;
 use super::outgoing::{Message, OutgoingMessage};
-use super::reassembly::Reassembly;
+use super::reassembly::{Memory, Reassembly};
 use super::retransmission::RetransmitTimer;
 use presence::Presence;
 
@@ -49,10 +50,8 @@ pub(super) struct Correspondent {
     posted: u64,
     /// The number after that of the last message that the application has accepted.
     next: u64,
-    /// The number after the highest that the contact has acknowledged.
-    heard: u64,
-    /// Incarnation in which the contact counts, by its last acknowledgement; zero before that.
-    counted_since: u32,
+    /// What the contact has acknowledged.
+    acknowledged: Acknowledged,
     /// True once the application was told that this client goes on from an older copy.
     surpassed: bool,
 }
@@ -110,23 +109,17 @@ impl Correspondent {
             free,
             posted: 0,
             next: 0,
-            heard: 0,
-            counted_since: 0,
+            acknowledged: Acknowledged::default(),
             surpassed: false,
         }
     }
 
     /// Goes on where a former run ended: the messages before `open` are over, and those before
     /// `next` have been accepted.
-    pub(super) fn resume(
-        &mut self,
-        reassembly: Reassembly,
-        open: u64,
-        next: u64,
-        heard: Option<Time>,
-    ) {
+    pub(super) fn resume(&mut self, reassembly: Reassembly, open: u64, next: u64, memory: &Memory) {
         self.reassembly = reassembly;
-        self.presence = Presence::resume(heard);
+        self.presence = Presence::resume(memory.heard);
+        self.acknowledged = memory.acknowledged;
         (self.posted, self.next) = (open, next.max(open));
     }
 
@@ -164,7 +157,8 @@ impl Correspondent {
     /// Where this client stands with the contact, as each letter says.
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
-        Standing { open, heard: self.heard, since: self.counted_since, behind: 0 }
+        let Acknowledged { below: heard, since } = self.acknowledged;
+        Standing { open, heard, since, behind: 0 }
     }
 
     /// Tells whether the contact may have no key any more for what is sealed as usual.

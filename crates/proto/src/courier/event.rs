@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
+use super::acknowledgement::Acknowledged;
 use super::reassembly::Complete;
 use super::receipt::Receipt;
 use super::twins::Twin;
@@ -67,6 +68,14 @@ pub enum Event {
         /// The contact.
         to: KeyId,
     },
+    /// A contact has acknowledged a message with a higher number than before, or counts anew. The
+    /// application stores it for the next run.
+    Acknowledged {
+        /// The contact.
+        by: KeyId,
+        /// What the contact has acknowledged.
+        acknowledged: Acknowledged,
+    },
     /// A contact has acknowledged an address of this client.
     Told {
         /// The contact.
@@ -80,6 +89,8 @@ pub enum Event {
     OlderCopy {
         /// The contact.
         contact: KeyId,
+        /// The newest incarnation that the contact has heard of: the next one is above it.
+        heard_of: u32,
     },
     /// A fragment of a message has come, for the first time. Once the application has stored it
     /// and the mark of its envelope, in one step, it tells so by

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
 
-use super::acknowledgement::{Acknowledgement, Name, Partial};
+use super::acknowledgement::{Acknowledged, Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
 use crate::time::Time;
 
@@ -132,6 +132,9 @@ pub struct Memory {
     /// Time at which the contact was heard of last, by the machine's clock; `None` if that is not
     /// known.
     pub heard: Option<Time>,
+    /// What the contact has acknowledged, as [`Event::Acknowledged`](super::Event::Acknowledged)
+    /// has told.
+    pub acknowledged: Acknowledged,
     /// Fragments of messages that are not over.
     pub parts: Vec<Part>,
     /// True if something has come since the last acknowledgement left: another leaves after a delay
@@ -195,11 +198,13 @@ impl Reassembly {
         complete
     }
 
-    /// Tells whether the sender of a letter has heard of something that is not here: then this
-    /// client goes on from an older copy of its store.
+    /// Tells whether the sender of a letter has heard of something that is not here, or of a later
+    /// incarnation: then this client goes on from an older copy of its store.
     pub(super) fn has_forgotten(&self, standing: &Standing) -> bool {
-        let Some(heard) = standing.heard.checked_sub(1).filter(|_| standing.since == self.since)
-        else {
+        if standing.since != self.since {
+            return standing.since > self.since;
+        }
+        let Some(heard) = standing.heard.checked_sub(1) else {
             return false;
         };
         let whole = |open: &Assembly| open.committed.is_complete();

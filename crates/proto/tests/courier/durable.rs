@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
-use rohrpost_proto::courier::{Event, Memory, Message, Part, PastFlights};
+use rohrpost_proto::courier::{Acknowledged, Event, Memory, Message, Part, PastFlights};
 
 use crate::world::{START, T, World, message, steady};
 use crate::{SECOND, alice_and_bob, count};
@@ -431,7 +431,7 @@ fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
     world.run(from + MINUTE * 15);
     let fourth = delivered(&world, alice);
     assert_eq!(fourth.len(), 3, "nothing is said to be delivered that is not there");
-    let older = |event: &Event| matches!(event, Event::OlderCopy { contact } if *contact == to);
+    let older = |event: &Event| matches!(event, Event::OlderCopy { contact, .. } if *contact == to);
     assert_eq!(count(&world, alice, older), 1);
 }
 
@@ -450,9 +450,38 @@ fn what_was_acknowledged_and_is_forgotten_shows_an_older_copy() {
     world.couriers[bob].resume(mine, 0, 0, &Memory { below: 1, ..Memory::default() });
     let next = world.post(alice, bob, "message 3");
     world.run(START + MINUTE * 20);
-    let older = |event: &Event| matches!(event, Event::OlderCopy { contact } if *contact == mine);
+    let older =
+        |event: &Event| matches!(event, Event::OlderCopy { contact, .. } if *contact == mine);
     assert_eq!(count(&world, bob, older), 1);
     assert!(completed(&world, bob).last() == Some(&next), "what is new is not hidden");
+}
+
+/// A sender that was started anew says what a run before it has heard.
+#[test]
+fn what_a_former_run_has_heard_shows_an_older_copy() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    for number in 0..3 {
+        world.post(alice, bob, &format!("message {number}"));
+    }
+    world.run(START + MINUTE * 10);
+    let told = world.events[alice].iter().rev().find_map(|(_, event)| match event {
+        Event::Acknowledged { by, acknowledged } if *by == to => Some(*acknowledged),
+        _ => None,
+    });
+    let acknowledged = told.expect("bob has acknowledged them");
+    assert_eq!(acknowledged, Acknowledged { below: 3, since: 0 });
+    let mine = world.key_id(alice);
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let memory = Memory { acknowledged, ..Memory::default() };
+    world.couriers[alice].resume(to, 3, 3, &memory);
+    world.couriers[bob].resume(mine, 0, 0, &Memory { below: 1, ..Memory::default() });
+    world.post(alice, bob, "message 3");
+    world.run(START + MINUTE * 25);
+    let older =
+        |event: &Event| matches!(event, Event::OlderCopy { contact, .. } if *contact == mine);
+    assert_eq!(count(&world, bob, older), 1);
 }
 
 /// Checks that a message which its sender takes back when part of it has come holds up nothing that

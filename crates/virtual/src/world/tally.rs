@@ -56,6 +56,7 @@ impl Tally {
             Event::Unsendable { .. }
             | Event::Complete { .. }
             | Event::Told { .. }
+            | Event::Acknowledged { .. }
             | Event::AcknowledgementSent { .. } => {}
             Event::OlderCopy { .. } => self.older_copies += 1,
             Event::Twin(_) => self.twins += 1,

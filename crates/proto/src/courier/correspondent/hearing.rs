@@ -1,6 +1,8 @@
 //! What a correspondent's letters say of this client's own messages.
 
-use super::super::acknowledgement::{Acknowledgement, Name, OlderCopy};
+use rohrpost_packet::envelope::Standing;
+
+use super::super::acknowledgement::{Acknowledged, Acknowledgement, Name, OlderCopy};
 use super::super::event::Event;
 use super::super::outgoing::{Flight, Lane, OutgoingMessage};
 use super::super::retransmission::RetransmitTimer;
@@ -8,11 +10,12 @@ use super::Correspondent;
 use crate::time::Steady;
 
 impl Correspondent {
-    /// Notes that this client goes on from an older copy of its store; gives what the application
-    /// is to be told of that, once.
-    pub(in super::super) fn surpass(&mut self) -> Option<Event> {
+    /// Notes that this client goes on from an older copy of its store, as a letter with this standing
+    /// has shown; gives what the application is to be told of that, once.
+    pub(in super::super) fn surpass(&mut self, standing: &Standing) -> Option<Event> {
         let told = std::mem::replace(&mut self.surpassed, true);
-        (!told).then(|| Event::OlderCopy { contact: self.contact.identity.key_id() })
+        let (contact, heard_of) = (self.contact.identity.key_id(), standing.since);
+        (!told).then_some(Event::OlderCopy { contact, heard_of })
     }
 
     /// Takes an acknowledgement. What left well before something that has come, and has not come
@@ -23,20 +26,19 @@ impl Correspondent {
         acknowledgement: &Acknowledgement,
         timer: RetransmitTimer,
     ) -> Result<Vec<Event>, OlderCopy> {
-        if acknowledgement.since < self.counted_since {
+        let before = self.acknowledged;
+        if acknowledgement.since < before.since {
             return Ok(Vec::new());
         }
         if self.is_surpassed_by(acknowledgement) {
             return Err(OlderCopy);
         }
-        if acknowledgement.since > self.counted_since && self.counted_since != 0 {
-            self.heard = 0;
+        if acknowledgement.since > before.since && before.since != 0 {
+            self.acknowledged.below = 0;
             self.outgoing.iter_mut().for_each(OutgoingMessage::count_anew);
         }
-        self.counted_since = acknowledgement.since;
-        let highest = acknowledgement.whole().map(|name| name.sequence.saturating_add(1));
-        self.heard = highest.fold(self.heard, u64::max);
-        let mut events: Vec<_> = self.address_acknowledged(acknowledgement.address).collect();
+        let mut events: Vec<_> = self.raise(acknowledgement).into_iter().collect();
+        events.extend(self.address_acknowledged(acknowledgement.address));
         let under_way = self.under_way();
         let outgoing = self.outgoing.iter_mut();
         let newest = outgoing.filter_map(|outgoing| outgoing.acknowledge(acknowledgement)).max();
@@ -55,6 +57,16 @@ impl Correspondent {
         }
         self.remind(now);
         Ok(events)
+    }
+
+    /// Takes note of what an acknowledgement adds to what the contact has acknowledged.
+    fn raise(&mut self, acknowledgement: &Acknowledgement) -> Option<Event> {
+        let before = self.acknowledged;
+        let highest = acknowledgement.whole().map(|name| name.sequence.saturating_add(1));
+        let below = highest.fold(before.below, u64::max);
+        self.acknowledged = Acknowledged { below, since: acknowledgement.since };
+        let (by, acknowledged) = (self.contact.identity.key_id(), self.acknowledged);
+        (acknowledged != before).then_some(Event::Acknowledged { by, acknowledged })
     }
 
     /// Takes note that a letter of the contact has come, which is there again: what was put off

@@ -173,6 +173,7 @@ fn what_was_acknowledged_and_is_not_here_shows_an_older_copy() {
     assert!(!reassembly.has_forgotten(&heard(2, 6)), "all that was heard of is here");
     assert!(reassembly.has_forgotten(&heard(3, 6)));
     assert!(!reassembly.has_forgotten(&heard(3, 5)), "another incarnation acknowledged it");
+    assert!(reassembly.has_forgotten(&heard(0, 7)), "a later incarnation was here");
     assert!(!reassembly.has_forgotten(&heard(0, 6)));
     come(&mut reassembly, &fragment(3, 0, 1));
     assert!(!reassembly.has_forgotten(&heard(4, 6)), "it is here and waits for another");
