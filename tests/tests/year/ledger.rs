@@ -36,8 +36,8 @@ struct Entry {
     arrived: Vec<Time>,
     /// True if the sender's store went back to a time before the message.
     forgotten: bool,
-    /// True if the message had come, and the reader's store went back to a time before that.
-    lost: Option<Loss>,
+    /// If the message had come, and the reader's store went back to a time before that: how, and when.
+    lost: Option<(Loss, Time)>,
 }
 
 /// The way in which a store went back in time.
@@ -122,13 +122,13 @@ impl Ledger {
         }
     }
 
-    /// Enters that a person's store went back to what it was at `then`.
-    pub(crate) fn went_back(&mut self, person: usize, then: Time, loss: Loss) {
+    /// Enters that a person's store goes back now to what it was then.
+    pub(crate) fn went_back(&mut self, person: usize, [then, now]: [Time; 2], loss: Loss) {
         for entry in &mut self.messages {
             entry.forgotten |= entry.from == person && entry.at >= then;
             if entry.to == person && entry.arrived.iter().any(|at| *at >= then) {
                 entry.arrived.retain(|at| *at < then);
-                entry.lost = Some(loss);
+                entry.lost = Some((loss, now));
             }
         }
     }
@@ -184,10 +184,14 @@ impl Ledger {
             summary.lost += 1;
             return Ok(());
         }
-        let told = || self.older_copies.contains(&(entry.to, entry.from));
+        let told = |since| {
+            // A letter of the sender tells it, if one comes.
+            self.older_copies.contains(&(entry.to, entry.from))
+                || self.rounds([entry.from, entry.to], since..Time::from_micros(u64::MAX)) < ENOUGH
+        };
         match (status, entry.lost) {
             (Some(DeliveryStatus::Delivered), _) if came == 1 => Ok(()),
-            (Some(DeliveryStatus::Delivered), Some(Loss::PutBack)) if !told() => {
+            (Some(DeliveryStatus::Delivered), Some((Loss::PutBack, at))) if !told(at) => {
                 Err("lost with an older copy, of which the reader was not told".into())
             }
             (Some(DeliveryStatus::Delivered), Some(_)) => {
@@ -195,10 +199,12 @@ impl Ledger {
                 Ok(())
             }
             (Some(DeliveryStatus::Delivered), None) => Err("delivered, and not there".into()),
-            (Some(DeliveryStatus::Expired), _) => match self.rounds(entry) {
-                ..ENOUGH => Ok(()),
-                rounds => Err(format!("expired, with {rounds} occasions to arrive")),
-            },
+            (Some(DeliveryStatus::Expired), _) => {
+                match self.rounds([entry.from, entry.to], entry.at..entry.expires) {
+                    ..ENOUGH => Ok(()),
+                    rounds => Err(format!("expired, with {rounds} occasions to arrive")),
+                }
+            }
             (Some(status), _) if self.kinds[entry.from] != Kind::Departed => {
                 Err(format!("still {status:?}"))
             }
@@ -227,17 +233,17 @@ impl Ledger {
         inbox.iter().map(|incoming| self.by_text[&text(&read(incoming.number))]).collect()
     }
 
-    /// Number of times that a message could have come, and its acknowledgement too, before it
-    /// expired: the sender was online for some hours, then the reader within the week for which
+    /// Number of times within these that a letter could have come, and its acknowledgement too: the
+    /// sender was online for some hours, then the reader within the week for which
     /// mailboxes keep a letter, then the sender again.
-    fn rounds(&self, entry: &Entry) -> u32 {
-        let (mut rounds, mut from) = (0, entry.at);
-        while from < entry.expires {
-            let sent = self.after_hours_online(entry.from, from);
-            let read = sent.and_then(|sent| self.after_hours_online(entry.to, sent));
-            let heard = read.and_then(|read| self.after_hours_online(entry.from, read));
+    fn rounds(&self, [sender, reader]: [usize; 2], within: Range<Time>) -> u32 {
+        let (mut rounds, mut from) = (0, within.start);
+        while from < within.end {
+            let sent = self.after_hours_online(sender, from);
+            let read = sent.and_then(|sent| self.after_hours_online(reader, sent));
+            let heard = read.and_then(|read| self.after_hours_online(sender, read));
             let (Some(sent), Some(read), Some(heard)) = (sent, read, heard) else { break };
-            if heard > entry.expires {
+            if heard > within.end {
                 break;
             }
             let kept = read.since(sent) < KEPT && heard.since(read) < KEPT;

@@ -144,14 +144,14 @@ impl World {
             Deed::Restore(person) => {
                 self.end(person);
                 if let Some(then) = self.machines[person].restore(now) {
-                    self.ledger.went_back(person, then, Loss::Restored);
+                    self.ledger.went_back(person, [then, now], Loss::Restored);
                 }
             }
             Deed::Copy(person) => self.machines[person].copy(now),
             Deed::PutBack(person) => {
                 self.end(person);
                 if let Some(then) = self.machines[person].put_back() {
-                    self.ledger.went_back(person, then, Loss::PutBack);
+                    self.ledger.went_back(person, [then, now], Loss::PutBack);
                 }
             }
             Deed::SetClock(person, ahead) => self.machines[person].ahead = ahead,
