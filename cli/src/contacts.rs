@@ -172,7 +172,10 @@ pub(crate) async fn list(place: &Place, output: &Output) -> Result<(), CommandEr
             (false, true) => "verified",
             (false, false) => "not verified",
         };
-        let text = format!("{}  {state}  {}", contact.name, contact.fingerprint);
+        let mut text = format!("{}  {state}  {}", contact.name, contact.fingerprint);
+        if let Some(silence) = &contact.silence {
+            text.push_str(&format!("\n  note: {silence}"));
+        }
         output.say(&json!(contact), &text)?;
     }
     Ok(())

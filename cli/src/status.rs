@@ -103,6 +103,7 @@ fn describe(status: &Status, all: bool, output: &Output) -> Vec<String> {
     )];
     let shown = status.messages.iter().filter(|one| all || one.status != DeliveryStatus::Delivered);
     lines.extend(shown.map(|message| line(message, output)));
+    lines.extend(status.silent.iter().map(|silence| format!("  note: {silence}")));
     lines
 }
 

@@ -43,6 +43,6 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
     Accepted, Added, AddressKnown, Bounds, Completed, DeliveryStatus, Incoming, KnownContact,
-    Outgoing, SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
+    Outgoing, Silence, SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
 };
 pub use volume::daily_volume;

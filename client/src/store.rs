@@ -27,6 +27,7 @@ mod outbox;
 mod permutation;
 mod record;
 mod rounds;
+mod silence;
 mod state;
 mod status;
 mod told;
@@ -53,6 +54,7 @@ pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Bounds, Completed, Incoming, Unreadable};
 pub use outbox::{Accepted, Outgoing, Tally, Terms};
+pub use silence::Silence;
 pub use status::DeliveryStatus;
 
 impl Store {
@@ -241,6 +243,7 @@ impl Store {
 fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let incarnation = next_incarnation(tx, now)?;
     state::move_to(tx, None)?;
+    silence::end_all(tx)?;
     for KnownContact { address, exchange, .. } in contact::contacts(tx)? {
         outbox::renumber(tx, address.contact.identity.key_id(), exchange, incarnation)?;
     }
@@ -261,6 +264,7 @@ fn tables() -> impl Iterator<Item = Table> {
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
+    let keyed = keyed.chain(silence::TABLES);
     let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS).chain(rounds::LISTS);
     keyed.map(Table::from).chain(ordered.map(Table::from))
 }

@@ -19,6 +19,8 @@ mod place;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]
+mod silence;
+#[cfg(target_os = "linux")]
 #[path = "../../../client/tests/store/world.rs"]
 #[expect(dead_code, reason = "the world has more than the command line needs")]
 mod world;

@@ -211,13 +211,18 @@ impl AgentTask {
         let Some(outgoing) = self.store.with(|store| store.outgoing(id))? else {
             return Ok(());
         };
-        if left == self.progress.fragments(&outgoing) && outgoing.status == DeliveryStatus::Queued {
-            // When it leaves again is counted by the own clock.
-            let now = self.clocks.machine();
+        // When letters leave is counted by the own clock, as signs of life are.
+        let (now, whole) = (self.clocks.machine(), left == self.progress.fragments(&outgoing));
+        if whole && outgoing.status == DeliveryStatus::Queued {
             self.store.with(|store| store.left(id, 1, now))?;
-        } else if !self.notices.is_heard() {
-            // A step on the way is for those who watch.
-            return Ok(());
+        } else {
+            if left == 1 {
+                self.store.with(|store| store.letter_left(outgoing.to, now))?;
+            }
+            if !self.notices.is_heard() {
+                // A step on the way is for those who watch.
+                return Ok(());
+            }
         }
         self.notify_outgoing(id)
     }

@@ -90,6 +90,7 @@ impl AgentTask {
             status.messages.push(self.describe(one, name.clone())?);
         }
         status.unread = self.store.with(Store::unread)?;
+        status.silent = self.silences()?;
         Ok(status)
     }
 }

@@ -64,7 +64,7 @@ impl AgentTask {
 
     pub(super) async fn remove(&mut self, name: &str) -> Result<Response, Failure> {
         let now = self.now();
-        let contact = self.entry(self.store.with(|store| store.contact(name))?);
+        let contact = self.entry(self.store.with(|store| store.contact(name))?)?;
         let key = self.store.with(|store| store.remove(name, now))?;
         let name = contact.name.clone();
         self.notify(Notice::Contact { change: ContactChange::Removed, contact });
@@ -87,7 +87,7 @@ impl AgentTask {
 
     pub(super) fn contacts(&self) -> Result<Vec<ContactEntry>, StoreError> {
         let contacts = self.store.with(Store::contacts)?.into_iter();
-        Ok(contacts.map(|known| self.entry(known)).collect())
+        contacts.map(|known| self.entry(known)).collect()
     }
 
     /// Tells what has become of a contact.
@@ -97,21 +97,23 @@ impl AgentTask {
         change: ContactChange,
     ) -> Result<(), StoreError> {
         if let Some(known) = self.store.with(|store| store.contact_by_key(key))? {
-            self.notify(Notice::Contact { change, contact: self.entry(known) });
+            self.notify(Notice::Contact { change, contact: self.entry(known)? });
         }
         Ok(())
     }
 
-    fn entry(&self, known: KnownContact) -> ContactEntry {
+    fn entry(&self, known: KnownContact) -> Result<ContactEntry, StoreError> {
         let network = &self.network.roster.network_id;
-        ContactEntry {
+        Ok(ContactEntry {
             fingerprint: Fingerprint::of(network, &known.address.contact.identity).to_string(),
             verified: known.verified,
             blocked: known.blocked(),
             answers: known.address.version > 0,
             contact: contact_id(known.key()),
+            heard: known.last_heard().map(|heard| heard.as_secs()),
+            silence: self.silence(&known)?,
             name: known.name,
-        }
+        })
     }
 
     pub(super) fn verify(&self, name: &str, words: &str) -> Result<Response, Failure> {

@@ -110,6 +110,9 @@ pub struct Status {
     pub cancelled: u64,
     /// Messages that have come and were not acknowledged by their reader.
     pub unread: u64,
+    /// Sentences on contacts of which nothing is heard though letters have left, each with what to
+    /// do; of more than 20 contacts on the first.
+    pub silent: Vec<String>,
     /// A page of the messages in the outbox, oldest first.
     pub messages: Vec<OutgoingMessage>,
 }
@@ -220,4 +223,9 @@ pub struct ContactEntry {
     pub blocked: bool,
     /// True if the contact has told its newest address, so that it has this client's card.
     pub answers: bool,
+    /// Time of the last sign of life, in Unix seconds, to the hour; none if there was none yet.
+    pub heard: Option<u64>,
+    /// A sentence, with what to do, if nothing is heard of the contact though a letter left for it
+    /// five days ago.
+    pub silence: Option<String>,
 }

@@ -65,6 +65,12 @@ impl KnownContact {
         self.exchange.heard()
     }
 
+    /// Time of the last sign of life, since the Unix epoch; none if nothing was ever heard.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Duration> {
+        self.exchange.heard_once.then(|| self.heard())
+    }
+
     fn record(&self) -> ContactRecord {
         ContactRecord {
             version: 1,

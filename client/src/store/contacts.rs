@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, announcements, fragments, names, outbox, rounds, told};
+use super::{address_versions, announcements, fragments, names, outbox, rounds, silence, told};
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
 
@@ -59,6 +59,8 @@ impl Store {
         known.card = card.version;
         known.address.contact = card.contact;
         self.vault.write(|tx| {
+            // Whether it is reached there is seen by the letters that leave from now on.
+            silence::end(tx, known.key())?;
             put(tx, &known)?;
             announcements::tell(tx, known.key()).map(drop)
         })?;
@@ -83,6 +85,7 @@ impl Store {
             let exchange = Exchange {
                 blocked: false,
                 heard: now.as_secs(),
+                heard_once: false,
                 below: 0,
                 next: u64::from(incarnation) << 32,
                 since: incarnation,
@@ -162,7 +165,8 @@ impl Store {
         let news = self.vault.read(|tx| {
             let mut news = Vec::new();
             for sender in senders {
-                let apart = |with: &Exchange| now.abs_diff(with.heard()) >= HEARD_AGAIN;
+                let apart =
+                    |with: &Exchange| !with.heard_once || now.abs_diff(with.heard()) >= HEARD_AGAIN;
                 let with = exchange::with(tx, *sender)?.filter(apart);
                 news.extend(with.map(|with| (*sender, with)));
             }
@@ -173,7 +177,8 @@ impl Store {
         }
         self.vault.write(|tx| {
             news.into_iter().try_for_each(|(sender, mut with)| {
-                with.heard = now.as_secs();
+                (with.heard, with.heard_once) = (now.as_secs(), true);
+                silence::end(tx, sender)?;
                 exchange::put(tx, sender, &with)
             })
         })
@@ -256,6 +261,7 @@ fn refuse_taken(tx: &ReadTx<'_>, name: &ContactName, own: Option<KeyId>) -> Resu
 /// Gives up all that waits for a contact, and forgets its unfinished messages.
 fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), StoreError> {
     outbox::drop_all(tx, key, now)?;
+    silence::end(tx, key)?;
     fragments::drop_below(tx, key, Kind::Content, u64::MAX)?;
     fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
     told::forget(tx, key)

@@ -20,6 +20,8 @@ pub(super) struct Exchange {
     /// Time of the last sign of life, in Unix seconds, to the hour; of the contact's addition before
     /// the first.
     pub(super) heard: u64,
+    /// True once there was a sign of life.
+    pub(super) heard_once: bool,
     /// Number before which every message of the contact is over.
     pub(super) below: u64,
     /// Number of the next message to the contact.

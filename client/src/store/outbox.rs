@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::record::{Hex, decode, encode};
+use super::silence;
 use super::status::DeliveryStatus;
 use crate::content::Content;
 use crate::randomness;
@@ -348,6 +349,7 @@ impl Store {
                 (outgoing.status, outgoing.since) = (DeliveryStatus::Sent, now);
             }
             (outgoing.left, outgoing.times) = (now, times);
+            silence::letter_left(tx, outgoing.to, now)?;
             put(tx, &outgoing)
         })
     }
@@ -415,6 +417,9 @@ fn settle(
             tx.remove(BODIES, id.as_bytes())?;
         }
         tx.remove(OPEN, id.as_bytes())?;
+        if status == DeliveryStatus::Delivered {
+            silence::end(tx, outgoing.to)?;
+        }
         due::ended(tx, Ended::Settled(id), now)?;
         let mut tally = tally(tx)?;
         *tally.of(status) += 1;

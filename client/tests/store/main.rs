@@ -17,5 +17,6 @@ mod power_cut;
 mod programs;
 mod retention;
 mod session;
+mod silence;
 mod world;
 mod write_keys;
