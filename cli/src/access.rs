@@ -132,6 +132,25 @@ impl Access {
         }
     }
 
+    /// Counts of messages alone.
+    pub(crate) async fn counts(&mut self) -> Result<Status, CommandError> {
+        let request = Request::Status { from: 0, limit: Some(0), open: true };
+        match self.ask(request).await? {
+            Response::Status(status) => Ok(status),
+            _ => Err(CommandError::Unexpected),
+        }
+    }
+
+    /// Mean time after which an own client tells a contact that letters have come; none of a daemon,
+    /// which stays for as long as that takes.
+    pub(crate) fn acknowledgement_delay(&self) -> Option<Duration> {
+        match self {
+            #[cfg(unix)]
+            Self::Daemon(_) => None,
+            Self::Own { network, .. } => Some(network.roster.traffic.ack_delay),
+        }
+    }
+
     pub(crate) const fn is_daemon(&self) -> bool {
         match self {
             #[cfg(unix)]

@@ -5,15 +5,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use rohrpost_client::api::{FileBody, MessageBody, Notice, Request, SubscribeRequest};
+use rohrpost_client::DeliveryStatus;
+use rohrpost_client::api::{
+    FileBody, MessageBody, Notice, OutgoingMessage, Request, Response, SubscribeRequest,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
 use crate::listing::{Entry, Extent, body, is_gone, received, why_unreadable};
-use crate::output::{Output, lines_of, write};
+use crate::output::{Output, lines_of, note, write};
 use crate::place::Place;
+use crate::status::{line, owed_acknowledgements};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -95,6 +99,7 @@ async fn listen(
     let by = Instant::now() + if options.follow { FOREVER } else { wait.min(FOREVER) };
     access.ask(Request::Subscribe(SubscribeRequest::default())).await?;
     let mut next = list(access, 0, !options.all, options, output).await?;
+    tell_undelivered(access, options, output).await?;
     let spinner = output.spinner("listening");
     let (mut connected, mut trouble) = (access.is_daemon(), None);
     loop {
@@ -102,6 +107,10 @@ async fn listen(
             Some(Notice::Arrived(_) | Notice::Missed(_)) => {
                 spinner.finish_and_clear();
                 next = list(access, next, true, options, output).await?;
+            }
+            Some(Notice::Outgoing(outgoing)) if ended_in_vain(&outgoing) => {
+                spinner.finish_and_clear();
+                tell_undelivered(access, options, output).await?;
             }
             Some(Notice::Link { online, trouble: why }) => {
                 connected |= online;
@@ -112,7 +121,45 @@ async fn listen(
         }
     }
     spinner.finish_and_clear();
+    say_owed(access).await?;
     Ok(trouble.filter(|_| !connected))
+}
+
+const fn ended_in_vain(outgoing: &OutgoingMessage) -> bool {
+    matches!(outgoing.status, DeliveryStatus::Expired | DeliveryStatus::Undeliverable)
+}
+
+/// Tells once of each message that was sent and given up.
+async fn tell_undelivered(
+    access: &mut Access,
+    options: &Options,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let mut told = Vec::new();
+    loop {
+        let request = Request::Undelivered { told: std::mem::take(&mut told), limit: None };
+        let Response::Undelivered(page) = access.ask(request).await? else {
+            return Err(CommandError::Unexpected);
+        };
+        for outgoing in &page {
+            let text = format!("not delivered: {}", line(outgoing, output).trim_start());
+            output.say(&json!({ "undelivered": outgoing }), &text)?;
+        }
+        if page.is_empty() || options.keep_unread {
+            return Ok(());
+        }
+        told.extend(page.into_iter().map(|outgoing| outgoing.message));
+    }
+}
+
+/// Says who does not know yet that what came is here: whoever writes goes by that.
+async fn say_owed(access: &mut Access) -> Result<(), CommandError> {
+    let Some(delay) = access.acknowledgement_delay() else { return Ok(()) };
+    let owed = access.counts().await?.owed;
+    if owed > 0 {
+        note(&owed_acknowledgements(owed, delay));
+    }
+    Ok(())
 }
 
 /// Lists messages from a number on, marks what was shown whole as read, and returns the number

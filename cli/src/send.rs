@@ -107,7 +107,13 @@ async fn send(
         let until = if wait { DeliveryStatus::Delivered } else { DeliveryStatus::Sent };
         let usual = || if wait { FOREVER } else { limit(&accepted) };
         let by = Instant::now() + timeout.unwrap_or_else(usual).min(FOREVER);
-        follow(access, accepted, until, by, output).await
+        let last = follow(access, accepted, until, by, output).await?;
+        if matches!(last.status, DeliveryStatus::Expired | DeliveryStatus::Undeliverable) {
+            // This command tells of it.
+            let told = vec![last.message.clone()];
+            access.ask(Request::Undelivered { told, limit: Some(0) }).await?;
+        }
+        Ok(last)
     });
     let last = last.await?;
     output.say(&json!(last), &describe(&last))?;

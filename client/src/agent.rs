@@ -304,7 +304,7 @@ impl AgentTask {
         self.take_untaken().await;
         if let Some(date) = self.date.unix() {
             self.renew_address(minutes).await;
-            let pruned = self.store.with(|store| store.prune(date));
+            let pruned = self.forget(date);
             self.housekeeping.pruned(matches!(pruned, Ok(true)), self.clocks.instant());
             let replaced = self.replace_lost_mailbox(date);
             let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
@@ -319,8 +319,13 @@ impl AgentTask {
     /// Does a slice of the work that no request asks for.
     fn keep_house(&mut self) {
         let (now, date) = (self.clocks.instant(), self.date.unix());
+        if self.housekeeping.forgets(now) {
+            // An error is met again, and told, by the next minute's work.
+            let more = date.is_some_and(|date| matches!(self.forget(date), Ok(true)));
+            return self.housekeeping.pruned(more, now);
+        }
         let housekeeping = &mut self.housekeeping;
-        let step = |store: &Store| housekeeping.step(store, date, now).transpose();
+        let step = |store: &Store| housekeeping.check(store, now).transpose();
         if let Some(result) = self.store.with(step).transpose() {
             self.watch.store_checked(&result);
         }

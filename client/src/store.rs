@@ -26,17 +26,19 @@ mod opened;
 mod outbox;
 mod permutation;
 mod record;
+mod reports;
 mod rounds;
 mod silence;
 mod state;
 mod status;
 mod told;
+mod undelivered;
 
 use std::path::Path;
 use std::time::Duration;
 
 use rohrpost_network::Network;
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
@@ -45,7 +47,10 @@ use zeroize::Zeroizing;
 use crate::profile::Profile;
 use due::Ended;
 use file::{NewHome, file, private_home};
-use state::{DATE, NETWORK, STATE, keep_for, latest_date, next_incarnation, of_network, retention};
+use state::{
+    DATE, NETWORK, STATE, count_forgotten, forgetting, keep_for, latest_date, next_incarnation,
+    of_network, retention,
+};
 
 pub use announcements::AddressKnown;
 pub use contact::KnownContact;
@@ -55,7 +60,19 @@ pub use file::{SpareStoreKey, Store};
 pub use inbox::{Bounds, Completed, Incoming, Unreadable};
 pub use outbox::{Accepted, Outgoing, Tally, Terms};
 pub use silence::Silence;
+pub use state::Forgetting;
 pub use status::DeliveryStatus;
+
+/// Messages that were forgotten at once because their time was over.
+#[derive(Default)]
+pub struct Forgotten {
+    /// True if there are more to forget.
+    pub more: bool,
+    /// Numbers of messages of the inbox.
+    pub received: Vec<u64>,
+    /// Ids of messages of the outbox.
+    pub sent: Vec<MessageId>,
+}
 
 impl Store {
     /// Makes the store of a new client in its home, which is made if it is not there.
@@ -159,25 +176,41 @@ impl Store {
         self.vault.read(state::moved)
     }
 
-    /// Forgets messages whose time is over, some of them at a time. True if there are more.
+    /// Forgets messages whose time is over, some of them at a time.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn prune(&self, now: Duration) -> Result<bool, StoreError> {
+    pub fn prune(&self, now: Duration) -> Result<Forgotten, StoreError> {
         self.vault.write(|tx| {
-            let mut more = due::forget_ids(tx, now.saturating_sub(SEEN), now)?;
+            let more = due::forget_ids(tx, now.saturating_sub(SEEN), now)?;
+            let mut forgotten = Forgotten { more, ..Forgotten::default() };
             if let Some(keep) = retention(tx)? {
                 let over = due::over(tx, now.saturating_sub(keep), now)?;
-                more |= over.len() == due::SLICE;
+                forgotten.more |= over.len() == due::SLICE;
                 for ended in over {
                     match ended {
-                        Ended::Read(number) => inbox::forget(tx, number)?,
-                        Ended::Settled(id) => outbox::forget(tx, id)?,
+                        Ended::Read(number) => {
+                            inbox::forget(tx, number)?;
+                            forgotten.received.push(number);
+                        }
+                        Ended::Settled(id) => {
+                            outbox::forget(tx, id)?;
+                            forgotten.sent.push(id);
+                        }
                     }
                 }
+                count_forgotten(tx, forgotten.received.len() + forgotten.sent.len(), now)?;
             }
-            Ok(more)
+            Ok(forgotten)
         })
+    }
+
+    /// Count of the messages that were forgotten because their time was over, and when the last was.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn forgetting(&self) -> Result<Forgetting, StoreError> {
+        self.vault.read(forgetting)
     }
 
     /// Puts a backup into a home without a store, and begins a new incarnation there: what waits
@@ -264,7 +297,7 @@ fn tables() -> impl Iterator<Item = Table> {
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
-    let keyed = keyed.chain(silence::TABLES);
+    let keyed = keyed.chain(silence::TABLES).chain(undelivered::TABLES);
     let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS).chain(rounds::LISTS);
     keyed.map(Table::from).chain(ordered.map(Table::from))
 }

@@ -32,6 +32,7 @@ impl AgentTask {
             }
             Request::Message { message } => self.message(&message, asker),
             Request::Cancel { message } => self.cancel(&message, asker).await,
+            Request::Undelivered { told, limit } => self.undelivered(&told, limit, asker),
             Request::Inbox { .. } => self.inbox(&request),
             Request::Read { number, save } => {
                 let (body, content) = self.read(number)?;
@@ -77,10 +78,13 @@ impl AgentTask {
     fn retention(&self) -> Result<Retention, StoreError> {
         let now = self.now();
         let (next, count) = self.store.with(|store| store.forgotten_next(now))?;
+        let forgotten = self.store.with(Store::forgetting)?;
         Ok(Retention {
             seconds: self.store.with(Store::retention)?.map(|keep| keep.as_secs()),
             next: next.map(|next| next.as_secs()),
             within_a_day: u64::try_from(count).unwrap_or(u64::MAX),
+            forgotten: forgotten.count,
+            last: (forgotten.count > 0).then(|| forgotten.last.as_secs()),
         })
     }
 }

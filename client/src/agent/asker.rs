@@ -19,6 +19,7 @@ impl Asker {
             Request::Health {}
             | Request::Message { .. }
             | Request::Cancel { .. }
+            | Request::Undelivered { .. }
             | Request::Inbox { .. }
             | Request::Acknowledge { .. }
             | Request::Subscribe(_) => true,

@@ -23,7 +23,7 @@ impl Housekeeping {
         Self { check: None, check_due: now + FIRST_CHECK, prune_due: None }
     }
 
-    /// Time at which [`Housekeeping::step`] is due.
+    /// Time at which a slice is due.
     pub(super) fn due(&self) -> Instant {
         self.prune_due.map_or(self.check_due, |due| due.min(self.check_due))
     }
@@ -33,24 +33,13 @@ impl Housekeeping {
         self.prune_due = more.then(|| now + PAUSE);
     }
 
-    /// Does a slice. Gives the result of a check that ends.
-    pub(super) fn step(
-        &mut self,
-        store: &Store,
-        date: Option<Duration>,
-        now: Instant,
-    ) -> Option<Result<(), StoreError>> {
-        if self.prune_due.is_some_and(|due| due <= now) {
-            // An error is met again, and told, by the next minute's work.
-            let more = date.is_some_and(|date| matches!(store.prune(date), Ok(true)));
-            self.pruned(more, now);
-            return None;
-        }
-        self.check(store, now)
+    /// Tells whether the slice that is due is one of forgetting.
+    pub(super) fn forgets(&self, now: Instant) -> bool {
+        self.prune_due.is_some_and(|due| due <= now)
     }
 
-    /// Does a slice of the check, or begins one.
-    fn check(&mut self, store: &Store, now: Instant) -> Option<Result<(), StoreError>> {
+    /// Does a slice of the check, or begins one. Gives the result of a check that ends.
+    pub(super) fn check(&mut self, store: &Store, now: Instant) -> Option<Result<(), StoreError>> {
         let step = match &mut self.check {
             Some(check) => store.go_on(check, SLICE),
             None => store.begin_check().map(|begun| {

@@ -122,7 +122,7 @@ impl AgentTask {
     }
 }
 
-fn whole_id(message: &str) -> Result<MessageId, Failure> {
+pub(super) fn whole_id(message: &str) -> Result<MessageId, Failure> {
     let id = HEXLOWER_PERMISSIVE.decode(message.as_bytes()).ok();
     let id = id.and_then(|id| id.try_into().ok()).map(MessageId::new);
     id.ok_or_else(|| Failure::new(FailureCode::Request, &"an id of a message has 32 hex digits"))

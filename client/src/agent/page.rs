@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::KeyId;
 
+use super::asker::Asker;
 use super::listing::incoming;
+use super::outgoing::whole_id;
 use super::task::AgentTask;
 use crate::api::{
-    Failure, IncomingMessage, MessageBody, PAGE, PAGE_BYTES, Request, Response, Status,
+    Failure, IncomingMessage, MessageBody, Notice, PAGE, PAGE_BYTES, Request, Response, Status,
 };
 use crate::content::Content;
-use crate::store::{Incoming, Store, StoreError, Tally};
+use crate::store::{Forgotten, Incoming, Store, StoreError, Tally};
 
 impl AgentTask {
     /// Answers to `inbox`.
@@ -90,8 +94,49 @@ impl AgentTask {
             status.messages.push(self.describe(one, name.clone())?);
         }
         status.unread = self.store.with(Store::unread)?;
+        let undelivered = self.store.with(|store| store.undelivered(false))?.len();
+        status.undelivered = u64::try_from(undelivered).unwrap_or(u64::MAX);
+        status.owed = self.store.with(Store::owed)?;
         status.silent = self.silences()?;
         Ok(status)
+    }
+}
+
+impl AgentTask {
+    /// Answers to `undelivered`.
+    pub(super) fn undelivered(
+        &self,
+        told: &[String],
+        limit: Option<usize>,
+        asker: Asker,
+    ) -> Result<Response, Failure> {
+        let program = asker == Asker::Program;
+        let told = told.iter().map(|id| whole_id(id)).collect::<Result<Vec<_>, _>>()?;
+        if !told.is_empty() {
+            self.store.with(|store| store.told_undelivered(&told, program))?;
+        }
+        let undelivered = self.store.with(|store| store.undelivered(program))?;
+        let page = undelivered.iter().take(bound(limit)).map(|one| {
+            let name = self.store.with(|store| store.name_of(one.to))?;
+            self.describe(one, name)
+        });
+        Ok(Response::Undelivered(page.collect::<Result<_, StoreError>>()?))
+    }
+
+    /// Forgets what is over, and tells of it. True if there is more to forget.
+    pub(super) fn forget(&self, date: Duration) -> Result<bool, StoreError> {
+        let forgotten = self.store.with(|store| store.prune(date))?;
+        self.tell_forgotten(&forgotten);
+        Ok(forgotten.more)
+    }
+
+    /// Tells of messages that were forgotten.
+    pub(super) fn tell_forgotten(&self, Forgotten { received, sent, .. }: &Forgotten) {
+        if received.is_empty() && sent.is_empty() {
+            return;
+        }
+        let sent = sent.iter().map(|id| HEXLOWER.encode(id.as_bytes())).collect();
+        self.notify(Notice::Forgotten { received: received.clone(), sent });
     }
 }
 

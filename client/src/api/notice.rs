@@ -29,6 +29,13 @@ pub enum Notice {
     },
     /// The time for which messages stay was set.
     Retention(Retention),
+    /// Messages were forgotten because their time to stay was over.
+    Forgotten {
+        /// Numbers of messages of the inbox.
+        received: Vec<u64>,
+        /// Ids of messages of the outbox, 32 hex digits.
+        sent: Vec<String>,
+    },
     /// The store cannot be written, and why: the client is off the network until it can. Or it can
     /// again.
     Store {

@@ -34,6 +34,16 @@ pub enum Request {
         /// The message's id, or its first digits, at least eight.
         message: String,
     },
+    /// Lists messages that were given up, until whoever sent them was told: a program asks for those
+    /// of programs, the user for others.
+    Undelivered {
+        /// Ids of messages of which whoever asks knows: they are not listed again.
+        #[serde(default)]
+        told: Vec<String>,
+        /// Messages to list at most; [`PAGE`](super::PAGE) if not given, which is the most.
+        #[serde(default)]
+        limit: Option<usize>,
+    },
     /// Lists messages that have come.
     Inbox {
         /// Number of the first message to list.

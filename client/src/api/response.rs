@@ -22,6 +22,8 @@ pub enum Response {
     Inbox(Vec<IncomingMessage>),
     /// Response to `read`.
     Message(MessageBody),
+    /// Response to `undelivered`: a page of the messages, oldest first.
+    Undelivered(Vec<OutgoingMessage>),
     /// Response to `sent`.
     Sent(SentBody),
     /// Response to `contacts`.
@@ -51,6 +53,10 @@ pub struct Retention {
     pub next: Option<u64>,
     /// Messages that are forgotten within a day from now.
     pub within_a_day: u64,
+    /// Messages that were forgotten so far.
+    pub forgotten: u64,
+    /// Time at which the last of them was, in Unix seconds; none if none was.
+    pub last: Option<u64>,
 }
 
 /// The client's view of the network.
@@ -110,6 +116,11 @@ pub struct Status {
     pub cancelled: u64,
     /// Messages that have come and were not acknowledged by their reader.
     pub unread: u64,
+    /// Messages of the user that were given up and of which `undelivered` has not told yet.
+    pub undelivered: u64,
+    /// Contacts that do not know yet that letters of theirs have come: they are told while the client
+    /// is online.
+    pub owed: u64,
     /// Sentences on contacts of which nothing is heard though letters have left, each with what to
     /// do; of more than 20 contacts on the first.
     pub silent: Vec<String>,

@@ -134,6 +134,15 @@ impl Store {
         self.vault.read(|tx| by_key(tx, key))
     }
 
+    /// Count of the contacts that are owed an acknowledgement: letters of theirs have come since the
+    /// last that has left.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn owed(&self) -> Result<u64, StoreError> {
+        self.vault.read(|tx| Ok(exchange::owed(tx)))
+    }
+
     /// The name of a contact; empty if it was removed.
     ///
     /// # Errors
@@ -217,7 +226,7 @@ impl Store {
     pub fn block(&self, name: &str, now: Duration) -> Result<KeyId, StoreError> {
         self.vault.write(|tx| {
             let mut contact = named(tx, name)?;
-            contact.exchange.blocked = true;
+            (contact.exchange.blocked, contact.exchange.owes) = (true, false);
             exchange::put(tx, contact.key(), &contact.exchange)?;
             forget_mail(tx, contact.key(), now)?;
             address_versions::refuse_write_keys(tx)?;

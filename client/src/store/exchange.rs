@@ -62,13 +62,27 @@ pub(super) fn with(tx: &ReadTx<'_>, key: KeyId) -> Result<Option<Exchange>, Stor
 }
 
 pub(super) fn put(tx: &mut WriteTx<'_>, key: KeyId, exchange: &Exchange) -> Result<(), StoreError> {
+    if tx.contains(OWED, key.as_bytes())? != exchange.owes {
+        match exchange.owes {
+            true => tx.put(OWED, key.as_bytes(), &[])?,
+            false => drop(tx.remove(OWED, key.as_bytes())?),
+        }
+    }
     Ok(tx.put(EXCHANGES, key.as_bytes(), &encode(exchange)?)?)
 }
 
 pub(super) fn remove(tx: &mut WriteTx<'_>, key: KeyId) -> Result<(), StoreError> {
     tx.remove(EXCHANGES, key.as_bytes())?;
+    tx.remove(OWED, key.as_bytes())?;
     Ok(())
 }
 
-pub(super) const TABLES: [KeyedTable; 1] = [EXCHANGES];
+/// Count of the contacts that are owed an acknowledgement.
+pub(super) fn owed(tx: &ReadTx<'_>) -> u64 {
+    tx.count(OWED)
+}
+
+pub(super) const TABLES: [KeyedTable; 2] = [EXCHANGES, OWED];
 const EXCHANGES: KeyedTable = KeyedTable::new("exchanges");
+/// Key ids of the contacts that are owed an acknowledgement.
+const OWED: KeyedTable = KeyedTable::new("owed contacts");

@@ -15,8 +15,8 @@ use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::record::{Hex, decode, encode};
-use super::silence;
 use super::status::DeliveryStatus;
+use super::{silence, undelivered};
 use crate::content::Content;
 use crate::randomness;
 
@@ -417,6 +417,7 @@ fn settle(
             tx.remove(BODIES, id.as_bytes())?;
         }
         tx.remove(OPEN, id.as_bytes())?;
+        undelivered::note(tx, id, status)?;
         if status == DeliveryStatus::Delivered {
             silence::end(tx, outgoing.to)?;
         }
@@ -441,6 +442,7 @@ pub(super) fn forget(tx: &mut WriteTx<'_>, id: MessageId) -> Result<(), StoreErr
     let Some(outgoing) = by_id(tx, id)?.filter(|outgoing| !outgoing.status.is_open()) else {
         return Ok(());
     };
+    undelivered::forget(tx, id)?;
     tx.remove(OUTBOX, id.as_bytes())?;
     tx.remove(BODIES, id.as_bytes())?;
     tx.remove_entry(ORDER, outgoing.order)?;
@@ -508,7 +510,7 @@ fn name(id: MessageId) -> String {
     data_encoding::HEXLOWER.encode(id.as_bytes())
 }
 
-fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {
+pub(super) fn by_id(tx: &ReadTx<'_>, id: MessageId) -> Result<Option<Outgoing>, StoreError> {
     let record = tx.get(OUTBOX, id.as_bytes())?;
     record.map(|record| Ok(Outgoing::of(decode(&record)?))).transpose()
 }

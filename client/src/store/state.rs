@@ -76,6 +76,39 @@ pub(super) fn fill(tx: &mut WriteTx<'_>, len: usize) -> Result<(), StoreError> {
     Ok(tx.put(STATE, FILLING, &vec![0; len])?)
 }
 
+/// Messages that were forgotten because their time was over.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Forgetting {
+    /// Count of the messages.
+    pub count: u64,
+    /// Time at which the last was forgotten, since the Unix epoch; zero if none was.
+    pub last: Duration,
+}
+
+/// Counts messages that are forgotten now.
+pub(super) fn count_forgotten(
+    tx: &mut WriteTx<'_>,
+    count: usize,
+    now: Duration,
+) -> Result<(), StoreError> {
+    if count == 0 {
+        return Ok(());
+    }
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let count = forgetting(tx)?.count.saturating_add(count);
+    tx.put(STATE, FORGOTTEN, &count.to_be_bytes())?;
+    Ok(tx.put(STATE, FORGOTTEN_LAST, &now.as_secs().to_be_bytes())?)
+}
+
+/// What was forgotten so far.
+pub(super) fn forgetting(tx: &ReadTx<'_>) -> Result<Forgetting, StoreError> {
+    if tx.get(STATE, FORGOTTEN)?.is_none() {
+        return Ok(Forgetting::default());
+    }
+    let last = Duration::from_secs(number(tx, FORGOTTEN_LAST)?);
+    Ok(Forgetting { count: number(tx, FORGOTTEN)?, last })
+}
+
 fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
     let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
     let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
@@ -95,5 +128,9 @@ pub(super) const DATE: &[u8] = b"date";
 const MOVED: &[u8] = b"moved";
 /// Time for which messages stay, in seconds.
 const RETENTION: &[u8] = b"retention";
+/// Count of the messages that were forgotten because their time was over.
+const FORGOTTEN: &[u8] = b"forgotten";
+/// Unix second at which the last of them was.
+const FORGOTTEN_LAST: &[u8] = b"forgotten last";
 /// Bytes that were written to see whether the disk has room.
 const FILLING: &[u8] = b"filling";

@@ -15,6 +15,7 @@ mod outgoing;
 mod power_cut;
 #[cfg(unix)]
 mod programs;
+mod reports;
 mod retention;
 mod session;
 mod silence;

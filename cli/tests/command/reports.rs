@@ -1,0 +1,74 @@
+//! What the command says of its own accord: messages that were not delivered, acknowledgements that
+//! are owed, messages that were forgotten.
+
+use rohrpost_client::{Content, DeliveryStatus, Store, unix_now};
+use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
+use serde_json::Value;
+
+use super::desk::{Desk, errors};
+use super::world::{DAY, SECOND, START, network, unlock};
+
+fn store(desk: &Desk) -> Store {
+    Store::open(&desk.path("alice"), &unlock(), &network()).unwrap()
+}
+
+/// Has a text of alice end without delivery.
+fn expire(desk: &Desk, text: &str) -> String {
+    let store = store(desk);
+    let id = store.accept("bob", &Content::text(text), DAY, START).unwrap().id;
+    store.settle(id, DeliveryStatus::Expired, START + DAY).unwrap();
+    id.to_string()
+}
+
+#[test]
+fn inbox_tells_once_what_was_not_delivered() {
+    let desk = Desk::new("undelivered", &[]);
+    let id = expire(&desk, "first");
+    let inbox = |more: &[&str]| desk.done(&[&["inbox", "--wait", "0"], more].concat());
+    let words = format!("not delivered: {id}");
+    assert!(inbox(&["--keep-unread"]).contains(&words) && inbox(&[]).contains(&words));
+    assert!(!inbox(&[]).contains("not delivered"));
+    expire(&desk, "second");
+    let told: Value = serde_json::from_str(&inbox(&["--json"])).unwrap();
+    assert_eq!(told["undelivered"]["status"], "expired", "{told}");
+    assert!(inbox(&[]).is_empty());
+}
+
+#[test]
+fn inbox_and_status_say_that_a_sender_does_not_know_yet() {
+    let desk = Desk::new("owed", &[]);
+    let alice = store(&desk);
+    let bob = alice.contact("bob").unwrap().key();
+    let mark = EnvelopeMark::new(PrekeyId::new([1; 16]), [1; MARK_LEN]);
+    alice.store_letters([], [(bob, mark)]).unwrap();
+    drop(alice);
+    for command in [&["inbox", "--wait", "0"][..], &["status", "--offline"]] {
+        let output = desk.run(command);
+        let said = errors(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("1 contact does not know yet that what came is here"), "{said}");
+        assert!(said.contains("`rohrpost inbox --wait 360`"), "{said}");
+    }
+    store(&desk).acknowledgement_sent(bob).unwrap();
+    let output = desk.run(&["inbox", "--wait", "0"]);
+    assert!(!errors(&output).contains("not know yet"), "{}", errors(&output));
+}
+
+#[test]
+fn status_says_what_was_forgotten_and_what_goes_next() {
+    let desk = Desk::new("forgotten", &[Content::text("one"), Content::text("two")]);
+    let status = || desk.done(&["--utc", "status", "--offline"]);
+    assert!(!status().contains("messages stay"), "they always did");
+    let now = unix_now();
+    let store = store(&desk);
+    store.set_retention(DAY * 30).unwrap();
+    store.acknowledge(&[0], now - DAY * 31).unwrap();
+    store.acknowledge(&[1], now - DAY * 29 - SECOND * 60).unwrap();
+    assert_eq!(store.prune(now).unwrap().received, [0]);
+    drop(store);
+    let told = status();
+    assert!(
+        told.contains("messages stay for 30days") || told.contains("messages stay for 1month"),
+        "{told}"
+    );
+    assert!(told.contains("1 within a day; 1 are gone so far"), "{told}");
+}
