@@ -156,6 +156,7 @@ const fn store_code(error: &StoreError) -> u8 {
         | StoreError::Blocked(_)
         | StoreError::Settled { .. }
         | StoreError::IdTaken(_)
+        | StoreError::LongLife { .. }
         | StoreError::TooLong { .. } => 65,
         StoreError::Home { .. } => 73,
         StoreError::Unavailable(_) => 71,

@@ -112,10 +112,39 @@ pub(crate) async fn back_up(
 pub(crate) fn restore(place: &Place, file: &Path, output: &Output) -> Result<(), CommandError> {
     let network = place.network()?;
     let unlock = place.lock().unlock("passphrase of the backup: ")?;
-    Store::restore(file, place.home(), &unlock, &network, unix_now())?;
-    let text = "restored; contacts hear of it as soon as it is online. Do not run the client that \
-                the backup is from any more";
-    output.say(&json!({ "restored": true }), text)
+    let now = unix_now();
+    let store = Store::restore(file, place.home(), &unlock, &network, now)?;
+    let as_of = store.restored_as_of()?.unwrap_or(now);
+    let text = format!(
+        "restored as the client was on {}{}. Do not run the client that the backup is from any more",
+        output.when(as_of.as_secs()),
+        meaning(as_of, now)
+    );
+    output.say(&json!({ "restored": true, "as_of": as_of.as_secs() }), &text)
+}
+
+/// What it means that a backup goes up to this time.
+fn meaning(as_of: Duration, now: Duration) -> String {
+    let Some(age) = now.checked_sub(as_of) else {
+        return ", which is later than this machine's clock shows: set that right before you go \
+                online"
+            .to_owned();
+    };
+    let days = age.as_secs() / 86_400;
+    let since = match days {
+        0 => ", less than a day ago".to_owned(),
+        1 => ", a day ago".to_owned(),
+        days => format!(", {days} days ago"),
+    };
+    let lost = "What came and was sent since then is not here: what contacts know to have been \
+                delivered does not come again, so ask for it";
+    let found = if age < LEAVE {
+        "Contacts hear of the move within an hour online, and send here from then on"
+    } else {
+        "That is longer than the 60 days after which clients find each other by themselves: get your \
+         contacts' cards in another way and add each under its name, and hand yours to them"
+    };
+    format!("{since}. {lost}. {found}")
 }
 
 /// The user's consent to what cannot be undone.
@@ -146,5 +175,7 @@ pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(
     output.say(&json!({ "wiped": home }), "wiped; backups and key files are not touched")
 }
 
+/// Time after which a client that was away does not find all its contacts by itself.
+const LEAVE: Duration = Duration::from_secs(60 * 86_400);
 const TIME_OUT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(200);

@@ -218,8 +218,8 @@ enum Command {
     },
     /// Move a client here from a backup. The one it was made from must not run any more.
     ///
-    /// Contacts hear of it as soon as it is online. If the backup is older than about two days, it
-    /// may not reach those who have changed their locks since: get their cards again.
+    /// It goes on as the client was when it was copied; the command says when that was, and what it
+    /// means. Contacts hear of the move within an hour online.
     Restore {
         /// The backup.
         file: PathBuf,

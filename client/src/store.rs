@@ -228,10 +228,21 @@ impl Store {
         let new = NewHome::make(home)?;
         let vault = Vault::restore(backup, &file(home), unlock, |tx| {
             of_network(tx, network, backup)?;
+            let as_of = latest_date(tx)?.max(address_versions::rolled(tx)?);
+            state::note_restored(tx, as_of)?;
             begin_incarnation(tx, now)
         })?;
         new.keep();
         Ok(Self { vault })
+    }
+
+    /// Time up to which the backup went from which the store was restored, since the Unix epoch: the
+    /// last date on which the client was online before it was copied. None if it was not restored.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn restored_as_of(&self) -> Result<Option<Duration>, StoreError> {
+        self.vault.read(state::restored)
     }
 
     /// Begins a new incarnation of what is exchanged with one contact, after the contact has shown
@@ -305,5 +316,6 @@ fn tables() -> impl Iterator<Item = Table> {
 /// Seconds by which a date differs from the one on the disk when it is written: erasing and rolling go
 /// by days.
 const DATE_STEP: u64 = 600;
-/// Time for which ids of messages are remembered: longer than any message waits for its delivery.
-const SEEN: Duration = Duration::from_secs(8 * TTL.as_secs());
+/// Time for which ids of messages are remembered: as long as any message is tried, and then waits at a
+/// mailbox.
+const SEEN: Duration = Duration::from_secs(outbox::LONGEST_LIFE.as_secs() + TTL.as_secs());

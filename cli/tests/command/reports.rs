@@ -1,7 +1,7 @@
 //! What the command says of its own accord: messages that were not delivered, acknowledgements that
-//! are owed, messages that were forgotten.
+//! are owed, messages that were forgotten, the age of a backup.
 
-use rohrpost_client::{Content, DeliveryStatus, Store, unix_now};
+use rohrpost_client::{Content, DeliveryStatus, Profile, Store, unix_now};
 use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
 use serde_json::Value;
 
@@ -71,4 +71,27 @@ fn status_says_what_was_forgotten_and_what_goes_next() {
         "{told}"
     );
     assert!(told.contains("1 within a day; 1 are gone so far"), "{told}");
+}
+
+#[test]
+fn restore_says_how_old_the_backup_is_and_what_that_means() {
+    let desk = Desk::new("backup-age", &[]);
+    let network = network();
+    for (home, days, words) in [
+        ("now", 0, ["less than a day ago", "Contacts hear of the move within an hour online"]),
+        ("leave", 59, ["59 days ago", "Contacts hear of the move within an hour online"]),
+        ("long", 61, ["61 days ago", "get your contacts' cards in another way"]),
+    ] {
+        let profile = Profile::create(&network.roster, None).unwrap();
+        let made = unix_now() - DAY * days;
+        drop(Store::create(&desk.path(home), &unlock(), &network, &profile, made).unwrap());
+        let back_up = desk.command_at(home, &["backup", &format!("{home}.bak")]).output().unwrap();
+        assert!(back_up.status.success(), "{}", errors(&back_up));
+        let new = format!("{home}-new");
+        let restore = ["restore", &format!("{home}.bak")];
+        let output = desk.command_at(&new, &restore).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(words.iter().all(|words| told.contains(words)), "{told}");
+        assert!(told.contains("What came and was sent since then is not here"), "{told}");
+    }
 }

@@ -84,7 +84,7 @@ impl AgentTask {
             next: next.map(|next| next.as_secs()),
             within_a_day: u64::try_from(count).unwrap_or(u64::MAX),
             forgotten: forgotten.count,
-            last: (forgotten.count > 0).then(|| forgotten.last.as_secs()),
+            last: (forgotten.count > 0).then_some(forgotten.last.as_secs()),
         })
     }
 }

@@ -19,6 +19,7 @@ impl From<StoreError> for Failure {
             StoreError::OlderCard(_) => FailureCode::Card,
             StoreError::Blocked(_) => FailureCode::Blocked,
             StoreError::TooLong { .. } => FailureCode::TooLong,
+            StoreError::LongLife { .. } => FailureCode::Lifetime,
             StoreError::IdTaken(_) => FailureCode::IdTaken,
             StoreError::Settled { .. } => FailureCode::Settled,
             StoreError::Vault(VaultError::Io { source, .. }) if is_full(source) => {

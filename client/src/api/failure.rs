@@ -44,6 +44,8 @@ pub enum FailureCode {
     Words,
     /// The message is longer than messages may be.
     TooLong,
+    /// The message is to be tried for longer than any may be.
+    Lifetime,
     /// Another message was accepted under the id.
     IdTaken,
     /// The message is over, and cannot be taken back.

@@ -113,6 +113,11 @@ impl AccountRecord {
         now.saturating_sub(self.rolled) >= period || self.rolled.saturating_sub(now) > period
     }
 
+    /// Time at which the newest prekey was made, in Unix seconds.
+    pub(super) const fn rolled(&self) -> u64 {
+        self.rolled
+    }
+
     /// True if a write key is to change.
     pub(super) fn wants_write_key(&self, now: Duration) -> bool {
         self.mailboxes.iter().any(|mailbox| mailbox.is_due(now))

@@ -112,6 +112,11 @@ impl Store {
     }
 }
 
+/// Time at which the newest prekey was made, in Unix seconds.
+pub(super) fn rolled(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
+    Ok(account(tx)?.rolled())
+}
+
 /// Puts a new client's keys into the store.
 pub(super) fn found(
     tx: &mut WriteTx<'_>,

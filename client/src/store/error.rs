@@ -1,6 +1,7 @@
 //! Errors of a store that does not do what it is asked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rohrpost_vault::VaultError;
 
@@ -92,6 +93,16 @@ pub enum StoreError {
         len: usize,
         /// Bytes that fit.
         limit: usize,
+    },
+    /// The message is to be tried for longer than any may be.
+    #[error(
+        "a message is given up after {} days at the latest; take a shorter time, and send it again if \
+         it is over",
+        limit.as_secs() / 86_400
+    )]
+    LongLife {
+        /// The longest time.
+        limit: Duration,
     },
     /// The disk has failed, and the store is not open again yet.
     #[error("the store cannot be used at present: {0}")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{MESSAGE_BYTES, Message, PastFlights};
+use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
@@ -169,7 +170,7 @@ impl Store {
     /// Accepts a message for a contact. When this returns, the message is on the disk.
     ///
     /// # Errors
-    /// There is no such contact, it is blocked, or the message too long.
+    /// There is no such contact, it is blocked, or the message or its life too long.
     pub fn accept(
         &self,
         to: &str,
@@ -188,8 +189,8 @@ impl Store {
     /// it was the same for the same contact, whatever has become of both since.
     ///
     /// # Errors
-    /// There is no such contact, it is blocked, the message is too long, or another was accepted
-    /// under its id.
+    /// There is no such contact, it is blocked, the message or its life is too long, or another was
+    /// accepted under its id.
     pub fn accept_on(
         &self,
         to: &str,
@@ -201,6 +202,9 @@ impl Store {
         if body.len() > MESSAGE_BYTES {
             let limit = MESSAGE_BYTES - (body.len() - content.bytes().len());
             return Err(StoreError::TooLong { len: content.bytes().len(), limit });
+        }
+        if terms.lifetime > LONGEST_LIFE {
+            return Err(StoreError::LongLife { limit: LONGEST_LIFE });
         }
         let digest = Hex(*blake3::hash(&body).as_bytes());
         if let Some(id) = terms.id
@@ -520,6 +524,9 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
     Ok(tx.put(OUTBOX, outgoing.id.as_bytes(), &record)?)
 }
 
+/// The longest time for which a message is tried: its recipient remembers its id for that long, and
+/// for a week more in which a letter of it may wait at a mailbox ([`SEEN`](super::SEEN)).
+pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(7 * TTL.as_secs());
 pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, BODIES, OPEN, TALLY];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
 const BODIES: KeyedTable = KeyedTable::new("outbox bodies");

@@ -76,6 +76,17 @@ pub(super) fn fill(tx: &mut WriteTx<'_>, len: usize) -> Result<(), StoreError> {
     Ok(tx.put(STATE, FILLING, &vec![0; len])?)
 }
 
+/// Notes up to which Unix second the backup went from which the store was restored.
+pub(super) fn note_restored(tx: &mut WriteTx<'_>, as_of: u64) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, RESTORED, &as_of.to_be_bytes())?)
+}
+
+/// Time up to which the backup went from which the store was restored, since the Unix epoch.
+pub(super) fn restored(tx: &ReadTx<'_>) -> Result<Option<Duration>, StoreError> {
+    let restored = tx.get(STATE, RESTORED)?.is_some();
+    restored.then(|| number(tx, RESTORED).map(Duration::from_secs)).transpose()
+}
+
 /// Messages that were forgotten because their time was over.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Forgetting {
@@ -132,5 +143,7 @@ const RETENTION: &[u8] = b"retention";
 const FORGOTTEN: &[u8] = b"forgotten";
 /// Unix second at which the last of them was.
 const FORGOTTEN_LAST: &[u8] = b"forgotten last";
+/// Unix second up to which the backup went from which the store was restored.
+const RESTORED: &[u8] = b"restored";
 /// Bytes that were written to see whether the disk has room.
 const FILLING: &[u8] = b"filling";

@@ -8,6 +8,7 @@ use rohrpost_client::{
     Added, Address, Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
 };
 use rohrpost_proto::courier::{Acknowledged, Message};
+use rohrpost_proto::time::agreement::Agreement;
 use zeroize::Zeroizing;
 
 use super::world::{
@@ -53,6 +54,27 @@ fn a_restored_store_begins_a_new_incarnation() {
     let newest = bob.store.contact("alice").unwrap().address.contact;
     let own = alice.store.profile().unwrap().account;
     assert!(newest.prekey == *own.prekeys[0].public());
+}
+
+/// Checks that a restored store knows up to when its backup goes: the last date online, by prekeys and
+/// by what links have shown, whatever the time of the restore.
+#[test]
+fn a_restored_store_knows_the_age_of_its_backup() {
+    let folder = Folder::new("backup-age");
+    let alice = Client::new(&folder, "alice");
+    assert_eq!(alice.store.restored_as_of().unwrap(), None);
+    alice.store.back_up(&folder.path("new")).unwrap();
+    alice.store.roll(START + DAY * 3).unwrap();
+    alice.store.back_up(&folder.path("rolled")).unwrap();
+    alice.store.note_date(START + DAY * 3 + HOUR * 9, Agreement::All).unwrap();
+    alice.store.back_up(&folder.path("dated")).unwrap();
+    for (backup, as_of) in [("new", START), ("rolled", START + DAY * 3)] {
+        let home = format!("of-{backup}");
+        let restored = restore(&folder, backup, &home, START + DAY * 90).reopen();
+        assert_eq!(restored.store.restored_as_of().unwrap(), Some(as_of), "{backup}");
+    }
+    let restored = restore(&folder, "dated", "of-dated", START + DAY * 90);
+    assert_eq!(restored.store.restored_as_of().unwrap(), Some(START + DAY * 3 + HOUR * 9));
 }
 
 /// Checks that a store that a contact has shown to be an older copy numbers on above whatever it may

@@ -6,7 +6,7 @@ use rohrpost_client::{Content, DeliveryStatus, StoreError};
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, carry, resumed};
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, carry, resumed};
 
 #[test]
 fn what_was_accepted_is_there_after_reopening_with_rising_numbers() {
@@ -57,13 +57,27 @@ fn too_long_blocked_and_unknown_is_refused() {
     assert!(alice.store.outbox().unwrap().iter().all(|one| !one.status.is_open()));
 }
 
+/// Checks that no message is tried for longer than its recipient knows its id: a backup of its sender
+/// that still has it in the outbox delivers nothing twice.
 #[test]
-fn a_lifetime_may_be_longer_than_time_can_be_counted() {
-    let folder = Folder::new("forever");
+fn what_is_sent_again_after_the_longest_life_is_known_to_have_come() {
+    let folder = Folder::new("longest-life");
     let [alice, bob] = Client::pair(&folder);
-    alice.store.accept("bob", &Content::text("x"), Duration::MAX, START).unwrap();
-    let waiting = alice.reopen().waiting(bob.key());
-    assert!(waiting.len() == 1 && waiting[0].expires > Time::from_micros(0) + DAY * 365_000);
+    let text = Content::text("x");
+    for life in [DAY * 49 + SECOND, DAY * 365, Duration::MAX] {
+        let refused = alice.store.accept("bob", &text, life, START);
+        let refused = refused.err().expect("it would be known for a shorter time");
+        assert!(matches!(refused, StoreError::LongLife { limit } if limit == DAY * 49));
+        assert!(refused.to_string().contains("after 49 days at the latest"), "{refused}");
+    }
+    alice.store.accept("bob", &text, DAY * 49, START).unwrap();
+    let letter = alice.waiting(bob.key()).remove(0);
+    assert!(letter.expires == Time::from_micros(0) + START + DAY * 49);
+    assert_eq!(arrive(alice.key(), &letter, &bob, START).len(), 1);
+    // It leaves once more on its last day, and waits at a mailbox for a week.
+    let last = START + DAY * 56;
+    bob.store.prune(last).unwrap();
+    assert!(arrive(alice.key(), &letter, &bob, last).is_empty(), "it came before");
 }
 
 /// Checks that a message that is over is nothing to wait for: a session starts behind it.
