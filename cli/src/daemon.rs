@@ -8,6 +8,8 @@ use crate::error::CommandError;
 use crate::exec::Hook;
 use crate::output::Output;
 use crate::place::Place;
+#[cfg(unix)]
+use crate::status::newer_roster;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -54,7 +56,7 @@ pub(crate) async fn run(
     let agent = Agent::start(network, store)?;
     let exec = options.exec.or_else(|| place.exec.clone());
     let hook = exec.map(|command| Hook::new(command, &agent));
-    let served = serve(listeners, &agent, hook, &socket, output).await;
+    let served = serve(listeners, &agent, hook, place, output).await;
     agent.end().await;
     served
 }
@@ -65,7 +67,7 @@ async fn serve(
     listeners: Vec<(rohrpost_client::Listener, rohrpost_client::Asker)>,
     agent: &rohrpost_client::Agent,
     hook: Option<Hook>,
-    socket: &std::path::Path,
+    place: &Place,
     output: &Output,
 ) -> Result<(), CommandError> {
     use serde_json::json;
@@ -90,6 +92,7 @@ async fn serve(
             None => std::future::pending().await,
         }
     };
+    let socket = place.socket();
     let text = format!("ready: serving {}; end it with Ctrl-C", socket.display());
     output.say(&json!({ "ready": true, "socket": socket }), &text)?;
     let mut serving = tokio::task::JoinSet::new();
@@ -99,6 +102,7 @@ async fn serve(
     tokio::select! {
         reason = agent.ended() => return reason.map_or(Ok(()), |reason| Err(reason.into())),
         () = say_trouble(agent) => {}
+        () = say_newer_roster(place, agent) => {}
         () = hooked => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -150,6 +154,26 @@ async fn say_trouble(agent: &rohrpost_client::Agent) {
         }
     }
 }
+
+/// Says when another roster is installed than the one that this daemon goes by, once for each.
+#[cfg(unix)]
+async fn say_newer_roster(place: &Place, agent: &rohrpost_client::Agent) {
+    use rohrpost_client::api::{Request, Response};
+
+    let mut said = None;
+    loop {
+        tokio::time::sleep(ROSTER_LOOK).await;
+        if let Ok(Response::Health(health)) = agent.ask(Request::Health {}).await {
+            let newer = newer_roster(place, health.roster);
+            newer.iter().filter(|_| newer != said).for_each(|newer| crate::output::note(newer));
+            said = newer;
+        }
+    }
+}
+
+/// Time after which a daemon looks whether another roster is installed.
+#[cfg(unix)]
+const ROSTER_LOOK: Duration = Duration::from_secs(600);
 
 #[cfg(not(unix))]
 pub(crate) async fn run(

@@ -37,7 +37,10 @@ pub(crate) fn run(
         NetworkCommand::Install { from } => {
             let network = install(place, &from)?;
             let to = place.installed();
-            let text = format!("{} is installed in {}", describe(&network), to.display());
+            let mut text = format!("{} is installed in {}", describe(&network), to.display());
+            if place.socket().exists() {
+                text.push_str("; a daemon that runs goes by it when it is started again");
+            }
             output.say(&json!({ "installed": summary(&network), "directory": to }), &text)
         }
         NetworkCommand::Show => {

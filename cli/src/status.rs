@@ -42,7 +42,10 @@ pub(crate) async fn run(
         let Response::Retention(kept) = kept else { return Err(CommandError::Unexpected) };
         Ok((access.status().await?, kept, health, access.acknowledgement_delay()))
     });
-    let (status, kept, health, delay) = seen.await?;
+    let (status, kept, mut health, delay) = seen.await?;
+    if let Some(health) = health.as_mut().filter(|_| delay.is_none()) {
+        health.problems.extend(newer_roster(place, health.roster));
+    }
     let daemon = delay.is_none();
     let mut lines = describe(&status, options.all, output);
     if let Some(delay) = delay.filter(|_| status.owed > 0) {
@@ -142,6 +145,17 @@ pub(crate) fn owed_acknowledgements(contacts: u64, delay: Duration) -> String {
          drawn time online, {mean} on average. `rohrpost inbox --wait {enough}` stays for long \
          enough in 19 of 20 cases, a daemon always; else a later command tells them"
     )
+}
+
+/// Sentence on a roster that was installed after the daemon was started.
+pub(crate) fn newer_roster(place: &Place, running: u32) -> Option<String> {
+    let installed = place.network().ok()?.roster.version;
+    (installed != running).then(|| {
+        format!(
+            "roster {installed} is installed, and the daemon goes by roster {running}, which it was \
+             started with: start it again"
+        )
+    })
 }
 
 /// What is forgotten, and when; nothing where messages stay for ever, and always did.

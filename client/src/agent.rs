@@ -207,9 +207,9 @@ impl AgentTask {
         clocks: Clocks,
     ) -> Result<Self, StoreError> {
         let profile = store.with(Store::profile)?;
-        let nodes = network.roster.nodes().count();
         let now = clocks.instant();
-        let mut watch = Watch::new(network.roster.name_of(profile.entry), nodes, now);
+        let entry = network.roster.name_of(profile.entry);
+        let mut watch = Watch::new(entry, &network.roster, now);
         watch.follow(&mailboxes(&network, &profile), now);
         for contact in store.with(|store| store.older_copies(clocks.machine()))? {
             watch.older_copy(&store.with(|store| store.name_of(contact))?);
@@ -331,7 +331,8 @@ impl AgentTask {
         }
     }
 
-    /// Gives up a mailbox whose relay has been away for long while the other answers.
+    /// Gives up a mailbox whose relay is in the roster no more, or has been away for long while the
+    /// other answers.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
         let Some(lost) = self.watch.lost_mailbox(self.clocks.instant()) else {
             return Ok(false);

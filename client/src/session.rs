@@ -104,7 +104,8 @@ impl Session {
         segmentation: Segmentation,
     ) -> Result<Self, SessionError> {
         let roster = Arc::clone(&network.roster);
-        let entry = roster.node(profile.entry).ok_or(SessionError::NoEntry)?;
+        let (entry, version) = (profile.entry, roster.version);
+        let entry = roster.node(entry).ok_or(SessionError::NoEntry { entry, version })?;
         let entry = PeerAddress::from(entry);
         let (commands, inbox) = mpsc::channel(COMMAND_BOUND);
         let (outbox, events) = mpsc::channel(EVENT_BOUND);

@@ -12,7 +12,7 @@ use rohrpost_proto::directory::roster::render_signatures;
 use serde_json::Value;
 
 use super::program;
-use super::world::{Client, DAY, Folder, START, arrive, network_files};
+use super::world::{Client, DAY, Folder, START, arrive, signed_network};
 
 /// The desk of alice, who has bob as a contact.
 pub(crate) struct Desk(Folder);
@@ -109,8 +109,13 @@ impl Desk {
 
 /// Writes the files of a network of this name to a new directory.
 pub(crate) fn write_network(directory: &Path, name: &str) {
-    let (trust, roster, signatures) = network_files(name);
-    fs::create_dir(directory).unwrap();
+    write_roster(directory, name, 1);
+}
+
+/// Writes the files of a network of this name, with a roster of this version.
+pub(crate) fn write_roster(directory: &Path, name: &str, version: u32) {
+    let (trust, roster, signatures) = signed_network(name, version, None);
+    fs::create_dir_all(directory).unwrap();
     let files = [
         ("trust.toml", trust.render()),
         ("roster.toml", roster),

@@ -5,7 +5,7 @@ use rohrpost_client::{Content, DeliveryStatus, Profile, Store, unix_now};
 use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
 use serde_json::Value;
 
-use super::desk::{Desk, errors};
+use super::desk::{Desk, errors, write_roster};
 use super::world::{DAY, SECOND, START, network, unlock};
 
 fn store(desk: &Desk) -> Store {
@@ -94,4 +94,15 @@ fn restore_says_how_old_the_backup_is_and_what_that_means() {
         assert!(words.iter().all(|words| told.contains(words)), "{told}");
         assert!(told.contains("What came and was sent since then is not here"), "{told}");
     }
+}
+
+#[test]
+fn status_says_that_a_newer_roster_is_installed_than_the_daemon_goes_by() {
+    let desk = Desk::new("roster", &[]);
+    let _daemon = desk.daemon();
+    let status = || String::from_utf8(desk.run(&["status"]).stdout).unwrap();
+    assert!(!status().contains("is installed, and the daemon goes by"));
+    write_roster(&desk.path("network"), "store", 2);
+    let told = status();
+    assert!(told.contains("roster 2 is installed, and the daemon goes by roster 1"), "{told}");
 }

@@ -1,12 +1,14 @@
 //! Health of the client's network: what the agent has seen of it, and what of that a person should
 //! know. Time is an argument.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::document::STALE_AFTER;
+use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::Shortage;
 
 use super::trouble::BOUND;
@@ -24,6 +26,12 @@ pub(super) struct Watch {
     nodes_up: usize,
     document: Option<Instant>,
     stale: bool,
+    /// Version of the roster that this client goes by.
+    roster: u32,
+    /// Relays that it names; mailboxes elsewhere are lost.
+    relays: BTreeSet<NodeNumber>,
+    /// Version of the roster that the entry relay goes by, if it is another.
+    other_roster: Option<u32>,
     /// What the newest document names too little of.
     shortage: Option<Shortage>,
     clock_ahead: Option<i64>,
@@ -54,12 +62,14 @@ struct Mailbox {
 }
 
 impl Watch {
-    /// Begins to watch for a client that enters at a relay of this name, in a network of so many
-    /// nodes.
-    pub(super) const fn new(entry: String, nodes: usize, now: Instant) -> Self {
+    /// Begins to watch for a client that enters at a relay of this name, in a network of this roster.
+    pub(super) fn new(entry: String, roster: &Roster, now: Instant) -> Self {
         Self {
             entry,
-            nodes,
+            nodes: roster.nodes().count(),
+            roster: roster.version,
+            relays: roster.relays().map(|relay| relay.number).collect(),
+            other_roster: None,
             started: now,
             online: false,
             trouble: None,
@@ -103,10 +113,12 @@ impl Watch {
             }
             SessionEvent::View { up, shortage, .. } => {
                 (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
+                self.other_roster = None;
                 self.borne_out = true;
                 self.shortage = *shortage;
             }
             SessionEvent::Stale => self.stale = true,
+            SessionEvent::OtherRoster { version } => self.other_roster = Some(*version),
             SessionEvent::Written(_) => {}
             SessionEvent::Courier(event) => self.handle_courier_event(event, now),
         }
@@ -176,14 +188,23 @@ impl Watch {
         self.surpassed.insert(contact.to_owned());
     }
 
-    /// The relay of a mailbox that has not answered for [`LOST`] while another did all the time.
+    /// The relay of a mailbox that is not in the roster any more, or has not answered for [`LOST`]
+    /// while another did all the time.
     pub(super) fn lost_mailbox(&self, now: Instant) -> Option<NodeNumber> {
+        let mut retired = self.mailboxes.iter().filter(|mailbox| !self.is_listed(mailbox));
+        if let Some(retired) = retired.next() {
+            return Some(retired.number);
+        }
         let answers = |mailbox: &Mailbox| {
             mailbox.answered.is_some_and(|then| now.duration_since(then) < ANSWERS)
         };
         let any_answers = self.mailboxes.iter().any(answers);
         let lost = self.mailboxes.iter().find(|mailbox| mailbox.silent(now) >= LOST);
         lost.filter(|_| any_answers).map(|mailbox| mailbox.number)
+    }
+
+    fn is_listed(&self, mailbox: &Mailbox) -> bool {
+        self.relays.contains(&mailbox.number)
     }
 
     pub(super) fn health(&self, now: Instant) -> Health {
@@ -197,6 +218,7 @@ impl Watch {
             entry: self.entry.clone(),
             nodes_up: self.nodes_up,
             nodes: self.nodes,
+            roster: self.roster,
             document_age: self.document.map(age),
             clock_ahead: self.clock_ahead,
             daily_bytes: 0,
@@ -214,15 +236,18 @@ impl Watch {
             self.damage.clone(),
             self.copy_problem(),
             self.twin_problem(now),
+            self.roster_problem(),
             self.link_problem(now),
             self.document_problem(),
             self.shortage_problem(),
             self.clock_problem(),
             self.loops_problem(),
         ];
-        let mailboxes = self.mailboxes.iter().filter(|_| self.online);
+        let listed = |mailbox: &&Mailbox| self.online && self.is_listed(mailbox);
+        let mailboxes = self.mailboxes.iter().filter(listed);
         one.into_iter()
             .flatten()
+            .chain(self.mailboxes.iter().filter_map(|mailbox| self.retired_problem(mailbox)))
             .chain(mailboxes.filter_map(|mailbox| mailbox.problem(now)))
             .collect()
     }
@@ -259,9 +284,44 @@ impl Watch {
         ))
     }
 
+    /// The roster of the relay is another one: that says why there is no document, or an old one.
+    fn roster_problem(&self) -> Option<String> {
+        let (own, theirs) = (self.roster, self.other_roster.filter(|_| self.online)?);
+        let begin =
+            format!("{} goes by roster {theirs}, and this client by roster {own}", self.entry);
+        Some(match theirs.cmp(&own) {
+            Ordering::Greater => format!(
+                "{begin}, which is out of date: nothing leaves and nothing is lost until it has the \
+                 newer one. Ask your agency for the network's files, install them with `rohrpost \
+                 network install DIR`, and start the daemon again"
+            ),
+            Ordering::Less => format!(
+                "{begin}: nothing leaves and nothing is lost until the relay has the newer one; tell \
+                 its operator"
+            ),
+            Ordering::Equal => format!(
+                "{begin}, but another one of that number: somebody was given other files than the \
+                 rest. Nothing leaves and nothing is lost; compare the network's files with those of \
+                 your agency"
+            ),
+        })
+    }
+
+    fn retired_problem(&self, mailbox: &Mailbox) -> Option<String> {
+        (!self.is_listed(mailbox)).then(|| {
+            format!(
+                "the mailbox at node {} is lost, for roster {} does not name that relay any more: a \
+                 new one takes its place within minutes online, if the roster has a relay for it, and \
+                 contacts are told. What was in it is sent again",
+                mailbox.number, self.roster
+            )
+        })
+    }
+
     fn link_problem(&self, now: Instant) -> Option<String> {
         if self.online {
-            let overdue = now.duration_since(self.started) >= FIRST_DOCUMENT;
+            let overdue =
+                now.duration_since(self.started) >= FIRST_DOCUMENT && self.other_roster.is_none();
             return (self.document.is_none() && overdue).then(|| {
                 format!(
                     "{} has sent no network document; nothing can leave until it does",
@@ -274,7 +334,7 @@ impl Watch {
     }
 
     fn document_problem(&self) -> Option<String> {
-        self.stale.then(|| {
+        (self.stale && self.other_roster.is_none()).then(|| {
             format!(
                 "the network document is older than {} s: nothing leaves and nothing is lost \
                  until there is a newer one; ask the operators whether the relays reach each other",

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use rohrpost_network::unix_now;
+use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::{Event, Twin};
+use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
@@ -11,7 +13,9 @@ use super::*;
 use crate::api::SendRequest;
 use crate::content::Content;
 use crate::profile::Profile;
-use world::{Client, DAY, Folder, SECOND, carry, complete, fragments, network, unlock};
+use world::{
+    Client, DAY, Folder, SECOND, START, carry, complete, fragments, network, signed_network, unlock,
+};
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
@@ -23,8 +27,19 @@ fn agent(store: Store) -> AgentTask {
 }
 
 fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
+    agent_in(network(), store)
+}
+
+/// A later network of these stories, in which a relay is left out.
+fn network_without(relay: NodeNumber) -> Network {
+    let (trust, text, signatures) = signed_network("store", 2, Some(relay));
+    let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
+    Network { trust, roster: Arc::new(roster) }
+}
+
+fn agent_in(network: Network, store: Store) -> Result<AgentTask, StoreError> {
     let store = BlockingStore::new(store);
-    AgentTask::new(Arc::new(network()), store, (Session::offline(), OFFLINE), Clocks::of_machine())
+    AgentTask::new(Arc::new(network), store, (Session::offline(), OFFLINE), Clocks::of_machine())
 }
 
 /// Checks that the begin of an agent without a link reads as little of a store with many contacts as
@@ -242,4 +257,57 @@ async fn of_two_copies_one_ends_and_the_other_tells_its_user() {
     let store = Store::open(&folder.path("alice"), &unlock(), &network()).unwrap();
     let again = Agent::start(Arc::new(network()), store);
     assert!(matches!(again.err(), Some(AgentError::Moved(_))));
+}
+
+/// Checks that a mailbox whose relay the roster does not name any more is replaced as soon as the
+/// client is online, though the other may not have answered yet, and that contacts are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_whose_relay_is_retired_is_replaced() {
+    let folder = Folder::new("agent-retired");
+    let [alice, bob] = Client::pair(&folder);
+    let bob = bob.key();
+    let mailboxes = |store: &Store| {
+        let mailboxes = store.profile().unwrap().account.mailboxes;
+        mailboxes.iter().map(|own| own.relay).collect::<Vec<_>>()
+    };
+    let before = mailboxes(&alice.store);
+    let (retired, stays) = (before[0], before[1]);
+    let network = network_without(retired);
+    let relays = network.roster.relays().map(|relay| relay.number).collect::<Vec<_>>();
+    let mut alice = agent_in(network, alice.store).unwrap();
+    let problems = |agent: &AgentTask| agent.watch.health(Instant::now()).problems;
+    let named = format!("the mailbox at node {retired} is lost, for roster 2 does not name");
+    assert!(problems(&alice).iter().any(|problem| problem.contains(&named)));
+    alice.maintain(1).await;
+    assert_eq!(alice.store.with(|store| Ok::<_, StoreError>(mailboxes(store))).unwrap(), before);
+    link(&mut alice, unix_now(), Agreement::All).await;
+    alice.maintain(1).await;
+    let after = alice.store.with(|store| Ok::<_, StoreError>(mailboxes(store))).unwrap();
+    assert!(after[1] == stays && after[0] != retired && relays.contains(&after[0]), "{after:?}");
+    assert!(problems(&alice).is_empty(), "{:?}", problems(&alice));
+    alice.maintain(12 * 60).await;
+    let announcement = alice.store.with(|store| store.announcement(bob)).unwrap();
+    assert!(announcement.is_some(), "the contact is to hear of it");
+}
+
+/// Checks that a client whose entry relay is retired says what to do, and that all that needs no link
+/// goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_entry_relay_is_retired_says_what_to_do() {
+    let folder = Folder::new("agent-no-entry");
+    let alice = Client::new(&folder, "alice");
+    let entry = alice.store.profile().unwrap().entry;
+    let network = Arc::new(network_without(entry));
+    let refused = Agent::start(Arc::clone(&network), alice.store).err().unwrap().to_string();
+    for words in [
+        format!("roster 2 does not name the relay through which this client enters (node {entry})"),
+        "nothing is lost".to_owned(),
+        "`rohrpost network install DIR`".to_owned(),
+    ] {
+        assert!(refused.contains(&words), "{refused}");
+    }
+    let store = Store::open(&alice.home, &unlock(), &network).unwrap();
+    let agent = Agent::start_offline(network, store).unwrap();
+    assert!(agent.ask(Request::Contacts {}).await.is_ok());
+    agent.end().await;
 }

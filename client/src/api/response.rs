@@ -71,6 +71,8 @@ pub struct Health {
     pub nodes_up: usize,
     /// Nodes in the roster.
     pub nodes: usize,
+    /// Version of the roster that the client goes by.
+    pub roster: u32,
     /// Age of the newest network document, in seconds.
     pub document_age: Option<u64>,
     /// Milliseconds by which the machine's clock is ahead of the network's.

@@ -65,6 +65,7 @@ impl<S: Suite> Application<S> for Linker {
                 SessionEvent::View { up, shortage, time, agreement }
             }
             News::Stale => SessionEvent::Stale,
+            News::OtherRoster { version } => SessionEvent::OtherRoster { version },
             News::Written(took) => SessionEvent::Written(took),
         });
     }

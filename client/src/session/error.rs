@@ -1,5 +1,6 @@
 //! Errors of a session that has no link, or does not take a message.
 
+use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier;
 use rohrpost_proto::time::agreement::Disagreement;
 use rohrpost_session::End;
@@ -19,8 +20,19 @@ pub enum SessionError {
     #[error(transparent)]
     Clock(#[from] Disagreement),
     /// The profile's entry relay is not in the roster.
-    #[error("the entry relay is not in the roster any more; make a new client with init")]
-    NoEntry,
+    #[error(
+        "roster {version} does not name the relay through which this client enters (node {entry}) any \
+         more: nothing leaves and nothing is lost. Ask your agency whether the relay is to come back, \
+         and install that roster with `rohrpost network install DIR`; if it is retired for good, make \
+         another client (`rohrpost --home DIR init`) and hand its card to your contacts. What is here \
+         can be read, exported and backed up meanwhile"
+    )]
+    NoEntry {
+        /// The relay.
+        entry: NodeNumber,
+        /// Version of the roster.
+        version: u32,
+    },
 }
 
 impl From<End> for SessionError {

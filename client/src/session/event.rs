@@ -31,6 +31,12 @@ pub enum SessionEvent {
     },
     /// The newest document is too old to build packets with; cells go on.
     Stale,
+    /// The entry relay goes by another roster than this client, so that its documents are of no use;
+    /// told of with each of them.
+    OtherRoster {
+        /// Version of that roster, by the word of the relay.
+        version: u32,
+    },
     /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes. Building
     /// the cell is not in it, for that was done before.
     Written(Duration),

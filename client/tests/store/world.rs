@@ -223,6 +223,15 @@ pub(crate) fn network_named(name: &str) -> Network {
 /// Trust root, roster and signatures of four relays (1 to 4) and two mixes in each layer, of four
 /// operators.
 pub(crate) fn network_files(name: &str) -> (TrustRoot, String, Vec<RosterSignature>) {
+    signed_network(name, 1, None)
+}
+
+/// The files of a network, with a roster of this version in which a relay is left out.
+pub(crate) fn signed_network(
+    name: &str,
+    version: u32,
+    without: Option<NodeNumber>,
+) -> (TrustRoot, String, Vec<RosterSignature>) {
     let agency_key = |index: usize| SigningKey::from_seed(&[u8::try_from(index).unwrap(); 32]);
     let agency = |(index, name): (usize, &&str)| Agency {
         name: (*name).into(),
@@ -245,7 +254,9 @@ pub(crate) fn network_files(name: &str) -> (TrustRoot, String, Vec<RosterSignatu
         }
     }
     let traffic = Traffic::default();
+    nodes.retain(|node| Some(node.number) != without);
     let text = Roster::render(name, "2030-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
         signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();

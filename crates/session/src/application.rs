@@ -47,6 +47,11 @@ pub enum News {
     },
     /// The newest document is too old to build packets with.
     Stale,
+    /// The relay goes by another roster: its documents are of no use here.
+    OtherRoster {
+        /// Version of that roster, by the word of the relay.
+        version: u32,
+    },
     /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes.
     Written(Duration),
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::courier::{Courier, Departure};
-use rohrpost_proto::directory::document::{STALE_AFTER, SignedDocument};
+use rohrpost_proto::directory::document::{DocumentRefusal, STALE_AFTER, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{ChunkAssembler, DownCell};
 use rohrpost_proto::time::agreement::Witness;
@@ -212,8 +212,13 @@ impl<S: Suite> Session<S> {
         if !newer && self.station.witness.is_borne_out() {
             return Ok(());
         }
-        let Ok(document) = signed.verify(&roster, relay) else {
-            return Ok(());
+        let document = match signed.verify(&roster, relay) {
+            Ok(document) => document,
+            Err(DocumentRefusal::Roster { version }) => {
+                self.news.push(News::OtherRoster { version });
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
         };
         let now = self.station.clock.steady();
         let time = self.courier.document_time(now);

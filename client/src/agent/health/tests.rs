@@ -1,6 +1,7 @@
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::{Agreement, Disagreement};
 
+use super::super::tests::world::network;
 use super::*;
 use crate::session::SessionError;
 
@@ -10,7 +11,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A client that has just come online, with mailboxes at two relays.
 fn watch(now: Instant) -> Watch {
-    let mut watch = Watch::new("relay-east".to_owned(), 10, now);
+    let mut watch = Watch::new("relay-east".to_owned(), &network().roster, now);
     watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())], now);
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     watch.handle_event(&view(10, None), now);
@@ -49,7 +50,7 @@ fn a_link_that_is_down_is_told_with_its_reason_until_it_is_up() {
 #[test]
 fn a_relay_that_sends_no_document_is_told_of_after_half_a_minute() {
     let now = Instant::now();
-    let mut watch = Watch::new("relay-east".to_owned(), 10, now);
+    let mut watch = Watch::new("relay-east".to_owned(), &network().roster, now);
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     assert_well(&watch, now + FIRST_DOCUMENT / 2);
     let late = now + FIRST_DOCUMENT;
@@ -172,4 +173,28 @@ fn the_clock_that_is_wrong_is_blamed() {
     assert_only(&watch, now, "this machine's clock is 11520 minutes behind; set it right");
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     assert_well(&watch, now);
+}
+
+/// Checks that another roster of the relay is given as the reason, instead of what follows from it.
+#[test]
+fn another_roster_of_the_relay_is_told_of_with_what_to_do() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    watch.handle_event(&SessionEvent::Stale, now);
+    for (version, words) in [
+        (2, "relay-east goes by roster 2, and this client by roster 1, which is out of date"),
+        (2, "`rohrpost network install DIR`"),
+        (0, "until the relay has the newer one"),
+        (1, "but another one of that number"),
+    ] {
+        watch.handle_event(&SessionEvent::OtherRoster { version }, now);
+        assert_only(&watch, now, words);
+    }
+    watch.handle_event(&view(10, None), now);
+    assert_well(&watch, now);
+    let mut fresh = Watch::new("relay-east".to_owned(), &network().roster, now);
+    fresh.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
+    fresh.handle_event(&SessionEvent::OtherRoster { version: 2 }, now);
+    assert_only(&fresh, now + FIRST_DOCUMENT, "goes by roster 2");
+    assert_eq!(fresh.health(now).roster, 1);
 }

@@ -70,7 +70,7 @@ impl SignedDocument {
             return Err(DocumentRefusal::Signer);
         }
         if self.document.roster_hash != roster.hash {
-            return Err(DocumentRefusal::Roster);
+            return Err(DocumentRefusal::Roster { version: self.document.roster_version });
         }
         let numbers: Vec<_> =
             self.document.descriptors.iter().map(|signed| signed.descriptor().node).collect();
@@ -211,8 +211,11 @@ pub enum DocumentRefusal {
     #[error("the document is not signed by the relay that served it")]
     Signer,
     /// The document belongs to another roster.
-    #[error("the document goes with another roster")]
-    Roster,
+    #[error("the document goes with another roster, of version {version}")]
+    Roster {
+        /// Version of that roster, by the word of the relay that signed the document.
+        version: u32,
+    },
     /// A descriptor in the document is forged, repeated or out of order.
     #[error("a descriptor in the document is not genuine")]
     Descriptor,

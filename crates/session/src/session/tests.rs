@@ -14,6 +14,11 @@ use super::*;
 
 /// Four relays of four operators, and four mixes in each layer.
 fn roster() -> Arc<Roster> {
+    roster_of(1)
+}
+
+/// The roster in this version.
+fn roster_of(version: u32) -> Arc<Roster> {
     let names = ["north", "south", "east", "west"];
     let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
     let agencies = (200..).zip(names).map(agency).collect();
@@ -35,6 +40,7 @@ fn roster() -> Arc<Roster> {
     let nodes: Vec<_> = (1..=16).map(node).collect();
     let traffic = Traffic::default();
     let text = Roster::render("test", "2999-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let sign = |(seed, name): (u8, &str)| Roster::sign(&text, name, &key(seed));
     let signatures: Vec<_> = (200..).zip(names).map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
@@ -110,6 +116,29 @@ fn a_relay_whose_clock_nothing_bears_out_is_refused() {
     assert_eq!(take(now, now), (false, true, false), "all agree");
     assert_eq!(take(wrong, wrong), (false, true, true), "the client's machine is wrong");
     assert_eq!(take(wrong, now), (true, false, false), "nothing bears out its next first cell");
+}
+
+/// Checks that a relay that goes by another roster is told of, by the version that its documents name,
+/// and that a stranger's document says nothing.
+#[test]
+fn a_relay_that_goes_by_another_roster_is_told_of() {
+    let (roster, now) = (roster(), machine_time());
+    let newer = roster_of(7);
+    let mut session = session(&roster, now);
+    let theirs = document(&newer, now, now);
+    let stranger = SignedDocument::decode(&theirs).unwrap().verify(&newer, ENTRY).unwrap();
+    let stranger = SignedDocument::sign(stranger, ENTRY, &key(2)).encode();
+    for (bytes, told) in [(stranger, None), (theirs, Some(7)), (document(&roster, now, now), None)]
+    {
+        session.news.clear();
+        assert!(session.take_document(now, &bytes).is_ok());
+        let other = session.news.iter().find_map(|news| match news {
+            News::OtherRoster { version } => Some(*version),
+            _ => None,
+        });
+        assert_eq!(other, told);
+    }
+    assert!(session.was_served(), "the right one is taken as ever");
 }
 
 /// Checks that a cell whose time is not that of the grid ends the link, so that the grid is laid
