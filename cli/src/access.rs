@@ -52,7 +52,10 @@ impl Access {
             return Ok(Self::Daemon(connection));
         }
         let network = Arc::new(place.network()?);
-        let store = place.store(&network)?;
+        let Some(store) = place.store(&network).await? else {
+            // A daemon has begun to serve meanwhile.
+            return Box::pin(Self::open(place, reach)).await;
+        };
         let agent = match reach {
             Reach::Online => Agent::start(Arc::clone(&network), store)?,
             Reach::Offline => Agent::start_offline(Arc::clone(&network), store)?,

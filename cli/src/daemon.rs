@@ -45,7 +45,7 @@ pub(crate) async fn run(
     if Connection::open(&socket).await?.is_some() {
         return Err(SocketError::Taken(socket).into());
     }
-    let store = place.store(&network)?;
+    let store = place.store(&network).await?.ok_or_else(|| SocketError::Taken(socket.clone()))?;
     if let Some(keep) = options.keep.or(place.keep) {
         store.set_retention(keep)?;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::{Agent, Profile, Store, daily_volume, unix_now};
+use rohrpost_client::{Agent, Profile, Store, StoreError, VaultError, daily_volume, unix_now};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -88,9 +88,16 @@ async fn register(agent: &Agent, mailboxes: usize, output: &Output) -> Result<()
     }
 }
 
-pub(crate) fn change_lock(place: &Place, new: &Lock, output: &Output) -> Result<(), CommandError> {
+pub(crate) async fn change_lock(
+    place: &Place,
+    new: &Lock,
+    output: &Output,
+) -> Result<(), CommandError> {
     let network = place.network()?;
-    let mut store = place.store(&network)?;
+    let mut store = place
+        .store(&network)
+        .await?
+        .ok_or_else(|| StoreError::Vault(VaultError::InUse(place.home().to_owned())))?;
     store.change_unlock(&new.make()?.unlock)?;
     let text = "changed; backups still open with what they were made with";
     output.say(&json!({ "changed": true }), text)

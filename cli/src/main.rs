@@ -289,7 +289,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Service(command) => service::run(place, command, output),
         Command::Passphrase { new_key_file, new_passphrase_file } => {
             let new = Lock { key_file: new_key_file, passphrase_file: new_passphrase_file };
-            home::change_lock(place, &new, output)
+            home::change_lock(place, &new, output).await
         }
         Command::Backup { file } => home::back_up(place, &file, output).await,
         Command::Restore { file } => home::restore(place, &file, output),

@@ -6,11 +6,13 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rohrpost_client::{Network, Store, StoreError};
+use rohrpost_client::{Network, Store, StoreError, VaultError};
+use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::lock::Lock;
+use crate::output::note;
 
 /// The place as the command line gives it.
 #[derive(clap::Args)]
@@ -123,13 +125,43 @@ impl Place {
         &self.lock
     }
 
-    /// Opens the store, which no daemon may have open.
-    pub(crate) fn store(&self, network: &Network) -> Result<Store, CommandError> {
+    /// Opens the store. While another process has it open, which a command soon has no more, waits
+    /// for that; none if a daemon answers meanwhile.
+    pub(crate) async fn store(&self, network: &Network) -> Result<Option<Store>, CommandError> {
         if !Store::is_in(&self.home) {
             return Err(StoreError::Missing(self.home.clone()).into());
         }
         let unlock = self.lock.unlock("passphrase: ")?;
-        Ok(Store::open(&self.home, &unlock, network)?)
+        let deadline = Instant::now() + PATIENCE;
+        let mut said = false;
+        loop {
+            match Store::open(&self.home, &unlock, network) {
+                Err(StoreError::Vault(VaultError::InUse(_))) if Instant::now() < deadline => {}
+                opened => return Ok(Some(opened?)),
+            }
+            if !said {
+                said = true;
+                note(
+                    "another rohrpost command has this client open; waiting until it ends, for a \
+                     minute at most (a daemon would serve both)",
+                );
+            }
+            sleep(PAUSE).await;
+            if self.has_daemon().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// True if a daemon answers.
+    #[cfg(unix)]
+    async fn has_daemon(&self) -> Result<bool, CommandError> {
+        Ok(rohrpost_client::Connection::open(&self.socket()).await?.is_some())
+    }
+
+    #[cfg(not(unix))]
+    async fn has_daemon(&self) -> Result<bool, CommandError> {
+        Ok(false)
     }
 }
 
@@ -146,3 +178,8 @@ fn variable(name: &str) -> Option<PathBuf> {
     let value = env::var_os(format!("ROHRPOST_{name}"));
     value.filter(|value| value != OsStr::new("")).map(PathBuf::from)
 }
+
+/// Time for which a command waits for another: one that looks for mail takes half of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time after which it is tried again.
+const PAUSE: Duration = Duration::from_millis(200);

@@ -1,6 +1,9 @@
 //! What the command says of its own accord: messages that were not delivered, acknowledgements that
 //! are owed, messages that were forgotten, the age of a backup.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use rohrpost_client::{Content, DeliveryStatus, Profile, Store, unix_now};
 use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
 use serde_json::Value;
@@ -105,4 +108,23 @@ fn status_says_that_a_newer_roster_is_installed_than_the_daemon_goes_by() {
     write_roster(&desk.path("network"), "store", 2);
     let told = status();
     assert!(told.contains("roster 2 is installed, and the daemon goes by roster 1"), "{told}");
+}
+
+/// Checks that a command beside one that runs waits for its end, says so, and then does its work.
+#[test]
+fn a_command_waits_for_one_that_runs() {
+    let desk = Desk::new("waits", &[]);
+    for command in [&["contacts"][..], &["send", "bob", "x", "--queue"]] {
+        let running = store(&desk);
+        let mut waiting = desk.command(command);
+        let mut waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        let mut errors = BufReader::new(waiting.stderr.take().unwrap());
+        errors.read_line(&mut said).unwrap();
+        assert!(said.contains("another rohrpost command has this client open; waiting"), "{said}");
+        assert!(waiting.try_wait().unwrap().is_none());
+        drop(running);
+        let done = waiting.wait_with_output().unwrap();
+        assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("bob"));
+    }
 }
