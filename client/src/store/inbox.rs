@@ -1,27 +1,18 @@
 //! The inbox: messages that have come.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Memory, Part};
-use rohrpost_proto::time::Time;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
-use super::contact::KnownContact;
 use super::due::{self, Ended};
 use super::error::StoreError;
-use super::exchange;
 use super::file::Store;
-use super::fragments::{self, Assembled};
-use super::outbox::Outgoing;
+use super::fragments::Assembled;
 use super::record::{Hex, decode, encode};
-use super::{address_versions, announcements, contact, numbers, opened, outbox, told};
-use crate::address::Address;
+use super::{contact, numbers};
 use crate::content::Content;
-use crate::session::{Correspondent, Resumption};
 
 /// A message that has come.
 #[derive(Clone)]
@@ -120,137 +111,7 @@ impl Incoming {
     }
 }
 
-/// A complete message, by its kind.
-pub enum Completed {
-    /// The message is for the reader.
-    Message(Incoming),
-    /// The message tells a contact's newest address.
-    Address(Box<Address>),
-}
-
-/// End of what has come from a contact, beside the messages that are told of.
-#[derive(Clone, Copy)]
-pub struct Bounds {
-    /// Number before which every message is over.
-    pub below: u64,
-    /// Number before which the contact knows what has come.
-    pub floor: u64,
-}
-
 impl Store {
-    /// Stores fragments that have come, and sender and mark of all letters that were opened, with
-    /// these fragments or with others that were stored before: their senders are owed an
-    /// acknowledgement. When this returns, all that is on the disk, by one transaction. A fragment
-    /// from someone who is no contact any more, or is blocked, is not stored.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn store_letters<'l>(
-        &self,
-        fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
-        letters: impl IntoIterator<Item = (KeyId, EnvelopeMark)>,
-    ) -> Result<(), StoreError> {
-        let (senders, marks): (BTreeSet<_>, Vec<_>) = letters.into_iter().unzip();
-        self.vault.write(|tx| {
-            opened::remember(tx, marks)?;
-            for sender in senders {
-                owe(tx, sender, true)?;
-            }
-            let mut welcome = BTreeMap::new();
-            for (sender, fragment) in fragments {
-                if let Entry::Vacant(new) = welcome.entry(sender) {
-                    new.insert(exchange::with(tx, sender)?.is_some_and(|with| !with.blocked));
-                }
-                if welcome[&sender] {
-                    fragments::store(tx, sender, fragment)?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Notes that the acknowledgement of all that has come from a contact has left.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn acknowledgement_sent(&self, to: KeyId) -> Result<(), StoreError> {
-        self.vault.write(|tx| owe(tx, to, false))
-    }
-
-    /// Takes note, in one step, of complete messages and of all that is over by them. A message
-    /// that came before, in another incarnation of its sender, does not come again.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn complete(
-        &self,
-        sender: KeyId,
-        messages: &[Complete],
-        Bounds { below, floor }: Bounds,
-        now: Duration,
-    ) -> Result<Vec<Completed>, StoreError> {
-        self.vault.write(|tx| {
-            let mut completed = Vec::new();
-            for complete in messages {
-                completed.extend(take(tx, sender, complete, now)?);
-            }
-            if let Some(mut with) = exchange::with(tx, sender)? {
-                with.below = below;
-                exchange::put(tx, sender, &with)?;
-                let content = messages.iter().filter(|complete| complete.kind == Kind::Content);
-                let named = content.map(|complete| (complete.sequence, complete.message));
-                told::remember(tx, sender, named, floor)?;
-            }
-            fragments::drop_below(tx, sender, Kind::Content, below)?;
-            Ok(completed)
-        })
-    }
-
-    /// All that a session goes on with: the contacts, and the marks of letters that were opened.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn resumption(&self) -> Result<Resumption, StoreError> {
-        let opened = self.vault.read(opened::all)?;
-        Ok(Resumption { contacts: self.correspondents()?, opened })
-    }
-
-    /// The contacts as a session takes them, each with what is in the store of its unfinished
-    /// messages. Blocked contacts are not among them.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
-        self.vault.read(|tx| {
-            let (outbox, newest) = (outbox::open(tx)?, address_versions::version(tx)?);
-            let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (sender, part) in fragments::parts(tx)? {
-                parts.entry(sender).or_default().push(part);
-            }
-            let mut correspondents = Vec::new();
-            for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked()) {
-                let parts = parts.remove(&known.key()).unwrap_or_default();
-                correspondents.push(correspondent(tx, known, &outbox, parts, newest)?);
-            }
-            Ok(correspondents)
-        })
-    }
-
-    /// One contact as a session takes it; none if there is none, or it is blocked.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn correspondent(&self, key: KeyId) -> Result<Option<Correspondent>, StoreError> {
-        self.vault.read(|tx| {
-            let Some(known) = contact::by_key(tx, key)?.filter(|known| !known.blocked()) else {
-                return Ok(None);
-            };
-            let parts = fragments::parts_of(tx, key)?;
-            let newest = address_versions::version(tx)?;
-            correspondent(tx, known, &outbox::open(tx)?, parts, newest).map(Some)
-        })
-    }
-
     /// The messages from this number on, oldest first.
     ///
     /// # Errors
@@ -332,77 +193,9 @@ impl Store {
     }
 }
 
-/// A contact with what there is of its unfinished messages.
-fn correspondent(
-    tx: &ReadTx<'_>,
-    known: KnownContact,
-    outbox: &[Outgoing],
-    mut parts: Vec<Part>,
-    newest: u64,
-) -> Result<Correspondent, StoreError> {
-    let due = announcements::is_due(&known.exchange, newest);
-    parts.sort_by_key(|part| (part.sequence, part.position.index));
-    Ok(Correspondent {
-        memory: Memory {
-            since: known.exchange.since,
-            below: known.exchange.below,
-            told: told::of(tx, known.key())?,
-            address: known.address.version,
-            heard: Some(Time::from_micros(0) + known.heard()),
-            acknowledged: known.exchange.acknowledged(),
-            parts,
-            owes: known.exchange.owes,
-        },
-        open: outbox::first_open(outbox, &known),
-        next: known.exchange.next,
-        announcement: due.then(|| announcements::newest(tx)).transpose()?,
-        contact: known.address.contact,
-    })
-}
-
-/// Notes whether a contact is owed an acknowledgement.
-fn owe(tx: &mut WriteTx<'_>, to: KeyId, owes: bool) -> Result<(), StoreError> {
-    match exchange::with(tx, to)?.filter(|with| with.owes != owes) {
-        Some(mut with) => {
-            with.owes = owes;
-            exchange::put(tx, to, &with)
-        }
-        None => Ok(()),
-    }
-}
-
-/// Moves a complete message to where it belongs.
-fn take(
-    tx: &mut WriteTx<'_>,
-    sender: KeyId,
-    complete: &Complete,
-    now: Duration,
-) -> Result<Option<Completed>, StoreError> {
-    let Some(assembled) = fragments::assemble(tx, sender, complete)? else {
-        return Ok(None);
-    };
-    match complete.kind {
-        Kind::Address => {
-            fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
-            let address = assembled.body.as_ref().and_then(|body| Address::decode(body).ok());
-            let Some(address) = address else {
-                return Ok(None);
-            };
-            let newer = address_versions::take(tx, sender, address)?;
-            Ok(newer.map(Box::new).map(Completed::Address))
-        }
-        Kind::Content => {
-            fragments::forget(tx, sender, complete)?;
-            let incoming = take_content(tx, sender, complete.message, &assembled, now)?;
-            Ok(incoming.map(Completed::Message))
-        }
-        Kind::Acknowledgement | Kind::Loop => Ok(None),
-    }
-}
-
 /// Puts a message for the reader into the inbox; none if it came before. One that cannot be shown is
 /// there too: its sender hears that it was delivered.
-fn take_content(
+pub(super) fn take_content(
     tx: &mut WriteTx<'_>,
     from: KeyId,
     id: MessageId,

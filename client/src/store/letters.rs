@@ -1,0 +1,142 @@
+//! Letters that have come, and the messages that are complete by them.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind};
+use rohrpost_proto::courier::Complete;
+use rohrpost_vault::WriteTx;
+
+use super::error::StoreError;
+use super::file::Store;
+use super::inbox::Incoming;
+use super::{address_versions, exchange, fragments, inbox, opened, told};
+use crate::address::Address;
+
+/// A complete message, by its kind.
+pub enum Completed {
+    /// The message is for the reader.
+    Message(Incoming),
+    /// The message tells a contact's newest address.
+    Address(Box<Address>),
+}
+
+/// End of what has come from a contact, beside the messages that are told of.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Number before which every message is over.
+    pub below: u64,
+    /// Number before which the contact knows what has come.
+    pub floor: u64,
+}
+
+impl Store {
+    /// Stores fragments that have come, and sender and mark of all letters that were opened, with
+    /// these fragments or with others that were stored before: their senders are owed an
+    /// acknowledgement. When this returns, all that is on the disk, by one transaction. A fragment
+    /// from someone who is no contact any more, or is blocked, is not stored.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn store_letters<'l>(
+        &self,
+        fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
+        letters: impl IntoIterator<Item = (KeyId, EnvelopeMark)>,
+    ) -> Result<(), StoreError> {
+        let (senders, marks): (BTreeSet<_>, Vec<_>) = letters.into_iter().unzip();
+        self.vault.write(|tx| {
+            opened::remember(tx, marks)?;
+            for sender in senders {
+                owe(tx, sender, true)?;
+            }
+            let mut welcome = BTreeMap::new();
+            for (sender, fragment) in fragments {
+                if let Entry::Vacant(new) = welcome.entry(sender) {
+                    new.insert(exchange::with(tx, sender)?.is_some_and(|with| !with.blocked));
+                }
+                if welcome[&sender] {
+                    fragments::store(tx, sender, fragment)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that the acknowledgement of all that has come from a contact has left.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn acknowledgement_sent(&self, to: KeyId) -> Result<(), StoreError> {
+        self.vault.write(|tx| owe(tx, to, false))
+    }
+
+    /// Takes note, in one step, of complete messages and of all that is over by them. A message
+    /// that came before, in another incarnation of its sender, does not come again.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn complete(
+        &self,
+        sender: KeyId,
+        messages: &[Complete],
+        Bounds { below, floor }: Bounds,
+        now: Duration,
+    ) -> Result<Vec<Completed>, StoreError> {
+        self.vault.write(|tx| {
+            let mut completed = Vec::new();
+            for complete in messages {
+                completed.extend(take(tx, sender, complete, now)?);
+            }
+            if let Some(mut with) = exchange::with(tx, sender)? {
+                with.below = below;
+                exchange::put(tx, sender, &with)?;
+                let content = messages.iter().filter(|complete| complete.kind == Kind::Content);
+                let named = content.map(|complete| (complete.sequence, complete.message));
+                told::remember(tx, sender, named, floor)?;
+            }
+            fragments::drop_below(tx, sender, Kind::Content, below)?;
+            Ok(completed)
+        })
+    }
+}
+
+/// Notes whether a contact is owed an acknowledgement.
+fn owe(tx: &mut WriteTx<'_>, to: KeyId, owes: bool) -> Result<(), StoreError> {
+    match exchange::with(tx, to)?.filter(|with| with.owes != owes) {
+        Some(mut with) => {
+            with.owes = owes;
+            exchange::put(tx, to, &with)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Moves a complete message to where it belongs.
+fn take(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+    now: Duration,
+) -> Result<Option<Completed>, StoreError> {
+    let Some(assembled) = fragments::assemble(tx, sender, complete)? else {
+        return Ok(None);
+    };
+    match complete.kind {
+        Kind::Address => {
+            fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
+            let address = assembled.body.as_ref().and_then(|body| Address::decode(body).ok());
+            let Some(address) = address else {
+                return Ok(None);
+            };
+            let newer = address_versions::take(tx, sender, address)?;
+            Ok(newer.map(Box::new).map(Completed::Address))
+        }
+        Kind::Content => {
+            fragments::forget(tx, sender, complete)?;
+            let incoming = inbox::take_content(tx, sender, complete.message, &assembled, now)?;
+            Ok(incoming.map(Completed::Message))
+        }
+        Kind::Acknowledgement | Kind::Loop => Ok(None),
+    }
+}
