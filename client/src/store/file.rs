@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rohrpost_vault::{Check, SpareKey, Unlock, Vault, VaultError};
+use rohrpost_vault::{Check, SpareKey, Unlock, Vault, VaultError, Written};
 
 use super::error::StoreError;
 use super::state;
@@ -53,6 +53,12 @@ impl Store {
     #[must_use]
     pub fn records_opened(&self) -> u64 {
         self.vault.records_opened()
+    }
+
+    /// What was written to the store's file since it was opened.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.vault.written()
     }
 
     /// Copies the store to a new file, which opens with the same passphrase or key file.

@@ -3,14 +3,32 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-/// The storage of an open vault.
+/// The storage of an open vault, which counts what is done to it.
 #[derive(Debug)]
-pub(crate) enum Disk {
+pub(crate) struct Disk {
+    storage: Storage,
+    bytes: AtomicU64,
+    flushes: AtomicU64,
+}
+
+/// What was written since a vault was opened: the cost of its transactions, whatever the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// Bytes that were given to the system. Of those that it got for one place between two flushes,
+    /// the last alone may reach the disk.
+    pub bytes: u64,
+    /// Flushes of the file to the disk.
+    pub flushes: u64,
+}
+
+#[derive(Debug)]
+enum Storage {
     /// Changes go to the file.
     File(FileBackend),
     /// Changes stay in memory: a backup is opened like any vault, and stays as it is. They are few:
@@ -37,44 +55,66 @@ struct Over {
 type Page = Box<[u8; PAGE]>;
 
 impl Disk {
+    pub(crate) const fn file(file: FileBackend) -> Self {
+        Self::of(Storage::File(file))
+    }
+
     pub(crate) fn kept(file: FileBackend) -> io::Result<Self> {
         let len = file.len()?;
         let over = Mutex::new(Over { len, file_len: len, pages: BTreeMap::new() });
-        Ok(Self::Kept(Kept { file, over }))
+        Ok(Self::of(Storage::Kept(Kept { file, over })))
+    }
+
+    const fn of(storage: Storage) -> Self {
+        Self { storage, bytes: AtomicU64::new(0), flushes: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn written(&self) -> Written {
+        Written {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            flushes: self.flushes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// True if changes stay in memory.
+    pub(crate) const fn is_kept(&self) -> bool {
+        matches!(self.storage, Storage::Kept(_))
     }
 
     pub(crate) fn len(&self) -> io::Result<u64> {
-        match self {
-            Self::File(file) => file.len(),
-            Self::Kept(kept) => Ok(kept.with(|over| over.len)),
+        match &self.storage {
+            Storage::File(file) => file.len(),
+            Storage::Kept(kept) => Ok(kept.with(|over| over.len)),
         }
     }
 
     pub(crate) fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.read(at, out),
-            Self::Kept(kept) => kept.with(|over| over.read(&kept.file, at, out)),
+        match &self.storage {
+            Storage::File(file) => file.read(at, out),
+            Storage::Kept(kept) => kept.with(|over| over.read(&kept.file, at, out)),
         }
     }
 
-    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.write(at, bytes),
-            Self::Kept(kept) => kept.with(|over| over.write(&kept.file, at, bytes)),
+    pub(crate) fn write(&self, at: u64, data: &[u8]) -> io::Result<()> {
+        self.bytes.fetch_add(bytes(data.len()), Ordering::Relaxed);
+        match &self.storage {
+            Storage::File(file) => file.write(at, data),
+            Storage::Kept(kept) => kept.with(|over| over.write(&kept.file, at, data)),
         }
     }
 
     pub(crate) fn set_len(&self, len: u64) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.set_len(len),
-            Self::Kept(kept) => kept.with(|over| over.set_len(&kept.file, len)),
+        match &self.storage {
+            Storage::File(file) => file.set_len(len),
+            Storage::Kept(kept) => kept.with(|over| over.set_len(&kept.file, len)),
         }
     }
 
     pub(crate) fn sync_data(&self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.sync_data(),
-            Self::Kept(_) => Ok(()),
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        match &self.storage {
+            Storage::File(file) => file.sync_data(),
+            Storage::Kept(_) => Ok(()),
         }
     }
 }
@@ -221,6 +261,6 @@ mod tests {
         fs::write(&written, &begin).unwrap();
         let kept = Disk::kept(FileBackend::new(File::open(kept).unwrap()).unwrap()).unwrap();
         let written = File::options().read(true).write(true).open(written).unwrap();
-        (kept, Disk::File(FileBackend::new(written).unwrap()), begin)
+        (kept, Disk::file(FileBackend::new(written).unwrap()), begin)
     }
 }

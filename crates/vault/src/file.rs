@@ -18,7 +18,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rohrpost_secret_file as secret_file;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Written};
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
@@ -63,7 +63,7 @@ impl VaultFile {
             Err(TryLockError::Error(source)) => return Err(VaultError::io(path)(source)),
         }
         let locked = file.try_clone().map_err(VaultError::io(path))?;
-        let disk = Disk::File(FileBackend::new(file).map_err(VaultError::store(path))?);
+        let disk = Disk::file(FileBackend::new(file).map_err(VaultError::store(path))?);
         Ok(Self { path: path.to_owned(), disk, locked })
     }
 
@@ -142,7 +142,11 @@ impl VaultFile {
 
     /// True if what is written goes to the file.
     pub(crate) const fn is_written(&self) -> bool {
-        matches!(self.disk, Disk::File(_))
+        !self.disk.is_kept()
+    }
+
+    pub(crate) fn written(&self) -> Written {
+        self.disk.written()
     }
 
     /// redb's header, and the length of redb's file.

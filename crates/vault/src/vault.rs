@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, ReadTransaction, ReadableTable, TableHandle};
 
+use crate::disk::Written;
 use crate::erasure;
 use crate::error::VaultError;
 use crate::file::{Draft, VaultFile};
@@ -205,6 +206,11 @@ impl Vault {
     /// the machine.
     pub fn records_opened(&self) -> u64 {
         self.open.opened.load(Ordering::Relaxed)
+    }
+
+    /// What was written to the file since the vault was opened.
+    pub fn written(&self) -> Written {
+        self.open.file.written()
     }
 
     /// Locks the vault by another passphrase or key file. The records stay as they are: only the
