@@ -222,12 +222,18 @@ impl TableKeys {
     pub(crate) fn fingerprint(&self, stored: &[u8], sealed: &[u8]) -> Option<Fingerprint> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let (_, tag) = rest.split_last_chunk::<TAG_LEN>()?;
-        Some(Fingerprint(*self.prints.hash(&[stored, nonce, tag]).as_bytes()))
+        let print = *self.prints.hash(&[stored, nonce, tag]).as_bytes();
+        let len = u64::try_from(stored.len() + sealed.len()).ok()?;
+        Some(Fingerprint { print, len })
     }
 }
 
 /// Name of one version of one record; see [`TableKeys::fingerprint`].
-pub(crate) struct Fingerprint(pub(crate) [u8; 32]);
+pub(crate) struct Fingerprint {
+    pub(crate) print: [u8; 32],
+    /// Bytes of the record, with its key, in the file.
+    pub(crate) len: u64,
+}
 
 /// Contents of a sealed record.
 pub(crate) struct Record {

@@ -32,6 +32,8 @@ pub(crate) struct Account {
     pub(crate) count: u64,
     /// The next sequence number of an ordered table; never given twice.
     pub(crate) next: u64,
+    /// Bytes of all records with their keys, sealed.
+    pub(crate) bytes: u64,
     /// XOR of all records' fingerprints.
     sum: [u8; 32],
 }
@@ -39,6 +41,7 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn add(&mut self, print: &Fingerprint) {
         self.count += 1;
+        self.bytes += print.len;
         self.toggle(print);
     }
 
@@ -46,16 +49,17 @@ impl Account {
     /// that was found is in it.
     pub(crate) fn subtract(&mut self, print: &Fingerprint) {
         self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(print.len);
         self.toggle(print);
     }
 
     /// True if the account is of the same records.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
-        self.count == other.count && self.sum == other.sum
+        self.count == other.count && self.bytes == other.bytes && self.sum == other.sum
     }
 
     fn toggle(&mut self, print: &Fingerprint) {
-        for (sum, byte) in self.sum.iter_mut().zip(print.0) {
+        for (sum, byte) in self.sum.iter_mut().zip(print.print) {
             *sum ^= byte;
         }
     }
@@ -134,7 +138,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// `commit u64 ‖ erasure u64 ‖ (len(label) u8 ‖ label ‖ count u64 ‖ next u64 ‖ sum 32)…`
+    /// `commit u64 ‖ erasure u64 ‖ (len(label) u8 ‖ label ‖ count u64 ‖ next u64 ‖ bytes u64 ‖ sum 32)…`
     fn encode(&self) -> Vec<u8> {
         let mut bytes = self.commit.to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.erasure.to_be_bytes());
@@ -143,6 +147,7 @@ impl Ledger {
             bytes.extend_from_slice(label);
             bytes.extend_from_slice(&account.count.to_be_bytes());
             bytes.extend_from_slice(&account.next.to_be_bytes());
+            bytes.extend_from_slice(&account.bytes.to_be_bytes());
             bytes.extend_from_slice(&account.sum);
         }
         bytes
@@ -157,9 +162,10 @@ impl Ledger {
             let (label, after) = after.split_at_checked(usize::from(len))?;
             let (count, after) = after.split_first_chunk::<8>()?;
             let (next, after) = after.split_first_chunk::<8>()?;
+            let (bytes, after) = after.split_first_chunk::<8>()?;
             let (sum, after) = after.split_first_chunk::<32>()?;
-            let (count, next) = (u64::from_be_bytes(*count), u64::from_be_bytes(*next));
-            tables.insert(label.to_vec(), Account { count, next, sum: *sum });
+            let [count, next, bytes] = [count, next, bytes].map(|it| u64::from_be_bytes(*it));
+            tables.insert(label.to_vec(), Account { count, next, bytes, sum: *sum });
             rest = after;
         }
         Some(Self { commit, erasure, tables })

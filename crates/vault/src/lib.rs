@@ -20,6 +20,7 @@
 //! Methods block on the disk; an asynchronous caller gives them a thread.
 
 mod check;
+mod compaction;
 mod disk;
 mod erasure;
 mod error;

@@ -43,7 +43,7 @@ impl SpareKey {
 
 /// An open vault. No other process can open it while this lives.
 pub struct Vault {
-    open: Open,
+    pub(crate) open: Open,
     header: Header,
     /// Lock of the one write at a time, held until its anchor is written: anchors come in order.
     writer: Mutex<()>,

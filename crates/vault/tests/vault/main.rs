@@ -2,6 +2,7 @@
 //! it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod compaction;
 mod damage;
 mod erasure;
 mod power_cut;

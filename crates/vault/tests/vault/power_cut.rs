@@ -20,6 +20,8 @@ const LOG: OrderedTable = OrderedTable::new("log");
 const STATE: KeyedTable = KeyedTable::new("state");
 /// Every other transaction replaces its record, which is an erasure.
 const SECRET: KeyedTable = KeyedTable::erasable("secret");
+/// Every fourth transaction fills this table, which is emptied then, and the vault compacted.
+const BULK: KeyedTable = KeyedTable::new("bulk");
 const VAULT: &str = "ROHRPOST_TEST_VAULT";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
@@ -115,7 +117,7 @@ fn write_until_killed(path: &Path) -> ! {
     let mut out = io::stdout();
     let mut say = |what: &str| writeln!(out, "{ACKNOWLEDGED}{what}").unwrap();
     say("nothing");
-    let vault = Vault::open(path, &unlock("right")).unwrap();
+    let mut vault = Vault::open(path, &unlock("right")).unwrap();
     loop {
         let count = vault.write(|tx| {
             let count = tx.append(LOG, &body(tx.count(LOG)))? + 1;
@@ -125,6 +127,21 @@ fn write_until_killed(path: &Path) -> ! {
             }
             Ok::<_, VaultError>(count)
         });
-        say(&count.unwrap().to_string());
+        let count = count.unwrap();
+        say(&count.to_string());
+        if count.is_multiple_of(4) {
+            shrink(&mut vault);
+        }
     }
+}
+
+/// Has the vault grow and shrink.
+fn shrink(vault: &mut Vault) {
+    let bulk = vec![7; 1 << 20];
+    let filled = vault.write(|tx| (0..6_u8).try_for_each(|key| tx.put(BULK, &[key], &bulk)));
+    filled.unwrap();
+    let emptied =
+        vault.write(|tx| (0..6_u8).try_for_each(|key| tx.remove(BULK, &[key]).map(|_| ())));
+    emptied.unwrap();
+    vault.compact(u64::MAX).unwrap();
 }
