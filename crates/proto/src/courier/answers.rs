@@ -95,7 +95,8 @@ impl<S: Suite> Courier<S> {
         match other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind) {
             Taken::New => {
                 let fragment = Box::new(fragment);
-                self.events.push_mail(Event::Arrived { fragment, receipt, relay, trip });
+                let last = other.reassembly.has_all(kind, sequence);
+                self.events.push_mail(Event::Arrived { fragment, receipt, last, relay, trip });
             }
             Taken::Known => self.events.push_mail(Event::Repeated { receipt }),
             Taken::Silent => {}

@@ -100,6 +100,9 @@ pub enum Event {
         fragment: Box<Fragment>,
         /// The receipt to commit; it names the contact that sent the fragment.
         receipt: Receipt,
+        /// True if all fragments of the message have come by this one: a reader waits for nothing
+        /// but its commit.
+        last: bool,
         /// The relay whose mailbox held the fragment.
         relay: NodeNumber,
         /// The way of the answer that brought it.

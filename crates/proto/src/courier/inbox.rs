@@ -101,8 +101,9 @@ impl Inbox {
 }
 
 /// Time from the opening of an envelope until its relay is told, so that it removes it. In this time
-/// the application stores what was in it; if it cannot, for its disk is full, it ends the courier,
-/// and the relay serves the envelope again to the next. It is longer than a flush of a busy disk
-/// takes, and much shorter than the time after which an envelope is served again anyway; a mailbox
-/// needs five places for it when it is as busy as can be.
-pub(super) const HOLD: Duration = Duration::from_secs(5);
+/// the application stores what was in it, together with what comes within ten seconds of it; if it
+/// cannot, for its disk is full, it ends the courier, and the relay serves the envelope again to the
+/// next. It is longer than those ten seconds and a flush of a busy disk, and half the time after
+/// which an envelope is served again anyway. A mailbox needs fourteen of its places for it when it
+/// is as busy as can be, and has sixteen at least.
+pub(super) const HOLD: Duration = Duration::from_secs(14);

@@ -253,6 +253,11 @@ impl Reassembly {
         open.take(position.index)
     }
 
+    /// Tells whether all fragments of an open message have come, committed or not.
+    pub(super) fn has_all(&mut self, kind: Kind, sequence: u64) -> bool {
+        self.assembly(kind, sequence).is_some_and(|open| open.came.is_complete())
+    }
+
     /// Commits a fragment that the application has stored; gives what is complete by that, in
     /// order.
     pub(super) fn commit(&mut self, kind: Kind, sequence: u64, index: u32) -> Committed {

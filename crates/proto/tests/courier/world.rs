@@ -348,6 +348,21 @@ impl World {
         mailboxes.handle(self.now, Instruction::Store(store)).unwrap();
     }
 
+    /// Checks that relays hold nothing but what came in the last twenty seconds: by then a pull has
+    /// acknowledged it.
+    pub(crate) fn check_removal(&self) {
+        for (relay, mailboxes) in &self.mailboxes {
+            let late = |carried: &&Carried| {
+                let came = carried.relay == *relay && carried.at <= self.now;
+                came && self.now.since(carried.at) < Duration::from_secs(20)
+            };
+            let counts = mailboxes.counts();
+            let held: usize = counts.iter().map(|mailbox| mailbox.held).sum();
+            let came = self.envelopes.iter().filter(late).count();
+            assert!(held <= came, "{came} came to {relay} lately: {counts:?}");
+        }
+    }
+
     /// Runs until `end`, all in the order of time.
     pub(crate) fn run(&mut self, end: Time) {
         loop {
