@@ -16,6 +16,7 @@ mod estimate;
 mod files;
 mod health;
 mod housekeeping;
+mod letters;
 mod listing;
 mod mail;
 mod notices;
@@ -23,6 +24,7 @@ mod outgoing;
 mod page;
 mod people;
 mod progress;
+mod receiving;
 mod refusal;
 mod silence;
 mod stepped;
@@ -49,6 +51,7 @@ use clocks::Clocks;
 use date::Date;
 use health::Watch;
 use housekeeping::Housekeeping;
+use letters::Letters;
 pub(crate) use notices::{NoticeLog, NoticeReader};
 use progress::Progress;
 use task::{AgentTask, Begin, mailboxes};
@@ -226,6 +229,7 @@ impl AgentTask {
             trouble: Trouble::default(),
             ending: None,
             notices: NoticeLog::new(),
+            letters: Letters::default(),
             untaken: BTreeMap::new(),
             watch,
             date: Date::unknown(clocks.clone()),
@@ -236,14 +240,29 @@ impl AgentTask {
         })
     }
 
+    /// Runs until the client is to end: what has come is on the disk then.
     async fn run(mut self, orders: &mut mpsc::Receiver<Order>) -> Result<(), AgentError> {
+        let ended = self.serve(orders).await;
+        self.commit_letters().await;
+        drop(self);
+        if let Some(done) = ended? {
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+
+    /// Serves until the client is to end; gives whom to tell when it has.
+    async fn serve(
+        &mut self,
+        orders: &mut mpsc::Receiver<Order>,
+    ) -> Result<Option<oneshot::Sender<()>>, AgentError> {
         let mut maintenance = interval(MAINTENANCE);
         maintenance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.session.event() => match event {
                     Some(event) => self.handle_event(event).await,
-                    None => return Ok(()),
+                    None => return Ok(None),
                 },
                 order = orders.recv() => match order {
                     Some(Order::Ask(request, asker, answer)) => {
@@ -255,15 +274,12 @@ impl AgentTask {
                     Some(Order::Read(number, answer)) => {
                         let _ = answer.send(self.read(number));
                     }
-                    Some(Order::End(done)) => {
-                        drop(self);
-                        let _ = done.send(());
-                        return Ok(());
-                    }
-                    None => return Ok(()),
+                    Some(Order::End(done)) => return Ok(Some(done)),
+                    None => return Ok(None),
                 },
                 _ = maintenance.tick() => self.maintain(1).await,
                 () = sleep_until(self.housekeeping.due().into()) => self.keep_house(),
+                () = until(self.letters.due()) => drop(self.commit_letters().await),
                 () = until(self.trouble.next_try()) => {}
             }
             self.look_after_disk()?;

@@ -59,22 +59,10 @@ impl Content {
     /// Reads the body of a message. A file's name is made harmless again: its sender chose it.
     #[must_use]
     pub fn decode(body: &[u8]) -> Self {
-        Self::known(body).unwrap_or_else(|| Self::Unknown(Zeroizing::new(body.to_vec())))
-    }
-
-    /// Content of a body of this version and layout.
-    fn known(body: &[u8]) -> Option<Self> {
-        let ([version, kind, len], rest) = body.split_first_chunk()?;
-        let (name, bytes) = rest.split_at_checked(usize::from(*len))?;
-        match (*version, *kind) {
-            (VERSION, TEXT) if name.is_empty() => {
-                Some(Self::text(std::str::from_utf8(bytes).ok()?))
-            }
-            (VERSION, FILE) => {
-                let name = std::str::from_utf8(name).ok()?;
-                Some(Self::file(name, Zeroizing::new(bytes.to_vec())))
-            }
-            _ => None,
+        match View::of(body) {
+            View::Text(text) => Self::text(text),
+            View::File { name, bytes } => Self::file(name, Zeroizing::new(bytes.to_vec())),
+            View::Unknown => Self::Unknown(Zeroizing::new(body.to_vec())),
         }
     }
 
@@ -93,6 +81,58 @@ impl Content {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::File { bytes, .. } | Self::Unknown(bytes) => bytes,
+        }
+    }
+}
+
+/// What a list tells of a content.
+pub(crate) struct Outline {
+    /// The file's name; none if it is no file.
+    pub(crate) name: Option<String>,
+    /// Bytes of the text or file, or of what is not known.
+    pub(crate) len: usize,
+    /// True if it is a text or a file.
+    pub(crate) known: bool,
+}
+
+impl Outline {
+    /// The outline of a message's body, of which no copy is made.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        match View::of(body) {
+            View::Text(text) => Self { name: None, len: text.len(), known: true },
+            View::File { name, bytes } => {
+                Self { name: Some(harmless(name)), len: bytes.len(), known: true }
+            }
+            View::Unknown => Self { name: None, len: body.len(), known: false },
+        }
+    }
+}
+
+/// A body as it is laid out.
+enum View<'b> {
+    Text(&'b str),
+    File {
+        name: &'b str,
+        bytes: &'b [u8],
+    },
+    /// Another version or layout.
+    Unknown,
+}
+
+impl<'b> View<'b> {
+    fn of(body: &'b [u8]) -> Self {
+        Self::known(body).unwrap_or(Self::Unknown)
+    }
+
+    fn known(body: &'b [u8]) -> Option<Self> {
+        let ([version, kind, len], rest) = body.split_first_chunk()?;
+        let (name, bytes) = rest.split_at_checked(usize::from(*len))?;
+        match (*version, *kind) {
+            (VERSION, TEXT) if name.is_empty() => {
+                Some(Self::Text(std::str::from_utf8(bytes).ok()?))
+            }
+            (VERSION, FILE) => Some(Self::File { name: std::str::from_utf8(name).ok()?, bytes }),
+            _ => None,
         }
     }
 }

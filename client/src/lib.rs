@@ -43,7 +43,7 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
     Accepted, Added, AddressKnown, Bounds, Completed, DeliveryStatus, Forgetting, Forgotten,
-    Incoming, KnownContact, Outgoing, Silence, SpareStoreKey, Store, StoreError, Tally, Terms,
-    Unreadable,
+    Incoming, KnownContact, Outgoing, Refused, Silence, SpareStoreKey, Store, StoreError, Tally,
+    Terms, Unreadable,
 };
 pub use volume::daily_volume;

@@ -11,6 +11,7 @@
 mod account;
 mod address_versions;
 mod announcements;
+mod bodies;
 mod contact;
 mod contacts;
 mod due;
@@ -26,6 +27,7 @@ mod older_copies;
 mod opened;
 mod outbox;
 mod permutation;
+mod quota;
 mod record;
 mod reports;
 mod resumption;
@@ -60,8 +62,9 @@ pub use contacts::Added;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Incoming, Unreadable};
-pub use letters::{Bounds, Completed};
+pub use letters::{Bounds, Completed, Refused};
 pub use outbox::{Accepted, Outgoing, Tally, Terms};
+pub(crate) use quota::{CONTACT_BYTES, SHORT};
 pub use silence::Silence;
 pub use state::Forgetting;
 pub use status::DeliveryStatus;
@@ -309,6 +312,7 @@ fn tables() -> impl Iterator<Item = Table> {
     .into_iter()
     .chain(contact::TABLES);
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
+    let keyed = keyed.chain(bodies::TABLES).chain(quota::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
     let keyed = keyed.chain(silence::TABLES).chain(undelivered::TABLES);

@@ -51,6 +51,8 @@ impl AgentTask {
     /// Ends the session: nothing is pulled that could not be stored.
     fn leave_network(&mut self, why: String) {
         self.session = Session::offline();
+        // They come again.
+        self.letters.drain();
         (self.online, self.connected) = (false, false);
         self.watch.disk_trouble(Some(why.clone()));
         self.notify(Notice::Store { trouble: Some(why) });

@@ -2,10 +2,11 @@
 //! know. Time is an argument.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::directory::roster::Roster;
@@ -14,7 +15,7 @@ use rohrpost_proto::directory::view::Shortage;
 use super::trouble::BOUND;
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
-use crate::store::StoreError;
+use crate::store::{CONTACT_BYTES, StoreError};
 
 /// Observations so far, which stay on the client's own machine.
 pub(super) struct Watch {
@@ -51,6 +52,8 @@ pub(super) struct Watch {
     disk: Option<String>,
     /// Contacts that have shown that the store is an older copy.
     surpassed: BTreeSet<String>,
+    /// Contacts whose messages that are not complete take all the room that they may have.
+    full: BTreeMap<KeyId, String>,
 }
 
 struct Mailbox {
@@ -88,6 +91,7 @@ impl Watch {
             twin: None,
             disk: None,
             surpassed: BTreeSet::new(),
+            full: BTreeMap::new(),
         }
     }
 
@@ -188,6 +192,16 @@ impl Watch {
         self.surpassed.insert(contact.to_owned());
     }
 
+    /// Notes that a contact of this name has no more room for messages that are not complete.
+    pub(super) fn full(&mut self, contact: KeyId, name: String) {
+        self.full.insert(contact, name);
+    }
+
+    /// Notes that a contact has room again.
+    pub(super) fn has_room(&mut self, contact: KeyId) {
+        self.full.remove(&contact);
+    }
+
     /// The relay of a mailbox that is not in the roster any more, or has not answered for [`LOST`]
     /// while another did all the time.
     pub(super) fn lost_mailbox(&self, now: Instant) -> Option<NodeNumber> {
@@ -235,6 +249,7 @@ impl Watch {
             self.store.clone(),
             self.damage.clone(),
             self.copy_problem(),
+            self.full_problem(),
             self.twin_problem(now),
             self.roster_problem(),
             self.link_problem(now),
@@ -270,6 +285,19 @@ impl Watch {
                 "{contacts}: they know of messages that this client's files do not have, because \
                  the files were put back from an older copy or could not be written; what is \
                  missing has to be sent again by hand. New messages are not affected"
+            )
+        })
+    }
+
+    fn full_problem(&self) -> Option<String> {
+        let contacts: Vec<_> = self.full.values().map(String::as_str).collect();
+        (!contacts.is_empty()).then(|| {
+            let contacts = contacts.join(", ");
+            format!(
+                "{contacts}: files that are not complete take all the room that a contact's may \
+                 have here ({} MiB at most), so no more of them is taken; texts come through. Ask \
+                 whether such files are meant to come, else: rohrpost block",
+                CONTACT_BYTES >> 20
             )
         })
     }

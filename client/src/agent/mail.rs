@@ -4,65 +4,46 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
-use rohrpost_proto::courier::{self, Complete, Event, Receipt, Twin};
+use rohrpost_packet::envelope::{KeyId, MessageId};
+use rohrpost_proto::courier::{self, Complete, Event, Twin};
 use rohrpost_proto::time::calendar::date;
 
 use super::error::AgentError;
+use super::letters::Letter;
 use super::listing::incoming as listed;
 use super::task::AgentTask;
 use crate::api::{ContactChange, Notice};
 use crate::session::{Correspondent, PostError, SessionEvent};
-use crate::store::{AddressKnown, Bounds, Completed, DeliveryStatus, Store, StoreError};
+use crate::store::{AddressKnown, Bounds, Completed, DeliveryStatus, SHORT, Store, StoreError};
 
 impl AgentTask {
     /// Takes the events of mail. What cannot be written is not acknowledged: its senders send it
     /// again.
     pub(super) async fn take_mail(&mut self, events: Vec<SessionEvent>) {
-        let mut arrived: Vec<(KeyId, Box<Fragment>)> = Vec::new();
-        let mut receipts = Vec::new();
         let mut later = Vec::new();
         for event in events {
-            let SessionEvent::Courier(event) = event else { continue };
-            receipts.extend(event.receipt().copied());
             match event {
-                Event::Arrived { fragment, receipt, .. } => {
-                    arrived.push((receipt.sender, fragment))
+                SessionEvent::Courier(Event::Arrived { fragment, receipt, last, .. }) => {
+                    let waited_for = last || fragment.position.count <= SHORT;
+                    self.take_letter(Letter { receipt, fragment: Some(fragment), waited_for });
                 }
-                Event::Repeated { .. } => {}
-                event => later.push(event),
+                SessionEvent::Courier(Event::Repeated { receipt }) => {
+                    self.take_letter(Letter { receipt, fragment: None, waited_for: false });
+                }
+                SessionEvent::Courier(event) => later.push(event),
+                _ => {}
             }
         }
-        if !receipts.is_empty() {
-            let fragments = arrived.iter().map(|(sender, fragment)| (*sender, &**fragment));
-            let letters = receipts.iter().map(|receipt| (receipt.sender, receipt.mark));
-            match self.store.with(|store| store.store_letters(fragments, letters)) {
-                Ok(()) => self.commit(&receipts).await,
-                Err(error) => self.watch.store_trouble(&error),
-            }
-        }
+        let committed = self.commit_due_letters().await;
         // An acknowledgement that left before some of these letters came says nothing of them.
         let owed = |event: &Event| match event {
-            Event::AcknowledgementSent { to } => {
-                receipts.iter().any(|receipt| receipt.sender == *to)
-            }
+            Event::AcknowledgementSent { to } => committed.contains(to),
             _ => false,
         };
         for event in later.into_iter().filter(|event| !owed(event)) {
             if let Err(error) = self.take_event(event).await {
                 self.watch.store_trouble(&error);
             }
-        }
-    }
-
-    /// Has the session acknowledge what is stored, and notes that its senders are there.
-    async fn commit(&mut self, receipts: &[Receipt]) {
-        for receipt in receipts {
-            self.session.commit(*receipt).await;
-        }
-        let senders = receipts.iter().map(|receipt| receipt.sender).collect();
-        if let Err(error) = self.hear(&senders) {
-            self.watch.store_trouble(&error);
         }
     }
 
@@ -129,6 +110,7 @@ impl AgentTask {
         };
         let completed = self.store.with(|store| store.complete(sender, messages, *bounds, now))?;
         self.untaken.remove(&sender);
+        self.watch.has_room(sender);
         for completed in completed {
             match completed {
                 Completed::Message(incoming) => {
@@ -170,6 +152,8 @@ impl AgentTask {
     /// Begins anew with a contact that knows of more than this store, which is an older copy: the
     /// session forgets what was for it, and gets it under new numbers.
     async fn begin_again(&mut self, key: KeyId, heard_of: u32) -> Result<(), StoreError> {
+        // What comes of it after this is counted anew.
+        self.commit_letters().await;
         let now = self.now();
         self.store.with(|store| store.begin_again(key, heard_of, now))?;
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);

@@ -67,13 +67,15 @@ impl<S: Suite> SteppedAgent<S> {
         self.collect(now);
     }
 
-    /// Takes what the courier has to tell.
+    /// Takes what the courier has to tell, and writes what is due. The driver comes here at least
+    /// every few seconds while it steps the courier.
     pub fn collect(&mut self, now: Steady) {
         loop {
             self.session.collect();
-            let Some(event) = self.task.session.next_event() else { return };
+            let Some(event) = self.task.session.next_event() else { break };
             run(self.task.handle_event(event), &mut self.session, now);
         }
+        run(self.task.commit_due_letters(), &mut self.session, now);
     }
 
     /// Does what is due every minute, after so many.

@@ -17,6 +17,7 @@ use super::date::Date;
 use super::error::AgentError;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
+use super::letters::Letters;
 use super::notices::NoticeLog;
 use super::progress::Progress;
 use super::trouble::Trouble;
@@ -45,6 +46,8 @@ pub(super) struct AgentTask {
     pub(super) ending: Option<AgentError>,
     pub(super) notices: NoticeLog,
     pub(super) progress: Progress,
+    /// Letters that have come and are not on the disk yet.
+    pub(super) letters: Letters,
     /// Complete messages of each contact of which the store has not taken note yet, because it
     /// failed: as many as it has fragments of.
     pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,

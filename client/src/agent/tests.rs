@@ -17,6 +17,8 @@ use world::{
     Client, DAY, Folder, SECOND, START, carry, complete, fragments, network, signed_network, unlock,
 };
 
+mod receiving;
+
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
 pub(super) mod world;

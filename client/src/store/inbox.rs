@@ -6,13 +6,14 @@ use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
+use super::bodies::Body;
 use super::due::{self, Ended};
 use super::error::StoreError;
 use super::file::Store;
-use super::fragments::Assembled;
+use super::fragments::Whole;
 use super::record::{Hex, decode, encode};
 use super::{contact, numbers};
-use crate::content::Content;
+use crate::content::{Content, Outline};
 
 /// A message that has come.
 #[derive(Clone)]
@@ -39,6 +40,7 @@ pub struct Incoming {
     pub verified: bool,
     /// The reason why the message cannot be shown, if it cannot.
     pub unreadable: Option<Unreadable>,
+    body: Body,
 }
 
 /// Reason why a message that has come cannot be shown.
@@ -67,6 +69,9 @@ struct IncomingRecord {
     read: Option<u64>,
     verified: bool,
     unreadable: Option<Unreadable>,
+    /// Id of the body.
+    body: Hex<16>,
+    pieces: u32,
 }
 
 impl Incoming {
@@ -83,15 +88,17 @@ impl Incoming {
             read: self.read.map(|at| at.as_secs()),
             verified: self.verified,
             unreadable: self.unreadable,
+            body: Hex(self.body.id),
+            pieces: self.body.pieces,
         }
     }
 
     /// Notes what the message holds.
-    fn describe(&mut self, content: &Content) {
-        self.file = content.name().map(str::to_owned);
-        self.len = u64::try_from(content.bytes().len()).unwrap_or(u64::MAX);
-        let unknown = matches!(content, Content::Unknown(_));
-        self.unreadable = unknown.then_some(Unreadable::UnknownKind);
+    fn describe(&mut self, body: &[u8]) {
+        let outline = Outline::of(body);
+        self.file = outline.name;
+        self.len = u64::try_from(outline.len).unwrap_or(u64::MAX);
+        self.unreadable = (!outline.known).then_some(Unreadable::UnknownKind);
     }
 
     fn of(number: u64, record: IncomingRecord) -> Self {
@@ -107,6 +114,7 @@ impl Incoming {
             read: record.read.map(Duration::from_secs),
             verified: record.verified,
             unreadable: record.unreadable,
+            body: Body { id: record.body.0, pieces: record.pieces },
         }
     }
 }
@@ -160,7 +168,8 @@ impl Store {
     pub fn read(&self, number: u64) -> Result<(Incoming, Content), StoreError> {
         self.vault.read(|tx| {
             let incoming = by_number(tx, number)?;
-            Ok((incoming, content(tx, number)?))
+            let content = Content::decode(&incoming.body.read(tx)?);
+            Ok((incoming, content))
         })
     }
 
@@ -194,15 +203,18 @@ impl Store {
 }
 
 /// Puts a message for the reader into the inbox; none if it came before. One that cannot be shown is
-/// there too: its sender hears that it was delivered.
+/// there too: its sender hears that it was delivered. The body stays where it came to lie.
 pub(super) fn take_content(
     tx: &mut WriteTx<'_>,
     from: KeyId,
     id: MessageId,
-    Assembled { minutes, body }: &Assembled,
+    Whole { minutes, body }: &Whole,
     now: Duration,
 ) -> Result<Option<Incoming>, StoreError> {
     if due::seen(tx, id)? {
+        if let Some(body) = body {
+            body.forget(tx)?;
+        }
         return Ok(None);
     }
     due::saw(tx, id, now)?;
@@ -221,21 +233,23 @@ pub(super) fn take_content(
         read: None,
         verified,
         unreadable: Some(Unreadable::Incomplete),
+        body: body.unwrap_or_else(Body::new),
     };
     if let Some(body) = body {
-        incoming.describe(&Content::decode(body));
+        incoming.describe(&body.read(tx)?);
     }
     incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
     numbers::insert(tx, UNREAD, incoming.number)?;
-    let body = body.as_ref().map_or(&[][..], |body| body);
-    tx.put(BODIES, &incoming.number.to_be_bytes(), body)?;
     Ok(Some(incoming))
 }
 
 /// Forgets a message.
 pub(super) fn forget(tx: &mut WriteTx<'_>, number: u64) -> Result<(), StoreError> {
-    tx.remove_entry(INBOX, number)?;
-    tx.remove(BODIES, &number.to_be_bytes())?;
+    if let Some(record) = tx.entry(INBOX, number)? {
+        let record: IncomingRecord = decode(&record)?;
+        Incoming::of(number, record).body.forget(tx)?;
+        tx.remove_entry(INBOX, number)?;
+    }
     Ok(())
 }
 
@@ -257,18 +271,12 @@ fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
 fn incoming(tx: &ReadTx<'_>, number: u64, record: &[u8]) -> Result<Incoming, StoreError> {
     let mut incoming = Incoming::of(number, decode(record)?);
     if incoming.unreadable == Some(Unreadable::UnknownKind) {
-        incoming.describe(&content(tx, number)?);
+        incoming.describe(&incoming.body.read(tx)?);
     }
     Ok(incoming)
 }
 
-fn content(tx: &ReadTx<'_>, number: u64) -> Result<Content, StoreError> {
-    let body = tx.get(BODIES, &number.to_be_bytes())?.ok_or(StoreError::Record)?;
-    Ok(Content::decode(&body))
-}
-
-pub(super) const TABLES: [KeyedTable; 2] = [BODIES, UNREAD];
+pub(super) const TABLES: [KeyedTable; 1] = [UNREAD];
 pub(super) const INBOX: OrderedTable = OrderedTable::new("inbox");
-const BODIES: KeyedTable = KeyedTable::new("inbox bodies");
 /// Numbers of messages that their reader has not acknowledged.
 const UNREAD: KeyedTable = KeyedTable::new("unread");

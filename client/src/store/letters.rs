@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind};
-use rohrpost_proto::courier::Complete;
+use rohrpost_proto::courier::{Complete, Receipt};
 use rohrpost_vault::WriteTx;
 
 use super::error::StoreError;
@@ -31,11 +31,31 @@ pub struct Bounds {
     pub floor: u64,
 }
 
+/// A message of which fragments were not stored, because its sender has no room for them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Refused {
+    /// The contact that sent the message.
+    pub sender: KeyId,
+    kind: u8,
+    sequence: u64,
+}
+
+impl Refused {
+    /// True if a letter carried a fragment of the message.
+    #[must_use]
+    pub fn is_of(&self, receipt: &Receipt) -> bool {
+        let Receipt { sender, kind, sequence, .. } = receipt;
+        (self.sender, self.kind, self.sequence) == (*sender, kind.byte(), *sequence)
+    }
+}
+
 impl Store {
     /// Stores fragments that have come, and sender and mark of all letters that were opened, with
     /// these fragments or with others that were stored before: their senders are owed an
     /// acknowledgement. When this returns, all that is on the disk, by one transaction. A fragment
-    /// from someone who is no contact any more, or is blocked, is not stored.
+    /// from someone who is no contact any more, or is blocked, is not stored. One whose sender has
+    /// no room for it is not either, and its message is among those that are given back: of such
+    /// a fragment the sender must not hear that it has come.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -43,23 +63,30 @@ impl Store {
         &self,
         fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
         letters: impl IntoIterator<Item = (KeyId, EnvelopeMark)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<BTreeSet<Refused>, StoreError> {
         let (senders, marks): (BTreeSet<_>, Vec<_>) = letters.into_iter().unzip();
+        let mut messages: BTreeMap<_, Vec<&Fragment>> = BTreeMap::new();
+        for (sender, fragment) in fragments {
+            let name = (sender, fragment.kind.byte(), fragment.sequence);
+            let one = (name, *fragment.message.as_bytes(), fragment.position.count);
+            messages.entry(one).or_default().push(fragment);
+        }
         self.vault.write(|tx| {
             opened::remember(tx, marks)?;
             for sender in senders {
                 owe(tx, sender, true)?;
             }
             let mut welcome = BTreeMap::new();
-            for (sender, fragment) in fragments {
+            let mut refused = BTreeSet::new();
+            for (((sender, kind, sequence), ..), fragments) in messages {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
                     new.insert(exchange::with(tx, sender)?.is_some_and(|with| !with.blocked));
                 }
-                if welcome[&sender] {
-                    fragments::store(tx, sender, fragment)?;
+                if welcome[&sender] && !fragments::store(tx, sender, &fragments)? {
+                    refused.insert(Refused { sender, kind, sequence });
                 }
             }
-            Ok(())
+            Ok(refused)
         })
     }
 
@@ -119,22 +146,25 @@ fn take(
     complete: &Complete,
     now: Duration,
 ) -> Result<Option<Completed>, StoreError> {
-    let Some(assembled) = fragments::assemble(tx, sender, complete)? else {
+    let Some(whole) = fragments::take(tx, sender, complete)? else {
         return Ok(None);
     };
     match complete.kind {
         Kind::Address => {
             fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
-            let address = assembled.body.as_ref().and_then(|body| Address::decode(body).ok());
-            let Some(address) = address else {
+            let Some(body) = whole.body else {
+                return Ok(None);
+            };
+            let address = Address::decode(&body.read(tx)?);
+            body.forget(tx)?;
+            let Ok(address) = address else {
                 return Ok(None);
             };
             let newer = address_versions::take(tx, sender, address)?;
             Ok(newer.map(Box::new).map(Completed::Address))
         }
         Kind::Content => {
-            fragments::forget(tx, sender, complete)?;
-            let incoming = inbox::take_content(tx, sender, complete.message, &assembled, now)?;
+            let incoming = inbox::take_content(tx, sender, complete.message, &whole, now)?;
             Ok(incoming.map(Completed::Message))
         }
         Kind::Acknowledgement | Kind::Loop => Ok(None),
