@@ -332,7 +332,8 @@ impl AgentTask {
         self.post_waiting().await;
     }
 
-    /// Does a slice of the work that no request asks for.
+    /// Does a slice of the work that no request asks for. After the daily check, whose pages nobody
+    /// reads any more, the file is made shorter if most of it is free.
     fn keep_house(&mut self) {
         let (now, date) = (self.clocks.instant(), self.date.unix());
         if self.housekeeping.forgets(now) {
@@ -344,6 +345,11 @@ impl AgentTask {
         let step = |store: &Store| housekeeping.check(store, now).transpose();
         if let Some(result) = self.store.with(step).transpose() {
             self.watch.store_checked(&result);
+            if result.is_ok()
+                && let Err(error) = self.store.compact()
+            {
+                self.watch.store_trouble(&error);
+            }
         }
     }
 

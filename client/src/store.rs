@@ -50,7 +50,7 @@ use zeroize::Zeroizing;
 
 use crate::profile::Profile;
 use due::Ended;
-use file::{NewHome, file, private_home};
+use file::{MOVED, NewHome, file, private_home};
 use state::{
     DATE, NETWORK, STATE, count_forgotten, forgetting, keep_for, latest_date, next_incarnation,
     of_network, retention,
@@ -109,11 +109,12 @@ impl Store {
     pub fn open(home: &Path, unlock: &Unlock, network: &Network) -> Result<Self, StoreError> {
         private_home(home)?;
         let path = file(home);
-        let vault = match Vault::open(&path, unlock) {
+        let mut vault = match Vault::open(&path, unlock) {
             Err(VaultError::Missing(_)) => return Err(StoreError::Missing(home.to_owned())),
             opened => opened?,
         };
         vault.read(|tx| of_network(tx, network, home))?;
+        vault.compact(MOVED)?;
         Ok(Self { vault })
     }
 

@@ -28,11 +28,7 @@ impl BlockingStore {
         work: impl FnOnce(&Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let done = self.apart(work);
-        if let Err(error) = &done
-            && error.is_of_the_disk()
-        {
-            self.failure().get_or_insert_with(|| error.to_string());
-        }
+        self.note(&done);
         done
     }
 
@@ -45,6 +41,24 @@ impl BlockingStore {
             return Err(StoreError::Unavailable(self.failure().clone().unwrap_or_default()));
         };
         block_in_place(|| work(store))
+    }
+
+    /// Makes the store's file shorter, if most of it is free.
+    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
+        let Some(store) = &mut self.store else {
+            return Ok(());
+        };
+        let done = block_in_place(|| store.compact());
+        self.note(&done);
+        done.map(|_| ())
+    }
+
+    fn note<T>(&self, done: &Result<T, StoreError>) {
+        if let Err(error) = done
+            && error.is_of_the_disk()
+        {
+            self.failure().get_or_insert_with(|| error.to_string());
+        }
     }
 
     /// The error by which the disk has failed since the store was opened.

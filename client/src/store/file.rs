@@ -61,6 +61,15 @@ impl Store {
         self.vault.written()
     }
 
+    /// Gives back to the disk what is free of the file, if most of it is: as after files were
+    /// forgotten. True if it did. Takes as long as it takes to move what is left.
+    ///
+    /// # Errors
+    /// The store is damaged or cannot be written.
+    pub fn compact(&mut self) -> Result<bool, StoreError> {
+        Ok(self.vault.compact(u64::MAX)?)
+    }
+
     /// Copies the store to a new file, which opens with the same passphrase or key file.
     ///
     /// # Errors
@@ -159,5 +168,8 @@ pub(super) fn file(home: &Path) -> PathBuf {
     home.join("store.vault")
 }
 
+/// Bytes that an opening moves at most to make the file shorter, which takes less than a second; what
+/// has more to move is compacted by a client that runs for a day.
+pub(super) const MOVED: u64 = 64 << 20;
 /// Bytes by which the disk is tried: ten letters of the hybrid suite.
 const ROOM: usize = 64 << 10;

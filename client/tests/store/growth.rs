@@ -19,7 +19,7 @@ use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
 use super::world::{
-    Client, DAY, Folder, SECOND, START, below, complete, fragments, network, unlock,
+    Client, DAY, Folder, SECOND, START, below, carry, complete, fragments, network, unlock,
 };
 
 /// Seed of lengths and ids.
@@ -259,6 +259,28 @@ fn work_costs_the_same_in_a_store_of_any_size() {
         opened(&client)
     });
     assert_eq!(small, large);
+}
+
+/// Checks that files that were forgotten leave no long file behind.
+#[test]
+fn a_store_whose_files_are_forgotten_is_short_when_it_is_opened_again() {
+    let folder = Folder::new("forgotten");
+    let [alice, bob] = Client::pair(&folder);
+    for _ in 0..8 {
+        let file = Content::file("file", vec![1; 4 << 20].into());
+        alice.store.accept("bob", &file, DAY, START).unwrap();
+        carry(&alice, &bob, START);
+    }
+    let numbers: Vec<_> = bob.store.inbox(0).unwrap().iter().map(|one| one.number).collect();
+    bob.store.acknowledge(&numbers, START).unwrap();
+    let len = |client: &Client| std::fs::metadata(client.file()).unwrap().len();
+    assert!(len(&bob) > 32 << 20);
+    bob.store.set_retention(DAY).unwrap();
+    bob.store.prune(START + DAY * 2).unwrap();
+    for client in [alice, bob] {
+        let client = client.reopen();
+        assert!(len(&client) < 8 << 20, "{} bytes", len(&client));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
