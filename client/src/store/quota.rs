@@ -21,7 +21,7 @@ pub(super) fn take(
         return Ok(true);
     }
     let (own, all) = (taken(tx, sender.as_bytes())?, taken(tx, ALL)?);
-    // All who take as much as they can are left the same, and whoever comes after them too.
+    // All who take as much as they can are left the same, and whoever comes next two thirds of it.
     let share = ALL_BYTES.saturating_sub(all) / 2;
     if own + bytes > CONTACT_BYTES.min(share) {
         return Ok(false);
@@ -68,7 +68,7 @@ pub(crate) const SHORT: u32 = 4;
 /// a contact has two of them under way, to all whom it writes to.
 pub(crate) const CONTACT_BYTES: u64 = 3 * MESSAGE_LEN;
 /// Bytes of all contacts' together. A contact gets half of what is left of it: twenty who take all
-/// they can have 46 MiB each, a hundred have 10 MiB, and so has each contact beside them.
+/// they can have 46 MiB each, a hundred have 10 MiB, and one more has two thirds of that.
 const ALL_BYTES: u64 = 1 << 30;
 const MESSAGE_LEN: u64 = 16 << 20;
 const _: () = assert!(MESSAGE_BYTES == 16 << 20);
@@ -77,3 +77,61 @@ pub(super) const TABLES: [KeyedTable; 1] = [TAKEN];
 /// Bytes u64 by contact, and of all.
 const TAKEN: KeyedTable = KeyedTable::new("room of open messages");
 const ALL: &[u8] = b"all";
+
+#[cfg(test)]
+mod tests {
+    use rohrpost_vault::{Cost, Unlock, Vault};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const MANY: u8 = 60;
+
+    fn contact(number: u8) -> KeyId {
+        KeyId::new([number; 32])
+    }
+
+    /// Room that a contact gets which takes all it can.
+    fn most(tx: &mut WriteTx<'_>, number: u8) -> Result<u64, StoreError> {
+        while take(tx, contact(number), SHORT + 1, MIB)? {}
+        taken(tx, contact(number).as_bytes())
+    }
+
+    #[test]
+    fn those_who_take_all_they_can_leave_room_for_each_other_and_for_the_next() {
+        let folder = std::env::temp_dir().join(format!("rohrpost-quota-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .unwrap();
+        let unlock = Unlock::passphrase_at(Zeroizing::new("x".into()), Cost::danger_cheap());
+        let vault = Vault::create(&folder.join("vault"), &unlock).unwrap();
+        let written: Result<(), StoreError> = vault.write(|tx| {
+            assert_eq!(most(tx, 0)?, CONTACT_BYTES);
+            assert!(take(tx, contact(0), SHORT, MIB)?, "a short message");
+            release(tx, contact(0), SHORT + 1, CONTACT_BYTES)?;
+            let mut any = true;
+            while any {
+                any = false;
+                for number in 0..MANY {
+                    any |= take(tx, contact(number), SHORT + 1, MIB)?;
+                }
+            }
+            for number in 0..MANY {
+                let own = taken(tx, contact(number).as_bytes())?;
+                assert!((16 * MIB..=17 * MIB).contains(&own), "{own}");
+            }
+            assert_eq!(most(tx, MANY)?, 11 * MIB);
+            for number in 0..=MANY {
+                let own = taken(tx, contact(number).as_bytes())?;
+                release(tx, contact(number), SHORT + 1, own)?;
+            }
+            assert_eq!(tx.count(TAKEN), 0);
+            Ok(())
+        });
+        drop(vault);
+        std::fs::remove_dir_all(&folder).unwrap();
+        written.unwrap();
+    }
+}
