@@ -1,13 +1,14 @@
 //! The outbox: messages that were accepted, each with its status.
 
+mod outgoing;
+mod tally;
+
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{MESSAGE_BYTES, Message, PastFlights};
+use rohrpost_packet::envelope::{KeyId, MessageId};
+use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
 use rohrpost_proto::mailbox::TTL;
-use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::contact::{self, KnownContact};
@@ -21,38 +22,8 @@ use super::{silence, undelivered};
 use crate::content::Content;
 use crate::randomness;
 
-/// A message that was accepted.
-#[derive(Clone)]
-pub struct Outgoing {
-    /// Id that names the message.
-    pub id: MessageId,
-    /// Identity of the recipient.
-    pub to: KeyId,
-    /// Number among the messages to the recipient.
-    pub(super) sequence: u64,
-    /// Number among all messages that were accepted: clocks may go back, this does not.
-    pub order: u64,
-    /// Name of the file, if the message is one.
-    pub name: Option<String>,
-    /// Bytes of text or file.
-    pub len: u64,
-    /// Time of acceptance, since the Unix epoch.
-    pub accepted: Duration,
-    /// Time at which the message is given up, since the Unix epoch.
-    pub expires: Duration,
-    /// Status of the message.
-    pub status: DeliveryStatus,
-    /// Time since which the message has this status, since the Unix epoch.
-    pub since: Duration,
-    /// True if a program that may do nothing but send and receive gave the message.
-    pub program: bool,
-    /// Hash of the content, by which the same message is known when it is given once more.
-    digest: Hex<32>,
-    /// Time at which the message left last, by the machine's clock.
-    left: Duration,
-    /// Number of times that the whole message has left.
-    times: u32,
-}
+pub use outgoing::Outgoing;
+pub use tally::Tally;
 
 /// What is said with a message that is to be accepted.
 #[derive(Clone, Copy)]
@@ -71,99 +42,6 @@ pub enum Accepted {
     Now(Outgoing),
     /// The message was accepted before, under the same id.
     Before(Outgoing),
-}
-
-/// Counts of the messages of the outbox by status.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tally {
-    /// Messages that were accepted, and not all of which has left.
-    pub queued: u64,
-    /// Messages that have left, and which the other client has not acknowledged.
-    pub sent: u64,
-    /// Messages that the other client has.
-    pub delivered: u64,
-    /// Messages that were given up because their time was over.
-    pub expired: u64,
-    /// Messages that were given up: the contact was blocked or removed, or its keys are unusable.
-    pub undeliverable: u64,
-    /// Messages that were taken back.
-    pub cancelled: u64,
-}
-
-impl Tally {
-    /// The count of this status.
-    pub const fn of(&mut self, status: DeliveryStatus) -> &mut u64 {
-        match status {
-            DeliveryStatus::Queued => &mut self.queued,
-            DeliveryStatus::Sent => &mut self.sent,
-            DeliveryStatus::Delivered => &mut self.delivered,
-            DeliveryStatus::Expired => &mut self.expired,
-            DeliveryStatus::Undeliverable => &mut self.undeliverable,
-            DeliveryStatus::Cancelled => &mut self.cancelled,
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OutgoingRecord {
-    version: u32,
-    id: Hex<16>,
-    to: Hex<32>,
-    sequence: u64,
-    order: u64,
-    name: Option<String>,
-    len: u64,
-    accepted: u64,
-    expires: u64,
-    status: DeliveryStatus,
-    since: u64,
-    program: bool,
-    digest: Hex<32>,
-    left: u64,
-    times: u32,
-}
-
-impl Outgoing {
-    fn record(&self) -> OutgoingRecord {
-        OutgoingRecord {
-            version: 1,
-            id: Hex(*self.id.as_bytes()),
-            to: Hex(*self.to.as_bytes()),
-            sequence: self.sequence,
-            order: self.order,
-            name: self.name.clone(),
-            len: self.len,
-            accepted: self.accepted.as_secs(),
-            expires: self.expires.as_secs(),
-            status: self.status,
-            since: self.since.as_secs(),
-            program: self.program,
-            digest: self.digest.clone(),
-            left: self.left.as_secs(),
-            times: self.times,
-        }
-    }
-
-    fn of(record: OutgoingRecord) -> Self {
-        Self {
-            id: MessageId::new(record.id.0),
-            to: KeyId::new(record.to.0),
-            sequence: record.sequence,
-            order: record.order,
-            name: record.name,
-            len: record.len,
-            accepted: Duration::from_secs(record.accepted),
-            expires: Duration::from_secs(record.expires),
-            status: record.status,
-            since: Duration::from_secs(record.since),
-            program: record.program,
-            digest: record.digest,
-            left: Duration::from_secs(record.left),
-            times: record.times,
-        }
-    }
 }
 
 impl Store {
@@ -259,7 +137,7 @@ impl Store {
     /// The store cannot be read.
     pub fn tally(&self) -> Result<Tally, StoreError> {
         self.vault.read(|tx| {
-            let mut tally = tally(tx)?;
+            let mut tally = tally::settled(tx)?;
             for one in open(tx)? {
                 *tally.of(one.status) += 1;
             }
@@ -359,21 +237,6 @@ impl Store {
     }
 }
 
-impl Outgoing {
-    fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
-        let left = PastFlights { last: Time::from_micros(0) + self.left, times: self.times };
-        Message {
-            id: self.id,
-            kind: Kind::Content,
-            sequence: self.sequence,
-            minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
-            expires: Time::from_micros(0) + self.expires,
-            left: (self.status == DeliveryStatus::Sent).then_some(left),
-            body,
-        }
-    }
-}
-
 fn accept(
     tx: &mut WriteTx<'_>,
     mut contact: KnownContact,
@@ -426,9 +289,7 @@ fn settle(
             silence::end(tx, outgoing.to)?;
         }
         due::ended(tx, Ended::Settled(id), now)?;
-        let mut tally = tally(tx)?;
-        *tally.of(status) += 1;
-        tx.put(TALLY, TALLY_KEY, &encode(&tally)?)?;
+        tally::count(tx, status)?;
     }
     put(tx, &outgoing)
 }
@@ -450,10 +311,7 @@ pub(super) fn forget(tx: &mut WriteTx<'_>, id: MessageId) -> Result<(), StoreErr
     tx.remove(OUTBOX, id.as_bytes())?;
     tx.remove(BODIES, id.as_bytes())?;
     tx.remove_entry(ORDER, outgoing.order)?;
-    let mut tally = tally(tx)?;
-    let count = tally.of(outgoing.status);
-    *count = count.saturating_sub(1);
-    Ok(tx.put(TALLY, TALLY_KEY, &encode(&tally)?)?)
+    tally::uncount(tx, outgoing.status)
 }
 
 fn page(tx: &ReadTx<'_>, from: u64, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
@@ -474,11 +332,6 @@ pub(super) fn open(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
     }
     open.sort_by_key(|outgoing| outgoing.order);
     Ok(open)
-}
-
-/// Counts of the messages that were settled.
-fn tally(tx: &ReadTx<'_>) -> Result<Tally, StoreError> {
-    tx.get(TALLY, TALLY_KEY)?.map_or_else(|| Ok(Tally::default()), |record| decode(&record))
 }
 
 /// Number of the first message to a contact that is not over.
@@ -527,13 +380,10 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
 /// The longest time for which a message is tried: its recipient remembers its id for that long, and
 /// for a week more in which a letter of it may wait at a mailbox ([`SEEN`](super::SEEN)).
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(7 * TTL.as_secs());
-pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, BODIES, OPEN, TALLY];
+pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, BODIES, OPEN, tally::TALLY];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
 const BODIES: KeyedTable = KeyedTable::new("outbox bodies");
 /// Ids of messages in the order of acceptance.
 pub(super) const ORDER: OrderedTable = OrderedTable::new("outbox order");
 /// Ids of messages with which the courier has to do.
 const OPEN: KeyedTable = KeyedTable::new("outbox open");
-/// Counts of what was settled: one record.
-const TALLY: KeyedTable = KeyedTable::new("outbox tally");
-const TALLY_KEY: &[u8] = b"settled";

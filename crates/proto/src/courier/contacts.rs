@@ -8,7 +8,7 @@ use super::account::{Account, Contact};
 use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
-use super::outgoing::{MESSAGE_BYTES, Message, SHORT, most_fragments};
+use super::message::{MESSAGE_BYTES, Message, SHORT, most_fragments};
 use super::reassembly::{Committed, Complete, Memory, Reassembly};
 use super::receipt::Receipt;
 use crate::delay::exponential;

@@ -5,48 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use rohrpost_packet::envelope::{
-    Fragment, FragmentPosition, Kind, MessageId, Standing, fragment_body_len,
-};
-use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_packet::NodeNumber;
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Standing};
 use zeroize::Zeroizing;
 
 use super::acknowledgement::{Acknowledgement, Name};
 use super::fragments::Fragments;
+use super::message::{Lane, Message, SHORT};
 use super::retransmission::RetransmitTimer;
 use crate::path::Path;
 use crate::time::{Steady, Time};
-
-/// A message for a contact. The application stores it until it is delivered or has expired.
-pub struct Message {
-    /// Identifier of the message for good.
-    pub id: MessageId,
-    /// Kind of the message: [`Kind::Content`] or [`Kind::Address`].
-    pub kind: Kind,
-    /// Number of the message, above that of the message to this contact before it; the version of
-    /// an address. See [`Courier::next_sequence`](super::Courier::next_sequence).
-    pub sequence: u64,
-    /// Time of writing, in minutes since the Unix epoch.
-    pub minutes: u32,
-    /// Time at which the message is given up if it is not acknowledged: once both the process's own
-    /// clock and document time have reached it, so that neither a relay nor a wrong clock of the
-    /// machine makes a message expire alone.
-    pub expires: Time,
-    /// How all of the message had left in a former run. It leaves again when its acknowledgement is
-    /// overdue since then, not at once; `None` if some of it has never left.
-    pub left: Option<PastFlights>,
-    /// The text, of at most [`MESSAGE_BYTES`].
-    pub body: Zeroizing<Vec<u8>>,
-}
-
-/// Flights of a message in former runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PastFlights {
-    /// Time at which the message left last.
-    pub last: Time,
-    /// Number of times that it has left.
-    pub times: u32,
-}
 
 /// A message, and which of its fragments are under way.
 pub(super) struct OutgoingMessage {
@@ -335,22 +303,6 @@ impl Flight {
     }
 }
 
-/// Messages that keep their order among each other: short ones pass long ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
-    Short,
-    Long,
-}
-
-/// Bytes of a message that counts as short: all texts that people write.
-pub(super) const SHORT: usize = 64 << 10;
-/// Fragments of the largest message.
-pub(super) fn most_fragments<S: Suite>() -> u32 {
-    u32::try_from(MESSAGE_BYTES.div_ceil(fragment_body_len::<S>())).unwrap_or(u32::MAX)
-}
-
-/// Bytes of one message at most: 16 MiB.
-pub const MESSAGE_BYTES: usize = 16 << 20;
 /// Fragments of a message that left in a former run and count as under way. A longer message leaves
 /// again from the start until an acknowledgement tells what is there, so that it does not hold up
 /// all that is new.

@@ -1,6 +1,7 @@
 //! Choice of what leaves next for a correspondent.
 
-use super::super::outgoing::{Flight, Lane, OutgoingMessage};
+use super::super::message::Lane;
+use super::super::outgoing::{Flight, OutgoingMessage};
 use super::super::reassembly::WINDOW;
 use super::super::retransmission::RetransmitTimer;
 use super::presence::Presence;

@@ -4,7 +4,8 @@ use rohrpost_packet::envelope::Standing;
 
 use super::super::acknowledgement::{Acknowledged, Acknowledgement, Name, OlderCopy};
 use super::super::event::Event;
-use super::super::outgoing::{Flight, Lane, OutgoingMessage};
+use super::super::message::Lane;
+use super::super::outgoing::{Flight, OutgoingMessage};
 use super::super::retransmission::RetransmitTimer;
 use super::Correspondent;
 use crate::time::Steady;

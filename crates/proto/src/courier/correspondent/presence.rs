@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::outgoing::Lane;
+use super::super::message::Lane;
 use super::super::retransmission::RetransmitTimer;
 use crate::time::{Steady, Time};
 

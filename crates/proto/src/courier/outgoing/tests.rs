@@ -1,3 +1,5 @@
+use rohrpost_packet::envelope::{Kind, MessageId};
+
 use super::super::acknowledgement::Partial;
 use super::*;
 use crate::directory::roster::Traffic;

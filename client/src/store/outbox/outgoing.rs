@@ -1,0 +1,120 @@
+//! A message of the outbox, and its record.
+
+use std::time::Duration;
+
+use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
+use rohrpost_proto::courier::{Message, PastFlights};
+use rohrpost_proto::time::Time;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::record::Hex;
+use super::super::status::DeliveryStatus;
+
+/// A message that was accepted.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Id that names the message.
+    pub id: MessageId,
+    /// Identity of the recipient.
+    pub to: KeyId,
+    /// Number among the messages to the recipient.
+    pub(in super::super) sequence: u64,
+    /// Number among all messages that were accepted: clocks may go back, this does not.
+    pub order: u64,
+    /// Name of the file, if the message is one.
+    pub name: Option<String>,
+    /// Bytes of text or file.
+    pub len: u64,
+    /// Time of acceptance, since the Unix epoch.
+    pub accepted: Duration,
+    /// Time at which the message is given up, since the Unix epoch.
+    pub expires: Duration,
+    /// Status of the message.
+    pub status: DeliveryStatus,
+    /// Time since which the message has this status, since the Unix epoch.
+    pub since: Duration,
+    /// True if a program that may do nothing but send and receive gave the message.
+    pub program: bool,
+    /// Hash of the content, by which the same message is known when it is given once more.
+    pub(super) digest: Hex<32>,
+    /// Time at which the message left last, by the machine's clock.
+    pub(super) left: Duration,
+    /// Number of times that the whole message has left.
+    pub(super) times: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutgoingRecord {
+    version: u32,
+    id: Hex<16>,
+    to: Hex<32>,
+    sequence: u64,
+    order: u64,
+    name: Option<String>,
+    len: u64,
+    accepted: u64,
+    expires: u64,
+    status: DeliveryStatus,
+    since: u64,
+    program: bool,
+    digest: Hex<32>,
+    left: u64,
+    times: u32,
+}
+
+impl Outgoing {
+    pub(super) fn record(&self) -> OutgoingRecord {
+        OutgoingRecord {
+            version: 1,
+            id: Hex(*self.id.as_bytes()),
+            to: Hex(*self.to.as_bytes()),
+            sequence: self.sequence,
+            order: self.order,
+            name: self.name.clone(),
+            len: self.len,
+            accepted: self.accepted.as_secs(),
+            expires: self.expires.as_secs(),
+            status: self.status,
+            since: self.since.as_secs(),
+            program: self.program,
+            digest: self.digest.clone(),
+            left: self.left.as_secs(),
+            times: self.times,
+        }
+    }
+
+    pub(super) fn of(record: OutgoingRecord) -> Self {
+        Self {
+            id: MessageId::new(record.id.0),
+            to: KeyId::new(record.to.0),
+            sequence: record.sequence,
+            order: record.order,
+            name: record.name,
+            len: record.len,
+            accepted: Duration::from_secs(record.accepted),
+            expires: Duration::from_secs(record.expires),
+            status: record.status,
+            since: Duration::from_secs(record.since),
+            program: record.program,
+            digest: record.digest,
+            left: Duration::from_secs(record.left),
+            times: record.times,
+        }
+    }
+
+    /// The message as the courier takes it.
+    pub(super) fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
+        let left = PastFlights { last: Time::from_micros(0) + self.left, times: self.times };
+        Message {
+            id: self.id,
+            kind: Kind::Content,
+            sequence: self.sequence,
+            minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
+            expires: Time::from_micros(0) + self.expires,
+            left: (self.status == DeliveryStatus::Sent).then_some(left),
+            body,
+        }
+    }
+}
