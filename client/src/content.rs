@@ -43,17 +43,20 @@ impl Content {
     /// Encodes the body of a message.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let (kind, name, bytes) = match self {
-            Self::Text(text) => (TEXT, "", text.as_bytes()),
-            Self::File { name, bytes } => (FILE, name.as_str(), bytes.as_slice()),
-            Self::Unknown(body) => return body.clone(),
-        };
-        let len = u8::try_from(name.len()).expect("harmless names have at most 255 bytes");
-        let mut body = Zeroizing::new(Vec::with_capacity(3 + name.len() + bytes.len()));
-        body.extend_from_slice(&[VERSION, kind, len]);
-        body.extend_from_slice(name.as_bytes());
+        let (head, bytes) = (self.head(), self.bytes());
+        let mut body = Zeroizing::new(Vec::with_capacity(head.len() + bytes.len()));
+        body.extend_from_slice(&head);
         body.extend_from_slice(bytes);
         body
+    }
+
+    /// What precedes the bytes in the body of a message.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        match self {
+            Self::Text(_) => head(TEXT, ""),
+            Self::File { name, .. } => head(FILE, name),
+            Self::Unknown(_) => Vec::new(),
+        }
     }
 
     /// Reads the body of a message. A file's name is made harmless again: its sender chose it.
@@ -137,6 +140,11 @@ impl<'b> View<'b> {
     }
 }
 
+fn head(kind: u8, name: &str) -> Vec<u8> {
+    let len = u8::try_from(name.len()).expect("harmless names have at most 255 bytes");
+    [&[VERSION, kind, len], name.as_bytes()].concat()
+}
+
 fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|c| !steers(*c)).collect();
@@ -157,7 +165,9 @@ pub fn shorten_file_name(name: &str, limit: usize) -> String {
 }
 
 /// Bytes of the longest text; a file's name takes its bytes from it.
-pub const MESSAGE_LIMIT: usize = MESSAGE_BYTES - 3;
+pub const MESSAGE_LIMIT: usize = MESSAGE_BYTES - HEAD_LEN;
+/// Bytes that precede name and text or file.
+pub(crate) const HEAD_LEN: usize = 3;
 /// Bytes of the longest name of a file, here as in most file systems.
 pub const NAME_LIMIT: usize = 255;
 /// Bytes of the longest extension of a file's name, with its dot.

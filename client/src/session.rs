@@ -23,6 +23,7 @@ use rohrpost_session::Station;
 use rohrpost_transport::{PeerAddress, Segmentation};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
+use zeroize::Zeroizing;
 
 use crate::profile::Profile;
 use command::Command;
@@ -127,6 +128,11 @@ impl Session {
         let (sender, answer) = oneshot::channel();
         self.command(Command::Post(to, Box::new(message), sender)).await;
         answer.await.map_err(|_| PostError::NotConnected)?
+    }
+
+    /// Gives the courier a piece of a stored body, as it has asked for it.
+    pub async fn supply(&self, message: MessageId, offset: usize, piece: Zeroizing<Vec<u8>>) {
+        self.command(Command::Supply(message, offset, piece)).await;
     }
 
     /// Takes a message for a contact back: the courier forgets it, as far as it has not arrived.

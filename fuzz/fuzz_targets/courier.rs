@@ -105,6 +105,8 @@ struct World {
     /// Marks of letters that were opened; they outlive the process.
     opened: Vec<EnvelopeMark>,
     outbox: Outbox,
+    /// Pieces that the courier has asked for, and which come a slot later.
+    wanted: Vec<(MessageId, usize, usize)>,
     /// The newest incarnation of the store.
     incarnation: u32,
     /// Messages and runs of the client, all of which differ.
@@ -159,6 +161,7 @@ impl World {
             kept: Kept::since(1),
             opened: Vec::new(),
             outbox: Outbox::since(1),
+            wanted: Vec::new(),
             incarnation: 1,
             count: 0,
             slots: 0,
@@ -338,6 +341,7 @@ impl World {
         let Some(Departure::Cell(cell)) = departure else {
             panic!("a client's slot has a cell");
         };
+        self.supply();
         match UpCell::decode(cell).expect("a courier encodes valid cells") {
             UpCell::Hello(_) => assert!(!std::mem::replace(&mut self.named, true)),
             UpCell::Idle => assert!(self.named && self.built.blind),
@@ -441,6 +445,13 @@ impl World {
                     assert!(self.built.kept.commits == self.kept.commits, "more has come");
                     self.kept.owes = false;
                 }
+                Event::Wanted { message, offset, len } => {
+                    self.wanted.push((message, offset, len));
+                    // Every other length is of what the store takes its time for.
+                    if len.is_multiple_of(2) {
+                        self.supply();
+                    }
+                }
                 Event::Sent { message, fragment, .. } => {
                     self.outbox.sent(message, fragment, self.now);
                 }
@@ -466,6 +477,15 @@ impl World {
             }
         }
         letters
+    }
+
+    /// Supplies the pieces that the courier has asked for.
+    fn supply(&mut self) {
+        for (message, offset, len) in std::mem::take(&mut self.wanted) {
+            if let Some(piece) = self.outbox.piece(message, offset, len) {
+                self.courier.supply(message, offset, piece.into());
+            }
+        }
     }
 
     /// Stores a letter that has come, and its fragment if that is new and can be stored.

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rohrpost_packet::envelope::{Fragment, Kind, MessageId, Standing};
-use rohrpost_proto::courier::{Acknowledged, Message, PastFlights};
+use rohrpost_proto::courier::{Acknowledged, Body, Message, PastFlights};
 use rohrpost_proto::time::Time;
-use zeroize::Zeroizing;
 
 use crate::application::ROOM;
 use crate::mail::{Report, name};
@@ -222,6 +221,17 @@ impl Outbox {
         }
     }
 
+    /// A piece of a message that the courier asks for, if the message is not over.
+    #[must_use]
+    pub fn piece(&self, message: MessageId, offset: usize, len: usize) -> Option<Vec<u8>> {
+        let newest = self.newest.iter().map(|(_, posted)| posted);
+        let mut all = self.posted.values().chain(newest);
+        let posted = all.find(|posted| posted.id == message)?;
+        assert!(posted.len > ROOM, "the courier has it");
+        assert!(offset.is_multiple_of(ROOM) && len > 0 && offset + len <= posted.len);
+        Some(vec![TEXT; len])
+    }
+
     /// Notes that a message was given up.
     pub fn expired(&mut self, message: MessageId, now: Time) {
         let found = self.posted.iter().find(|(_, posted)| posted.id == message);
@@ -303,7 +313,10 @@ impl Posted {
             minutes: 0,
             expires: self.expires,
             left: self.left.map(|last| PastFlights { last, times: 1 }),
-            body: Zeroizing::new(vec![TEXT; self.len]),
+            body: match self.len {
+                ..=ROOM => vec![TEXT; self.len].into(),
+                len => Body::Stored(len),
+            },
         }
     }
 }

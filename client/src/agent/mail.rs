@@ -64,6 +64,7 @@ impl AgentTask {
             }
             Event::OlderCopy { contact, heard_of } => self.begin_again(contact, heard_of).await,
             Event::Twin(twin) => self.meet(twin),
+            Event::Wanted { message, offset, len } => self.supply(message, offset, len).await,
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
             Event::Delivered { message } => {

@@ -63,6 +63,19 @@ impl AgentTask {
         Ok(Response::Sent(SentBody { message, text: text.map(|text| text.to_string()) }))
     }
 
+    /// Gives the session a piece that it has asked for. One that cannot be read is asked for again.
+    pub(super) async fn supply(
+        &self,
+        message: MessageId,
+        offset: usize,
+        len: usize,
+    ) -> Result<(), StoreError> {
+        if let Some(piece) = self.store.with(|store| store.piece(message, offset, len))? {
+            self.session.supply(message, offset, piece).await;
+        }
+        Ok(())
+    }
+
     fn described(&self, outgoing: &Outgoing) -> Result<OutgoingMessage, StoreError> {
         let name = self.store.with(|store| store.name_of(outgoing.to))?;
         self.describe(outgoing, name)

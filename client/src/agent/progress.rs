@@ -71,8 +71,8 @@ impl Progress {
         all.find_map(|(to, ids)| Some((*to, *ids.front()?)).filter(|_| !self.full.contains(to)))
     }
 
-    /// Notes that the session has no room for this contact: it is not asked again, each time with a
-    /// whole message, before something is over.
+    /// Notes that the session has no room for this contact: it is not asked again before something is
+    /// over.
     pub(super) fn refused(&mut self, to: KeyId) {
         self.full.insert(to);
     }
@@ -132,12 +132,9 @@ impl Progress {
         self.posted.remove(&id);
     }
 
-    /// Fragments that a message takes by its bytes of text or file; its head takes three bytes and
-    /// its name.
+    /// Fragments that a message takes.
     pub(super) fn fragments(&self, outgoing: &Outgoing) -> u32 {
-        let name = outgoing.name.as_ref().map_or(0, String::len);
-        let len = outgoing.len + 3 + u64::try_from(name).unwrap_or(0);
-        u32::try_from(len.div_ceil(self.room)).unwrap_or(u32::MAX)
+        u32::try_from(outgoing.body_len().div_ceil(self.room)).unwrap_or(u32::MAX)
     }
 
     /// Describes a message to a contact of this name, who has so many mailboxes to write to.

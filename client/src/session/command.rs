@@ -5,6 +5,7 @@ use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MessageId};
 use rohrpost_proto::courier::{Account, Contact, Courier, Event, Memory, Message, Receipt};
 use rohrpost_proto::time::Steady;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::error::PostError;
 
@@ -53,6 +54,7 @@ impl From<Contact> for Correspondent {
 
 pub(super) enum Command {
     Post(KeyId, Box<Message>, oneshot::Sender<Result<(), PostError>>),
+    Supply(MessageId, usize, Zeroizing<Vec<u8>>),
     Cancel(KeyId, MessageId),
     Commit(Receipt),
     Contact(Box<Correspondent>),
@@ -69,6 +71,7 @@ impl Command {
             Self::Post(to, message, answer) => {
                 let _ = answer.send(client.post(to, *message));
             }
+            Self::Supply(message, offset, piece) => client.supply(message, offset, piece),
             Self::Cancel(to, message) => client.cancel(now, to, message),
             Self::Commit(receipt) => client.commit(now, &receipt),
             Self::Contact(contact) => client.add_contact(*contact),
@@ -84,6 +87,7 @@ impl Command {
 /// courier will be made from.
 pub(super) trait Client {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError>;
+    fn supply(&mut self, message: MessageId, offset: usize, piece: Zeroizing<Vec<u8>>);
     fn cancel(&mut self, now: Steady, to: KeyId, message: MessageId);
     fn commit(&mut self, now: Steady, receipt: &Receipt);
     fn add_contact(&mut self, contact: Correspondent);
@@ -97,6 +101,10 @@ pub(super) trait Client {
 impl<S: Suite> Client for Courier<S> {
     fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
         Ok(Self::post(self, to, message)?)
+    }
+
+    fn supply(&mut self, message: MessageId, offset: usize, piece: Zeroizing<Vec<u8>>) {
+        Self::supply(self, message, offset, piece);
     }
 
     fn cancel(&mut self, now: Steady, to: KeyId, message: MessageId) {

@@ -59,6 +59,9 @@ impl Client for Founding {
     }
 
     /// Does nothing: no message was taken.
+    fn supply(&mut self, _message: MessageId, _offset: usize, _piece: Zeroizing<Vec<u8>>) {}
+
+    /// Does nothing: no message was taken.
     fn cancel(&mut self, _now: Steady, _to: KeyId, _message: MessageId) {}
 
     /// Does nothing: no message can have arrived yet.

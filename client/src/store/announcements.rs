@@ -13,7 +13,6 @@ use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 use rohrpost_vault::{ReadTx, WriteTx};
-use zeroize::Zeroizing;
 
 use super::error::StoreError;
 use super::exchange::{self, Exchange};
@@ -133,7 +132,7 @@ pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Message, StoreError> {
         minutes: 0,
         expires: Time::from_micros(u64::MAX),
         left: None,
-        body: Zeroizing::new(address.encode()),
+        body: address.encode().into(),
     })
 }
 

@@ -1,12 +1,13 @@
 //! The outbox: messages that were accepted, each with its status.
 
+mod bodies;
 mod outgoing;
 mod tally;
 
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, MessageId};
-use rohrpost_proto::courier::{MESSAGE_BYTES, Message};
+use rohrpost_proto::courier::{Body, MESSAGE_BYTES, Message};
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use zeroize::Zeroizing;
@@ -19,8 +20,9 @@ use super::file::Store;
 use super::record::{Hex, decode, encode};
 use super::status::DeliveryStatus;
 use super::{silence, undelivered};
-use crate::content::Content;
+use crate::content::{Content, HEAD_LEN};
 use crate::randomness;
+use bodies::{BodyWriter, StoredBody};
 
 pub use outgoing::Outgoing;
 pub use tally::Tally;
@@ -76,15 +78,16 @@ impl Store {
         terms: Terms,
         now: Duration,
     ) -> Result<Accepted, StoreError> {
-        let body = content.encode();
-        if body.len() > MESSAGE_BYTES {
-            let limit = MESSAGE_BYTES - (body.len() - content.bytes().len());
-            return Err(StoreError::TooLong { len: content.bytes().len(), limit });
+        let (head, len) = (content.head(), content.bytes().len());
+        let limit = MESSAGE_BYTES - head.len();
+        if len > limit {
+            return Err(StoreError::TooLong { len, limit });
         }
         if terms.lifetime > LONGEST_LIFE {
             return Err(StoreError::LongLife { limit: LONGEST_LIFE });
         }
-        let digest = Hex(*blake3::hash(&body).as_bytes());
+        let digest = blake3::Hasher::new().update(&head).update(content.bytes()).finalize();
+        let digest = Hex(*digest.as_bytes());
         if let Some(id) = terms.id
             && let Some(before) = self.outgoing(id)?
         {
@@ -103,7 +106,11 @@ impl Store {
             if contact.blocked() {
                 return Err(StoreError::Blocked(contact.name));
             }
-            accept(tx, contact, (content, &body, digest), terms, now).map(Accepted::Now)
+            let mut body = BodyWriter::new();
+            body.push(tx, &head)?;
+            body.push(tx, content.bytes())?;
+            let body = body.end(tx)?;
+            accept(tx, contact, (content.name(), body), terms, now).map(Accepted::Now)
         })
     }
 
@@ -164,8 +171,29 @@ impl Store {
             let Some(outgoing) = outgoing else {
                 return Ok(None);
             };
-            let body = tx.get(BODIES, id.as_bytes())?.unwrap_or_default();
+            let len = usize::try_from(outgoing.body_len()).map_err(|_| StoreError::Record)?;
+            let body = match len {
+                ..=WITH_MESSAGE => Body::With(bodies::read(tx, &outgoing.body, 0, len)?),
+                _ => Body::Stored(len),
+            };
             Ok(Some(outgoing.message(body)))
+        })
+    }
+
+    /// A piece of the body of an accepted message, for the courier; none if the courier has nothing to
+    /// do with the message any more.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn piece(
+        &self,
+        id: MessageId,
+        offset: usize,
+        len: usize,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.vault.read(|tx| {
+            let outgoing = by_id(tx, id)?.filter(|outgoing| outgoing.status.is_open());
+            outgoing.map(|outgoing| bodies::read(tx, &outgoing.body, offset, len)).transpose()
         })
     }
 
@@ -179,8 +207,8 @@ impl Store {
             if outgoing.name.is_some() {
                 return Ok((outgoing, None));
             }
-            let body = tx.get(BODIES, id.as_bytes())?.ok_or(StoreError::Record)?;
-            match Content::decode(&body) {
+            let len = usize::try_from(outgoing.body_len()).map_err(|_| StoreError::Record)?;
+            match Content::decode(&bodies::read(tx, &outgoing.body, 0, len)?) {
                 Content::Text(text) => Ok((outgoing, Some(text))),
                 _ => Err(StoreError::Record),
             }
@@ -240,29 +268,30 @@ impl Store {
 fn accept(
     tx: &mut WriteTx<'_>,
     mut contact: KnownContact,
-    (content, body, digest): (&Content, &[u8], Hex<32>),
+    (name, body): (Option<&str>, StoredBody),
     Terms { lifetime, id, program }: Terms,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
+    let head = HEAD_LEN + name.map_or(0, str::len);
     let mut outgoing = Outgoing {
         id: id.unwrap_or_else(|| MessageId::random(&mut randomness::rng())),
         to: contact.key(),
         sequence: contact.exchange.next,
         order: 0,
-        name: content.name().map(str::to_owned),
-        len: u64::try_from(content.bytes().len()).unwrap_or(u64::MAX),
+        name: name.map(str::to_owned),
+        len: u64::try_from(body.len - head).unwrap_or(u64::MAX),
         accepted: now,
         expires: now.saturating_add(lifetime),
         status: DeliveryStatus::Queued,
         since: now,
         program,
-        digest,
+        body: body.id,
+        digest: body.digest,
         left: Duration::ZERO,
         times: 0,
     };
     contact.exchange.next += 1;
     exchange::put(tx, outgoing.to, &contact.exchange)?;
-    tx.put(BODIES, outgoing.id.as_bytes(), body)?;
     outgoing.order = tx.append(ORDER, outgoing.id.as_bytes())?;
     tx.put(OPEN, outgoing.id.as_bytes(), &[])?;
     put(tx, &outgoing)?;
@@ -281,7 +310,7 @@ fn settle(
     (outgoing.status, outgoing.since) = (status, now);
     if !status.is_open() {
         if outgoing.name.is_some() {
-            tx.remove(BODIES, id.as_bytes())?;
+            bodies::remove(tx, &outgoing.body)?;
         }
         tx.remove(OPEN, id.as_bytes())?;
         undelivered::note(tx, id, status)?;
@@ -309,7 +338,7 @@ pub(super) fn forget(tx: &mut WriteTx<'_>, id: MessageId) -> Result<(), StoreErr
     };
     undelivered::forget(tx, id)?;
     tx.remove(OUTBOX, id.as_bytes())?;
-    tx.remove(BODIES, id.as_bytes())?;
+    bodies::remove(tx, &outgoing.body)?;
     tx.remove_entry(ORDER, outgoing.order)?;
     tally::uncount(tx, outgoing.status)
 }
@@ -380,10 +409,12 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
 /// The longest time for which a message is tried: its recipient remembers its id for that long, and
 /// for a week more in which a letter of it may wait at a mailbox ([`SEEN`](super::SEEN)).
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(7 * TTL.as_secs());
-pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, BODIES, OPEN, tally::TALLY];
+pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, bodies::BODIES, OPEN, tally::TALLY];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
-const BODIES: KeyedTable = KeyedTable::new("outbox bodies");
 /// Ids of messages in the order of acceptance.
 pub(super) const ORDER: OrderedTable = OrderedTable::new("outbox order");
 /// Ids of messages with which the courier has to do.
 const OPEN: KeyedTable = KeyedTable::new("outbox open");
+/// Bytes of a body that the courier is given with its message: most texts, and all that are written in
+/// a chat. Others are read in pieces, as they leave.
+const WITH_MESSAGE: usize = 1 << 10;

@@ -9,11 +9,11 @@ use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, carry};
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, body, carry};
 
 /// The newest address that a client tells another.
 fn told(from: &Client, to: &Client) -> Option<Address> {
-    Some(Address::decode(&from.announcement(to.key())?.body).unwrap())
+    Some(Address::decode(body(&from.announcement(to.key())?)).unwrap())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_client::{Address, AddressKnown, Content, DeliveryStatus};
 use rohrpost_packet::envelope::{KeyId, Kind};
 
-use super::world::{Client, DAY, Folder, HOUR, START, carry};
+use super::world::{Client, DAY, Folder, HOUR, START, body, carry};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONTACTS: usize = 30;
@@ -165,7 +165,7 @@ fn an_address_waits_behind_nothing_and_takes_no_number() {
     let numbers = alice.numbers(bob.key());
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1) && numbers.len() == 400);
     let told = alice.announcement(bob.key()).unwrap();
-    let address = Address::decode(&told.body).unwrap();
+    let address = Address::decode(body(&told)).unwrap();
     let newest = alice.store.profile().unwrap().account;
     assert!(address.contact.prekey == *newest.prekeys[0].public(), "the newest alone");
     posted.iter().for_each(|id| {

@@ -26,7 +26,8 @@ impl Contents {
     fn of(store: &Store) -> Result<Self, StoreError> {
         let mut outbox = Vec::new();
         for one in store.outbox()? {
-            let body = store.message(one.id)?.map(|message| message.body.to_vec());
+            let len = usize::try_from(one.body_len()).unwrap();
+            let body = store.piece(one.id, 0, len)?.map(|body| body.to_vec());
             outbox.push((
                 one.id.as_bytes().to_vec(),
                 one.status.is_open(),
@@ -74,7 +75,7 @@ fn specimen(folder: &Folder) -> Client {
     alice.store.verify("bob").unwrap();
     alice.store.acknowledge(&[1], START).unwrap();
     let sent = bob.store.accept("alice", &Content::text(&"c".repeat(3000)), DAY, START).unwrap();
-    let fragments = fragments(&bob.store.message(sent.id).unwrap().unwrap());
+    let fragments = fragments(&bob.message(sent.id).unwrap());
     alice
         .store
         .store_letters(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)), [])

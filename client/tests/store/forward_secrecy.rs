@@ -17,7 +17,7 @@ use rohrpost_proto::courier::Contact;
 use rohrpost_proto::mailbox::TTL;
 use zeroize::Zeroizing;
 
-use super::world::{Client, DAY, Folder, START, announce, network, unlock};
+use super::world::{Client, DAY, Folder, START, announce, body, network, unlock};
 
 /// The day on which the store is seized.
 const LAST: u32 = 30;
@@ -88,7 +88,7 @@ impl Story {
         let bob = self.bob.public().key_id();
         let told = self.alice.announcement(bob).unwrap();
         self.alice.store.address_acknowledged(bob, told.sequence).unwrap();
-        Address::decode(&told.body).unwrap().contact
+        Address::decode(body(&told)).unwrap().contact
     }
 
     fn seal(&self, writer: &IdentitySecret, prekey: &PrekeyPublic, day: u32) -> Envelope<Classic> {

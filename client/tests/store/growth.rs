@@ -97,7 +97,7 @@ fn receive(
         minutes: 0,
         expires: Time::from_micros(0),
         left: None,
-        body: text(rng).encode(),
+        body: text(rng).encode().into(),
     };
     let messages: Vec<_> = (first..first + count).map(message).collect();
     let parts: Vec<_> = messages.iter().flat_map(fragments).collect();

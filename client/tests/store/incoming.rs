@@ -5,7 +5,7 @@ use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{Memory, Message, Part};
 
 use super::world::{
-    Client, DAY, Folder, HOUR, START, arrive, below, carry, complete, fragments, resumed,
+    Client, DAY, Folder, HOUR, START, arrive, below, body, carry, complete, fragments, resumed,
 };
 
 /// A file of some fragments that waits at a client for another.
@@ -13,7 +13,7 @@ fn file(from: &Client, name: &str, len: usize) -> Message {
     let bytes: Vec<u8> = (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect();
     let content = Content::file(name, bytes.into());
     let sent = from.store.accept("bob", &content, DAY, START).unwrap();
-    from.store.message(sent.id).unwrap().unwrap()
+    from.message(sent.id).unwrap()
 }
 
 fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l Fragment>) {
@@ -57,7 +57,7 @@ fn fragments_last_and_a_session_resumes_with_exactly_those() {
     let now = START + HOUR;
     let told =
         bob.store.complete(sender, &[complete(&first)], below(first.sequence + 1), now).unwrap();
-    assert!(is_message(&told, &Content::decode(&first.body), &bob));
+    assert!(is_message(&told, &Content::decode(body(&first)), &bob));
     let bob = bob.reopen();
     let after = memory(&bob, sender);
     assert!(after.below == first.sequence + 1 && after.parts == parts(&of_second[2..5]));
@@ -124,7 +124,7 @@ fn fragments_with_other_times_are_of_one_message() {
     keep(&bob, alice.key(), &all);
     let bounds = below(message.sequence + 1);
     let told = bob.store.complete(alice.key(), &[complete(&message)], bounds, START).unwrap();
-    assert!(is_message(&told, &Content::decode(&message.body), &bob));
+    assert!(is_message(&told, &Content::decode(body(&message)), &bob));
 }
 
 /// Checks that a message of which a part is missing is told of, and holds up none after it.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use rohrpost_client::{Content, DeliveryStatus, StoreError};
 use rohrpost_packet::envelope::{Kind, MessageId};
+use rohrpost_proto::courier::Body;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, carry, resumed};
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, arrive, body, carry, resumed};
 
 #[test]
 fn what_was_accepted_is_there_after_reopening_with_rising_numbers() {
@@ -25,7 +26,7 @@ fn what_was_accepted_is_there_after_reopening_with_rising_numbers() {
     for (to, texts) in [(&bob, &["one", "three"][..]), (&carol, &["two"])] {
         let waiting = alice.waiting(to.key());
         for (message, text) in waiting.iter().zip(texts) {
-            assert!(Content::decode(&message.body) == Content::text(text));
+            assert!(Content::decode(body(message)) == Content::text(text));
             assert!(message.kind == Kind::Content);
         }
         let numbers = alice.numbers(to.key());
@@ -228,4 +229,29 @@ fn what_is_taken_back_is_over() {
     }
     let unknown = alice.store.cancel(MessageId::new([9; 16]), START);
     assert!(matches!(unknown, Err(StoreError::Id(id)) if id == "09".repeat(16)));
+}
+
+/// Checks that any part of a long body can be read, and that this costs what is read: not the whole
+/// of it.
+#[test]
+fn a_part_of_a_body_is_read_by_itself() {
+    let folder = Folder::new("pieces");
+    let [alice, _bob] = Client::pair(&folder);
+    let content =
+        Content::file("big.bin", (0..=250).cycle().take(3_000_000).collect::<Vec<_>>().into());
+    let id = alice.store.accept("bob", &content, DAY, START).unwrap().id;
+    let whole = content.encode();
+    let alice = alice.reopen();
+    let message = alice.store.message(id).unwrap().unwrap();
+    assert!(matches!(message.body, Body::Stored(len) if len == whole.len()));
+    for (offset, len) in [(0, 1), (0, 65_536), (61_439, 2), (61_440, 61_440), (2_999_000, 1010)] {
+        let before = alice.store.records_opened();
+        let piece = alice.store.piece(id, offset, len).unwrap().unwrap();
+        assert!(*piece == whole[offset..offset + len], "{offset} {len}");
+        let opened = alice.store.records_opened() - before;
+        assert!(opened <= 3, "{opened} records were opened for {len} bytes");
+    }
+    assert!(matches!(alice.store.piece(id, 2_999_000, 1011), Err(StoreError::Record)));
+    alice.store.settle(id, DeliveryStatus::Delivered, START).unwrap();
+    assert!(alice.store.piece(id, 0, 1).unwrap().is_none());
 }

@@ -19,7 +19,9 @@ use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
-use super::world::{Client, DAY, Folder, START, announce, complete, fragments, network, unlock};
+use super::world::{
+    Client, DAY, Folder, START, announce, body, complete, fragments, network, unlock,
+};
 
 const HOME: &str = "ROHRPOST_TEST_HOME";
 const SEED: &str = "ROHRPOST_TEST_SEED";
@@ -73,10 +75,10 @@ impl State {
         assert!(waiting.is_sorted_by(|one, next| one.sequence < next.sequence));
         for message in &waiting {
             let number = state.accepted[&message.id.as_bytes()[..]];
-            assert!(Content::decode(&message.body) == text(number), "{number} is torn");
+            assert!(Content::decode(body(message)) == text(number), "{number} is torn");
         }
         let told = client.announcement(bob).unwrap();
-        let told = Address::decode(&told.body).unwrap().contact;
+        let told = Address::decode(body(&told)).unwrap().contact;
         let newest = client.store.profile().unwrap().account.prekeys;
         assert!(told.prekey == *newest[0].public(), "a version of which nobody was told");
         state.prekey = HEXLOWER.encode(&told.prekey.as_bytes()[..16]);
@@ -239,7 +241,7 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
         minutes: 0,
         expires: Time::from_micros(0),
         left: None,
-        body: text(number).encode(),
+        body: text(number).encode().into(),
     };
     let fragments = fragments(&message);
     let (early, late) = fragments.split_at(fragments.len() / 2);

@@ -12,7 +12,7 @@ use rohrpost_client::{
 };
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId, Standing};
-use rohrpost_proto::courier::{Complete, Contact, Message};
+use rohrpost_proto::courier::{Body, Complete, Contact, Message};
 use rohrpost_proto::directory::roster::{
     Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
 };
@@ -114,13 +114,20 @@ impl Client {
         self.store.announcement(to).unwrap()
     }
 
-    /// Messages with which the client's courier has to do, in the order of numbers.
+    /// Messages with which the client's courier has to do, in the order of numbers, all with their
+    /// bodies.
     pub(crate) fn waiting(&self, to: KeyId) -> Vec<Message> {
         let outbox = self.store.outbox().unwrap().into_iter().filter(|one| one.to == to);
-        let mut waiting: Vec<_> =
-            outbox.filter_map(|one| self.store.message(one.id).unwrap()).collect();
+        let mut waiting: Vec<_> = outbox.filter_map(|one| self.message(one.id)).collect();
         waiting.sort_by_key(|message| message.sequence);
         waiting
+    }
+
+    /// A message with which the client's courier has to do, with its body.
+    pub(crate) fn message(&self, id: MessageId) -> Option<Message> {
+        let message = self.store.message(id).unwrap()?;
+        let body = self.store.piece(id, 0, message.body.len()).unwrap()?;
+        Some(Message { body: Body::With(body), ..message })
     }
 
     /// The numbers of what waits for a contact.
@@ -184,12 +191,21 @@ pub(crate) fn complete(message: &Message) -> Complete {
     Complete { sequence: message.sequence, message: message.id, kind: message.kind }
 }
 
+/// The body of a message that has it.
+pub(crate) fn body(message: &Message) -> &[u8] {
+    match &message.body {
+        Body::With(bytes) => bytes,
+        Body::Stored(_) => panic!("the body is in a store"),
+    }
+}
+
 /// Cuts a message as its sender's courier does.
 pub(crate) fn fragments(message: &Message) -> Vec<Fragment> {
-    let count = message.body.len().div_ceil(ROOM).max(1);
+    let body = body(message);
+    let count = body.len().div_ceil(ROOM).max(1);
     let part = |index: usize| {
-        let end = message.body.len().min((index + 1) * ROOM);
-        Zeroizing::new(message.body[index * ROOM..end].to_vec())
+        let end = body.len().min((index + 1) * ROOM);
+        Zeroizing::new(body[index * ROOM..end].to_vec())
     };
     let number = |index: usize| u32::try_from(index).unwrap();
     let fragment = |index| Fragment {

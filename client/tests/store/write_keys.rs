@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_client::{Address, Content, DeliveryStatus};
 use rohrpost_proto::courier::{Contact, OwnMailbox};
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, carry};
+use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, body, carry};
 
 /// Write keys that each of a client's mailboxes accepts, the one that all are told first.
 fn accepted(client: &Client) -> Vec<[[u8; 32]; 2]> {
@@ -244,7 +244,7 @@ fn the_address_after_a_change_has_the_new_key_and_comes_once() {
     alice.store.roll(day).unwrap();
     announce(&alice, day);
     let told = alice.announcement(bob.key()).expect("a prekey and a write key");
-    let address = Address::decode(&told.body).unwrap();
+    let address = Address::decode(body(&told)).unwrap();
     let own = accepted(&alice);
     for (at, mailbox) in address.contact.mailboxes.iter().enumerate() {
         assert!(*mailbox.write_key.expose() == own[at][0]);

@@ -10,7 +10,6 @@ use rohrpost_packet::envelope::{Fragment, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Contact, Event, Message, Trip};
 use rohrpost_proto::time::{Slot, Time};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use zeroize::Zeroizing;
 
 use crate::error::LocalnetError;
 
@@ -247,7 +246,7 @@ pub fn content(id: MessageId, sequence: u64, body: Vec<u8>) -> Message {
         minutes: u32::try_from(unix.as_secs() / 60).unwrap_or(u32::MAX),
         expires: Time::from_micros(0) + unix + LIFETIME,
         left: None,
-        body: Zeroizing::new(body),
+        body: body.into(),
     }
 }
 

@@ -36,6 +36,7 @@ mod losses;
 mod message;
 mod outgoing;
 mod pending;
+mod pieces;
 mod ready;
 mod reassembly;
 mod receipt;
@@ -50,7 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
-use rohrpost_packet::envelope::KeyId;
+use rohrpost_packet::envelope::{KeyId, fragment_body_len};
 use rohrpost_packet::{ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
@@ -58,7 +59,7 @@ pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use acknowledgement::Acknowledged;
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use event::{Event, Trip};
-pub use message::{MESSAGE_BYTES, Message, PastFlights};
+pub use message::{BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights};
 pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
@@ -77,6 +78,7 @@ use inbox::Inbox;
 use loops::Loops;
 use losses::KeyWatch;
 use pending::{ARRIVED, Arrived, Pending};
+use pieces::Pieces;
 use ready::{Content, Left, Ready};
 use receipt::OpenedLetters;
 use retransmission::RetransmitTimer;
@@ -106,6 +108,7 @@ use twins::Run;
 /// - [`Courier::post`] at any time; it moves no departure. What is posted lives in memory: an
 ///   application that needs more stores the message until [`Event::Delivered`] or
 ///   [`Event::Expired`], and posts it again after a restart, under the same id and number;
+/// - [`Courier::supply`] for each [`Event::Wanted`], when the application has read the piece;
 /// - [`Courier::rejoin`] under a new session id and with a new phase when the link was lost. Until
 ///   there is a link again, do not call [`Courier::handle_timeout`]: the missed slots are skipped,
 ///   and no fragment leaves into nothing.
@@ -140,6 +143,7 @@ pub struct Courier<S: Suite> {
     key_watch: KeyWatch,
     /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
+    pieces: Pieces,
     pending: Pending<S>,
     /// Replies that have come and are to be opened, oldest first; at most [`ARRIVED`]. Further ones
     /// are lost: their envelopes are served again.
@@ -169,6 +173,7 @@ impl<S: Suite> Courier<S> {
             unnamed: matches!(attachment, Attachment::Client { .. }),
             grid: Grid::new((now, document), traffic.slot, phase, *seed),
             inbox: Inbox::new(account.mailboxes.len()),
+            pieces: Pieces::new(fragment_body_len::<S>(), traffic.slot),
             pending: Pending::new(traffic, account.mailboxes.len()),
             arrived: VecDeque::new(),
             opened: OpenedLetters::default(),
@@ -273,7 +278,8 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Builds the cell of the next slot, unless it is ready, and does what else takes time: notes
-    /// what the last cell carried, opens what has come, and gives up what has waited for too long.
+    /// what the last cell carried, opens what has come, gives up what has waited for too long, and
+    /// asks for what leaves next.
     pub fn prepare(&mut self, now: Steady) {
         self.settle();
         self.open_replies();
@@ -291,6 +297,7 @@ impl<S: Suite> Courier<S> {
             }
         }
         self.build_ahead(true);
+        self.ask_for_pieces();
     }
 
     /// Hands out what was prepared for the slot that is due. `None` if no slot is due, if nothing

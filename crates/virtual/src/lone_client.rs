@@ -25,7 +25,6 @@ use rohrpost_proto::instruction::{
 };
 use rohrpost_proto::mix::own_client::OwnClient;
 use rohrpost_proto::time::{Steady, Time};
-use zeroize::Zeroizing;
 
 use crate::node::{courier, foreign_relays, rng};
 use crate::roster::{BEGIN, Layout, node_key, roster};
@@ -173,7 +172,7 @@ impl KeyRing {
             position: FragmentPosition::WHOLE,
             minutes: 0,
             standing: Standing::default(),
-            body: Zeroizing::new(b"a letter".to_vec()),
+            body: b"a letter".to_vec().into(),
         };
         let network = &self.roster.network_id;
         seal(&writer.identity, &card.identity, &card.prekey, network, &fragment, rng)
@@ -275,7 +274,7 @@ impl<'a> LoneClient<'a> {
             minutes: 0,
             expires: BEGIN + WEEK,
             left: None,
-            body: Zeroizing::new(b"a letter".to_vec()),
+            body: b"a letter".to_vec().into(),
         };
         self.courier.post(to, message).expect("the message is accepted");
     }

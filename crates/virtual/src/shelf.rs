@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Courier, Event, Memory, Message, Part};
+use rohrpost_proto::courier::{Body, Complete, Courier, Event, Memory, Message, Part};
 use rohrpost_proto::time::Time;
-use zeroize::Zeroizing;
 
 /// Outbox, unfinished messages and inbox of one client.
 #[derive(Default)]
@@ -51,6 +50,12 @@ impl Shelf {
         let message = posted.message(sequence);
         self.outbox.insert((to, sequence), posted);
         message
+    }
+
+    /// A piece of a message that is neither delivered nor given up.
+    pub(crate) fn piece(&self, id: MessageId, offset: usize, len: usize) -> Option<Vec<u8>> {
+        let posted = self.outbox.values().find(|posted| posted.id == id)?;
+        posted.body.get(offset..offset + len).map(<[u8]>::to_vec)
     }
 
     /// Number of messages that are neither delivered nor given up.
@@ -128,7 +133,13 @@ impl Posted {
             minutes: 0,
             expires: self.expires,
             left: None,
-            body: Zeroizing::new(self.body.clone()),
+            body: match self.body.len() {
+                ..=SHORT => self.body.clone().into(),
+                len => Body::Stored(len),
+            },
         }
     }
 }
+
+/// Bytes of a body that the courier gets with its message, as in a real client.
+const SHORT: usize = 1 << 10;

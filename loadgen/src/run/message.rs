@@ -68,13 +68,18 @@ pub(crate) const LEAST_TEXT: usize = 24;
 #[cfg(test)]
 mod tests {
     use rohrpost_packet::envelope::{FragmentPosition, Standing};
+    use rohrpost_proto::courier::Body;
 
     use super::*;
 
     const ID: LoadMessageId = LoadMessageId { sender: 3, number: 70_000 };
 
     fn fragment(due: Duration, len: usize) -> Fragment {
-        let Message { id, kind, sequence, minutes, body, .. } = ID.write(due, len);
+        let Message { id, kind, sequence, minutes, body: Body::With(body), .. } =
+            ID.write(due, len)
+        else {
+            panic!("a load stores nothing");
+        };
         let position = FragmentPosition::WHOLE;
         Fragment {
             message: id,

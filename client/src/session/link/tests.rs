@@ -22,6 +22,7 @@ impl Client for Taking {
         Ok(())
     }
 
+    fn supply(&mut self, _message: MessageId, _offset: usize, _piece: Zeroizing<Vec<u8>>) {}
     fn cancel(&mut self, _now: Steady, _to: KeyId, _message: MessageId) {}
     fn commit(&mut self, _now: Steady, _receipt: &Receipt) {}
     fn add_contact(&mut self, _contact: Correspondent) {}
@@ -52,7 +53,7 @@ fn message() -> Message {
         minutes: 0,
         expires: Time::from_micros(0),
         left: None,
-        body: Zeroizing::new(Vec::new()),
+        body: Vec::new().into(),
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Message, PastFlights};
+use rohrpost_proto::courier::{Body, Message, PastFlights};
 use rohrpost_proto::time::Time;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::super::record::Hex;
 use super::super::status::DeliveryStatus;
+use crate::content::HEAD_LEN;
 
 /// A message that was accepted.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub struct Outgoing {
     pub since: Duration,
     /// True if a program that may do nothing but send and receive gave the message.
     pub program: bool,
+    /// Id of the body in the store.
+    pub(super) body: Hex<16>,
     /// Hash of the content, by which the same message is known when it is given once more.
     pub(super) digest: Hex<32>,
     /// Time at which the message left last, by the machine's clock.
@@ -59,6 +61,7 @@ pub(super) struct OutgoingRecord {
     status: DeliveryStatus,
     since: u64,
     program: bool,
+    body: Hex<16>,
     digest: Hex<32>,
     left: u64,
     times: u32,
@@ -79,6 +82,7 @@ impl Outgoing {
             status: self.status,
             since: self.since.as_secs(),
             program: self.program,
+            body: self.body.clone(),
             digest: self.digest.clone(),
             left: self.left.as_secs(),
             times: self.times,
@@ -98,14 +102,22 @@ impl Outgoing {
             status: record.status,
             since: Duration::from_secs(record.since),
             program: record.program,
+            body: record.body,
             digest: record.digest,
             left: Duration::from_secs(record.left),
             times: record.times,
         }
     }
 
+    /// Bytes of the message's body: the text or file, and its head.
+    #[must_use]
+    pub fn body_len(&self) -> u64 {
+        let name = self.name.as_ref().map_or(0, String::len);
+        self.len + u64::try_from(HEAD_LEN + name).unwrap_or(0)
+    }
+
     /// The message as the courier takes it.
-    pub(super) fn message(&self, body: Zeroizing<Vec<u8>>) -> Message {
+    pub(super) fn message(&self, body: Body) -> Message {
         let left = PastFlights { last: Time::from_micros(0) + self.left, times: self.times };
         Message {
             id: self.id,

@@ -2,13 +2,14 @@
 
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{EnvelopeMark, KeyId, MessageId, fragment_body_len};
+use zeroize::Zeroizing;
 
 use super::Courier;
 use super::account::{Account, Contact};
 use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
-use super::message::{MESSAGE_BYTES, Message, SHORT, most_fragments};
+use super::message::{Message, most_fragments};
 use super::reassembly::{Committed, Complete, Memory, Reassembly};
 use super::receipt::Receipt;
 use crate::delay::exponential;
@@ -95,15 +96,14 @@ impl<S: Suite> Courier<S> {
     /// # Errors
     /// The contact is unknown, the message too long, or too much waits.
     pub fn post(&mut self, to: KeyId, message: Message) -> Result<(), PostError> {
-        let len = message.body.len();
-        let full = !self.has_room(to, len);
         let Some(other) = self.correspondents.get_mut(&to) else {
             return Err(PostError::Contact);
         };
-        if len > MESSAGE_BYTES {
-            return Err(PostError::TooLong { len, limit: MESSAGE_BYTES });
+        let (len, limit) = (message.body.len(), message.body.limit());
+        if len > limit {
+            return Err(PostError::TooLong { len, limit });
         }
-        if full {
+        if other.outgoing.len() >= POSTED {
             return Err(PostError::Full);
         }
         if message.sequence < other.next_sequence() {
@@ -122,21 +122,10 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Tells whether a message of this length finds room. No contact's messages take that of
-    /// another's: for each there is room of its own for what is short, and long ones have theirs apart.
-    fn has_room(&self, to: KeyId, len: usize) -> bool {
-        let short = |len: usize| len <= SHORT;
-        let bytes = |other: &Correspondent, of: bool| -> usize {
-            let bodies = other.outgoing.iter().map(|outgoing| outgoing.message().body.len());
-            bodies.filter(|len| short(*len) == of).sum()
-        };
-        if !short(len) {
-            let all: usize = self.correspondents.values().map(|other| bytes(other, false)).sum();
-            return all + len <= LONG_BYTES;
-        }
-        self.correspondents.get(&to).is_none_or(|other| {
-            other.outgoing.len() < POSTED && bytes(other, true) + len <= SHORT_BYTES
-        })
+    /// Takes a piece of a stored body, as an [`Event::Wanted`] has asked for it. What was not asked for
+    /// is not taken.
+    pub fn supply(&mut self, message: MessageId, offset: usize, bytes: Zeroizing<Vec<u8>>) {
+        self.pieces.supply(message, offset, bytes);
     }
 
     /// The number after that of the last message that was posted for a contact.
@@ -173,9 +162,5 @@ impl<S: Suite> Courier<S> {
 }
 
 /// Messages that a courier holds for one contact: twice the window, so that there is always one to
-/// begin with when another is over.
+/// begin with when another is over. Their bodies have 2 MiB at most, where none is stored.
 const POSTED: usize = 2 * 128;
-/// Bytes of the short messages for one contact.
-const SHORT_BYTES: usize = 512 << 10;
-/// Bytes of the long messages for all contacts together: two of the largest.
-const LONG_BYTES: usize = 2 * MESSAGE_BYTES;

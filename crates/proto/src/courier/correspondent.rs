@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 use super::account::{Contact, ContactMailbox};
 use super::acknowledgement::Acknowledged;
 use super::event::Event;
-use super::message::Message;
+use super::message::{Body, Message};
 use super::outgoing::OutgoingMessage;
+use super::pieces::Pieces;
 use super::reassembly::{Memory, Reassembly};
 use super::retransmission::RetransmitTimer;
 use presence::Presence;
@@ -89,6 +90,7 @@ pub(super) struct Moment<'a, S: Suite> {
     pub(super) now: Steady,
     pub(super) view: &'a View<S>,
     pub(super) timer: RetransmitTimer,
+    pub(super) pieces: &'a Pieces,
     /// Operator of the entry relay.
     pub(super) entry: Option<&'a str>,
 }
@@ -167,10 +169,12 @@ impl Correspondent {
         self.presence.is_lost(now)
     }
 
-    /// The fragment of this index of what stands at a place.
-    pub(super) fn fragment(&self, place: Place, index: u32) -> Option<Fragment> {
+    /// The fragment of this index of what stands at a place, if its body is there.
+    pub(super) fn fragment(&self, place: Place, index: u32, pieces: &Pieces) -> Option<Fragment> {
         let standing = Standing { behind: self.behind(place), ..self.standing() };
-        Some(self.at(place)?.fragment(index, standing))
+        let outgoing = self.at(place)?;
+        let body = pieces.fragment(outgoing.message(), index)?;
+        Some(outgoing.fragment(index, standing, body))
     }
 
     /// How many numbers before a message the one of its lane stands that is not over.
@@ -184,8 +188,8 @@ impl Correspondent {
         u8::try_from(behind).unwrap_or(u8::MAX)
     }
 
-    /// Chooses the next task, if something is due and a mailbox can take it. An acknowledgement
-    /// goes first, then what has to leave again, then what is new.
+    /// Chooses the next task, if something is due, there, and a mailbox can take it. An
+    /// acknowledgement goes first, then what has to leave again, then what is new.
     pub(super) fn next_assignment<S: Suite>(
         &self,
         moment: &Moment<'_, S>,
@@ -196,11 +200,43 @@ impl Correspondent {
             let mailbox = self.mailbox(moment, None, rng)?;
             return Some(Assignment { task: Task::Acknowledgement, mailbox });
         }
-        let (place, index) = self.due(now, moment.timer)?;
+        let there = |place, index| {
+            let outgoing = self.at(place);
+            outgoing.is_some_and(|outgoing| moment.pieces.has(outgoing.message(), index))
+        };
+        let mut due = self.due(now, moment.timer);
+        let (place, index) = due.find(|(place, index)| there(*place, *index))?;
         let avoid = self.at(place)?.last_relay(index);
         let other = |mailbox: &ContactMailbox| Some(mailbox.relay) != avoid;
         let mailbox = self.mailbox(moment, Some(&other), rng)?;
         Some(Assignment { task: Task::Fragment { place, index }, mailbox })
+    }
+
+    /// Pieces of stored bodies that are needed next, of what is due now that a mailbox can take: the
+    /// message and the length of its body, and the piece's number.
+    pub(super) fn needed<S: Suite>(
+        &self,
+        moment: &Moment<'_, S>,
+    ) -> Vec<((MessageId, usize), u32)> {
+        let stored = |outgoing: &OutgoingMessage| match outgoing.message().body {
+            Body::Stored(len) => Some((outgoing.message().id, len)),
+            Body::With(_) => None,
+        };
+        let mut all = self.address.iter().chain(&self.outgoing);
+        if !all.any(|outgoing| stored(outgoing).is_some())
+            || self.free_mailboxes(moment, None).is_none()
+        {
+            return Vec::new();
+        }
+        let mut needed = Vec::new();
+        for (place, index) in self.due(moment.now, moment.timer) {
+            let Some(message) = self.at(place).and_then(stored) else { continue };
+            let soon = index.saturating_add(moment.pieces.ahead());
+            let mut both = [index, soon].map(|index| moment.pieces.piece(index)).to_vec();
+            both.dedup();
+            needed.extend(both.into_iter().map(|piece| (message, piece)));
+        }
+        needed
     }
 
     /// What stands at a place.
@@ -239,6 +275,16 @@ impl Correspondent {
         preferred: Option<&dyn Fn(&ContactMailbox) -> bool>,
         rng: &mut ChaCha20Rng,
     ) -> Option<usize> {
+        let free = self.free_mailboxes(moment, preferred)?;
+        Some(free[below(free.len(), rng)])
+    }
+
+    /// The contact's mailboxes of which one may be chosen; none if none may be written to.
+    fn free_mailboxes<S: Suite>(
+        &self,
+        moment: &Moment<'_, S>,
+        preferred: Option<&dyn Fn(&ContactMailbox) -> bool>,
+    ) -> Option<Vec<usize>> {
         let Moment { now, view, entry, .. } = moment;
         let operator = |mailbox: &ContactMailbox| {
             view.roster().node(mailbox.relay).map(|node| node.operator.as_str())
@@ -253,8 +299,9 @@ impl Correspondent {
         let best = live.iter().map(rank).min()?;
         let best: Vec<_> = live.into_iter().filter(|mailbox| rank(mailbox) == best).collect();
         let ready = |at: usize| self.free[at].max(self.registered[at]) <= *now;
-        let free: Vec<_> = best.into_iter().filter(|(at, _)| ready(*at)).collect();
-        (!free.is_empty()).then(|| free[below(free.len(), rng)].0)
+        let free = best.into_iter().map(|(at, _)| at).filter(|at| ready(*at));
+        let free: Vec<_> = free.collect();
+        (!free.is_empty()).then_some(free)
     }
 
     /// Notes that a fragment has gone into a mailbox, which gets one per one and a half of its

@@ -46,6 +46,17 @@ pub enum Event {
         /// The fragment's way to the mailbox.
         trip: Trip,
     },
+    /// A piece of a stored body is about to leave: the application reads it and gives it to the
+    /// courier ([`Courier::supply`](super::Courier::supply)). How long that takes changes nothing
+    /// that can be observed; a piece that was not supplied is asked for again.
+    Wanted {
+        /// Identifier of the message.
+        message: MessageId,
+        /// Bytes of the body before the piece.
+        offset: usize,
+        /// Bytes of the piece: at most 64 KiB.
+        len: usize,
+    },
     /// A message is given up: the contact's keys are unusable.
     Unsendable {
         /// Identifier of the message.

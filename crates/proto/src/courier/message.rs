@@ -24,8 +24,56 @@ pub struct Message {
     /// How all of the message had left in a former run. It leaves again when its acknowledgement is
     /// overdue since then, not at once; `None` if some of it has never left.
     pub left: Option<PastFlights>,
-    /// The text, of at most [`MESSAGE_BYTES`].
-    pub body: Zeroizing<Vec<u8>>,
+    /// The text.
+    pub body: Body,
+}
+
+/// Body of a message, which its fragments carry.
+pub enum Body {
+    /// All bytes, at most [`BODY_BYTES`].
+    With(Zeroizing<Vec<u8>>),
+    /// So many bytes, at most [`MESSAGE_BYTES`], which the application has. The courier asks for
+    /// pieces of them ([`Event::Wanted`](super::Event::Wanted)) as they are about to leave.
+    Stored(usize),
+}
+
+impl Body {
+    /// Bytes of the whole body.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::With(bytes) => bytes.len(),
+            Self::Stored(len) => *len,
+        }
+    }
+
+    /// True of a body without a byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the longest body of this kind.
+    pub(super) const fn limit(&self) -> usize {
+        match self {
+            Self::With(_) => BODY_BYTES,
+            Self::Stored(_) => MESSAGE_BYTES,
+        }
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Body {
+    /// A body that goes with its message.
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self::With(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    /// A body that goes with its message.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::With(bytes.into())
+    }
 }
 
 /// Flights of a message in former runs.
@@ -53,3 +101,6 @@ pub(super) fn most_fragments<S: Suite>() -> u32 {
 
 /// Bytes of one message at most: 16 MiB.
 pub const MESSAGE_BYTES: usize = 16 << 20;
+/// Bytes of a body that is given with its message, at most: what one envelope of any suite carries has
+/// room. The courier holds them until the message is over.
+pub const BODY_BYTES: usize = 8 << 10;

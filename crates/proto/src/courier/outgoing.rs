@@ -19,8 +19,6 @@ use crate::time::{Steady, Time};
 /// A message, and which of its fragments are under way.
 pub(super) struct OutgoingMessage {
     message: Message,
-    /// Bytes of the body in each fragment but the last.
-    room: usize,
     /// Fragments that are acknowledged.
     arrived: Fragments,
     /// True once the recipient's reader has the message: it does not wait for others.
@@ -47,12 +45,14 @@ pub(super) struct Flight {
 }
 
 impl OutgoingMessage {
+    /// A message of which nothing has left in this run, with `room` bytes of its body in each fragment
+    /// but the last.
     pub(super) fn new(message: Message, room: usize) -> Self {
         let count = message.body.len().div_ceil(room).max(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
         let flights = BTreeMap::new();
-        let mut outgoing = Self { message, room, arrived, told: false, fresh: 0, flights };
+        let mut outgoing = Self { message, arrived, told: false, fresh: 0, flights };
         if let Some(left) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
             let (sent, times) = (Steady::of_clock(left.last), left.times);
             let flight = |index| (index, Flight::past(sent, times));
@@ -92,10 +92,13 @@ impl OutgoingMessage {
         Name::of(self.message.sequence, self.message.id)
     }
 
-    pub(super) fn fragment(&self, index: u32, standing: Standing) -> Fragment {
-        let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(self.room);
-        let body = self.message.body.get(start..).unwrap_or_default();
-        let body = &body[..body.len().min(self.room)];
+    /// The fragment of this index with its body.
+    pub(super) fn fragment(
+        &self,
+        index: u32,
+        standing: Standing,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Fragment {
         Fragment {
             message: self.message.id,
             kind: self.message.kind,
@@ -103,7 +106,7 @@ impl OutgoingMessage {
             position: FragmentPosition { index, count: self.arrived.count() },
             minutes: self.message.minutes,
             standing,
-            body: Zeroizing::new(body.to_vec()),
+            body,
         }
     }
 

@@ -17,9 +17,10 @@ use rohrpost_packet::{NodeNumber, Packet, Route, Suite, build_surb, wrap};
 use super::Courier;
 use super::account::{Contact, ContactMailbox};
 use super::config::Attachment;
-use super::correspondent::{self, Assignment, Task};
+use super::correspondent::{self, Assignment, Correspondent, Task};
 use super::event::{Event, Trip};
 use super::pending::PendingReply;
+use super::pieces::{self, Wanted};
 use super::ready::{Cargo, Content, Ready};
 use super::schedule::Load;
 use crate::delay::exponential;
@@ -190,7 +191,7 @@ impl<S: Suite> Courier<S> {
         let other = self.correspondents.get(&to)?;
         let fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
-            Task::Fragment { place, index } => other.fragment(place, index)?,
+            Task::Fragment { place, index } => other.fragment(place, index, &self.pieces)?,
         };
         let message = fragment.message;
         let lost = other.is_lost(moment.due) && fragment.kind == Kind::Address;
@@ -231,14 +232,42 @@ impl<S: Suite> Courier<S> {
         now: Steady,
         rng: &mut ChaCha20Rng,
     ) -> Option<(KeyId, Assignment)> {
-        let node = self.entry().and_then(|entry| view.roster().node(entry));
-        let entry = node.map(|node| node.operator.as_str());
-        let moment = correspondent::Moment { now, view, timer: self.timer, entry };
+        let moment = self.circumstances(view, now);
+        let mut all = self.in_turn();
+        all.find_map(|(to, other)| Some((*to, other.next_assignment(&moment, rng)?)))
+    }
+
+    /// All correspondents, first the one after the last for whom something has left.
+    fn in_turn(&self) -> impl Iterator<Item = (&KeyId, &Correspondent)> {
         let after = |to: &KeyId| self.last_served.is_none_or(|last| *to > last);
         let (later, sooner): (Vec<_>, Vec<_>) =
             self.correspondents.iter().partition(|(to, _)| after(to));
-        let mut all = later.into_iter().chain(sooner);
-        all.find_map(|(to, other)| Some((*to, other.next_assignment(&moment, rng)?)))
+        later.into_iter().chain(sooner)
+    }
+
+    fn circumstances<'a>(&'a self, view: &'a View<S>, now: Steady) -> correspondent::Moment<'a, S> {
+        let node = self.entry().and_then(|entry| view.roster().node(entry));
+        let entry = node.map(|node| node.operator.as_str());
+        correspondent::Moment { now, view, timer: self.timer, pieces: &self.pieces, entry }
+    }
+
+    /// Asks the application for the pieces of stored bodies that leave next: of the contacts whose
+    /// turn comes first, as many as there is room for.
+    pub(super) fn ask_for_pieces(&mut self) {
+        let now = self.counted(self.grid.poll_timeout());
+        self.pieces.forget(now);
+        let Some(view) = self.view.clone() else { return };
+        let moment = self.circumstances(&view, now);
+        let needed = self.in_turn().flat_map(|(_, other)| other.needed(&moment));
+        let needed: Vec<_> = needed.take(pieces::MOST).collect();
+        for (message, piece) in needed {
+            if !self.events.has_room() {
+                return;
+            }
+            if let Some(Wanted { message, offset, len }) = self.pieces.need(now, message, piece) {
+                self.events.push(Event::Wanted { message, offset, len });
+            }
+        }
     }
 
     /// Sends an envelope to an own mailbox, which only its owner can tell from others.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rohrpost_packet::Classic;
-use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
+use rohrpost_packet::envelope::{Kind, fragment_body_len};
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 
 use crate::count;
-use crate::world::{START, World, message};
+use crate::world::{START, World, file, message};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -27,9 +27,7 @@ fn world() -> (World, usize, usize) {
 /// Posts a message of `len` bytes that waits for a month.
 fn post(world: &mut World, from: usize, to: usize, number: u8, len: usize) {
     let to = world.key_id(to);
-    let mut message = message("", world.couriers[from].next_sequence(to));
-    message.id = MessageId::new([number; 16]);
-    message.body = vec![number; len].into();
+    let mut message = file(number, len, world.couriers[from].next_sequence(to));
     message.expires = START + DAY * 30;
     world.couriers[from].post(to, message).unwrap();
 }

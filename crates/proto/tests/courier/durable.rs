@@ -6,9 +6,9 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
-use rohrpost_proto::courier::{Acknowledged, Event, Memory, Message, Part, PastFlights};
+use rohrpost_proto::courier::{Acknowledged, Event, Memory, Part, PastFlights};
 
-use crate::world::{START, T, World, message, steady};
+use crate::world::{START, T, World, file, file_bytes, message, steady};
 use crate::{SECOND, alice_and_bob, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -43,15 +43,6 @@ fn relays(world: &World, courier: usize) -> Vec<NodeNumber> {
         _ => None,
     };
     world.events[courier].iter().filter_map(|(_, event)| relay(event)).collect()
-}
-
-/// A message of `len` bytes that is told from others by `mark`.
-fn file(mark: u8, len: usize, sequence: u64) -> Message {
-    let body: Vec<_> = (0..len).map(|at| u8::try_from(at % 251).unwrap() ^ mark).collect();
-    let mut message = message("", sequence);
-    message.id = MessageId::new([mark; 16]);
-    message.body = body.into();
-    message
 }
 
 #[test]
@@ -226,7 +217,7 @@ fn a_file_arrives_whole_over_lossy_links() {
         .collect();
     parts.sort();
     assert_eq!(parts.len(), 150, "each fragment is handed over once");
-    assert!(parts.into_iter().flat_map(|(_, body)| body).eq(file(7, len, 0).body.iter().copied()));
+    assert!(parts.into_iter().flat_map(|(_, body)| body).eq(file_bytes(7).take(len)));
     assert_eq!(completed(&world, bob).len(), 1);
     assert_eq!(world.couriers[alice].outbox_len(), 0);
     // A tenth is lost and leaves again; what was acknowledged does not.

@@ -5,6 +5,7 @@ mod absence;
 mod acknowledgements;
 mod addresses;
 mod ahead;
+mod bodies;
 mod clocks;
 mod durable;
 mod last_resort;
@@ -20,10 +21,10 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, PrekeyPublic};
 use rohrpost_packet::{NodeNumber, SessionId};
-use rohrpost_proto::courier::{Attachment, Contact, Event, MESSAGE_BYTES, PostError};
+use rohrpost_proto::courier::{Attachment, BODY_BYTES, Contact, Event, MESSAGE_BYTES, PostError};
 use rohrpost_proto::time::{Slot, Time};
 
-use world::{Load, START, Sight, T, World, account, message, steady};
+use world::{Load, START, Sight, T, World, account, file, message, steady};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -288,16 +289,18 @@ fn what_cannot_be_posted_is_refused() {
     let (mut world, alice, bob) = alice_and_bob();
     let (to, stranger) = (world.key_id(bob), world.key_id(alice));
     let courier = &mut world.couriers[alice];
-    let mut post =
-        |to, len: usize, sequence| courier.post(to, message(&"x".repeat(len), sequence)).err();
-    assert_eq!(post(stranger, 5, 0), Some(PostError::Contact));
+    let text = |len: usize, sequence| message(&"x".repeat(len), sequence);
+    assert_eq!(courier.post(stranger, text(5, 0)), Err(PostError::Contact));
+    let (len, limit) = (BODY_BYTES + 1, BODY_BYTES);
+    assert_eq!(courier.post(to, text(len, 0)), Err(PostError::TooLong { len, limit }));
     let (len, limit) = (MESSAGE_BYTES + 1, MESSAGE_BYTES);
-    assert_eq!(post(to, len, 0), Some(PostError::TooLong { len, limit }));
-    assert_eq!(post(to, limit, 0), None);
-    assert_eq!(post(to, 5, 0), Some(PostError::Order));
-    assert_eq!(post(to, limit, 1), None);
-    assert_eq!(post(to, 100_000, 2), Some(PostError::Full));
-    assert_eq!(post(to, 1, 2), None, "a text finds room beside files");
+    assert_eq!(courier.post(to, file(1, len, 0)), Err(PostError::TooLong { len, limit }));
+    assert_eq!(courier.post(to, file(1, limit, 1)), Ok(()));
+    assert_eq!(courier.post(to, text(5, 1)), Err(PostError::Order));
+    for sequence in 2..257 {
+        assert_eq!(courier.post(to, file(1, limit, sequence)), Ok(()));
+    }
+    assert_eq!(courier.post(to, text(1, 257)), Err(PostError::Full));
 }
 
 #[test]

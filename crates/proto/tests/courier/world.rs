@@ -15,7 +15,8 @@ use rohrpost_packet::{
     open_header,
 };
 use rohrpost_proto::courier::{
-    Account, Attachment, Courier, CourierConfig, Departure, Event, Message, OwnMailbox,
+    Account, Attachment, Body as MessageBody, Courier, CourierConfig, Departure, Event, Message,
+    OwnMailbox,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::NetworkDocument;
@@ -29,7 +30,6 @@ use rohrpost_proto::instruction::{
 };
 use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::time::{Slot, Steady, Time};
-use zeroize::Zeroizing;
 
 /// A Monday in November 2026.
 pub(crate) const START: Time = Time::from_micros(1_795_000_000_000_000);
@@ -109,6 +109,10 @@ pub(crate) struct World {
     pub(crate) lost_every: u64,
     /// Tells couriers at once that what arrives is stored.
     pub(crate) keeps: bool,
+    /// Time that couriers' applications take to supply what is stored; for ever if there is none.
+    pub(crate) store_takes: Option<Duration>,
+    /// Pieces that are to be supplied: time, courier, message, offset and length.
+    wanted: Vec<(Time, usize, MessageId, usize, usize)>,
     /// Marks of letters that each courier's application has stored.
     marks: Vec<Vec<EnvelopeMark>>,
     /// All envelopes that have come to a relay for a mailbox, in order.
@@ -164,6 +168,8 @@ impl World {
             leaky: false,
             lost_every: 0,
             keeps: true,
+            store_takes: Some(Duration::ZERO),
+            wanted: Vec::new(),
             marks: Vec::new(),
             envelopes: Vec::new(),
             restarted: false,
@@ -428,7 +434,23 @@ impl World {
                 self.marks[client].push(receipt.mark);
                 self.couriers[client].commit(steady(now), receipt);
             }
+            if let (Event::Wanted { message, offset, len }, Some(takes)) =
+                (&event, self.store_takes)
+            {
+                self.wanted.push((now + takes, client, *message, *offset, *len));
+            }
             self.events[client].push((now, event));
+        }
+        self.supply(now);
+    }
+
+    /// Supplies the pieces whose time has come.
+    fn supply(&mut self, now: Time) {
+        let due = self.wanted.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>();
+        for (_, client, message, offset, len) in due {
+            let mark = message.as_bytes()[0];
+            let piece: Vec<_> = file_bytes(mark).skip(offset).take(len).collect();
+            self.couriers[client].supply(message, offset, piece.into());
         }
     }
 
@@ -548,6 +570,17 @@ pub(crate) fn steady(now: Time) -> Steady {
     Steady::of_clock(now)
 }
 
+/// A stored message of `len` bytes that is told from others by `mark`.
+pub(crate) fn file(mark: u8, len: usize, sequence: u64) -> Message {
+    let id = MessageId::new([mark; 16]);
+    Message { id, body: MessageBody::Stored(len), ..message("", sequence) }
+}
+
+/// Bytes of a file without an end.
+pub(crate) fn file_bytes(mark: u8) -> impl Iterator<Item = u8> {
+    (0..251).cycle().map(move |byte| byte ^ mark)
+}
+
 /// A message with this text, which also gives its id, for an hour.
 pub(crate) fn message(text: &str, sequence: u64) -> Message {
     let id = blake3::hash(text.as_bytes());
@@ -558,7 +591,7 @@ pub(crate) fn message(text: &str, sequence: u64) -> Message {
         minutes: 29_916_666,
         expires: START + Duration::from_secs(3600),
         left: None,
-        body: Zeroizing::new(text.as_bytes().to_vec()),
+        body: text.as_bytes().to_vec().into(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
-use rohrpost_proto::courier::Departure;
+use rohrpost_proto::courier::{Departure, Event};
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{DownCell, UpCell};
@@ -218,6 +218,11 @@ impl<S: Suite> World<S> {
             client.shelf.handle_event(&event);
             if let (Some(receipt), true) = (event.receipt(), self.setup.acknowledges) {
                 courier.commit(now, receipt);
+            }
+            if let Event::Wanted { message, offset, len } = event
+                && let Some(piece) = client.shelf.piece(message, offset, len)
+            {
+                courier.supply(message, offset, piece.into());
             }
             told.push(event);
         }

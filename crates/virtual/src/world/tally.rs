@@ -53,7 +53,8 @@ impl Tally {
         match event {
             Event::Sent { again: 0, .. } => self.sent += 1,
             Event::Sent { .. } => self.sent_again += 1,
-            Event::Unsendable { .. }
+            Event::Wanted { .. }
+            | Event::Unsendable { .. }
             | Event::Complete { .. }
             | Event::Told { .. }
             | Event::Acknowledged { .. }

@@ -9,19 +9,23 @@ use super::{Correspondent, Place};
 use crate::time::Steady;
 
 impl Correspondent {
-    /// Chooses what leaves next: how this client is reached goes before all that may be answered,
-    /// and a short message before a long one. While nothing is heard, few copies are under way.
-    pub(super) fn due(&self, now: Steady, timer: RetransmitTimer) -> Option<(Place, u32)> {
-        let address = self.address.as_ref();
-        if let Some(index) = address.and_then(|address| address.next(now, timer)) {
-            return Some((Place::Address, index));
-        }
+    /// What may leave next, the first of it first: how this client is reached goes before all that
+    /// may be answered, and a short message before a long one. While nothing is heard, few copies are
+    /// under way.
+    pub(super) fn due(
+        &self,
+        now: Steady,
+        timer: RetransmitTimer,
+    ) -> impl Iterator<Item = (Place, u32)> {
+        let address = self.address.as_ref().and_then(|address| address.next(now, timer));
+        let address = address.map(|index| (Place::Address, index));
         let again = self.overdue(now, timer);
-        [Lane::Short, Lane::Long].into_iter().find_map(|lane| {
+        let lanes = [Lane::Short, Lane::Long].into_iter().filter_map(move |lane| {
             let again = again.filter(|(at, _)| self.outgoing[*at].lane() == lane);
             let (at, index) = again.or_else(|| self.fresh(now, timer, lane))?;
             Some((Place::Message(at), index))
-        })
+        });
+        address.into_iter().chain(lanes)
     }
 
     /// The first fragment whose time is up, of the first lane that has one. So many copies may be

@@ -1,6 +1,7 @@
 use rohrpost_packet::envelope::{Kind, MessageId};
 
 use super::super::acknowledgement::Partial;
+use super::super::message::Body;
 use super::*;
 use crate::directory::roster::Traffic;
 
@@ -14,7 +15,7 @@ fn outgoing(len: usize) -> OutgoingMessage {
         minutes: 5,
         expires: NOW.reading() + Duration::from_secs(1000),
         left: None,
-        body: Zeroizing::new((0..len).map(|n| u8::try_from(n % 251).unwrap()).collect()),
+        body: Body::Stored(len),
     };
     OutgoingMessage::new(message, 100)
 }
@@ -41,18 +42,6 @@ fn told(outgoing: &OutgoingMessage) -> Acknowledgement {
 
 fn waiting(outgoing: &OutgoingMessage) -> Acknowledgement {
     Acknowledgement { waiting: vec![outgoing.name()], ..Acknowledgement::default() }
-}
-
-#[test]
-fn fragments_together_are_the_message() {
-    for (len, count) in [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)] {
-        let outgoing = outgoing(len);
-        let fragments: Vec<_> =
-            (0..count).map(|index| outgoing.fragment(index, Standing::default())).collect();
-        assert!(fragments.iter().all(|fragment| fragment.position.count == count));
-        let body: Vec<_> = fragments.iter().flat_map(|fragment| fragment.body.to_vec()).collect();
-        assert_eq!(body, *outgoing.message.body);
-    }
 }
 
 #[test]
