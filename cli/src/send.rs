@@ -1,24 +1,24 @@
 //! Sending, with the honest time that the grid allows.
 
+mod material;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use data_encoding::BASE64;
 use indicatif::ProgressBar;
+use rohrpost_client::DeliveryStatus;
 use rohrpost_client::api::{
-    FailureCode, FileBody, Notice, OutgoingMessage, Request, Response, SendRequest,
-    SubscribeRequest,
+    FailureCode, Notice, OutgoingMessage, Request, Response, SendRequest, SubscribeRequest,
 };
-use rohrpost_client::{DeliveryStatus, MESSAGE_LIMIT};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::access::{Access, FOREVER, Reach};
 use crate::error::CommandError;
-use crate::input::read_input;
 use crate::listing::body;
 use crate::output::Output;
 use crate::place::Place;
+use material::Material;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -89,16 +89,18 @@ async fn send(
     options: MessageOptions,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let (wait, queue, timeout) = (options.wait, options.queue, options.timeout);
-    let mut request = request(options)?;
+    let MessageOptions { text, file, file_name, expires, queue, wait, timeout } = options;
+    let material = Material::gather(text, file, file_name)?;
+    let expires_after = expires.map(|expires| expires.as_secs());
     let reach = if queue { Reach::Offline } else { Reach::Online };
     let last = Access::within(place, reach, async |access| {
-        request.to = match to {
+        let to = match to {
             To::Contact(name) => name,
             To::AuthorOf(number) => author(access, number).await?,
         };
+        let request = SendRequest { to, expires_after, ..SendRequest::default() };
         access.ask(Request::Subscribe(SubscribeRequest::default())).await?;
-        let Response::Accepted(accepted) = access.ask(Request::Send(request)).await? else {
+        let Response::Accepted(accepted) = material.send(access, request).await? else {
             return Err(CommandError::Unexpected);
         };
         if queue || (access.is_daemon() && !wait) {
@@ -142,30 +144,6 @@ async fn author(access: &mut Access, number: u64) -> Result<String, CommandError
             "who wrote message {number} is no contact any more; `rohrpost add` adds one"
         ))
     })
-}
-
-/// The request that sends a message, to whom is still to be said.
-fn request(options: MessageOptions) -> Result<SendRequest, CommandError> {
-    let MessageOptions { text, file, file_name, expires, .. } = options;
-    let expires_after = expires.map(|expires| expires.as_secs());
-    let (text, file) = match (text, file) {
-        (Some(text), _) => (Some(text), None),
-        (None, None) => {
-            let bytes = read_input("-".as_ref(), "a message", MESSAGE_LIMIT)?;
-            let text = str::from_utf8(&bytes).map_err(|_| {
-                let why = "standard input is not text; send it with --file - --file-name NAME";
-                CommandError::Usage(why.to_owned())
-            })?;
-            (Some(text.to_owned()), None)
-        }
-        (None, Some(path)) => {
-            let base64 = BASE64.encode(&read_input(&path, "a message", MESSAGE_LIMIT)?);
-            let own = || path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let name = file_name.or_else(own).unwrap_or_else(|| "file".to_owned());
-            (None, Some(FileBody { name, base64 }))
-        }
-    };
-    Ok(SendRequest { text, file, expires_after, ..SendRequest::default() })
 }
 
 /// Follows a message until it is what it is to be, or over.
