@@ -11,6 +11,7 @@ mod blocking;
 mod clocks;
 mod date;
 mod disk;
+mod drafts;
 mod error;
 mod estimate;
 mod files;
@@ -40,15 +41,18 @@ use rohrpost_proto::time::calendar::date as date_of;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
+use zeroize::Zeroizing;
 
 use crate::api::{Failure, FailureCode, MessageBody, Notice, Request, Response, SendRequest};
 use crate::content::Content;
 use crate::session::{Session, SessionEvent};
-use crate::store::{Store, StoreError};
+use crate::store::{Draft, Store, StoreError};
 pub use asker::Asker;
 use blocking::BlockingStore;
 use clocks::Clocks;
 use date::Date;
+use drafts::{Drafts, Outbound};
+use files::Material;
 use health::Watch;
 use housekeeping::Housekeeping;
 use letters::Letters;
@@ -76,7 +80,8 @@ pub struct Agent {
 
 enum Order {
     Ask(Box<Request>, Asker, oneshot::Sender<Result<Response, Failure>>),
-    Send(Box<SendRequest>, Content, Asker, oneshot::Sender<Result<Response, Failure>>),
+    Draft(Box<Draft>, Zeroizing<Vec<u8>>, oneshot::Sender<Result<Draft, StoreError>>),
+    Send(Box<SendRequest>, Outbound, Asker, oneshot::Sender<Result<Response, Failure>>),
     Read(u64, oneshot::Sender<Result<(MessageBody, Content), Failure>>),
     End(oneshot::Sender<()>),
 }
@@ -136,9 +141,10 @@ impl Agent {
         asker.check(&request)?;
         match request {
             Request::Send(mut send) => {
-                let taken = aside(move || files::content(&mut send).map(|content| (send, content)));
-                let (send, content) = taken.await?;
-                self.order(|answer| Order::Send(Box::new(send), content, asker, answer)).await?
+                let taken = aside(move || files::material(&mut send).map(|it| (send, it)));
+                let (send, material) = taken.await?;
+                let outbound = self.take_in(material).await?;
+                self.order(|answer| Order::Send(Box::new(send), outbound, asker, answer)).await?
             }
             Request::Read { number, save } => {
                 let read = self.order(|answer| Order::Read(number, answer)).await?;
@@ -147,6 +153,21 @@ impl Agent {
                 delivered.await.map(Response::Message)
             }
             request => self.order(|answer| Order::Ask(Box::new(request), asker, answer)).await?,
+        }
+    }
+
+    /// Puts a file into the store, part after part.
+    async fn take_in(&self, material: Material) -> Result<Outbound, Failure> {
+        let mut file = match material {
+            Material::Content(content) => return Ok(Outbound::Content(content)),
+            Material::File(file) => file,
+        };
+        let mut draft = Box::new(Draft::file(&file.name));
+        loop {
+            let part;
+            (file, part) = aside(move || file.read().map(|part| (file, part))).await?;
+            let Some(part) = part else { return Ok(Outbound::Draft(draft)) };
+            draft = Box::new(self.order(|answer| Order::Draft(draft, part, answer)).await??);
         }
     }
 
@@ -217,6 +238,7 @@ impl AgentTask {
         for contact in store.with(|store| store.older_copies(clocks.machine()))? {
             watch.older_copy(&store.with(|store| store.name_of(contact))?);
         }
+        store.with(|store| store.discard_drafts(|_| false))?;
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox_open)?);
         Ok(Self {
@@ -231,6 +253,7 @@ impl AgentTask {
             notices: NoticeLog::new(),
             letters: Letters::default(),
             untaken: BTreeMap::new(),
+            drafts: Drafts::default(),
             watch,
             date: Date::unknown(clocks.clone()),
             housekeeping: Housekeeping::new(now),
@@ -268,8 +291,11 @@ impl AgentTask {
                     Some(Order::Ask(request, asker, answer)) => {
                         let _ = answer.send(self.answer(*request, asker).await);
                     }
-                    Some(Order::Send(send, content, asker, answer)) => {
-                        let _ = answer.send(self.send(*send, &content, asker).await);
+                    Some(Order::Draft(draft, part, answer)) => {
+                        let _ = answer.send(self.extend(*draft, &part));
+                    }
+                    Some(Order::Send(send, outbound, asker, answer)) => {
+                        let _ = answer.send(self.send(*send, outbound, asker).await);
                     }
                     Some(Order::Read(number, answer)) => {
                         let _ = answer.send(self.read(number));
@@ -318,6 +344,7 @@ impl AgentTask {
     /// and nothing is done before a link has shown the date.
     async fn maintain(&mut self, minutes: u64) {
         self.take_untaken().await;
+        self.discard_drafts();
         if let Some(date) = self.date.unix() {
             self.renew_address(minutes).await;
             let pruned = self.forget(date);

@@ -14,6 +14,7 @@ mod announcements;
 mod bodies;
 mod contact;
 mod contacts;
+mod drafts;
 mod due;
 mod error;
 mod exchange;
@@ -59,11 +60,12 @@ use state::{
 pub use announcements::AddressKnown;
 pub use contact::KnownContact;
 pub use contacts::Added;
+pub use drafts::Draft;
 pub use error::StoreError;
 pub use file::{SpareStoreKey, Store};
 pub use inbox::{Incoming, Unreadable};
 pub use letters::{Bounds, Completed, Refused};
-pub use outbox::{Accepted, Outgoing, Tally, Terms};
+pub use outbox::{Accepted, BodyId, Outgoing, Tally, Terms};
 pub(crate) use quota::{CONTACT_BYTES, SHORT};
 pub use silence::Silence;
 pub use state::Forgetting;
@@ -313,7 +315,7 @@ fn tables() -> impl Iterator<Item = Table> {
     .into_iter()
     .chain(contact::TABLES);
     let keyed = keyed.chain(outbox::TABLES).chain(inbox::TABLES).chain(fragments::TABLES);
-    let keyed = keyed.chain(bodies::TABLES).chain(quota::TABLES);
+    let keyed = keyed.chain(bodies::TABLES).chain(drafts::TABLES).chain(quota::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
     let keyed = keyed.chain(silence::TABLES).chain(undelivered::TABLES);

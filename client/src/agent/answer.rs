@@ -27,8 +27,8 @@ impl AgentTask {
                 Ok(Response::Status(self.status(from, limit, open)?))
             }
             Request::Send(mut send) => {
-                let content = files::content(&mut send)?;
-                self.send(send, &content, asker).await
+                let outbound = self.take_in(files::material(&mut send)?)?;
+                self.send(send, outbound, asker).await
             }
             Request::Message { message } => self.message(&message, asker),
             Request::Cancel { message } => self.cancel(&message, asker).await,

@@ -11,21 +11,35 @@ use zeroize::Zeroizing;
 use crate::api::{Failure, FailureCode, FileBody, FilePath, MessageBody, SendRequest};
 use crate::content::{Content, MESSAGE_LIMIT};
 
-/// Takes the content out of what is to be sent, and reads its file.
-pub(super) fn content(send: &mut SendRequest) -> Result<Content, Failure> {
+/// What is to be sent: a content, or a file that is still to be read.
+pub(super) enum Material {
+    Content(Content),
+    File(OpenFile),
+}
+
+/// A file at a path.
+pub(super) struct OpenFile {
+    file: File,
+    path: PathBuf,
+    /// Name as the recipient sees it.
+    pub(super) name: String,
+}
+
+/// Takes out of a request what is to be sent, and opens its file.
+pub(super) fn material(send: &mut SendRequest) -> Result<Material, Failure> {
     match (send.text.take(), send.file.take(), send.path.take()) {
-        (Some(text), None, None) => Ok(Content::Text(Zeroizing::new(text))),
+        (Some(text), None, None) => Ok(Material::Content(Content::Text(Zeroizing::new(text)))),
         (None, Some(FileBody { name, base64 }), None) => {
             let bytes = BASE64.decode(base64.as_bytes()).map_err(|error| {
                 Failure::new(FailureCode::Request, &format!("the file's base64: {error}"))
             })?;
-            Ok(Content::file(&name, Zeroizing::new(bytes)))
+            Ok(Material::Content(Content::file(&name, Zeroizing::new(bytes))))
         }
         (None, None, Some(FilePath { path, name })) => {
             let path = absolute(&path)?;
             let own = || path.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = name.or_else(own).unwrap_or_default();
-            Ok(Content::file(&name, read(&path)?))
+            OpenFile::open(path, name).map(Material::File)
         }
         _ => {
             let why = "a message is either a text, or a file in `file` or at a `path`";
@@ -64,31 +78,38 @@ fn absolute(path: &str) -> Result<PathBuf, Failure> {
     Err(Failure::new(FailureCode::Request, &why))
 }
 
-/// Reads a regular file that the path itself names, as far as a message holds it.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |error: io::Error| failure("read", path, &error);
-    let named = fs::symlink_metadata(path).map_err(failed)?;
-    // Before it is opened: to open a pipe would wait for whoever writes to it.
-    if !named.is_file() {
-        return Err(failed(io::Error::other("it is no regular file; links are not followed")));
+impl OpenFile {
+    /// Opens a regular file that the path itself names, if a message holds it.
+    fn open(path: PathBuf, name: String) -> Result<Self, Failure> {
+        let failed = |error: io::Error| failure("read", &path, &error);
+        let named = fs::symlink_metadata(&path).map_err(failed)?;
+        // Before it is opened: to open a pipe would wait for whoever writes to it.
+        if !named.is_file() {
+            return Err(failed(io::Error::other("it is no regular file; links are not followed")));
+        }
+        let file = File::open(&path).map_err(failed)?;
+        let opened = file.metadata().map_err(failed)?;
+        if !same(&named, &opened) {
+            return Err(failed(io::Error::other("another file took its place meanwhile")));
+        }
+        if !usize::try_from(opened.len()).is_ok_and(|len| len <= MESSAGE_LIMIT) {
+            let why = format!(
+                "{} has more than {MESSAGE_LIMIT} bytes, the most that a message holds",
+                path.display()
+            );
+            return Err(Failure::new(FailureCode::TooLong, &why));
+        }
+        Ok(Self { file, path, name })
     }
-    let file = File::open(path).map_err(failed)?;
-    let opened = file.metadata().map_err(failed)?;
-    if !same(&named, &opened) {
-        return Err(failed(io::Error::other("another file took its place meanwhile")));
+
+    /// The next part of the file; none at its end.
+    pub(super) fn read(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        let mut part = Zeroizing::new(Vec::with_capacity(PART));
+        let most = u64::try_from(PART).unwrap_or(u64::MAX);
+        let read = (&self.file).take(most).read_to_end(&mut part);
+        read.map_err(|error| failure("read", &self.path, &error))?;
+        Ok((!part.is_empty()).then_some(part))
     }
-    let limit = u64::try_from(MESSAGE_LIMIT).unwrap_or(u64::MAX);
-    let room = usize::try_from(opened.len().min(limit)).unwrap_or(MESSAGE_LIMIT);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room + 1));
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MESSAGE_LIMIT {
-        let why = format!(
-            "{} has more than {MESSAGE_LIMIT} bytes, the most that a message holds",
-            path.display()
-        );
-        return Err(Failure::new(FailureCode::TooLong, &why));
-    }
-    Ok(bytes)
 }
 
 #[cfg(unix)]
@@ -125,3 +146,6 @@ fn failure(what: &str, path: &Path, error: &io::Error) -> Failure {
     };
     Failure::new(code, &format!("cannot {what} {}: {error}", path.display()))
 }
+
+/// Bytes of a file that are read at a time: each part is a flush of the disk, and in memory until then.
+const PART: usize = 1 << 20;

@@ -6,16 +6,17 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 
 use super::asker::Asker;
+use super::drafts::Outbound;
+use super::files::Material;
 use super::task::AgentTask;
 use crate::api::{Failure, FailureCode, OutgoingMessage, Response, SendRequest, SentBody};
-use crate::content::Content;
-use crate::store::{Accepted, DeliveryStatus, Outgoing, Store, StoreError, Terms};
+use crate::store::{Accepted, DeliveryStatus, Draft, Outgoing, Store, StoreError, Terms};
 
 impl AgentTask {
     pub(super) async fn send(
         &mut self,
         send: SendRequest,
-        content: &Content,
+        outbound: Outbound,
         asker: Asker,
     ) -> Result<Response, Failure> {
         let SendRequest { to, message, expires_after, .. } = send;
@@ -23,7 +24,11 @@ impl AgentTask {
         let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
         let terms = Terms { lifetime, id, program: asker == Asker::Program };
         let now = self.now();
-        let outgoing = match self.store.with(|store| store.accept_on(&to, content, terms, now))? {
+        let accepted = self.store.with(|store| match outbound {
+            Outbound::Content(content) => store.accept_on(&to, &content, terms, now),
+            Outbound::Draft(draft) => store.accept_draft(&to, *draft, terms, now),
+        });
+        let outgoing = match accepted? {
             Accepted::Before(outgoing) => outgoing,
             Accepted::Now(outgoing) => {
                 if let Some(key) = self.store.with(|store| store.announce_to(&to))? {
@@ -61,6 +66,36 @@ impl AgentTask {
         let (outgoing, text) = self.store.with(|store| store.sent(id))?;
         let message = self.described(&outgoing)?;
         Ok(Response::Sent(SentBody { message, text: text.map(|text| text.to_string()) }))
+    }
+
+    /// Puts a file into the store at once.
+    pub(super) fn take_in(&mut self, material: Material) -> Result<Outbound, Failure> {
+        let mut file = match material {
+            Material::Content(content) => return Ok(Outbound::Content(content)),
+            Material::File(file) => file,
+        };
+        let mut draft = Draft::file(&file.name);
+        while let Some(part) = file.read()? {
+            draft = self.extend(draft, &part)?;
+        }
+        Ok(Outbound::Draft(Box::new(draft)))
+    }
+
+    /// Puts a part of a file into the store.
+    pub(super) fn extend(&mut self, draft: Draft, part: &[u8]) -> Result<Draft, StoreError> {
+        self.drafts.watch(&draft);
+        self.store.with(|store| store.extend(draft, part))
+    }
+
+    /// Removes what is left of drafts whose programs have gone.
+    pub(super) fn discard_drafts(&mut self) {
+        if self.drafts.sweep() {
+            let drafts = &self.drafts;
+            let discarded = self.store.with(|store| store.discard_drafts(|id| drafts.contains(id)));
+            if let Err(error) = discarded {
+                self.watch.store_trouble(&error);
+            }
+        }
     }
 
     /// Gives the session a piece that it has asked for. One that cannot be read is asked for again.

@@ -14,6 +14,7 @@ use rohrpost_proto::time::agreement::Agreement;
 use super::blocking::BlockingStore;
 use super::clocks::Clocks;
 use super::date::Date;
+use super::drafts::Drafts;
 use super::error::AgentError;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
@@ -51,6 +52,7 @@ pub(super) struct AgentTask {
     /// Complete messages of each contact of which the store has not taken note yet, because it
     /// failed: as many as it has fragments of.
     pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,
+    pub(super) drafts: Drafts,
     pub(super) watch: Watch,
     pub(super) clocks: Clocks,
     pub(super) date: Date,

@@ -1,6 +1,6 @@
 //! The outbox: messages that were accepted, each with its status.
 
-mod bodies;
+pub(super) mod bodies;
 mod outgoing;
 mod tally;
 
@@ -24,6 +24,7 @@ use crate::content::{Content, HEAD_LEN};
 use crate::randomness;
 use bodies::{BodyWriter, StoredBody};
 
+pub use bodies::BodyId;
 pub use outgoing::Outgoing;
 pub use tally::Tally;
 
@@ -83,35 +84,40 @@ impl Store {
         if len > limit {
             return Err(StoreError::TooLong { len, limit });
         }
-        if terms.lifetime > LONGEST_LIFE {
-            return Err(StoreError::LongLife { limit: LONGEST_LIFE });
-        }
         let digest = blake3::Hasher::new().update(&head).update(content.bytes()).finalize();
-        let digest = Hex(*digest.as_bytes());
-        if let Some(id) = terms.id
-            && let Some(before) = self.outgoing(id)?
-        {
-            let same_contact = match self.contact(to) {
-                Ok(contact) => contact.key() == before.to,
-                Err(StoreError::Unknown(_)) => true,
-                Err(error) => return Err(error),
-            };
-            if before.digest == digest && same_contact {
-                return Ok(Accepted::Before(before));
-            }
-            return Err(StoreError::IdTaken(name(id)));
+        if let Some(before) = self.accepted_before(to, terms, &Hex(*digest.as_bytes()))? {
+            return Ok(Accepted::Before(before));
         }
         self.vault.write(|tx| {
             let contact = contact::named(tx, to)?;
-            if contact.blocked() {
-                return Err(StoreError::Blocked(contact.name));
-            }
-            let mut body = BodyWriter::new();
-            body.push(tx, &head)?;
+            let mut body = BodyWriter::new(&head);
             body.push(tx, content.bytes())?;
             let body = body.end(tx)?;
             accept(tx, contact, (content.name(), body), terms, now).map(Accepted::Now)
         })
+    }
+
+    /// The message that was accepted before on these terms, if it was the same for the same contact.
+    pub(super) fn accepted_before(
+        &self,
+        to: &str,
+        terms: Terms,
+        digest: &Hex<32>,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        if terms.lifetime > LONGEST_LIFE {
+            return Err(StoreError::LongLife { limit: LONGEST_LIFE });
+        }
+        let Some(id) = terms.id else { return Ok(None) };
+        let Some(before) = self.outgoing(id)? else { return Ok(None) };
+        let same_contact = match self.contact(to) {
+            Ok(contact) => contact.key() == before.to,
+            Err(StoreError::Unknown(_)) => true,
+            Err(error) => return Err(error),
+        };
+        if before.digest == *digest && same_contact {
+            return Ok(Some(before));
+        }
+        Err(StoreError::IdTaken(name(id)))
     }
 
     /// All messages that were accepted and are not forgotten, in the order of acceptance.
@@ -173,7 +179,7 @@ impl Store {
             };
             let len = usize::try_from(outgoing.body_len()).map_err(|_| StoreError::Record)?;
             let body = match len {
-                ..=WITH_MESSAGE => Body::With(bodies::read(tx, &outgoing.body, 0, len)?),
+                ..=WITH_MESSAGE => Body::With(bodies::read(tx, outgoing.body, 0, len)?),
                 _ => Body::Stored(len),
             };
             Ok(Some(outgoing.message(body)))
@@ -193,7 +199,7 @@ impl Store {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         self.vault.read(|tx| {
             let outgoing = by_id(tx, id)?.filter(|outgoing| outgoing.status.is_open());
-            outgoing.map(|outgoing| bodies::read(tx, &outgoing.body, offset, len)).transpose()
+            outgoing.map(|outgoing| bodies::read(tx, outgoing.body, offset, len)).transpose()
         })
     }
 
@@ -208,7 +214,7 @@ impl Store {
                 return Ok((outgoing, None));
             }
             let len = usize::try_from(outgoing.body_len()).map_err(|_| StoreError::Record)?;
-            match Content::decode(&bodies::read(tx, &outgoing.body, 0, len)?) {
+            match Content::decode(&bodies::read(tx, outgoing.body, 0, len)?) {
                 Content::Text(text) => Ok((outgoing, Some(text))),
                 _ => Err(StoreError::Record),
             }
@@ -265,13 +271,17 @@ impl Store {
     }
 }
 
-fn accept(
+/// Puts a message of this body and name into the outbox.
+pub(super) fn accept(
     tx: &mut WriteTx<'_>,
     mut contact: KnownContact,
     (name, body): (Option<&str>, StoredBody),
     Terms { lifetime, id, program }: Terms,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
+    if contact.blocked() {
+        return Err(StoreError::Blocked(contact.name));
+    }
     let head = HEAD_LEN + name.map_or(0, str::len);
     let mut outgoing = Outgoing {
         id: id.unwrap_or_else(|| MessageId::random(&mut randomness::rng())),
@@ -310,7 +320,7 @@ fn settle(
     (outgoing.status, outgoing.since) = (status, now);
     if !status.is_open() {
         if outgoing.name.is_some() {
-            bodies::remove(tx, &outgoing.body)?;
+            bodies::remove(tx, outgoing.body)?;
         }
         tx.remove(OPEN, id.as_bytes())?;
         undelivered::note(tx, id, status)?;
@@ -338,7 +348,7 @@ pub(super) fn forget(tx: &mut WriteTx<'_>, id: MessageId) -> Result<(), StoreErr
     };
     undelivered::forget(tx, id)?;
     tx.remove(OUTBOX, id.as_bytes())?;
-    bodies::remove(tx, &outgoing.body)?;
+    bodies::remove(tx, outgoing.body)?;
     tx.remove_entry(ORDER, outgoing.order)?;
     tally::uncount(tx, outgoing.status)
 }

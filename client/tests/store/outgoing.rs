@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_client::{Content, DeliveryStatus, StoreError};
+use rohrpost_client::{Accepted, Content, DeliveryStatus, Draft, StoreError, Terms};
 use rohrpost_packet::envelope::{Kind, MessageId};
 use rohrpost_proto::courier::Body;
 use rohrpost_proto::time::Time;
@@ -254,4 +254,66 @@ fn a_part_of_a_body_is_read_by_itself() {
     assert!(matches!(alice.store.piece(id, 2_999_000, 1011), Err(StoreError::Record)));
     alice.store.settle(id, DeliveryStatus::Delivered, START).unwrap();
     assert!(alice.store.piece(id, 0, 1).unwrap().is_none());
+}
+
+/// Checks that a file which is put into the store part by part is the message that it would be at
+/// once, and is known when it is given once more.
+#[test]
+fn a_draft_is_accepted_as_the_file_that_it_is() {
+    let folder = Folder::new("draft");
+    let [alice, _bob] = Client::pair(&folder);
+    let bytes: Vec<u8> = (0..=250).cycle().take(200_000).collect();
+    let content = Content::file("big.bin", bytes.clone().into());
+    let terms = Terms { lifetime: DAY, id: Some(MessageId::new([3; 16])), program: false };
+    let draft = |parts: usize| {
+        let drafted = bytes
+            .chunks(parts)
+            .try_fold(Draft::file("/tmp/big.bin"), |draft, part| alice.store.extend(draft, part));
+        alice.store.accept_draft("bob", drafted.unwrap(), terms, START).unwrap()
+    };
+    let Accepted::Now(sent) = draft(70_000) else { panic!("it is new") };
+    let len = usize::try_from(sent.body_len()).unwrap();
+    assert!(*alice.store.piece(sent.id, 0, len).unwrap().unwrap() == *content.encode());
+    assert!(sent.name.as_deref() == Some("big.bin") && sent.len == 200_000);
+    assert!(matches!(draft(61_440), Accepted::Before(before) if before.order == sent.order));
+    let again = alice.store.accept_on("bob", &content, terms, START).unwrap();
+    assert!(matches!(again, Accepted::Before(before) if before.order == sent.order));
+    let other = alice.store.extend(Draft::file("big.bin"), &bytes[1..]).unwrap();
+    let refused = alice.store.accept_draft("bob", other, terms, START);
+    assert!(matches!(refused, Err(StoreError::IdTaken(_))));
+    let empty = Terms { id: None, ..terms };
+    let empty = alice.store.accept_draft("bob", Draft::file("empty"), empty, START).unwrap();
+    assert!(matches!(empty, Accepted::Now(empty) if empty.len == 0));
+}
+
+#[test]
+fn a_draft_that_grows_too_long_is_refused_at_once() {
+    let folder = Folder::new("long-draft");
+    let [alice, _bob] = Client::pair(&folder);
+    let part = vec![0; 8 << 20];
+    let draft = alice.store.extend(Draft::file("f"), &part).unwrap();
+    let limit = (16 << 20) - 4;
+    let refused = alice.store.extend(draft, &part).err();
+    assert!(matches!(refused, Some(StoreError::TooLong { limit: at, .. }) if at == limit));
+}
+
+/// Checks that drafts which nobody accepts leave nothing behind, and that those of others stay.
+#[test]
+fn drafts_that_nobody_accepts_are_removed() {
+    let folder = Folder::new("dead-draft");
+    let [alice, _bob] = Client::pair(&folder);
+    let extend = |client: &Client| client.store.extend(Draft::file("f"), &[7; 200_000]).unwrap();
+    let (mine, others) = (extend(&alice), extend(&alice));
+    let (kept, dead) = (mine.id(), others.id());
+    alice.store.discard_drafts(|id| id == kept).unwrap();
+    let terms = Terms { lifetime: DAY, id: None, program: false };
+    let accepted = alice.store.accept_draft("bob", mine, terms, START).unwrap();
+    let Accepted::Now(sent) = accepted else { panic!("it is new") };
+    let len = usize::try_from(sent.body_len()).unwrap();
+    assert!(alice.store.piece(sent.id, 0, len).unwrap().is_some());
+    assert!(dead != kept);
+    let lost = alice.store.accept_draft("bob", others, terms, START).unwrap();
+    let Accepted::Now(lost) = lost else { panic!("it is new") };
+    let read = alice.store.piece(lost.id, 0, len);
+    assert!(matches!(read, Err(StoreError::Record)), "its first pieces were removed");
 }

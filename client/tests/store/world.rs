@@ -195,7 +195,7 @@ pub(crate) fn complete(message: &Message) -> Complete {
 pub(crate) fn body(message: &Message) -> &[u8] {
     match &message.body {
         Body::With(bytes) => bytes,
-        Body::Stored(_) => panic!("the body is in a store"),
+        Body::Stored(_) => unreachable!("the body is in a store"),
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::record::Hex;
 use super::super::status::DeliveryStatus;
+use super::bodies::BodyId;
 use crate::content::HEAD_LEN;
 
 /// A message that was accepted.
@@ -19,7 +20,7 @@ pub struct Outgoing {
     /// Identity of the recipient.
     pub to: KeyId,
     /// Number among the messages to the recipient.
-    pub(in super::super) sequence: u64,
+    pub(crate) sequence: u64,
     /// Number among all messages that were accepted: clocks may go back, this does not.
     pub order: u64,
     /// Name of the file, if the message is one.
@@ -37,7 +38,7 @@ pub struct Outgoing {
     /// True if a program that may do nothing but send and receive gave the message.
     pub program: bool,
     /// Id of the body in the store.
-    pub(super) body: Hex<16>,
+    pub(super) body: BodyId,
     /// Hash of the content, by which the same message is known when it is given once more.
     pub(super) digest: Hex<32>,
     /// Time at which the message left last, by the machine's clock.
@@ -82,7 +83,7 @@ impl Outgoing {
             status: self.status,
             since: self.since.as_secs(),
             program: self.program,
-            body: self.body.clone(),
+            body: Hex(*self.body.as_bytes()),
             digest: self.digest.clone(),
             left: self.left.as_secs(),
             times: self.times,
@@ -102,7 +103,7 @@ impl Outgoing {
             status: record.status,
             since: Duration::from_secs(record.since),
             program: record.program,
-            body: record.body,
+            body: BodyId::new(record.body.0),
             digest: record.digest,
             left: Duration::from_secs(record.left),
             times: record.times,

@@ -24,7 +24,7 @@ pub struct Message {
     /// How all of the message had left in a former run. It leaves again when its acknowledgement is
     /// overdue since then, not at once; `None` if some of it has never left.
     pub left: Option<PastFlights>,
-    /// The text.
+    /// Body that the fragments carry.
     pub body: Body,
 }
 
