@@ -11,11 +11,13 @@ use rohrpost_packet::envelope::{
 };
 use rohrpost_packet::{Classic, Hybrid};
 use rohrpost_proto::courier::{Complete, MESSAGE_BYTES, Receipt};
+use rohrpost_proto::time::Steady;
 use zeroize::Zeroizing;
 
 use super::super::letters::Letter;
 use super::world::{Client, Folder, START, network};
 use super::*;
+use crate::session::Resumption;
 use crate::store::SHORT;
 
 /// An agent to which letters come in virtual time.
@@ -217,6 +219,32 @@ async fn a_text_waits_for_nothing_and_a_file_for_ten_seconds() {
     bob.take(&many[63], false);
     bob.pass(Duration::ZERO).await;
     assert_eq!(bob.stored(), 6 + 64);
+}
+
+/// Checks that no sender hears of what waits for the disk, or has no room there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_on_the_disk_is_acknowledged_to_nobody() {
+    let folder = Folder::new("receiving-receipts");
+    let mut bob = Receiver::new(&folder);
+    let profile = bob.agent.store.with(Store::profile).unwrap();
+    let (session, mut courier) =
+        Session::stepped::<Classic>(&network(), profile, Resumption::default());
+    bob.agent.session = session;
+    let now = Steady::BEGIN;
+    let file = cut(&[1; 20_000], 1, 1000);
+    bob.take(&file[0], false);
+    bob.pass(Duration::from_secs(9)).await;
+    assert!(!courier.execute(now), "it waits");
+    bob.pass(Duration::from_secs(1)).await;
+    assert!(bob.stored() == 1 && courier.execute(now));
+    let large = cut(&vec![1; MESSAGE_BYTES], 2, MESSAGE_BYTES / 5);
+    for sequence in 2..6 {
+        large[1..].iter().for_each(|part| {
+            bob.take(&Fragment { sequence, ..copy(part) }, false);
+        });
+        bob.pass(Duration::from_secs(10)).await;
+        assert_eq!(courier.execute(now), sequence < 5, "file {sequence}");
+    }
 }
 
 /// Checks that a client that ends has on its disk what has come.
