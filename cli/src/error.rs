@@ -133,11 +133,13 @@ impl CommandError {
 
 const fn failure_code(code: FailureCode) -> u8 {
     match code {
-        FailureCode::UnknownContact | FailureCode::UnknownMessage => 66,
+        FailureCode::UnknownContact | FailureCode::UnknownMessage | FailureCode::UnknownRequest => {
+            66
+        }
         FailureCode::Store => 70,
         FailureCode::System | FailureCode::Full => 71,
         FailureCode::File => 73,
-        FailureCode::Busy | FailureCode::Ending => 75,
+        FailureCode::Busy | FailureCode::Ending | FailureCode::Unready => 75,
         _ => 65,
     }
 }

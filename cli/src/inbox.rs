@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::listing::{Entry, Extent, body, is_gone, received, why_unreadable};
 use crate::output::{Output, lines_of, note, write};
 use crate::place::Place;
-use crate::status::{line, owed_acknowledgements};
+use crate::status::{line, owed_acknowledgements, unknown_writers};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -121,7 +121,7 @@ async fn listen(
         }
     }
     spinner.finish_and_clear();
-    say_owed(access).await?;
+    say_waiting(access).await?;
     Ok(trouble.filter(|_| !connected))
 }
 
@@ -152,12 +152,15 @@ async fn tell_undelivered(
     }
 }
 
-/// Says who does not know yet that what came is here: whoever writes goes by that.
-async fn say_owed(access: &mut Access) -> Result<(), CommandError> {
-    let Some(delay) = access.acknowledgement_delay() else { return Ok(()) };
-    let owed = access.counts().await?.owed;
-    if owed > 0 {
-        note(&owed_acknowledgements(owed, delay));
+/// Says who does not know yet that what came is here, for whoever writes goes by that; and who waits
+/// to be known at all.
+async fn say_waiting(access: &mut Access) -> Result<(), CommandError> {
+    let counts = access.counts().await?;
+    if let Some(delay) = access.acknowledgement_delay().filter(|_| counts.owed > 0) {
+        note(&owed_acknowledgements(counts.owed, delay));
+    }
+    if let Some(requests) = unknown_writers(counts.requests) {
+        note(&requests);
     }
     Ok(())
 }

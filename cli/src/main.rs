@@ -19,6 +19,7 @@ mod output;
 mod place;
 mod private;
 mod qr;
+mod requests;
 mod send;
 mod service;
 mod status;
@@ -130,6 +131,25 @@ enum Command {
         /// Use a name by which you called somebody else before.
         #[arg(long)]
         reuse_name: bool,
+    },
+    /// List who is unknown to you, has your card, and has written.
+    ///
+    /// Nothing tells them that it came before you accept them.
+    Requests,
+    /// Make a contact of somebody who has written; what was written comes then.
+    Accept {
+        /// The id that `requests` shows.
+        id: String,
+        /// The name by which you call the contact.
+        name: String,
+        /// Use a name by which you called somebody else before.
+        #[arg(long)]
+        reuse_name: bool,
+    },
+    /// Refuse somebody who has written: nothing of it is looked at any more, unless you add its card.
+    Refuse {
+        /// The id that `requests` shows.
+        id: String,
     },
     /// Note that you have compared a contact's words.
     Verify {
@@ -268,6 +288,11 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Add { name, card, reuse_name } => {
             contacts::add(place, name, &card, reuse_name, output).await
         }
+        Command::Requests => requests::list(place, output).await,
+        Command::Accept { id, name, reuse_name } => {
+            requests::accept(place, id, name, reuse_name, output).await
+        }
+        Command::Refuse { id } => requests::refuse(place, id, output).await,
         Command::Verify { name, words } => contacts::verify(place, name, &words, output).await,
         Command::Block { name } => contacts::block(place, name, output).await,
         Command::Rename { name, to, reuse_name } => {

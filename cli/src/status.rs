@@ -51,6 +51,7 @@ pub(crate) async fn run(
     if let Some(delay) = delay.filter(|_| status.owed > 0) {
         lines.push(format!("  note: {}", owed_acknowledgements(status.owed, delay)));
     }
+    lines.extend(unknown_writers(status.requests).map(|writers| format!("  note: {writers}")));
     lines.extend(describe_retention(&kept, output));
     lines.push(match &health {
         Some(health) => describe_health(health, daemon),
@@ -145,6 +146,15 @@ pub(crate) fn owed_acknowledgements(contacts: u64, delay: Duration) -> String {
          drawn time online, {mean} on average. `rohrpost inbox --wait {enough}` stays for long \
          enough in 19 of 20 cases, a daemon always; else a later command tells them"
     )
+}
+
+/// Sentence on people who have written and are unknown.
+pub(crate) fn unknown_writers(count: u64) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("somebody unknown to you wrote: `rohrpost requests`".to_owned()),
+        more => Some(format!("{more} people unknown to you wrote: `rohrpost requests`")),
+    }
 }
 
 /// Sentence on a roster that was installed after the daemon was started.

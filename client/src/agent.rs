@@ -27,6 +27,7 @@ mod people;
 mod progress;
 mod receiving;
 mod refusal;
+mod requests;
 mod silence;
 mod stepped;
 mod task;

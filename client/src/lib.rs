@@ -42,8 +42,8 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 #[cfg(unix)]
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
-    Accepted, Added, AddressKnown, BodyId, Bounds, Completed, DeliveryStatus, Draft, Forgetting,
-    Forgotten, Incoming, KnownContact, Outgoing, Refused, Silence, SpareStoreKey, Store,
-    StoreError, Tally, Terms, Unreadable,
+    Accepted, Added, AddressKnown, BodyId, Bounds, Completed, ContactRequest, DeliveryStatus,
+    Draft, Forgetting, Forgotten, Incoming, KnownContact, Outgoing, Refused, Silence,
+    SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
 };
 pub use volume::daily_volume;

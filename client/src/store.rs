@@ -31,6 +31,7 @@ mod permutation;
 mod quota;
 mod record;
 mod reports;
+mod requests;
 mod resumption;
 mod rounds;
 mod silence;
@@ -67,6 +68,7 @@ pub use inbox::{Incoming, Unreadable};
 pub use letters::{Bounds, Completed, Refused};
 pub use outbox::{Accepted, BodyId, Outgoing, Tally, Terms};
 pub(crate) use quota::{CONTACT_BYTES, SHORT};
+pub use requests::ContactRequest;
 pub use silence::Silence;
 pub use state::Forgetting;
 pub use status::DeliveryStatus;
@@ -318,7 +320,7 @@ fn tables() -> impl Iterator<Item = Table> {
     let keyed = keyed.chain(bodies::TABLES).chain(drafts::TABLES).chain(quota::TABLES);
     let keyed = keyed.chain(opened::TABLES).chain(told::TABLES).chain(due::TABLES);
     let keyed = keyed.chain(names::TABLES).chain(exchange::TABLES).chain(rounds::TABLES);
-    let keyed = keyed.chain(silence::TABLES).chain(undelivered::TABLES);
+    let keyed = keyed.chain(silence::TABLES).chain(undelivered::TABLES).chain(requests::TABLES);
     let ordered = [inbox::INBOX, outbox::ORDER].into_iter().chain(due::LOGS).chain(rounds::LISTS);
     keyed.map(Table::from).chain(ordered.map(Table::from))
 }

@@ -98,7 +98,7 @@ pub fn seal_in_roster<S: Suite>(letter: usize, fragment: &[u8]) -> Envelope<S> {
 
 fn seal_with<S: Suite>(seals: &Seals, fragment: &[u8]) -> Envelope<S> {
     let mut bytes = seals.ciphertext.clone();
-    let mut sealed = PARTIES.alice.public().key_id().as_bytes().to_vec();
+    let mut sealed = PARTIES.alice.public().as_bytes().to_vec();
     let mut inner = crate::sized(fragment, fragment_len::<S>());
     append_tag(&seals.inner, &mut inner);
     sealed.append(&mut inner);

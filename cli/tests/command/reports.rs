@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use rohrpost_client::{Content, DeliveryStatus, Profile, Store, unix_now};
-use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
+use rohrpost_packet::envelope::{
+    EnvelopeMark, Fragment, FragmentPosition, Kind, MARK_LEN, MessageId, PrekeyId, Standing,
+};
 use serde_json::Value;
 
-use super::desk::{Desk, errors, write_roster};
-use super::world::{DAY, SECOND, START, network, unlock};
+use super::desk::{Desk, code, errors, write_roster};
+use super::world::{Client, DAY, SECOND, START, network, unlock};
 
 fn store(desk: &Desk) -> Store {
     Store::open(&desk.path("alice"), &unlock(), &network()).unwrap()
@@ -127,4 +129,45 @@ fn a_command_waits_for_one_that_runs() {
         let done = waiting.wait_with_output().unwrap();
         assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("bob"));
     }
+}
+
+#[test]
+fn who_is_unknown_and_wrote_is_listed_accepted_or_refused() {
+    let desk = Desk::new("requests", &[]);
+    let alice = store(&desk);
+    let [max, mallory] = ["max", "mallory"].map(|name| Client::new_at(&desk.path(name)));
+    for client in [&max, &mallory] {
+        let identity = client.store.profile().unwrap().account.identity.public().clone();
+        let mut fragment = Fragment {
+            message: MessageId::new([5; 16]),
+            kind: Kind::Content,
+            sequence: 1,
+            position: FragmentPosition::WHOLE,
+            minutes: 0,
+            standing: Standing::default(),
+            body: Vec::new().into(),
+        };
+        alice.take_stranger(&identity, &fragment, START).unwrap().unwrap();
+        let address = client.store.card(&client.network, START).unwrap().address;
+        (fragment.kind, fragment.sequence) = (Kind::Address, address.version);
+        fragment.body = address.encode().into();
+        alice.take_stranger(&identity, &fragment, START).unwrap().unwrap();
+    }
+    let id = |client: &Client| data_encoding::HEXLOWER.encode(&client.key().as_bytes()[..4]);
+    drop(alice);
+    let said = errors(&desk.run(&["inbox", "--wait", "0"]));
+    assert!(said.contains("2 people unknown to you wrote: `rohrpost requests`"), "{said}");
+    let list = desk.done(&["requests"]);
+    for client in [&max, &mallory] {
+        let words = format!("{}  somebody unknown to you wrote 1 message", id(client));
+        assert!(list.contains(&words), "{list}");
+    }
+    assert!(list.contains(&format!("`rohrpost accept {} NAME`", id(&max))), "{list}");
+    assert!(desk.done(&["accept", &id(&max), "Max"]).contains("Max is a contact"));
+    desk.done(&["refuse", &id(&mallory)]);
+    assert!(desk.done(&["requests"]).is_empty());
+    assert!(desk.done(&["contacts"]).contains("Max  not verified"));
+    let gone = desk.run(&["accept", &id(&mallory), "Mallory"]);
+    assert!(code(&gone) == 66 && errors(&gone).contains("`rohrpost requests` lists them"));
+    desk.done(&["send", "Max", "hello", "--queue"]);
 }

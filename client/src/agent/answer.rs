@@ -52,6 +52,11 @@ impl AgentTask {
             }
             Request::Fingerprint { contact } => self.fingerprint(contact.as_deref()),
             Request::Add { name, card, reuse_name } => self.add(&name, &card, reuse_name).await,
+            Request::Requests {} => self.requests(),
+            Request::Accept { request, name, reuse_name } => {
+                self.accept(&request, &name, reuse_name).await
+            }
+            Request::Refuse { request } => self.refuse(&request),
             Request::Verify { name, words } => self.verify(&name, &words),
             Request::Block { name } => self.block(&name).await,
             Request::Rename { name, to, reuse_name } => self.rename(&name, &to, reuse_name),

@@ -63,6 +63,7 @@ impl AgentTask {
                 self.store.with(|store| store.acknowledged(by, acknowledged))
             }
             Event::OlderCopy { contact, heard_of } => self.begin_again(contact, heard_of).await,
+            Event::Stranger { identity, fragment } => self.take_stranger(&identity, &fragment),
             Event::Twin(twin) => self.meet(twin),
             Event::Wanted { message, offset, len } => self.supply(message, offset, len).await,
             Event::Sent { message, again: 0, .. } => self.left(message),

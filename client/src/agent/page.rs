@@ -97,6 +97,7 @@ impl AgentTask {
         let undelivered = self.store.with(|store| store.undelivered(false))?.len();
         status.undelivered = u64::try_from(undelivered).unwrap_or(u64::MAX);
         status.owed = self.store.with(Store::owed)?;
+        status.requests = self.store.with(Store::request_count)?;
         status.silent = self.silences()?;
         Ok(status)
     }

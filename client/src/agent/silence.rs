@@ -53,7 +53,8 @@ fn sentence(name: &str, Silence { heard, first }: Silence, now: Duration) -> Str
     let Some(heard) = heard else {
         return format!(
             "nothing was ever heard of {name}, though letters left from {} (UTC) on: it may not have \
-             added your card. Hand it over once more (`rohrpost card`), and compare words",
+             accepted you, which it does by `rohrpost requests` or by adding your card. Hand that \
+             over once more (`rohrpost card`), and compare words",
             date(first)
         );
     };

@@ -313,3 +313,56 @@ async fn a_client_whose_entry_relay_is_retired_says_what_to_do() {
     assert!(agent.ask(Request::Contacts {}).await.is_ok());
     agent.end().await;
 }
+
+/// Checks that letters of somebody unknown become a request and nothing else, that it is told, and that
+/// whoever is accepted is a contact who is to hear the own address.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_unknown_is_told_of_and_accepted() {
+    let folder = Folder::new("agent-stranger");
+    let [alice, mallory] = ["alice", "mallory"].map(|name| Client::new(&folder, name));
+    mallory.store.add_contact("alice", alice.card(START), START).unwrap();
+    mallory.store.accept("alice", &Content::text("let me in"), DAY, START).unwrap();
+    let (key, alices) = (mallory.key(), alice.key());
+    let identity = mallory.store.profile().unwrap().account.identity.public().clone();
+    let mut letters: Vec<_> = mallory.waiting(alices);
+    letters.extend(mallory.announcement(alices));
+    let mut alice = agent(alice.store);
+    let mut notices = alice.notices.subscribe();
+    for fragment in letters.iter().flat_map(fragments) {
+        let (identity, fragment) = (identity.clone(), Box::new(fragment));
+        let event = SessionEvent::Courier(Event::Stranger { identity, fragment });
+        alice.handle_event(event).await;
+    }
+    let mut told = Vec::new();
+    while let Ok(notice) = notices.try_recv() {
+        let Notice::Request(request) = notice else { panic!("nothing else has happened") };
+        told.push(request);
+    }
+    let request = told.pop().unwrap();
+    assert!(request.messages == 1 && request.ready && request.contact.len() == 64);
+    let counts = Request::Status { from: 0, limit: Some(0), open: false };
+    let Ok(Response::Status(status)) = alice.answer(counts, Asker::User).await else {
+        panic!("the counts are given");
+    };
+    assert_eq!((status.requests, status.unread, status.owed), (1, 0, 0));
+    let accept = |request: &str, name: &str| Request::Accept {
+        request: request.to_owned(),
+        name: name.to_owned(),
+        reuse_name: false,
+    };
+    for (request, name, code) in [
+        ("00000000", "max", FailureCode::UnknownRequest),
+        ("max", "max", FailureCode::Request),
+        (&request.contact[..8], "-x", FailureCode::Name),
+    ] {
+        let refused = alice.answer(accept(request, name), Asker::User).await;
+        assert!(refused.is_err_and(|failure| failure.code == code));
+    }
+    let program = Asker::Program.check(&Request::Requests {});
+    assert!(program.is_err_and(|failure| failure.code == FailureCode::Denied));
+    alice.answer(accept(&request.contact[..8], "max"), Asker::User).await.unwrap();
+    let known = alice.store.with(|store| store.contact("max")).unwrap();
+    assert!(known.key() == key && known.address.version > 0);
+    assert!(alice.store.with(|store| store.announcement(key)).unwrap().is_some());
+    assert!(alice.store.with(Store::requests).unwrap().is_empty());
+}

@@ -24,6 +24,10 @@ pub enum FailureCode {
     Denied,
     /// There is no such contact.
     UnknownContact,
+    /// There is no such request.
+    UnknownRequest,
+    /// Not all has come yet that is needed to accept a request.
+    Unready,
     /// There is no such message, or none any more.
     UnknownMessage,
     /// The contact is blocked.

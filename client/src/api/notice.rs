@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::response::{ContactEntry, IncomingMessage, OutgoingMessage, Retention};
+use super::response::{ContactEntry, IncomingMessage, OutgoingMessage, RequestEntry, Retention};
 
 /// Something that happens, for those who have subscribed.
 #[derive(Serialize, Deserialize, Clone)]
@@ -27,6 +27,8 @@ pub enum Notice {
         /// The contact as it is now, or was when it was removed.
         contact: ContactEntry,
     },
+    /// Somebody whom the client does not know has written; there is news of it.
+    Request(RequestEntry),
     /// The time for which messages stay was set.
     Retention(Retention),
     /// Messages were forgotten because their time to stay was over.

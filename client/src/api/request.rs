@@ -99,6 +99,23 @@ pub enum Request {
         #[serde(default)]
         reuse_name: bool,
     },
+    /// Lists people whom the client does not know, and who have written.
+    Requests {},
+    /// Makes a contact of somebody who has written.
+    Accept {
+        /// The id of the identity, or its first digits, at least eight.
+        request: String,
+        /// The name by which the user calls the contact.
+        name: String,
+        /// True to use a name by which somebody else was called before.
+        #[serde(default)]
+        reuse_name: bool,
+    },
+    /// Refuses somebody who has written: nothing of that identity is looked at any more.
+    Refuse {
+        /// The id of the identity, or its first digits, at least eight.
+        request: String,
+    },
     /// Compares the words that a contact has read by voice.
     Verify {
         /// Name of the contact that is meant.

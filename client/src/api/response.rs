@@ -28,6 +28,8 @@ pub enum Response {
     Sent(SentBody),
     /// Response to `contacts`.
     Contacts(Vec<ContactEntry>),
+    /// Response to `requests`, the oldest first.
+    Requests(Vec<RequestEntry>),
     /// Response to `card`: the text to hand to others.
     Card(String),
     /// Response to `fingerprint`: eight words.
@@ -123,6 +125,8 @@ pub struct Status {
     /// Contacts that do not know yet that letters of theirs have come: they are told while the client
     /// is online.
     pub owed: u64,
+    /// People whom the client does not know, and who have written.
+    pub requests: u64,
     /// Sentences on contacts of which nothing is heard though letters have left, each with what to
     /// do; of more than 20 contacts on the first.
     pub silent: Vec<String>,
@@ -241,4 +245,22 @@ pub struct ContactEntry {
     /// A sentence, with what to do, if nothing is heard of the contact though a letter left for it
     /// five days ago.
     pub silence: Option<String>,
+}
+
+/// Somebody whom the client does not know, and who has written.
+#[derive(Serialize, Deserialize, Clone)]
+#[non_exhaustive]
+pub struct RequestEntry {
+    /// Id of the identity, 64 hex digits.
+    pub contact: String,
+    /// The words of the identity's fingerprint.
+    pub fingerprint: String,
+    /// Time of the first letter, in Unix seconds.
+    pub first: u64,
+    /// Time of the newest, in Unix seconds.
+    pub last: u64,
+    /// Messages that were written; of more than 64 that.
+    pub messages: usize,
+    /// True if all has come that is needed to accept.
+    pub ready: bool,
 }

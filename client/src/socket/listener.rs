@@ -179,7 +179,10 @@ async fn next_notice(notices: &mut Option<NoticeReader>, asker: Asker) -> (u64, 
         };
         let concerns = match &notice {
             Notice::Outgoing(outgoing) => outgoing.program,
-            Notice::Contact { .. } | Notice::Retention(_) | Notice::Forgotten { .. } => false,
+            Notice::Contact { .. }
+            | Notice::Request(_)
+            | Notice::Retention(_)
+            | Notice::Forgotten { .. } => false,
             _ => true,
         };
         if concerns || asker == Asker::User {

@@ -12,7 +12,9 @@ use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::state::next_incarnation;
-use super::{address_versions, announcements, fragments, names, outbox, rounds, silence, told};
+use super::{
+    address_versions, announcements, fragments, names, outbox, requests, rounds, silence, told,
+};
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
 
@@ -37,7 +39,21 @@ impl Store {
         contact: Contact,
         now: Duration,
     ) -> Result<(), StoreError> {
-        self.add(name, Address { version: 0, contact }, now)
+        self.add(name, Address { version: 0, contact }, 0, now)
+    }
+
+    /// Adds somebody who has written, and told this address by that.
+    ///
+    /// # Errors
+    /// The name is taken or unusable, or the contact is known by another, or blocked.
+    pub fn add_address(
+        &self,
+        name: &str,
+        address: Address,
+        now: Duration,
+    ) -> Result<(), StoreError> {
+        let version = address.version;
+        self.add(name, address, version, now)
     }
 
     /// Adds the contact of a card; or renews the address of one that is known by this name, if the
@@ -51,7 +67,7 @@ impl Store {
         let known = self.vault.read(|tx| by_key(tx, card.contact.identity.key_id()))?;
         let same = |known: &KnownContact| !known.blocked() && look(&known.name) == look(name);
         let Some(mut known) = known.filter(same) else {
-            return self.add(name, card, now).map(|()| Added::New);
+            return self.add(name, card, 0, now).map(|()| Added::New);
         };
         if card.version < known.card.max(known.address.version) {
             return Err(StoreError::OlderCard(known.name));
@@ -67,7 +83,8 @@ impl Store {
         Ok(Added::Renewed)
     }
 
-    fn add(&self, name: &str, card: Address, now: Duration) -> Result<(), StoreError> {
+    /// Adds a contact at an address that it has told as this version itself, if it has.
+    fn add(&self, name: &str, card: Address, told: u64, now: Duration) -> Result<(), StoreError> {
         let Address { version, contact } = card;
         let name = usable(name)?;
         self.vault.write(|tx| {
@@ -79,13 +96,14 @@ impl Store {
             }
             refuse_taken(tx, &name, None)?;
             names::claim(tx, &name, key)?;
+            requests::welcome(tx, key)?;
             // Above all that it may have seen, if it was a contact before.
             let incarnation = next_incarnation(tx, now)?;
             let (place, without) = rounds::join(tx, key)?;
             let exchange = Exchange {
                 blocked: false,
                 heard: now.as_secs(),
-                heard_once: false,
+                heard_once: told > 0,
                 below: 0,
                 next: u64::from(incarnation) << 32,
                 since: incarnation,
@@ -99,7 +117,7 @@ impl Store {
             exchange::put(tx, key, &exchange)?;
             let mut known = KnownContact {
                 name: String::new(),
-                address: Address { version: 0, contact: contact.clone() },
+                address: Address { version: told, contact: contact.clone() },
                 verified: false,
                 added: now,
                 card: version,

@@ -16,6 +16,7 @@ mod power_cut;
 #[cfg(unix)]
 mod programs;
 mod reports;
+mod requests;
 mod retention;
 mod session;
 mod silence;

@@ -72,7 +72,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(folder: &Folder, name: &str) -> Self {
-        let (home, network) = (folder.path(name), network());
+        Self::new_at(&folder.path(name))
+    }
+
+    pub(crate) fn new_at(home: &Path) -> Self {
+        let (home, network) = (home.to_owned(), network());
         let profile = Profile::create(&network.roster, Some("north")).unwrap();
         let store = Store::create(&home, &unlock(), &network, &profile, START).unwrap();
         Self { home, network, store }

@@ -1,14 +1,15 @@
 //! Sealed envelopes: end-to-end secrecy with a hidden sender (`docs/packet-format.md` §9).
 //!
 //! ```text
-//! envelope = c ‖ AEAD(k_outer; sender key id ‖ AEAD(k_inner; fragment) ‖ tag) ‖ tag
+//! envelope = c ‖ AEAD(k_outer; sender ‖ AEAD(k_inner; fragment) ‖ tag) ‖ tag
 //! k_outer ‖ chain = HKDF-SHA256(ss_x25519 ‖ ss_mlkem, label ‖ H(network ‖ c ‖ prekey))
 //! k_inner         = HKDF-SHA256(chain ‖ X25519(sender, prekey),
 //!                               label ‖ H(sender ‖ recipient ‖ network ‖ c ‖ prekey))
 //! ```
 //!
 //! An envelope is hybrid in both suites. Nothing but ciphertext stands outside: no label, key id or
-//! counter is in clear. The recipient could have made every envelope it can open, so none proves
+//! counter is in clear. The outer seal bears the sender's identity key itself, so that a recipient who
+//! does not know it can tell who it is that writes. The recipient could have made every envelope it can open, so none proves
 //! anything to others.
 
 mod fragment;
@@ -100,9 +101,9 @@ impl<S: Suite> Envelope<S> {
         if !aead::open(&outer.aead, &mut inner) {
             return Err(OpenError::Recipient);
         }
-        let sender = *inner.first_chunk().expect("an envelope is longer than a key id");
+        let sender = *inner.first_chunk().expect("an envelope is longer than an identity");
         Ok(OuterOpened {
-            sender: KeyId::new(sender),
+            sender: IdentityPublic::from_bytes(sender),
             inner,
             chain: outer.chain,
             prekey,
@@ -114,7 +115,7 @@ impl<S: Suite> Envelope<S> {
 
 /// An envelope whose sender is named but not yet authenticated.
 pub struct OuterOpened<'a> {
-    sender: KeyId,
+    sender: IdentityPublic,
     inner: Zeroizing<Vec<u8>>,
     chain: Zeroizing<[u8; 32]>,
     prekey: &'a PrekeySecret,
@@ -123,11 +124,11 @@ pub struct OuterOpened<'a> {
 }
 
 impl OuterOpened<'_> {
-    /// The claimed sender, not authenticated yet. Look up that contact's public key and go on with
-    /// it.
+    /// The claimed sender, not authenticated yet: [`OuterOpened::fragment`] tells whether the envelope
+    /// is of that identity.
     #[must_use]
-    pub const fn sender(&self) -> KeyId {
-        self.sender
+    pub const fn sender(&self) -> &IdentityPublic {
+        &self.sender
     }
 
     /// The mark by which the recipient knows this envelope again.
@@ -190,7 +191,7 @@ pub fn seal<S: Suite>(
         prekey,
     };
     let key = inner_key(&outer.chain, &agreed, &parties);
-    sealed[..SENDER_LEN].copy_from_slice(parties.sender.as_bytes());
+    sealed[..SENDER_LEN].copy_from_slice(sender.public().as_bytes());
     let end = sealed.len() - TAG_LEN;
     let inner = &mut sealed[SENDER_LEN..end];
     let fragment_end = inner.len() - TAG_LEN;

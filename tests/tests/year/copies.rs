@@ -66,7 +66,7 @@ impl Copies {
         let prekeys: Vec<&PrekeySecret> = profile.account.prekeys.iter().collect();
         let own = profile.account.identity.public();
         let fragment = envelope.open(&prekeys, &self.network).ok().and_then(|opened| {
-            let sender = self.identities.get(&opened.sender())?;
+            let sender = self.identities.get(&opened.sender().key_id())?;
             opened.fragment(own, sender).ok()
         });
         let Some(fragment) = fragment.filter(|fragment| fragment.kind == Kind::Content) else {

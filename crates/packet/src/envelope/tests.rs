@@ -52,7 +52,7 @@ fn a_full_letter_arrives<S: Suite>() {
     assert_eq!(envelope.as_bytes().len(), S::ENVELOPE_LEN);
     let other = PrekeySecret::generate(&mut pair.rng);
     let opened = envelope.open(&[&other, &pair.prekey], &NETWORK).unwrap();
-    assert!(opened.sender() == pair.alice.public().key_id());
+    assert!(opened.sender() == pair.alice.public());
     let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
     assert_eq!(got.standing, Standing { open: 70, heard: 76, since: 9, behind: 2 });

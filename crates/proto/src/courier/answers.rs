@@ -1,7 +1,8 @@
 //! Answers of the own mailboxes: opened, acknowledged, and their envelopes taken in.
 
-use rohrpost_packet::envelope::{Envelope, EnvelopeMark, Fragment, KeyId, Kind};
+use rohrpost_packet::envelope::{Envelope, EnvelopeMark, Fragment, IdentityPublic, KeyId, Kind};
 use rohrpost_packet::{NodeNumber, Suite};
+use zeroize::Zeroizing;
 
 use super::Courier;
 use super::acknowledgement::{Acknowledgement, OlderCopy};
@@ -14,6 +15,7 @@ use crate::time::{Steady, Time};
 
 /// An envelope that was opened.
 struct Letter {
+    identity: IdentityPublic,
     sender: KeyId,
     fragment: Fragment,
     mark: EnvelopeMark,
@@ -52,15 +54,30 @@ impl<S: Suite> Courier<S> {
             return;
         };
         self.inbox.acknowledge(mailbox, id, self.counted(now));
-        let Some(Letter { sender, fragment, mark }) = self.read(&envelope) else {
+        let Some(letter) = self.read(&envelope) else {
             self.events.push(Event::Dropped);
             return;
         };
         let own = self.account.identity.public().key_id();
-        if sender == own && self.loop_returned(now, &trip, &fragment) {
+        if letter.sender == own && self.loop_returned(now, &trip, &letter.fragment) {
             return;
         }
-        self.admit(now, trip, relay, Letter { sender, fragment, mark });
+        if self.correspondents.contains_key(&letter.sender) {
+            self.admit(now, trip, relay, letter);
+        } else {
+            self.meet(letter);
+        }
+    }
+
+    /// Takes a letter from somebody who is no contact, as far as it concerns whether he is to be
+    /// one. Nothing is owed for it, and nothing is remembered of it here.
+    fn meet(&mut self, Letter { identity, mut fragment, .. }: Letter) {
+        match fragment.kind {
+            Kind::Content => fragment.body = Zeroizing::default(),
+            Kind::Address => {}
+            Kind::Acknowledgement | Kind::Loop => return self.events.push(Event::Dropped),
+        }
+        self.events.push(Event::Stranger { identity, fragment: Box::new(fragment) });
     }
 
     /// Takes a letter from a contact. One that was opened before is no news, and none of its
@@ -69,7 +86,7 @@ impl<S: Suite> Courier<S> {
         if self.opened.knows(&letter.mark) {
             return;
         }
-        let Letter { sender, fragment, mark } = letter;
+        let Letter { sender, fragment, mark, .. } = letter;
         let others = fragment.kind == Kind::Loop;
         let Some(other) = self.correspondents.get_mut(&sender).filter(|_| !others) else {
             self.events.push(Event::Dropped);
@@ -119,23 +136,17 @@ impl<S: Suite> Courier<S> {
         events.into_iter().for_each(|event| self.events.push_mail(event));
     }
 
-    /// Opens an envelope from oneself or a contact.
+    /// Opens an envelope, of whomever it is.
     fn read(&self, envelope: &Envelope<S>) -> Option<Letter> {
         let (prekeys, network) = (&self.account.prekeys, &self.roster.network_id);
         let opened = envelope.open(&prekeys.iter().collect::<Vec<_>>(), network);
         let last_resort = || self.account.last_resort.iter().collect::<Vec<_>>();
         let addresses_alone = opened.is_err();
         let opened = opened.or_else(|_| envelope.open(&last_resort(), network)).ok()?;
-        let (sender, mark) = (opened.sender(), opened.mark());
-        let own = self.account.identity.public();
-        let identity = if sender == own.key_id() {
-            own
-        } else {
-            &self.correspondents.get(&sender)?.contact.identity
-        };
-        let fragment = opened.fragment(own, identity).ok()?;
+        let (identity, mark) = (opened.sender().clone(), opened.mark());
+        let fragment = opened.fragment(self.account.identity.public(), &identity).ok()?;
         let fits = !addresses_alone || fragment.kind == Kind::Address;
-        fits.then_some(Letter { sender, fragment, mark })
+        fits.then(|| Letter { sender: identity.key_id(), identity, fragment, mark })
     }
 
     /// Latest time at which a mailbox answers with what it stored at `stored_by`. It answers at

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{Fragment, KeyId, MessageId};
+use rohrpost_packet::envelope::{Fragment, IdentityPublic, KeyId, MessageId};
 use rohrpost_packet::{Delay, NodeNumber};
 
 use super::acknowledgement::Acknowledged;
@@ -141,7 +141,17 @@ pub enum Event {
         /// ([`Memory::told`](super::Memory::told)).
         floor: u64,
     },
-    /// An envelope has come from nobody among the contacts, or damaged; it was dropped.
+    /// A letter has come of an identity that is no contact, which has this client's card. Nothing
+    /// follows from it: it is acknowledged to nobody, and its sender sends it again. Of a message
+    /// there is no text; of an address there is, for whoever is accepted is answered by it.
+    Stranger {
+        /// The identity, which the letter proves.
+        identity: IdentityPublic,
+        /// The fragment that has come.
+        fragment: Box<Fragment>,
+    },
+    /// An envelope has come that is damaged, or a letter that is no message for this client; it was
+    /// dropped.
     Dropped,
     /// A loop has left that is expected back. Loops before the first answer of their mailbox are
     /// not expected, for the mailbox may not exist yet.

@@ -147,7 +147,7 @@ fn a_contact_that_is_struck_off_is_neither_written_to_nor_heard_nor_answered() {
     world.run(START + MINUTE * 4);
     assert!(arrivals(&world, bob).is_empty() && arrivals(&world, alice).is_empty());
     assert_eq!(world.couriers[bob].outbox_len(), 0);
-    assert!(count(&world, bob, |event| matches!(event, Event::Dropped)) >= 1);
+    assert!(count(&world, bob, |event| matches!(event, Event::Stranger { .. })) >= 1);
     let sent = |event: &Event| matches!(event, Event::Sent { .. });
     assert_eq!(count(&world, bob, sent), 0);
     let delivered = |event: &Event| matches!(event, Event::Delivered { .. });

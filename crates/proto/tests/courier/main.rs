@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, PrekeyPublic};
+use rohrpost_packet::envelope::{KeyId, Kind, PrekeyPublic};
 use rohrpost_packet::{NodeNumber, SessionId};
 use rohrpost_proto::courier::{Attachment, BODY_BYTES, Contact, Event, MESSAGE_BYTES, PostError};
 use rohrpost_proto::time::{Slot, Time};
@@ -187,7 +187,7 @@ fn mail_changes_nothing_that_can_be_seen() {
 }
 
 #[test]
-fn a_stranger_is_dropped_and_acknowledged() {
+fn a_stranger_is_told_of_and_hears_nothing() {
     let (mut world, _, bob) = alice_and_bob();
     let mallory = world.client(66, 4, &[1, 2]);
     let card = world.couriers[bob].contact();
@@ -196,9 +196,31 @@ fn a_stranger_is_dropped_and_acknowledged() {
     world.post(mallory, bob, "spam");
     world.run(START + SECOND * 75);
     assert!(arrivals(&world, bob).is_empty());
-    // The envelope comes once: it is acknowledged, else it would be served again every 30 s.
-    let dropped = count(&world, bob, |event| matches!(event, Event::Dropped));
-    assert_eq!(dropped, 1);
+    // The envelope comes once: it is acknowledged to the relay, else it would be served again every
+    // 30 s.
+    let identity = world.couriers[mallory].contact().identity;
+    let met = |event: &Event| match event {
+        Event::Stranger { identity: of, fragment } => {
+            assert!(*of == identity && fragment.body.is_empty(), "its text concerns nobody");
+            true
+        }
+        _ => false,
+    };
+    assert_eq!(count(&world, bob, met), 1);
+    world.run(START + SECOND * 800);
+    assert!(count(&world, bob, met) > 1, "it is not told that anything has come");
+    let left = |event: &Event| matches!(event, Event::AcknowledgementSent { .. });
+    assert_eq!(count(&world, bob, left), 0);
+    // Once it is a contact, and has heard so by an address, what it wrote comes by itself.
+    let card = world.couriers[mallory].contact();
+    world.couriers[bob].add_contact(card);
+    let mut address = message("", 1);
+    address.kind = Kind::Address;
+    let to = world.key_id(mallory);
+    world.couriers[bob].announce(to, address);
+    world.run(START + SECOND * 2000);
+    let delivered = |event: &Event| matches!(event, Event::Delivered { .. });
+    assert_eq!((arrivals(&world, bob).len(), count(&world, mallory, delivered)), (1, 1));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Tally {
     pub expired: u64,
     /// Envelopes that could not be read.
     pub dropped: u64,
+    /// Letters of identities that are no contacts.
+    pub strangers: u64,
     /// Pulls that were answered.
     pub answered: u64,
     /// Pulls that were given up.
@@ -66,6 +68,7 @@ impl Tally {
             Event::Arrived { .. } => self.arrived += 1,
             Event::Repeated { .. } => self.repeated += 1,
             Event::Dropped => self.dropped += 1,
+            Event::Stranger { .. } => self.strangers += 1,
             Event::PullAnswered { .. } => self.answered += 1,
             Event::PullLost { .. } => self.pulls_lost += 1,
             Event::LoopSent => self.loops_sent += 1,
