@@ -528,7 +528,8 @@ impl World {
         let Built { kept, outbox, .. } = &self.built;
         let content = fragment.kind == Kind::Content;
         let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
-        assert_eq!(fragment.standing, Standing { behind, ..outbox.standing() });
+        let hour = fragment.standing.hour;
+        assert_eq!(fragment.standing, Standing { behind, hour, ..outbox.standing() });
         assert_eq!(fragment.minutes, 0);
         if fragment.kind != Kind::Acknowledgement {
             return outbox.check(&fragment);

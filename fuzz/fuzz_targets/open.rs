@@ -44,7 +44,7 @@ struct FragmentChoice<'a> {
     sequence: u64,
     position: (u32, u32),
     minutes: u32,
-    standing: (u64, u64, u32, u8),
+    standing: (u64, u64, u32, u8, u8),
     body: &'a [u8],
     /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
@@ -137,8 +137,8 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let body = choice.body.repeat(usize::from(choice.repeat));
     let len = body.len();
     let (index, count) = choice.position;
-    let (below, heard, since, behind) = choice.standing;
-    let standing = Standing { open: below, heard, since, behind };
+    let (below, heard, since, behind, hour) = choice.standing;
+    let standing = Standing { open: below, heard, since, behind, hour };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),
@@ -151,7 +151,7 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let envelope = match seal_fragment::<S>(&fragment) {
         Ok(envelope) => envelope,
         Err(SealError::Fragment(FragmentError::Malformed)) => {
-            return assert!(index >= count || index > 0xff_ffff);
+            return assert!(index >= count || count > 0xff_ffff);
         }
         Err(SealError::Fragment(FragmentError::TooLong { len: told, room })) => {
             return assert!(told == len && room == fragment_body_len::<S>() && len > room);

@@ -31,6 +31,7 @@ pub struct StandingChoice {
     heard: Place,
     since: u8,
     behind: u8,
+    hour: u8,
 }
 
 /// Choice of a fragment of a message.
@@ -137,6 +138,7 @@ impl StandingChoice {
             heard: choice.heard.get(numbers.below),
             since: incarnation(choice.since),
             behind: if choice.behind < 192 { choice.behind % 4 } else { choice.behind },
+            hour: choice.hour,
         })
     }
 }
@@ -213,7 +215,9 @@ impl Letter {
         let [_, index @ ..] = part.position.index.to_be_bytes();
         bytes.push(standing.behind);
         bytes.extend_from_slice(&index);
-        bytes.extend_from_slice(&part.position.count.to_be_bytes());
+        let [_, count @ ..] = part.position.count.to_be_bytes();
+        bytes.push(standing.hour);
+        bytes.extend_from_slice(&count);
         bytes.extend_from_slice(&minutes.to_be_bytes());
         bytes.extend_from_slice(&standing.open.to_be_bytes());
         bytes.extend_from_slice(&standing.heard.to_be_bytes());
@@ -232,10 +236,12 @@ impl Letter {
         let [behind, index @ ..] = take::<4>(&mut rest)?;
         let [a, b, c] = index;
         let index = u32::from_be_bytes([0, a, b, c]);
-        let position = FragmentPosition { index, count: word(&mut rest)? };
+        let [hour, count @ ..] = take::<4>(&mut rest)?;
+        let [a, b, c] = count;
+        let position = FragmentPosition { index, count: u32::from_be_bytes([0, a, b, c]) };
         let minutes = word(&mut rest)?;
         let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
-        let standing = Standing { open, heard, since: word(&mut rest)?, behind };
+        let standing = Standing { open, heard, since: word(&mut rest)?, behind, hour };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,

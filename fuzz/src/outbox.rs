@@ -89,7 +89,7 @@ impl Outbox {
     pub fn standing(&self) -> Standing {
         let open = self.posted.keys().next().copied().unwrap_or(self.run.posted);
         let Acknowledged { below: heard, since } = self.acknowledged;
-        Standing { open, heard, since, behind: 0 }
+        Standing { open, heard, since, behind: 0, hour: 0 }
     }
 
     /// How many numbers before a message the one stands that is not over. All are short here.

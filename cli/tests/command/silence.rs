@@ -1,7 +1,5 @@
 //! Contacts of which nothing is heard: `contacts` and `status` say so.
 
-use std::collections::BTreeSet;
-
 use rohrpost_client::{Content, Store};
 use serde_json::Value;
 
@@ -18,7 +16,7 @@ fn contacts_and_status_tell_of_whom_nothing_is_heard_though_letters_left() {
     let store = Store::open(&desk.path("alice"), &unlock(), &network()).unwrap();
     let bob = store.contact("bob").unwrap().key();
     let id = store.accept("bob", &Content::text("x"), DAY * 7, START - DAY * 70).unwrap().id;
-    store.hear(&BTreeSet::from([bob]), START - DAY * 80).unwrap();
+    store.hear(bob, START - DAY * 80).unwrap();
     store.left(id, 1, START - DAY * 70).unwrap();
     drop(store);
     assert!(told(&["contacts"], words) && told(&["contacts"], "Hand each other new cards"));

@@ -1,6 +1,5 @@
 //! Mail that comes and goes: from the session to the disk, and back.
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
@@ -55,9 +54,10 @@ impl AgentTask {
             Event::AcknowledgementSent { to } => {
                 self.store.with(|store| store.acknowledgement_sent(to))
             }
-            Event::Told { to, version } => {
-                self.hear(&BTreeSet::from([to]))?;
-                self.told(to, version).await
+            Event::Told { to, version } => self.told(to, version).await,
+            Event::Heard { of, ago } => {
+                let at = self.clocks.machine().saturating_sub(ago);
+                self.store.with(|store| store.hear(of, at))
             }
             Event::Acknowledged { by, acknowledged } => {
                 self.store.with(|store| store.acknowledged(by, acknowledged))
@@ -68,10 +68,7 @@ impl AgentTask {
             Event::Wanted { message, offset, len } => self.supply(message, offset, len).await,
             Event::Sent { message, again: 0, .. } => self.left(message),
             Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
-            Event::Delivered { message } => {
-                self.hear_recipient(message)?;
-                self.settle(message, DeliveryStatus::Delivered)
-            }
+            Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
             Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),
             _ => Ok(()),

@@ -48,9 +48,6 @@ impl AgentTask {
             self.session.commit(letter.receipt).await;
         }
         self.note_room(&letters, &refused);
-        if let Err(error) = self.hear(&senders) {
-            self.watch.store_trouble(&error);
-        }
         senders
     }
 

@@ -1,29 +1,13 @@
-//! Signs of life of contacts, and what is said of those of which there are none.
+//! What is said of contacts of which there is no sign of life.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_proto::time::calendar::date;
 
 use super::task::AgentTask;
 use crate::store::{KnownContact, Silence, Store, StoreError};
 
 impl AgentTask {
-    /// Notes a sign of life of contacts.
-    pub(super) fn hear(&mut self, senders: &BTreeSet<KeyId>) -> Result<(), StoreError> {
-        let now = self.clocks.machine();
-        self.store.with(|store| store.hear(senders, now))
-    }
-
-    /// Notes a sign of life of the contact that has acknowledged a message.
-    pub(super) fn hear_recipient(&mut self, id: MessageId) -> Result<(), StoreError> {
-        match self.store.with(|store| store.outgoing(id))? {
-            Some(outgoing) => self.hear(&BTreeSet::from([outgoing.to])),
-            None => Ok(()),
-        }
-    }
-
     /// The sentence on a contact's silence, if there is something to say of it.
     pub(super) fn silence(&self, known: &KnownContact) -> Result<Option<String>, StoreError> {
         let now = self.clocks.machine();

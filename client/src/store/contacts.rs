@@ -1,6 +1,5 @@
 //! Contacts: whom the client can write to, and where it stands with each.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind};
@@ -183,31 +182,18 @@ impl Store {
         })
     }
 
-    /// Notes a sign of life of contacts: something has come from them. The disk is written once an
-    /// hour for each.
+    /// Notes the time at which the latest letter of a contact left that has come.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn hear(&self, senders: &BTreeSet<KeyId>, now: Duration) -> Result<(), StoreError> {
-        let news = self.vault.read(|tx| {
-            let mut news = Vec::new();
-            for sender in senders {
-                let apart =
-                    |with: &Exchange| !with.heard_once || now.abs_diff(with.heard()) >= HEARD_AGAIN;
-                let with = exchange::with(tx, *sender)?.filter(apart);
-                news.extend(with.map(|with| (*sender, with)));
+    pub fn hear(&self, of: KeyId, at: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| match exchange::with(tx, of)? {
+            Some(with) => {
+                silence::end_by(tx, of, at)?;
+                let heard = at.as_secs();
+                exchange::put(tx, of, &Exchange { heard, heard_once: true, ..with })
             }
-            Ok::<_, StoreError>(news)
-        })?;
-        if news.is_empty() {
-            return Ok(());
-        }
-        self.vault.write(|tx| {
-            news.into_iter().try_for_each(|(sender, mut with)| {
-                (with.heard, with.heard_once) = (now.as_secs(), true);
-                silence::end(tx, sender)?;
-                exchange::put(tx, sender, &with)
-            })
+            None => Ok(()),
         })
     }
 
@@ -293,6 +279,3 @@ fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), St
     fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
     told::forget(tx, key)
 }
-
-/// Time after a sign of life in which another is not noted.
-const HEARD_AGAIN: Duration = Duration::from_secs(3600);

@@ -87,6 +87,14 @@ pub(super) fn letter_left(
     Ok(tx.put(UNANSWERED, to.as_bytes(), &now.as_secs().to_be_bytes())?)
 }
 
+/// Takes note that a letter of a contact has come which left at this time: it answers what had left
+/// before. What left more than a week later did so by a clock that was ahead.
+pub(super) fn end_by(tx: &mut WriteTx<'_>, contact: KeyId, at: Duration) -> Result<(), StoreError> {
+    let Some(first) = tx.get(UNANSWERED, contact.as_bytes())? else { return Ok(()) };
+    let first = seconds(&first)?;
+    if at >= first || first.saturating_sub(at) > WAITS { end(tx, contact) } else { Ok(()) }
+}
+
 /// Forgets the letters that have left for a contact: a sign of life has come, or none is expected
 /// any more.
 pub(super) fn end(tx: &mut WriteTx<'_>, contact: KeyId) -> Result<(), StoreError> {
@@ -118,6 +126,9 @@ fn seconds(record: &[u8]) -> Result<Duration, StoreError> {
 /// Time after which a letter without an answer is told of, as long as the courier waits before it
 /// takes a contact for one that is away: longer than a weekend and its bridging days.
 const SILENT: Duration = Duration::from_secs(5 * 86_400);
+
+/// Time for which a letter may have waited in a mailbox, and a day.
+const WAITS: Duration = Duration::from_secs(8 * 86_400);
 
 pub(super) const TABLES: [KeyedTable; 1] = [UNANSWERED];
 /// Unix seconds at which the first letter left since the last sign of life, by contact.

@@ -4,7 +4,6 @@
 //! `just growth` prints them, and fails where one is too high; `just growth contacts` measures a small
 //! store with many contacts. The files lie in memory where the system offers that, so the disk's own time is not in them.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -187,8 +186,7 @@ async fn measure(size: Size) -> Vec<String> {
     costs.background("announce, all due", |_| {
         assert!(size.contacts < 1000 || store.announce(720, before).unwrap().len() >= 100);
     });
-    let senders = BTreeSet::from([known.key()]);
-    costs.background("hear", |day| store.hear(&senders, START + DAY * (day + 1)).unwrap());
+    costs.background("hear", |day| store.hear(known.key(), START + DAY * (day + 1)).unwrap());
     let mut check = store.begin_check().unwrap();
     costs.background("slice of the check", |_| store.go_on(&mut check, 500).unwrap());
     drop(check);
@@ -233,8 +231,8 @@ fn opened(client: &Client) -> Vec<(&'static str, u64)> {
         ("roll", count(&|| assert!(store.roll(START + DAY).unwrap()))),
         ("announce", count(&|| while !store.announce(0, START + DAY).unwrap().is_empty() {})),
         ("hear", {
-            let senders = BTreeSet::from([store.contact(bob).unwrap().key()]);
-            count(&|| store.hear(&senders, START + DAY).unwrap())
+            let key = store.contact(bob).unwrap().key();
+            count(&|| store.hear(key, START + DAY).unwrap())
         }),
         ("settle", {
             let id = accept();

@@ -1,7 +1,5 @@
 //! Silence: what is said of contacts of which nothing is heard though letters have left.
 
-use std::collections::BTreeSet;
-
 use rohrpost_client::{Content, DeliveryStatus, Silence};
 use rohrpost_packet::envelope::MessageId;
 
@@ -10,7 +8,7 @@ use super::world::{Client, DAY, Folder, HOUR, SECOND, START};
 /// Alice of the store's stories, and bob, whom she has heard on the second day.
 fn heard(folder: &Folder) -> [Client; 2] {
     let pair = Client::pair(folder);
-    pair[0].store.hear(&BTreeSet::from([pair[1].key()]), START + DAY).unwrap();
+    pair[0].store.hear(pair[1].key(), START + DAY).unwrap();
     pair
 }
 
@@ -54,11 +52,11 @@ fn who_does_not_answer_a_letter_for_five_days_is_silent() {
     alice.store.left(id, 2, START + DAY * 106).unwrap();
     alice.store.settle(id, DeliveryStatus::Expired, START + DAY * 107).unwrap();
     assert_eq!(silent(&alice, 300), Some(silence));
-    alice.store.hear(&BTreeSet::from([bob.key()]), START + DAY * 108).unwrap();
+    alice.store.hear(bob.key(), START + DAY * 108).unwrap();
     assert_eq!(silent(&alice, 300), None);
     // An acknowledgement is one, within the hour in which no other is noted as well.
     let id = leave(&alice, 108);
-    alice.store.hear(&BTreeSet::from([bob.key()]), START + DAY * 108 + HOUR / 2).unwrap();
+    alice.store.hear(bob.key(), START + DAY * 108 + HOUR / 2).unwrap();
     alice.store.settle(id, DeliveryStatus::Delivered, START + DAY * 108 + HOUR / 2).unwrap();
     assert_eq!(silent(&alice, 300), None);
 }
@@ -72,7 +70,7 @@ fn who_was_never_heard_is_told_of_as_such() {
     let id = send(&alice, 0);
     alice.store.left(id, 1, START + SECOND).unwrap();
     assert_eq!(silent(&alice, 6), Some(Silence { heard: None, first: START + SECOND }));
-    alice.store.hear(&BTreeSet::from([bob.key()]), START + HOUR / 2).unwrap();
+    alice.store.hear(bob.key(), START + HOUR / 2).unwrap();
     let known = alice.store.contact("bob").unwrap();
     assert_eq!((known.last_heard(), silent(&alice, 6)), (Some(START + HOUR / 2), None));
 }
@@ -111,7 +109,7 @@ fn a_part_counts_and_a_new_card_blocking_and_a_move_begin_anew() {
 fn a_sign_of_life_by_a_clock_that_was_ahead_hides_nothing() {
     let folder = Folder::new("silent-clock");
     let [alice, bob] = Client::pair(&folder);
-    alice.store.hear(&BTreeSet::from([bob.key()]), START + DAY * 4000).unwrap();
+    alice.store.hear(bob.key(), START + DAY * 4000).unwrap();
     leave(&alice, 2);
     let silence = Silence { heard: Some(START + DAY * 2), first: START + DAY * 2 };
     assert_eq!(silent(&alice, 8), Some(silence));

@@ -30,6 +30,7 @@ mod departure;
 mod event;
 mod fragments;
 mod grid;
+mod hour;
 mod inbox;
 mod loops;
 mod losses;

@@ -9,8 +9,8 @@ use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
 pub(super) const HEADER_LEN: usize = 60;
-/// The highest index of a fragment: it has three bytes.
-const MOST_INDEX: u32 = 0xff_ffff;
+/// The most fragments of a message: index and count have three bytes each.
+const MOST_FRAGMENTS: u32 = 0xff_ffff;
 
 bytes_newtype! {
     /// Identifier of a message among all between its sender and recipient: 16 random bytes.
@@ -100,6 +100,9 @@ pub struct Standing {
     /// How many numbers before this letter's message the one stands that the reader is told of
     /// first; zero if it waits for none.
     pub behind: u8,
+    /// Hour in which the letter leaves, since the Unix epoch, modulo 256: so that what has waited in
+    /// a mailbox for days is not taken for a sign that its sender is there.
+    pub hour: u8,
 }
 
 /// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
@@ -123,7 +126,7 @@ pub struct Fragment {
 impl Fragment {
     /// Fills `out`, which is all zero and has the length of the suite's fragments.
     pub(super) fn encode(&self, out: &mut [u8]) -> Result<(), FragmentError> {
-        if self.position.index >= self.position.count || self.position.index > MOST_INDEX {
+        if self.position.index >= self.position.count || self.position.count > MOST_FRAGMENTS {
             return Err(FragmentError::Malformed);
         }
         let (len, room) = (self.body.len(), out.len() - HEADER_LEN);
@@ -137,6 +140,7 @@ impl Fragment {
         out[28..32].copy_from_slice(&self.position.index.to_be_bytes());
         out[28] = self.standing.behind;
         out[32..36].copy_from_slice(&self.position.count.to_be_bytes());
+        out[32] = self.standing.hour;
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
         out[40..48].copy_from_slice(&self.standing.open.to_be_bytes());
         out[48..56].copy_from_slice(&self.standing.heard.to_be_bytes());
@@ -154,7 +158,8 @@ impl Fragment {
         if bytes[0] != VERSION {
             return Err(FragmentError::Version);
         }
-        let position = FragmentPosition { index: word(28) & MOST_INDEX, count: word(32) };
+        let position =
+            FragmentPosition { index: word(28) & MOST_FRAGMENTS, count: word(32) & MOST_FRAGMENTS };
         let body = bytes[HEADER_LEN..].get(..short).ok_or(FragmentError::Malformed)?;
         if position.index >= position.count {
             return Err(FragmentError::Malformed);
@@ -172,6 +177,7 @@ impl Fragment {
                 heard: long(48),
                 since: word(56),
                 behind: bytes[28],
+                hour: bytes[32],
             },
             body: Zeroizing::new(body.to_vec()),
         })

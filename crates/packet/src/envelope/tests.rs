@@ -16,7 +16,7 @@ fn fragment(body: &[u8]) -> Fragment {
         sequence: 77,
         position: FragmentPosition { index: 1, count: 3 },
         minutes: 29_000_000,
-        standing: Standing { open: 70, heard: 76, since: 9, behind: 2 },
+        standing: Standing { open: 70, heard: 76, since: 9, behind: 2, hour: 200 },
         body: Zeroizing::new(body.to_vec()),
     }
 }
@@ -55,7 +55,7 @@ fn a_full_letter_arrives<S: Suite>() {
     assert!(opened.sender() == pair.alice.public());
     let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
-    assert_eq!(got.standing, Standing { open: 70, heard: 76, since: 9, behind: 2 });
+    assert_eq!(got.standing, Standing { open: 70, heard: 76, since: 9, behind: 2, hour: 200 });
     assert_eq!(got.position, FragmentPosition { index: 1, count: 3 });
     assert_eq!(got.body.as_slice(), text);
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::Courier;
 use super::acknowledgement::{Acknowledgement, OlderCopy};
 use super::event::{Event, Trip};
+use super::hour;
 use super::pending::{Arrived, PendingReply};
 use super::reassembly::{Part, Taken};
 use super::receipt::Receipt;
@@ -92,7 +93,11 @@ impl<S: Suite> Courier<S> {
             self.events.push(Event::Dropped);
             return;
         };
-        other.hear(now, self.timer);
+        let left = hour::departure(now, trip.at, fragment.standing.hour);
+        if other.hear(now, left, self.timer) {
+            let ago = now.since(left);
+            self.events.push_mail(Event::Heard { of: sender, ago });
+        }
         if other.reassembly.has_forgotten(&fragment.standing) {
             let older = other.surpass(&fragment.standing);
             older.into_iter().for_each(|event| self.events.push_mail(event));

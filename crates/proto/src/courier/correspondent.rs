@@ -161,7 +161,7 @@ impl Correspondent {
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
         let Acknowledged { below: heard, since } = self.acknowledged;
-        Standing { open, heard, since, behind: 0 }
+        Standing { open, heard, since, behind: 0, hour: 0 }
     }
 
     /// Tells whether the contact may have no key any more for what is sealed as usual.

@@ -79,6 +79,14 @@ pub enum Event {
         /// The contact.
         to: KeyId,
     },
+    /// A letter of a contact has come that left later than all before it, by an hour at least. The
+    /// application stores the time for the next run ([`Memory::heard`](super::Memory::heard)).
+    Heard {
+        /// The contact.
+        of: KeyId,
+        /// Time since the letter left, at least; to the hour.
+        ago: Duration,
+    },
     /// A contact has acknowledged a message with a higher number than before, or counts anew. The
     /// application stores it for the next run.
     Acknowledged {

@@ -19,6 +19,7 @@ use super::account::{Contact, ContactMailbox};
 use super::config::Attachment;
 use super::correspondent::{self, Assignment, Correspondent, Task};
 use super::event::{Event, Trip};
+use super::hour;
 use super::pending::PendingReply;
 use super::pieces::{self, Wanted};
 use super::ready::{Cargo, Content, Ready};
@@ -189,10 +190,11 @@ impl<S: Suite> Courier<S> {
         }
         let (to, assignment) = self.round_robin(view, moment.due, rng)?;
         let other = self.correspondents.get(&to)?;
-        let fragment = match assignment.task {
+        let mut fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
             Task::Fragment { place, index } => other.fragment(place, index, &self.pieces)?,
         };
+        fragment.standing.hour = hour::hour(moment.start);
         let message = fragment.message;
         let lost = other.is_lost(moment.due) && fragment.kind == Kind::Address;
         let mut letter = other.contact.letter(assignment.mailbox, fragment)?;

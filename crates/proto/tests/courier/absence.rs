@@ -106,6 +106,28 @@ fn a_file_for_someone_away_leaves_others_room() {
     assert!(stored.iter().sum::<usize>() <= 27, "{stored:?}");
 }
 
+/// What was written days ago says that its sender was there then, and not that he is there now.
+#[test]
+fn what_has_waited_tells_when_its_sender_was_there() {
+    let (mut world, alice, bob) = world();
+    let of_bob = world.key_id(bob);
+    world.run(START + HOUR * 12);
+    world.away = vec![alice];
+    post(&mut world, bob, alice, 1, 100);
+    world.run(START + HOUR * 16);
+    world.away = vec![alice, bob];
+    world.run(START + DAY * 3);
+    world.away = vec![bob];
+    world.run(START + DAY * 3 + HOUR * 12);
+    let ago = world.events[alice].iter().find_map(|(at, event)| match event {
+        Event::Heard { of, ago } if *of == of_bob => Some((*at, *ago)),
+        _ => None,
+    });
+    let (at, ago) = ago.expect("a letter has come");
+    let left = START + HOUR * 12..START + HOUR * 17;
+    assert!(left.contains(&(at - ago)), "{ago:?} ago");
+}
+
 /// Whoever comes back gets all at once: the first letter of his says that he is there.
 #[test]
 fn what_waited_is_there_soon_after_its_recipient() {

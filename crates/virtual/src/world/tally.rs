@@ -60,6 +60,7 @@ impl Tally {
             | Event::Complete { .. }
             | Event::Told { .. }
             | Event::Acknowledged { .. }
+            | Event::Heard { .. }
             | Event::AcknowledgementSent { .. } => {}
             Event::OlderCopy { .. } => self.older_copies += 1,
             Event::Twin(_) => self.twins += 1,

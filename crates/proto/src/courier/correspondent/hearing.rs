@@ -70,11 +70,20 @@ impl Correspondent {
         (acknowledged != before).then_some(Event::Acknowledged { by, acknowledged })
     }
 
-    /// Takes note that a letter of the contact has come, which is there again: what was put off
-    /// because nothing was heard of it is due as at first.
-    pub(in super::super) fn hear(&mut self, now: Steady, timer: RetransmitTimer) {
-        self.presence.hear(now, timer);
-        self.all_mut().for_each(|outgoing| outgoing.expedite(now, timer));
+    /// Takes note of a letter of the contact that left at this time. If that shows that the contact is
+    /// there, what was put off because nothing was heard of it is due as at first. True if it is the
+    /// latest sign of life by an hour.
+    pub(in super::super) fn hear(
+        &mut self,
+        now: Steady,
+        left: Steady,
+        timer: RetransmitTimer,
+    ) -> bool {
+        let news = self.presence.hear(now, left, timer);
+        if self.presence.is_there(now, timer) {
+            self.all_mut().for_each(|outgoing| outgoing.expedite(now, timer));
+        }
+        news
     }
 
     fn under_way(&self) -> usize {
