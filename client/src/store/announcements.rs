@@ -72,8 +72,24 @@ impl Store {
     /// The store cannot be read.
     pub fn announcement(&self, to: KeyId) -> Result<Option<Message>, StoreError> {
         self.vault.read(|tx| match exchange::with(tx, to)? {
-            Some(with) if is_due(&with, address_versions::version(tx)?) => newest(tx).map(Some),
+            Some(with) if is_due(&with, address_versions::version(tx)?) => {
+                newest(tx, &with).map(Some)
+            }
             _ => Ok(None),
+        })
+    }
+
+    /// Notes that an own address has left for a contact, for the first or another time.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn announced(&self, to: KeyId, times: u32, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| match exchange::with(tx, to)? {
+            Some(with) => {
+                let announced = Some((now.as_secs(), times));
+                exchange::put(tx, to, &Exchange { announced, ..with })
+            }
+            None => Ok(()),
         })
     }
 
@@ -92,7 +108,7 @@ impl Store {
                 return Ok(AddressKnown::Newer);
             }
             if let Some(mut with) = exchange::with(tx, to)?.filter(|with| with.told < version) {
-                with.told = version;
+                (with.told, with.announced) = (version, None);
                 if let Some(without) = with.without.take() {
                     rounds::has_one(tx, without)?;
                 }
@@ -122,8 +138,8 @@ pub(super) const fn is_due(with: &Exchange, newest: u64) -> bool {
     !with.blocked && with.told < newest && (with.told == 0 || with.telling >= newest)
 }
 
-/// The newest address as contacts are told it.
-pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Message, StoreError> {
+/// The newest address as a contact is told it.
+pub(super) fn newest(tx: &ReadTx<'_>, with: &Exchange) -> Result<Message, StoreError> {
     let address = address_versions::newest(tx)?;
     Ok(Message {
         id: MessageId::random(&mut randomness::rng()),
@@ -131,7 +147,7 @@ pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Message, StoreError> {
         sequence: address.version,
         minutes: 0,
         expires: Time::from_micros(u64::MAX),
-        left: None,
+        left: with.announced(),
         body: address.encode().into(),
     })
 }

@@ -107,6 +107,7 @@ impl Store {
                 next: u64::from(incarnation) << 32,
                 since: incarnation,
                 told: 0,
+                announced: None,
                 telling: address_versions::version(tx)?,
                 without: Some(without),
                 owes: false,
@@ -191,7 +192,9 @@ impl Store {
             Some(with) => {
                 silence::end_by(tx, of, at)?;
                 let heard = at.as_secs();
-                exchange::put(tx, of, &Exchange { heard, heard_once: true, ..with })
+                let announced = with.announced.filter(|(last, _)| *last >= heard);
+                let with = Exchange { heard, heard_once: true, announced, ..with };
+                exchange::put(tx, of, &with)
             }
             None => Ok(()),
         })

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::KeyId;
-use rohrpost_proto::courier::Acknowledged;
+use rohrpost_proto::courier::{Acknowledged, PastFlights};
+use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub(super) struct Exchange {
     pub(super) since: u32,
     /// Version of the newest own address that the contact has acknowledged; zero if it has none.
     pub(super) told: u64,
+    /// Time at which an own address left last for the contact, in Unix seconds, and how many times
+    /// in a row without a sign of life.
+    pub(super) announced: Option<(u64, u32)>,
     /// Version of the newest own address of which the contact may be told; of later ones it is not
     /// to hear yet.
     pub(super) telling: u64,
@@ -48,6 +52,12 @@ impl Exchange {
     /// Time of the last sign of life, since the Unix epoch.
     pub(super) const fn heard(&self) -> Duration {
         Duration::from_secs(self.heard)
+    }
+
+    /// How an own address has left for the contact in former runs.
+    pub(super) fn announced(&self) -> Option<PastFlights> {
+        let (last, times) = self.announced?;
+        Some(PastFlights { last: Time::from_micros(0) + Duration::from_secs(last), times })
     }
 
     /// What the contact has acknowledged.

@@ -84,7 +84,7 @@ fn correspondent(
         },
         open: outbox::first_open(outbox, &known),
         next: known.exchange.next,
-        announcement: due.then(|| announcements::newest(tx)).transpose()?,
+        announcement: due.then(|| announcements::newest(tx, &known.exchange)).transpose()?,
         contact: known.address.contact,
     })
 }

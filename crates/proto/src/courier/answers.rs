@@ -52,6 +52,7 @@ impl<S: Suite> Courier<S> {
         self.inbox.answer_came(mailbox, registration);
         self.events.push(Event::PullAnswered { relay, pull, wait, trip: trip.clone() });
         let Some((id, envelope)) = envelope else {
+            self.loops.found_empty(mailbox, trip.at - trip.drawn());
             return;
         };
         self.inbox.acknowledge(mailbox, id, self.counted(now));

@@ -6,6 +6,7 @@ use rohrpost_packet::envelope::{KeyId, MessageId};
 use zeroize::Zeroize;
 
 use super::Courier;
+use super::correspondent::Place;
 use super::event::{Event, Trip};
 use super::ready::{Cargo, Content, Left, Ready};
 use crate::time::Steady;
@@ -32,6 +33,9 @@ impl<S: Suite> Courier<S> {
                     let trip = Trip { path, at: self.grid.document(at) };
                     let event = Event::Sent { message, fragment: index, again, slot, trip };
                     self.events.push_mail(event);
+                    if self.is_end_of_address(to, message, index) {
+                        self.events.push_mail(Event::Announced { to, times: again + 1 });
+                    }
                 }
             }
             Cargo::Loop { mailbox, message, path } => {
@@ -72,6 +76,13 @@ impl<S: Suite> Courier<S> {
         if let Some(due) = stale.map(|ready| ready.due) {
             self.discard_ready(due);
         }
+    }
+
+    /// Tells whether a fragment is the last one of the address that goes to a contact.
+    fn is_end_of_address(&self, to: KeyId, message: MessageId, index: u32) -> bool {
+        let address = self.correspondents.get(&to).and_then(|other| other.at(Place::Address));
+        let own = address.filter(|address| address.message().id == message);
+        own.is_some_and(|address| index + 1 == address.count())
     }
 
     fn is_leaving(&mut self, to: KeyId, message: MessageId, index: u32, due: Steady) -> bool {

@@ -95,6 +95,15 @@ pub enum Event {
         /// What the contact has acknowledged.
         acknowledged: Acknowledged,
     },
+    /// All of an address has left for a contact. The application stores it, and gives it with the
+    /// next announcement to the contact ([`Message::left`](super::Message::left)): a restart is no
+    /// reason for more letters to someone who is away.
+    Announced {
+        /// The contact.
+        to: KeyId,
+        /// Number of times that it has left.
+        times: u32,
+    },
     /// A contact has acknowledged an address of this client.
     Told {
         /// The contact.

@@ -17,6 +17,8 @@ pub(super) struct Loops {
     lost_after: Duration,
     /// Outcomes of the loops into each mailbox, the late ones more than those before.
     outcomes: Vec<Outcomes>,
+    /// Latest document time at which each mailbox was seen to be empty.
+    emptied: Vec<Time>,
 }
 
 /// Weights of the loops that came back, and of those that were lost.
@@ -45,6 +47,7 @@ impl Loops {
             flying: VecDeque::new(),
             lost_after: (traffic.mix_delay * 6 + traffic.slot * 7) * LOST_AFTER,
             outcomes: vec![Outcomes::default(); mailboxes],
+            emptied: vec![Time::from_micros(0); mailboxes],
         }
     }
 
@@ -68,6 +71,13 @@ impl Loops {
         self.flying.iter_mut().for_each(|flying| flying.excused = true);
     }
 
+    /// Notes that a mailbox has answered that it holds nothing, at a document time.
+    pub(super) fn found_empty(&mut self, mailbox: usize, at: Time) {
+        if let Some(emptied) = self.emptied.get_mut(mailbox) {
+            *emptied = at.max(*emptied);
+        }
+    }
+
     /// Takes the loop with this message, if it was still expected.
     pub(super) fn returned(&mut self, message: MessageId) -> Option<Flying> {
         let place = self.flying.iter().position(|flying| flying.message == message)?;
@@ -84,9 +94,12 @@ impl Loops {
         lost.iter().map(|lost| self.lose(lost)).collect()
     }
 
-    /// Counts a loop that was given up, and gives its mailbox.
+    /// Counts a loop that was given up, and gives its mailbox. One that may still wait behind others,
+    /// in a mailbox that was not empty since, is none that the network has lost: else whoever comes
+    /// back to a full mailbox would send everybody more copies.
     fn lose(&mut self, lost: &Flying) -> usize {
-        if !lost.excused {
+        let emptied = self.emptied.get(lost.mailbox).is_some_and(|at| *at >= lost.stored_by);
+        if emptied && !lost.excused {
             self.count(lost.mailbox, 1.0);
         }
         lost.mailbox

@@ -66,6 +66,11 @@ impl OutgoingMessage {
         &self.message
     }
 
+    /// Fragments of the message.
+    pub(super) const fn count(&self) -> u32 {
+        self.arrived.count()
+    }
+
     /// Fragments that have left and are not acknowledged, by index.
     pub(super) fn flights(&self) -> impl Iterator<Item = (u32, &Flight)> {
         self.flights.iter().map(|(index, flight)| (*index, flight))

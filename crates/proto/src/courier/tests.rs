@@ -40,7 +40,7 @@ fn a_crowd_of_loops_gives_up_the_oldest() {
 }
 
 /// Checks that the loss counts what the network lost: not what a client that was off did not fetch,
-/// nor what one mailbox does not answer.
+/// nor what one mailbox does not answer, nor what may wait in a full one.
 #[test]
 fn the_loss_is_that_of_the_network() {
     let start = Time::from_micros(1_795_000_000_000_000);
@@ -56,6 +56,10 @@ fn the_loss_is_that_of_the_network() {
     };
     let late = Steady::of_clock(start + Duration::from_secs(1000));
     assert!(loops.loss() < 1e-9, "nothing is known yet");
+    (0..20).for_each(|_| send(&mut loops, 0, true));
+    loops.expire(late);
+    assert!(loops.loss() < 1e-9, "the mailbox was full all the time");
+    (0..2).for_each(|mailbox| loops.found_empty(mailbox, start));
     (0..200).for_each(|round| send(&mut loops, 0, round % 5 == 0));
     loops.expire(late);
     assert!((0.1..0.5).contains(&loops.loss()), "{}", loops.loss());

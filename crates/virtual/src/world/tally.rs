@@ -61,6 +61,7 @@ impl Tally {
             | Event::Told { .. }
             | Event::Acknowledged { .. }
             | Event::Heard { .. }
+            | Event::Announced { .. }
             | Event::AcknowledgementSent { .. } => {}
             Event::OlderCopy { .. } => self.older_copies += 1,
             Event::Twin(_) => self.twins += 1,
