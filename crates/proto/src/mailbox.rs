@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 
-pub use queue::{MailboxCounts, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
+pub use queue::{MOST_ENVELOPES, MailboxCounts, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
 
 use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::Refusal;
