@@ -39,8 +39,11 @@ pub(super) struct Correspondent {
     address: Option<OutgoingMessage>,
     /// Version of the newest own address that the contact has acknowledged.
     told: u64,
-    /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
-    pub(super) acknowledge: Option<Steady>,
+    /// Time at which the acknowledgement of what is new is due; `None` if there is nothing new.
+    acknowledge: Option<Steady>,
+    /// Time at which an acknowledgement is due for letters that brought nothing new. It may be far
+    /// off, and what is new does not wait for it.
+    acknowledge_again: Option<Steady>,
     /// Time before which no letter without a new fragment draws another acknowledgement.
     repeats: Steady,
     presence: Presence,
@@ -107,6 +110,7 @@ impl Correspondent {
             address: None,
             told: 0,
             acknowledge: None,
+            acknowledge_again: None,
             repeats: Steady::BEGIN,
             presence: Presence::new(),
             free,
@@ -196,7 +200,7 @@ impl Correspondent {
         rng: &mut ChaCha20Rng,
     ) -> Option<Assignment> {
         let now = moment.now;
-        if self.acknowledge.is_some_and(|due| due <= now) {
+        if self.acknowledgement_due().is_some_and(|due| due <= now) {
             let mailbox = self.mailbox(moment, None, rng)?;
             return Some(Assignment { task: Task::Acknowledgement, mailbox });
         }
@@ -262,7 +266,8 @@ impl Correspondent {
 
     /// Gives up all that goes to the contact, and gives the messages.
     pub(super) fn give_up(&mut self) -> VecDeque<OutgoingMessage> {
-        (self.acknowledge, self.address) = (None, None);
+        self.take_acknowledgement();
+        self.address = None;
         std::mem::take(&mut self.outgoing)
     }
 
@@ -330,7 +335,7 @@ impl Correspondent {
         delay: Duration,
         timer: RetransmitTimer,
     ) {
-        if self.acknowledge.is_some() {
+        if self.acknowledgement_due().is_some() {
             return;
         }
         let from = if Weakness::KnownEnvelopesAreAcknowledged.is_active() {
@@ -339,7 +344,25 @@ impl Correspondent {
             self.repeats.max(now)
         };
         self.repeats = from + timer.first;
-        self.acknowledge = Some(from + delay);
+        self.acknowledge_again = Some(from + delay);
+    }
+
+    /// Time at which the next acknowledgement is due; `None` if there is nothing to acknowledge.
+    pub(super) fn acknowledgement_due(&self) -> Option<Steady> {
+        self.acknowledge.into_iter().chain(self.acknowledge_again).min()
+    }
+
+    /// Lets the next acknowledgement leave, which says all that is there; gives the time at which it
+    /// was due.
+    pub(super) fn take_acknowledgement(&mut self) -> Option<Steady> {
+        let due = self.acknowledgement_due();
+        (self.acknowledge, self.acknowledge_again) = (None, None);
+        due
+    }
+
+    /// Takes back that an acknowledgement has left, which was due at this time.
+    pub(super) const fn put_back_acknowledgement(&mut self, due: Steady) {
+        self.acknowledge = Some(due);
     }
 
     /// The outgoing message with this identifier.
@@ -414,3 +437,6 @@ impl Correspondent {
 /// Fragments that may go into a mailbox in one burst. Payload slots come at random; with this the
 /// pace is kept on average. Four fragments find room in a mailbox that is empty but for loops.
 const BURST: u32 = 4;
+
+#[cfg(test)]
+mod tests;

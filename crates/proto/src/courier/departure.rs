@@ -22,7 +22,7 @@ impl<S: Suite> Courier<S> {
             Cargo::Cover | Cargo::Pull { .. } => {}
             Cargo::Acknowledgement { to, .. } => {
                 let other = self.correspondents.get(&to);
-                if other.is_some_and(|other| other.acknowledge.is_none()) {
+                if other.is_some_and(|other| other.acknowledgement_due().is_none()) {
                     self.events.push_mail(Event::AcknowledgementSent { to });
                 }
             }
@@ -63,7 +63,7 @@ impl<S: Suite> Courier<S> {
             }
             Cargo::Acknowledgement { to, due } => {
                 if let Some(other) = self.correspondents.get_mut(&to) {
-                    other.acknowledge = Some(due.min(now));
+                    other.put_back_acknowledgement(due.min(now));
                 }
             }
         }

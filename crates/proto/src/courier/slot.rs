@@ -217,7 +217,9 @@ impl<S: Suite> Courier<S> {
         };
         other.used(assignment.mailbox, moment.due, period);
         built.cargo = match assignment.task {
-            Task::Acknowledgement => Cargo::Acknowledgement { to, due: other.acknowledge.take()? },
+            Task::Acknowledgement => {
+                Cargo::Acknowledgement { to, due: other.take_acknowledgement()? }
+            }
             Task::Fragment { place, index } => {
                 let outgoing = other.at_mut(place)?;
                 let before = outgoing.leave(index, moment.due, &built.path, rng);
