@@ -15,7 +15,7 @@ use rohrpost_proto::path::Path;
 use rohrpost_virtual::{Conditions, Kind, NORTH, Toy, World};
 
 /// More than a mailbox holds that has earned nothing.
-const STORES: u8 = 24;
+const STORES: u8 = 48;
 const ALL: &[Kind] = &[Kind::Cell, Kind::Answer, Kind::Transit];
 
 /// A network with two clients that know each other, warmed up.
@@ -154,7 +154,7 @@ fn unknown_mailbox_full_mailbox_and_wrong_key_look_alike_from_outside() {
     let refused = |world: &World<Toy>| world.refused_anywhere(Refusal::Refused) - before;
     assert_eq!(refused(&unknown), u64::from(STORES));
     assert_eq!(refused(&wrong), u64::from(STORES));
-    // Room for sixteen, less the owner's own loops that wait there.
+    // Room for thirty-two, less the owner's own loops that wait there.
     assert!((8..STORES.into()).contains(&refused(&full)), "{} did not fit", refused(&full));
     assert_eq!(dropped(&unknown), 0);
     assert_eq!(dropped(&wrong), 0, "nothing is stored with a wrong key");

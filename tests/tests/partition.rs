@@ -60,7 +60,7 @@ impl CutOff {
         let (begun, healed) = (world.now, world.now + CUT);
         for number in 0..MESSAGES {
             world.post(alice, bobs[usize::from(number % 3)], number, &[number]);
-            // More seldom: two mailboxes of sixteen must hold all while dave cannot pull.
+            // More seldom: two mailboxes of thirty-two must hold all while dave cannot pull.
             if number % 3 == 0 {
                 world.post(carol, dave, number, &[number]);
             }

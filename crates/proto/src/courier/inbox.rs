@@ -105,5 +105,5 @@ impl Inbox {
 /// cannot, for its disk is full, it ends the courier, and the relay serves the envelope again to the
 /// next. It is longer than those ten seconds and a flush of a busy disk, and half the time after
 /// which an envelope is served again anyway. A mailbox needs fourteen of its places for it when it
-/// is as busy as can be, and has sixteen at least.
+/// is as busy as can be, and has thirty-two at least.
 pub(super) const HOLD: Duration = Duration::from_secs(14);

@@ -179,12 +179,13 @@ impl<S: Suite> Mailbox<S> {
     }
 }
 
-/// Room before anything is earned, so that first mail need not wait.
-const FIRST_ROOM: usize = 16;
+/// Room before anything is earned: first mail need not wait, while half of it holds what its owner
+/// has fetched and not stored yet.
+const FIRST_ROOM: usize = 32;
 /// Envelopes of a mailbox at most, once it has earned all the room that there is.
 pub const MOST_ENVELOPES: u32 = 128;
-/// Largest room that is earned, beside [`FIRST_ROOM`].
-const MOST_EARNED: u32 = MOST_ENVELOPES - 16;
+/// Largest room that is earned: with [`FIRST_ROOM`] it is that of [`MOST_ENVELOPES`].
+const MOST_EARNED: u32 = 96;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Time that an envelope is retained, and a mailbox after its last pull.

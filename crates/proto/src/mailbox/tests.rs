@@ -187,7 +187,7 @@ fn unknown_full_and_wrong_key_are_one_refusal() {
     assert_eq!(stage.store(1, &WriteKey::new([3; 32])), Err(Refusal::Refused), "wrong key");
     assert_eq!(stage.store(1, &WriteKey::new([0; 32])), Err(Refusal::Refused), "no key");
     let stored = (0..40).take_while(|fill| stage.store(*fill, &key).is_ok()).count();
-    assert_eq!(stored, 16, "room before anything is earned");
+    assert_eq!(stored, 32, "room before anything is earned");
     assert_eq!(stage.store(99, &key), Err(Refusal::Refused), "full");
     for _ in 0..100 {
         stage.pull(&[]);

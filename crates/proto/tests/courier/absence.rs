@@ -94,7 +94,7 @@ fn addresses_for_someone_away_leave_four_times_in_a_week() {
     assert_eq!(count(&world, alice, told), 1, "the newest one arrives");
 }
 
-/// A mailbox that has earned no room holds sixteen letters.
+/// A mailbox that has earned no room holds thirty-two letters.
 #[test]
 fn a_file_for_someone_away_leaves_others_room() {
     let (mut world, alice, bob) = world();

@@ -76,7 +76,7 @@ impl Presence {
 }
 
 const HOUR: Duration = Duration::from_hours(1);
-/// Fragments under way to a correspondent of which nothing was heard lately: half of what two
+/// Fragments under way to a correspondent of which nothing was heard lately: a quarter of what two
 /// mailboxes hold that have earned no room. An acknowledgement triples what may be under way.
 const FIRST_WINDOW: usize = 16;
 /// Fragments under way to one correspondent at most: as many as two mailboxes hand out in the mean
