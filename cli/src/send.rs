@@ -46,7 +46,7 @@ pub(crate) struct MessageOptions {
     /// The file's name as the recipient sees it [default: the last part of FILE].
     #[arg(long, value_name = "NAME", requires = "file")]
     file_name: Option<String>,
-    /// Give it up after so long, as in 12h or 30d, 49d at most [default: 7days].
+    /// Give it up after so long, as in 12h or 30d, 77d at most [default: 7days].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     expires: Option<Duration>,
     /// Accept it and return at once; it leaves when a daemon or another command is online.

@@ -416,9 +416,9 @@ fn put(tx: &mut WriteTx<'_>, outgoing: &Outgoing) -> Result<(), StoreError> {
     Ok(tx.put(OUTBOX, outgoing.id.as_bytes(), &record)?)
 }
 
-/// The longest time for which a message is tried: its recipient remembers its id for that long, and
+/// The longest time for which a message is tried, beyond sixty days of leave: its recipient remembers its id for that long, and
 /// for a week more in which a letter of it may wait at a mailbox ([`SEEN`](super::SEEN)).
-pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(7 * TTL.as_secs());
+pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(11 * TTL.as_secs());
 pub(super) const TABLES: [KeyedTable; 4] = [OUTBOX, bodies::BODIES, OPEN, tally::TALLY];
 const OUTBOX: KeyedTable = KeyedTable::new("outbox");
 /// Ids of messages in the order of acceptance.

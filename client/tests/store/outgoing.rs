@@ -65,18 +65,18 @@ fn what_is_sent_again_after_the_longest_life_is_known_to_have_come() {
     let folder = Folder::new("longest-life");
     let [alice, bob] = Client::pair(&folder);
     let text = Content::text("x");
-    for life in [DAY * 49 + SECOND, DAY * 365, Duration::MAX] {
+    for life in [DAY * 77 + SECOND, DAY * 365, Duration::MAX] {
         let refused = alice.store.accept("bob", &text, life, START);
         let refused = refused.err().expect("it would be known for a shorter time");
-        assert!(matches!(refused, StoreError::LongLife { limit } if limit == DAY * 49));
-        assert!(refused.to_string().contains("after 49 days at the latest"), "{refused}");
+        assert!(matches!(refused, StoreError::LongLife { limit } if limit == DAY * 77));
+        assert!(refused.to_string().contains("after 77 days at the latest"), "{refused}");
     }
-    alice.store.accept("bob", &text, DAY * 49, START).unwrap();
+    alice.store.accept("bob", &text, DAY * 77, START).unwrap();
     let letter = alice.waiting(bob.key()).remove(0);
-    assert!(letter.expires == Time::from_micros(0) + START + DAY * 49);
+    assert!(letter.expires == Time::from_micros(0) + START + DAY * 77);
     assert_eq!(arrive(alice.key(), &letter, &bob, START).len(), 1);
     // It leaves once more on its last day, and waits at a mailbox for a week.
-    let last = START + DAY * 56;
+    let last = START + DAY * 84;
     bob.store.prune(last).unwrap();
     assert!(arrive(alice.key(), &letter, &bob, last).is_empty(), "it came before");
 }
