@@ -27,15 +27,15 @@ pub(super) struct RetransmitTimer {
 
 impl RetransmitTimer {
     /// Derives the timer from the rates: four mean delays of an acknowledgement, which one in fifty
-    /// outlasts, the time in which an envelope is served again, all answers of a full mailbox, and
-    /// the longest way there and back. Were it shorter, whoever has a full mailbox would get more
-    /// copies while he reads, and never come to the end.
+    /// outlasts, the time in which an envelope is served twice, and the longest way there and back.
+    /// Where cells leave seldom it is no shorter than a full mailbox takes to answer: else whoever
+    /// has one would get more copies while he reads, and never come to the end.
     pub(super) fn new(traffic: &Traffic) -> Self {
         let transit = traffic.mix_delay * 24 + traffic.slot * 2;
         let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
         let registration = transit + traffic.slot * 2 * PULLS;
         let full = SERVE_AGAIN + traffic.answer_period() * MOST_ENVELOPES;
-        let first = traffic.ack_delay * 4 + full + transit * 2;
+        let first = (traffic.ack_delay * 4 + served).max(full) + transit * 2;
         Self { first, served, transit, registration, copies: LEAST_COPIES }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn four_copies_leave_in_a_week_where_little_is_lost() {
         for loss in [0.0, 0.01] {
             let waits = waits(loss);
-            let first = 10.81;
+            let first = 9.01;
             let expected = [first, first, 2.0 * 1440.0, 7.0 * 1440.0 / LEAST_JITTER];
             assert_eq!(waits.len(), expected.len());
             for (wait, expected) in waits.iter().zip(expected) {

@@ -331,8 +331,7 @@ fn what_left_in_a_former_run_waits_for_its_acknowledgement() {
     world.run(START + SECOND * 60);
     assert!(sent(&world, alice) > 5, "a long file begins again");
     world.leaky = false;
-    // A first time-out is eleven minutes, and a quarter more by its jitter.
-    world.run(START + MINUTE * 15);
+    world.run(START + MINUTE * 7);
     assert_eq!(completed(&world, bob).len(), 2, "what was lost left again in its time");
 }
 
