@@ -93,9 +93,9 @@ year seeds="20":
 growth of="growth":
     cargo test --package rohrpost-client --release --locked --test store -- --ignored --nocapture --exact growth::{{ of }}
 
-# The virtual network with its largest numbers of clients.
+# The virtual network with its largest numbers of clients, and files of 16 MiB through real clients.
 volume:
-    cargo test --workspace --release --locked --test volume -- --ignored --nocapture
+    cargo test --workspace --release --locked --test volume --test memory -- --ignored --nocapture
 
 # The attacks that fit two minutes on two cores.
 attack-quick:
