@@ -71,7 +71,9 @@ impl AgentTask {
             Event::Twin(twin) => self.meet(twin),
             Event::Wanted { message, offset, len } => self.supply(message, offset, len).await,
             Event::Sent { message, again: 0, .. } => self.left(message),
-            Event::Sent { message, fragment: 0, again, .. } => self.left_again(message, again + 1),
+            Event::Sent { message, fragment: 0, unanswered, .. } => {
+                self.left_again(message, unanswered)
+            }
             Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
             Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),

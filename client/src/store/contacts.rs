@@ -192,8 +192,7 @@ impl Store {
             Some(with) => {
                 silence::end_by(tx, of, at)?;
                 let heard = at.as_secs();
-                let announced = with.announced.filter(|(last, _)| *last >= heard);
-                let with = Exchange { heard, heard_once: true, announced, ..with };
+                let with = Exchange { heard, heard_once: true, ..with };
                 exchange::put(tx, of, &with)
             }
             None => Ok(()),

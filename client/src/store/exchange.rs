@@ -57,7 +57,14 @@ impl Exchange {
     /// How an own address has left for the contact in former runs.
     pub(super) fn announced(&self) -> Option<PastFlights> {
         let (last, times) = self.announced?;
-        Some(PastFlights { last: Time::from_micros(0) + Duration::from_secs(last), times })
+        Some(self.past_flights(Duration::from_secs(last), times))
+    }
+
+    /// How something has left for the contact in former runs: at `last` for the last time, and so many
+    /// times in a row without a sign of life. One that came since begins the row anew.
+    pub(super) fn past_flights(&self, last: Duration, times: u32) -> PastFlights {
+        let times = if self.heard() > last { 0 } else { times };
+        PastFlights { last: Time::from_micros(0) + last, times }
     }
 
     /// What the contact has acknowledged.

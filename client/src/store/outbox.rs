@@ -182,7 +182,11 @@ impl Store {
                 ..=WITH_MESSAGE => Body::With(bodies::read(tx, outgoing.body, 0, len)?),
                 _ => Body::Stored(len),
             };
-            Ok(Some(outgoing.message(body)))
+            let Some(with) = exchange::with(tx, outgoing.to)? else {
+                return Ok(None);
+            };
+            let left = with.past_flights(outgoing.left, outgoing.times);
+            Ok(Some(outgoing.message(body, left)))
         })
     }
 
@@ -251,8 +255,8 @@ impl Store {
         })
     }
 
-    /// Notes that all of a message has left for the `times`th time, at `now` by the machine's clock:
-    /// a client that is started anew goes on by that.
+    /// Notes that all of a message has left, at `now` by the machine's clock, `times` times in a row
+    /// without a sign of life from its recipient: a client that is started anew goes on by that.
     ///
     /// # Errors
     /// The store cannot be written.

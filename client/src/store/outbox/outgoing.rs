@@ -43,7 +43,8 @@ pub struct Outgoing {
     pub(super) digest: Hex<32>,
     /// Time at which the message left last, by the machine's clock.
     pub(super) left: Duration,
-    /// Number of times that the whole message has left.
+    /// Number of times in a row that the whole message has left without a sign of life from its
+    /// recipient.
     pub(super) times: u32,
 }
 
@@ -117,9 +118,8 @@ impl Outgoing {
         self.len + u64::try_from(HEAD_LEN + name).unwrap_or(0)
     }
 
-    /// The message as the courier takes it.
-    pub(super) fn message(&self, body: Body) -> Message {
-        let left = PastFlights { last: Time::from_micros(0) + self.left, times: self.times };
+    /// The message as the courier takes it, with how it left in former runs.
+    pub(super) fn message(&self, body: Body, left: PastFlights) -> Message {
         Message {
             id: self.id,
             kind: Kind::Content,

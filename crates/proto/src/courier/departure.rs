@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 use super::Courier;
 use super::correspondent::Place;
 use super::event::{Event, Trip};
+use super::outgoing::Flight;
 use super::ready::{Cargo, Content, Left, Ready};
 use crate::time::Steady;
 
@@ -28,13 +29,14 @@ impl<S: Suite> Courier<S> {
             }
             Cargo::Fragment { to, message, index, path, before } => {
                 // A message that is over meanwhile has nothing more to tell.
-                if self.is_leaving(to, message, index, due) {
+                if let Some(unanswered) = self.unanswered(to, message, index, due) {
                     let again = before.map_or(0, |flight| flight.times());
                     let trip = Trip { path, at: self.grid.document(at) };
-                    let event = Event::Sent { message, fragment: index, again, slot, trip };
+                    let fragment = index;
+                    let event = Event::Sent { message, fragment, again, unanswered, slot, trip };
                     self.events.push_mail(event);
                     if self.is_end_of_address(to, message, index) {
-                        self.events.push_mail(Event::Announced { to, times: again + 1 });
+                        self.events.push_mail(Event::Announced { to, times: unanswered });
                     }
                 }
             }
@@ -85,9 +87,16 @@ impl<S: Suite> Courier<S> {
         own.is_some_and(|address| index + 1 == address.count())
     }
 
-    fn is_leaving(&mut self, to: KeyId, message: MessageId, index: u32, due: Steady) -> bool {
-        let other = self.correspondents.get_mut(&to);
-        let outgoing = other.and_then(|other| other.message_mut(message));
-        outgoing.is_some_and(|outgoing| outgoing.left_at(index) == Some(due))
+    /// Number of times in a row that a fragment, which leaves at `due`, has left without a sign of life
+    /// from its recipient; `None` if its message is over.
+    fn unanswered(
+        &mut self,
+        to: KeyId,
+        message: MessageId,
+        index: u32,
+        due: Steady,
+    ) -> Option<u32> {
+        let outgoing = self.correspondents.get_mut(&to)?.message_mut(message)?;
+        outgoing.left_at(index, due).map(Flight::unanswered)
     }
 }

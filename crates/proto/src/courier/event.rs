@@ -41,6 +41,9 @@ pub enum Event {
         fragment: u32,
         /// Number of times that the fragment had left before.
         again: u32,
+        /// Number of times in a row that it has left without a sign of life from the contact, none of
+        /// them so long after another that the mailboxes have forgotten that.
+        unanswered: u32,
         /// The slot that carried the fragment.
         slot: Slot,
         /// The fragment's way to the mailbox.
@@ -101,7 +104,7 @@ pub enum Event {
     Announced {
         /// The contact.
         to: KeyId,
-        /// Number of times that it has left.
+        /// Number of times in a row that it has left without a sign of life from the contact.
         times: u32,
     },
     /// A contact has acknowledged an address of this client.

@@ -81,7 +81,9 @@ impl From<Vec<u8>> for Body {
 pub struct PastFlights {
     /// Time at which the message left last.
     pub last: Time,
-    /// Number of times that it has left.
+    /// Number of times in a row that the message has left without a sign of life from its recipient,
+    /// none of them so long after another that the mailboxes have forgotten that: as
+    /// [`Event::Sent`](super::Event::Sent) says.
     pub times: u32,
 }
 

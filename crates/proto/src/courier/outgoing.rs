@@ -142,7 +142,7 @@ impl OutgoingMessage {
 
     /// Takes back that a fragment leaves at `at`: it is as far as it was before.
     pub(super) fn stay(&mut self, index: u32, at: Steady, before: Option<Flight>) {
-        if self.left_at(index) != Some(at) {
+        if self.left_at(index, at).is_none() {
             return;
         }
         match before {
@@ -154,9 +154,9 @@ impl OutgoingMessage {
         }
     }
 
-    /// Time at which a fragment that is under way left last.
-    pub(super) fn left_at(&self, index: u32) -> Option<Steady> {
-        self.flights.get(&index).map(|flight| flight.sent)
+    /// The flight of a fragment that left last at `at`.
+    pub(super) fn left_at(&self, index: u32, at: Steady) -> Option<&Flight> {
+        self.flights.get(&index).filter(|flight| flight.sent == at)
     }
 
     /// Goes on after the fragments before `next`, and after those that the recipient has already:
@@ -275,8 +275,7 @@ impl Flight {
 
     /// Time at which the fragment leaves again, by what the network loses at present.
     fn due(&self, timer: RetransmitTimer) -> Steady {
-        let wait = || timer.after(self.unanswered).mul_f64(self.jitter);
-        self.due.unwrap_or_else(|| self.sent + wait())
+        self.due.unwrap_or_else(|| self.sent + timer.after(self.unanswered, self.jitter))
     }
 
     /// Tells whether the fragment's time is up. One that left in the future left by a clock of a

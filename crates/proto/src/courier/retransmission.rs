@@ -56,21 +56,22 @@ impl RetransmitTimer {
     }
 
     /// The wait for an acknowledgement after a fragment has left `times` times in a row without a
-    /// sign of life from its recipient, without its jitter.
+    /// sign of life from its recipient; `jitter` is the factor that was drawn for it.
     ///
     /// Two of three copies leave a first time-out apart, for chance may have lost the fragment or
     /// its acknowledgement; the waits after the others grow, up to two days. When as many have left
     /// as make sure that it was not chance, the recipient is away: its mailboxes hold what has come
     /// to them, and the next copy leaves when they have forgotten it.
-    pub(super) fn after(self, times: u32) -> Duration {
-        let steady = self.copies * 2 / 3;
+    pub(super) fn after(self, times: u32, jitter: f64) -> Duration {
         if times >= self.copies {
-            return TTL.div_f64(LEAST_JITTER);
+            // Whoever is there on one day of the week writes on that day of the next.
+            return TTL + (TTL / 5).mul_f64(jitter - LEAST_JITTER);
         }
+        let steady = self.copies * 2 / 3;
         let steps = f64::from(self.copies - 1 - steady);
         let growth = f64::from(times.saturating_sub(steady)) / steps;
         let most = LONGEST.as_secs_f64() / self.first.as_secs_f64();
-        self.first.mul_f64(most.max(1.0).powf(growth))
+        self.first.mul_f64(most.max(1.0).powf(growth) * jitter)
     }
 
     /// Draws the factor of a wait: a quarter more or less.
@@ -115,7 +116,7 @@ mod tests {
     fn waits(loss: f64) -> Vec<f64> {
         let mut timer = RetransmitTimer::new(&Traffic::default());
         timer.adapt(loss);
-        (1..=timer.copies).map(|times| timer.after(times).as_secs_f64() / 60.0).collect()
+        (1..=timer.copies).map(|times| timer.after(times, 1.0).as_secs_f64() / 60.0).collect()
     }
 
     #[test]
@@ -123,7 +124,7 @@ mod tests {
         for loss in [0.0, 0.01] {
             let waits = waits(loss);
             let first = 9.01;
-            let expected = [first, first, 2.0 * 1440.0, 7.0 * 1440.0 / LEAST_JITTER];
+            let expected = [first, first, 2.0 * 1440.0, 7.35 * 1440.0];
             assert_eq!(waits.len(), expected.len());
             for (wait, expected) in waits.iter().zip(expected) {
                 assert!((wait / expected - 1.0).abs() < 0.001, "{waits:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{Kind, fragment_body_len};
-use rohrpost_proto::courier::Event;
+use rohrpost_proto::courier::{Event, Message, PastFlights};
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
 
@@ -53,6 +53,37 @@ fn a_letter_for_someone_away_leaves_four_times_in_a_week() {
         world.run(begin + DAY * 7);
         let copies: usize = stored(&world, alice, bob, begin).iter().sum();
         assert!((1..=4).contains(&copies), "{copies} copies in week {week}");
+    }
+}
+
+/// A client that is started anew each day goes on with the row of copies that the application has
+/// stored, and begins another when the mailboxes have forgotten the one before.
+#[test]
+fn a_client_that_is_started_each_day_writes_to_someone_away_week_after_week() {
+    let (mut world, alice, bob) = world();
+    let to = world.key_id(bob);
+    let mut left = None;
+    for day in 0..35 {
+        world.restart_clients();
+        world.introduce(alice, bob);
+        world.away = vec![bob];
+        let expires = START + DAY * 60;
+        let letter = Message { expires, left, ..file(1, 100, 0) };
+        world.couriers[alice].post(to, letter).unwrap();
+        world.run(START + DAY * (day + 1));
+        let mut events = world.events[alice].iter().rev();
+        left = events.find_map(|(last, event)| match event {
+            Event::Sent { unanswered: times, .. } => {
+                Some(PastFlights { last: *last, times: *times })
+            }
+            _ => None,
+        });
+    }
+    for week in 0..5 {
+        let begin = START + DAY * 7 * week;
+        let copies: usize = stored(&world, alice, bob, begin).iter().sum();
+        let later: usize = stored(&world, alice, bob, begin + DAY * 7).iter().sum();
+        assert!((1..=4).contains(&(copies - later)), "{} in week {week}", copies - later);
     }
 }
 
