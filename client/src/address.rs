@@ -5,10 +5,13 @@
 //! ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
 //! ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
+use std::time::Duration;
+
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic};
 use rohrpost_proto::courier::{Contact, ContactMailbox};
 use rohrpost_proto::instruction::{MailboxId, WriteKey};
+use rohrpost_proto::time::Time;
 
 /// Address of a client, in a version of it.
 #[derive(Clone)]
@@ -25,6 +28,15 @@ pub struct Address {
 pub struct AddressError;
 
 impl Address {
+    /// An address in this version, which is the time in Unix seconds at which its client made it, or a
+    /// little later; zero if that is unknown.
+    #[must_use]
+    pub fn new(version: u64, contact: Contact) -> Self {
+        let made = Duration::from_secs(version);
+        let made = (version > 0).then(|| Time::from_micros(0) + made);
+        Self { version, contact: Contact { made, ..contact } }
+    }
+
     /// Encodes the body of a message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -43,13 +55,13 @@ impl Address {
         if take(&mut rest)? != [VERSION] {
             return Err(AddressError);
         }
-        Ok(Self { version: u64::from_be_bytes(take(&mut rest)?), contact: decode_contact(rest)? })
+        Ok(Self::new(u64::from_be_bytes(take(&mut rest)?), decode_contact(rest)?))
     }
 }
 
 /// Appends a contact, which has one or two mailboxes.
 pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
-    let Contact { identity, prekey, last_resort, mailboxes } = contact;
+    let Contact { identity, prekey, last_resort, made: _, mailboxes } = contact;
     bytes.extend_from_slice(identity.as_bytes());
     bytes.extend_from_slice(prekey.as_bytes());
     bytes.push(u8::from(last_resort.is_some()));
@@ -84,7 +96,7 @@ pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
             write_key: WriteKey::new(take(&mut rest)?),
         });
     }
-    let contact = Contact { identity, prekey, last_resort, mailboxes };
+    let contact = Contact { identity, prekey, last_resort, made: None, mailboxes };
     if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
 }
 
@@ -120,6 +132,7 @@ mod tests {
             identity: IdentitySecret::generate(rng).public().clone(),
             prekey: PrekeySecret::generate(rng).public().clone(),
             last_resort: Some(PrekeySecret::generate(rng).public().clone()),
+            made: None,
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
         Address { version: 0x0102, contact }

@@ -92,7 +92,7 @@ impl Card {
         Ok(Self {
             network: NetworkId::new(*network),
             expires: u32::from_be_bytes(*expires),
-            address: Address { version: u64::from_be_bytes(*version), contact },
+            address: Address::new(u64::from_be_bytes(*version), contact),
         })
     }
 }
@@ -135,6 +135,7 @@ mod tests {
             identity: IdentitySecret::generate(rng).public().clone(),
             prekey: PrekeySecret::generate(rng).public().clone(),
             last_resort: Some(PrekeySecret::generate(rng).public().clone()),
+            made: None,
             mailboxes: vec![mailbox.clone(), mailbox],
         };
         Card::new(NetworkId::new([1; 32]), Address { version: 0x0102, contact }, NOW)

@@ -38,9 +38,10 @@ fn card() -> Card {
         identity: PARTIES.bob.public().clone(),
         prekey: PARTIES.prekey.public().clone(),
         last_resort: None,
+        made: None,
         mailboxes: vec![mailbox(1), mailbox(2)],
     };
-    Card::new(NETWORK, Address { version: NOW, contact }, Duration::from_secs(NOW))
+    Card::new(NETWORK, Address::new(NOW, contact), Duration::from_secs(NOW))
 }
 
 const NODE: &str = r#"

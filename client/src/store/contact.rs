@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::KeyId;
+use rohrpost_proto::courier::Contact;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,15 @@ impl KnownContact {
     #[must_use]
     pub fn last_heard(&self) -> Option<Duration> {
         self.exchange.heard_once.then(|| self.heard())
+    }
+
+    /// How the contact is reached, with the age of that: since it was added where no version tells.
+    pub(super) fn into_contact(self) -> Contact {
+        let version = match self.address.version.max(self.card) {
+            0 => self.added.as_secs(),
+            version => version,
+        };
+        Address::new(version, self.address.contact).contact
     }
 
     fn record(&self) -> ContactRecord {

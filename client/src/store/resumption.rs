@@ -85,6 +85,6 @@ fn correspondent(
         open: outbox::first_open(outbox, &known),
         next: known.exchange.next,
         announcement: due.then(|| announcements::newest(tx, &known.exchange)).transpose()?,
-        contact: known.address.contact,
+        contact: known.into_contact(),
     })
 }

@@ -1,11 +1,14 @@
 //! A courier's own keys, and its knowledge of others.
 
+use std::time::Duration;
+
 use rand_core::CryptoRng;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, IdentitySecret, PrekeyPublic, PrekeySecret};
 
 use crate::instruction::{MailboxId, MailboxKey, WRITE_KEYS, WriteKey};
 use crate::path::below;
+use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
 
 /// The secrets of one client. A client stores them in its encrypted vault by their `to_seed` and
@@ -47,11 +50,24 @@ pub struct Contact {
     pub identity: IdentityPublic,
     /// The public prekey that seals envelopes to the correspondent.
     pub prekey: PrekeyPublic,
-    /// The public prekey that seals addresses to the correspondent when it was not heard of for days;
-    /// none where the card has no room for it.
+    /// The public prekey that seals addresses to the correspondent when the other may have ended; none
+    /// where the card has no room for it.
     pub last_resort: Option<PrekeyPublic>,
+    /// Time at which the correspondent's client gave itself this address, by its own clock; `None`
+    /// if it did not say.
+    pub made: Option<Time>,
     /// Mailboxes at which the correspondent can be reached; a sender uses any.
     pub mailboxes: Vec<ContactMailbox>,
+}
+
+impl Contact {
+    /// True if the correspondent may have no key any more for what is sealed to [`Contact::prekey`]
+    /// now, when it fetches that.
+    pub(super) fn may_have_erased_its_prekey(&self, now: Steady) -> bool {
+        let made = self.made.map(Steady::of_clock);
+        // A time to come is of a clock that was wrong.
+        made.is_some_and(|made| made > now || now.since(made) >= LASTING)
+    }
 }
 
 /// A mailbox of a correspondent.
@@ -122,6 +138,7 @@ impl Account {
             identity: self.identity.public().clone(),
             prekey: prekey.public().clone(),
             last_resort: self.last_resort.first().map(|prekey| prekey.public().clone()),
+            made: None,
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
     }
@@ -132,6 +149,10 @@ fn cards_have_keys() -> bool {
     Weakness::CardsHaveKeysOfTheirOwn.is_active()
 }
 
+/// Age to which an address's prekey is lasting: clients keep one for two weeks at least after they made
+/// it, what is sealed to it waits in a mailbox for up to a week, and an address may be
+/// newer by some days than its prekey.
+const LASTING: Duration = Duration::from_hours(5 * 24);
 /// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
 /// current key, and so do most loops.
 const LOOPS_PER_PREDECESSOR: usize = 10;

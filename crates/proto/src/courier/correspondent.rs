@@ -168,11 +168,6 @@ impl Correspondent {
         Standing { open, heard, since, behind: 0, hour: 0 }
     }
 
-    /// Tells whether the contact may have no key any more for what is sealed as usual.
-    pub(super) fn is_lost(&self, now: Steady) -> bool {
-        self.presence.is_lost(now)
-    }
-
     /// The fragment of this index of what stands at a place, if its body is there.
     pub(super) fn fragment(&self, place: Place, index: u32, pieces: &Pieces) -> Option<Fragment> {
         let standing = Standing { behind: self.behind(place), ..self.standing() };

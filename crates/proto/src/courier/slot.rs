@@ -196,9 +196,12 @@ impl<S: Suite> Courier<S> {
         };
         fragment.standing.hour = hour::hour(moment.start);
         let message = fragment.message;
-        let lost = other.is_lost(moment.due) && fragment.kind == Kind::Address;
-        let mut letter = other.contact.letter(assignment.mailbox, fragment)?;
-        if let Some(last_resort) = other.contact.last_resort.as_ref().filter(|_| lost) {
+        let contact = &other.contact;
+        let last_resort = contact.last_resort.as_ref().filter(|_| {
+            fragment.kind == Kind::Address && contact.may_have_erased_its_prekey(moment.due)
+        });
+        let mut letter = contact.letter(assignment.mailbox, fragment)?;
+        if let Some(last_resort) = last_resort {
             letter.prekey = last_resort.clone();
         }
         let built = match self.store(view, letter, rng) {

@@ -5,7 +5,7 @@ use rohrpost_packet::Classic;
 use rohrpost_packet::envelope::{
     Fragment, FragmentPosition, Kind, MessageId, PrekeySecret, Standing, seal,
 };
-use rohrpost_proto::courier::{Event, Memory};
+use rohrpost_proto::courier::{Contact, Event, Memory};
 use rohrpost_proto::instruction::Store;
 use rohrpost_proto::time::Time;
 
@@ -13,15 +13,18 @@ use crate::world::{Carried, START, account, message};
 use crate::{SECOND, alice_and_bob, count};
 
 /// Checks that an address finds a contact whose prekeys have all ended, by the last-resort prekey, once
-/// nothing was heard of it for days.
+/// the contact's own address is days old: though the contact was heard of this minute, for what it
+/// wrote may be but a part of its newer address.
 #[test]
 fn an_address_finds_whoever_has_erased_all_prekeys_of_before() {
     for days in [4, 6] {
         let (mut world, alice, bob) = alice_and_bob();
         let to = world.key_id(bob);
-        let heard = Time::from_micros(START.micros() - days * 86_400_000_000);
-        let memory = Memory { heard: Some(heard), ..Memory::default() };
+        let memory = Memory { heard: Some(START), ..Memory::default() };
         world.couriers[alice].resume(to, 0, 0, &memory);
+        let made = Some(Time::from_micros(START.micros() - days * 86_400_000_000));
+        let contact = Contact { made, ..world.couriers[bob].contact() };
+        world.couriers[alice].add_contact(contact);
         let mut renewed = account(77, &[3, 4]);
         renewed.prekeys = vec![PrekeySecret::from_seed(&[7; 96])];
         world.couriers[bob].renew_account(renewed);

@@ -27,13 +27,6 @@ impl Presence {
         Self { heard, told: heard, window: FIRST_WINDOW }
     }
 
-    /// Tells whether nothing was heard for so long that the correspondent may have no key any more for
-    /// what is sealed as usual.
-    pub(super) fn is_lost(&self, now: Steady) -> bool {
-        // A time to come is of a clock that was wrong.
-        self.heard.is_some_and(|heard| heard > now || now.since(heard) >= LOST)
-    }
-
     /// Takes note that a letter of the correspondent has come which left at this time. Whoever was
     /// away begins anew. True if the application is to be told.
     pub(super) fn hear(&mut self, now: Steady, left: Steady, timer: RetransmitTimer) -> bool {
@@ -82,9 +75,6 @@ const FIRST_WINDOW: usize = 16;
 /// Fragments under way to one correspondent at most: as many as two mailboxes hand out in the mean
 /// delay of an acknowledgement by the default rates.
 const LARGEST_WINDOW: usize = 256;
-/// Silence after which an address is sealed to the last-resort prekey: prekeys live for a week at
-/// least after they were replaced.
-const LOST: Duration = Duration::from_hours(5 * 24);
 /// First time-outs of silence after which a correspondent is taken to be away.
 const SILENCE: u32 = 4;
 
@@ -99,7 +89,7 @@ mod tests {
         let mut presence = Presence::new();
         let now = Steady::BEGIN + Duration::from_secs(1_000_000);
         assert!(presence.hear(now, now - HOUR * 30, timer), "it is news");
-        assert!(!presence.is_there(now, timer) && !presence.is_lost(now));
+        assert!(!presence.is_there(now, timer));
         assert!(!presence.hear(now, now - HOUR * 40, timer), "a later one has come");
         assert!(presence.hear(now, now, timer) && presence.is_there(now, timer));
         assert!(!presence.hear(now + HOUR / 2, now + HOUR / 2, timer), "not by an hour");
