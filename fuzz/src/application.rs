@@ -27,7 +27,7 @@ pub struct Kept {
     /// of the client has opened, and of what the store knows.
     floor: u64,
     /// Messages that were told of, and that the contact may not know to have come.
-    told: BTreeMap<u64, MessageId>,
+    told: BTreeMap<u64, (MessageId, u32)>,
     open: BTreeMap<u64, Open>,
     /// The least that this run was told each message waits for, of those that are not over.
     waits: BTreeMap<u64, Waits>,
@@ -74,7 +74,10 @@ impl Kept {
     /// Checks a fragment that the courier takes for new.
     pub fn check_new(&self, part: &Part) {
         match part.kind {
-            Kind::Content => assert!(!self.is_over(part.sequence), "of a message that is over"),
+            Kind::Content => {
+                assert!(!self.is_over(part.sequence), "of a message that is over");
+                assert!(!self.is_passed(part.sequence, |count| is_short(count) == is_short(part.position.count)));
+            }
             Kind::Address => {
                 assert!(part.sequence > self.address, "of an older address");
                 assert!(part.position.count <= 4, "no address is that long");
@@ -91,7 +94,7 @@ impl Kept {
     pub fn check_known(&self, receipt: &Receipt) {
         let over = match receipt.kind {
             Kind::Address => receipt.sequence <= self.address,
-            _ => self.is_over(receipt.sequence),
+            _ => self.is_over(receipt.sequence) || self.is_passed(receipt.sequence, |_| true),
         };
         let open = self.table(receipt.kind).get(&receipt.sequence);
         assert!(over || open.is_some_and(|open| open.indices.contains(&receipt.fragment)));
@@ -109,6 +112,11 @@ impl Kept {
 
     fn is_over(&self, number: u64) -> bool {
         number < self.below || self.told.contains_key(&number)
+    }
+
+    /// Tells whether a later message was told of whose count of fragments shows that it is `of_lane`.
+    fn is_passed(&self, number: u64, of_lane: impl Fn(u32) -> bool) -> bool {
+        self.told.range(number.saturating_add(1)..).any(|(_, (_, count))| of_lane(*count))
     }
 
     /// Tells whether what a message waits for is over. Before a restart it was said in vain.
@@ -143,10 +151,10 @@ impl Kept {
         assert!(below >= self.below && floor <= below);
         assert!(floor == self.floor, "the bound is the contact's word");
         let mut last = None;
-        for complete in messages {
-            let Complete { sequence, message, kind } = *complete;
+        for (at, complete) in messages.iter().enumerate() {
+            let Complete { sequence, message, kind, fragments } = *complete;
             let open = &self.table(kind)[&sequence];
-            assert!(open.is_whole() && open.message == message);
+            assert!(open.is_whole() && open.message == message && open.count == fragments);
             if kind == Kind::Address {
                 assert!(sequence > self.address, "an older address");
                 self.address = sequence;
@@ -155,10 +163,13 @@ impl Kept {
             }
             assert!(kind == Kind::Content);
             assert!(!self.is_over(sequence), "it was over");
-            assert!(self.is_turn(sequence), "another comes first");
+            let lane = |other: &Complete| is_short(other.fragments) == is_short(fragments);
+            assert!(!self.is_passed(sequence, |count| is_short(count) == is_short(fragments)));
+            let mut turns = messages[at..].iter().filter(|other| lane(other));
+            assert!(turns.any(|other| self.is_turn(other.sequence)), "another comes first");
             assert!(self.ever.insert(sequence), "told twice");
             assert!(last.replace(sequence) < Some(sequence), "out of order");
-            self.told.insert(sequence, message);
+            self.told.insert(sequence, (message, fragments));
             self.open.remove(&sequence);
             self.waits.remove(&sequence);
             while self.told.contains_key(&self.below) {
@@ -167,7 +178,12 @@ impl Kept {
         }
         self.pass();
         assert!(below == self.below, "the lowest number that is not over");
-        self.open.retain(|sequence, _| *sequence >= floor);
+        let told = std::mem::take(&mut self.open);
+        let passed = |number: u64, open: &Open| {
+            self.is_passed(number, |count| is_short(count) == is_short(open.count))
+        };
+        let open = told.into_iter().filter(|(number, open)| !passed(*number, open));
+        self.open = open.filter(|(number, _)| *number >= floor).collect();
         self.waits.retain(|sequence, _| *sequence >= floor);
         self.told.retain(|sequence, _| *sequence >= floor);
     }
@@ -189,10 +205,16 @@ impl Kept {
         let messages = parts(&self.open, Kind::Content);
         let mut parts: Vec<_> = messages.chain(parts(&self.addresses, Kind::Address)).collect();
         parts.sort_by_key(|part| (part.sequence, part.position.index));
+        let told = |(sequence, (message, fragments)): (&u64, &(MessageId, u32))| Complete {
+            sequence: *sequence,
+            message: *message,
+            kind: Kind::Content,
+            fragments: *fragments,
+        };
         Memory {
             since: self.since,
             below: self.below,
-            told: self.told.iter().map(|(sequence, message)| (*sequence, *message)).collect(),
+            told: self.told.iter().map(told).collect(),
             address: self.address,
             parts,
             owes: self.owes,
@@ -206,7 +228,8 @@ impl Kept {
         assert!(self.owes, "nothing has come since the last");
         assert_eq!((report.since, report.address), (self.since, self.address));
         assert_eq!(report.floor, self.floor);
-        let told = self.told.range(self.floor..).map(|(number, message)| name(*number, *message));
+        let told = self.told.range(self.floor..);
+        let told = told.map(|(number, (message, _))| name(*number, *message));
         assert!(told.eq(report.told.iter().copied()));
         let open = self.open.iter().map(|(number, open)| (name(*number, open.message), open));
         let (come, partial): (Vec<_>, Vec<_>) = open.partition(|(_, open)| open.is_whole());
@@ -253,6 +276,12 @@ fn parts(of: &BTreeMap<u64, Open>, kind: Kind) -> impl Iterator<Item = Part> {
             position: FragmentPosition { index: *index, count: *count },
         })
     })
+}
+
+/// Tells whether a message of so many fragments counts as short: where each carries [`ROOM`] bytes, it
+/// has 64 KiB at most.
+const fn is_short(fragments: u32) -> bool {
+    fragments as usize <= (64_usize << 10).div_ceil(ROOM)
 }
 
 /// Bytes of text in a fragment.

@@ -119,8 +119,7 @@ impl Store {
                 with.below = below;
                 exchange::put(tx, sender, &with)?;
                 let content = messages.iter().filter(|complete| complete.kind == Kind::Content);
-                let named = content.map(|complete| (complete.sequence, complete.message));
-                told::remember(tx, sender, named, floor)?;
+                told::remember(tx, sender, content.copied(), floor)?;
             }
             fragments::drop_below(tx, sender, Kind::Content, below)?;
             Ok(completed)

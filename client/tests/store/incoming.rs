@@ -173,8 +173,7 @@ fn what_was_told_of_is_named_until_its_sender_has_heard_so() {
         bob.store.complete(sender, &[complete(&files[at])], bounds, START).unwrap();
     }
     let bob = bob.reopen();
-    let named = |file: &Message| (file.sequence, file.id);
-    assert!(memory(&bob, sender).told == [named(&files[1]), named(&files[2])]);
+    assert!(memory(&bob, sender).told == [complete(&files[1]), complete(&files[2])]);
     bob.store.remove("alice", START).unwrap();
     bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();
     let anew = memory(&bob, sender);

@@ -91,7 +91,7 @@ impl State {
         let correspondents = client.store.correspondents().unwrap();
         let memory = &correspondents[0].memory;
         assert_eq!(memory.below, state.completed, "a message without its number");
-        let told = memory.told.iter().map(|(number, _)| *number);
+        let told = memory.told.iter().map(|told| told.sequence);
         assert!(told.eq(state.completed.saturating_sub(1)..state.completed), "its name");
         assert!(memory.parts.iter().all(|part| part.sequence == state.completed));
         state.kept = memory.parts.len();

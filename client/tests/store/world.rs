@@ -192,7 +192,8 @@ pub(crate) fn resumed(client: &Client, contact: KeyId) -> Option<Correspondent> 
 }
 
 pub(crate) fn complete(message: &Message) -> Complete {
-    Complete { sequence: message.sequence, message: message.id, kind: message.kind }
+    let fragments = u32::try_from(fragments(message).len()).unwrap();
+    Complete { sequence: message.sequence, message: message.id, kind: message.kind, fragments }
 }
 
 /// The body of a message that has it.

@@ -20,7 +20,7 @@ pub(crate) struct Shelf {
     parts: BTreeMap<(KeyId, u64, u32), Kept>,
     /// Per sender: the number below which all is over, and what was told of that the sender may not
     /// know to have come.
-    told: BTreeMap<KeyId, (u64, Vec<(u64, MessageId)>)>,
+    told: BTreeMap<KeyId, (u64, Vec<Complete>)>,
     /// Marks of letters that were opened.
     opened: Vec<EnvelopeMark>,
     /// Complete messages and their senders, in the order in which they were complete.
@@ -118,8 +118,8 @@ impl Shelf {
         }
         let (bound, told) = self.told.entry(sender).or_default();
         *bound = below;
-        told.extend(messages.iter().map(|complete| (complete.sequence, complete.message)));
-        told.retain(|(sequence, _)| *sequence >= floor);
+        told.extend(messages.iter().filter(|complete| complete.kind == Kind::Content));
+        told.retain(|complete| complete.sequence >= floor);
         self.parts.retain(|(of, sequence, _), _| *of != sender || *sequence >= below);
     }
 }

@@ -121,8 +121,9 @@ impl Receiver {
             }
         }
         assert_eq!(self.stored(), fragments.len());
-        let messages =
-            vec![Complete { sequence: 0, message: fragments[0].message, kind: Kind::Content }];
+        let (message, count) = (fragments[0].message, fragments[0].position.count);
+        let whole = Complete { sequence: 0, message, kind: Kind::Content, fragments: count };
+        let messages = vec![whole];
         self.tell(Event::Complete { sender: self.sender, messages, below: 1, floor: 1 }).await;
     }
 }

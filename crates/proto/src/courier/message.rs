@@ -94,11 +94,24 @@ pub(super) enum Lane {
     Long,
 }
 
-/// Bytes of a message that counts as short: all texts that people write.
-pub(super) const SHORT: usize = 64 << 10;
+impl Lane {
+    /// The lane of a message of `count` fragments, where the largest one has `most`: both ends tell it
+    /// by that.
+    pub(super) const fn of(count: u32, most: u32) -> Self {
+        if count <= most.div_ceil(SHORT_PER_LARGEST) { Self::Short } else { Self::Long }
+    }
+}
+
+/// Short messages in the largest one: with 64 KiB all texts that people write are short.
+const SHORT_PER_LARGEST: u32 = 256;
 /// Fragments of the largest message.
 pub(super) fn most_fragments<S: Suite>() -> u32 {
-    u32::try_from(MESSAGE_BYTES.div_ceil(fragment_body_len::<S>())).unwrap_or(u32::MAX)
+    most_of(fragment_body_len::<S>())
+}
+
+/// Fragments of the largest message, where each has `room` bytes of it.
+pub(super) fn most_of(room: usize) -> u32 {
+    u32::try_from(MESSAGE_BYTES.div_ceil(room)).unwrap_or(u32::MAX)
 }
 
 /// Bytes of one message at most: 16 MiB.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::acknowledgement::{Acknowledgement, Name};
 use super::fragments::Fragments;
-use super::message::{Lane, Message, SHORT};
+use super::message::{Lane, Message, most_of};
 use super::retransmission::RetransmitTimer;
 use crate::path::Path;
 use crate::time::{Steady, Time};
@@ -19,6 +19,7 @@ use crate::time::{Steady, Time};
 /// A message, and which of its fragments are under way.
 pub(super) struct OutgoingMessage {
     message: Message,
+    lane: Lane,
     /// Fragments that are acknowledged.
     arrived: Fragments,
     /// True once the recipient's reader has the message: it does not wait for others.
@@ -52,7 +53,8 @@ impl OutgoingMessage {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let arrived = Fragments::none(count);
         let flights = BTreeMap::new();
-        let mut outgoing = Self { message, arrived, told: false, fresh: 0, flights };
+        let lane = Lane::of(count, most_of(room));
+        let mut outgoing = Self { message, lane, arrived, told: false, fresh: 0, flights };
         if let Some(left) = outgoing.message.left.filter(|_| count <= REMEMBERED) {
             let (sent, times) = (Steady::of_clock(left.last), left.times);
             let flight = |index| (index, Flight::past(sent, times));
@@ -208,8 +210,8 @@ impl OutgoingMessage {
     }
 
     /// The lane of the message.
-    pub(super) fn lane(&self) -> Lane {
-        if self.message.body.len() <= SHORT { Lane::Short } else { Lane::Long }
+    pub(super) const fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// Tells whether all of the message is at the recipient.

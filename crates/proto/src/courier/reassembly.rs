@@ -4,7 +4,8 @@
 //! committed it, and never asked for again. A message is complete when all of its fragments are
 //! committed, and is told of when the one before it in its lane is over: it has been told of, or its
 //! sender has given it up. Every letter says by its [`Standing`] which one that is: so there is
-//! nothing to wait for in vain, whatever was lost, and a text need not wait for a file.
+//! nothing to wait for in vain, whatever was lost, and a text need not wait for a file. What a
+//! message of its lane has passed is over: a copy that comes late is not told of.
 //!
 //! An address is no message of the conversation: it has a version, and only the newest counts.
 
@@ -14,6 +15,7 @@ use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Sta
 
 use super::acknowledgement::{Acknowledged, Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
+use super::message::Lane;
 use crate::time::Time;
 
 /// Reassembly of what has come from one correspondent.
@@ -28,7 +30,7 @@ pub(super) struct Reassembly {
     /// The lowest number of a message that is not over.
     next: u64,
     /// Messages from `floor` on that were told of; some may be beyond `next`.
-    told: BTreeMap<u64, MessageId>,
+    told: BTreeMap<u64, Told>,
     open: BTreeMap<u64, Assembly>,
     address: AddressReassembly,
     /// Fragments of the largest message.
@@ -41,6 +43,14 @@ struct AddressReassembly {
     /// Version of the newest address that the application has taken note of.
     known: u64,
     open: Option<(u64, Assembly)>,
+}
+
+/// A message that was told of.
+#[derive(Clone, Copy)]
+struct Told {
+    message: MessageId,
+    /// Fragments of the message.
+    count: u32,
 }
 
 /// A message of which something has come.
@@ -86,6 +96,8 @@ pub struct Complete {
     pub message: MessageId,
     /// Purpose of the message.
     pub kind: Kind,
+    /// Fragments of the message.
+    pub fragments: u32,
 }
 
 impl Part {
@@ -126,7 +138,7 @@ pub struct Memory {
     pub below: u64,
     /// Messages that were told of and that the contact may not know to have come: those of which
     /// [`Event::Complete`](super::Event::Complete) has told, from its `floor` on.
-    pub told: Vec<(u64, MessageId)>,
+    pub told: Vec<Complete>,
     /// Version of the contact's address.
     pub address: u64,
     /// Time at which the contact was heard of last, by the machine's clock; `None` if that is not
@@ -151,7 +163,11 @@ impl Reassembly {
     /// Restores what a former run of this client has stored. Gives the messages that are complete
     /// by that.
     pub(super) fn resume(most: u32, memory: &Memory) -> (Self, Vec<Complete>) {
-        let told: BTreeMap<_, _> = memory.told.iter().copied().collect();
+        let entry = |complete: &Complete| {
+            let Complete { sequence, message, fragments: count, .. } = *complete;
+            (sequence, Told { message, count })
+        };
+        let told: BTreeMap<_, _> = memory.told.iter().map(entry).collect();
         let floor = told.keys().next().copied().unwrap_or(memory.below).min(memory.below);
         let mut reassembly = Self {
             since: memory.since,
@@ -232,7 +248,8 @@ impl Reassembly {
 
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
-        if sequence < self.next || self.told.contains_key(&sequence) {
+        let over = sequence < self.next || self.told.contains_key(&sequence);
+        if over || self.is_passed(sequence, position.count) {
             return Taken::Known;
         }
         // After the last number of all there is none that would end it.
@@ -270,7 +287,7 @@ impl Reassembly {
 
     /// Makes the acknowledgement of what has come.
     pub(super) fn acknowledgement(&self) -> Acknowledgement {
-        let name = |(sequence, message): (&u64, &MessageId)| Name::of(*sequence, *message);
+        let name = |(sequence, told): (&u64, &Told)| Name::of(*sequence, told.message);
         let mut acknowledgement = Acknowledgement {
             since: self.since,
             address: self.address.known,
@@ -293,22 +310,39 @@ impl Reassembly {
 
     /// Tells of the messages whose turn has come, and forgets those that are over.
     fn advance(&mut self, complete: &mut Vec<Complete>) {
-        let numbers: Vec<_> = self.open.keys().copied().collect();
-        for sequence in numbers {
-            let turn = self.is_turn(sequence);
-            let over = |open: &Assembly| turn && open.committed.is_complete();
-            if let Some(message) = self.open.get(&sequence).filter(|open| over(open)) {
-                let message = message.message;
-                self.open.remove(&sequence);
-                self.told.insert(sequence, message);
-                complete.push(Complete { sequence, message, kind: Kind::Content });
-                self.pass_told();
-            }
+        let mut told = Vec::new();
+        let turn = |this: &Self| {
+            let whole = |open: &Assembly| open.committed.is_complete();
+            let open = this.open.iter().filter(|(_, open)| whole(open));
+            open.map(|(number, _)| *number).find(|number| this.is_turn(*number))
+        };
+        while let Some(sequence) = turn(self) {
+            self.tell_up_to(sequence, &mut told);
         }
+        told.sort_by_key(|complete| complete.sequence);
+        complete.append(&mut told);
         self.open = self.open.split_off(&self.floor);
         self.next = self.next.max(self.floor);
         self.pass_told();
         self.told = self.told.split_off(&self.floor);
+    }
+
+    /// Tells of a message whose turn has come. Those before it in its lane wait for nothing any more:
+    /// what is whole of them goes before it, and the rest is over.
+    fn tell_up_to(&mut self, sequence: u64, complete: &mut Vec<Complete>) {
+        let lane = |open: &Assembly| Lane::of(open.came.count(), self.most);
+        let last = self.open.get(&sequence).map(lane);
+        let of_lane = self.open.range(..=sequence).filter(|(_, open)| Some(lane(open)) == last);
+        for number in of_lane.map(|(number, _)| *number).collect::<Vec<_>>() {
+            let open = self.open.remove(&number);
+            if let Some(open) = open.filter(|open| open.committed.is_complete()) {
+                let (message, fragments) = (open.message, open.came.count());
+                let kind = Kind::Content;
+                complete.push(Complete { sequence: number, message, kind, fragments });
+                self.told.insert(number, Told { message, count: fragments });
+            }
+        }
+        self.pass_told();
     }
 
     /// Tells whether what a message waits for is over.
@@ -319,6 +353,14 @@ impl Reassembly {
             Some(Waits::For(number)) => sequence < self.floor || over(number),
             Some(Waits::All) | None => sequence <= self.next.max(self.floor),
         }
+    }
+
+    /// Tells whether a later message of the same lane as one of `count` fragments was told of. Its
+    /// sender then waited for an earlier one at most, or for none: so this one was given up.
+    fn is_passed(&self, sequence: u64, count: u32) -> bool {
+        let lane = |count| Lane::of(count, self.most);
+        let mut later = self.told.range(sequence.saturating_add(1)..);
+        later.any(|(_, told)| lane(told.count) == lane(count))
     }
 
     /// Goes on to the lowest number that is not over.
@@ -332,7 +374,8 @@ impl Reassembly {
         let (version, open) =
             self.address.open.take_if(|(_, open)| open.committed.is_complete())?;
         self.address.known = version;
-        Some(Complete { sequence: version, message: open.message, kind: Kind::Address })
+        let (message, fragments) = (open.message, open.came.count());
+        Some(Complete { sequence: version, message, kind: Kind::Address, fragments })
     }
 
     fn assembly(&mut self, kind: Kind, sequence: u64) -> Option<&mut Assembly> {

@@ -6,7 +6,7 @@ use rohrpost_packet::envelope::MessageId;
 use rohrpost_proto::courier::{Event, Memory, Message};
 use rohrpost_proto::time::Time;
 
-use crate::world::{START, World, message};
+use crate::world::{START, World, message, told};
 use crate::{SECOND, alice_and_bob, arrivals, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub(crate) fn a_letter_that_is_served_again_draws_no_acknowledgement() {
             world.restart_clients();
             world.introduce(alice, bob);
             let sender = world.key_id(alice);
-            let told = vec![(0, posted)];
+            let told = vec![told(0, posted)];
             let memory = Memory { below: 1, told, ..Memory::default() };
             world.couriers[bob].resume(sender, 0, 0, &memory);
             world.run(START + MINUTE * 24);
@@ -123,7 +123,7 @@ fn an_acknowledgement_that_is_owed_leaves_after_a_restart() {
     assert_eq!(count(&world, bob, sent), 0);
     world.restart_clients();
     world.introduce(alice, bob);
-    let told = vec![(0, posted)];
+    let told = vec![told(0, posted)];
     let memory = Memory { below: 1, told, owes: true, ..Memory::default() };
     let sender = world.key_id(alice);
     world.couriers[bob].resume(sender, 0, 0, &memory);

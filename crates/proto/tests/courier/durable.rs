@@ -8,7 +8,7 @@ use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use rohrpost_packet::{Classic, envelope::FragmentPosition};
 use rohrpost_proto::courier::{Acknowledged, Event, Memory, Part, PastFlights};
 
-use crate::world::{START, T, World, file, file_bytes, message, steady};
+use crate::world::{START, T, World, file, file_bytes, message, steady, told};
 use crate::{SECOND, alice_and_bob, count};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -408,7 +408,7 @@ fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
     assert_eq!(delivered(&world, alice).len(), 3);
     let mine = world.key_id(alice);
     let heard = completed(&world, bob).into_iter().enumerate();
-    let told = heard.map(|(number, id)| (u64::try_from(number).unwrap(), id)).collect();
+    let told = heard.map(|(number, id)| told(u64::try_from(number).unwrap(), id)).collect();
     world.restart_clients();
     world.introduce(alice, bob);
     let memory = Memory { below: 3, told, ..Memory::default() };

@@ -15,8 +15,8 @@ use rohrpost_packet::{
     open_header,
 };
 use rohrpost_proto::courier::{
-    Account, Attachment, Body as MessageBody, Courier, CourierConfig, Departure, Event, Message,
-    OwnMailbox,
+    Account, Attachment, Body as MessageBody, Complete, Courier, CourierConfig, Departure, Event,
+    Message, OwnMailbox,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::document::NetworkDocument;
@@ -574,6 +574,11 @@ pub(crate) fn steady(now: Time) -> Steady {
 pub(crate) fn file(mark: u8, len: usize, sequence: u64) -> Message {
     let id = MessageId::new([mark; 16]);
     Message { id, body: MessageBody::Stored(len), ..message("", sequence) }
+}
+
+/// A message of one fragment that was told of.
+pub(crate) const fn told(sequence: u64, message: MessageId) -> Complete {
+    Complete { sequence, message, kind: Kind::Content, fragments: 1 }
 }
 
 /// Bytes of a file without an end.

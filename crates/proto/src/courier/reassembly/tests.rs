@@ -37,6 +37,12 @@ fn numbers(complete: Vec<Complete>) -> Vec<u64> {
     complete.into_iter().map(|complete| complete.sequence).collect()
 }
 
+/// A message of one fragment that was told of.
+fn told(sequence: u64) -> Complete {
+    let Fragment { message, kind, .. } = fragment(sequence, 0, 1);
+    Complete { sequence, message, kind, fragments: 1 }
+}
+
 /// Numbers of the messages that an acknowledgement says are whole.
 fn whole(reassembly: &Reassembly) -> Vec<u64> {
     reassembly.acknowledgement().whole().map(|name| name.sequence).collect()
@@ -191,7 +197,7 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
     reassembly.hear(&open(2));
     let far = fragment(WINDOW + 1, 0, 1);
     come(&mut reassembly, &far);
-    let told = (0..2).map(|number| (number, fragment(number, 0, 1).message)).collect();
+    let told = (0..2).map(told).collect();
     let parts = vec![Part::of(&far)];
     let memory = Memory { below: 2, told, parts, ..Memory::default() };
     let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
@@ -202,7 +208,7 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
 
 #[test]
 fn what_was_stored_before_a_restart_is_there_after_it() {
-    let told = vec![(4, MessageId::new([4; 16]))];
+    let told = vec![told(4)];
     let parts = [fragment(5, 0, 1), fragment(7, 0, 2), address(3, 0, 1)];
     let parts = parts.iter().map(Part::of).collect();
     let memory = Memory { since: 1, below: 5, told, address: 2, parts, ..Memory::default() };
@@ -232,7 +238,8 @@ fn what_waits_for_nothing_passes_what_is_not_complete() {
     assert_eq!((reassembly.below(), whole(&reassembly)), (0, vec![1, 3]));
     assert_eq!(reassembly.take_behind(&Part::of(&fragment(3, 0, 1)), 2), Taken::Known);
     // The second file waits for the first.
-    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 1), 2), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 2), 2), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 1, 2), 2), []);
     for index in 1..8 {
         assert_eq!(come_behind(&mut reassembly, &fragment(0, index, 9), 0), []);
     }
@@ -249,10 +256,46 @@ fn the_word_that_asks_for_less_counts() {
     assert_eq!(come_behind(&mut reassembly, &fragment(5, 0, 2), 0), []);
     assert_eq!(come_behind(&mut reassembly, &fragment(5, 1, 2), 1), [5]);
     assert_eq!(reassembly.below(), 0);
-    let told = vec![(2, fragment(2, 0, 1).message), (5, fragment(5, 0, 2).message)];
+    let told = vec![told(2), Complete { fragments: 2, ..told(5) }];
     let parts = vec![Part::of(&fragment(4, 0, 1))];
     let memory = Memory { told, parts, ..Memory::default() };
     let (mut resumed, complete) = Reassembly::resume(MOST, &memory);
     assert_eq!((numbers(complete), whole(&resumed)), (vec![], vec![2, 5, 4]));
     assert_eq!(come_behind(&mut resumed, &fragment(4, 0, 1), 0), [4]);
+}
+
+/// Checks that a copy that comes late of what its sender has given up is not told of after what came
+/// later in its lane; that what is whole by then is told of before that; and that files and texts
+/// are apart in this. A restart changes none of it.
+#[test]
+fn what_was_given_up_does_not_come_after_what_was_not() {
+    let mut reassembly = Reassembly::new(MOST);
+    // Texts 1 and 3 and the file 2 wait for the text 0, which its sender gives up, as it does the rest.
+    assert_eq!(come_behind(&mut reassembly, &fragment(1, 0, 1), 1), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 2), 2), []);
+    assert_eq!(come_behind(&mut reassembly, &fragment(4, 0, 1), 0), [1, 4]);
+    let acknowledged = reassembly.acknowledgement();
+    let told = |sequence| Complete { ..told(sequence) };
+    let memory = Memory {
+        told: [1, 4].map(told).to_vec(),
+        parts: vec![Part::of(&fragment(2, 0, 2))],
+        ..Memory::default()
+    };
+    let (resumed, complete) = Reassembly::resume(MOST, &memory);
+    assert!(
+        complete.is_empty() && resumed.acknowledgement().encode(900) == acknowledged.encode(900)
+    );
+    for mut reassembly in [reassembly, resumed] {
+        for late in [0, 3] {
+            let late = Part::of(&fragment(late, 0, 1));
+            assert_eq!(reassembly.take_behind(&late, 0), Taken::Known);
+        }
+        assert_eq!(
+            come_behind(&mut reassembly, &fragment(2, 1, 2), 0),
+            [2],
+            "a file, and passed by none"
+        );
+        assert_eq!(come_behind(&mut reassembly, &fragment(5, 0, 1), 0), [5]);
+        assert_eq!(whole(&reassembly), [1, 2, 4, 5]);
+    }
 }
