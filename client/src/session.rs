@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use zeroize::Zeroizing;
 
+use crate::address::Address;
 use crate::profile::Profile;
 use command::Command;
 use founding::Founding;
@@ -165,9 +166,9 @@ impl Session {
         self.command(Command::Remove(key)).await;
     }
 
-    /// Goes on with other prekeys, write keys or mailboxes.
-    pub async fn renew(&self, account: Account) {
-        self.command(Command::Renew(Box::new(account))).await;
+    /// Goes on with other prekeys, write keys or mailboxes, which are in this address.
+    pub async fn renew(&self, account: Account, address: Address) {
+        self.command(Command::Renew(Box::new(account), Box::new(address))).await;
     }
 
     /// The next event; there is one as long as the session runs.

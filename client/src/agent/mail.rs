@@ -59,9 +59,9 @@ impl AgentTask {
                 let at = self.clocks.machine().saturating_sub(ago);
                 self.store.with(|store| store.hear(of, at))
             }
-            Event::Announced { to, times } => {
+            Event::Announced { to, version, times } => {
                 let now = self.clocks.machine();
-                self.store.with(|store| store.announced(to, times, now))
+                self.store.with(|store| store.announced(to, version, times, now))
             }
             Event::Acknowledged { by, acknowledged } => {
                 self.store.with(|store| store.acknowledged(by, acknowledged))

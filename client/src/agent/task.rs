@@ -110,11 +110,11 @@ impl AgentTask {
 
     /// Has the session go on with the newest keys and mailboxes.
     pub(super) async fn renew(&mut self) {
-        match self.store.with(Store::profile) {
-            Ok(profile) => {
+        match self.store.with(|store| Ok((store.profile()?, store.address()?))) {
+            Ok((profile, address)) => {
                 let now = self.clocks.instant();
                 self.watch.follow(&mailboxes(&self.network, &profile), now);
-                self.session.renew(profile.account).await;
+                self.session.renew(profile.account, address).await;
             }
             Err(error) => self.watch.store_trouble(&error),
         }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::error::PostError;
+use crate::address::Address;
 
 /// A contact, and what a former session has left of its messages.
 pub struct Correspondent {
@@ -61,7 +62,7 @@ pub(super) enum Command {
     Readdress(Box<Contact>),
     Announce(KeyId, Box<Message>),
     Remove(KeyId),
-    Renew(Box<Account>),
+    Renew(Box<Account>, Box<Address>),
 }
 
 impl Command {
@@ -78,7 +79,7 @@ impl Command {
             Self::Readdress(contact) => client.readdress(now, *contact),
             Self::Announce(to, address) => client.announce(to, *address),
             Self::Remove(key) => client.remove_contact(key),
-            Self::Renew(account) => client.renew(*account),
+            Self::Renew(account, address) => client.renew(*account, &address),
         }
     }
 }
@@ -94,7 +95,7 @@ pub(super) trait Client {
     fn readdress(&mut self, now: Steady, contact: Contact);
     fn announce(&mut self, to: KeyId, address: Message);
     fn remove_contact(&mut self, key: KeyId);
-    fn renew(&mut self, account: Account);
+    fn renew(&mut self, account: Account, address: &Address);
     fn poll_event(&mut self) -> Option<Event>;
 }
 
@@ -133,8 +134,9 @@ impl<S: Suite> Client for Courier<S> {
         Self::remove_contact(self, key);
     }
 
-    fn renew(&mut self, account: Account) {
+    fn renew(&mut self, account: Account, address: &Address) {
         self.renew_account(account);
+        self.tell_newest(address.version, &address.encode());
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::command::{Client, Correspondent, Resumption, introduce};
 use super::error::PostError;
+use crate::address::Address;
 use crate::profile::Profile;
 use crate::randomness;
 
@@ -90,8 +91,12 @@ impl Client for Founding {
         self.resumption.contacts.retain(|known| known.key() != key);
     }
 
-    fn renew(&mut self, account: Account) {
+    fn renew(&mut self, account: Account, address: &Address) {
         self.profile.account = account;
+        let contacts = self.resumption.contacts.iter_mut();
+        for told in contacts.filter_map(|known| known.announcement.as_mut()) {
+            (told.sequence, told.body) = (address.version, address.encode().into());
+        }
     }
 
     fn poll_event(&mut self) -> Option<Event> {

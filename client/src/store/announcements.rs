@@ -9,15 +9,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Kind, MessageId};
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Message;
-use rohrpost_proto::time::Time;
 use rohrpost_vault::{ReadTx, WriteTx};
 
 use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::{address_versions, contact, outbox, rounds, state};
+use crate::address::Address;
 use crate::randomness;
 
 /// What a contact knows of this client's address, after it has acknowledged one.
@@ -79,18 +79,34 @@ impl Store {
         })
     }
 
-    /// Notes that an own address has left for a contact, for the first or another time.
+    /// Notes that an own address of this version has left for a contact, for the first or another
+    /// time.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn announced(&self, to: KeyId, times: u32, now: Duration) -> Result<(), StoreError> {
+    pub fn announced(
+        &self,
+        to: KeyId,
+        version: u64,
+        times: u32,
+        now: Duration,
+    ) -> Result<(), StoreError> {
         self.vault.write(|tx| match exchange::with(tx, to)? {
             Some(with) => {
                 let announced = Some((now.as_secs(), times));
-                exchange::put(tx, to, &Exchange { announced, ..with })
+                let telling = with.telling.max(version);
+                exchange::put(tx, to, &Exchange { announced, telling, ..with })
             }
             None => Ok(()),
         })
+    }
+
+    /// The newest address, with which those are told who are being told an older one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn address(&self) -> Result<Address, StoreError> {
+        self.vault.read(address_versions::newest)
     }
 
     /// Notes the version of the newest own address that a contact has acknowledged.
@@ -141,15 +157,9 @@ pub(super) const fn is_due(with: &Exchange, newest: u64) -> bool {
 /// The newest address as a contact is told it.
 pub(super) fn newest(tx: &ReadTx<'_>, with: &Exchange) -> Result<Message, StoreError> {
     let address = address_versions::newest(tx)?;
-    Ok(Message {
-        id: MessageId::random(&mut randomness::rng()),
-        kind: Kind::Address,
-        sequence: address.version,
-        minutes: 0,
-        expires: Time::from_micros(u64::MAX),
-        left: with.announced(),
-        body: address.encode().into(),
-    })
+    let (version, body) = (address.version, address.encode());
+    let message = Message::address(version, &body, &mut randomness::rng());
+    Ok(Message { left: with.announced(), ..message })
 }
 
 /// Tells those contacts at once for whom messages wait, which leave at once too.

@@ -96,6 +96,22 @@ fn a_contact_hears_of_the_next_version_and_writes_there() {
     assert!(same(&bob.store.correspondents().unwrap()[0].contact, &newest.contact));
 }
 
+/// Checks that a contact for whom the newest address has left is told that in the next run as well,
+/// though its turn in the round has not come: else a program that is started each day would go back
+/// to telling nothing.
+#[test]
+fn an_address_that_has_left_once_is_told_in_the_next_run() {
+    let folder = Folder::new("left-once");
+    let [alice, bob] = Client::pair(&folder);
+    carry(&alice, &bob, START);
+    alice.store.roll(START + DAY).unwrap();
+    assert!(told(&alice, &bob).is_none(), "its turn has not come");
+    let newest = alice.store.address().unwrap().version;
+    alice.store.announced(bob.key(), newest, 1, START + DAY).unwrap();
+    let alice = alice.reopen();
+    assert_eq!(told(&alice, &bob).map(|address| address.version), Some(newest));
+}
+
 /// A message of a contact that tells this address.
 fn telling(address: &Address) -> Message {
     Message {

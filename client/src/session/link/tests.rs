@@ -12,6 +12,7 @@ use tokio::task::yield_now;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::address::Address;
 use crate::session::{Correspondent, PostError, Session};
 
 /// A client that takes all messages and has some events.
@@ -29,7 +30,7 @@ impl Client for Taking {
     fn readdress(&mut self, _now: Steady, _contact: Contact) {}
     fn announce(&mut self, _to: KeyId, _address: Message) {}
     fn remove_contact(&mut self, _key: KeyId) {}
-    fn renew(&mut self, _account: Account) {}
+    fn renew(&mut self, _account: Account, _address: &Address) {}
 
     fn poll_event(&mut self) -> Option<Event> {
         self.0.pop_front()

@@ -65,6 +65,15 @@ impl<S: Suite> Courier<S> {
         }
     }
 
+    /// Has whoever is being told an older address of this client told this one instead: what leaves
+    /// anyway is to name keys that last. Nobody else hears of it by that.
+    pub fn tell_newest(&mut self, version: u64, body: &[u8]) {
+        let room = fragment_body_len::<S>();
+        for other in self.correspondents.values_mut().filter(|other| other.is_being_told()) {
+            other.announce(Message::address(version, body, &mut self.rng), room);
+        }
+    }
+
     /// Restores the marks of letters that former runs have opened. To be called before anything
     /// arrives.
     pub fn resume_opened(&mut self, marks: &[EnvelopeMark]) {

@@ -156,6 +156,11 @@ impl Correspondent {
         }
     }
 
+    /// Tells whether the contact is being told of an own address, which it has not acknowledged.
+    pub(super) const fn is_being_told(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// The number after that of the last message that was posted.
     pub(super) const fn next_sequence(&self) -> u64 {
         self.posted

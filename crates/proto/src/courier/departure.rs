@@ -35,8 +35,9 @@ impl<S: Suite> Courier<S> {
                     let fragment = index;
                     let event = Event::Sent { message, fragment, again, unanswered, slot, trip };
                     self.events.push_mail(event);
-                    if self.is_end_of_address(to, message, index) {
-                        self.events.push_mail(Event::Announced { to, times: unanswered });
+                    if let Some(version) = self.whole_address(to, message, index) {
+                        let times = unanswered;
+                        self.events.push_mail(Event::Announced { to, version, times });
                     }
                 }
             }
@@ -80,11 +81,11 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Tells whether a fragment is the last one of the address that goes to a contact.
-    fn is_end_of_address(&self, to: KeyId, message: MessageId, index: u32) -> bool {
-        let address = self.correspondents.get(&to).and_then(|other| other.at(Place::Address));
-        let own = address.filter(|address| address.message().id == message);
-        own.is_some_and(|address| index + 1 == address.count())
+    /// Version of the address that goes to a contact, if a fragment is the last one of it.
+    fn whole_address(&self, to: KeyId, message: MessageId, index: u32) -> Option<u64> {
+        let address = self.correspondents.get(&to)?.at(Place::Address)?;
+        let end = address.message().id == message && index + 1 == address.count();
+        end.then(|| address.message().sequence)
     }
 
     /// Number of times in a row that a fragment, which leaves at `due`, has left without a sign of life

@@ -104,6 +104,8 @@ pub enum Event {
     Announced {
         /// The contact.
         to: KeyId,
+        /// Version of the address.
+        version: u64,
         /// Number of times in a row that it has left without a sign of life from the contact.
         times: u32,
     },

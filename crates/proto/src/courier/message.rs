@@ -1,5 +1,6 @@
 //! A message as the application posts it.
 
+use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use zeroize::Zeroizing;
@@ -26,6 +27,21 @@ pub struct Message {
     pub left: Option<PastFlights>,
     /// Body that the fragments carry.
     pub body: Body,
+}
+
+impl Message {
+    /// An address of this client, as it leaves for a contact for the first time.
+    pub fn address(version: u64, body: &[u8], rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self {
+            id: MessageId::random(rng),
+            kind: Kind::Address,
+            sequence: version,
+            minutes: 0,
+            expires: Time::from_micros(u64::MAX),
+            left: None,
+            body: body.to_vec().into(),
+        }
+    }
 }
 
 /// Body of a message, which its fragments carry.

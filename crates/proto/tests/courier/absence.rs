@@ -125,6 +125,34 @@ fn addresses_for_someone_away_leave_four_times_in_a_week() {
     assert_eq!(count(&world, alice, told), 1, "the newest one arrives");
 }
 
+/// Whoever has not heard of an older address is told the newest in its place, whatever waits for him;
+/// whoever has is not: when he is told is up to the application.
+#[test]
+fn the_newest_address_takes_the_place_of_one_that_is_not_there_yet() {
+    let (mut world, alice, bob) = world();
+    let carol = world.client(3, 3, &[1, 4]);
+    world.introduce(alice, carol);
+    let contacts = [bob, carol].map(|other| world.key_id(other));
+    world.away = vec![bob];
+    for to in contacts {
+        let address = Message { kind: Kind::Address, ..message("", 1) };
+        world.couriers[alice].announce(to, address);
+    }
+    world.run(START + HOUR * 12);
+    world.couriers[alice].tell_newest(2, b"newest");
+    world.away.clear();
+    world.run(START + DAY * 2);
+    let told = |(_, event): &(Time, Event)| match event {
+        Event::Told { to, version } => Some((*to, *version)),
+        _ => None,
+    };
+    let told: Vec<_> = world.events[alice].iter().filter_map(told).collect();
+    let last = |contact| told.iter().rfind(|(to, _)| *to == contact).map(|(_, version)| *version);
+    assert_eq!(contacts.map(last), [Some(2), Some(1)]);
+    let announced = |event: &Event| matches!(event, Event::Announced { version: 2, .. });
+    assert!(count(&world, alice, announced) > 0);
+}
+
 /// A mailbox that has earned no room holds thirty-two letters.
 #[test]
 fn a_file_for_someone_away_leaves_others_room() {
