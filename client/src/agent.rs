@@ -235,7 +235,7 @@ impl AgentTask {
         let now = clocks.instant();
         let entry = network.roster.name_of(profile.entry);
         let mut watch = Watch::new(entry, &network.roster, now);
-        watch.follow(&mailboxes(&network, &profile), now);
+        watch.follow(&mailboxes(&network, &profile));
         for contact in store.with(|store| store.older_copies(clocks.machine()))? {
             watch.older_copy(&store.with(|store| store.name_of(contact))?);
         }
@@ -388,7 +388,8 @@ impl AgentTask {
             return Ok(false);
         };
         let profile = self.store.with(Store::profile)?;
-        let Some(spare) = profile.spare_relay(&self.network.roster) else {
+        let is_up = |node| self.watch.is_up(node);
+        let Some(spare) = profile.spare_relay(&self.network.roster, is_up) else {
             return Ok(false);
         };
         self.store.with(|store| store.replace_mailbox(lost, spare, now))?;

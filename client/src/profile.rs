@@ -32,15 +32,20 @@ impl Profile {
         Ok(Self { entry: entry.number, account: Account::generate(relays, rng) })
     }
 
-    /// A relay for a mailbox in place of a lost one: of an operator that the client has nothing to
-    /// do with yet, else any other. None if there is no other.
+    /// A relay that `is_up` for a mailbox in place of a lost one: of an operator that the client has
+    /// nothing to do with yet, else any other. None if there is no other.
     #[must_use]
-    pub fn spare_relay(&self, roster: &Roster) -> Option<NodeNumber> {
+    pub fn spare_relay(
+        &self,
+        roster: &Roster,
+        is_up: impl Fn(NodeNumber) -> bool,
+    ) -> Option<NodeNumber> {
         let used = || self.account.mailboxes.iter().map(|own| own.relay).chain([self.entry]);
         let operators: Vec<_> =
             used().filter_map(|relay| Some(roster.node(relay)?.operator.as_str())).collect();
+        let unused = |relay: &&RosterNode| used().all(|number| number != relay.number);
         let others: Vec<_> =
-            roster.relays().filter(|relay| used().all(|number| number != relay.number)).collect();
+            roster.relays().filter(unused).filter(|relay| is_up(relay.number)).collect();
         let foreign: Vec<_> = others
             .iter()
             .filter(|relay| !operators.contains(&relay.operator.as_str()))

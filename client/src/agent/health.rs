@@ -24,7 +24,8 @@ pub(super) struct Watch {
     started: Instant,
     online: bool,
     trouble: Option<String>,
-    nodes_up: usize,
+    /// Nodes that the newest document names.
+    up: BTreeSet<NodeNumber>,
     document: Option<Instant>,
     stale: bool,
     /// Version of the roster that this client goes by.
@@ -43,6 +44,8 @@ pub(super) struct Watch {
     hour: Instant,
     total: (u64, u64),
     mailboxes: Vec<Mailbox>,
+    /// Time up to which their silence is counted.
+    counted: Instant,
     store: Option<String>,
     /// Damage that the last check of the whole store has found.
     damage: Option<String>,
@@ -59,9 +62,11 @@ pub(super) struct Watch {
 struct Mailbox {
     number: NodeNumber,
     relay: String,
-    /// Begin of the watch over this mailbox.
-    since: Instant,
     answered: Option<Instant>,
+    /// Time with a link since the mailbox answered last: no night counts, in which the machine slept.
+    silent: Duration,
+    /// The same, of which no document has named the relay.
+    missing: Duration,
 }
 
 impl Watch {
@@ -76,7 +81,7 @@ impl Watch {
             started: now,
             online: false,
             trouble: None,
-            nodes_up: 0,
+            up: BTreeSet::new(),
             document: None,
             stale: false,
             shortage: None,
@@ -86,6 +91,7 @@ impl Watch {
             hour: now,
             total: (0, 0),
             mailboxes: Vec::new(),
+            counted: now,
             store: None,
             damage: None,
             twin: None,
@@ -96,12 +102,13 @@ impl Watch {
     }
 
     /// Watches the mailboxes at these relays from now on.
-    pub(super) fn follow(&mut self, relays: &[(NodeNumber, String)], now: Instant) {
+    pub(super) fn follow(&mut self, relays: &[(NodeNumber, String)]) {
         self.mailboxes.retain(|known| relays.iter().any(|(number, _)| *number == known.number));
         for (number, relay) in relays {
             if self.mailboxes.iter().all(|mailbox| mailbox.number != *number) {
                 let (number, relay) = (*number, relay.clone());
-                self.mailboxes.push(Mailbox { number, relay, since: now, answered: None });
+                let (silent, missing) = (Duration::ZERO, Duration::ZERO);
+                self.mailboxes.push(Mailbox { number, relay, answered: None, silent, missing });
             }
         }
     }
@@ -111,12 +118,14 @@ impl Watch {
             SessionEvent::Connected { clock_ahead } => {
                 (self.online, self.trouble) = (true, None);
                 (self.clock_ahead, self.borne_out) = (Some(*clock_ahead), false);
+                self.counted = now;
             }
             SessionEvent::Disconnected(error) => {
                 (self.online, self.trouble) = (false, Some(error.to_string()));
             }
             SessionEvent::View { up, shortage, .. } => {
-                (self.nodes_up, self.document, self.stale) = (*up, Some(now), false);
+                self.count_silence(up, now);
+                (self.document, self.stale) = (Some(now), false);
                 self.other_roster = None;
                 self.borne_out = true;
                 self.shortage = *shortage;
@@ -126,6 +135,18 @@ impl Watch {
             SessionEvent::Written(_) => {}
             SessionEvent::Courier(event) => self.handle_courier_event(event, now),
         }
+    }
+
+    /// Counts for how long mailboxes have been silent, and their relays missing in documents.
+    fn count_silence(&mut self, up: &BTreeSet<NodeNumber>, now: Instant) {
+        let linked = now.duration_since(self.counted);
+        for mailbox in &mut self.mailboxes {
+            mailbox.silent += linked;
+            let missing = mailbox.missing + linked;
+            mailbox.missing = if up.contains(&mailbox.number) { Duration::ZERO } else { missing };
+        }
+        self.counted = now;
+        self.up.clone_from(up);
     }
 
     fn handle_courier_event(&mut self, event: &Event, now: Instant) {
@@ -150,7 +171,7 @@ impl Watch {
     fn answered(&mut self, relay: NodeNumber, now: Instant) {
         let mut all = self.mailboxes.iter_mut();
         if let Some(mailbox) = all.find(|mailbox| mailbox.number == relay) {
-            mailbox.answered = Some(now);
+            (mailbox.answered, mailbox.silent) = (Some(now), Duration::ZERO);
         }
     }
 
@@ -203,7 +224,8 @@ impl Watch {
     }
 
     /// The relay of a mailbox that is not in the roster any more, or has not answered for [`LOST`]
-    /// while another did all the time.
+    /// while another mailbox did all the time, or while no document has named the relay. If the
+    /// relays are there and none answers it is the client that is cut off.
     pub(super) fn lost_mailbox(&self, now: Instant) -> Option<NodeNumber> {
         let mut retired = self.mailboxes.iter().filter(|mailbox| !self.is_listed(mailbox));
         if let Some(retired) = retired.next() {
@@ -213,8 +235,14 @@ impl Watch {
             mailbox.answered.is_some_and(|then| now.duration_since(then) < ANSWERS)
         };
         let any_answers = self.mailboxes.iter().any(answers);
-        let lost = self.mailboxes.iter().find(|mailbox| mailbox.silent(now) >= LOST);
-        lost.filter(|_| any_answers).map(|mailbox| mailbox.number)
+        let mut silent = self.mailboxes.iter().filter(|mailbox| mailbox.silent >= LOST);
+        let lost = silent.find(|mailbox| any_answers || mailbox.missing >= LOST);
+        lost.map(|mailbox| mailbox.number)
+    }
+
+    /// Tells whether the newest document names a node.
+    pub(super) fn is_up(&self, node: NodeNumber) -> bool {
+        self.up.contains(&node)
     }
 
     fn is_listed(&self, mailbox: &Mailbox) -> bool {
@@ -230,7 +258,7 @@ impl Watch {
         Health {
             online: self.online,
             entry: self.entry.clone(),
-            nodes_up: self.nodes_up,
+            nodes_up: self.up.len(),
             nodes: self.nodes,
             roster: self.roster,
             document_age: self.document.map(age),
@@ -263,7 +291,7 @@ impl Watch {
         one.into_iter()
             .flatten()
             .chain(self.mailboxes.iter().filter_map(|mailbox| self.retired_problem(mailbox)))
-            .chain(mailboxes.filter_map(|mailbox| mailbox.problem(now)))
+            .chain(mailboxes.filter_map(Mailbox::problem))
             .collect()
     }
 
@@ -410,18 +438,13 @@ impl Watch {
 }
 
 impl Mailbox {
-    fn silent(&self, now: Instant) -> Duration {
-        now.duration_since(self.answered.unwrap_or(self.since))
-    }
-
-    fn problem(&self, now: Instant) -> Option<String> {
-        let silent = self.silent(now);
-        (silent >= SILENT).then(|| {
+    fn problem(&self) -> Option<String> {
+        (self.silent >= SILENT).then(|| {
             format!(
                 "the mailbox at {} has not answered for {} minutes; mail comes over the other, and \
                  after six hours a new one takes its place",
                 self.relay,
-                silent.as_secs() / 60
+                self.silent.as_secs() / 60
             )
         })
     }

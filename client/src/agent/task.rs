@@ -112,8 +112,7 @@ impl AgentTask {
     pub(super) async fn renew(&mut self) {
         match self.store.with(|store| Ok((store.profile()?, store.address()?))) {
             Ok((profile, address)) => {
-                let now = self.clocks.instant();
-                self.watch.follow(&mailboxes(&self.network, &profile), now);
+                self.watch.follow(&mailboxes(&self.network, &profile));
                 self.session.renew(profile.account, address).await;
             }
             Err(error) => self.watch.store_trouble(&error),

@@ -1,5 +1,6 @@
 //! An agent under the dates that its links show.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rohrpost_network::unix_now;
@@ -65,8 +66,13 @@ async fn a_begin_without_a_link_reads_no_contacts() {
 /// A link comes up and shows a date.
 async fn link(agent: &mut AgentTask, date: Duration, agreement: Agreement) {
     agent.handle_event(SessionEvent::Connected { clock_ahead: 0 }).await;
-    let time = Time::from_micros(0) + date;
-    agent.handle_event(SessionEvent::View { up: 10, shortage: None, time, agreement }).await;
+    let (up, time) = (nodes(agent), Time::from_micros(0) + date);
+    agent.handle_event(SessionEvent::View { up, shortage: None, time, agreement }).await;
+}
+
+/// All nodes of a client's network.
+fn nodes(agent: &AgentTask) -> BTreeSet<NodeNumber> {
+    agent.network.roster.nodes().map(|node| node.number).collect()
 }
 
 /// Checks that an entry relay that shows a client announcements of weeks ago, right after its start,

@@ -1,7 +1,9 @@
 //! Events of a session.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::time::Time;
@@ -20,8 +22,8 @@ pub enum SessionEvent {
     Disconnected(SessionError),
     /// Keys have arrived.
     View {
-        /// Number of nodes that are up.
-        up: usize,
+        /// Nodes that are up.
+        up: BTreeSet<NodeNumber>,
         /// What the document names too little of; then nothing leaves, and nothing is lost.
         shortage: Option<Shortage>,
         /// Document time, which the machine's clock or other nodes' announcements bear out.

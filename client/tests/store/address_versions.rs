@@ -162,7 +162,7 @@ fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
     let [alice, bob] = Client::pair(&folder);
     let profile = alice.store.profile().unwrap();
     let lost = profile.account.mailboxes[0].relay;
-    let spare = profile.spare_relay(&alice.network.roster).unwrap();
+    let spare = profile.spare_relay(&alice.network.roster, |_| true).unwrap();
     alice.store.replace_mailbox(lost, spare, START + HOUR).unwrap();
     announce(&alice, START + HOUR);
     carry(&alice, &bob, START + HOUR);

@@ -1,8 +1,9 @@
 //! The application around a session.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rohrpost_packet::Suite;
+use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Courier;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::time::agreement::Agreement;
@@ -36,8 +37,8 @@ pub trait Application<S: Suite>: Send {
 pub enum News {
     /// A document was taken over.
     View {
-        /// Number of nodes that are up.
-        up: usize,
+        /// Nodes that are up.
+        up: BTreeSet<NodeNumber>,
         /// Lack of nodes that keeps the client from building packets.
         shortage: Option<Shortage>,
         /// Document time, which the machine's clock or other nodes' announcements bear out.

@@ -242,7 +242,7 @@ impl<S: Suite> Session<S> {
             (self.fresh, self.served) = (now, true);
         }
         let view = Arc::new(View::<S>::new(roster, &document));
-        let (up, shortage) = (view.len(), view.shortage());
+        let (up, shortage) = (view.nodes().collect(), view.shortage());
         self.news.push(News::View { up, shortage, time, agreement });
         self.courier.handle_view(now, view);
         Ok(())

@@ -272,7 +272,7 @@ impl Machine {
             courier.go_forward(lag);
             courier.handle_view(own, Arc::clone(&document.view));
         }
-        let (up, shortage) = (document.view.len(), document.view.shortage());
+        let (up, shortage) = (document.view.nodes().collect(), document.view.shortage());
         process.agent.hear(own, SessionEvent::View { up, shortage, time: told, agreement });
     }
 }

@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A client that has just come online, with mailboxes at two relays.
 fn watch(now: Instant) -> Watch {
     let mut watch = Watch::new("relay-east".to_owned(), &network().roster, now);
-    watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())], now);
+    watch.follow(&[(NORTH, "relay-north".to_owned()), (SOUTH, "relay-south".to_owned())]);
     watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, now);
     watch.handle_event(&view(10, None), now);
     watch
@@ -31,7 +31,8 @@ fn assert_well(watch: &Watch, now: Instant) {
     assert!(problems.is_empty(), "{problems:?}");
 }
 
-const fn view(up: usize, shortage: Option<Shortage>) -> SessionEvent {
+fn view(up: u32, shortage: Option<Shortage>) -> SessionEvent {
+    let up = (1..=up).map(NodeNumber::new).collect();
     SessionEvent::View { up, shortage, time: Time::from_micros(0), agreement: Agreement::All }
 }
 
@@ -125,25 +126,62 @@ fn loops_that_stay_away_are_told_of_for_an_hour_or_two() {
     assert_eq!((health.loops_sent, health.loops_lost), (1002, 110));
 }
 
+/// Lets time pass in which so many nodes are up, with a document each minute; gives its end.
+fn pass(watch: &mut Watch, from: Instant, time: Duration, up: u32) -> Instant {
+    let minutes = u32::try_from(time.as_secs() / 60).unwrap();
+    (1..=minutes).for_each(|minute| watch.handle_event(&view(up, None), from + MINUTE * minute));
+    from + MINUTE * minutes
+}
+
 #[test]
 fn a_mailbox_that_is_silent_is_told_of_and_replaced_while_another_answers() {
     let now = Instant::now();
     let mut watch = watch(now);
-    let later = now + LOST;
+    let before = pass(&mut watch, now, LOST - MINUTE, 10);
+    assert_eq!(watch.lost_mailbox(before), None, "not before its time");
+    let later = pass(&mut watch, before, MINUTE, 10);
     watch.answered(SOUTH, later);
     assert_only(&watch, later, "the mailbox at relay-north has not answered for 360 minutes");
-    assert_eq!(watch.lost_mailbox(later - MINUTE), None, "not before its time");
     assert_eq!(watch.lost_mailbox(later), Some(NORTH));
     // If none answers it is the client that is cut off.
     assert_eq!(watch.lost_mailbox(later + ANSWERS), None);
-    watch.follow(
-        &[(SOUTH, "relay-south".to_owned()), (NodeNumber::new(3), "new".to_owned())],
-        later,
-    );
+    watch.follow(&[(SOUTH, "relay-south".to_owned()), (NodeNumber::new(3), "new".to_owned())]);
     assert_eq!(watch.lost_mailbox(later), None);
     assert_well(&watch, later);
     let answered: Vec<_> = watch.health(later).mailboxes.iter().map(|own| own.answered).collect();
     assert_eq!(answered, [Some(0), None]);
+}
+
+/// Checks that a night without a link, as of a machine that sleeps, makes no mailbox a lost one: the
+/// first one to answer in the morning would else have the other replaced.
+#[test]
+fn a_night_without_a_link_is_no_silence() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    [NORTH, SOUTH].iter().for_each(|relay| watch.answered(*relay, now));
+    watch.handle_event(&SessionEvent::Disconnected(SessionError::Lost), now);
+    let morning = now + HOUR * 16;
+    watch.handle_event(&SessionEvent::Connected { clock_ahead: 0 }, morning);
+    watch.handle_event(&view(10, None), morning + MINUTE);
+    watch.answered(SOUTH, morning + MINUTE);
+    assert_eq!(watch.lost_mailbox(morning + MINUTE), None);
+    assert_well(&watch, morning + MINUTE);
+}
+
+/// Checks that mailboxes none of which answers are replaced if their relays are gone by the network's
+/// documents, for as long as it takes elsewhere.
+#[test]
+fn mailboxes_whose_relays_are_gone_are_replaced_though_none_answers() {
+    let now = Instant::now();
+    let mut watch = watch(now);
+    let silent = pass(&mut watch, now, LOST, 10);
+    assert_eq!(watch.lost_mailbox(silent), None, "the relays are there");
+    let nearly = pass(&mut watch, silent, LOST - MINUTE, 0);
+    assert_eq!(watch.lost_mailbox(nearly), None);
+    let gone = pass(&mut watch, nearly, MINUTE, 0);
+    assert_eq!(watch.lost_mailbox(gone), Some(NORTH));
+    let back = pass(&mut watch, gone, MINUTE, 10);
+    assert_eq!(watch.lost_mailbox(back), None, "they are back");
 }
 
 /// The clock that is wrong is blamed: neither, until a document has shown which, and the relay's if

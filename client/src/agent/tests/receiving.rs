@@ -54,8 +54,8 @@ impl Receiver {
         let passed = |step: u64| before.as_secs() / step != self.elapsed.as_secs() / step;
         if passed(10) {
             let time = Time::from_micros(0) + START + self.elapsed;
-            let view =
-                SessionEvent::View { up: 10, shortage: None, time, agreement: Agreement::All };
+            let (up, agreement) = (nodes(&self.agent), Agreement::All);
+            let view = SessionEvent::View { up, shortage: None, time, agreement };
             self.agent.handle_event(view).await;
         }
         if passed(60) {

@@ -59,6 +59,11 @@ impl<S: Suite> View<S> {
         self.keys.len()
     }
 
+    /// Nodes that are up.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeNumber> {
+        self.keys.keys().copied()
+    }
+
     /// Tells whether no node is up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
