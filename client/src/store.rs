@@ -20,6 +20,8 @@ mod error;
 mod exchange;
 mod file;
 mod fragments;
+#[cfg(test)]
+mod fresh_vault;
 mod inbox;
 mod letters;
 mod names;

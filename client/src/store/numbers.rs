@@ -101,9 +101,8 @@ mod tests {
     use chacha20::ChaCha8Rng;
     use chacha20::rand_core::SeedableRng;
     use rand::RngExt;
-    use rohrpost_vault::{Cost, Unlock, Vault};
-    use zeroize::Zeroizing;
 
+    use super::super::fresh_vault::in_fresh_vault;
     use super::*;
 
     const TABLE: KeyedTable = KeyedTable::new("numbers");
@@ -111,16 +110,9 @@ mod tests {
     /// Whatever is added and taken out, the table says what a set in memory says.
     #[test]
     fn a_table_holds_the_numbers_that_a_set_holds() {
-        let folder = std::env::temp_dir().join(format!("rohrpost-numbers-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        #[cfg(unix)]
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .unwrap();
-        let unlock = Unlock::passphrase_at(Zeroizing::new("x".into()), Cost::danger_cheap());
-        let vault = Vault::create(&folder.join("vault"), &unlock).unwrap();
         let rng = &mut ChaCha8Rng::seed_from_u64(5);
         let mut set = BTreeSet::new();
-        let written: Result<(), StoreError> = vault.write(|tx| {
+        in_fresh_vault("numbers", |tx| {
             for _ in 0..3000 {
                 let number = rng.random_range(0..5000) * rng.random_range(1..4);
                 if rng.random() {
@@ -141,8 +133,5 @@ mod tests {
             assert_eq!(tx.count(TABLE), 0, "an empty page is no record");
             Ok(())
         });
-        drop(vault);
-        std::fs::remove_dir_all(&folder).unwrap();
-        written.unwrap();
     }
 }

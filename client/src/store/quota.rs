@@ -80,9 +80,7 @@ const ALL: &[u8] = b"all";
 
 #[cfg(test)]
 mod tests {
-    use rohrpost_vault::{Cost, Unlock, Vault};
-    use zeroize::Zeroizing;
-
+    use super::super::fresh_vault::in_fresh_vault;
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -100,14 +98,7 @@ mod tests {
 
     #[test]
     fn those_who_take_all_they_can_leave_room_for_each_other_and_for_the_next() {
-        let folder = std::env::temp_dir().join(format!("rohrpost-quota-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        #[cfg(unix)]
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .unwrap();
-        let unlock = Unlock::passphrase_at(Zeroizing::new("x".into()), Cost::danger_cheap());
-        let vault = Vault::create(&folder.join("vault"), &unlock).unwrap();
-        let written: Result<(), StoreError> = vault.write(|tx| {
+        in_fresh_vault("quota", |tx| {
             assert_eq!(most(tx, 0)?, CONTACT_BYTES);
             assert!(take(tx, contact(0), SHORT, MIB)?, "a short message");
             release(tx, contact(0), SHORT + 1, CONTACT_BYTES)?;
@@ -130,8 +121,5 @@ mod tests {
             assert_eq!(tx.count(TAKEN), 0);
             Ok(())
         });
-        drop(vault);
-        std::fs::remove_dir_all(&folder).unwrap();
-        written.unwrap();
     }
 }
