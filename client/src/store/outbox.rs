@@ -4,6 +4,7 @@ pub(super) mod bodies;
 mod outgoing;
 mod tally;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, MessageId};
@@ -377,11 +378,14 @@ pub(super) fn open(tx: &ReadTx<'_>) -> Result<Vec<Outgoing>, StoreError> {
     Ok(open)
 }
 
-/// Number of the first message to a contact that is not over.
-pub(super) fn first_open(outbox: &[Outgoing], contact: &KnownContact) -> u64 {
-    let to = contact.key();
-    let open = outbox.iter().filter(|one| one.to == to && one.status.is_open());
-    open.map(|one| one.sequence).min().unwrap_or(contact.exchange.next)
+/// Number of the first message to each contact that is not over, of those that have one.
+pub(super) fn first_open(tx: &ReadTx<'_>) -> Result<HashMap<KeyId, u64>, StoreError> {
+    let mut first = HashMap::new();
+    for Outgoing { to, sequence, .. } in open(tx)? {
+        let first = first.entry(to).or_insert(sequence);
+        *first = sequence.min(*first);
+    }
+    Ok(first)
 }
 
 /// Begins an incarnation of what is exchanged with a contact, above the last: numbers what waits

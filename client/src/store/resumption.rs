@@ -1,6 +1,6 @@
 //! Memory of former sessions in the store, by which a session goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::{Memory, Part};
@@ -10,8 +10,7 @@ use rohrpost_vault::ReadTx;
 use super::contact::{self, KnownContact};
 use super::error::StoreError;
 use super::file::Store;
-use super::outbox::{self, Outgoing};
-use super::{address_versions, announcements, fragments, opened, told};
+use super::{address_versions, announcements, fragments, opened, outbox, told};
 use crate::session::{Correspondent, Resumption};
 
 impl Store {
@@ -31,7 +30,7 @@ impl Store {
     /// The store cannot be read.
     pub fn correspondents(&self) -> Result<Vec<Correspondent>, StoreError> {
         self.vault.read(|tx| {
-            let (outbox, newest) = (outbox::open(tx)?, address_versions::version(tx)?);
+            let (open, newest) = (outbox::first_open(tx)?, address_versions::version(tx)?);
             let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
             for (sender, part) in fragments::parts(tx)? {
                 parts.entry(sender).or_default().push(part);
@@ -39,7 +38,7 @@ impl Store {
             let mut correspondents = Vec::new();
             for known in contact::contacts(tx)?.into_iter().filter(|known| !known.blocked()) {
                 let parts = parts.remove(&known.key()).unwrap_or_default();
-                correspondents.push(correspondent(tx, known, &outbox, parts, newest)?);
+                correspondents.push(correspondent(tx, known, &open, parts, newest)?);
             }
             Ok(correspondents)
         })
@@ -56,7 +55,7 @@ impl Store {
             };
             let parts = fragments::parts_of(tx, key)?;
             let newest = address_versions::version(tx)?;
-            correspondent(tx, known, &outbox::open(tx)?, parts, newest).map(Some)
+            correspondent(tx, known, &outbox::first_open(tx)?, parts, newest).map(Some)
         })
     }
 }
@@ -65,7 +64,7 @@ impl Store {
 fn correspondent(
     tx: &ReadTx<'_>,
     known: KnownContact,
-    outbox: &[Outgoing],
+    open: &HashMap<KeyId, u64>,
     mut parts: Vec<Part>,
     newest: u64,
 ) -> Result<Correspondent, StoreError> {
@@ -82,7 +81,7 @@ fn correspondent(
             parts,
             owes: known.exchange.owes,
         },
-        open: outbox::first_open(outbox, &known),
+        open: open.get(&known.key()).copied().unwrap_or(known.exchange.next),
         next: known.exchange.next,
         announcement: due.then(|| announcements::newest(tx, &known.exchange)).transpose()?,
         contact: known.into_contact(),

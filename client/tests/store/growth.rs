@@ -27,6 +27,8 @@ const SEED: u64 = 13;
 const WRITERS: usize = 50;
 /// Messages that come in one transaction.
 const BATCH: u64 = 2000;
+/// Messages that are under way at once.
+const WAITING: usize = 2000;
 /// Messages that nobody has read.
 const UNREAD: u64 = 100;
 
@@ -106,6 +108,12 @@ fn receive(
     client.store.complete(from, &all, below(first + count), now).unwrap();
     let numbers: Vec<_> = (first..first + read).collect();
     client.store.acknowledge(&numbers, now).unwrap();
+}
+
+/// Accepts a message for a contact.
+fn waits(store: &Store, contact: usize) -> MessageId {
+    let to = format!("contact-{contact}");
+    store.accept(&to, &Content::text("x"), DAY, START).unwrap().id
 }
 
 /// A text of a few words.
@@ -190,6 +198,12 @@ async fn measure(size: Size) -> Vec<String> {
     let mut check = store.begin_check().unwrap();
     costs.background("slice of the check", |_| store.go_on(&mut check, 500).unwrap());
     drop(check);
+    let waiting: Vec<_> = (0..WAITING).map(|at| waits(&store, at % size.contacts)).collect();
+    let (cost, _) = time(|| store.resumption().unwrap());
+    costs.show("with much under way", cost, opening);
+    for id in waiting {
+        store.settle(id, DeliveryStatus::Delivered, before).unwrap();
+    }
     let (cost, agent) = time(|| Agent::start_offline(Arc::new(network()), store).unwrap());
     costs.show("start without a link", cost, opening);
     let send = SendRequest { to: name, text: Some("hello".into()), ..SendRequest::default() };
