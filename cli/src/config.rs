@@ -29,6 +29,24 @@ pub(crate) struct Config {
     /// Time for which messages stay, set whenever a client is made or its daemon starts.
     #[serde(default, deserialize_with = "duration")]
     pub(crate) keep: Option<Duration>,
+    /// Bytes of all messages that nobody has read, set whenever a client is made or its daemon starts.
+    #[serde(default, deserialize_with = "room")]
+    pub(crate) unread_room: Option<u64>,
+}
+
+/// Reads how much unread messages may have, as in `8GiB`: no less than that a contact has room for two
+/// of the longest files.
+pub(crate) fn unread_room(text: &str) -> Result<u64, String> {
+    let units = [("MiB", 1_u64 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+    let size = units.into_iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(bytes)
+    });
+    let size = size.ok_or("write it as in 512MiB or 8GiB")?;
+    match size {
+        LEAST_ROOM.. => Ok(size),
+        _ => Err(format!("at least {}MiB, of which a contact has an eighth", LEAST_ROOM >> 20)),
+    }
 }
 
 impl Config {
@@ -85,6 +103,12 @@ fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::E
     read.map(Some).map_err(|why| de::Error::custom(format!("{why}; write it as in 12h or 30d")))
 }
 
+fn room<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    unread_room(&String::deserialize(from)?).map(Some).map_err(de::Error::custom)
+}
+
+/// Least bytes of all messages that nobody has read.
+const LEAST_ROOM: u64 = 320 << 20;
 /// Bytes of the longest configuration file.
 const LIMIT: u64 = 64 << 10;
 
@@ -94,12 +118,14 @@ mod tests {
 
     #[test]
     fn what_a_file_says_is_read() {
-        let text = "home = \"/srv/mail\"\nkey_file = \"mail.key\"\nkeep = \"30d\"\n";
+        let text = "home = \"/srv/mail\"\nkey_file = \"mail.key\"\nkeep = \"30d\"\n\
+                    unread_room = \"4GiB\"\n";
         let config = Config::parse(text).unwrap();
         let expected = Config {
             home: Some("/srv/mail".into()),
             key_file: Some("mail.key".into()),
             keep: Some(Duration::from_secs(30 * 86_400)),
+            unread_room: Some(4 << 30),
             ..Config::default()
         };
         assert_eq!(config, expected);
@@ -113,6 +139,9 @@ mod tests {
             ("home = 7\n", "line 1", "string"),
             ("keep = \"1y2q\"\n", "line 1", "30d"),
             ("keep = \"\n", "line 1", ""),
+            ("unread_room = \"8 GB\"\n", "line 1", "8GiB"),
+            ("unread_room = \"64MiB\"\n", "line 1", "at least 320MiB"),
+            ("unread_room = \"99999999999999TiB\"\n", "line 1", "8GiB"),
             ("key_file = \"a\"\npassphrase_file = \"b\"\n", "both", "passphrase_file"),
         ];
         for (text, place, remedy) in cases {

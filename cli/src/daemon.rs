@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::unread_room;
 use crate::error::CommandError;
 #[cfg(unix)]
 use crate::exec::Hook;
@@ -17,6 +18,13 @@ pub(crate) struct Options {
     /// [default: for ever].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     keep: Option<Duration>,
+    /// Take messages until those that nobody has read have so much, as in 512MiB or 8GiB, from now on
+    /// [default: 8GiB].
+    ///
+    /// A contact's may have an eighth of it, and at most half of what others leave. Of a contact that
+    /// has no room nothing more is taken until you read; its client keeps what it sends.
+    #[arg(long, value_name = "SIZE", value_parser = unread_room)]
+    unread_room: Option<u64>,
     /// Run this command by sh for each message that arrives, one at a time, for a minute at most.
     ///
     /// It finds the contact's name in $ROHRPOST_CONTACT and the message's number in
@@ -48,6 +56,9 @@ pub(crate) async fn run(
     let store = place.store(&network).await?.ok_or_else(|| SocketError::Taken(socket.clone()))?;
     if let Some(keep) = options.keep.or(place.keep) {
         store.set_retention(keep)?;
+    }
+    if let Some(bytes) = options.unread_room.or(place.unread_room) {
+        store.set_unread_room(bytes)?;
     }
     let mut listeners = vec![(Listener::bind(&socket).await?, Asker::User)];
     if let Some(programs) = options.program_socket.or_else(|| place.program_socket.clone()) {
@@ -124,7 +135,8 @@ fn hangup_is_ignored() -> bool {
     mask.is_none_or(|mask| mask & 1 != 0)
 }
 
-/// Says when the link goes down and comes up, and when the disk fails; nothing of messages.
+/// Says when the link goes down and comes up, when the disk fails and when somebody fills it; nothing
+/// of messages.
 #[cfg(unix)]
 async fn say_trouble(agent: &rohrpost_client::Agent) {
     use rohrpost_client::api::Notice;
@@ -149,6 +161,10 @@ async fn say_trouble(agent: &rohrpost_client::Agent) {
                 }
                 None => "the store can be written again".to_owned(),
             }),
+            // Whose it is stays out of the system's log.
+            Ok(Notice::Room { trouble: Some(_), .. }) => {
+                note("a contact has no room left here for what it writes: rohrpost status");
+            }
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }

@@ -39,6 +39,9 @@ pub(crate) async fn init(
     if let Some(keep) = keep.or(place.keep) {
         store.set_retention(keep)?;
     }
+    if let Some(bytes) = place.unread_room {
+        store.set_unread_room(bytes)?;
+    }
     // What this command was told, later ones need not be.
     if let Some(directory) = place.given_network() {
         network::install(place, &[directory.to_owned()])?;

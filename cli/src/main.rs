@@ -70,8 +70,8 @@ fn main() -> ExitCode {
 ///
 /// Everything is kept in one encrypted file in --home. What commands need to be told again and again
 /// stands in rohrpost/config.toml in $XDG_CONFIG_HOME or ~/.config: `home`, `network`, `key_file`,
-/// `passphrase_file`, `keep`, `exec`, `program_socket`, each as the option of that name. Options and
-/// environment variables go before it.
+/// `passphrase_file`, `keep`, `unread_room`, `exec`, `program_socket`, each as the option of that
+/// name. Options and environment variables go before it.
 ///
 /// What `send` has accepted is on the disk: it is sent again until the other client has it, or
 /// reported as expired. While a command or the `daemon` is online it sends one cell per slot,

@@ -66,6 +66,7 @@ impl PlaceOptions {
             configured: config.network,
             lock: given.or_else(from_environment).or_else(configured),
             keep: config.keep,
+            unread_room: config.unread_room,
             exec: config.exec,
             program_socket: config.program_socket,
         })
@@ -82,6 +83,8 @@ pub(crate) struct Place {
     lock: Lock,
     /// Time for which the configuration file has messages stay.
     pub(crate) keep: Option<Duration>,
+    /// Bytes of all messages that nobody has read, by the configuration file.
+    pub(crate) unread_room: Option<u64>,
     /// Command that the configuration file has the daemon run for each message that arrives.
     pub(crate) exec: Option<String>,
     /// Socket that the configuration file has the daemon serve for programs.

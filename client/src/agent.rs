@@ -28,6 +28,7 @@ mod progress;
 mod receiving;
 mod refusal;
 mod requests;
+mod room;
 mod silence;
 mod stepped;
 mod task;
@@ -59,6 +60,7 @@ use housekeeping::Housekeeping;
 use letters::Letters;
 pub(crate) use notices::{NoticeLog, NoticeReader};
 use progress::Progress;
+use room::Room;
 use task::{AgentTask, Begin, mailboxes};
 use trouble::Trouble;
 
@@ -242,6 +244,7 @@ impl AgentTask {
         store.with(|store| store.discard_drafts(|_| false))?;
         let mut progress = Progress::new(&network);
         progress.load(&store.with(Store::outbox_open)?);
+        let room = Room::of(&store.with(Store::without_room)?);
         Ok(Self {
             entry: profile.entry,
             progress,
@@ -255,6 +258,7 @@ impl AgentTask {
             letters: Letters::default(),
             untaken: BTreeMap::new(),
             drafts: Drafts::default(),
+            room,
             watch,
             date: Date::unknown(clocks.clone()),
             housekeeping: Housekeeping::new(now),

@@ -53,7 +53,7 @@ use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
-use due::Ended;
+use due::{Ended, Next};
 use file::{MOVED, NewHome, file, private_home};
 use state::{
     DATE, NETWORK, STATE, count_forgotten, forgetting, keep_for, latest_date, next_incarnation,
@@ -69,7 +69,8 @@ pub use file::{SpareStoreKey, Store};
 pub use inbox::{Incoming, Unreadable};
 pub use letters::{Bounds, Completed, Refused};
 pub use outbox::{Accepted, BodyId, Outgoing, Tally, Terms};
-pub(crate) use quota::{CONTACT_BYTES, SHORT};
+pub(crate) use quota::SHORT;
+pub use quota::{Lack, NoRoom};
 pub use requests::ContactRequest;
 pub use silence::Silence;
 pub use state::Forgetting;
@@ -84,6 +85,9 @@ pub struct Forgotten {
     pub received: Vec<u64>,
     /// Ids of messages of the outbox.
     pub sent: Vec<MessageId>,
+    /// Messages that have come and waited for others, which their senders have given up meanwhile:
+    /// they are in the inbox now.
+    pub arrived: Vec<Incoming>,
 }
 
 impl Store {
@@ -189,7 +193,7 @@ impl Store {
         self.vault.read(state::moved)
     }
 
-    /// Forgets messages whose time is over, some of them at a time.
+    /// Forgets messages whose time is over, some of them at a time: of files one, of texts many.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -197,23 +201,27 @@ impl Store {
         self.vault.write(|tx| {
             let more = due::forget_ids(tx, now.saturating_sub(SEEN), now)?;
             let mut forgotten = Forgotten { more, ..Forgotten::default() };
-            if let Some(keep) = retention(tx)? {
-                let over = due::over(tx, now.saturating_sub(keep), now)?;
-                forgotten.more |= over.len() == due::SLICE;
-                for ended in over {
-                    match ended {
-                        Ended::Read(number) => {
-                            inbox::forget(tx, number)?;
-                            forgotten.received.push(number);
-                        }
-                        Ended::Settled(id) => {
-                            outbox::forget(tx, id)?;
-                            forgotten.sent.push(id);
-                        }
+            let mut pieces = end_unfinished(tx, &mut forgotten, now)?;
+            let keep = retention(tx)?;
+            while let Some(limit) = keep.map(|keep| now.saturating_sub(keep))
+                && pieces < SLICE
+            {
+                pieces += match due::next_ended(tx, limit, now)? {
+                    Next::Over(Ended::Read(number)) => {
+                        forgotten.received.push(number);
+                        1 + inbox::forget(tx, number)?
                     }
-                }
-                count_forgotten(tx, forgotten.received.len() + forgotten.sent.len(), now)?;
+                    Next::Over(Ended::Settled(id)) => {
+                        forgotten.sent.push(id);
+                        outbox::forget(tx, id)?;
+                        2
+                    }
+                    Next::Ahead => 1,
+                    Next::Nothing => break,
+                };
             }
+            forgotten.more |= pieces >= SLICE;
+            count_forgotten(tx, forgotten.received.len() + forgotten.sent.len(), now)?;
             Ok(forgotten)
         })
     }
@@ -308,6 +316,32 @@ fn begin_incarnation(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreErr
     announcements::tell_where_mail_waits(tx)
 }
 
+/// Ends messages of which nothing more comes, for no message is tried so long, and shows those that
+/// are whole; gives the pieces that they had.
+fn end_unfinished(
+    tx: &mut WriteTx<'_>,
+    forgotten: &mut Forgotten,
+    now: Duration,
+) -> Result<u32, StoreError> {
+    let limit = now.saturating_sub(outbox::LONGEST_LIFE);
+    let mut pieces = 0;
+    while pieces < SLICE {
+        pieces += 1;
+        match due::next_fragments(tx, limit, now)? {
+            Next::Over(entry) => {
+                let Some(ended) = fragments::end(tx, &entry)? else { continue };
+                pieces += ended.pieces;
+                if let Some((sender, id, whole)) = ended.whole {
+                    forgotten.arrived.extend(inbox::take_content(tx, sender, id, &whole, now)?);
+                }
+            }
+            Next::Ahead => {}
+            Next::Nothing => break,
+        }
+    }
+    Ok(pieces)
+}
+
 /// All tables that have records.
 fn tables() -> impl Iterator<Item = Table> {
     let keyed = [
@@ -330,6 +364,9 @@ fn tables() -> impl Iterator<Item = Table> {
 /// Seconds by which a date differs from the one on the disk when it is written: erasing and rolling go
 /// by days.
 const DATE_STEP: u64 = 600;
+/// Pieces of messages and records that are forgotten at a time: some milliseconds of work. The longest
+/// file has a few more.
+const SLICE: u32 = 400;
 /// Time for which ids of messages are remembered: as long as any message is tried, and then waits at a
 /// mailbox.
 const SEEN: Duration = Duration::from_secs(outbox::LONGEST_LIFE.as_secs() + TTL.as_secs());

@@ -45,7 +45,7 @@ fn inbox_and_status_say_that_a_sender_does_not_know_yet() {
     let alice = store(&desk);
     let bob = alice.contact("bob").unwrap().key();
     let mark = EnvelopeMark::new(PrekeyId::new([1; 16]), [1; MARK_LEN]);
-    alice.store_letters([], [(bob, mark)]).unwrap();
+    alice.store_letters([], [(bob, mark)], START).unwrap();
     drop(alice);
     for command in [&["inbox", "--wait", "0"][..], &["status", "--offline"]] {
         let output = desk.run(command);

@@ -20,7 +20,8 @@ impl AgentTask {
         match request {
             Request::Health {} => {
                 let daily_bytes = daily_volume(&self.network.roster);
-                let health = self.watch.health(self.clocks.instant());
+                let mut health = self.watch.health(self.clocks.instant());
+                health.problems.extend(self.room_problems()?);
                 Ok(Response::Health(Health { daily_bytes, ..health }))
             }
             Request::Status { from, limit, open } => {
@@ -42,6 +43,9 @@ impl AgentTask {
             Request::Acknowledge { numbers } => {
                 let now = self.now();
                 let gone = self.store.with(|store| store.acknowledge(&numbers, now))?;
+                if self.room.is_short() {
+                    self.tell_room();
+                }
                 Ok(Response::Acknowledged { gone })
             }
             Request::Contacts {} => Ok(Response::Contacts(self.contacts()?)),

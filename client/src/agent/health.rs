@@ -2,11 +2,10 @@
 //! know. Time is an argument.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::directory::roster::Roster;
@@ -15,7 +14,7 @@ use rohrpost_proto::directory::view::Shortage;
 use super::trouble::BOUND;
 use crate::api::{Health, MailboxHealth};
 use crate::session::SessionEvent;
-use crate::store::{CONTACT_BYTES, StoreError};
+use crate::store::StoreError;
 
 /// Observations so far, which stay on the client's own machine.
 pub(super) struct Watch {
@@ -55,8 +54,6 @@ pub(super) struct Watch {
     disk: Option<String>,
     /// Contacts that have shown that the store is an older copy.
     surpassed: BTreeSet<String>,
-    /// Contacts whose messages that are not complete take all the room that they may have.
-    full: BTreeMap<KeyId, String>,
 }
 
 struct Mailbox {
@@ -97,7 +94,6 @@ impl Watch {
             twin: None,
             disk: None,
             surpassed: BTreeSet::new(),
-            full: BTreeMap::new(),
         }
     }
 
@@ -213,16 +209,6 @@ impl Watch {
         self.surpassed.insert(contact.to_owned());
     }
 
-    /// Notes that a contact of this name has no more room for messages that are not complete.
-    pub(super) fn full(&mut self, contact: KeyId, name: String) {
-        self.full.insert(contact, name);
-    }
-
-    /// Notes that a contact has room again.
-    pub(super) fn has_room(&mut self, contact: KeyId) {
-        self.full.remove(&contact);
-    }
-
     /// The relay of a mailbox that is not in the roster any more, or has not answered for [`LOST`]
     /// while another mailbox did all the time, or while no document has named the relay. If the
     /// relays are there and none answers it is the client that is cut off.
@@ -277,7 +263,6 @@ impl Watch {
             self.store.clone(),
             self.damage.clone(),
             self.copy_problem(),
-            self.full_problem(),
             self.twin_problem(now),
             self.roster_problem(),
             self.link_problem(now),
@@ -313,19 +298,6 @@ impl Watch {
                 "{contacts}: they know of messages that this client's files do not have, because \
                  the files were put back from an older copy or could not be written; what is \
                  missing has to be sent again by hand. New messages are not affected"
-            )
-        })
-    }
-
-    fn full_problem(&self) -> Option<String> {
-        let contacts: Vec<_> = self.full.values().map(String::as_str).collect();
-        (!contacts.is_empty()).then(|| {
-            let contacts = contacts.join(", ");
-            format!(
-                "{contacts}: files that are not complete take all the room that a contact's may \
-                 have here ({} MiB at most), so no more of them is taken; texts come through. Ask \
-                 whether such files are meant to come, else: rohrpost block",
-                CONTACT_BYTES >> 20
             )
         })
     }

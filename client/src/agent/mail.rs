@@ -115,7 +115,9 @@ impl AgentTask {
         };
         let completed = self.store.with(|store| store.complete(sender, messages, *bounds, now))?;
         self.untaken.remove(&sender);
-        self.watch.has_room(sender);
+        if self.room.is_short() {
+            self.tell_room();
+        }
         for completed in completed {
             match completed {
                 Completed::Message(incoming) => {

@@ -132,7 +132,11 @@ impl AgentTask {
     }
 
     /// Tells of messages that were forgotten.
-    pub(super) fn tell_forgotten(&self, Forgotten { received, sent, .. }: &Forgotten) {
+    pub(super) fn tell_forgotten(&self, forgotten: &Forgotten) {
+        let Forgotten { received, sent, arrived, .. } = forgotten;
+        for message in arrived {
+            self.notify(Notice::Arrived(incoming(message)));
+        }
         if received.is_empty() && sent.is_empty() {
             return;
         }

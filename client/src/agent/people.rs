@@ -72,7 +72,7 @@ impl AgentTask {
     }
 
     async fn give_up_mail(&mut self, key: KeyId, name: &str) -> Result<Response, Failure> {
-        self.watch.has_room(key);
+        self.tell_room();
         self.session.remove_contact(key).await;
         let outbox = self.store.with(Store::outbox)?;
         self.progress.forget(&outbox, key);

@@ -21,6 +21,7 @@ use super::housekeeping::Housekeeping;
 use super::letters::Letters;
 use super::notices::NoticeLog;
 use super::progress::Progress;
+use super::room::Room;
 use super::trouble::Trouble;
 use crate::api::Notice;
 use crate::profile::Profile;
@@ -53,6 +54,8 @@ pub(super) struct AgentTask {
     /// failed: as many as it has fragments of.
     pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,
     pub(super) drafts: Drafts,
+    /// Contacts that are told to have no room.
+    pub(super) room: Room,
     pub(super) watch: Watch,
     pub(super) clocks: Clocks,
     pub(super) date: Date,

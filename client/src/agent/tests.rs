@@ -19,6 +19,7 @@ use world::{
 };
 
 mod receiving;
+mod room;
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
@@ -133,7 +134,7 @@ async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
     link(&mut alice, date, Agreement::Nodes).await;
     let parts = fragments(&letter);
     let parts = parts.iter().map(|fragment| (bobs_key, fragment));
-    alice.store.with(|store| store.store_letters(parts, [])).unwrap();
+    alice.store.with(|store| store.store_letters(parts, [], START)).unwrap();
     let messages = vec![complete(&letter)];
     let below = letter.sequence + 1;
     for event in [
@@ -228,7 +229,7 @@ async fn what_could_not_be_taken_note_of_comes_before_what_is_later() {
     for letter in &letters {
         let parts = fragments(letter);
         let parts = parts.iter().map(|fragment| (bobs_key, fragment));
-        alice.store.with(|store| store.store_letters(parts, [])).unwrap();
+        alice.store.with(|store| store.store_letters(parts, [], START)).unwrap();
     }
     let away = folder.path("away");
     std::fs::rename(&file, &away).unwrap();

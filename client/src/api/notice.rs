@@ -38,6 +38,20 @@ pub enum Notice {
         /// Ids of messages of the outbox, 32 hex digits.
         sent: Vec<String>,
     },
+    /// A contact has taken all the room that it may have, and nothing more of it is taken, or no more
+    /// files; or it has room again.
+    Room {
+        /// Id of the contact's identity, 64 hex digits.
+        contact: String,
+        /// The name by which the user calls the contact.
+        name: String,
+        /// Bytes that the contact's messages take.
+        bytes: u64,
+        /// Bytes that they may take.
+        limit: u64,
+        /// What is not taken, why and what to do; none if the contact has room again.
+        trouble: Option<String>,
+    },
     /// The store cannot be written, and why: the client is off the network until it can. Or it can
     /// again.
     Store {

@@ -12,7 +12,8 @@ use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::state::next_incarnation;
 use super::{
-    address_versions, announcements, fragments, names, outbox, requests, rounds, silence, told,
+    address_versions, announcements, fragments, names, outbox, quota, requests, rounds, silence,
+    told,
 };
 use crate::address::Address;
 use crate::contact_name::{ContactName, look};
@@ -279,5 +280,6 @@ fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), St
     silence::end(tx, key)?;
     fragments::drop_below(tx, key, Kind::Content, u64::MAX)?;
     fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
+    quota::forget(tx, key)?;
     told::forget(tx, key)
 }

@@ -21,6 +21,16 @@ pub(super) enum Ended {
     Settled(MessageId),
 }
 
+/// First entry of a log.
+pub(super) enum Next<T> {
+    /// The time of the entry is over, and it is taken off.
+    Over(T),
+    /// The time of the entry was of a clock that was ahead: it is last now, with today's date.
+    Ahead,
+    /// The time of no entry is over.
+    Nothing,
+}
+
 /// Notes that a message may be forgotten after the time for which messages stay, from now on.
 pub(super) fn ended(tx: &mut WriteTx<'_>, what: Ended, now: Duration) -> Result<(), StoreError> {
     let mut entry = [0; 1 + 16];
@@ -31,13 +41,13 @@ pub(super) fn ended(tx: &mut WriteTx<'_>, what: Ended, now: Duration) -> Result<
             entry[1..].copy_from_slice(id.as_bytes());
         }
     }
-    append(tx, ENDED, &entry, now)
+    append(tx, ENDED, &entry, now).map(drop)
 }
 
 /// Remembers the id of a message that came.
 pub(super) fn saw(tx: &mut WriteTx<'_>, id: MessageId, now: Duration) -> Result<(), StoreError> {
     tx.put(SEEN, id.as_bytes(), &[])?;
-    append(tx, SEEN_LOG, id.as_bytes(), now)
+    append(tx, SEEN_LOG, id.as_bytes(), now).map(drop)
 }
 
 /// True if a message of this id came before.
@@ -45,24 +55,50 @@ pub(super) fn seen(tx: &ReadTx<'_>, id: MessageId) -> Result<bool, StoreError> {
     Ok(tx.contains(SEEN, id.as_bytes())?)
 }
 
-/// Takes messages off the log whose time began before `limit`: they are to be forgotten, and there
-/// may be more if these are [`SLICE`].
-pub(super) fn over(
+/// Notes that fragments of a message came, of which the entry says. Gives the number of the entry.
+pub(super) fn fragments_came(
+    tx: &mut WriteTx<'_>,
+    entry: &[u8],
+    now: Duration,
+) -> Result<u64, StoreError> {
+    append(tx, CAME_LOG, entry, now)
+}
+
+/// Takes the entry of this number off the log of fragments. If its time was of a clock that was ahead,
+/// it may have another by now; then it stays, and finds no message when its time is over.
+pub(super) fn no_fragments(tx: &mut WriteTx<'_>, number: u64) -> Result<(), StoreError> {
+    tx.remove_entry(CAME_LOG, number)?;
+    Ok(())
+}
+
+/// Takes the first entry off the log of fragments that came before `limit`.
+pub(super) fn next_fragments(
     tx: &mut WriteTx<'_>,
     limit: Duration,
     now: Duration,
-) -> Result<Vec<Ended>, StoreError> {
-    let ended = |entry: Vec<u8>| {
-        let (kind, rest) = entry.split_first().ok_or(StoreError::Record)?;
-        let id: [u8; 16] = rest.try_into().map_err(|_| StoreError::Record)?;
-        let [.., a, b, c, d, e, f, g, h] = id;
-        match kind {
-            0 => Ok(Ended::Read(u64::from_be_bytes([a, b, c, d, e, f, g, h]))),
-            1 => Ok(Ended::Settled(MessageId::new(id))),
-            _ => Err(StoreError::Record),
-        }
+) -> Result<Next<Vec<u8>>, StoreError> {
+    next(tx, CAME_LOG, limit, now)
+}
+
+/// Takes the first message off the log whose time began before `limit`: it is to be forgotten.
+pub(super) fn next_ended(
+    tx: &mut WriteTx<'_>,
+    limit: Duration,
+    now: Duration,
+) -> Result<Next<Ended>, StoreError> {
+    let entry = match next(tx, ENDED, limit, now)? {
+        Next::Over(entry) => entry,
+        Next::Ahead => return Ok(Next::Ahead),
+        Next::Nothing => return Ok(Next::Nothing),
     };
-    take(tx, ENDED, limit, now)?.into_iter().map(ended).collect()
+    let (kind, rest) = entry.split_first().ok_or(StoreError::Record)?;
+    let id: [u8; 16] = rest.try_into().map_err(|_| StoreError::Record)?;
+    let [.., a, b, c, d, e, f, g, h] = id;
+    match kind {
+        0 => Ok(Next::Over(Ended::Read(u64::from_be_bytes([a, b, c, d, e, f, g, h])))),
+        1 => Ok(Next::Over(Ended::Settled(MessageId::new(id)))),
+        _ => Err(StoreError::Record),
+    }
 }
 
 /// Time of the message that is forgotten first, and count of those whose time began until `limit`.
@@ -82,17 +118,20 @@ pub(super) fn first(
     Ok((first, count))
 }
 
-/// Forgets ids of messages that came before `limit`. True if there may be more.
+/// Forgets ids of messages that came before `limit`, some at a time. True if there may be more.
 pub(super) fn forget_ids(
     tx: &mut WriteTx<'_>,
     limit: Duration,
     now: Duration,
 ) -> Result<bool, StoreError> {
-    let over = take(tx, SEEN_LOG, limit, now)?;
-    for id in &over {
-        tx.remove(SEEN, id)?;
+    for _ in 0..SLICE {
+        match next(tx, SEEN_LOG, limit, now)? {
+            Next::Over(id) => drop(tx.remove(SEEN, &id)?),
+            Next::Ahead => {}
+            Next::Nothing => return Ok(false),
+        }
     }
-    Ok(over.len() == SLICE)
+    Ok(true)
 }
 
 fn append(
@@ -100,39 +139,29 @@ fn append(
     log: OrderedTable,
     entry: &[u8],
     now: Duration,
-) -> Result<(), StoreError> {
-    tx.append(log, &[&now.as_secs().to_be_bytes(), entry].concat())?;
-    Ok(())
+) -> Result<u64, StoreError> {
+    Ok(tx.append(log, &[&now.as_secs().to_be_bytes(), entry].concat())?)
 }
 
-/// Takes the first entries off a log whose time began before `limit`. Those of a clock that was
-/// ahead go to its end, with today's date.
-fn take(
+fn next(
     tx: &mut WriteTx<'_>,
     log: OrderedTable,
     limit: Duration,
     now: Duration,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let (mut over, mut ahead, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
-    for record in tx.entries(log, 0)?.take(SLICE) {
-        let (number, entry) = record?;
-        let (began, entry) = split(&entry)?;
-        if began < limit {
-            over.push(entry.to_vec());
-        } else if began > now {
-            ahead.push(entry.to_vec());
-        } else {
-            break;
-        }
-        numbers.push(number);
+) -> Result<Next<Vec<u8>>, StoreError> {
+    let Some((number, entry)) = tx.entries(log, 0)?.next().transpose()? else {
+        return Ok(Next::Nothing);
+    };
+    let (began, entry) = split(&entry)?;
+    if began >= limit && began <= now {
+        return Ok(Next::Nothing);
     }
-    for number in numbers {
-        tx.remove_entry(log, number)?;
+    tx.remove_entry(log, number)?;
+    if began < limit {
+        return Ok(Next::Over(entry.to_vec()));
     }
-    for entry in ahead {
-        append(tx, log, &entry, now)?;
-    }
-    Ok(over)
+    append(tx, log, entry, now)?;
+    Ok(Next::Ahead)
 }
 
 fn split(entry: &[u8]) -> Result<(Duration, &[u8]), StoreError> {
@@ -141,11 +170,13 @@ fn split(entry: &[u8]) -> Result<(Duration, &[u8]), StoreError> {
 }
 
 pub(super) const TABLES: [KeyedTable; 1] = [SEEN];
-pub(super) const LOGS: [OrderedTable; 2] = [ENDED, SEEN_LOG];
-/// Entries that are taken off a log at a time: some milliseconds of work.
-pub(super) const SLICE: usize = 200;
+pub(super) const LOGS: [OrderedTable; 3] = [ENDED, SEEN_LOG, CAME_LOG];
+/// Ids that are forgotten at a time: some milliseconds of work.
+const SLICE: usize = 200;
 /// Ids of messages that came.
 const SEEN: KeyedTable = KeyedTable::new("seen");
 const SEEN_LOG: OrderedTable = OrderedTable::new("seen, in their order");
+/// `Unix second u64 ‖ what fragments say of their message`.
+const CAME_LOG: OrderedTable = OrderedTable::new("fragments, in their order");
 /// `Unix second u64 ‖ kind u8 (0 read, 1 settled) ‖ 8 zeros and number u64, or message id 16`.
 const ENDED: OrderedTable = OrderedTable::new("ended");

@@ -3,7 +3,10 @@
 //! have. The fragments' bytes lie apart (`bodies`).
 //!
 //! What is complete leaves this file, and its bytes stay where they are. What never becomes complete
-//! takes no more room than `quota` grants.
+//! takes no more room than `quota` grants, and ends when its sender has given it up: by his word, or,
+//! if nothing is heard of him any more, when no message lives so long.
+
+use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId};
 use rohrpost_proto::courier::{Complete, Part};
@@ -11,8 +14,9 @@ use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use super::bodies::Body;
+use super::due;
 use super::error::StoreError;
-use super::quota;
+use super::quota::{self, Claim};
 use super::record::{Hex, decode, encode};
 
 /// A message of which fragments are in the store.
@@ -35,6 +39,10 @@ struct Came {
     pieces: u32,
     /// Bytes of the fragments.
     bytes: u64,
+    /// Time at which the last of them came, in Unix seconds, to the day.
+    last: u64,
+    /// Number of the entry that says so in the log of what is due.
+    entry: u64,
     /// A bit for each fragment.
     there: Vec<u8>,
 }
@@ -43,6 +51,8 @@ struct Came {
 pub(super) struct Whole {
     /// Minutes from the Unix epoch to when the message was written, by its first fragment that came.
     pub(super) minutes: u32,
+    /// Bytes of the body.
+    pub(super) bytes: u64,
     /// The body; none if a part of it is missing.
     pub(super) body: Option<Body>,
 }
@@ -75,6 +85,10 @@ impl OpenRecord {
         (self.sender(), self.kind, self.sequence)
     }
 
+    fn claim(&self) -> Claim {
+        Claim { sender: self.sender(), kind: self.kind, fragments: self.count }
+    }
+
     fn body(&self, came: &Came) -> Body {
         Body { id: self.body.0, pieces: came.pieces }
     }
@@ -95,13 +109,26 @@ impl OpenRecord {
     /// Takes the message off those that are open; its body stays.
     fn close(&self, tx: &mut WriteTx<'_>) -> Result<Came, StoreError> {
         let came = came(tx, self)?;
+        due::no_fragments(tx, came.entry)?;
         tx.remove(CAME, &message(self.name()))?;
         tx.remove(OPEN, &message(self.name()))?;
         let mut open = names(tx, self.sender())?;
         open.retain(|name| *name != self.name());
         put_names(tx, self.sender(), &open)?;
-        quota::release(tx, self.sender(), self.count, came.bytes)?;
+        quota::release(tx, self.claim(), came.bytes)?;
         Ok(came)
+    }
+
+    /// Takes the message off those that are open. What is left of it if it is not whole is forgotten.
+    fn end(&self, tx: &mut WriteTx<'_>) -> Result<Whole, StoreError> {
+        let came = self.close(tx)?;
+        let body = self.body(&came);
+        let whole = came.is_whole(self.count);
+        if !whole {
+            body.forget(tx)?;
+        }
+        let (minutes, bytes) = (self.minutes, came.bytes);
+        Ok(Whole { minutes, bytes, body: whole.then_some(body) })
     }
 
     fn forget(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
@@ -114,7 +141,7 @@ impl Came {
     /// Nothing of a message of so many fragments.
     fn nothing(count: u32) -> Self {
         let bytes = usize::try_from(count.div_ceil(8)).unwrap_or(0);
-        Self { pieces: 0, bytes: 0, there: vec![0; bytes] }
+        Self { pieces: 0, bytes: 0, last: 0, entry: 0, there: vec![0; bytes] }
     }
 
     fn has(&self, index: u32) -> bool {
@@ -138,16 +165,19 @@ impl Came {
         self.there.iter().map(|byte| byte.count_ones()).sum::<u32>() == count
     }
 
-    /// `pieces u32 ‖ bytes u64 ‖ bits`.
+    /// `pieces u32 ‖ bytes u64 ‖ last u64 ‖ entry u64 ‖ bits`.
     fn encode(&self) -> Vec<u8> {
-        [&self.pieces.to_be_bytes()[..], &self.bytes.to_be_bytes(), &self.there].concat()
+        let [bytes, last, entry] = [self.bytes, self.last, self.entry].map(u64::to_be_bytes);
+        [&self.pieces.to_be_bytes()[..], &bytes, &last, &entry, &self.there].concat()
     }
 
     fn decode(record: &[u8]) -> Option<Self> {
         let (pieces, rest) = record.split_first_chunk()?;
-        let (bytes, there) = rest.split_first_chunk()?;
-        let (pieces, bytes) = (u32::from_be_bytes(*pieces), u64::from_be_bytes(*bytes));
-        Some(Self { pieces, bytes, there: there.to_vec() })
+        let (numbers, there) = rest.split_first_chunk::<24>()?;
+        let [bytes, last, entry] = numbers.as_chunks::<8>().0 else { return None };
+        let [bytes, last, entry] = [bytes, last, entry].map(|number| u64::from_be_bytes(*number));
+        let pieces = u32::from_be_bytes(*pieces);
+        Some(Self { pieces, bytes, last, entry, there: there.to_vec() })
     }
 }
 
@@ -158,6 +188,7 @@ pub(super) fn store(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
     fragments: &[&Fragment],
+    now: Duration,
 ) -> Result<bool, StoreError> {
     let Some(first) = fragments.first() else { return Ok(true) };
     let new = OpenRecord::of(sender, first);
@@ -176,8 +207,15 @@ pub(super) fn store(
     if fragments.is_empty() {
         return Ok(true);
     }
-    if !quota::take(tx, sender, record.count, came.bytes - before)? {
+    if !quota::take(tx, record.claim(), came.bytes - before)? {
         return Ok(false);
+    }
+    if is_new || came.last.abs_diff(now.as_secs()) >= STEP {
+        if !is_new {
+            due::no_fragments(tx, came.entry)?;
+        }
+        came.last = now.as_secs();
+        came.entry = due::fragments_came(tx, &entry(record.name(), came.last), now)?;
     }
     let mut body = record.body(&came);
     body.add(tx, &fragments)?;
@@ -201,13 +239,36 @@ pub(super) fn take(
     let Some(open) = open(tx, (sender, complete.kind.byte(), complete.sequence))? else {
         return Ok(None);
     };
-    let came = open.close(tx)?;
-    let body = open.body(&came);
-    let whole = came.is_whole(open.count);
-    if !whole {
+    open.end(tx).map(Some)
+}
+
+/// A message that has ended because nothing more of it comes.
+pub(super) struct Ended {
+    /// Pieces of what there was of it.
+    pub(super) pieces: u32,
+    /// Sender, id and the message itself if all of it has come, and it waited for another: its sender
+    /// knows that it has come, so it is to be shown.
+    pub(super) whole: Option<(KeyId, MessageId, Whole)>,
+}
+
+/// Takes a message from those that are open if its last fragment came at the time that an entry of the
+/// log says; none if more of it has come since, or it was complete or forgotten.
+pub(super) fn end(tx: &mut WriteTx<'_>, entry: &[u8]) -> Result<Option<Ended>, StoreError> {
+    let (name, last) = split_entry(entry).ok_or(StoreError::Record)?;
+    let Some(open) = open(tx, name)? else { return Ok(None) };
+    let came = came(tx, &open)?;
+    if came.last != last {
+        return Ok(None);
+    }
+    let mut whole = open.end(tx)?;
+    if open.kind != Kind::Content.byte()
+        && let Some(body) = whole.body.take()
+    {
         body.forget(tx)?;
     }
-    Ok(Some(Whole { minutes: open.minutes, body: whole.then_some(body) }))
+    let message = MessageId::new(open.message.0);
+    let whole = whole.body.is_some().then(|| (open.sender(), message, whole));
+    Ok(Some(Ended { pieces: came.pieces, whole }))
 }
 
 /// Forgets the fragments of a contact's messages of this kind before this number.
@@ -285,11 +346,27 @@ fn message((sender, kind, sequence): Name) -> [u8; 41] {
     key
 }
 
+/// `name 41 ‖ last u64`, by which it is found again that fragments of a message came then.
+fn entry(name: Name, last: u64) -> Vec<u8> {
+    [&message(name)[..], &last.to_be_bytes()].concat()
+}
+
+fn split_entry(entry: &[u8]) -> Option<(Name, u64)> {
+    let (sender, rest) = entry.split_first_chunk()?;
+    let (kind, rest) = rest.split_first()?;
+    let (sequence, last) = rest.split_first_chunk()?;
+    let sequence = u64::from_be_bytes(*sequence);
+    let last = u64::from_be_bytes(last.try_into().ok()?);
+    Some(((KeyId::new(*sender), *kind, sequence), last))
+}
+
 /// Byte and bit of a fragment among those of its message.
 fn bit(index: u32) -> (usize, u8) {
     (usize::try_from(index / 8).unwrap_or(usize::MAX), 1 << (index % 8))
 }
 
+/// Seconds after which it is noted again that fragments of a message come.
+const STEP: u64 = 86_400;
 pub(super) const TABLES: [KeyedTable; 3] = [OPEN, OPEN_OF, CAME];
 /// Open messages by sender, kind and number.
 const OPEN: KeyedTable = KeyedTable::new("open messages");

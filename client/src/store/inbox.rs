@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::file::Store;
 use super::fragments::Whole;
 use super::record::{Hex, decode, encode};
-use super::{contact, numbers};
+use super::{contact, numbers, quota};
 use crate::content::{Content, Outline};
 
 /// A message that has come.
@@ -41,6 +41,8 @@ pub struct Incoming {
     /// The reason why the message cannot be shown, if it cannot.
     pub unreadable: Option<Unreadable>,
     body: Body,
+    /// Bytes of the body, by which the message takes room until it is read.
+    stored: u64,
 }
 
 /// Reason why a message that has come cannot be shown.
@@ -72,6 +74,8 @@ struct IncomingRecord {
     /// Id of the body.
     body: Hex<16>,
     pieces: u32,
+    /// Bytes of the body.
+    stored: u64,
 }
 
 impl Incoming {
@@ -90,6 +94,7 @@ impl Incoming {
             unreadable: self.unreadable,
             body: Hex(self.body.id),
             pieces: self.body.pieces,
+            stored: self.stored,
         }
     }
 
@@ -115,6 +120,7 @@ impl Incoming {
             verified: record.verified,
             unreadable: record.unreadable,
             body: Body { id: record.body.0, pieces: record.pieces },
+            stored: record.stored,
         }
     }
 }
@@ -195,6 +201,7 @@ impl Store {
                 incoming.read = Some(now);
                 tx.replace(INBOX, *number, &encode(&incoming.record())?)?;
                 numbers::remove(tx, UNREAD, *number)?;
+                quota::read(tx, incoming.from, incoming.stored)?;
                 due::ended(tx, Ended::Read(*number), now)?;
             }
             Ok(gone)
@@ -208,7 +215,7 @@ pub(super) fn take_content(
     tx: &mut WriteTx<'_>,
     from: KeyId,
     id: MessageId,
-    Whole { minutes, body }: &Whole,
+    Whole { minutes, bytes, body }: &Whole,
     now: Duration,
 ) -> Result<Option<Incoming>, StoreError> {
     if due::seen(tx, id)? {
@@ -234,23 +241,24 @@ pub(super) fn take_content(
         verified,
         unreadable: Some(Unreadable::Incomplete),
         body: body.unwrap_or_else(Body::new),
+        stored: if body.is_some() { *bytes } else { 0 },
     };
     if let Some(body) = body {
         incoming.describe(&body.read(tx)?);
     }
     incoming.number = tx.append(INBOX, &encode(&incoming.record())?)?;
     numbers::insert(tx, UNREAD, incoming.number)?;
+    quota::came(tx, from, incoming.stored)?;
     Ok(Some(incoming))
 }
 
-/// Forgets a message.
-pub(super) fn forget(tx: &mut WriteTx<'_>, number: u64) -> Result<(), StoreError> {
-    if let Some(record) = tx.entry(INBOX, number)? {
-        let record: IncomingRecord = decode(&record)?;
-        Incoming::of(number, record).body.forget(tx)?;
-        tx.remove_entry(INBOX, number)?;
-    }
-    Ok(())
+/// Forgets a message; gives the pieces that it had.
+pub(super) fn forget(tx: &mut WriteTx<'_>, number: u64) -> Result<u32, StoreError> {
+    let Some(record) = tx.entry(INBOX, number)? else { return Ok(0) };
+    let body = Incoming::of(number, decode(&record)?).body;
+    body.forget(tx)?;
+    tx.remove_entry(INBOX, number)?;
+    Ok(body.pieces)
 }
 
 fn inbox(tx: &ReadTx<'_>, from: u64) -> Result<Vec<Incoming>, StoreError> {

@@ -63,6 +63,7 @@ impl Store {
         &self,
         fragments: impl IntoIterator<Item = (KeyId, &'l Fragment)>,
         letters: impl IntoIterator<Item = (KeyId, EnvelopeMark)>,
+        now: Duration,
     ) -> Result<BTreeSet<Refused>, StoreError> {
         let (senders, marks): (BTreeSet<_>, Vec<_>) = letters.into_iter().unzip();
         let mut messages: BTreeMap<_, Vec<&Fragment>> = BTreeMap::new();
@@ -82,7 +83,7 @@ impl Store {
                 if let Entry::Vacant(new) = welcome.entry(sender) {
                     new.insert(exchange::with(tx, sender)?.is_some_and(|with| !with.blocked));
                 }
-                if welcome[&sender] && !fragments::store(tx, sender, &fragments)? {
+                if welcome[&sender] && !fragments::store(tx, sender, &fragments, now)? {
                     refused.insert(Refused { sender, kind, sequence });
                 }
             }

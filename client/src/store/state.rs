@@ -1,5 +1,5 @@
-//! The state of the store itself: its network, its newest incarnation, and how long it keeps
-//! messages.
+//! The state of the store itself: its network, its newest incarnation, how long it keeps messages,
+//! and how much of what nobody has read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -71,6 +71,16 @@ pub(super) fn keep_for(tx: &mut WriteTx<'_>, keep: Duration) -> Result<(), Store
     Ok(tx.put(STATE, RETENTION, &keep.as_secs().to_be_bytes())?)
 }
 
+/// Bytes that all messages together may have that nobody has read, if the user has said so.
+pub(super) fn unread_room(tx: &ReadTx<'_>) -> Result<Option<u64>, StoreError> {
+    let limited = tx.get(STATE, UNREAD_ROOM)?.is_some();
+    limited.then(|| number(tx, UNREAD_ROOM)).transpose()
+}
+
+pub(super) fn set_unread_room(tx: &mut WriteTx<'_>, bytes: u64) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, UNREAD_ROOM, &bytes.to_be_bytes())?)
+}
+
 /// Puts so many bytes where nothing reads them, in the place of those before.
 pub(super) fn fill(tx: &mut WriteTx<'_>, len: usize) -> Result<(), StoreError> {
     Ok(tx.put(STATE, FILLING, &vec![0; len])?)
@@ -139,6 +149,8 @@ pub(super) const DATE: &[u8] = b"date";
 const MOVED: &[u8] = b"moved";
 /// Time for which messages stay, in seconds.
 const RETENTION: &[u8] = b"retention";
+/// Bytes that all messages together may have that nobody has read.
+const UNREAD_ROOM: &[u8] = b"unread room";
 /// Count of the messages that were forgotten because their time was over.
 const FORGOTTEN: &[u8] = b"forgotten";
 /// Unix second at which the last of them was.

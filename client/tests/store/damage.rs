@@ -78,7 +78,7 @@ fn specimen(folder: &Folder) -> Client {
     let fragments = fragments(&bob.message(sent.id).unwrap());
     alice
         .store
-        .store_letters(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)), [])
+        .store_letters(fragments[1..6].iter().map(|fragment| (bob.key(), fragment)), [], START)
         .unwrap();
     alice
 }

@@ -17,7 +17,9 @@ fn file(from: &Client, name: &str, len: usize) -> Message {
 }
 
 fn keep<'l>(at: &Client, sender: KeyId, fragments: impl IntoIterator<Item = &'l Fragment>) {
-    at.store.store_letters(fragments.into_iter().map(|fragment| (sender, fragment)), []).unwrap();
+    at.store
+        .store_letters(fragments.into_iter().map(|fragment| (sender, fragment)), [], START)
+        .unwrap();
 }
 
 /// What a session is told of that has come from a contact.
@@ -224,7 +226,7 @@ fn an_acknowledgement_is_owed_over_restarts() {
     let [alice, bob] = Client::pair(&folder);
     let prekey = bob.store.profile().unwrap().account.prekeys[0].public().id();
     assert!(!memory(&bob, alice.key()).owes);
-    bob.store.store_letters([], [(alice.key(), EnvelopeMark::new(prekey, [1; 8]))]).unwrap();
+    bob.store.store_letters([], [(alice.key(), EnvelopeMark::new(prekey, [1; 8]))], START).unwrap();
     let bob = bob.reopen();
     assert!(memory(&bob, alice.key()).owes);
     bob.store.acknowledgement_sent(alice.key()).unwrap();
@@ -243,10 +245,10 @@ fn marks_of_opened_letters_last_as_long_as_their_prekey() {
     let of_first = fragments(&message);
     let with_fragment = |fragment| (alice.key(), fragment);
     let opened = |byte: u8| (alice.key(), mark(byte));
-    bob.store.store_letters(of_first[..1].iter().map(with_fragment), [opened(0)]).unwrap();
+    bob.store.store_letters(of_first[..1].iter().map(with_fragment), [opened(0)], START).unwrap();
     // Letters of fragments that were there already.
-    bob.store.store_letters([], (1..200).map(opened)).unwrap();
-    bob.store.store_letters([], [opened(7), opened(1)]).unwrap();
+    bob.store.store_letters([], (1..200).map(opened), START).unwrap();
+    bob.store.store_letters([], [opened(7), opened(1)], START).unwrap();
     let bob = bob.reopen();
     let known = |bob: &Client| {
         let mut opened = bob.store.resumption().unwrap().opened;

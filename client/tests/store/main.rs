@@ -20,5 +20,6 @@ mod requests;
 mod retention;
 mod session;
 mod silence;
+mod unfinished;
 mod world;
 mod write_keys;

@@ -247,7 +247,7 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
     let (early, late) = fragments.split_at(fragments.len() / 2);
     let mut kept = 0;
     for part in [early, late] {
-        client.store.store_letters(part.iter().map(|fragment| (bob, fragment)), []).unwrap();
+        client.store.store_letters(part.iter().map(|fragment| (bob, fragment)), [], START).unwrap();
         kept += part.len();
         say(&format!("kept {kept}"));
     }

@@ -77,7 +77,7 @@ fn who_is_owed_an_acknowledgement_is_counted() {
     alice.store.add_contact("carol", carol.card(START), START).unwrap();
     let comes = |from: &Client, number: u8| {
         let mark = EnvelopeMark::new(PrekeyId::new([1; 16]), [number; MARK_LEN]);
-        alice.store.store_letters([], [(from.key(), mark)]).unwrap();
+        alice.store.store_letters([], [(from.key(), mark)], START).unwrap();
     };
     comes(&bob, 1);
     comes(&bob, 2);

@@ -54,3 +54,24 @@ fn what_was_read_by_a_clock_that_was_ahead_holds_up_nothing() {
     bob.store.prune(START + DAY * 31 + SECOND).unwrap();
     assert_eq!(left(&bob), [2]);
 }
+
+/// Checks that long files are forgotten one by one: what forgets many at once holds up mail and
+/// requests.
+#[test]
+fn long_files_are_forgotten_one_by_one() {
+    let folder = Folder::new("long-files");
+    let [alice, bob] = Client::pair(&folder);
+    for _ in 0..3 {
+        let file = Content::file("file", vec![1; 14_000_000].into());
+        alice.store.accept("bob", &file, DAY, START).unwrap();
+        carry(&alice, &bob, START);
+    }
+    bob.store.set_retention(DAY * 30).unwrap();
+    bob.store.acknowledge(&[0, 1, 2], START).unwrap();
+    let now = START + DAY * 30 + SECOND;
+    for left in [2, 1, 0] {
+        let forgotten = bob.store.prune(now).unwrap();
+        assert!(forgotten.received.len() == 1 && forgotten.more, "{left} are left");
+    }
+    assert!(!bob.store.prune(now).unwrap().more && left(&bob).is_empty());
+}

@@ -172,7 +172,7 @@ pub(crate) fn arrive(
     now: Duration,
 ) -> Vec<Completed> {
     let fragments = fragments(message);
-    to.store.store_letters(fragments.iter().map(|fragment| (sender, fragment)), []).unwrap();
+    to.store.store_letters(fragments.iter().map(|fragment| (sender, fragment)), [], now).unwrap();
     let bounds = match message.kind {
         Kind::Content => below(message.sequence + 1),
         _ => below(resumed(to, sender).map_or(0, |known| known.memory.below)),

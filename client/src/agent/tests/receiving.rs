@@ -21,18 +21,18 @@ use crate::session::Resumption;
 use crate::store::SHORT;
 
 /// An agent to which letters come in virtual time.
-struct Receiver {
-    agent: AgentTask,
+pub(super) struct Receiver {
+    pub(super) agent: AgentTask,
     clocks: SimulatedClocks,
     elapsed: Duration,
     prekey: PrekeyId,
-    sender: KeyId,
+    pub(super) sender: KeyId,
     letters: u64,
 }
 
 impl Receiver {
     /// Bob, to whom alice writes.
-    fn new(folder: &Folder) -> Self {
+    pub(super) fn new(folder: &Folder) -> Self {
         let [alice, bob] = Client::pair(folder);
         let sender = alice.key();
         let prekey = bob.store.profile().unwrap().account.prekeys[0].public().id();
@@ -47,7 +47,7 @@ impl Receiver {
 
     /// Time passes, and what is due in it is done: each minute's work, and a link that shows the
     /// date every ten seconds.
-    async fn pass(&mut self, time: Duration) {
+    pub(super) async fn pass(&mut self, time: Duration) {
         let before = self.elapsed;
         self.elapsed += time;
         self.clocks.set(self.elapsed, Time::from_micros(0) + START + self.elapsed);
@@ -65,7 +65,7 @@ impl Receiver {
     }
 
     /// A letter comes with others of the same answers.
-    fn take(&mut self, fragment: &Fragment, last: bool) {
+    pub(super) fn take(&mut self, fragment: &Fragment, last: bool) {
         self.letters += 1;
         let mark = EnvelopeMark::new(
             self.prekey,
@@ -87,22 +87,21 @@ impl Receiver {
         });
     }
 
-    async fn tell(&mut self, event: Event) {
+    pub(super) async fn tell(&mut self, event: Event) {
         self.agent.handle_event(SessionEvent::Courier(event)).await;
     }
 
     /// Fragments of open messages that are on the disk.
-    fn stored(&self) -> usize {
+    pub(super) fn stored(&self) -> usize {
         let known = self.agent.store.with(|store| store.correspondent(self.sender)).unwrap();
         known.unwrap().memory.parts.len()
     }
 
-    fn problems(&self) -> Vec<String> {
-        self.agent.watch.health(self.clocks_now()).problems
-    }
-
-    fn clocks_now(&self) -> Instant {
-        self.agent.clocks.instant()
+    pub(super) async fn problems(&mut self) -> Vec<String> {
+        match self.agent.answer(Request::Health {}, Asker::User).await {
+            Ok(Response::Health(health)) => health.problems,
+            _ => unreachable!("it was asked for the health"),
+        }
     }
 
     /// A whole file comes, each letter some hundred milliseconds after the one before; the letters
@@ -148,7 +147,7 @@ fn largest() -> Content {
 }
 
 /// Cuts a message of this number as a courier does whose letters have so much room.
-fn cut(body: &[u8], sequence: u64, room: usize) -> Vec<Fragment> {
+pub(super) fn cut(body: &[u8], sequence: u64, room: usize) -> Vec<Fragment> {
     let count = u32::try_from(body.len().div_ceil(room)).unwrap();
     let fragment = |(index, part): (u32, &[u8])| Fragment {
         message: MessageId::new([7; 16]),
@@ -277,24 +276,24 @@ async fn a_contact_whose_files_never_end_has_so_much_room_and_its_texts_come() {
             bob.take(fragment, false);
         }
         bob.pass(Duration::from_secs(10)).await;
-        assert_eq!(bob.problems().len(), usize::from(sequence == 4), "file {sequence}");
+        assert_eq!(bob.problems().await.len(), usize::from(sequence == 4), "file {sequence}");
     }
     let per_file = MESSAGE_BYTES.div_ceil(200_000) - 1;
     assert!(bob.stored() < 3 * per_file + 64 && bob.stored() >= 3 * per_file);
-    let problems = bob.problems();
+    let problems = bob.problems().await;
     assert!(problems[0].starts_with("alice: ") && problems[0].contains("48 MiB"), "{problems:?}");
     let before = bob.stored();
     bob.take(&cut(&[1; 900], 0, 1000)[0], true);
     bob.pass(Duration::ZERO).await;
     assert_eq!(bob.stored(), before + 1);
-    assert_eq!(bob.problems().len(), 1, "texts make no room for files");
+    assert_eq!(bob.problems().await.len(), 1, "texts make no room for files");
     // Its sender gives the files up, and has room again.
     let nothing = Vec::new();
     bob.tell(Event::Complete { sender: bob.sender, messages: nothing, below: 5, floor: 5 }).await;
-    assert!(bob.stored() == 0 && bob.problems().is_empty());
+    assert!(bob.stored() == 0 && bob.problems().await.is_empty());
     bob.take(&cut(&file, 5, 200_000)[0], false);
     bob.pass(Duration::from_secs(10)).await;
-    assert!(bob.stored() == 1 && bob.problems().is_empty());
+    assert!(bob.stored() == 1 && bob.problems().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
