@@ -53,13 +53,16 @@ pub(crate) async fn run(
     if Connection::open(&socket).await?.is_some() {
         return Err(SocketError::Taken(socket).into());
     }
-    let store = place.store(&network).await?.ok_or_else(|| SocketError::Taken(socket.clone()))?;
+    let mut store =
+        place.store(&network).await?.ok_or_else(|| SocketError::Taken(socket.clone()))?;
     if let Some(keep) = options.keep.or(place.keep) {
         store.set_retention(keep)?;
     }
     if let Some(bytes) = options.unread_room.or(place.unread_room) {
         store.set_unread_room(bytes)?;
     }
+    // While nobody waits for it yet: a client that runs does this only where it takes no time.
+    store.compact()?;
     let mut listeners = vec![(Listener::bind(&socket).await?, Asker::User)];
     if let Some(programs) = options.program_socket.or_else(|| place.program_socket.clone()) {
         listeners.push((Listener::bind(&programs).await?, Asker::Program));

@@ -365,7 +365,8 @@ impl AgentTask {
     }
 
     /// Does a slice of the work that no request asks for. After the daily check, whose pages nobody
-    /// reads any more, the file is made shorter if most of it is free.
+    /// reads any more, the file is made shorter if most of it is free and little is in use: what has
+    /// more waits for the next start.
     fn keep_house(&mut self) {
         let (now, date) = (self.clocks.instant(), self.date.unix());
         if self.housekeeping.forgets(now) {
@@ -378,7 +379,7 @@ impl AgentTask {
         if let Some(result) = self.store.with(step).transpose() {
             self.watch.store_checked(&result);
             if result.is_ok()
-                && let Err(error) = self.store.compact()
+                && let Err(error) = self.store.compact_if_little()
             {
                 self.watch.store_trouble(&error);
             }

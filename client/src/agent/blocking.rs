@@ -43,12 +43,12 @@ impl BlockingStore {
         block_in_place(|| work(store))
     }
 
-    /// Makes the store's file shorter, if most of it is free.
-    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
+    /// Makes the store's file shorter, if most of it is free and little is to be moved.
+    pub(super) fn compact_if_little(&mut self) -> Result<(), StoreError> {
         let Some(store) = &mut self.store else {
             return Ok(());
         };
-        let done = block_in_place(|| store.compact());
+        let done = block_in_place(|| store.compact_if_little());
         self.note(&done);
         done.map(|_| ())
     }

@@ -70,6 +70,15 @@ impl Store {
         Ok(self.vault.compact(u64::MAX)?)
     }
 
+    /// Gives back to the disk what is free of the file if little is left to be moved, so that nobody who
+    /// waits for the store notices. True if it did.
+    ///
+    /// # Errors
+    /// The store is damaged or cannot be written.
+    pub fn compact_if_little(&mut self) -> Result<bool, StoreError> {
+        Ok(self.vault.compact(LITTLE)?)
+    }
+
     /// Copies the store to a new file, which opens with the same passphrase or key file.
     ///
     /// # Errors
@@ -169,7 +178,10 @@ pub(super) fn file(home: &Path) -> PathBuf {
 }
 
 /// Bytes that an opening moves at most to make the file shorter, which takes less than a second; what
-/// has more to move is compacted by a client that runs for a day.
+/// has more to move is compacted by a daemon that starts.
 pub(super) const MOVED: u64 = 64 << 20;
+/// Bytes that a client that runs moves at most, which takes less than 50 ms beside the disk's own time
+/// (`just growth`).
+const LITTLE: u64 = 2 << 20;
 /// Bytes by which the disk is tried: ten letters of the hybrid suite.
 const ROOM: usize = 64 << 10;

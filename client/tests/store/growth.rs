@@ -110,6 +110,23 @@ fn receive(
     client.store.acknowledge(&numbers, now).unwrap();
 }
 
+/// A client whose store has as much in use as one that runs moves at most, between files that are
+/// gone.
+fn sparse(folder: &Folder, number: u32) -> Client {
+    let client = Client::new(folder, &format!("sparse-{number}"));
+    let contact = Profile::create(&client.network.roster, None).unwrap().account.contact();
+    client.store.add_contact("bob", contact, START).unwrap();
+    let file = |_| {
+        let file = Content::file("file", vec![1; 60_000].into());
+        client.store.accept("bob", &file, DAY, START).unwrap().id
+    };
+    let files: Vec<_> = (0..240).map(file).collect();
+    for (_, id) in (0..).zip(files).filter(|(at, _)| at % 10 != 0) {
+        client.store.settle(id, DeliveryStatus::Delivered, START).unwrap();
+    }
+    client
+}
+
 /// Accepts a message for a contact.
 fn waits(store: &Store, contact: usize) -> MessageId {
     let to = format!("contact-{contact}");
@@ -198,6 +215,11 @@ async fn measure(size: Size) -> Vec<String> {
     let mut check = store.begin_check().unwrap();
     costs.background("slice of the check", |_| store.go_on(&mut check, 500).unwrap());
     drop(check);
+    let mut sparse: Vec<_> = (0..TRIES).map(|at| sparse(&folder, at)).collect();
+    costs.background("compaction", |at| {
+        let at = usize::try_from(at).unwrap();
+        assert!(sparse[at].store.compact_if_little().unwrap());
+    });
     let waiting: Vec<_> = (0..WAITING).map(|at| waits(&store, at % size.contacts)).collect();
     let (cost, _) = time(|| store.resumption().unwrap());
     costs.show("with much under way", cost, opening);

@@ -1,6 +1,9 @@
 //! A vault that grew and was emptied gives the disk back.
 
-use rohrpost_vault::{KeyedTable, Vault};
+use std::io::Write as _;
+use std::time::Instant;
+
+use rohrpost_vault::{KeyedTable, Vault, WriteTx};
 
 use super::{Folder, unlock};
 
@@ -52,4 +55,45 @@ fn nothing_is_moved_under_a_check() {
     drop(check);
     assert!(vault.compact(u64::MAX).unwrap());
     assert!(len(&folder) < 8 * MIB);
+}
+
+/// A vault in which so many bytes of records of this length are in use, and four times as many were
+/// removed from between them.
+fn sparse(folder: &Folder, used: u64, len: usize) -> Vault {
+    let vault = folder.vault();
+    let value = vec![7; len];
+    // As they are stored: up to the next multiple of 256, and sealed.
+    let sealed = u64::try_from((len + 16).next_multiple_of(256) + 72).unwrap();
+    let numbers: Vec<u64> = (0..used / sealed * 5).collect();
+    for part in numbers.chunks(2000) {
+        let mut put = part.iter();
+        vault.write(|tx| put.try_for_each(|at| tx.put(FILES, &at.to_be_bytes(), &value))).unwrap();
+    }
+    for part in numbers.chunks(2000) {
+        let mut removed = part.iter().filter(|at| **at % 5 != 0);
+        let remove = |tx: &mut WriteTx<'_>, at: &u64| tx.remove(FILES, &at.to_be_bytes()).map(drop);
+        vault.write(|tx| removed.try_for_each(|at| remove(tx, at))).unwrap();
+    }
+    vault
+}
+
+/// Prints how long a compaction takes, by what is in use and by the length of records. The file lies
+/// in memory: the disk's own time is not in it.
+#[test]
+#[ignore = "a measurement, of a minute"]
+fn costs() {
+    for len in [300, 30_000] {
+        for used in [1, 2, 4, 8, 16, 64] {
+            let tries = (0..3).map(|_| {
+                let folder = Folder::in_memory("compaction-costs");
+                let mut vault = sparse(&folder, used * MIB, len);
+                let begin = Instant::now();
+                assert!(vault.compact(u64::MAX).unwrap());
+                begin.elapsed()
+            });
+            let cost = tries.min().unwrap();
+            let line = format!("{used} MiB in records of {len} bytes: {cost:.1?}\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+        }
+    }
 }
