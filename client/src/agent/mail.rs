@@ -66,6 +66,9 @@ impl AgentTask {
             Event::Acknowledged { by, acknowledged } => {
                 self.store.with(|store| store.acknowledged(by, acknowledged))
             }
+            Event::Disputed { sender, number } => {
+                self.store.with(|store| store.disputed(sender, number))
+            }
             Event::OlderCopy { contact, heard_of } => self.begin_again(contact, heard_of).await,
             Event::Stranger { identity, fragment } => self.take_stranger(&identity, &fragment),
             Event::Twin(twin) => self.meet(twin),

@@ -109,6 +109,7 @@ impl Store {
                 since: incarnation,
                 told: 0,
                 announced: None,
+                disputed: None,
                 telling: address_versions::version(tx)?,
                 without: Some(without),
                 owes: false,
@@ -196,6 +197,17 @@ impl Store {
                 let with = Exchange { heard, heard_once: true, ..with };
                 exchange::put(tx, of, &with)
             }
+            None => Ok(()),
+        })
+    }
+
+    /// Notes that a contact has given a number to two messages.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn disputed(&self, by: KeyId, number: u64) -> Result<(), StoreError> {
+        self.vault.write(|tx| match exchange::with(tx, by)? {
+            Some(with) => exchange::put(tx, by, &Exchange { disputed: Some(number), ..with }),
             None => Ok(()),
         })
     }

@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     pub(super) below: u64,
     /// Number of the next message to the contact.
     pub(super) next: u64,
+    /// Number that the contact has given to two messages, from an older copy of its store.
+    pub(super) disputed: Option<u64>,
     /// Incarnation since which this side counts the contact's messages. Every acknowledgement says
     /// so; a change has the contact send again whatever is open.
     pub(super) since: u32,

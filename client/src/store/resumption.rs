@@ -78,6 +78,7 @@ fn correspondent(
             address: known.address.version,
             heard: Some(Time::from_micros(0) + known.heard()),
             acknowledged: known.exchange.acknowledged(),
+            disputed: known.exchange.disputed,
             parts,
             owes: known.exchange.owes,
         },

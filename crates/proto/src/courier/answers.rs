@@ -115,7 +115,12 @@ impl<S: Suite> Courier<S> {
         };
         let Fragment { kind, sequence, position, .. } = fragment;
         let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
-        match other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind) {
+        let before = other.reassembly.disputed();
+        let taken = other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind);
+        if let Some(number) = other.reassembly.disputed().filter(|_| before.is_none()) {
+            self.events.push_mail(Event::Disputed { sender, number });
+        }
+        match taken {
             Taken::New => {
                 let fragment = Box::new(fragment);
                 let last = other.reassembly.has_all(kind, sequence);

@@ -116,6 +116,15 @@ pub enum Event {
         /// Version of the address.
         version: u64,
     },
+    /// A contact has given a number of a message that was told of to another message: it goes on from an
+    /// older copy of its store. The application stores it for the next run
+    /// ([`Memory::disputed`](super::Memory::disputed)).
+    Disputed {
+        /// The contact.
+        sender: KeyId,
+        /// The number.
+        number: u64,
+    },
     /// A contact knows of messages, to it or from it, of which this client does not: it goes on
     /// from an older copy of its store. Told of once for each contact. The application begins a new
     /// incarnation of what it exchanges with the contact.

@@ -33,6 +33,8 @@ pub(super) struct Reassembly {
     told: BTreeMap<u64, Told>,
     open: BTreeMap<u64, Assembly>,
     address: AddressReassembly,
+    /// Number of a message that was told of, and that its sender has given to another meanwhile.
+    disputed: Option<u64>,
     /// Fragments of the largest message.
     most: u32,
 }
@@ -144,6 +146,9 @@ pub struct Memory {
     /// Time at which the contact was heard of last, by the machine's clock; `None` if that is not
     /// known.
     pub heard: Option<Time>,
+    /// Number that the contact has given to two messages, as
+    /// [`Event::Disputed`](super::Event::Disputed) has told last.
+    pub disputed: Option<u64>,
     /// What the contact has acknowledged, as [`Event::Acknowledged`](super::Event::Acknowledged)
     /// has told.
     pub acknowledged: Acknowledged,
@@ -176,6 +181,7 @@ impl Reassembly {
             told,
             open: BTreeMap::new(),
             address: AddressReassembly { known: memory.address, open: None },
+            disputed: memory.disputed.filter(|number| *number >= floor),
             most,
         };
         for part in &memory.parts {
@@ -209,6 +215,7 @@ impl Reassembly {
         if standing.open > self.floor {
             self.floor = standing.open;
             self.told = self.told.split_off(&self.floor);
+            self.disputed = self.disputed.filter(|number| *number >= self.floor);
             self.advance(&mut complete);
         }
         complete
@@ -226,6 +233,13 @@ impl Reassembly {
         let whole = |open: &Assembly| open.committed.is_complete();
         let known = heard < self.next || self.told.contains_key(&heard);
         !known && !self.open.get(&heard).is_some_and(whole)
+    }
+
+    /// Number that the sender has given to two messages: it goes on from an older copy of its store, and
+    /// does not know so yet. Until it does, or has given that message up, nothing behind it is
+    /// taken: it comes again under numbers of the next incarnation, and in its order.
+    pub(super) const fn disputed(&self) -> Option<u64> {
+        self.disputed
     }
 
     /// Notes a part of a message that came before a restart.
@@ -248,6 +262,12 @@ impl Reassembly {
 
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
+        if self.told.get(&sequence).is_some_and(|told| told.message != part.message) {
+            self.disputed = Some(self.disputed.map_or(sequence, |number| number.min(sequence)));
+        }
+        if self.disputed.is_some_and(|number| sequence > number) {
+            return Taken::Silent;
+        }
         let over = sequence < self.next || self.told.contains_key(&sequence);
         if over || self.is_passed(sequence, position.count) {
             return Taken::Known;

@@ -60,6 +60,7 @@ impl Tally {
             | Event::Complete { .. }
             | Event::Told { .. }
             | Event::Acknowledged { .. }
+            | Event::Disputed { .. }
             | Event::Heard { .. }
             | Event::Announced { .. }
             | Event::AcknowledgementSent { .. } => {}

@@ -299,3 +299,28 @@ fn what_was_given_up_does_not_come_after_what_was_not() {
         assert_eq!(whole(&reassembly), [1, 2, 4, 5]);
     }
 }
+
+/// Checks that nothing is taken behind a number that its sender has given to two messages: it goes on
+/// from an older copy of its store, and sends all of that again under other numbers once it has
+/// heard so. A restart changes none of it.
+#[test]
+fn nothing_is_taken_behind_a_number_of_two_messages() {
+    let mut reassembly = Reassembly::new(MOST);
+    for sequence in 0..3 {
+        come(&mut reassembly, &fragment(sequence, 0, 1));
+    }
+    let other = Fragment { message: MessageId::new([77; 16]), ..fragment(1, 0, 1) };
+    assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+    assert_eq!(reassembly.disputed(), Some(1));
+    let told = (0..3).map(told).collect();
+    let memory = Memory { below: 3, told, disputed: reassembly.disputed(), ..Memory::default() };
+    let (resumed, _) = Reassembly::resume(MOST, &memory);
+    for mut reassembly in [reassembly, resumed] {
+        let later = Part::of(&fragment(4, 0, 1));
+        assert_eq!(reassembly.take_behind(&later, 3), Taken::Silent);
+        assert_eq!(whole(&reassembly), [0, 1, 2], "the sender hears of the first message");
+        reassembly.hear(&open(100));
+        assert_eq!(reassembly.disputed(), None);
+        assert_eq!(come_behind(&mut reassembly, &fragment(100, 0, 1), 0), [100]);
+    }
+}
