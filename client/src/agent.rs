@@ -99,10 +99,10 @@ impl Agent {
         if let Some(at) = store.moved()? {
             return Err(AgentError::Moved(date_of(at)));
         }
-        let begin: Begin = |network, store| {
+        let begin: Begin = Box::new(|network, store| {
             let resumption = store.with(Store::resumption)?;
             Ok(Session::start(network, store.with(Store::profile)?, resumption)?)
-        };
+        });
         Self::with(network, store, begin)
     }
 
@@ -112,7 +112,7 @@ impl Agent {
     /// # Errors
     /// The store cannot be read.
     pub fn start_offline(network: Arc<Network>, store: Store) -> Result<Self, AgentError> {
-        Self::with(network, store, OFFLINE)
+        Self::with(network, store, offline())
     }
 
     fn with(network: Arc<Network>, store: Store, begin: Begin) -> Result<Self, AgentError> {
@@ -421,7 +421,10 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
 }
 
 /// Begin of a session for looking at what is there.
-const OFFLINE: Begin = |_, _| Ok(Session::offline());
+fn offline() -> Begin {
+    Box::new(|_, _| Ok(Session::offline()))
+}
+
 const MAINTENANCE: Duration = Duration::from_secs(60);
 /// Events that are taken at once; the fragments among them are one transaction.
 const BATCH: usize = 64;

@@ -37,7 +37,7 @@ pub use profile::{Profile, ProfileError};
 pub use randomness::danger_draw_from;
 pub use rohrpost_network::{FilePaths, Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};
-pub use rohrpost_vault::{Cost, Unlock, VaultError};
+pub use rohrpost_vault::{Cost, SimulatedDisk, Unlock, VaultError};
 pub use session::{Correspondent, PostError, Resumption, Session, SessionError, SessionEvent};
 #[cfg(unix)]
 pub use socket::{Connection, Listener, SocketError, check_socket_path};

@@ -49,7 +49,7 @@ use rohrpost_network::Network;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::agreement::Agreement;
-use rohrpost_vault::{Table, Unlock, Vault, VaultError, WriteTx};
+use rohrpost_vault::{SimulatedDisk, Table, Unlock, Vault, VaultError, WriteTx};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
@@ -117,9 +117,29 @@ impl Store {
     /// # Errors
     /// There is no store, others can enter the home, it does not open, or it is of another network.
     pub fn open(home: &Path, unlock: &Unlock, network: &Network) -> Result<Self, StoreError> {
+        Self::open_with(home, network, |path| Vault::open(path, unlock))
+    }
+
+    /// Opens the store of a home as [`Store::open`] does, on the disk of a simulated machine.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn open_on(
+        home: &Path,
+        unlock: &Unlock,
+        network: &Network,
+        disk: &SimulatedDisk,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(home, network, |path| Vault::open_on(path, unlock, disk))
+    }
+
+    fn open_with(
+        home: &Path,
+        network: &Network,
+        open: impl FnOnce(&Path) -> Result<Vault, VaultError>,
+    ) -> Result<Self, StoreError> {
         private_home(home)?;
-        let path = file(home);
-        let mut vault = match Vault::open(&path, unlock) {
+        let mut vault = match open(&file(home)) {
             Err(VaultError::Missing(_)) => return Err(StoreError::Missing(home.to_owned())),
             opened => opened?,
         };

@@ -66,8 +66,7 @@ impl AgentTask {
         self.store.with(Store::try_disk)?;
         let mut progress = Progress::new(&self.network);
         progress.load(&self.store.with(Store::outbox)?);
-        let begin = self.begin;
-        self.session = begin(&self.network, &self.store)?;
+        self.session = (self.begin)(&self.network, &self.store)?;
         self.progress = progress;
         // The session tells of it again.
         self.untaken.clear();

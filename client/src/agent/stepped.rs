@@ -5,7 +5,7 @@
 //! agent waits, so that each step is over when its method returns.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 
 use rohrpost_network::Network;
@@ -18,10 +18,11 @@ use tokio::sync::broadcast::error::TryRecvError;
 use super::asker::Asker;
 use super::blocking::BlockingStore;
 use super::clocks::{Clocks, SimulatedClocks};
+use super::error::AgentError;
 use super::task::{AgentTask, Begin};
 use crate::api::{Failure, Notice, Request, Response};
 use crate::session::{Session, SessionEvent, SteppedSession};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// A client that a simulation steps through its life. Must not be used within an asynchronous
 /// runtime.
@@ -31,7 +32,12 @@ use crate::store::{Store, StoreError};
 /// process: its store is closed, and all else is forgotten.
 pub struct SteppedAgent<S: Suite> {
     task: AgentTask,
-    session: SteppedSession<S>,
+    /// The other end of the agent's session; none while the agent has left the network.
+    session: Option<SteppedSession<S>>,
+    /// Sessions that the agent has begun and the driver has not taken up.
+    begun: mpsc::Receiver<SteppedSession<S>>,
+    /// Reason why the agent has ended by itself.
+    ended: Option<AgentError>,
     notices: broadcast::Receiver<Notice>,
 }
 
@@ -44,26 +50,36 @@ impl<S: Suite> SteppedAgent<S> {
         network: Arc<Network>,
         store: Store,
         clocks: SimulatedClocks,
-    ) -> Result<Self, StoreError> {
-        let (session, stepped) = Session::stepped(&network, store.profile()?, store.resumption()?);
+    ) -> Result<Self, AgentError> {
+        let (outbox, begun) = mpsc::channel();
+        let begin: Begin = Box::new(move |network, store| {
+            let resumption = store.with(Store::resumption)?;
+            let (session, end) = Session::stepped(network, store.with(Store::profile)?, resumption);
+            // Nobody takes it up once the driver is gone.
+            let _ = outbox.send(end);
+            Ok(session)
+        });
         let store = BlockingStore::new(store);
-        // No disk fails in a simulation, and no session begins anew.
-        let offline: Begin = |_, _| Ok(Session::offline());
-        let task = AgentTask::new(network, store, (session, offline), Clocks::Simulated(clocks))?;
-        let notices = task.notices.subscribe();
-        Ok(Self { task, session: stepped, notices })
+        let session = begin(&network, &store)?;
+        let task = AgentTask::new(network, store, (session, begin), Clocks::Simulated(clocks))?;
+        let (session, notices) = (begun.try_recv().ok(), task.notices.subscribe());
+        Ok(Self { task, session, begun, ended: None, notices })
     }
 
     /// Takes up a link under this session's name, on which the relay says that document time is
     /// `told`: a courier is founded on the first link, and goes on over those after it.
     pub fn connect(&mut self, now: Steady, told: Time, session: SessionId, clock_ahead: i64) {
-        self.session.connect(&self.task.network.roster, now, told, session);
+        if let Some(link) = &mut self.session {
+            link.connect(&self.task.network.roster, now, told, session);
+        }
         self.hear(now, SessionEvent::Connected { clock_ahead });
     }
 
     /// Takes an event of the link, and what follows from it.
     pub fn hear(&mut self, now: Steady, event: SessionEvent) {
-        self.session.tell(event);
+        if let Some(session) = &mut self.session {
+            session.tell(event);
+        }
         self.collect(now);
     }
 
@@ -71,16 +87,44 @@ impl<S: Suite> SteppedAgent<S> {
     /// every few seconds while it steps the courier.
     pub fn collect(&mut self, now: Steady) {
         loop {
-            self.session.collect();
+            self.session.iter_mut().for_each(SteppedSession::collect);
             let Some(event) = self.task.session.next_event() else { break };
-            run(self.task.handle_event(event), &mut self.session, now);
+            run(self.task.handle_event(event), self.session.as_mut(), now);
+            self.look_after_disk();
         }
-        run(self.task.commit_due_letters(), &mut self.session, now);
+        run(self.task.commit_due_letters(), self.session.as_mut(), now);
+        self.look_after_disk();
+    }
+
+    /// Sees to the disk, as the agent does after each step and when it is time to try it again: one
+    /// that fails has the agent leave the network, and one that is well has it begin a session, which
+    /// the driver is to link.
+    pub fn look_after_disk(&mut self) {
+        if let Err(error) = self.task.look_after_disk() {
+            self.ended = Some(error);
+        }
+        if self.task.trouble.next_try().is_some() {
+            self.session = None;
+        }
+        if let Some(session) = self.begun.try_iter().last() {
+            self.session = Some(session);
+        }
+    }
+
+    /// True while the agent has a session, with a link or without: not while its disk has failed.
+    pub const fn has_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Reason why the agent has ended by itself; the driver is to drop it then.
+    pub const fn ended(&self) -> Option<&AgentError> {
+        self.ended.as_ref()
     }
 
     /// Does what is due every minute, after so many.
     pub fn maintain(&mut self, now: Steady, minutes: u64) {
-        run(self.task.maintain(minutes), &mut self.session, now);
+        run(self.task.maintain(minutes), self.session.as_mut(), now);
+        self.look_after_disk();
     }
 
     /// Has the client do what a program asks of it, and gives the answer.
@@ -88,12 +132,14 @@ impl<S: Suite> SteppedAgent<S> {
     /// # Errors
     /// The request was not done; the failure says why.
     pub fn ask(&mut self, now: Steady, request: Request) -> Result<Response, Failure> {
-        run(self.task.answer(request, Asker::User), &mut self.session, now)
+        let answer = run(self.task.answer(request, Asker::User), self.session.as_mut(), now);
+        self.look_after_disk();
+        answer
     }
 
     /// The courier, once there was a link.
-    pub const fn courier(&mut self) -> Option<&mut Courier<S>> {
-        self.session.courier()
+    pub fn courier(&mut self) -> Option<&mut Courier<S>> {
+        self.session.as_mut()?.courier()
     }
 
     /// The oldest notice that was not collected. Who collects too seldom misses some, and is told.
@@ -110,14 +156,14 @@ impl<S: Suite> SteppedAgent<S> {
 /// at its end.
 fn run<S: Suite, T>(
     work: impl Future<Output = T>,
-    session: &mut SteppedSession<S>,
+    mut session: Option<&mut SteppedSession<S>>,
     now: Steady,
 ) -> T {
     let mut work = pin!(work);
     let mut context = Context::from_waker(Waker::noop());
     loop {
         let polled = work.as_mut().poll(&mut context);
-        let executed = session.execute(now);
+        let executed = session.as_mut().is_some_and(|session| session.execute(now));
         match polled {
             Poll::Ready(done) => return done,
             Poll::Pending => assert!(executed, "an agent waits for nothing but its session"),

@@ -30,7 +30,8 @@ use crate::store::{Bounds, Store};
 
 /// How a session begins: with a link, from what the store has, or without. What a session goes on
 /// with takes time to gather where there are many contacts.
-pub(super) type Begin = fn(&Network, &BlockingStore) -> Result<Session, AgentError>;
+pub(super) type Begin =
+    Box<dyn Fn(&Network, &BlockingStore) -> Result<Session, AgentError> + Send + Sync>;
 
 /// State that the agent's task owns.
 pub(super) struct AgentTask {

@@ -43,7 +43,7 @@ fn network_without(relay: NodeNumber) -> Network {
 
 fn agent_in(network: Network, store: Store) -> Result<AgentTask, StoreError> {
     let store = BlockingStore::new(store);
-    AgentTask::new(Arc::new(network), store, (Session::offline(), OFFLINE), Clocks::of_machine())
+    AgentTask::new(Arc::new(network), store, (Session::offline(), offline()), Clocks::of_machine())
 }
 
 /// Checks that the begin of an agent without a link reads as little of a store with many contacts as
@@ -58,7 +58,7 @@ async fn a_begin_without_a_link_reads_no_contacts() {
             client.store.add_contact(&format!("contact-{number}"), contact, unix_now()).unwrap();
         }
         let Client { network, store, .. } = client.reopen();
-        let task = AgentTask::begin(Arc::new(network), store, OFFLINE).unwrap();
+        let task = AgentTask::begin(Arc::new(network), store, offline()).unwrap();
         task.store.with(|store| Ok(store.records_opened())).unwrap()
     });
     assert_eq!(read[0], read[1]);

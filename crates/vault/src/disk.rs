@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -13,8 +13,29 @@ use redb::backends::FileBackend;
 #[derive(Debug)]
 pub(crate) struct Disk {
     storage: Storage,
+    /// The disk of the machine, if that is simulated.
+    simulated: Option<SimulatedDisk>,
     bytes: AtomicU64,
     flushes: AtomicU64,
+}
+
+/// The disk of a simulated machine, which a simulation can fill. Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedDisk(Arc<AtomicBool>);
+
+impl SimulatedDisk {
+    /// Makes the disk full, or gives it room again. Nothing at all can be written to one that is full,
+    /// as where a system writes each change to a new place.
+    pub fn set_full(&self, full: bool) {
+        self.0.store(full, Ordering::Relaxed);
+    }
+
+    fn room(&self) -> io::Result<()> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
 }
 
 /// What was written since a vault was opened: the cost of its transactions, whatever the machine.
@@ -66,7 +87,22 @@ impl Disk {
     }
 
     const fn of(storage: Storage) -> Self {
-        Self { storage, bytes: AtomicU64::new(0), flushes: AtomicU64::new(0) }
+        let (bytes, flushes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { storage, simulated: None, bytes, flushes }
+    }
+
+    /// Goes by the disk of a simulated machine from now on.
+    pub(crate) fn simulate(&mut self, disk: Option<SimulatedDisk>) {
+        self.simulated = disk;
+    }
+
+    pub(crate) const fn simulated(&self) -> Option<&SimulatedDisk> {
+        self.simulated.as_ref()
+    }
+
+    /// Tells whether the disk has room; if not, the error that a write fails with.
+    pub(crate) fn room(&self) -> io::Result<()> {
+        self.simulated.as_ref().map_or(Ok(()), SimulatedDisk::room)
     }
 
     pub(crate) fn written(&self) -> Written {
@@ -96,6 +132,7 @@ impl Disk {
     }
 
     pub(crate) fn write(&self, at: u64, data: &[u8]) -> io::Result<()> {
+        self.room()?;
         self.bytes.fetch_add(bytes(data.len()), Ordering::Relaxed);
         match &self.storage {
             Storage::File(file) => file.write(at, data),
@@ -104,6 +141,7 @@ impl Disk {
     }
 
     pub(crate) fn set_len(&self, len: u64) -> io::Result<()> {
+        self.room()?;
         match &self.storage {
             Storage::File(file) => file.set_len(len),
             Storage::Kept(kept) => kept.with(|over| over.set_len(&kept.file, len)),

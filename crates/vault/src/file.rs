@@ -18,7 +18,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rohrpost_secret_file as secret_file;
 
-use crate::disk::{Disk, Written};
+use crate::disk::{Disk, SimulatedDisk, Written};
 use crate::error::VaultError;
 use crate::header::{HEADER_LEN, Header, MAGIC, Unreadable};
 use crate::keys::{ErasureKey, Key, Keys, PLACE_LEN};
@@ -65,6 +65,16 @@ impl VaultFile {
         let locked = file.try_clone().map_err(VaultError::io(path))?;
         let disk = Disk::file(FileBackend::new(file).map_err(VaultError::store(path))?);
         Ok(Self { path: path.to_owned(), disk, locked })
+    }
+
+    /// The same file, on the disk of a simulated machine.
+    pub(crate) fn on(mut self, disk: Option<SimulatedDisk>) -> Self {
+        self.disk.simulate(disk);
+        self
+    }
+
+    pub(crate) const fn simulated(&self) -> Option<&SimulatedDisk> {
+        self.disk.simulated()
     }
 
     /// The path under which messages name the file.
@@ -247,7 +257,9 @@ impl StorageBackend for BehindHead {
 
     fn close(&self) -> io::Result<()> {
         // Without seals the next opening checks the whole vault.
-        let _ = self.file.begin().and_then(|(header, len)| self.seals.save(&header, len));
+        let room = self.file.disk.room();
+        let begin = room.and_then(|()| self.file.begin());
+        let _ = begin.and_then(|(header, len)| self.seals.save(&header, len));
         Ok(())
     }
 }

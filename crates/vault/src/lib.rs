@@ -38,7 +38,7 @@ mod unlock;
 mod vault;
 
 pub use check::Check;
-pub use disk::Written;
+pub use disk::{SimulatedDisk, Written};
 pub use error::VaultError;
 pub use table::{KEY_LIMIT, KeyedTable, OrderedTable, Table, VALUE_LIMIT};
 pub use transaction::{Entries, Iter, ReadTx, WriteTx};

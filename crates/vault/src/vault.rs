@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, ReadTransaction, ReadableTable, TableHandle};
 
-use crate::disk::Written;
+use crate::disk::{SimulatedDisk, Written};
 use crate::erasure;
 use crate::error::VaultError;
 use crate::file::{Draft, VaultFile};
@@ -24,6 +24,7 @@ use crate::unlock::Unlock;
 pub struct SpareKey {
     path: PathBuf,
     keys: Arc<Keys>,
+    disk: Option<SimulatedDisk>,
 }
 
 impl SpareKey {
@@ -32,7 +33,7 @@ impl SpareKey {
     /// # Errors
     /// The vault does not open; the error says why. It may be tried again.
     pub fn open(&self) -> Result<Vault, VaultError> {
-        let file = VaultFile::open(&self.path)?;
+        let file = VaultFile::open(&self.path)?.on(self.disk.clone());
         let (header, same) = file.header()?;
         if !same {
             file.write_header(&header)?;
@@ -106,6 +107,14 @@ impl Vault {
         Self::open_file(VaultFile::open(path)?, path, unlock)
     }
 
+    /// Opens a vault as [`Vault::open`] does, on the disk of a simulated machine.
+    ///
+    /// # Errors
+    /// The vault does not open; the error says why.
+    pub fn open_on(path: &Path, unlock: &Unlock, disk: &SimulatedDisk) -> Result<Self, VaultError> {
+        Self::open_file(VaultFile::open(path)?.on(Some(disk.clone())), path, unlock)
+    }
+
     fn open_file(file: VaultFile, path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         let (header, same) = file.header()?;
         let keys = Arc::new(Keys::of(header.unwrap(unlock, path)?));
@@ -164,7 +173,8 @@ impl Vault {
     #[must_use]
     pub fn spare_key(&self) -> SpareKey {
         let Open { file, keys, .. } = &self.open;
-        SpareKey { path: file.path().to_owned(), keys: Arc::clone(keys) }
+        let (path, disk) = (file.path().to_owned(), file.simulated().cloned());
+        SpareKey { path, keys: Arc::clone(keys), disk }
     }
 
     /// Reads from one commit's state, whatever is written meanwhile.
