@@ -35,6 +35,10 @@ pub(crate) enum Deed {
     PutBack(usize),
     /// A machine's clock is set, so many microseconds ahead of the true time.
     SetClock(usize, i64),
+    /// A machine's disk is full from now on.
+    FillDisk(usize),
+    /// A machine's disk has room again.
+    FreeDisk(usize),
 }
 
 /// Something that befalls people, machines or nodes in a run.
@@ -54,6 +58,8 @@ pub(crate) enum Part {
     PutBacks,
     /// Machines' clocks are off by hours to years, and set right.
     Clocks,
+    /// Machines' disks are full for an hour or so, while their clients run.
+    FullDisks,
     /// People who leave for good, of whom nobody says so.
     Departed,
     /// Programs that write forty messages a day.
@@ -210,7 +216,12 @@ impl Scene<'_> {
             some.for_each(|one| self.put_back(one, &people[one], begin, rng, &mut deeds));
         }
         if self.has(Part::Clocks) {
-            rest.take(share).for_each(|one| self.misset(one, begin, rng, &mut deeds));
+            let some = rest.by_ref().take(share);
+            some.for_each(|one| self.misset(one, begin, rng, &mut deeds));
+        }
+        if self.has(Part::FullDisks) {
+            rest.take(share * 3)
+                .for_each(|one| self.fill(one, &people[one], begin, rng, &mut deeds));
         }
         deeds
     }
@@ -280,6 +291,28 @@ impl Scene<'_> {
         let put_back = copied + rng.random_range(1..=7);
         deeds.push((begin + DAY * copied + HOUR * 3, Deed::Copy(number)));
         deeds.push((begin + DAY * put_back + HOUR * 4, Deed::PutBack(number)));
+    }
+
+    /// Has a disk be full for an hour, more or less, on two working days, while letters come and go: for
+    /// some of these times the client waits, of others it ends.
+    fn fill(
+        &self,
+        number: usize,
+        person: &Person,
+        begin: Time,
+        rng: &mut ChaCha20Rng,
+        deeds: &mut Deeds,
+    ) {
+        let working: Vec<_> = (1..self.days).filter(|day| person.works(*day)).collect();
+        for day in working.sample(rng, 2) {
+            let full = begin + DAY * *day + HOUR * 10 + MINUTE * rng.random_range(0..240);
+            deeds.push((full, Deed::FillDisk(number)));
+            deeds.push((full + MINUTE * rng.random_range(40..=90), Deed::FreeDisk(number)));
+            let to = *person.contacts.choose(rng).expect("everybody knows somebody");
+            for (from, to) in [(number, to), (to, number)] {
+                deeds.push((full + MINUTE * 20, Deed::Post { from, to, lifetime: WEEK }));
+            }
+        }
     }
 
     /// Sets a machine's clock wrong for some days.

@@ -34,6 +34,8 @@ struct Entry {
     id: String,
     /// Times at which the reader was told of the message, by a store that is still there.
     arrived: Vec<Time>,
+    /// True if the sender's client did not accept the message.
+    refused: bool,
     /// True if the sender's store went back to a time before the message.
     forgotten: bool,
     /// If the message had come, and the reader's store went back to a time before that: how, and when.
@@ -56,6 +58,8 @@ pub(crate) struct Summary {
     pub(crate) delivered: usize,
     pub(crate) expired: usize,
     pub(crate) undeliverable: usize,
+    /// Messages that their sender's client did not accept.
+    pub(crate) refused: usize,
     /// Messages that one of their ends lost with an older copy of its store.
     pub(crate) lost: usize,
     /// What breaks the law, in words.
@@ -94,6 +98,7 @@ impl Ledger {
             text: text.clone(),
             id: String::new(),
             arrived: Vec::new(),
+            refused: false,
             forgotten: false,
             lost: None,
         });
@@ -103,6 +108,11 @@ impl Ledger {
     /// Enters the id that the sender's client has given to a message.
     pub(crate) fn accepted(&mut self, text: &str, id: String) {
         self.messages[self.by_text[text]].id = id;
+    }
+
+    /// Enters that the sender's client has not accepted a message.
+    pub(crate) fn refused(&mut self, text: &str) {
+        self.messages[self.by_text[text]].refused = true;
     }
 
     /// Enters that a reader was told of a message.
@@ -155,6 +165,7 @@ impl Ledger {
                 summary.faults.push(words);
             }
         }
+        self.judge_outboxes(&end, &mut summary);
         for (reader, inbox) in end.inboxes.iter().enumerate() {
             self.judge_order(reader, inbox, &mut summary);
         }
@@ -172,6 +183,10 @@ impl Ledger {
         let came = end.inboxes[entry.to].iter().filter(|other| **other == number).count();
         if came > 1 || entry.arrived.len() > 1 {
             return Err(format!("{came} copies in the inbox"));
+        }
+        if entry.refused {
+            summary.refused += 1;
+            return if came == 0 { Ok(()) } else { Err("refused, and there".into()) };
         }
         let status = end.outboxes[entry.from].get(&entry.id).copied();
         match status {
@@ -210,6 +225,15 @@ impl Ledger {
             }
             (None, _) => Err("not in the outbox".into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Judges the outboxes: nothing is in them that the clients have not accepted.
+    fn judge_outboxes(&self, end: &End, summary: &mut Summary) {
+        let accepted: BTreeSet<&str> = self.messages.iter().map(|entry| &*entry.id).collect();
+        for (sender, outbox) in end.outboxes.iter().enumerate() {
+            let strange = outbox.keys().filter(|id| !accepted.contains(&***id));
+            summary.faults.extend(strange.map(|id| format!("{id} of {sender}: never accepted")));
         }
     }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_client::api::{Notice, Request, Response};
+use rohrpost_client::api::{Failure, Notice, Request, Response};
 use rohrpost_client::{
-    Content, Cost, Network, Profile, SessionError, SessionEvent, SimulatedClocks, SteppedAgent,
-    Store, Unlock,
+    Content, Cost, Network, Profile, SessionError, SessionEvent, SimulatedClocks, SimulatedDisk,
+    SteppedAgent, Store, StoreError, Unlock,
 };
 use rohrpost_packet::{NodeNumber, ReplyId, SessionId};
 use rohrpost_proto::courier::Departure;
@@ -27,6 +27,7 @@ pub(crate) struct Machine {
     network: Arc<Network>,
     /// Microseconds by which the machine's clock is ahead.
     pub(crate) ahead: i64,
+    pub(crate) disk: SimulatedDisk,
     process: Option<Process>,
     /// Backup of the client, and when it was made.
     backup: Option<Time>,
@@ -62,6 +63,7 @@ impl Machine {
             entry,
             network: Arc::clone(network),
             ahead: 0,
+            disk: SimulatedDisk::default(),
             process: None,
             backup: None,
             copy: None,
@@ -71,22 +73,29 @@ impl Machine {
     /// The store of a client that does not run.
     pub(crate) fn store(&self) -> Store {
         assert!(self.process.is_none(), "a running client has its store open");
-        Store::open(&self.home, &unlock(), &self.network).expect("the store of the home")
+        self.open().expect("the store of the home")
     }
 
-    /// Starts the client; one that slept wakes, and finds its link gone.
-    pub(crate) fn begin(&mut self, now: Time) {
+    fn open(&self) -> Result<Store, StoreError> {
+        Store::open_on(&self.home, &unlock(), &self.network, &self.disk)
+    }
+
+    /// Starts the client; one that slept wakes, and finds its link gone. False if it does not start:
+    /// its disk is full.
+    pub(crate) fn begin(&mut self, now: Time) -> bool {
         if let Some(process) = &mut self.process {
             if process.session.is_none() {
                 let own = process.own(now, self.ahead);
                 process.agent.hear(own, SessionEvent::Disconnected(SessionError::Lost));
             }
-            return;
+            return true;
         }
+        let Ok(store) = self.open() else { return false };
         let clocks = SimulatedClocks::new(shifted(now, self.ahead));
-        let agent = SteppedAgent::start(Arc::clone(&self.network), self.store(), clocks.clone());
+        let agent = SteppedAgent::start(Arc::clone(&self.network), store, clocks.clone());
+        let Ok(agent) = agent else { return false };
         self.process = Some(Process {
-            agent: agent.expect("the store of the home"),
+            agent,
             clocks,
             witness: Witness::default(),
             started: now,
@@ -95,6 +104,7 @@ impl Machine {
             edition: 0,
             tended: now,
         });
+        true
     }
 
     /// Puts the machine to sleep: the client stays.
@@ -151,6 +161,24 @@ impl Machine {
 
     pub(crate) const fn runs(&self) -> bool {
         self.process.is_some()
+    }
+
+    /// Tells whether the client is off the network because of its disk.
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| !process.agent.has_session())
+    }
+
+    /// Has a client try its disk again that is off the network because of it, or starts one anew that
+    /// has ended by that, as whoever supervises it does. True if it can be linked.
+    pub(crate) fn mend(&mut self, now: Time) -> bool {
+        let Some(process) = &mut self.process else { return self.begin(now) };
+        process.session = None;
+        let _ = process.own(now, self.ahead);
+        process.agent.look_after_disk();
+        if process.agent.ended().is_some() {
+            self.process = None;
+        }
+        self.process.is_some() && !self.has_trouble()
     }
 
     pub(crate) fn session(&self) -> Option<SessionId> {
@@ -235,12 +263,17 @@ impl Machine {
         }
     }
 
-    /// Asks the client, which runs.
+    /// Asks the client, which runs and has a disk with room.
     pub(crate) fn ask(&mut self, now: Time, request: Request) -> Response {
+        self.try_ask(now, request).expect("the client does what it is asked")
+    }
+
+    /// Asks the client, which runs.
+    pub(crate) fn try_ask(&mut self, now: Time, request: Request) -> Result<Response, Failure> {
         let ahead = self.ahead;
         let process = self.process.as_mut().expect("a client that runs is asked");
         let own = process.own(now, ahead);
-        let answer = process.agent.ask(own, request).expect("the client does what it is asked");
+        let answer = process.agent.ask(own, request);
         process.prepare(now);
         answer
     }

@@ -27,7 +27,7 @@ use world::{World, name};
 const SLOT: Duration = Duration::from_secs(60);
 
 /// What befalls people, machines and nodes.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part::Leave,
     Part::ShortWeeks,
     Part::Upgrades,
@@ -36,6 +36,7 @@ const PARTS: [Part; 9] = [
     Part::PutBacks,
     Part::Clocks,
     Part::Departed,
+    Part::FullDisks,
     Part::Bots,
 ];
 
@@ -56,6 +57,11 @@ fn a_fortnight_of_older_copies_loses_no_more_than_they_lack() {
     every_seed(few_seeds(), |seed| {
         println!("{}", live(seed, fortnight(&[Part::Restores, Part::PutBacks])))
     });
+}
+
+#[test]
+fn a_fortnight_of_full_disks_loses_nothing() {
+    every_seed(few_seeds(), |seed| println!("{}", live(seed, fortnight(&[Part::FullDisks]))));
 }
 
 /// All of it together. Two part-timers who came apart need four of their weeks until each has heard
@@ -131,9 +137,12 @@ fn live(seed: u64, scene: Scene<'_>) -> String {
     world.machines.iter_mut().for_each(Machine::end);
     let stores: Vec<Store> = world.machines.iter().map(Machine::store).collect();
     let summary = world.ledger.judge(&stores);
+    let [left, ended] = world.troubles;
+    assert_eq!(left > 0, scene.parts.contains(&Part::FullDisks), "clients whose disks were full");
     let run = format!(
         "seed {seed}: {} people, {} days, {} messages: {} delivered, {} expired, {} undeliverable, \
-         {} lost with older copies, {} faults; at most {} copies for someone away; {:.1} s",
+         {} lost with older copies, {} refused; {left} clients left for full disks, {ended} ended; \
+         {} faults; at most {} copies for someone away; {:.1} s",
         people.len(),
         scene.days,
         summary.messages,
@@ -141,6 +150,7 @@ fn live(seed: u64, scene: Scene<'_>) -> String {
         summary.expired,
         summary.undeliverable,
         summary.lost,
+        summary.refused,
         summary.faults.len(),
         world.copies.most,
         began.elapsed().as_secs_f64(),

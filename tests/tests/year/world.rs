@@ -1,14 +1,14 @@
 //! The world of a year: people's machines, the relays, and all that happens in the order of time.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand::RngExt;
 use rohrpost_client::Network;
-use rohrpost_client::api::{Notice, Request, Response};
+use rohrpost_client::api::{Failure, FailureCode, Notice, Request, Response};
 use rohrpost_packet::{NodeNumber, SessionId};
 use rohrpost_proto::time::Time;
 
@@ -25,6 +25,12 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     pub(crate) ledger: Ledger,
     pub(crate) copies: Copies,
+    /// Whose disks are full.
+    full: BTreeSet<usize>,
+    /// Whose clients are off the network because of that.
+    troubled: BTreeSet<usize>,
+    /// Number of times that a client has left the network because of its disk, and ended by that.
+    pub(crate) troubles: [usize; 2],
     network: Arc<Network>,
     queue: BinaryHeap<Reverse<(Time, u64)>>,
     due: HashMap<u64, Due>,
@@ -38,6 +44,8 @@ enum Due {
     Slot(usize, SessionId),
     /// A person's client tries to link.
     Link(usize),
+    /// A person's client that is off the network for its disk tries that again.
+    Mend(usize),
     /// A packet arrives.
     Arrival(Arrival),
     /// The common tick of all mailboxes.
@@ -68,6 +76,9 @@ impl World {
             machines,
             ledger,
             copies,
+            full: BTreeSet::new(),
+            troubled: BTreeSet::new(),
+            troubles: [0; 2],
             network,
             queue: BinaryHeap::new(),
             due: HashMap::new(),
@@ -107,6 +118,7 @@ impl World {
         match due {
             Due::Slot(person, session) => self.keep_slot(person, session),
             Due::Link(person) => self.link(person),
+            Due::Mend(person) => self.mend(person),
             Due::Arrival(arrival) => self.arrive(arrival),
             Due::Answers => {
                 let period = self.network.roster.traffic.answer_period();
@@ -128,7 +140,7 @@ impl World {
         match deed {
             Deed::Begin(person) => {
                 self.copies.returns(person);
-                self.machines[person].begin(now);
+                assert!(self.machines[person].begin(now), "no disk is full in the morning");
                 self.link(person);
             }
             Deed::Sleep(person) => {
@@ -155,12 +167,15 @@ impl World {
                 }
             }
             Deed::SetClock(person, ahead) => self.machines[person].ahead = ahead,
+            Deed::FillDisk(person) => self.set_full(person, true),
+            Deed::FreeDisk(person) => self.set_full(person, false),
         }
     }
 
     fn end(&mut self, person: usize) {
         self.look_at_health(person);
         self.ledger.unlinked(person, self.now);
+        self.troubled.remove(&person);
         let machine = &mut self.machines[person];
         if machine.runs() {
             machine.end();
@@ -192,11 +207,53 @@ impl World {
         }
         let text = self.ledger.post(from, to, self.now, self.now + lifetime);
         let request = send(&name(to), &text, lifetime);
-        let Response::Accepted(accepted) = self.machines[from].ask(self.now, request) else {
-            unreachable!("an answer to another request");
-        };
-        self.ledger.accepted(&text, accepted.message);
+        match self.machines[from].try_ask(self.now, request) {
+            Ok(Response::Accepted(accepted)) => self.ledger.accepted(&text, accepted.message),
+            Ok(_) => unreachable!("an answer to another request"),
+            Err(failure) => self.refuse(from, &text, &failure),
+        }
         self.take_notices(from);
+        self.notice_trouble(from);
+    }
+
+    fn set_full(&mut self, person: usize, full: bool) {
+        self.machines[person].disk.set_full(full);
+        if full {
+            self.full.insert(person);
+        } else {
+            self.full.remove(&person);
+        }
+    }
+
+    /// Enters that a client has refused a message, which it may do if its disk is full.
+    fn refuse(&mut self, from: usize, text: &str, failure: &Failure) {
+        let of_the_disk = matches!(failure.code, FailureCode::Full | FailureCode::System);
+        assert!(self.full.contains(&from) && of_the_disk, "{text}: {failure}");
+        self.ledger.refused(text);
+    }
+
+    /// Sees to a client that has left the network because its disk is full.
+    fn notice_trouble(&mut self, person: usize) {
+        if self.machines[person].has_trouble() && self.troubled.insert(person) {
+            self.troubles[0] += 1;
+            self.ledger.unlinked(person, self.now);
+            self.add(self.now + MEND, Due::Mend(person));
+        }
+    }
+
+    /// Has a client try its disk again until it is well, or its user goes home.
+    fn mend(&mut self, person: usize) {
+        if !self.troubled.contains(&person) {
+            return;
+        }
+        let ran = self.machines[person].runs();
+        let is_well = self.machines[person].mend(self.now);
+        self.troubles[1] += usize::from(ran && !self.machines[person].runs());
+        if !is_well {
+            return self.add(self.now + MEND, Due::Mend(person));
+        }
+        self.troubled.remove(&person);
+        self.link(person);
     }
 
     /// Ends a node; whoever enters there has no link.
@@ -215,7 +272,7 @@ impl World {
     /// Links a person's client, as soon as its relay is up.
     fn link(&mut self, person: usize) {
         let machine = &mut self.machines[person];
-        if !machine.runs() || machine.session().is_some() {
+        if !machine.runs() || machine.session().is_some() || machine.has_trouble() {
             return;
         }
         if !self.relays.is_up(machine.entry) {
@@ -235,6 +292,7 @@ impl World {
         }
         let entry = machine.entry;
         let kept = machine.keep_slot(self.now, self.relays.document());
+        self.notice_trouble(person);
         let Some((packet, next)) = kept else { return };
         self.add(next.max(self.now + STEP), Due::Slot(person, session));
         if let Some(packet) = packet
@@ -272,8 +330,9 @@ impl World {
                     unreachable!("an answer to another request")
                 };
                 self.ledger.arrived(&body.text.expect("all messages are texts"), self.now);
-                let numbers = vec![number];
-                self.machines[person].ask(self.now, Request::Acknowledge { numbers });
+                let acknowledge = Request::Acknowledge { numbers: vec![number] };
+                let noted = self.machines[person].try_ask(self.now, acknowledge);
+                assert!(noted.is_ok() || self.full.contains(&person), "what was read is noted");
             }
         }
     }
@@ -289,6 +348,8 @@ fn number(name: &str) -> Option<usize> {
     name.strip_prefix('p')?.parse().ok()
 }
 
+/// Time after which a client whose disk is full tries it again, as the client itself does.
+const MEND: Duration = Duration::from_secs(30);
 /// Time after which a client whose relay is down tries again; real clients try every few seconds.
 const RETRY: Duration = Duration::from_secs(600);
 const STEP: Duration = Duration::from_micros(1);
