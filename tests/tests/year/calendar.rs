@@ -209,11 +209,18 @@ impl Scene<'_> {
         let mut rest = order.into_iter();
         if self.has(Part::Restores) {
             let some = rest.by_ref().take(share);
-            some.for_each(|one| self.replace(one, &people[one], begin, rng, &mut deeds));
+            for one in some {
+                // On another machine, from the last backup.
+                let (copy, back) = ((12, Deed::BackUp(one)), Deed::Restore(one));
+                deeds.extend(self.go_back(&people[one], copy, back, begin, rng));
+            }
         }
         if self.has(Part::PutBacks) {
             let some = rest.by_ref().take(share);
-            some.for_each(|one| self.put_back(one, &people[one], begin, rng, &mut deeds));
+            for one in some {
+                let (copy, back) = ((3, Deed::Copy(one)), Deed::PutBack(one));
+                deeds.extend(self.go_back(&people[one], copy, back, begin, rng));
+            }
         }
         if self.has(Part::Clocks) {
             let some = rest.by_ref().take(share);
@@ -261,36 +268,25 @@ impl Scene<'_> {
         }
     }
 
-    /// Has a person back up on a working day and go on from that on another machine days later.
-    fn replace(
+    /// Has a copy of a person's client made on a working day, at this hour and in this way, and has the
+    /// client go on from it days later.
+    fn go_back(
         &self,
-        number: usize,
         person: &Person,
+        (hour, copy): (u32, Deed),
+        go_back: Deed,
         begin: Time,
         rng: &mut ChaCha20Rng,
-        deeds: &mut Deeds,
-    ) {
-        let working: Vec<_> = (1..self.days).filter(|day| person.works(*day)).collect();
-        let Some(backup) = working.choose(rng).copied() else { return };
-        let restored = backup + rng.random_range(1..=7);
-        deeds.push((begin + DAY * backup + HOUR * 12, Deed::BackUp(number)));
-        deeds.push((begin + DAY * restored + HOUR * 4, Deed::Restore(number)));
+    ) -> Deeds {
+        let Some(copied) = self.working(person).choose(rng).copied() else { return Deeds::new() };
+        let back = copied + rng.random_range(1..=7);
+        let copied = begin + DAY * copied + HOUR * hour;
+        vec![(copied, copy), (begin + DAY * back + HOUR * 4, go_back)]
     }
 
-    /// Has a home copied in a night, and put back in another.
-    fn put_back(
-        &self,
-        number: usize,
-        person: &Person,
-        begin: Time,
-        rng: &mut ChaCha20Rng,
-        deeds: &mut Deeds,
-    ) {
-        let working: Vec<_> = (1..self.days).filter(|day| person.works(*day)).collect();
-        let Some(copied) = working.choose(rng).copied() else { return };
-        let put_back = copied + rng.random_range(1..=7);
-        deeds.push((begin + DAY * copied + HOUR * 3, Deed::Copy(number)));
-        deeds.push((begin + DAY * put_back + HOUR * 4, Deed::PutBack(number)));
+    /// Days of a run, but the first, on which a person works.
+    fn working(&self, person: &Person) -> Vec<u32> {
+        (1..self.days).filter(|day| person.works(*day)).collect()
     }
 
     /// Has a disk be full for an hour, more or less, on two working days, while letters come and go: for
@@ -303,8 +299,7 @@ impl Scene<'_> {
         rng: &mut ChaCha20Rng,
         deeds: &mut Deeds,
     ) {
-        let working: Vec<_> = (1..self.days).filter(|day| person.works(*day)).collect();
-        for day in working.sample(rng, 2) {
+        for day in self.working(person).sample(rng, 2) {
             let full = begin + DAY * *day + HOUR * 10 + MINUTE * rng.random_range(0..240);
             deeds.push((full, Deed::FillDisk(number)));
             deeds.push((full + MINUTE * rng.random_range(40..=90), Deed::FreeDisk(number)));
