@@ -68,8 +68,8 @@ enum Operation {
     Rejoin {
         phase: u8,
     },
-    MarkLost,
     Readdress,
+    AddAgain,
     /// The contact is removed and added again.
     Forget,
     /// The store begins a new incarnation, as that of an older copy does.
@@ -215,8 +215,8 @@ impl World {
                 self.named = false;
                 self.prepare();
             }
-            Operation::MarkLost => self.courier.mark_lost(self.own(), sender()),
-            Operation::Readdress => self.courier.add_contact(alice()),
+            Operation::Readdress => self.courier.readdress(self.own(), alice()),
+            Operation::AddAgain => self.courier.add_contact(alice()),
             Operation::Forget => self.forget(),
             Operation::BeginAgain => self.begin_again(),
             Operation::RestartClient => self.restart(),

@@ -121,9 +121,7 @@ impl<S: Suite> Client for Courier<S> {
     }
 
     fn readdress(&mut self, now: Steady, contact: Contact) {
-        let key = contact.identity.key_id();
-        Self::add_contact(self, contact);
-        self.mark_lost(now, key);
+        Self::readdress(self, now, contact);
     }
 
     fn announce(&mut self, to: KeyId, address: Message) {

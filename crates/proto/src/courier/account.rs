@@ -68,6 +68,19 @@ impl Contact {
         // A time to come is of a clock that was wrong.
         made.is_some_and(|made| made > now || now.since(made) >= LASTING)
     }
+
+    /// True if what is under way to the correspondent by an `older` address of its reaches it as well: the
+    /// mailboxes and their keys are the same, and the prekey is about as lasting.
+    pub(super) fn is_reached_as(&self, older: &Self) -> bool {
+        let same = |(one, other): (&ContactMailbox, &ContactMailbox)| {
+            (one.relay, one.id) == (other.relay, other.id) && one.write_key.fits(&other.write_key)
+        };
+        let mut mailboxes = self.mailboxes.iter().zip(&older.mailboxes);
+        let made = self.made.zip(older.made);
+        self.mailboxes.len() == older.mailboxes.len()
+            && mailboxes.all(same)
+            && made.is_some_and(|(newer, older)| newer.since(older) < LASTING)
+    }
 }
 
 /// A mailbox of a correspondent.

@@ -21,11 +21,23 @@ impl<S: Suite> Courier<S> {
     pub fn add_contact(&mut self, contact: Contact) {
         let key = contact.identity.key_id();
         match self.correspondents.get_mut(&key) {
-            Some(other) => other.readdress(contact),
+            Some(other) => drop(other.readdress(contact)),
             None => {
                 let other = Correspondent::new(contact, most_fragments::<S>());
                 self.correspondents.insert(key, other);
             }
+        }
+    }
+
+    /// Takes a newer address of a contact. If that reaches it in another way, what has been under way
+    /// for longer than a mailbox takes to hand it out leaves again; by the daily address of who keeps
+    /// mailboxes and keys nothing does.
+    pub fn readdress(&mut self, now: Steady, contact: Contact) {
+        let timer = self.timer;
+        if let Some(other) = self.correspondents.get_mut(&contact.identity.key_id())
+            && other.readdress(contact)
+        {
+            other.mark_older_lost(now, timer);
         }
     }
 
@@ -88,15 +100,6 @@ impl<S: Suite> Courier<S> {
     pub fn remove_contact(&mut self, key: KeyId) {
         self.discard_ready_if(|cargo| cargo.is_for(key));
         self.correspondents.remove(&key);
-    }
-
-    /// Sends again what has been under way to a contact for longer than a mailbox takes to hand it
-    /// out: the contact was reached at an address that has changed since.
-    pub fn mark_lost(&mut self, now: Steady, to: KeyId) {
-        let timer = self.timer;
-        if let Some(other) = self.correspondents.get_mut(&to) {
-            other.mark_older_lost(now, timer);
-        }
     }
 
     /// Takes a message for a contact. It leaves in payload slots, in the order of posting; several

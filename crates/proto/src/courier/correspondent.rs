@@ -130,11 +130,15 @@ impl Correspondent {
         (self.posted, self.next) = (open, next.max(open));
     }
 
-    /// Takes a newer card: the contact can be reached in another way from now on.
-    pub(super) fn readdress(&mut self, contact: Contact) {
-        self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
-        self.registered = self.free.clone();
+    /// Takes a newer address. True if the contact is reached in another way from now on.
+    pub(super) fn readdress(&mut self, contact: Contact) -> bool {
+        let otherwise = !contact.is_reached_as(&self.contact);
+        if otherwise {
+            self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
+            self.registered = self.free.clone();
+        }
         self.contact = contact;
+        otherwise
     }
 
     pub(super) fn post(&mut self, message: Message, room: usize) {

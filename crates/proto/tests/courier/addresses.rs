@@ -5,7 +5,7 @@ use std::time::Duration;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::PrekeySecret;
-use rohrpost_proto::courier::{Account, Event, OwnMailbox};
+use rohrpost_proto::courier::{Account, Contact, Event, OwnMailbox};
 use rohrpost_proto::instruction::WriteKey;
 
 use crate::world::{Carried, START, T, World, account, steady};
@@ -129,11 +129,41 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
     world.run(START + SECOND * 150);
     assert_eq!(arrivals(&world, bob).len(), 1, "the relays refuse it");
     // Once alice knows of the new keys, she sends the message again at once.
-    let (contact, key) = (world.couriers[bob].contact(), world.key_id(bob));
-    world.couriers[alice].add_contact(contact);
-    world.couriers[alice].mark_lost(steady(START + SECOND * 150), key);
+    let contact = world.couriers[bob].contact();
+    world.couriers[alice].readdress(steady(START + SECOND * 150), contact);
     world.run(START + SECOND * 190);
     assert_eq!(arrivals(&world, bob).len(), 2);
+}
+
+/// Checks that the daily address of a contact that keeps its mailboxes has nothing leave again: what is
+/// sealed to the prekey of yesterday is opened for a week. Another mailbox, a prekey of last week, or
+/// one of unknown age, does.
+#[test]
+fn the_daily_address_of_a_contact_has_nothing_leave_again() {
+    let day = |days: u64| Some(START + SECOND * 86_400 * u32::try_from(days).unwrap());
+    for (made, moved, again) in [
+        (day(1), false, false),
+        (day(4), false, false),
+        (day(6), false, true),
+        (None, false, true),
+        (day(1), true, true),
+    ] {
+        let (mut world, alice, bob) = alice_and_bob();
+        let known = Contact { made: day(0), ..world.couriers[bob].contact() };
+        world.couriers[alice].add_contact(known.clone());
+        world.away = vec![bob];
+        world.run(START + SECOND * 10);
+        world.post(alice, bob, "once");
+        world.run(START + SECOND * 120);
+        let mut newer = Contact { made, ..known };
+        if moved {
+            newer.mailboxes[1].relay = NodeNumber::new(1);
+        }
+        world.couriers[alice].readdress(steady(START + SECOND * 120), newer);
+        world.run(START + SECOND * 150);
+        let sent = count(&world, alice, |event| matches!(event, Event::Sent { .. }));
+        assert_eq!(sent, 1 + usize::from(again), "{made:?} {moved}");
+    }
 }
 
 #[test]
