@@ -67,6 +67,8 @@ struct Queue {
     pulled: Time,
     decayed: Time,
     credit: usize,
+    /// Time at which an envelope was stored last beyond half of the room, without a reply block here.
+    spared: Time,
 }
 
 /// Model of an envelope.
@@ -176,8 +178,9 @@ impl World {
     fn expect_store(&mut self, owner: u8, key: u8, mark: u8) -> Result<(), Refusal> {
         let full = self.held() >= self.limits.envelopes;
         let queue = self.queues.get(&owner).ok_or(Refusal::Refused)?;
-        let room = 16 + queue.credit / 100;
-        if !queue.keys.contains(&key) || queue.kept.len() >= room {
+        let room = 32 + queue.credit / 100;
+        let spared = queue.is_sparing() && self.now.since(queue.spared) < Duration::from_secs(120);
+        if !queue.keys.contains(&key) || queue.kept.len() >= room || spared {
             return Err(Refusal::Refused);
         }
         if queue.kept.iter().any(|kept| kept.mark == mark) {
@@ -192,7 +195,11 @@ impl World {
             least.ok_or(Refusal::Refused)?.1.kept.pop_back();
         }
         let kept = Kept { mark, since: self.now, served: None };
-        self.queues.get_mut(&owner).expect("looked up above").kept.push_back(kept);
+        let queue = self.queues.get_mut(&owner).expect("looked up above");
+        if queue.is_sparing() {
+            queue.spared = self.now;
+        }
+        queue.kept.push_back(kept);
         Ok(())
     }
 
@@ -216,7 +223,7 @@ impl World {
         queue.answers |= queue.surbs.len() >= SURB_START;
         queue.keys = keys;
         queue.pulled = self.now;
-        queue.credit = (queue.credit + 1).min(11_200);
+        queue.credit = (queue.credit + 1).min(9_600);
     }
 
     fn tick(&mut self) {
@@ -283,7 +290,13 @@ impl Queue {
             pulled: now,
             decayed: now,
             credit: 0,
+            spared: Time::from_micros(0),
         }
+    }
+
+    /// Tells whether the mailbox spares the rest of its room.
+    fn is_sparing(&self) -> bool {
+        self.surbs.is_empty() && self.kept.len() >= (32 + self.credit / 100) / 2
     }
 }
 

@@ -73,7 +73,7 @@ impl<S: Suite> Mailboxes<S> {
     fn store(&self, now: Time, store: Store<S>) -> Result<(), Refusal> {
         let credit = {
             let mut mailbox = self.boxes.get_mut(&store.mailbox).ok_or(Refusal::Refused)?;
-            if !mailbox.admits(&store.write_key) {
+            if !mailbox.admits(now, &store.write_key) {
                 return Err(Refusal::Refused);
             }
             // This comes before room is made: a second copy must not cost another mailbox its mail.

@@ -20,9 +20,12 @@ pub(super) struct Mailbox<S: Suite> {
     envelopes: VecDeque<Stored<S>>,
     write_keys: [WriteKey; WRITE_KEYS],
     last_pull: Time,
-    /// Pulls that count towards room: at most those that earn [`MOST_EARNED`], an eighth is lost per
-    /// day.
+    /// Pulls that count towards room: at most those that earn [`MOST_EARNED`], an eighth is lost
+    /// per day.
     credit: u32,
+    /// Time at which an envelope was stored last beyond the half of the room, while the owner was
+    /// away.
+    spared: Time,
     /// Pulls by which room for one more envelope is earned, at least one.
     pulls_per_room: u32,
     decayed: Time,
@@ -67,6 +70,7 @@ impl<S: Suite> Mailbox<S> {
             write_keys,
             last_pull: now,
             credit: 0,
+            spared: Time::from_micros(0),
             pulls_per_room: pulls_per_room.max(1),
             decayed: now,
             pulls: 0,
@@ -95,9 +99,10 @@ impl<S: Suite> Mailbox<S> {
 
     /// Tells whether the key fits and there is room. All write keys are looked at in any case, and
     /// alike.
-    pub(super) fn admits(&self, key: &WriteKey) -> bool {
+    pub(super) fn admits(&self, now: Time, key: &WriteKey) -> bool {
         let fits = self.write_keys.iter().fold(false, |fits, held| fits | held.fits(key));
-        fits & (self.envelopes.len() < self.room())
+        let spared = self.is_sparing() && now.since(self.spared) < SPARING;
+        fits & (self.envelopes.len() < self.room()) & !spared
     }
 
     /// Tells whether an envelope is here already.
@@ -109,6 +114,9 @@ impl<S: Suite> Mailbox<S> {
     /// Stores an envelope that is not here yet.
     pub(super) fn store(&mut self, now: Time, envelope: Envelope<S>) {
         let id = EnvelopeId::of(&envelope);
+        if self.is_sparing() {
+            self.spared = now;
+        }
         self.stored += 1;
         self.envelopes.push_back(Stored { id, envelope, since: now, served: None });
     }
@@ -173,6 +181,13 @@ impl<S: Suite> Mailbox<S> {
         }
     }
 
+    /// Tells whether the mailbox spares what is left of its room: its owner does not pull, and half
+    /// of the room is taken. Else who sends a file to somebody who goes in the middle of it would
+    /// leave no room to others.
+    fn is_sparing(&self) -> bool {
+        self.surbs.is_empty() && self.envelopes.len() >= self.room() / 2
+    }
+
     /// Number of envelopes that fit: a few from the start, then one per so many pulls.
     fn room(&self) -> usize {
         FIRST_ROOM + usize::try_from(self.credit / self.pulls_per_room).unwrap_or(0)
@@ -186,6 +201,9 @@ const FIRST_ROOM: usize = 32;
 pub const MOST_ENVELOPES: u32 = 128;
 /// Largest room that is earned: with [`FIRST_ROOM`] it is that of [`MOST_ENVELOPES`].
 const MOST_EARNED: u32 = 96;
+/// Time between two envelopes beyond the half of the room, while the owner is away: a file that is
+/// under way takes four such places until its sender notices.
+const SPARING: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Time that an envelope is retained, and a mailbox after its last pull.

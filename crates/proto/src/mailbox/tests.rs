@@ -196,6 +196,28 @@ fn unknown_full_and_wrong_key_are_one_refusal() {
     assert_eq!(stage.store(98, &key), Err(Refusal::Refused));
 }
 
+/// A file that is under way when its recipient goes comes to his mailbox at a letter in a second
+/// and a half; what others write in the days after that still finds room.
+#[test]
+fn a_burst_for_an_owner_who_is_away_leaves_half_of_the_room_to_others() {
+    let mut stage = stage(MailboxLimits::default());
+    let mut openers: Vec<_> = (0..SURB_START).map(|_| stage.pull(&[])).collect();
+    let key = stage.write_key.clone();
+    let store = |stage: &mut Stage, fills: std::ops::Range<u8>, every: u64| {
+        let stored = fills.filter(|fill| {
+            stage.now = stage.now + Duration::from_millis(every);
+            stage.store(*fill, &key).is_ok()
+        });
+        stored.count()
+    };
+    assert_eq!(store(&mut stage, 0..20, 1_500), 20, "the owner pulls");
+    (0..SURB_START).for_each(|_| drop(stage.answer(&mut openers)));
+    assert_eq!(store(&mut stage, 20..220, 1_500), 3, "a file of five minutes");
+    assert_eq!(store(&mut stage, 220..225, 3_600_000), 5, "others");
+    stage.pull(&[]);
+    assert_eq!(store(&mut stage, 225..255, 1), 4, "the owner is back, and reads: all of the room");
+}
+
 #[test]
 fn both_write_keys_of_the_newest_pull_open_a_mailbox_and_no_older_ones() {
     let mut stage = stage(MailboxLimits::default());
