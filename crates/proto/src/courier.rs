@@ -59,6 +59,7 @@ use zeroize::Zeroizing;
 pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
 pub use acknowledgement::Acknowledged;
 pub use config::{Attachment, CourierConfig, Departure, PostError};
+pub use correspondent::windows;
 pub use event::{Event, Trip};
 pub use message::{BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights};
 pub use reassembly::{Complete, Memory, Part};

@@ -21,6 +21,7 @@ use super::pieces::Pieces;
 use super::reassembly::{Memory, Reassembly};
 use super::retransmission::RetransmitTimer;
 use presence::Presence;
+pub use presence::windows;
 
 use crate::directory::view::View;
 use crate::path::below;
@@ -313,11 +314,9 @@ impl Correspondent {
         (!free.is_empty()).then_some(free)
     }
 
-    /// Notes that a fragment has gone into a mailbox, which gets one per one and a half of its
-    /// answers from here: in between its owner's loops and others' fragments are served. What was
+    /// Notes that a fragment has gone into a mailbox, which gets one per `pace` from here. What was
     /// not used of that in the last [`BURST`] fragments' time may be made up for.
-    pub(super) fn used(&mut self, mailbox: usize, now: Steady, answer_period: Duration) {
-        let pace = answer_period + answer_period / 2;
+    pub(super) fn used(&mut self, mailbox: usize, now: Steady, pace: Duration) {
         if let Some(free) = self.free.get_mut(mailbox) {
             *free = (*free).max(now - pace * BURST) + pace;
         }

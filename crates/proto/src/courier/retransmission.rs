@@ -23,6 +23,9 @@ pub(super) struct RetransmitTimer {
     /// Copies of a fragment that leave before its recipient is taken to be away: if none is
     /// acknowledged, it was not chance that lost them.
     copies: u32,
+    /// Fragments that leave for two mailboxes in the time that one acknowledgement in fifty
+    /// outlasts.
+    round_trip: usize,
 }
 
 impl RetransmitTimer {
@@ -35,14 +38,32 @@ impl RetransmitTimer {
         let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
         let registration = transit + traffic.slot * 2 * PULLS;
         let full = SERVE_AGAIN + traffic.answer_period() * MOST_ENVELOPES;
-        let first = (traffic.ack_delay * 4 + served).max(full) + transit * 2;
-        Self { first, served, transit, registration, copies: LEAST_COPIES }
+        let first = (traffic.ack_delay * LATE + served).max(full) + transit * 2;
+        let round_trip = traffic.ack_delay * LATE + traffic.answer_period() * WAITS;
+        let pace = traffic.pace() / 2;
+        let round_trip = round_trip.as_micros() / pace.as_micros().max(1);
+        let round_trip = usize::try_from(round_trip).unwrap_or(usize::MAX);
+        let copies = LEAST_COPIES;
+        Self { first, served, transit, registration, copies, round_trip }
     }
 
     /// Time by which one fragment must have left before another to be taken for lost when the other
     /// has come: a mailbox may have served the earlier one a second time.
     pub(super) fn reorder(self) -> Duration {
         self.served + self.transit
+    }
+
+    /// Fragments under way that keep a contact's two mailboxes busy until an acknowledgement comes:
+    /// also one of those that are drawn late. With fewer, a long message stands still at each of
+    /// those.
+    pub(super) const fn round_trip(self) -> usize {
+        self.round_trip
+    }
+
+    /// Time without a departure after which another fragment leaves though the window is full: the
+    /// acknowledgement may be lost, and what is new draws another one.
+    pub(super) fn probe(self) -> Duration {
+        self.first / PROBES
     }
 
     /// Goes by the part of letters that the network loses at present.
@@ -94,6 +115,12 @@ impl RetransmitTimer {
 /// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at
 /// first and some pulls are lost.
 const QUEUE: u32 = 20;
+/// Answers of a mailbox, of either end, that a fragment and its acknowledgement wait for.
+const WAITS: u32 = 8;
+/// Mean delays of an acknowledgement that one in fifty outlasts.
+const LATE: u32 = 4;
+/// Fragments that leave in a first time-out though the window is full.
+const PROBES: u32 = 3;
 /// Copies of a fragment where the network loses one letter in a hundred, or none.
 const LEAST_COPIES: u32 = 4;
 /// Copies of a fragment where the network loses a third of all letters, or more.

@@ -210,7 +210,7 @@ impl<S: Suite> Courier<S> {
             Ok(built) => Some(built),
         };
         self.last_served = Some(to);
-        let period = self.roster.traffic.answer_period();
+        let pace = self.roster.traffic.pace();
         let other = self.correspondents.get_mut(&to)?;
         let Some(mut built) = built else {
             for outgoing in other.give_up() {
@@ -218,7 +218,7 @@ impl<S: Suite> Courier<S> {
             }
             return None;
         };
-        other.used(assignment.mailbox, moment.due, period);
+        other.used(assignment.mailbox, moment.due, pace);
         built.cargo = match assignment.task {
             Task::Acknowledgement => {
                 Cargo::Acknowledgement { to, due: other.take_acknowledgement()? }

@@ -10,6 +10,7 @@ mod clocks;
 mod durable;
 mod last_resort;
 mod own_client;
+mod pace;
 mod twins;
 #[cfg(feature = "danger-weaken")]
 mod weakened;

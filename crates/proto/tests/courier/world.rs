@@ -105,6 +105,8 @@ pub(crate) struct World {
     pub(crate) deaf: bool,
     /// Loses packets to mailboxes while it is set.
     pub(crate) leaky: bool,
+    /// Couriers whose letters are lost.
+    pub(crate) mute: Vec<usize>,
     /// Loss on packets to mailboxes: one in so many is lost; zero means none.
     pub(crate) lost_every: u64,
     /// Tells couriers at once that what arrives is stored.
@@ -165,6 +167,7 @@ impl World {
             departures: Vec::new(),
             away: Vec::new(),
             deaf: false,
+            mute: Vec::new(),
             leaky: false,
             lost_every: 0,
             keeps: true,
@@ -396,6 +399,17 @@ impl World {
         }
     }
 
+    /// Lets time pass until something is so, and gives that time, within a second.
+    pub(crate) fn run_until(&mut self, end: Time, is_so: impl Fn(&Self) -> bool) -> Time {
+        let mut now = self.now;
+        while !is_so(self) {
+            assert!(now < end, "it never is");
+            now = now + Duration::from_secs(1);
+            self.run(now);
+        }
+        now
+    }
+
     pub(crate) fn depart(&mut self, client: usize, now: Time) {
         let slot = now.slot(self.roster.traffic.slot);
         if steady(now) < self.couriers[client].poll_timeout() {
@@ -479,10 +493,11 @@ impl World {
                 }
                 Command::Deliver => {
                     let body = opened.deliver().unwrap();
+                    let from = from.into();
                     let load = match self.read(to, &body) {
                         Instruction::Discard => Load::Discard,
                         Instruction::Store(store) => {
-                            let (mailbox, from) = (store.mailbox, from.into());
+                            let mailbox = store.mailbox;
                             let carried = Carried { at, relay: to, mailbox, from, store };
                             self.envelopes.push(carried);
                             Load::Store
@@ -492,7 +507,9 @@ impl World {
                     self.stores += u64::from(load == Load::Store);
                     let unlucky =
                         self.lost_every > 0 && self.stores.is_multiple_of(self.lost_every);
-                    if load != Load::Store || !(self.leaky || unlucky) {
+                    let lost =
+                        self.leaky || unlucky || from.is_some_and(|from| self.mute.contains(&from));
+                    if load != Load::Store || !lost {
                         self.fly(at, Arrival::AtRelay(to, Box::new(body)));
                     }
                     return Some(End { load, relay: to });

@@ -10,8 +10,8 @@ use crate::time::Steady;
 
 impl Correspondent {
     /// What may leave next, the first of it first: how this client is reached goes before all that
-    /// may be answered, and a short message before a long one. While nothing is heard, few copies are
-    /// under way.
+    /// may be answered, and a short message before a long one. While nothing is heard, few copies
+    /// are under way.
     pub(super) fn due(
         &self,
         now: Steady,
@@ -29,8 +29,8 @@ impl Correspondent {
     }
 
     /// The first fragment whose time is up, of the first lane that has one. So many copies may be
-    /// under way; beyond that only the first of all fragments leaves again, which shows in time that
-    /// the contact is back.
+    /// under way; beyond that only the first of all fragments leaves again, which shows in time
+    /// that the contact is back.
     fn overdue(&self, now: Steady, timer: RetransmitTimer) -> Option<(usize, u32)> {
         let unanswered: u32 = self.flights().map(|(_, _, flight)| flight.unanswered()).sum();
         let most = self.presence.window(now, timer) + timer.spare_copies();
@@ -41,12 +41,19 @@ impl Correspondent {
         first.map(|(at, index, _)| (at, index))
     }
 
-    /// The first fragment of a lane that has never left, if another may be under way.
+    /// The first fragment of a lane that has never left, if another may be under way; or though
+    /// none may, once nothing has left for so long that an acknowledgement may be lost. What is new
+    /// draws another one at once, which copies do not.
     fn fresh(&self, now: Steady, timer: RetransmitTimer, lane: Lane) -> Option<(usize, u32)> {
         let of_lane = |at: usize| self.outgoing[at].lane() == lane;
         let share = Presence::share(self.presence.window(now, timer), lane);
-        if self.flights().filter(|(at, ..)| of_lane(*at)).count() >= share {
-            return None;
+        let flights = || self.flights().filter(|(at, ..)| of_lane(*at));
+        if flights().count() >= share {
+            let last = flights().map(|(_, _, flight)| flight.sent).max();
+            let silent = last.is_none_or(|last| last + timer.probe() <= now);
+            if !(silent && self.presence.is_there(now, timer)) {
+                return None;
+            }
         }
         let mut open = self.open().filter(|(at, _)| of_lane(*at));
         open.find_map(|(at, outgoing)| Some((at, outgoing.fresh()?)))

@@ -43,7 +43,9 @@ impl Correspondent {
         let under_way = self.under_way();
         let outgoing = self.outgoing.iter_mut();
         let newest = outgoing.filter_map(|outgoing| outgoing.acknowledge(acknowledgement)).max();
-        self.presence.acknowledged(under_way - self.under_way());
+        if self.under_way() < under_way {
+            self.presence.acknowledged(timer);
+        }
         self.outgoing.retain(|outgoing| {
             if outgoing.is_delivered() {
                 events.push(Event::Delivered { message: outgoing.message().id });

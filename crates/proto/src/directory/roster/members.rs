@@ -87,6 +87,20 @@ impl Traffic {
         self.slot * 4
     }
 
+    /// Mean time between two envelopes of one sender into one mailbox: one and a half of the
+    /// mailbox's answers. In between its owner's loops and others' envelopes are served.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        self.slot * 6
+    }
+
+    /// Mean time between two slots of a client that carry payload, beside pulls and loops: 128/45
+    /// T.
+    #[must_use]
+    pub fn payload_period(&self) -> Duration {
+        self.slot * 128 / 45
+    }
+
     /// Time between two of the four phases of the slot at which a relay's sessions tick.
     #[must_use]
     pub fn phase(&self) -> Duration {
