@@ -49,6 +49,6 @@ impl Letters {
 
 /// Time for which letters wait for others: well within that after which a courier has their relays
 /// remove them, and much shorter than an acknowledgement waits.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// Letters that wait at most: 400 KiB, three times as many as come in that time.
 const MOST: usize = 64;
