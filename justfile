@@ -95,7 +95,7 @@ growth of="growth":
 
 # The virtual network with its largest numbers of clients, and files of 16 MiB through real clients.
 volume:
-    cargo test --workspace --release --locked --test volume --test memory -- --ignored --nocapture
+    cargo test --workspace --release --locked --test volume --test memory --test pace -- --ignored --nocapture
 
 # The attacks that fit two minutes on two cores.
 attack-quick:

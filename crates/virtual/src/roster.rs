@@ -18,6 +18,8 @@ pub(crate) const BEGIN: Time = Time::from_micros(1_795_000_000_000_000);
 /// turns at the relays; a third of them take turns at the mixes of each layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
+    /// Suite that the roster names; the virtual network runs any suite that has its lengths.
+    pub suite: SuiteName,
     /// Agencies, each an operator and signer; at least four, of which all but one must sign.
     pub operators: u8,
     /// Number of relays of the network.
@@ -38,6 +40,7 @@ impl Default for Layout {
     /// roster's own default rates.
     fn default() -> Self {
         Self {
+            suite: SuiteName::Classic,
             operators: 6,
             relays: 4,
             mixes_per_layer: 2,
@@ -122,7 +125,7 @@ pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
         identity: node_key(NodeNumber::new(place + 1)).public(),
     };
     let nodes: Vec<_> = (0..).zip(layout.roles()).map(node).collect();
-    let text = Roster::render("virtual", "2099-01-01", SuiteName::Classic, &layout.traffic, &nodes);
+    let text = Roster::render("virtual", "2099-01-01", layout.suite, &layout.traffic, &nodes);
     let signatures: Vec<_> =
         agencies[..threshold].iter().map(|(name, key)| Roster::sign(&text, name, key)).collect();
     let mut roster = Roster::verify(&text, &signatures, &trust, BEGIN.seconds())

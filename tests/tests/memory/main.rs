@@ -2,8 +2,8 @@
 //! agents, stores and couriers, and real mailboxes, in virtual time.
 //!
 //! What the process takes from the system's allocator is counted while the sender works: what the
-//! network and the recipient hold at that time is in it, so the sender alone takes less. `cargo test -p rohrpost-tests --test memory -- --ignored
-//! --nocapture` prints it.
+//! network and the recipient hold at that time is in it, so the sender alone takes less. `cargo
+//! test -p rohrpost-tests --test memory -- --ignored --nocapture` prints it.
 #![expect(unsafe_code, reason = "the trait of an allocator is unsafe to implement")]
 
 #[expect(dead_code, reason = "its machines have longer lives elsewhere")]
@@ -23,8 +23,8 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use rand::RngExt;
 use rand_core::SeedableRng;
-use rohrpost_client::Network;
 use rohrpost_client::api::{Notice, Request, Response};
+use rohrpost_client::{Network, danger_draw_from};
 use rohrpost_packet::SessionId;
 use rohrpost_proto::directory::roster::Traffic;
 use rohrpost_proto::time::Time;
@@ -92,6 +92,7 @@ enum Due {
 
 impl World {
     fn new(folder: &Path) -> Self {
+        danger_draw_from([3; 32]);
         let layout =
             Layout { operators: 7, relays: 7, traffic: Traffic::default(), ..Layout::default() };
         let (trust, roster) = roster(&layout);
@@ -228,9 +229,9 @@ fn a_file_arrives_byte_for_byte() {
     assert!(sent == saved, "{} bytes of {}", saved.len(), sent.len());
 }
 
-/// Checks that a sender takes less memory than a client may, with three files of 16 MiB queued, from
-/// their acceptance until the first has come; and that a text that is written after these is there in
-/// the time of a text.
+/// Checks that a sender takes less memory than a client may, with three files of 16 MiB queued,
+/// from their acceptance until the first has come; and that a text that is written after these is
+/// there in the time of a text.
 #[test]
 #[ignore = "a measurement, of some minutes"]
 fn a_file_of_the_greatest_length_is_never_in_memory() {
