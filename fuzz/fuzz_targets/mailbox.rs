@@ -22,7 +22,7 @@ use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::instruction::{
     Answer, EnvelopeId, Instruction, MailboxId, Pull, Store, WriteKey,
 };
-use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
+use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes, SURB_START, SURB_STOCK, TTL};
 use rohrpost_proto::time::Time;
 
 #[derive(Arbitrary, Debug)]
@@ -244,7 +244,7 @@ impl World {
             let (_, arrived) = queue.surbs.pop_front().expect("it is the front");
             assert!(std::mem::replace(&mut queue.answers, !queue.surbs.is_empty()), "it pauses");
             let waits = |kept: &&mut Kept| {
-                kept.served.is_none_or(|served| self.now.since(served) >= SERVE_AGAIN)
+                kept.served.is_none_or(|served| self.now.since(served) >= self.limits.serve_again)
             };
             let expected = queue.kept.iter_mut().find(waits).map(|kept| {
                 kept.served = Some(self.now);

@@ -36,7 +36,7 @@ impl<S: Suite> Shared<S> {
             mailboxes: Mailboxes::new(MailboxLimits {
                 mailboxes: limits.mailboxes,
                 envelopes: limits.envelopes,
-                ..MailboxLimits::default()
+                ..MailboxLimits::of(&node.prepared.roster.traffic)
             }),
             counts: SessionCounts::default(),
             metrics: Arc::clone(&node.metrics),

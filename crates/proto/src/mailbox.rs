@@ -5,6 +5,7 @@
 //! otherwise. It begins with four SURBs in stock and goes on until there is none. So neither the
 //! number nor the times of answers depend on mail, and no draw of randomness does.
 
+mod limits;
 mod queue;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,34 +15,14 @@ use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 
-pub use queue::{MOST_ENVELOPES, MailboxCounts, SERVE_AGAIN, SURB_START, SURB_STOCK, TTL};
+pub use limits::MailboxLimits;
+pub use queue::{MOST_ENVELOPES, MailboxCounts, SURB_START, SURB_STOCK, TTL};
 
 use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::Refusal;
 use crate::instruction::{Instruction, MailboxId, Pull, Store};
 use crate::time::Time;
 use queue::Mailbox;
-
-/// Bounds of a relay's mailboxes.
-#[derive(Clone, Copy, Debug)]
-pub struct MailboxLimits {
-    /// Mailboxes at most; a pull for one more is refused. Each holds up to eight SURBs (38 KiB
-    /// hybrid, 3 KiB classic).
-    pub mailboxes: usize,
-    /// Envelopes in all mailboxes together (7.3 KiB each hybrid, 2.1 KiB classic).
-    pub envelopes: usize,
-    /// Pulls by which the owner of a mailbox earns room for one more envelope, at least one. A
-    /// network whose slots are longer by far has fewer pulls a day.
-    pub pulls_per_room: u32,
-}
-
-impl Default for MailboxLimits {
-    /// Sets 16 384 mailboxes and 65 536 envelopes: about 1.1 GiB hybrid, 190 MiB classic when full;
-    /// and one envelope per 100 pulls, which the default slot makes in a minute and a half.
-    fn default() -> Self {
-        Self { mailboxes: 16_384, envelopes: 65_536, pulls_per_room: 100 }
-    }
-}
 
 /// All mailboxes of a relay; shared by its worker threads.
 pub struct Mailboxes<S: Suite> {
@@ -111,7 +92,7 @@ impl<S: Suite> Mailboxes<S> {
         if !self.boxes.contains_key(&id) && self.boxes.len() >= self.limits.mailboxes {
             return Err(Refusal::Refused);
         }
-        let new = || Mailbox::new(now, pull.write_keys.clone(), self.limits.pulls_per_room);
+        let new = || Mailbox::new(now, pull.write_keys.clone(), &self.limits);
         let mut mailbox = self.boxes.entry(id).or_insert_with(new);
         self.forget(mailbox.pull(now, pull));
         Ok(())

@@ -148,7 +148,7 @@ impl<S: Suite> RelayDuty<S> {
             entry: Entry::new(roster.traffic.slot, setup.bounds.sessions),
             sessions: BTreeMap::new(),
             links: BTreeMap::new(),
-            mailboxes: Mailboxes::new(MailboxLimits::default()),
+            mailboxes: Mailboxes::new(MailboxLimits::of(&roster.traffic)),
             book: DescriptorBook::default(),
             context: RelayContext {
                 network: roster.network_id,

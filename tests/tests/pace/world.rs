@@ -64,7 +64,7 @@ impl<S: Suite> World<S> {
             let join_key = network.trust.join_key().clone();
             let network = network.roster.network_id;
             let context = RelayContext { network, relay: relay.number, join_key };
-            (relay.number, (Mailboxes::new(MailboxLimits::default()), context))
+            (relay.number, (Mailboxes::new(MailboxLimits::of(&layout.traffic)), context))
         });
         let mailboxes = mailboxes.collect();
         let view = view(&network, &keys);

@@ -191,7 +191,7 @@ impl Node {
             join_key: network.trust.join_key().clone(),
         };
         // Of 240 times fewer pulls than by the default slot.
-        let limits = MailboxLimits { pulls_per_room: 1, ..MailboxLimits::default() };
+        let limits = MailboxLimits { pulls_per_room: 1, ..MailboxLimits::of(&roster.traffic) };
         let mailboxes = || (Mailboxes::new(limits), context);
         Self {
             hop: Hop::new(role.position(), links, REMEMBERED),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 
 use crate::directory::roster::Traffic;
-use crate::mailbox::{MOST_ENVELOPES, SERVE_AGAIN, TTL};
+use crate::mailbox::{MOST_ENVELOPES, TTL};
 use crate::time::Steady;
 
 /// Retransmit timer: how long a fragment waits for its acknowledgement.
@@ -35,9 +35,9 @@ impl RetransmitTimer {
     /// has one would get more copies while he reads, and never come to the end.
     pub(super) fn new(traffic: &Traffic) -> Self {
         let transit = traffic.mix_delay * 24 + traffic.slot * 2;
-        let served = SERVE_AGAIN + traffic.answer_period() * QUEUE;
+        let served = traffic.serve_again() + traffic.answer_period() * QUEUE;
         let registration = transit + traffic.slot * 2 * PULLS;
-        let full = SERVE_AGAIN + traffic.answer_period() * MOST_ENVELOPES;
+        let full = traffic.serve_again() + traffic.answer_period() * MOST_ENVELOPES;
         let first = (traffic.ack_delay * LATE + served).max(full) + transit * 2;
         let round_trip = traffic.ack_delay * LATE + traffic.answer_period() * WAITS;
         let pace = traffic.pace() / 2;

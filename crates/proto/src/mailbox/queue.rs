@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Suite, Surb};
 
+use super::limits::MailboxLimits;
 use crate::instruction::{Answer, EnvelopeId, MailboxId, Pull, SurbWait, WRITE_KEYS, WriteKey};
 use crate::time::Time;
 use crate::weakness::Weakness;
@@ -28,6 +29,8 @@ pub(super) struct Mailbox<S: Suite> {
     spared: Time,
     /// Pulls by which room for one more envelope is earned, at least one.
     pulls_per_room: u32,
+    /// Time after which an envelope that was served and not acknowledged is served again.
+    serve_again: Duration,
     decayed: Time,
     pulls: u64,
     answers: u64,
@@ -62,7 +65,11 @@ pub struct MailboxCounts {
 }
 
 impl<S: Suite> Mailbox<S> {
-    pub(super) fn new(now: Time, write_keys: [WriteKey; WRITE_KEYS], pulls_per_room: u32) -> Self {
+    pub(super) fn new(
+        now: Time,
+        write_keys: [WriteKey; WRITE_KEYS],
+        limits: &MailboxLimits,
+    ) -> Self {
         Self {
             surbs: VecDeque::new(),
             answers_now: false,
@@ -71,7 +78,8 @@ impl<S: Suite> Mailbox<S> {
             last_pull: now,
             credit: 0,
             spared: Time::from_micros(0),
-            pulls_per_room: pulls_per_room.max(1),
+            pulls_per_room: limits.pulls_per_room.max(1),
+            serve_again: limits.serve_again,
             decayed: now,
             pulls: 0,
             answers: 0,
@@ -134,7 +142,7 @@ impl<S: Suite> Mailbox<S> {
         self.answers_now = !self.surbs.is_empty();
         self.answers += 1;
         let waits = |stored: &&mut Stored<S>| {
-            stored.served.is_none_or(|served| now.since(served) >= SERVE_AGAIN)
+            stored.served.is_none_or(|served| now.since(served) >= self.serve_again)
         };
         let envelope = self.envelopes.iter_mut().find(waits).map(|stored| {
             stored.served = Some(now);
@@ -208,8 +216,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Time that an envelope is retained, and a mailbox after its last pull.
 pub const TTL: Duration = Duration::from_secs(7 * 86_400);
-/// Time after which an envelope that was served and not acknowledged is served again.
-pub const SERVE_AGAIN: Duration = Duration::from_secs(30);
 /// SURBs held for a mailbox at most; the oldest leaves.
 pub const SURB_STOCK: usize = 8;
 /// SURBs from which on a mailbox answers.

@@ -8,6 +8,7 @@ use rohrpost_packet::{
 };
 
 use super::*;
+use crate::directory::roster::Traffic;
 use crate::directory::trust::JoinKey;
 use crate::instruction::{
     Answer, EnvelopeId, MailboxKey, PullRequest, RelayContext, SurbWait, WriteKey,
@@ -128,6 +129,28 @@ fn an_envelope_is_served_again_after_thirty_seconds_until_it_is_acknowledged() {
     openers.push(stage.pull(&[first.0]));
     assert!(stage.answer(&mut openers) == [None], "acknowledged");
     assert_eq!(stage.mailboxes.counts()[0].held, 0);
+}
+
+/// Where cells leave seldom, the pull that says that an envelope has come is later than the next
+/// answer, and than thirty seconds. That answer carries the next envelope.
+#[test]
+fn an_envelope_is_not_served_twice_where_pulls_are_slow() {
+    let traffic = Traffic { slot: Duration::from_secs(60), ..Traffic::default() };
+    let mut stage = stage(MailboxLimits::of(&traffic));
+    let mut openers: Vec<_> = (0..SURB_START).map(|_| stage.pull(&[])).collect();
+    for fill in 0..8 {
+        stage.store(fill, &stage.write_key).unwrap();
+    }
+    let mut served = Vec::new();
+    let mut last: Vec<EnvelopeId> = Vec::new();
+    for _ in 0..8 {
+        stage.now = stage.now + traffic.answer_period();
+        let (id, fill) = stage.answer(&mut openers)[0].expect("an envelope waits");
+        openers.push(stage.pull(&last));
+        last = vec![id];
+        served.push(fill);
+    }
+    assert_eq!(served, (0..8).collect::<Vec<u8>>());
 }
 
 #[test]

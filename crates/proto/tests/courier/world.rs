@@ -152,8 +152,7 @@ impl World {
             .map(|node| (node.number, HopSecretKey::generate(generation, &mut rng)))
             .collect();
         let mailboxes = RELAYS.map(|number| {
-            let limits = MailboxLimits::default();
-            (NodeNumber::new(number), Mailboxes::new(limits))
+            (NodeNumber::new(number), Mailboxes::new(MailboxLimits::of(&roster.traffic)))
         });
         Self {
             mailboxes: mailboxes.into(),
@@ -304,7 +303,8 @@ impl World {
             let node = NodeNumber::new(*number);
             let generation = Generation::new(self.keys[&node].public().generation().get() + 60);
             self.keys.insert(node, HopSecretKey::generate(generation, &mut self.rng));
-            self.mailboxes.insert(node, Mailboxes::new(MailboxLimits::default()));
+            let limits = MailboxLimits::of(&self.roster.traffic);
+            self.mailboxes.insert(node, Mailboxes::new(limits));
         }
         // What is on its way to them was built for the old keys.
         self.flying.retain(|_, arrival| match arrival {

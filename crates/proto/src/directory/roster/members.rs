@@ -87,6 +87,15 @@ impl Traffic {
         self.slot * 4
     }
 
+    /// Time after which a mailbox serves an envelope again that it has served, and whose owner has
+    /// not said that it came: 30 s, or three periods of answers if those are longer. The owner says
+    /// so with his next pull, which leaves within a period and comes later than the next answer;
+    /// the one after it may be lost.
+    #[must_use]
+    pub fn serve_again(&self) -> Duration {
+        SERVE_AGAIN.max(self.answer_period() * 3)
+    }
+
     /// Mean time between two envelopes of one sender into one mailbox: one and a half of the
     /// mailbox's answers. In between its owner's loops and others' envelopes are served.
     #[must_use]
@@ -254,5 +263,7 @@ impl Roster {
 pub const STALE_AFTER: Duration = Duration::from_secs(120);
 /// SURBs that a mailbox holds: the last waits for so many answers.
 const SURBS: u32 = 8;
+/// Shortest time after which an envelope that was served and not acknowledged is served again.
+const SERVE_AGAIN: Duration = Duration::from_secs(30);
 /// Time for links, queues, and clocks that are seconds apart.
 const MARGIN: Duration = Duration::from_secs(20);
