@@ -17,7 +17,7 @@ use rohrpost_fuzz::application::{Kept, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::client::{BOB_RELAY, alice, alice_prekey, courier, own_mailbox, sender};
 use rohrpost_fuzz::fragment::{LETTERS, PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Numbers, PartChoice, Report};
+use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Name, Numbers, PartChoice, Report};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER};
 use rohrpost_fuzz::outbox::{Expected, Outbox, Posted};
 use rohrpost_fuzz::toy::Toy;
@@ -107,6 +107,10 @@ struct World {
     outbox: Outbox,
     /// Pieces that the courier has asked for, and which come a slot later.
     wanted: Vec<(MessageId, usize, usize)>,
+    /// What had been told of when the last cell left.
+    told: (u32, Name),
+    /// True from when the courier was told of the store until it has said what follows from it.
+    resumed: bool,
     /// The newest incarnation of the store.
     incarnation: u32,
     /// Messages and runs of the client, all of which differ.
@@ -162,6 +166,8 @@ impl World {
             opened: Vec::new(),
             outbox: Outbox::since(1),
             wanted: Vec::new(),
+            told: (0, Name::default()),
+            resumed: false,
             incarnation: 1,
             count: 0,
             slots: 0,
@@ -236,6 +242,7 @@ impl World {
             open: self.outbox.standing().open,
             next: self.outbox.next,
             version: self.outbox.version(),
+            own: self.outbox.names().collect(),
         }
     }
 
@@ -277,6 +284,7 @@ impl World {
         let (open, next) = (self.outbox.open(), self.outbox.next);
         let memory = Memory { acknowledged: self.outbox.acknowledged, ..self.kept.resume() };
         self.courier.resume(sender(), open, next, &memory);
+        self.resumed = true;
         for message in self.outbox.resume() {
             assert!(self.courier.post(sender(), message).is_ok());
         }
@@ -335,6 +343,7 @@ impl World {
             return;
         }
         self.now = self.now.max(self.courier.poll_timeout().reading());
+        self.told = self.kept.told_last();
         let departure = self.courier.handle_timeout(self.own());
         let next = self.courier.poll_timeout();
         assert!(next > self.own() && next <= self.own() + ROSTER.traffic.slot);
@@ -423,6 +432,7 @@ impl World {
         if self.kept.hear(&letter.standing) {
             self.outbox.surpass(&mut self.expected);
         }
+        self.outbox.acknowledge_again(&letter.standing, &mut self.expected);
         let report = Some(letter).filter(|letter| letter.part.kind == Kind::Acknowledgement);
         if let Some(report) = report.and_then(|letter| Report::read(&letter.body)) {
             self.outbox.acknowledge(&report, &mut self.expected);
@@ -443,7 +453,7 @@ impl World {
                 Event::AcknowledgementSent { to } => {
                     assert!(to == sender() && self.kept.owes);
                     assert!(self.built.kept.commits == self.kept.commits, "more has come");
-                    self.kept.owes = false;
+                    (self.kept.owes, self.kept.repeated) = (false, self.told);
                 }
                 Event::Wanted { message, offset, len } => {
                     self.wanted.push((message, offset, len));
@@ -465,7 +475,7 @@ impl World {
                     self.outbox.told(version);
                 }
                 Event::Acknowledged { by, acknowledged } => {
-                    let expected = self.expected.acknowledged.take();
+                    let expected = self.expected.acknowledged.pop_front();
                     assert!(by == sender() && expected == Some(acknowledged));
                 }
                 Event::OlderCopy { contact, .. } => {
@@ -475,6 +485,10 @@ impl World {
                 Event::Unsendable { .. } => panic!("the contact's keys are good"),
                 _ => {}
             }
+        }
+        if std::mem::take(&mut self.resumed) {
+            let all = self.kept.told_last();
+            self.kept.repeated = if self.kept.owes { (0, Name::default()) } else { all };
         }
         letters
     }
@@ -529,7 +543,10 @@ impl World {
         let content = fragment.kind == Kind::Content;
         let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
         let hour = fragment.standing.hour;
-        assert_eq!(fragment.standing, Standing { behind, hour, ..outbox.standing() });
+        let (incarnation, (told, (last, tag))) = (kept.since, kept.repeated);
+        let tag = u32::from_be_bytes(tag);
+        let standing = Standing { incarnation, told, last, tag, behind, hour, ..outbox.standing() };
+        assert_eq!(fragment.standing, standing);
         assert_eq!(fragment.minutes, 0);
         if fragment.kind != Kind::Acknowledgement {
             return outbox.check(&fragment);

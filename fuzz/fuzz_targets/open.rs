@@ -45,6 +45,7 @@ struct FragmentChoice<'a> {
     position: (u32, u32),
     minutes: u32,
     standing: (u64, u64, u32, u8, u8),
+    told: (u32, u32, (u64, u32)),
     body: &'a [u8],
     /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
@@ -138,7 +139,10 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let len = body.len();
     let (index, count) = choice.position;
     let (below, heard, since, behind, hour) = choice.standing;
-    let standing = Standing { open: below, heard, since, behind, hour };
+    let (incarnation, told, last) = choice.told;
+    let (last, tag) = last;
+    let standing =
+        Standing { open: below, heard, since, incarnation, told, last, tag, behind, hour };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),

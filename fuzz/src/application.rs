@@ -21,6 +21,8 @@ pub struct Kept {
     pub address: u64,
     /// True if something has come since the last acknowledgement left.
     pub owes: bool,
+    /// What letters repeat of acknowledgements: which messages, and the last of them.
+    pub repeated: (u32, Name),
     /// Number of letters that were stored and committed.
     pub commits: u32,
     /// Bound below which all messages are over by the contact's word: of the letters that this run
@@ -71,12 +73,23 @@ impl Kept {
         forgotten
     }
 
+    /// Which messages were told of, a bit each up to the last of them, and that.
+    #[must_use]
+    pub fn told_last(&self) -> (u32, Name) {
+        let Some((last, (message, _))) = self.told.last_key_value() else {
+            return Default::default();
+        };
+        let told = (0..32).filter(|before| self.told.contains_key(&last.wrapping_sub(*before)));
+        (told.map(|before| 1 << before).sum(), name(*last, *message))
+    }
+
     /// Checks a fragment that the courier takes for new.
     pub fn check_new(&self, part: &Part) {
         match part.kind {
             Kind::Content => {
                 assert!(!self.is_over(part.sequence), "of a message that is over");
-                assert!(!self.is_passed(part.sequence, |count| is_short(count) == is_short(part.position.count)));
+                assert!(!self.is_passed(part.sequence, |count| is_short(count)
+                    == is_short(part.position.count)));
             }
             Kind::Address => {
                 assert!(part.sequence > self.address, "of an older address");
@@ -285,6 +298,6 @@ const fn is_short(fragments: u32) -> bool {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 60;
+pub const ROOM: usize = fragment_len::<Toy>() - 80;
 /// Bytes of an acknowledgement that one more message takes at least.
 const NAME_AND_RANGE: usize = 5 + 1 + 8;

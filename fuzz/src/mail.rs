@@ -30,6 +30,11 @@ pub struct StandingChoice {
     open: Place,
     heard: Place,
     since: u8,
+    incarnation: u8,
+    /// Which of the client's messages the letter says have come.
+    told: u32,
+    /// Which of them is the last, if there are as many.
+    last: u8,
     behind: u8,
     hour: u8,
 }
@@ -75,6 +80,8 @@ pub struct Numbers {
     pub next: u64,
     /// Version of the client's newest address.
     pub version: u64,
+    /// Names of the client's messages that are not over.
+    pub own: Vec<Name>,
 }
 
 /// A fragment, as it stands in an envelope.
@@ -133,13 +140,19 @@ impl Place {
 
 impl StandingChoice {
     fn get(choice: Option<Self>, numbers: &Numbers) -> Standing {
-        choice.map_or_else(Standing::default, |choice| Standing {
+        let Some(choice) = choice else { return Standing::default() };
+        let (last, tag) = numbers.own.get(usize::from(choice.last)).copied().unwrap_or_default();
+        Standing {
             open: choice.open.get(numbers.below),
             heard: choice.heard.get(numbers.below),
             since: incarnation(choice.since),
+            incarnation: incarnation(choice.incarnation),
+            told: choice.told,
+            last,
+            tag: u32::from_be_bytes(tag),
             behind: if choice.behind < 192 { choice.behind % 4 } else { choice.behind },
             hour: choice.hour,
-        })
+        }
     }
 }
 
@@ -222,6 +235,10 @@ impl Letter {
         bytes.extend_from_slice(&standing.open.to_be_bytes());
         bytes.extend_from_slice(&standing.heard.to_be_bytes());
         bytes.extend_from_slice(&standing.since.to_be_bytes());
+        bytes.extend_from_slice(&standing.incarnation.to_be_bytes());
+        bytes.extend_from_slice(&standing.told.to_be_bytes());
+        bytes.extend_from_slice(&standing.last.to_be_bytes());
+        bytes.extend_from_slice(&standing.tag.to_be_bytes());
         bytes.extend_from_slice(body);
         bytes
     }
@@ -241,7 +258,9 @@ impl Letter {
         let position = FragmentPosition { index, count: u32::from_be_bytes([0, a, b, c]) };
         let minutes = word(&mut rest)?;
         let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
-        let standing = Standing { open, heard, since: word(&mut rest)?, behind, hour };
+        let [since, incarnation] = [word(&mut rest)?, word(&mut rest)?];
+        let (told, last, tag) = (word(&mut rest)?, long(&mut rest)?, word(&mut rest)?);
+        let standing = Standing { open, heard, since, incarnation, told, last, tag, behind, hour };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,

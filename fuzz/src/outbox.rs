@@ -1,14 +1,14 @@
 //! Model of what a courier is to do with a client's own messages, and of what the client stores of
 //! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rohrpost_packet::envelope::{Fragment, Kind, MessageId, Standing};
 use rohrpost_proto::courier::{Acknowledged, Body, Message, PastFlights};
 use rohrpost_proto::time::Time;
 
 use crate::application::ROOM;
-use crate::mail::{Report, name};
+use crate::mail::{Name, Report, name};
 
 /// Model of the client's outbox for its contact.
 #[derive(Clone, Default)]
@@ -64,8 +64,8 @@ pub struct Expected {
     pub older_copy: bool,
     /// Version of the own address that the contact has now.
     pub told: Option<u64>,
-    /// What the contact has acknowledged, if that is more than before.
-    pub acknowledged: Option<Acknowledged>,
+    /// What the contact has acknowledged, each time that it is more than before.
+    pub acknowledged: VecDeque<Acknowledged>,
     /// Messages that are delivered.
     pub delivered: BTreeSet<MessageId>,
 }
@@ -84,12 +84,12 @@ impl Outbox {
         self.posted.keys().next().copied().unwrap_or(self.next)
     }
 
-    /// Standing of the client with its contact, by what this run knows.
+    /// Standing of the client with its contact, by what this run knows of its own messages.
     #[must_use]
     pub fn standing(&self) -> Standing {
         let open = self.posted.keys().next().copied().unwrap_or(self.run.posted);
         let Acknowledged { below: heard, since } = self.acknowledged;
-        Standing { open, heard, since, behind: 0, hour: 0 }
+        Standing { open, heard, since, ..Standing::default() }
     }
 
     /// How many numbers before a message the one stands that is not over. All are short here.
@@ -160,6 +160,35 @@ impl Outbox {
         expected.older_copy |= !std::mem::replace(&mut self.run.surpassed, true);
     }
 
+    /// Names of the messages that are not over.
+    pub fn names(&self) -> impl Iterator<Item = Name> {
+        self.posted.iter().map(|(number, posted)| name(*number, posted.id))
+    }
+
+    /// Takes what a letter repeats of the contact's acknowledgements into account.
+    pub fn acknowledge_again(&mut self, standing: &Standing, expected: &mut Expected) {
+        let own = self.posted.contains_key(&standing.last);
+        let other = own && self.tag(standing.last) != standing.tag.to_be_bytes();
+        if other || standing.last >= self.next {
+            return;
+        }
+        let told = |number: &u64| {
+            let mut bits = (0..32).filter(|before| standing.told & 1 << before != 0);
+            bits.any(|before| number.checked_add(before) == Some(standing.last))
+        };
+        let report = Report {
+            since: standing.incarnation,
+            address: self.run.told,
+            floor: self.standing().open,
+            told: self.names().filter(|(number, _)| told(number)).collect(),
+            waiting: Vec::new(),
+            partial: Vec::new(),
+        };
+        if !report.told.is_empty() {
+            self.acknowledge(&report, expected);
+        }
+    }
+
     /// Takes the contact's acknowledgement into account.
     pub fn acknowledge(&mut self, report: &Report, expected: &mut Expected) {
         let before = self.acknowledged;
@@ -176,7 +205,7 @@ impl Outbox {
         let whole = report.whole().map(|(number, _)| number.saturating_add(1));
         let below = whole.fold(self.acknowledged.below, u64::max);
         self.acknowledged = Acknowledged { below, since: report.since };
-        expected.acknowledged = Some(self.acknowledged).filter(|now| *now != before);
+        expected.acknowledged.extend(Some(self.acknowledged).filter(|now| *now != before));
         if report.address > self.run.told {
             self.run.told = report.address;
             expected.told = Some(report.address);

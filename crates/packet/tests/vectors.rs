@@ -86,7 +86,17 @@ fn envelope<S: Suite>() -> String {
         sequence: 7,
         position: FragmentPosition::WHOLE,
         minutes: 29_000_000,
-        standing: Standing { open: 5, heard: 6, since: 4, behind: 1, hour: 3 },
+        standing: Standing {
+            open: 5,
+            heard: 6,
+            since: 4,
+            incarnation: 2,
+            told: 2,
+            last: 7,
+            tag: 0x6161_6161,
+            behind: 1,
+            hour: 3,
+        },
         body: b"Letter".to_vec().into(),
     };
     let network = NetworkId::new([0x65; 32]);

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
-pub(super) const HEADER_LEN: usize = 60;
+pub(super) const HEADER_LEN: usize = 80;
 /// The most fragments of a message: index and count have three bytes each.
 const MOST_FRAGMENTS: u32 = 0xff_ffff;
 
@@ -97,6 +97,15 @@ pub struct Standing {
     pub heard: u64,
     /// Incarnation of the recipient that has acknowledged it.
     pub since: u32,
+    /// Incarnation of the sender, in which it counts the recipient's messages.
+    pub incarnation: u32,
+    /// Which of the recipient's messages the sender has acknowledged as told to its reader: bit 0 is
+    /// the last of them, bit n the one whose number is less by n. Zero if there is none.
+    pub told: u32,
+    /// Number of the last of these.
+    pub last: u64,
+    /// The first four bytes of its identifier.
+    pub tag: u32,
     /// How many numbers before this letter's message the one stands that the reader is told of
     /// first; zero if it waits for none.
     pub behind: u8,
@@ -145,6 +154,10 @@ impl Fragment {
         out[40..48].copy_from_slice(&self.standing.open.to_be_bytes());
         out[48..56].copy_from_slice(&self.standing.heard.to_be_bytes());
         out[56..60].copy_from_slice(&self.standing.since.to_be_bytes());
+        out[60..64].copy_from_slice(&self.standing.incarnation.to_be_bytes());
+        out[64..68].copy_from_slice(&self.standing.told.to_be_bytes());
+        out[68..76].copy_from_slice(&self.standing.last.to_be_bytes());
+        out[76..80].copy_from_slice(&self.standing.tag.to_be_bytes());
         out[HEADER_LEN..][..len].copy_from_slice(&self.body);
         Ok(())
     }
@@ -176,6 +189,10 @@ impl Fragment {
                 open: long(40),
                 heard: long(48),
                 since: word(56),
+                incarnation: word(60),
+                told: word(64),
+                last: long(68),
+                tag: word(76),
                 behind: bytes[28],
                 hour: bytes[32],
             },

@@ -4,6 +4,17 @@ use super::*;
 use crate::suite::Classic;
 
 const NETWORK: NetworkId = NetworkId::new([8; 32]);
+const STANDING: Standing = Standing {
+    open: 70,
+    heard: 76,
+    since: 9,
+    incarnation: 8,
+    told: 3,
+    last: 80,
+    tag: 0x0404_0404,
+    behind: 2,
+    hour: 200,
+};
 
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([1; 32])
@@ -16,7 +27,7 @@ fn fragment(body: &[u8]) -> Fragment {
         sequence: 77,
         position: FragmentPosition { index: 1, count: 3 },
         minutes: 29_000_000,
-        standing: Standing { open: 70, heard: 76, since: 9, behind: 2, hour: 200 },
+        standing: STANDING,
         body: Zeroizing::new(body.to_vec()),
     }
 }
@@ -55,7 +66,7 @@ fn a_full_letter_arrives<S: Suite>() {
     assert!(opened.sender() == pair.alice.public());
     let got = opened.fragment(pair.bob.public(), pair.alice.public()).unwrap();
     assert_eq!((got.sequence, got.minutes), (77, 29_000_000));
-    assert_eq!(got.standing, Standing { open: 70, heard: 76, since: 9, behind: 2, hour: 200 });
+    assert_eq!(got.standing, STANDING);
     assert_eq!(got.position, FragmentPosition { index: 1, count: 3 });
     assert_eq!(got.body.as_slice(), text);
 }

@@ -48,7 +48,7 @@ pub struct Acknowledged {
 pub(super) struct Name {
     pub(super) sequence: u64,
     /// The first four bytes of the message's id.
-    tag: u32,
+    pub(super) tag: u32,
 }
 
 /// A message of which some fragments have come.

@@ -13,7 +13,7 @@ use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
-use super::acknowledgement::Acknowledged;
+use super::acknowledgement::{Acknowledged, Name};
 use super::event::Event;
 use super::message::{Body, Message};
 use super::outgoing::OutgoingMessage;
@@ -58,6 +58,9 @@ pub(super) struct Correspondent {
     next: u64,
     /// What the contact has acknowledged.
     acknowledged: Acknowledged,
+    /// What this client has acknowledged last, as letters repeat it. They say nothing that no
+    /// acknowledgement has said: else a letter would tell sooner than that what has come.
+    repeated: Option<(u32, Name)>,
     /// True once the application was told that this client goes on from an older copy.
     surpassed: bool,
 }
@@ -118,6 +121,7 @@ impl Correspondent {
             posted: 0,
             next: 0,
             acknowledged: Acknowledged::default(),
+            repeated: None,
             surpassed: false,
         }
     }
@@ -129,6 +133,14 @@ impl Correspondent {
         self.presence = Presence::resume(memory.heard);
         self.acknowledged = memory.acknowledged;
         (self.posted, self.next) = (open, next.max(open));
+        if !memory.owes {
+            self.repeat_acknowledgement();
+        }
+    }
+
+    /// Has all letters repeat from now on what has been acknowledged: all that has come.
+    pub(super) fn repeat_acknowledgement(&mut self) {
+        self.repeated = self.reassembly.told_last();
     }
 
     /// Takes a newer address. True if the contact is reached in another way from now on.
@@ -175,7 +187,14 @@ impl Correspondent {
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
         let Acknowledged { below: heard, since } = self.acknowledged;
-        Standing { open, heard, since, behind: 0, hour: 0 }
+        let incarnation = self.reassembly.since();
+        let standing = Standing { open, heard, since, incarnation, ..Standing::default() };
+        self.repeated.map_or(standing, |(told, Name { sequence: last, tag })| Standing {
+            told,
+            last,
+            tag,
+            ..standing
+        })
     }
 
     /// The fragment of this index of what stands at a place, if its body is there.

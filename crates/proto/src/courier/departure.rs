@@ -22,8 +22,9 @@ impl<S: Suite> Courier<S> {
         match left.cargo {
             Cargo::Cover | Cargo::Pull { .. } => {}
             Cargo::Acknowledgement { to, .. } => {
-                let other = self.correspondents.get(&to);
-                if other.is_some_and(|other| other.acknowledgement_due().is_none()) {
+                let other = self.correspondents.get_mut(&to);
+                if let Some(other) = other.filter(|other| other.acknowledgement_due().is_none()) {
+                    other.repeat_acknowledgement();
                     self.events.push_mail(Event::AcknowledgementSent { to });
                 }
             }

@@ -198,6 +198,21 @@ impl Reassembly {
         (reassembly, complete)
     }
 
+    /// Incarnation since which the correspondent's messages are counted.
+    pub(super) const fn since(&self) -> u32 {
+        self.since
+    }
+
+    /// The last message that was told of, and which of those before it were, as
+    /// [`Standing::told`] says it.
+    pub(super) fn told_last(&self) -> Option<(u32, Name)> {
+        let (last, told) = self.told.last_key_value()?;
+        let before = self.told.keys().rev().map_while(|number| {
+            u32::try_from(last - number).ok().and_then(|before| 1_u32.checked_shl(before))
+        });
+        Some((before.sum(), Name::of(*last, told.message)))
+    }
+
     /// Bound below which every message is over.
     pub(super) const fn below(&self) -> u64 {
         self.next

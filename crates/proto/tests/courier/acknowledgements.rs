@@ -131,3 +131,107 @@ fn an_acknowledgement_that_is_owed_leaves_after_a_restart() {
     assert_eq!(envelopes(&world, bob, alice).len(), 1);
     assert_eq!(count(&world, bob, sent), 1);
 }
+
+/// Has alice write to bob, whose acknowledgement is lost, and gives the message.
+fn acknowledged_in_vain(world: &mut World, alice: usize, bob: usize) -> MessageId {
+    world.run(START + SECOND * 10);
+    let posted = world.post(alice, bob, "guten Tag");
+    world.run(START + SECOND * 20);
+    world.leaky = true;
+    let sent = |event: &Event| matches!(event, Event::AcknowledgementSent { .. });
+    let left = world.run_until(START + MINUTE * 10, |world| count(world, bob, sent) > 0);
+    world.run(left + SECOND * 3);
+    world.leaky = false;
+    posted
+}
+
+fn deliveries(world: &World, of: usize, posted: MessageId) -> usize {
+    count(world, of, |event| matches!(event, Event::Delivered { message } if *message == posted))
+}
+
+/// An acknowledgement is lost with the memory of a relay, and the next one as well, if two people
+/// never work on the same days. Whatever reaches the sender says what has been acknowledged.
+#[test]
+fn any_letter_repeats_what_was_acknowledged() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let posted = acknowledged_in_vain(&mut world, alice, bob);
+    assert_eq!(deliveries(&world, alice, posted), 0);
+    let from = world.post(bob, alice, "zu etwas anderem");
+    let come = |event: &Event| match event {
+        Event::Arrived { fragment, .. } => fragment.message == from,
+        _ => false,
+    };
+    let now = world.now;
+    world.run_until(now + MINUTE, |world| count(world, alice, come) > 0);
+    assert_eq!(deliveries(&world, alice, posted), 1);
+    let again = |event: &Event| matches!(event, Event::Sent { again: 1.., .. });
+    assert_eq!(count(&world, alice, again), 0);
+}
+
+/// A client that is started anew goes on repeating what it has acknowledged, and nothing else: what
+/// it still owes is told by an acknowledgement alone, at the time that is drawn for it.
+#[test]
+fn a_letter_of_the_next_run_repeats_what_was_acknowledged() {
+    for owes in [false, true] {
+        let (mut world, alice, bob) = alice_and_bob();
+        let posted = acknowledged_in_vain(&mut world, alice, bob);
+        let other = world.copy(bob, 77, 2, 0);
+        let sender = world.key_id(alice);
+        let card = world.couriers[alice].contact();
+        world.couriers[other].add_contact(card);
+        let told = vec![told(0, posted)];
+        let memory = Memory { below: 1, told, owes, ..Memory::default() };
+        world.couriers[other].resume(sender, 0, 0, &memory);
+        world.away = vec![bob];
+        world.post(other, alice, "zu etwas anderem");
+        let now = world.now;
+        let sent = |event: &Event| matches!(event, Event::AcknowledgementSent { .. });
+        let come = |event: &Event| matches!(event, Event::Arrived { .. });
+        world.run_until(now + MINUTE, |world| count(world, alice, come) > 0);
+        let acknowledged = count(&world, other, sent) > 0;
+        assert_eq!(deliveries(&world, alice, posted) == 1, acknowledged || !owes, "{owes}");
+    }
+}
+
+/// A client that goes on from an older copy numbers its messages anew. What a letter repeats of the old
+/// numbers says nothing of the new ones: that the contact had them would be news to it.
+#[test]
+fn a_letter_repeats_nothing_of_a_message_that_has_another_number() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let posted = acknowledged_in_vain(&mut world, alice, bob);
+    world.away = vec![alice];
+    let copy = world.copy(alice, 78, 1, 1);
+    let (reader, card) = (world.key_id(bob), world.couriers[bob].contact());
+    world.couriers[copy].add_contact(card);
+    let begin = 1 << 32;
+    world.couriers[copy].resume(reader, begin, begin, &Memory::default());
+    let again = Message { id: posted, ..message("guten Tag", begin) };
+    world.couriers[copy].post(reader, again).unwrap();
+    world.mute = vec![copy];
+    world.post(bob, alice, "zu etwas anderem");
+    let come = |event: &Event| matches!(event, Event::Arrived { .. });
+    let now = world.now;
+    world.run_until(now + MINUTE, |world| count(world, copy, come) > 0);
+    assert_eq!(deliveries(&world, copy, posted), 0);
+}
+
+/// What has come is told at the time that is drawn for it, and no sooner by a letter that leaves
+/// before.
+#[test]
+fn a_letter_says_nothing_that_no_acknowledgement_has_said() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let mut waits = 0;
+    for number in 0..20 {
+        let (arrived, heard) = (arrivals(&world, bob).len(), arrivals(&world, alice).len());
+        let letters = envelopes(&world, bob, alice).len();
+        let posted = world.post(alice, bob, &format!("{number} there"));
+        let now = world.now;
+        let now = world.run_until(now + MINUTE, |world| arrivals(world, bob).len() > arrived);
+        world.post(bob, alice, &format!("{number} back"));
+        world.run_until(now + MINUTE, |world| arrivals(world, alice).len() > heard);
+        let alone = envelopes(&world, bob, alice).len() == letters + 1;
+        assert!(!alone || deliveries(&world, alice, posted) == 0, "the answer alone tells it");
+        waits += usize::from(alone);
+    }
+    assert!(waits > 10, "most answers are sooner than the acknowledgement: {waits}");
+}

@@ -125,7 +125,7 @@ pub(crate) struct World {
     count: u64,
     stores: u64,
     next_tick: Time,
-    now: Time,
+    pub(crate) now: Time,
     /// Seed, mailbox relays and attachment that each courier was made from.
     origins: Vec<(u8, Vec<u32>, Attachment)>,
     rng: ChaCha20Rng,

@@ -62,6 +62,40 @@ impl Correspondent {
         Ok(events)
     }
 
+    /// Takes what a letter repeats of acknowledgements: they may have been lost, with the memory of a
+    /// relay, each week anew.
+    pub(in super::super) fn hear_again(
+        &mut self,
+        now: Steady,
+        standing: &Standing,
+        timer: RetransmitTimer,
+    ) -> Vec<Event> {
+        let &Standing { told, last, tag, .. } = standing;
+        let mut own = self.outgoing.iter().map(OutgoingMessage::name);
+        let named = own.find(|own| own.sequence == last).map(|own| own.tag);
+        // One that is over may not be named any more. One that this client does not know shows an
+        // older copy, of which acknowledgements tell.
+        if named.is_some_and(|own| own != tag) || last >= self.next {
+            return Vec::new();
+        }
+        let told = |name: &Name| {
+            let before = last.checked_sub(name.sequence);
+            let before = before.and_then(|before| u32::try_from(before).ok());
+            before.and_then(|before| told.checked_shr(before)).is_some_and(|told| told & 1 == 1)
+        };
+        let again = Acknowledgement {
+            since: standing.incarnation,
+            address: self.told,
+            floor: self.standing().open,
+            told: self.outgoing.iter().map(OutgoingMessage::name).filter(told).collect(),
+            ..Acknowledgement::default()
+        };
+        if again.told.is_empty() {
+            return Vec::new();
+        }
+        self.acknowledged(now, &again, timer).unwrap_or_default()
+    }
+
     /// Takes note of what an acknowledgement adds to what the contact has acknowledged.
     fn raise(&mut self, acknowledgement: &Acknowledgement) -> Option<Event> {
         let before = self.acknowledged;

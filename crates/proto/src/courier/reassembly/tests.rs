@@ -61,6 +61,22 @@ fn messages_are_told_of_in_their_order() {
     assert_eq!((reassembly.floor(), whole(&reassembly)), (2, vec![2]));
 }
 
+/// Letters repeat which messages have come, over gaps of others that may have been given up: their
+/// sender says so with his next letter, which may be weeks away.
+#[test]
+fn the_last_messages_that_were_told_of_are_repeated_over_gaps() {
+    let of = |numbers: &[u64]| {
+        let told = numbers.iter().map(|number| told(*number)).collect();
+        let memory = Memory { below: numbers[0], told, ..Memory::default() };
+        Reassembly::resume(MOST, &memory).0.told_last()
+    };
+    let name = |sequence| Name::of(sequence, told(sequence).message);
+    assert_eq!(Reassembly::new(MOST).told_last(), None);
+    assert_eq!(of(&[7]), Some((1, name(7))));
+    assert_eq!(of(&[5, 6, 8]), Some((0b1101, name(8))));
+    assert_eq!(of(&[1, 9, 40]), Some((1 | 1 << 31, name(40))), "no further than the bits");
+}
+
 #[test]
 fn what_is_not_kept_is_not_acknowledged() {
     let mut reassembly = Reassembly::new(MOST);
