@@ -108,8 +108,8 @@ pub fn card_code(card: &str) -> Result<String, CardError> {
     Ok(code::render(&card.encode()))
 }
 
-/// Time for which a card holds. A card's prekey is one day old at most, and erased when it is
-/// fourteen: six days to be read, one more week in which an envelope waits.
+/// Time for which a card holds: well within the three weeks after which its prekey is erased, of which
+/// an envelope waits for one.
 pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
 

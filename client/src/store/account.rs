@@ -266,7 +266,7 @@ impl PrekeyRecord {
         (self.made, self.superseded) != before
     }
 
-    /// True if nothing that may still be opened was sealed to this prekey: it was made two
+    /// True if nothing that may still be opened was sealed to this prekey: it was made three
     /// lifetimes of an envelope ago, and for one nobody was told to seal to it.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         let since = |then: u64| Duration::from_secs(now.as_secs().saturating_sub(then));
@@ -331,5 +331,7 @@ const LONGEST_WRITE_KEY: Duration = Duration::from_secs(120 * DAY.as_secs());
 /// Least time between changes in the two mailboxes: as long as an address waits at most before it
 /// is told, so that whoever is online can reach one mailbox all the while.
 const APART: Duration = Duration::from_secs(DAY.as_secs() / 2);
-/// Two lifetimes of an envelope: whoever seizes a client opens nothing that is older.
-pub(super) const PREKEY_LIFETIME: Duration = Duration::from_secs(2 * TTL.as_secs());
+/// Three lifetimes of an envelope: one for the address on its way to whoever writes, one in which he
+/// is away between reading it and writing, one for what he writes. Whoever seizes a client opens
+/// nothing that is older.
+pub(super) const PREKEY_LIFETIME: Duration = Duration::from_secs(3 * TTL.as_secs());

@@ -50,8 +50,8 @@ fn a_prekey_ends_when_its_time_is_over_though_no_version_begins() {
     let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();
     let count = || alice.store.profile().unwrap().account.prekeys.len();
     // A client whose house is kept an hour later each day.
-    (1..14).for_each(|day| assert!(alice.store.roll(START + (DAY + HOUR) * day).unwrap()));
-    let end = START + TTL * 2;
+    (1..21).for_each(|day| assert!(alice.store.roll(START + (DAY + HOUR) * day).unwrap()));
+    let end = START + TTL * 3;
     assert!(!alice.store.roll(end - SECOND).unwrap());
     let before = count();
     assert!(alice.store.roll(end).unwrap());

@@ -1,5 +1,5 @@
 //! Forward secrecy: whoever records everything at a mailbox relay, and later seizes the recipient's
-//! whole store and its passphrase, opens nothing that is older than two lifetimes of an envelope.
+//! whole store and its passphrase, opens nothing that is older than three lifetimes of an envelope.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -161,23 +161,23 @@ fn text(day: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_seized_store_opens_no_envelope_that_is_older_than_two_lives() {
+fn a_seized_store_opens_no_envelope_that_is_older_than_three_lives() {
     let mut story = Story::begin("seized");
     (0..LAST - 1).for_each(|day| drop(story.live(day)));
     let [yesterday, today] = [LAST - 1, LAST].map(|day| story.live(day));
-    assert_eq!(2 * TTL, DAY * 14);
+    assert_eq!(3 * TTL, DAY * 21);
 
     let prekeys = story.loot(&story.seize("today", &today));
     for recorded in &story.record {
         let Recorded { day, by, .. } = recorded;
         let age = DAY * (LAST - day);
         let opens = story.opens(recorded, &prekeys);
-        assert!(!(opens && age >= 2 * TTL), "day {day}: the {by}'s envelope can be read");
-        assert!(opens || age > TTL, "day {day}: the {by}'s envelope is lost to its recipient");
+        assert!(!(opens && age >= 3 * TTL), "day {day}: the {by}'s envelope can be read");
+        assert!(opens || age > 2 * TTL, "day {day}: the {by}'s envelope is lost to its recipient");
     }
 
     // The day before, the oldest of those could still be read, so it is not for want of skill.
-    let oldest = LAST - 14;
+    let oldest = LAST - 21;
     assert!(story.readable(oldest, &prekeys).is_empty());
     let before = story.loot(&story.seize("yesterday", &yesterday));
     assert_eq!(story.readable(oldest, &before), ["contact", "stranger"]);
@@ -209,10 +209,10 @@ fn prekeys_roll_and_end_although_they_were_made_by_a_clock_that_was_ahead() {
         let prekeys = store.profile().unwrap().account.prekeys;
         prekeys.iter().any(|prekey| prekey.public().id() == first)
     };
-    for day in 1..=14 {
+    for day in 1..=21 {
         assert!(store.roll(START + DAY * day).unwrap(), "day {day}");
         assert!(has_first(), "day {day}");
     }
-    store.roll(START + DAY * 15).unwrap();
+    store.roll(START + DAY * 22).unwrap();
     assert!(!has_first());
 }

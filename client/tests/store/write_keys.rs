@@ -100,10 +100,10 @@ fn two_mailboxes_never_change_their_write_keys_together() {
 fn contacts_that_were_away_in_turn_reach_each_other() {
     let folder = Folder::new("in-turn");
     let [alice, bob] = Client::pair(&folder);
-    // Alice is off from day 0 to 13, bob from day 3 to 19: by then nothing is left in mailboxes.
+    // Alice is off from day 0 to 20, bob from day 3 to 26: by then nothing is left in mailboxes.
     (1..=3).for_each(|day| assert!(bob.store.roll(START + DAY * day).unwrap()));
-    (13..=19).for_each(|day| assert!(alice.store.roll(START + DAY * day).unwrap()));
-    let now = START + DAY * 19;
+    (20..=26).for_each(|day| assert!(alice.store.roll(START + DAY * day).unwrap()));
+    let now = START + DAY * 26;
     bob.store.roll(now).unwrap();
     let known = |at: &Client, name| at.store.contact(name).unwrap().address.contact;
     let lets_in_all = |owner: &Client, known: &Contact| (0..2).all(|at| lets_in(owner, known, at));

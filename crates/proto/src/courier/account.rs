@@ -162,10 +162,10 @@ fn cards_have_keys() -> bool {
     Weakness::CardsHaveKeysOfTheirOwn.is_active()
 }
 
-/// Age to which an address's prekey is lasting: clients keep one for two weeks at least after they made
-/// it, what is sealed to it waits in a mailbox for up to a week, and an address may be
-/// newer by some days than its prekey.
-const LASTING: Duration = Duration::from_hours(5 * 24);
+/// Age to which an address's prekey is lasting: clients keep one for three weeks at least after they
+/// made it, what is sealed to it waits in a mailbox for up to a week, and an address may be newer by
+/// some days than its prekey.
+const LASTING: Duration = Duration::from_hours(12 * 24);
 /// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
 /// current key, and so do most loops.
 const LOOPS_PER_PREDECESSOR: usize = 10;

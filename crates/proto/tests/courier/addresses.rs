@@ -136,15 +136,15 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
 }
 
 /// Checks that the daily address of a contact that keeps its mailboxes has nothing leave again: what is
-/// sealed to the prekey of yesterday is opened for a week. Another mailbox, a prekey of last week, or
-/// one of unknown age, does.
+/// sealed to the prekey of yesterday is opened for weeks. Another mailbox, a prekey of a fortnight
+/// before, or one of unknown age, does.
 #[test]
 fn the_daily_address_of_a_contact_has_nothing_leave_again() {
     let day = |days: u64| Some(START + SECOND * 86_400 * u32::try_from(days).unwrap());
     for (made, moved, again) in [
         (day(1), false, false),
-        (day(4), false, false),
-        (day(6), false, true),
+        (day(11), false, false),
+        (day(13), false, true),
         (None, false, true),
         (day(1), true, true),
     ] {
