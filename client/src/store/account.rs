@@ -317,9 +317,9 @@ fn after(now: Duration, least: Duration, most: Duration) -> u64 {
 const DAY: Duration = Duration::from_secs(86_400);
 /// Time after which the next last-resort prekey is made.
 const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
-/// Time for which a last-resort prekey opens addresses: two people away for up to 60 days, in turn or
-/// together, still find each other by the one that they knew.
-const LAST_RESORT_LIFETIME: Duration = Duration::from_secs(90 * DAY.as_secs());
+/// Time for which a last-resort prekey opens addresses: it is told in its second period, and two people
+/// away for up to 60 days, in turn or together, still find each other by the one that they knew.
+const LAST_RESORT_LIFETIME: Duration = Duration::from_secs(130 * DAY.as_secs());
 /// Time after which the next prekey is made.
 const PREKEY_PERIOD: Duration = DAY;
 /// Least time for which a write key is current, and for which it is accepted after that: longer

@@ -62,7 +62,7 @@ impl Store {
     pub fn expire_prekeys(&self, now: Duration) -> Result<bool, StoreError> {
         let over = self.vault.read(|tx| {
             let over = prekeys(tx)?.iter().any(|prekey| prekey.is_over(now));
-            let mut last = last_resorts(tx)?.into_iter().skip(1);
+            let mut last = last_resorts(tx)?.into_iter().skip(LASTING_RESORTS);
             Ok::<_, StoreError>(over || last.any(|last| last.is_over(now)))
         })?;
         if over {
@@ -204,8 +204,8 @@ fn erase_prekeys(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> 
         opened::forget(tx, old.id())?;
         tx.remove(PREKEYS, &old.address_version.to_be_bytes())?;
     }
-    // The newest stays, though nobody made another: it is on the newest address.
-    for old in last_resorts(tx)?.iter().skip(1).filter(|old| old.is_over(now)) {
+    // These stay, though nobody made others: one of them is on the newest address.
+    for old in last_resorts(tx)?.iter().skip(LASTING_RESORTS).filter(|old| old.is_over(now)) {
         opened::forget(tx, old.id())?;
         tx.remove(LAST_RESORTS, &old.made.to_be_bytes())?;
     }
@@ -279,6 +279,8 @@ fn put_last_resort(tx: &mut WriteTx<'_>, last: &LastResortRecord) -> Result<(), 
     Ok(tx.put(LAST_RESORTS, &last.made.to_be_bytes(), &encode(last)?)?)
 }
 
+/// Last-resort prekeys that stay however old they are: the one that is told, and the next.
+const LASTING_RESORTS: usize = 2;
 const ACCOUNT: &[u8] = b"account";
 /// Prekeys by address version. Erasable: whoever seizes the file later must not find the prekeys of
 /// before.

@@ -19,7 +19,8 @@ pub struct Account {
     /// The prekeys, at least one, newest first; older ones open what was sealed before.
     pub prekeys: Vec<PrekeySecret>,
     /// The last-resort prekeys, newest first. They live longer, and open nothing but addresses: so
-    /// clients whose other keys for each other have ended find each other again.
+    /// clients whose other keys for each other have ended find each other again. The newest is not
+    /// told yet, unless it is the only one.
     pub last_resort: Vec<PrekeySecret>,
     /// Mailboxes, one or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
@@ -150,10 +151,17 @@ impl Account {
         Contact {
             identity: self.identity.public().clone(),
             prekey: prekey.public().clone(),
-            last_resort: self.last_resort.first().map(|prekey| prekey.public().clone()),
+            last_resort: self.told_last_resort().map(|prekey| prekey.public().clone()),
             made: None,
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
+    }
+
+    /// The last-resort prekey that contacts are told: the second newest. A client that goes back to an
+    /// older copy loses the keys that it has made since, and two of them would never find each other
+    /// again if each knew of the other such a key alone.
+    fn told_last_resort(&self) -> Option<&PrekeySecret> {
+        self.last_resort.get(1).or_else(|| self.last_resort.first())
     }
 }
 
