@@ -329,6 +329,8 @@ impl Scene<'_> {
 /// Nodes, as a calendar deals with them.
 pub(crate) struct Nodes {
     pub(crate) all: Vec<NodeNumber>,
+    /// Relays that are there to the end, but for upgrades.
+    pub(crate) lasting: Vec<NodeNumber>,
     /// Relays that may go for good.
     pub(crate) mortal: Vec<NodeNumber>,
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use rohrpost_client::{DeliveryStatus, Store};
+use rohrpost_packet::NodeNumber;
 use rohrpost_proto::time::Time;
 
 use crate::calendar::{BEGIN, DAY, Kind};
@@ -21,6 +22,10 @@ pub(crate) struct Ledger {
     online: Vec<Vec<Range<Time>>>,
     /// Contacts of whom each person was told that they know more than its store does.
     older_copies: BTreeSet<(usize, usize)>,
+    /// Relays that are there to the end, but for upgrades.
+    relays: BTreeSet<NodeNumber>,
+    /// Times at which nodes lost their memory.
+    losses: Vec<(Time, NodeNumber)>,
 }
 
 /// A message.
@@ -74,7 +79,8 @@ struct End {
 }
 
 impl Ledger {
-    pub(crate) fn new(kinds: Vec<Kind>) -> Self {
+    /// An empty account of people, in a network where these relays are there to the end.
+    pub(crate) fn new(kinds: Vec<Kind>, relays: BTreeSet<NodeNumber>) -> Self {
         let online = vec![Vec::new(); kinds.len()];
         Self {
             kinds,
@@ -82,6 +88,8 @@ impl Ledger {
             by_text: BTreeMap::new(),
             online,
             older_copies: BTreeSet::new(),
+            relays,
+            losses: Vec::new(),
         }
     }
 
@@ -130,6 +138,11 @@ impl Ledger {
         if let Some(last) = self.online[person].last_mut().filter(|last| last.end > now) {
             last.end = now;
         }
+    }
+
+    /// Enters that a node loses its memory.
+    pub(crate) fn lost_memory(&mut self, node: NodeNumber, now: Time) {
+        self.losses.push((now, node));
     }
 
     /// Enters that a person's store goes back now to what it was then.
@@ -257,24 +270,44 @@ impl Ledger {
         inbox.iter().map(|incoming| self.by_text[&text(&read(incoming.number))]).collect()
     }
 
-    /// Number of times within these that a letter could have come, and its acknowledgement too: the
-    /// sender was online for some hours, then the reader within the week for which
-    /// mailboxes keep a letter, then the sender again.
+    /// Number of times within these that a letter could have come, and its acknowledgement too, then
+    /// or with a later letter.
     fn rounds(&self, [sender, reader]: [usize; 2], within: Range<Time>) -> u32 {
         let (mut rounds, mut from) = (0, within.start);
-        while from < within.end {
+        loop {
             let sent = self.after_hours_online(sender, from);
-            let read = sent.and_then(|sent| self.after_hours_online(reader, sent));
-            let heard = read.and_then(|read| self.after_hours_online(sender, read));
-            let (Some(sent), Some(read), Some(heard)) = (sent, read, heard) else { break };
-            if heard > within.end {
-                break;
-            }
-            let kept = read.since(sent) < KEPT && heard.since(read) < KEPT;
-            rounds += u32::from(kept);
-            from = if kept { heard } else { from + DAY };
+            let read = sent.and_then(|sent| self.arrives(sent, [sender, reader]));
+            let heard = read.and_then(|read| self.arrives(read, [reader, sender]));
+            let Some(heard) = heard.filter(|heard| *heard <= within.end) else { return rounds };
+            rounds += 1;
+            from = heard;
         }
-        rounds
+    }
+
+    /// Time at which a letter could be read that left at `sent`, or else on a later day: its reader was
+    /// online for some hours within the week for which mailboxes keep a letter, and had pulled a
+    /// mailbox whose relay kept its memory until then.
+    fn arrives(&self, sent: Time, [sender, reader]: [usize; 2]) -> Option<Time> {
+        let mut sent = sent;
+        loop {
+            let read = self.after_hours_online(reader, sent)?;
+            if read.since(sent) < KEPT && self.is_kept(self.last_online(reader, sent)?..read) {
+                return Some(read);
+            }
+            sent = self.after_hours_online(sender, sent + DAY)?;
+        }
+    }
+
+    /// Tells whether any relay kept its memory all the while.
+    fn is_kept(&self, times: Range<Time>) -> bool {
+        let lost = self.losses.iter().filter(|(at, _)| times.contains(at)).map(|(_, node)| *node);
+        !self.relays.is_subset(&lost.collect())
+    }
+
+    /// The last time until `now` at which a person was online.
+    fn last_online(&self, person: usize, now: Time) -> Option<Time> {
+        let last = self.online[person].iter().rfind(|times| times.start <= now)?;
+        Some(last.end.min(now))
     }
 
     /// The time at which a person has been online for [`HOURS`], counted from `from`.

@@ -259,6 +259,7 @@ impl World {
     /// Ends a node; whoever enters there has no link.
     fn kill(&mut self, node: NodeNumber) {
         self.relays.kill(node, self.now);
+        self.ledger.lost_memory(node, self.now);
         self.copies.lost(node);
         for person in 0..self.machines.len() {
             if self.machines[person].entry == node && self.machines[person].session().is_some() {
