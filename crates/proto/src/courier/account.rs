@@ -71,13 +71,14 @@ impl Contact {
     }
 
     /// True if what is under way to the correspondent by an `older` address of its reaches it as well: the
-    /// mailboxes and their keys are the same, and the prekey is about as lasting.
-    pub(super) fn is_reached_as(&self, older: &Self) -> bool {
+    /// mailboxes and their keys are the same, and so is about the age of the prekey, or of one of an
+    /// address before that, which was `made` then.
+    pub(super) fn is_reached_as(&self, older: &Self, made: Option<Time>) -> bool {
         let same = |(one, other): (&ContactMailbox, &ContactMailbox)| {
             (one.relay, one.id) == (other.relay, other.id) && one.write_key.fits(&other.write_key)
         };
         let mut mailboxes = self.mailboxes.iter().zip(&older.mailboxes);
-        let made = self.made.zip(older.made);
+        let made = self.made.zip(made);
         self.mailboxes.len() == older.mailboxes.len()
             && mailboxes.all(same)
             && made.is_some_and(|(newer, older)| newer.since(older) < LASTING)

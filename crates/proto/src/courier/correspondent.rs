@@ -31,6 +31,9 @@ use crate::weakness::Weakness;
 /// A contact and both directions of what is exchanged with it.
 pub(super) struct Correspondent {
     pub(super) contact: Contact,
+    /// Time at which the contact gave itself the oldest address to which something is sealed that is
+    /// under way. Each day's address differs little from that of the day before.
+    sealed: Option<Time>,
     pub(super) reassembly: Reassembly,
     /// Outgoing messages in the order of their numbers. The courier bounds them over all
     /// correspondents.
@@ -107,6 +110,7 @@ impl Correspondent {
     pub(super) fn new(contact: Contact, most: u32) -> Self {
         let free = vec![Steady::BEGIN; contact.mailboxes.len()];
         Self {
+            sealed: contact.made,
             contact,
             registered: free.clone(),
             reassembly: Reassembly::new(most),
@@ -145,8 +149,12 @@ impl Correspondent {
 
     /// Takes a newer address. True if the contact is reached in another way from now on.
     pub(super) fn readdress(&mut self, contact: Contact) -> bool {
-        let otherwise = !contact.is_reached_as(&self.contact);
+        if !self.all().any(|outgoing| outgoing.flights().next().is_some()) {
+            self.sealed = self.contact.made;
+        }
+        let otherwise = !contact.is_reached_as(&self.contact, self.sealed);
         if otherwise {
+            self.sealed = contact.made;
             self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
             self.registered = self.free.clone();
         }
@@ -250,8 +258,7 @@ impl Correspondent {
             Body::Stored(len) => Some((outgoing.message().id, len)),
             Body::With(_) => None,
         };
-        let mut all = self.address.iter().chain(&self.outgoing);
-        if !all.any(|outgoing| stored(outgoing).is_some())
+        if !self.all().any(|outgoing| stored(outgoing).is_some())
             || self.free_mailboxes(moment, None).is_none()
         {
             return Vec::new();
@@ -284,6 +291,11 @@ impl Correspondent {
     }
 
     /// All that goes to the contact.
+    fn all(&self) -> impl Iterator<Item = &OutgoingMessage> {
+        self.address.iter().chain(&self.outgoing)
+    }
+
+    /// All that goes to the contact, to be changed.
     fn all_mut(&mut self) -> impl Iterator<Item = &mut OutgoingMessage> {
         self.address.iter_mut().chain(&mut self.outgoing)
     }

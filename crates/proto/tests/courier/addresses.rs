@@ -166,6 +166,28 @@ fn the_daily_address_of_a_contact_has_nothing_leave_again() {
     }
 }
 
+/// Checks that what is under way leaves again in time though each address differs little from the one
+/// before: a part-timer's client makes one a week.
+#[test]
+fn addresses_of_weeks_have_what_was_sealed_before_them_leave_again() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let week = |weeks: u32| Some(START + SECOND * 86_400 * 7 * weeks);
+    let known = world.couriers[bob].contact();
+    world.couriers[alice].add_contact(Contact { made: week(0), ..known.clone() });
+    world.away = vec![bob];
+    world.run(START + SECOND * 10);
+    world.post(alice, bob, "once");
+    for (weeks, sent) in [(1, 1), (2, 2), (3, 2)] {
+        let now = START + SECOND * (60 + 60 * weeks);
+        world.run(now);
+        let newer = Contact { made: week(weeks), ..known.clone() };
+        world.couriers[alice].readdress(steady(now), newer);
+        world.run(now + SECOND * 20);
+        let left = count(&world, alice, |event| matches!(event, Event::Sent { .. }));
+        assert_eq!(left, sent, "after {weeks} weeks");
+    }
+}
+
 #[test]
 fn a_contact_that_is_struck_off_is_neither_written_to_nor_heard_nor_answered() {
     let (mut world, alice, bob) = alice_and_bob();
