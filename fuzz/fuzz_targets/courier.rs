@@ -446,7 +446,7 @@ impl World {
             match event {
                 Event::Arrived { fragment, receipt, .. } => letters.push((Some(fragment), receipt)),
                 Event::Repeated { receipt } => letters.push((None, receipt)),
-                Event::Complete { sender: from, messages, below, floor } => {
+                Event::Complete { sender: from, messages, below, floor, .. } => {
                     assert!(from == sender());
                     self.kept.complete(&messages, below, floor);
                 }

@@ -134,6 +134,10 @@ impl Kept {
 
     /// Tells whether what a message waits for is over. Before a restart it was said in vain.
     fn is_turn(&self, number: u64) -> bool {
+        if number >> 32 < self.floor >> 32 {
+            // It comes again under a new number, or its sender has forgotten it.
+            return false;
+        }
         let over = |number| number < self.floor || self.is_over(number);
         number < self.floor
             || match self.waits.get(&number) {

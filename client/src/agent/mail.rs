@@ -48,8 +48,8 @@ impl AgentTask {
 
     async fn take_event(&mut self, event: Event) -> Result<(), StoreError> {
         match event {
-            Event::Complete { sender, messages, below, floor } => {
-                self.complete(sender, messages, Bounds { below, floor }).await
+            Event::Complete { sender, messages, below, floor, short } => {
+                self.complete(sender, messages, Bounds { below, floor, short }).await
             }
             Event::AcknowledgementSent { to } => {
                 self.store.with(|store| store.acknowledgement_sent(to))

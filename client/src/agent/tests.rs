@@ -138,7 +138,7 @@ async fn what_is_read_by_a_machine_that_is_a_year_behind_stays() {
     let messages = vec![complete(&letter)];
     let below = letter.sequence + 1;
     for event in [
-        Event::Complete { sender: bobs_key, messages, below, floor: 0 },
+        Event::Complete { sender: bobs_key, messages, below, floor: 0, short: 1 },
         Event::Delivered { message: sent },
     ] {
         alice.handle_event(SessionEvent::Courier(event)).await;
@@ -236,7 +236,7 @@ async fn what_could_not_be_taken_note_of_comes_before_what_is_later() {
     alice.store.reopen().unwrap_err();
     for letter in &letters {
         let (messages, below) = (vec![complete(letter)], letter.sequence + 1);
-        let event = Event::Complete { sender: bobs_key, messages, below, floor: 0 };
+        let event = Event::Complete { sender: bobs_key, messages, below, floor: 0, short: 1 };
         alice.handle_event(SessionEvent::Courier(event)).await;
         if !file.exists() {
             std::fs::rename(&away, &file).unwrap();

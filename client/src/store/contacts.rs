@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, Kind};
-use rohrpost_proto::courier::{Acknowledged, Contact};
+use rohrpost_proto::courier::{Acknowledged, Contact, first_number};
 use rohrpost_vault::{ReadTx, WriteTx};
 
 use super::contact::{self, KnownContact, by_key, contacts, key_id, looking_like, named, put};
@@ -105,7 +105,7 @@ impl Store {
                 heard: now.as_secs(),
                 heard_once: told > 0,
                 below: 0,
-                next: u64::from(incarnation) << 32,
+                next: first_number(incarnation),
                 since: incarnation,
                 told: 0,
                 announced: None,

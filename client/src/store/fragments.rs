@@ -271,16 +271,46 @@ pub(super) fn end(tx: &mut WriteTx<'_>, entry: &[u8]) -> Result<Option<Ended>, S
     Ok(Some(Ended { pieces: came.pieces, whole }))
 }
 
-/// Forgets the fragments of a contact's messages of this kind before this number.
+/// Takes the whole messages of a contact from those that are open that have numbers of older
+/// incarnations than this number is of, in their order: those of which `picks` picks the count of
+/// fragments.
+pub(super) fn take_left_behind(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    number: u64,
+    picks: impl Fn(u32) -> bool,
+) -> Result<Vec<(MessageId, Whole)>, StoreError> {
+    let mut taken = Vec::new();
+    let mut names = names(tx, sender)?;
+    names.retain(|name| is_content(name) && incarnation(name.2) < incarnation(number));
+    names.sort_unstable();
+    for name in names {
+        let open = open(tx, name)?.ok_or(StoreError::Record)?;
+        if picks(open.count) && came(tx, &open)?.is_whole(open.count) {
+            taken.push((MessageId::new(open.message.0), open.end(tx)?));
+        }
+    }
+    Ok(taken)
+}
+
+/// Forgets the fragments of a contact's messages of this kind before this number. What is whole of
+/// the incarnation before stays: its sender may have forgotten it.
 pub(super) fn drop_below(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
     kind: Kind,
     below: u64,
 ) -> Result<(), StoreError> {
-    let over = |(_, of, sequence): &Name| *of == kind.byte() && *sequence < below;
-    for name in names(tx, sender)?.into_iter().filter(over) {
-        open(tx, name)?.ok_or(StoreError::Record)?.forget(tx)?;
+    let mut over = names(tx, sender)?;
+    over.retain(|(_, of, sequence)| *of == kind.byte() && *sequence < below);
+    let older = over.iter().filter(|name| is_content(name)).map(|name| incarnation(name.2));
+    let before = older.filter(|of| *of < incarnation(below)).max();
+    for name in over {
+        let open = open(tx, name)?.ok_or(StoreError::Record)?;
+        let stays = is_content(&name) && Some(incarnation(name.2)) == before;
+        if !(stays && came(tx, &open)?.is_whole(open.count)) {
+            open.forget(tx)?;
+        }
     }
     Ok(())
 }
@@ -304,7 +334,8 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     Ok(parts)
 }
 
-/// Names of a contact's open messages: at most 128 and an address, by the courier's bound.
+/// Names of a contact's open messages: at most 128 of an incarnation, by the courier's bound, those
+/// of the incarnation before that are whole, and an address.
 fn names(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<Name>, StoreError> {
     let record = tx.get(OPEN_OF, sender.as_bytes())?.unwrap_or_default();
     let (names, rest) = record.as_chunks::<9>();
@@ -328,6 +359,15 @@ fn put_names(tx: &mut WriteTx<'_>, sender: KeyId, names: &[Name]) -> Result<(), 
 
 /// Sender, kind and number of a message.
 type Name = (KeyId, u8, u64);
+
+const fn is_content((_, kind, _): &Name) -> bool {
+    *kind == Kind::Content.byte()
+}
+
+/// The incarnation in which a number was given.
+const fn incarnation(sequence: u64) -> u64 {
+    sequence >> 32
+}
 
 fn open(tx: &ReadTx<'_>, name: Name) -> Result<Option<OpenRecord>, StoreError> {
     tx.get(OPEN, &message(name))?.map(|record| decode(&record)).transpose()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, Kind};
-use rohrpost_proto::courier::{Complete, Receipt};
+use rohrpost_proto::courier::{Complete, Receipt, is_written_anew};
 use rohrpost_vault::WriteTx;
 
 use super::error::StoreError;
@@ -29,6 +29,8 @@ pub struct Bounds {
     pub below: u64,
     /// Number before which the contact knows what has come.
     pub floor: u64,
+    /// Fragments of a short message at most: short ones keep their order, and long ones theirs.
+    pub short: u32,
 }
 
 /// A message of which fragments were not stored, because its sender has no room for them.
@@ -100,7 +102,9 @@ impl Store {
     }
 
     /// Takes note, in one step, of complete messages and of all that is over by them. A message
-    /// that came before, in another incarnation of its sender, does not come again.
+    /// that came before, in another incarnation of its sender, does not come again. One that is whole
+    /// under a number of such an incarnation, and that its sender has forgotten with it, comes before
+    /// what the sender wrote afterwards.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -108,12 +112,13 @@ impl Store {
         &self,
         sender: KeyId,
         messages: &[Complete],
-        Bounds { below, floor }: Bounds,
+        Bounds { below, floor, short }: Bounds,
         now: Duration,
     ) -> Result<Vec<Completed>, StoreError> {
         self.vault.write(|tx| {
             let mut completed = Vec::new();
             for complete in messages {
+                take_left_behind(tx, sender, complete, short, now, &mut completed)?;
                 completed.extend(take(tx, sender, complete, now)?);
             }
             if let Some(mut with) = exchange::with(tx, sender)? {
@@ -137,6 +142,27 @@ fn owe(tx: &mut WriteTx<'_>, to: KeyId, owes: bool) -> Result<(), StoreError> {
         }
         None => Ok(()),
     }
+}
+
+/// Shows what is whole under numbers of older incarnations of its sender, before a message that was
+/// written after them.
+fn take_left_behind(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    complete: &Complete,
+    short: u32,
+    now: Duration,
+    completed: &mut Vec<Completed>,
+) -> Result<(), StoreError> {
+    if complete.kind != Kind::Content || !is_written_anew(complete.sequence) {
+        return Ok(());
+    }
+    let keeps_order = |count| (count <= short) == (complete.fragments <= short);
+    for (id, whole) in fragments::take_left_behind(tx, sender, complete.sequence, keeps_order)? {
+        let incoming = inbox::take_content(tx, sender, id, &whole, now)?;
+        completed.extend(incoming.map(Completed::Message));
+    }
+    Ok(())
 }
 
 /// Moves a complete message to where it belongs.

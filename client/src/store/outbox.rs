@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{KeyId, MessageId};
-use rohrpost_proto::courier::{Body, MESSAGE_BYTES, Message};
+use rohrpost_proto::courier::{Body, MESSAGE_BYTES, Message, first_number};
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 use zeroize::Zeroizing;
@@ -397,10 +397,10 @@ pub(super) fn renumber(
     incarnation: u32,
 ) -> Result<(), StoreError> {
     exchange.since = incarnation.max(exchange.since.saturating_add(1));
-    exchange.next = u64::from(exchange.since) << 32;
-    for mut outgoing in open(tx)?.into_iter().filter(|one| one.to == to) {
-        outgoing.sequence = exchange.next;
-        exchange.next += 1;
+    exchange.next = first_number(exchange.since);
+    let waits = open(tx)?.into_iter().rev().filter(|one| one.to == to);
+    for (number, mut outgoing) in (0..exchange.next).rev().zip(waits) {
+        outgoing.sequence = number;
         put(tx, &outgoing)?;
     }
     exchange::put(tx, to, &exchange)

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use rohrpost_client::{
-    Added, Address, Completed, Content, Cost, DeliveryStatus, Store, StoreError, Unlock, VaultError,
+    Added, Address, Completed, Content, Cost, DeliveryStatus, Incoming, Store, StoreError, Unlock,
+    VaultError,
 };
-use rohrpost_proto::courier::{Acknowledged, Message};
+use rohrpost_proto::courier::{Acknowledged, Message, first_number};
 use rohrpost_proto::time::agreement::Agreement;
 use zeroize::Zeroizing;
 
 use super::world::{
-    Client, DAY, Folder, HOUR, START, announce, arrive, carry, network, network_named, resumed,
-    unlock,
+    Client, DAY, Folder, HOUR, START, announce, arrive, below, carry, fragments, network,
+    network_named, resumed, unlock,
 };
 
 fn restore(folder: &Folder, backup: &str, to: &str, now: Duration) -> Client {
@@ -43,9 +44,9 @@ fn a_restored_store_begins_a_new_incarnation() {
     let alice = restore(&folder, "backup", "restored", now);
     let numbers = alice.numbers(bob.key());
     assert!(numbers.len() == 1 && numbers[0] > highest);
-    assert!(numbers[0].trailing_zeros() >= 32, "an incarnation begins with its first number");
     let known = resumed(&alice, bob.key()).unwrap();
     assert!(known.open == numbers[0] && known.next == numbers[0] + 1);
+    assert_eq!(known.next, first_number(known.memory.since), "what is written then");
     assert!(known.memory.since > since, "what bob has sent is counted anew");
     assert!(alice.waiting(bob.key())[0].id == waits.id);
     assert_eq!(alice.status(expired.id), Some(DeliveryStatus::Expired));
@@ -114,6 +115,42 @@ fn what_waited_in_a_backup_arrives_once() {
     let inbox = bob.store.inbox(0).unwrap();
     assert_eq!(inbox.len(), 1);
     assert!(alice.waiting(bob.key()).is_empty());
+}
+
+/// Checks that what waits at the recipient while its sender goes back to a backup is shown in the
+/// order of writing: what the backup has by its new number, and what it lacks before what is written
+/// then.
+#[test]
+fn what_waits_while_its_sender_goes_back_is_shown_in_the_order_of_writing() {
+    let folder = Folder::new("left-behind");
+    let [alice, bob] = Client::pair(&folder);
+    let sender = alice.key();
+    let write = |alice: &Client, text: &str, now| {
+        let id = alice.store.accept("bob", &Content::text(text), DAY * 7, now).unwrap().id;
+        alice.message(id).unwrap()
+    };
+    write(&alice, "one", START);
+    let two = write(&alice, "two", START);
+    alice.store.back_up(&folder.path("backup")).unwrap();
+    for waits in [two, write(&alice, "three", START)] {
+        let fragments = fragments(&waits);
+        let letters = fragments.iter().map(|fragment| (sender, fragment));
+        bob.store.store_letters(letters, [], START).unwrap();
+    }
+    drop(alice);
+    let now = START + DAY;
+    let alice = restore(&folder, "backup", "restored", now);
+    let numbers = alice.numbers(bob.key());
+    assert!(bob.store.complete(sender, &[], below(numbers[0]), now).unwrap().is_empty());
+    let bob = bob.reopen();
+    write(&alice, "four", now);
+    for waiting in alice.waiting(bob.key()) {
+        arrive(sender, &waiting, &bob, now);
+    }
+    let inbox = bob.store.inbox(0).unwrap();
+    let text = |incoming: &Incoming| bob.store.read(incoming.number).unwrap().1.bytes().to_vec();
+    let texts: Vec<_> = inbox.iter().map(text).collect();
+    assert_eq!(texts, [&b"one"[..], b"two", b"three", b"four"]);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, MessageId};
 use rohrpost_proto::courier::{Memory, Message, Part};
 
 use super::world::{
-    Client, DAY, Folder, HOUR, START, arrive, below, body, carry, complete, fragments, resumed,
+    Client, DAY, Folder, HOUR, SHORT, START, arrive, below, body, carry, complete, fragments,
+    resumed,
 };
 
 /// A file of some fragments that waits at a client for another.
@@ -171,7 +172,7 @@ fn what_was_told_of_is_named_until_its_sender_has_heard_so() {
     let first = files[0].sequence;
     for (at, floor) in [(0, first), (1, first), (2, first + 1)] {
         keep(&bob, sender, &fragments(&files[at]));
-        let bounds = Bounds { below: files[at].sequence + 1, floor };
+        let bounds = Bounds { below: files[at].sequence + 1, floor, short: SHORT };
         bob.store.complete(sender, &[complete(&files[at])], bounds, START).unwrap();
     }
     let bob = bob.reopen();

@@ -251,7 +251,7 @@ fn receive(client: &Client, say: &mut impl FnMut(&str)) {
         kept += part.len();
         say(&format!("kept {kept}"));
     }
-    let bounds = Bounds { below: number + 1, floor: number };
+    let bounds = Bounds { below: number + 1, floor: number, short: 1 };
     let told = client.store.complete(bob, &[complete(&message)], bounds, START).unwrap();
     assert_eq!(told.len(), 1);
     say(&format!("completed {}", number + 1));

@@ -182,8 +182,11 @@ pub(crate) fn arrive(
 
 /// Bounds after which all before this number is over, and the contact knows it.
 pub(crate) const fn below(number: u64) -> Bounds {
-    Bounds { below: number, floor: number }
+    Bounds { below: number, floor: number, short: SHORT }
 }
+
+/// Fragments of the longest message that is short.
+pub(crate) const SHORT: u32 = 164;
 
 /// A contact as a session is told of it.
 pub(crate) fn resumed(client: &Client, contact: KeyId) -> Option<Correspondent> {

@@ -61,7 +61,9 @@ pub use acknowledgement::Acknowledged;
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use correspondent::windows;
 pub use event::{Event, Trip};
-pub use message::{BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights};
+pub use message::{
+    BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights, first_number, is_written_anew,
+};
 pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;

@@ -88,7 +88,7 @@ impl Shelf {
         }
         match event {
             Event::Arrived { fragment, receipt, .. } => self.keep(receipt.sender, fragment),
-            Event::Complete { sender, messages, below, floor } => {
+            Event::Complete { sender, messages, below, floor, .. } => {
                 self.complete(*sender, messages, *below, *floor);
             }
             Event::Delivered { message } => {

@@ -123,7 +123,8 @@ impl Receiver {
         let (message, count) = (fragments[0].message, fragments[0].position.count);
         let whole = Complete { sequence: 0, message, kind: Kind::Content, fragments: count };
         let messages = vec![whole];
-        self.tell(Event::Complete { sender: self.sender, messages, below: 1, floor: 1 }).await;
+        self.tell(Event::Complete { sender: self.sender, messages, below: 1, floor: 1, short: 1 })
+            .await;
     }
 }
 
@@ -289,7 +290,14 @@ async fn a_contact_whose_files_never_end_has_so_much_room_and_its_texts_come() {
     assert_eq!(bob.problems().await.len(), 1, "texts make no room for files");
     // Its sender gives the files up, and has room again.
     let nothing = Vec::new();
-    bob.tell(Event::Complete { sender: bob.sender, messages: nothing, below: 5, floor: 5 }).await;
+    bob.tell(Event::Complete {
+        sender: bob.sender,
+        messages: nothing,
+        below: 5,
+        floor: 5,
+        short: 1,
+    })
+    .await;
     assert!(bob.stored() == 0 && bob.problems().await.is_empty());
     bob.take(&cut(&file, 5, 200_000)[0], false);
     bob.pass(Duration::from_secs(10)).await;

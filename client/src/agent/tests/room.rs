@@ -64,7 +64,7 @@ async fn message(
     let (message, fragments) = (parts[0].message, u32::try_from(parts.len()).unwrap());
     let messages = vec![Complete { sequence, message, kind: Kind::Content, fragments }];
     let (sender, below) = (bob.sender, sequence + 1);
-    bob.tell(Event::Complete { sender, messages, below, floor: below }).await;
+    bob.tell(Event::Complete { sender, messages, below, floor: below, short: 1 }).await;
     true
 }
 

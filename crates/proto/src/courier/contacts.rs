@@ -9,7 +9,7 @@ use super::account::{Account, Contact};
 use super::config::PostError;
 use super::correspondent::Correspondent;
 use super::event::Event;
-use super::message::{Message, most_fragments};
+use super::message::{Lane, Message, most_fragments};
 use super::reassembly::{Committed, Complete, Memory, Reassembly};
 use super::receipt::Receipt;
 use crate::delay::exponential;
@@ -64,7 +64,8 @@ impl<S: Suite> Courier<S> {
         };
         let (below, floor) = (other.reassembly.below(), other.reassembly.floor());
         if below > before || !messages.is_empty() {
-            self.events.push_mail(Event::Complete { sender, messages, below, floor });
+            let short = Lane::longest_short(most_fragments::<S>());
+            self.events.push_mail(Event::Complete { sender, messages, below, floor, short });
         }
     }
 

@@ -160,6 +160,10 @@ pub enum Event {
     /// address does not wait for messages, and may be told of again after a restart. There are no
     /// messages if the contact has given up some that were not complete.
     ///
+    /// Whole messages may be stored under numbers of an older incarnation: the contact goes on from
+    /// an older copy of its store, and either sends them again or has forgotten them. What was
+    /// [written after that](super::is_written_anew) comes after them.
+    ///
     /// The application takes note of the messages, of `below` and of `floor` at once, in one step.
     Complete {
         /// The contact that sent the messages.
@@ -171,6 +175,8 @@ pub enum Event {
         /// Bound below which the ids of messages that were told of need not be remembered
         /// ([`Memory::told`](super::Memory::told)).
         floor: u64,
+        /// Fragments of a short message at most: it passes longer ones, and those alone.
+        short: u32,
     },
     /// A letter has come of an identity that is no contact, which has this client's card. Nothing
     /// follows from it: it is acknowledged to nobody, and its sender sends it again. Of a message

@@ -103,6 +103,24 @@ pub struct PastFlights {
     pub times: u32,
 }
 
+/// Number of the first message to a contact that is written in an incarnation: in the middle of the
+/// incarnation's numbers. What an older copy of a store still has for the contact gets the numbers
+/// just before, in its order.
+#[must_use]
+pub const fn first_number(incarnation: u32) -> u64 {
+    ((incarnation as u64) << 32) | WRITTEN_ANEW
+}
+
+/// True if a message was written in the incarnation of its number; one that was not has its number
+/// from before [`first_number`].
+#[must_use]
+pub const fn is_written_anew(sequence: u64) -> bool {
+    sequence & WRITTEN_ANEW != 0
+}
+
+/// The bit that is set in the second half of an incarnation's numbers.
+const WRITTEN_ANEW: u64 = 1 << 31;
+
 /// Messages that keep their order among each other: short ones pass long ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
@@ -114,7 +132,12 @@ impl Lane {
     /// The lane of a message of `count` fragments, where the largest one has `most`: both ends tell it
     /// by that.
     pub(super) const fn of(count: u32, most: u32) -> Self {
-        if count <= most.div_ceil(SHORT_PER_LARGEST) { Self::Short } else { Self::Long }
+        if count <= Self::longest_short(most) { Self::Short } else { Self::Long }
+    }
+
+    /// Fragments of the longest message that is short.
+    pub(super) const fn longest_short(most: u32) -> u32 {
+        most.div_ceil(SHORT_PER_LARGEST)
     }
 }
 

@@ -225,9 +225,15 @@ impl Reassembly {
 
     /// Hears where the sender of a letter stands: what it has given up is not waited for. Gives the
     /// messages whose turn has come by that.
+    ///
+    /// A sender that goes on from an older copy of its store numbers what it has anew. What waits
+    /// under the numbers before comes again under the new ones, in its order; or the sender has
+    /// forgotten it, of which the application knows as soon as something comes that was written
+    /// later.
     pub(super) fn hear(&mut self, standing: &Standing) -> Vec<Complete> {
         let mut complete = Vec::new();
         if standing.open > self.floor {
+            self.open = self.open.split_off(&first_of_incarnation(standing.open));
             self.floor = standing.open;
             self.told = self.told.split_off(&self.floor);
             self.disputed = self.disputed.filter(|number| *number >= self.floor);
@@ -466,6 +472,12 @@ impl Assembly {
     }
 }
 
+/// The first number of the incarnation in which a number was given: that is its upper half.
+const fn first_of_incarnation(sequence: u64) -> u64 {
+    sequence >> INCARNATION_BITS << INCARNATION_BITS
+}
+
+const INCARNATION_BITS: u32 = 32;
 /// Messages of one correspondent that are open or remembered at once, on both sides: an
 /// acknowledgement in an envelope of the classic suite has room for the names of so many.
 pub(super) const WINDOW: u64 = 128;

@@ -153,11 +153,15 @@ fn a_new_incarnation_ends_the_one_before() {
     come(&mut reassembly, &fragment(1, 0, 1));
     come(&mut reassembly, &fragment(2, 0, 2));
     assert_eq!(reassembly.take(&Part::of(&fragment(born, 0, 1))), Taken::Silent);
-    // What was complete is told of; what was not is over.
-    assert_eq!(numbers(reassembly.hear(&open(born))), [1]);
+    // What was complete comes again, in its order; or its sender has forgotten it.
+    assert_eq!(numbers(reassembly.hear(&open(born))), []);
     assert_eq!(come(&mut reassembly, &fragment(born + 1, 0, 1)), []);
     assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born, born + 1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(2, 1, 2))), Taken::Known);
+    let parts = vec![Part::of(&fragment(1, 0, 1))];
+    let (_, complete) =
+        Reassembly::resume(MOST, &Memory { below: born, parts, ..Memory::default() });
+    assert_eq!(numbers(complete), [], "nor after a restart");
 }
 
 /// Checks that whatever a contact says of its numbers, the highest among them, makes nothing but
