@@ -1,7 +1,7 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 3 ‖ address version u64 ‖ contact. Contact: identity 32 ‖ prekey 1216
+//! Address: format u8 = 4 ‖ address version u64 ‖ keys since u64 ‖ contact. Contact: identity 32 ‖ prekey 1216
 //! ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
 //! ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
@@ -32,9 +32,7 @@ impl Address {
     /// little later; zero if that is unknown.
     #[must_use]
     pub fn new(version: u64, contact: Contact) -> Self {
-        let made = Duration::from_secs(version);
-        let made = (version > 0).then(|| Time::from_micros(0) + made);
-        Self { version, contact: Contact { made, ..contact } }
+        Self { version, contact: Contact { made: time(version), ..contact } }
     }
 
     /// Encodes the body of a message.
@@ -42,6 +40,8 @@ impl Address {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.version.to_be_bytes());
+        let keys_since = self.contact.keys_since.map_or(0, Time::seconds);
+        bytes.extend_from_slice(&keys_since.to_be_bytes());
         encode_contact(&self.contact, &mut bytes);
         bytes
     }
@@ -55,13 +55,15 @@ impl Address {
         if take(&mut rest)? != [VERSION] {
             return Err(AddressError);
         }
-        Ok(Self::new(u64::from_be_bytes(take(&mut rest)?), decode_contact(rest)?))
+        let version = u64::from_be_bytes(take(&mut rest)?);
+        let keys_since = time(u64::from_be_bytes(take(&mut rest)?));
+        Ok(Self::new(version, Contact { keys_since, ..decode_contact(rest)? }))
     }
 }
 
 /// Appends a contact, which has one or two mailboxes.
 pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
-    let Contact { identity, prekey, last_resort, made: _, mailboxes } = contact;
+    let Contact { identity, prekey, last_resort, mailboxes, .. } = contact;
     bytes.extend_from_slice(identity.as_bytes());
     bytes.extend_from_slice(prekey.as_bytes());
     bytes.push(u8::from(last_resort.is_some()));
@@ -96,7 +98,8 @@ pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
             write_key: WriteKey::new(take(&mut rest)?),
         });
     }
-    let contact = Contact { identity, prekey, last_resort, made: None, mailboxes };
+    let (made, keys_since) = (None, None);
+    let contact = Contact { identity, prekey, last_resort, made, keys_since, mailboxes };
     if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
 }
 
@@ -111,7 +114,12 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
     Ok(*taken)
 }
 
-const VERSION: u8 = 3;
+/// The time of so many Unix seconds; none for zero.
+fn time(seconds: u64) -> Option<Time> {
+    (seconds > 0).then(|| Time::from_micros(0) + Duration::from_secs(seconds))
+}
+
+const VERSION: u8 = 4;
 const MOST_MAILBOXES: u8 = 2;
 
 #[cfg(test)]
@@ -133,6 +141,7 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             last_resort: Some(PrekeySecret::generate(rng).public().clone()),
             made: None,
+            keys_since: time(7),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
         Address { version: 0x0102, contact }
@@ -142,10 +151,10 @@ mod tests {
     fn an_address_stands_in_its_message_as_documented() {
         for mailboxes in [1, 2] {
             let bytes = address(mailboxes).encode();
-            assert_eq!(bytes[..9], [3, 0, 0, 0, 0, 0, 0, 1, 2]);
+            assert_eq!(bytes[..17], [4, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 7]);
             let keys = 32 + 1216 + 1 + 1216;
-            assert_eq!(bytes.len(), 9 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
-            assert_eq!(bytes[9 + keys + 1..][..5], [0, 0, 0, 0, 5]);
+            assert_eq!(bytes.len(), 17 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            assert_eq!(bytes[17 + keys + 1..][..5], [0, 0, 0, 0, 5]);
             assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
         }
     }

@@ -257,6 +257,7 @@ impl AgentTask {
             notices: NoticeLog::new(),
             letters: Letters::default(),
             untaken: BTreeMap::new(),
+            keys_are_new: false,
             drafts: Drafts::default(),
             room,
             watch,

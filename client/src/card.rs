@@ -136,6 +136,7 @@ mod tests {
             prekey: PrekeySecret::generate(rng).public().clone(),
             last_resort: Some(PrekeySecret::generate(rng).public().clone()),
             made: None,
+            keys_since: None,
             mailboxes: vec![mailbox.clone(), mailbox],
         };
         Card::new(NetworkId::new([1; 32]), Address { version: 0x0102, contact }, NOW)

@@ -145,6 +145,7 @@ impl AgentTask {
             AddressKnown::Newer => {
                 let now = self.now();
                 self.store.with(|store| store.surpass_version(version, now))?;
+                self.keys_are_new = true;
                 self.renew().await;
                 self.begin_again(to, 0).await
             }
@@ -166,6 +167,12 @@ impl AgentTask {
         self.commit_letters().await;
         let now = self.now();
         self.store.with(|store| store.begin_again(key, heard_of, now))?;
+        if !self.keys_are_new {
+            // Others hold prekeys that are lost; those made in this run are not.
+            self.store.with(|store| store.begin_keys_anew(now))?;
+            self.keys_are_new = true;
+            self.renew().await;
+        }
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
         self.session.remove_contact(key).await;
         if let Some(contact) = self.correspondent(key)? {

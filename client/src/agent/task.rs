@@ -54,6 +54,9 @@ pub(super) struct AgentTask {
     /// Complete messages of each contact of which the store has not taken note yet, because it
     /// failed: as many as it has fragments of.
     pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,
+    /// True once this run has made a prekey because the store is an older copy: none that it has made
+    /// since is lost.
+    pub(super) keys_are_new: bool,
     pub(super) drafts: Drafts,
     /// Contacts that are told to have no room.
     pub(super) room: Room,

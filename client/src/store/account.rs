@@ -32,6 +32,8 @@ pub(super) struct AccountRecord {
     pub(super) address_version: u64,
     /// Time at which the newest prekey was made, in Unix seconds.
     rolled: u64,
+    /// Time at which the store went on last from an older copy, in Unix seconds; zero if it never did.
+    pub(super) keys_since: u64,
     mailboxes: Vec<MailboxRecord>,
 }
 
@@ -98,6 +100,7 @@ impl AccountRecord {
             incarnation: seconds(now),
             address_version: now.as_secs(),
             rolled: now.as_secs(),
+            keys_since: 0,
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");

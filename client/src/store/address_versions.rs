@@ -6,6 +6,8 @@ use std::time::Duration;
 use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::KeyId;
+use rohrpost_proto::courier::Contact;
+use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::account::{AccountRecord, LastResortRecord, PrekeyRecord};
@@ -84,10 +86,17 @@ impl Store {
                 return Ok(());
             }
             account.address_version = known;
-            next_prekey(tx, &mut account, now)?;
-            save(tx, &account)?;
-            tell_all(tx, account.address_version, now, TELLING_ANEW)
+            begin_keys_anew(tx, account, now)
         })
+    }
+
+    /// Begins an address version that says that prekeys are lost which were told before, as after an
+    /// older copy of the store, and has every contact told.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn begin_keys_anew(&self, now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| begin_keys_anew(tx, account(tx)?, now))
     }
 
     /// Puts another mailbox in the place of one that is lost for good, and has every contact told.
@@ -151,6 +160,16 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     account.begin_incarnation(now);
+    begin_keys_anew(tx, account, now)
+}
+
+/// Makes a prekey after an older copy of the store, with which those are lost that were made since.
+fn begin_keys_anew(
+    tx: &mut WriteTx<'_>,
+    mut account: AccountRecord,
+    now: Duration,
+) -> Result<(), StoreError> {
+    account.keys_since = now.as_secs();
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
     tell_all(tx, account.address_version, now, TELLING_ANEW)
@@ -221,7 +240,9 @@ pub(super) fn version(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
 pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Address, StoreError> {
     let account = account(tx)?;
     let contact = account.profile(&prekeys(tx)?, &last_resorts(tx)?).account.contact();
-    Ok(Address { version: account.address_version, contact })
+    let keys_since = (account.keys_since > 0).then(|| Duration::from_secs(account.keys_since));
+    let keys_since = keys_since.map(|since| Time::from_micros(0) + since);
+    Ok(Address { version: account.address_version, contact: Contact { keys_since, ..contact } })
 }
 
 /// Takes an address that a contact has told, if it is newer and the contact's own.

@@ -57,6 +57,10 @@ pub struct Contact {
     /// Time at which the correspondent's client gave itself this address, by its own clock; `None`
     /// if it did not say.
     pub made: Option<Time>,
+    /// Time at which the correspondent's client went on last from an older copy of its store: prekeys
+    /// that it had made before and told are lost, unless they are in that copy. `None` if it never
+    /// did, or did not say.
+    pub keys_since: Option<Time>,
     /// Mailboxes at which the correspondent can be reached; a sender uses any.
     pub mailboxes: Vec<ContactMailbox>,
 }
@@ -71,8 +75,8 @@ impl Contact {
     }
 
     /// True if what is under way to the correspondent by an `older` address of its reaches it as well: the
-    /// mailboxes and their keys are the same, and so is about the age of the prekey, or of one of an
-    /// address before that, which was `made` then.
+    /// mailboxes and their keys are the same, no prekey was lost since, and the prekey is of about the
+    /// same age, as is one of an address before that, which was `made` then.
     pub(super) fn is_reached_as(&self, older: &Self, made: Option<Time>) -> bool {
         let same = |(one, other): (&ContactMailbox, &ContactMailbox)| {
             (one.relay, one.id) == (other.relay, other.id) && one.write_key.fits(&other.write_key)
@@ -81,6 +85,7 @@ impl Contact {
         let made = self.made.zip(made);
         self.mailboxes.len() == older.mailboxes.len()
             && mailboxes.all(same)
+            && self.keys_since == older.keys_since
             && made.is_some_and(|(newer, older)| newer.since(older) < LASTING)
     }
 }
@@ -154,6 +159,7 @@ impl Account {
             prekey: prekey.public().clone(),
             last_resort: self.told_last_resort().map(|prekey| prekey.public().clone()),
             made: None,
+            keys_since: None,
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
         }
     }

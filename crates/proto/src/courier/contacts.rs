@@ -29,15 +29,15 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Takes a newer address of a contact. If that reaches it in another way, what has been under way
-    /// for longer than a mailbox takes to hand it out leaves again; by the daily address of who keeps
-    /// mailboxes and keys nothing does.
+    /// Takes a newer address of a contact. If that reaches it in another way, all that is under way
+    /// leaves again, for it may be unreadable or lost; by the daily address of who keeps mailboxes
+    /// and keys nothing does.
     pub fn readdress(&mut self, now: Steady, contact: Contact) {
         let timer = self.timer;
         if let Some(other) = self.correspondents.get_mut(&contact.identity.key_id())
             && other.readdress(contact)
         {
-            other.mark_older_lost(now, timer);
+            other.mark_all_lost(now, timer);
         }
     }
 

@@ -436,13 +436,9 @@ impl Correspondent {
         }
     }
 
-    /// Marks as lost what left longer ago than a mailbox takes to hand it out, so that it leaves
-    /// again.
-    pub(super) fn mark_older_lost(&mut self, now: Steady, timer: RetransmitTimer) {
-        let age = timer.reorder();
-        for outgoing in self.all_mut() {
-            outgoing.mark_lost(now, timer, |flight| flight.sent + age < now);
-        }
+    /// Marks as lost all that is under way, so that it leaves again.
+    pub(super) fn mark_all_lost(&mut self, now: Steady, timer: RetransmitTimer) {
+        self.all_mut().for_each(|outgoing| outgoing.mark_lost(now, timer, |_| true));
     }
 
     /// Forgets a message that its sender takes back.

@@ -137,16 +137,17 @@ fn old_write_keys_and_prekeys_hold_as_long_as_they_are_named() {
 
 /// Checks that the daily address of a contact that keeps its mailboxes has nothing leave again: what is
 /// sealed to the prekey of yesterday is opened for weeks. Another mailbox, a prekey of a fortnight
-/// before, or one of unknown age, does.
+/// before, one of unknown age, or the word that prekeys were lost, does.
 #[test]
 fn the_daily_address_of_a_contact_has_nothing_leave_again() {
     let day = |days: u64| Some(START + SECOND * 86_400 * u32::try_from(days).unwrap());
-    for (made, moved, again) in [
-        (day(1), false, false),
-        (day(11), false, false),
-        (day(13), false, true),
-        (None, false, true),
-        (day(1), true, true),
+    for (made, moved, keys_since, again) in [
+        (day(1), false, None, false),
+        (day(11), false, None, false),
+        (day(13), false, None, true),
+        (None, false, None, true),
+        (day(1), true, None, true),
+        (day(1), false, day(1), true),
     ] {
         let (mut world, alice, bob) = alice_and_bob();
         let known = Contact { made: day(0), ..world.couriers[bob].contact() };
@@ -155,7 +156,7 @@ fn the_daily_address_of_a_contact_has_nothing_leave_again() {
         world.run(START + SECOND * 10);
         world.post(alice, bob, "once");
         world.run(START + SECOND * 120);
-        let mut newer = Contact { made, ..known };
+        let mut newer = Contact { made, keys_since, ..known };
         if moved {
             newer.mailboxes[1].relay = NodeNumber::new(1);
         }
@@ -178,7 +179,8 @@ fn addresses_of_weeks_have_what_was_sealed_before_them_leave_again() {
     world.run(START + SECOND * 10);
     world.post(alice, bob, "once");
     for (weeks, sent) in [(1, 1), (2, 2), (3, 2)] {
-        let now = START + SECOND * (60 + 60 * weeks);
+        // Before a first time-out.
+        let now = START + SECOND * (40 + 30 * weeks);
         world.run(now);
         let newer = Contact { made: week(weeks), ..known.clone() };
         world.couriers[alice].readdress(steady(now), newer);
