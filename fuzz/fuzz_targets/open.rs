@@ -141,8 +141,20 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let (below, heard, since, behind, hour) = choice.standing;
     let (incarnation, told, last) = choice.told;
     let (last, tag) = last;
-    let standing =
-        Standing { open: below, heard, since, incarnation, told, last, tag, behind, hour };
+    // Of another upper half there is nothing to say.
+    let heard = below >> 32 << 32 | heard & u64::from(u32::MAX);
+    let standing = Standing {
+        open: below,
+        heard,
+        whole: u128::from(choice.sequence) << 32 | u128::from(told),
+        since,
+        incarnation,
+        told,
+        last,
+        tag,
+        behind,
+        hour,
+    };
     let fragment = Fragment {
         message: MessageId::new(choice.message),
         kind: Kind::from_byte(choice.kind % 4).expect("there are four kinds"),

@@ -63,12 +63,14 @@ impl Kept {
     /// contact has heard of a message that is not here, or of a later incarnation.
     pub fn hear(&mut self, standing: &Standing) -> bool {
         let later = standing.since > self.since;
-        let heard = standing.heard.checked_sub(1).filter(|_| standing.since == self.since);
         let whole = |number| self.open.get(&number).is_some_and(Open::is_whole);
+        let lacks = |heard: u64| {
+            heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
+        };
+        let mut heard = (1..=128).filter(|before| standing.whole & 1 << (before - 1) != 0);
         let forgotten = later
-            || heard.is_some_and(|heard| {
-                heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
-            });
+            || standing.since == self.since
+                && heard.any(|before| standing.heard.checked_sub(before).is_some_and(lacks));
         self.floor = self.floor.max(standing.open);
         forgotten
     }
@@ -302,6 +304,6 @@ const fn is_short(fragments: u32) -> bool {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 80;
+pub const ROOM: usize = fragment_len::<Toy>() - 92;
 /// Bytes of an acknowledgement that one more message takes at least.
 const NAME_AND_RANGE: usize = 5 + 1 + 8;

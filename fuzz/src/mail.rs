@@ -29,6 +29,8 @@ pub enum Place {
 pub struct StandingChoice {
     open: Place,
     heard: Place,
+    /// A second message that the letter says has come, so far before the last of them.
+    before: u8,
     since: u8,
     incarnation: u8,
     /// Which of the client's messages the letter says have come.
@@ -145,6 +147,7 @@ impl StandingChoice {
         Standing {
             open: choice.open.get(numbers.below),
             heard: choice.heard.get(numbers.below),
+            whole: 1 | 1 << (choice.before % 128),
             since: incarnation(choice.since),
             incarnation: incarnation(choice.incarnation),
             told: choice.told,
@@ -233,12 +236,15 @@ impl Letter {
         bytes.extend_from_slice(&count);
         bytes.extend_from_slice(&minutes.to_be_bytes());
         bytes.extend_from_slice(&standing.open.to_be_bytes());
-        bytes.extend_from_slice(&standing.heard.to_be_bytes());
+        let same = standing.heard >> 32 == standing.open >> 32;
+        let [.., a, b, c, d] = standing.heard.to_be_bytes();
+        bytes.extend_from_slice(&if same { [a, b, c, d] } else { [0; 4] });
         bytes.extend_from_slice(&standing.since.to_be_bytes());
         bytes.extend_from_slice(&standing.incarnation.to_be_bytes());
         bytes.extend_from_slice(&standing.told.to_be_bytes());
         bytes.extend_from_slice(&standing.last.to_be_bytes());
         bytes.extend_from_slice(&standing.tag.to_be_bytes());
+        bytes.extend_from_slice(&if same { standing.whole } else { 0 }.to_be_bytes());
         bytes.extend_from_slice(body);
         bytes
     }
@@ -257,10 +263,13 @@ impl Letter {
         let [a, b, c] = count;
         let position = FragmentPosition { index, count: u32::from_be_bytes([0, a, b, c]) };
         let minutes = word(&mut rest)?;
-        let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
+        let (open, heard) = (long(&mut rest)?, word(&mut rest)?);
+        let heard = open >> 32 << 32 | u64::from(heard);
         let [since, incarnation] = [word(&mut rest)?, word(&mut rest)?];
         let (told, last, tag) = (word(&mut rest)?, long(&mut rest)?, word(&mut rest)?);
-        let standing = Standing { open, heard, since, incarnation, told, last, tag, behind, hour };
+        let whole = u128::from_be_bytes(take(&mut rest)?);
+        let standing =
+            Standing { open, heard, whole, since, incarnation, told, last, tag, behind, hour };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,

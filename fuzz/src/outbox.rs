@@ -88,8 +88,8 @@ impl Outbox {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let open = self.posted.keys().next().copied().unwrap_or(self.run.posted);
-        let Acknowledged { below: heard, since } = self.acknowledged;
-        Standing { open, heard, since, ..Standing::default() }
+        let Acknowledged { below: heard, whole, since } = self.acknowledged;
+        Standing { open, heard, whole, since, ..Standing::default() }
     }
 
     /// How many numbers before a message the one stands that is not over. All are short here.
@@ -167,10 +167,13 @@ impl Outbox {
 
     /// Takes what a letter repeats of the contact's acknowledgements into account.
     pub fn acknowledge_again(&mut self, standing: &Standing, expected: &mut Expected) {
+        if standing.told == 0 {
+            return;
+        }
         let own = self.posted.contains_key(&standing.last);
         let other = own && self.tag(standing.last) != standing.tag.to_be_bytes();
         if other || standing.last >= self.next {
-            return;
+            return self.surpass(expected);
         }
         let told = |number: &u64| {
             let mut bits = (0..32).filter(|before| standing.told & 1 << before != 0);
@@ -199,12 +202,17 @@ impl Outbox {
             return self.surpass(expected);
         }
         if report.since > before.since && before.since != 0 {
-            self.acknowledged.below = 0;
+            (self.acknowledged.below, self.acknowledged.whole) = (0, 0);
             self.posted.values_mut().for_each(|posted| posted.acknowledged.clear());
         }
-        let whole = report.whole().map(|(number, _)| number.saturating_add(1));
-        let below = whole.fold(self.acknowledged.below, u64::max);
-        self.acknowledged = Acknowledged { below, since: report.since };
+        let Acknowledged { below: last, whole: bits, .. } = self.acknowledged;
+        let set = (0..128).filter(|bit| bits & 1 << bit != 0).map(|bit| last - bit);
+        let come = report.whole().map(|(number, _)| number.saturating_add(1));
+        let whole: BTreeSet<u64> = set.chain(come).collect();
+        let below = whole.last().copied().unwrap_or(last);
+        let bits = whole.iter().filter(|number| below - **number < 128);
+        let bits = bits.fold(0, |bits, number| bits | 1_u128 << (below - number));
+        self.acknowledged = Acknowledged { below, whole: bits, since: report.since };
         expected.acknowledged.extend(Some(self.acknowledged).filter(|now| *now != before));
         if report.address > self.run.told {
             self.run.told = report.address;

@@ -114,6 +114,7 @@ impl Store {
                 without: Some(without),
                 owes: false,
                 acknowledged: 0,
+                whole: 0,
                 counted_since: 0,
             };
             exchange::put(tx, key, &exchange)?;
@@ -217,9 +218,11 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn acknowledged(&self, by: KeyId, acknowledged: Acknowledged) -> Result<(), StoreError> {
-        let Acknowledged { below: acknowledged, since: counted_since } = acknowledged;
+        let Acknowledged { below: acknowledged, whole, since: counted_since } = acknowledged;
         self.vault.write(|tx| match exchange::with(tx, by)? {
-            Some(with) => exchange::put(tx, by, &Exchange { acknowledged, counted_since, ..with }),
+            Some(with) => {
+                exchange::put(tx, by, &Exchange { acknowledged, whole, counted_since, ..with })
+            }
             None => Ok(()),
         })
     }

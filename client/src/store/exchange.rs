@@ -44,6 +44,8 @@ pub(super) struct Exchange {
     pub(super) without: Option<u64>,
     /// Number after the highest of the messages to the contact that it has acknowledged.
     pub(super) acknowledged: u64,
+    /// Which of those before it have come whole, the nearest in the lowest bit.
+    pub(super) whole: u128,
     /// Incarnation in which the contact has counted those; zero before its first acknowledgement.
     pub(super) counted_since: u32,
     /// True if letters of the contact have come since the last acknowledgement to it left.
@@ -71,7 +73,7 @@ impl Exchange {
 
     /// What the contact has acknowledged.
     pub(super) const fn acknowledged(&self) -> Acknowledged {
-        Acknowledged { below: self.acknowledged, since: self.counted_since }
+        Acknowledged { below: self.acknowledged, whole: self.whole, since: self.counted_since }
     }
 }
 

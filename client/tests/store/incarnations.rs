@@ -350,7 +350,7 @@ fn a_newer_card_renews_the_address_of_a_contact() {
 fn what_a_contact_has_acknowledged_outlives_a_run_and_an_incarnation_all_before_it() {
     let folder = Folder::new("acknowledged");
     let [alice, bob] = Client::pair(&folder);
-    let acknowledged = Acknowledged { below: 7, since: 3 };
+    let acknowledged = Acknowledged { below: 7, whole: 5, since: 3 };
     alice.store.acknowledged(bob.key(), acknowledged).unwrap();
     let alice = alice.reopen();
     assert_eq!(resumed(&alice, bob.key()).unwrap().memory.acknowledged, acknowledged);

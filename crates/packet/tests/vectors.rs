@@ -89,6 +89,7 @@ fn envelope<S: Suite>() -> String {
         standing: Standing {
             open: 5,
             heard: 6,
+            whole: 5,
             since: 4,
             incarnation: 2,
             told: 2,

@@ -7,6 +7,7 @@ const NETWORK: NetworkId = NetworkId::new([8; 32]);
 const STANDING: Standing = Standing {
     open: 70,
     heard: 76,
+    whole: 0x0e00_0000_0000_0000_0000_0000_0000_0005,
     since: 9,
     incarnation: 8,
     told: 3,

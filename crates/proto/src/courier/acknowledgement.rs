@@ -34,11 +34,15 @@ pub(super) struct Acknowledgement {
 }
 
 /// What a contact has acknowledged, as the letters to it repeat: by that a client notices that it
-/// goes on from an older copy of its store.
+/// goes on from an older copy of its store. The highest number is not enough: what comes after the
+/// copy was made may fill a gap below.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Acknowledged {
     /// Number after the highest of the messages to the contact that have come whole.
     pub below: u64,
+    /// Which of those before it have come whole: bit n is that of number `below - 1 - n`. What is
+    /// further below was over when the highest one came: so many messages are open at once.
+    pub whole: u128,
     /// Incarnation in which the contact counted them; zero before its first acknowledgement.
     pub since: u32,
 }
@@ -63,6 +67,20 @@ pub(super) struct Partial {
 /// that it does not know to have sent.
 #[derive(Debug)]
 pub(super) struct OlderCopy;
+
+impl Acknowledged {
+    /// Takes note of a message that has come whole.
+    pub(super) fn add(&mut self, sequence: u64) {
+        let after = sequence.saturating_add(1);
+        if let Some(by) = after.checked_sub(self.below) {
+            let by = u32::try_from(by).ok();
+            self.whole = by.and_then(|by| self.whole.checked_shl(by)).unwrap_or(0);
+            self.below = after;
+        }
+        let bit = u32::try_from(self.below - after).ok().and_then(|bit| 1_u128.checked_shl(bit));
+        self.whole |= bit.unwrap_or(0);
+    }
+}
 
 impl Name {
     pub(super) fn of(sequence: u64, message: MessageId) -> Self {
@@ -203,6 +221,19 @@ mod tests {
         let other = Name::of(8, MessageId::new([1; 16]));
         assert!(acknowledgement().whole().all(|whole| whole != other), "another message");
         assert_eq!(acknowledgement().ranges(name(15)), [(1, 1)]);
+    }
+
+    /// Checks that what has come is known in whatever order it came, as far as the bits reach.
+    #[test]
+    fn what_has_come_whole_is_a_set() {
+        let mut acknowledged = Acknowledged::default();
+        let come = [7, 5, 200, 201, 74, 73, 190];
+        come.into_iter().for_each(|sequence| acknowledged.add(sequence));
+        assert_eq!(acknowledged.below, 202);
+        let set = (0..128).filter(|bit| acknowledged.whole >> bit & 1 == 1);
+        assert!(set.map(|bit| 201 - bit).eq([201, 200, 190, 74]), "73 is too far below");
+        acknowledged.add(u64::MAX);
+        assert_eq!((acknowledged.below, acknowledged.whole), (u64::MAX, 1));
     }
 
     #[test]

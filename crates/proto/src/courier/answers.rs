@@ -104,6 +104,8 @@ impl<S: Suite> Courier<S> {
             older.into_iter().for_each(|event| self.events.push_mail(event));
         }
         let events = other.hear_again(now, &fragment.standing, self.timer);
+        let events = events
+            .unwrap_or_else(|OlderCopy| other.surpass(&fragment.standing).into_iter().collect());
         events.into_iter().for_each(|event| self.events.push_mail(event));
         let before = other.reassembly.below();
         let complete = other.reassembly.hear(&fragment.standing);

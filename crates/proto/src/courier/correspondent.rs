@@ -194,9 +194,9 @@ impl Correspondent {
     /// Where this client stands with the contact, as each letter says.
     pub(super) fn standing(&self) -> Standing {
         let open = self.outgoing.front().map_or(self.posted, |front| front.message().sequence);
-        let Acknowledged { below: heard, since } = self.acknowledged;
+        let Acknowledged { below: heard, whole, since } = self.acknowledged;
         let incarnation = self.reassembly.since();
-        let standing = Standing { open, heard, since, incarnation, ..Standing::default() };
+        let standing = Standing { open, heard, whole, since, incarnation, ..Standing::default() };
         self.repeated.map_or(standing, |(told, Name { sequence: last, tag })| Standing {
             told,
             last,

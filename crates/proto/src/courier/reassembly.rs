@@ -248,12 +248,14 @@ impl Reassembly {
         if standing.since != self.since {
             return standing.since > self.since;
         }
-        let Some(heard) = standing.heard.checked_sub(1) else {
-            return false;
-        };
         let whole = |open: &Assembly| open.committed.is_complete();
-        let known = heard < self.next || self.told.contains_key(&heard);
-        !known && !self.open.get(&heard).is_some_and(whole)
+        let known = |number: u64| {
+            let over = number < self.next || self.told.contains_key(&number);
+            over || self.open.get(&number).is_some_and(whole)
+        };
+        let heard = (0..u128::BITS).filter(|bit| standing.whole >> bit & 1 == 1);
+        let mut heard = heard.filter_map(|bit| standing.heard.checked_sub(1 + u64::from(bit)));
+        heard.any(|number| !known(number))
     }
 
     /// Number that the sender has given to two messages: it goes on from an older copy of its store, and

@@ -461,7 +461,7 @@ fn what_a_former_run_has_heard_shows_an_older_copy() {
         _ => None,
     });
     let acknowledged = told.expect("bob has acknowledged them");
-    assert_eq!(acknowledged, Acknowledged { below: 3, since: 0 });
+    assert_eq!(acknowledged, Acknowledged { below: 3, whole: 0b111, since: 0 });
     let mine = world.key_id(alice);
     world.restart_clients();
     world.introduce(alice, bob);

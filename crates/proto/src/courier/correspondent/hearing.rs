@@ -35,7 +35,7 @@ impl Correspondent {
             return Err(OlderCopy);
         }
         if acknowledgement.since > before.since && before.since != 0 {
-            self.acknowledged.below = 0;
+            self.acknowledged = Acknowledged { since: before.since, ..Acknowledged::default() };
             self.outgoing.iter_mut().for_each(OutgoingMessage::count_anew);
         }
         let mut events: Vec<_> = self.raise(acknowledgement).into_iter().collect();
@@ -63,20 +63,23 @@ impl Correspondent {
     }
 
     /// Takes what a letter repeats of acknowledgements: they may have been lost, with the memory of a
-    /// relay, each week anew.
+    /// relay, each week anew. What they name and this client does not know, or knows as another
+    /// message, shows an older copy.
     pub(in super::super) fn hear_again(
         &mut self,
         now: Steady,
         standing: &Standing,
         timer: RetransmitTimer,
-    ) -> Vec<Event> {
+    ) -> Result<Vec<Event>, OlderCopy> {
         let &Standing { told, last, tag, .. } = standing;
+        if told == 0 {
+            return Ok(Vec::new());
+        }
         let mut own = self.outgoing.iter().map(OutgoingMessage::name);
+        // One that is over is not named any more.
         let named = own.find(|own| own.sequence == last).map(|own| own.tag);
-        // One that is over may not be named any more. One that this client does not know shows an
-        // older copy, of which acknowledgements tell.
         if named.is_some_and(|own| own != tag) || last >= self.next {
-            return Vec::new();
+            return Err(OlderCopy);
         }
         let told = |name: &Name| {
             let before = last.checked_sub(name.sequence);
@@ -91,17 +94,16 @@ impl Correspondent {
             ..Acknowledgement::default()
         };
         if again.told.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        self.acknowledged(now, &again, timer).unwrap_or_default()
+        self.acknowledged(now, &again, timer)
     }
 
     /// Takes note of what an acknowledgement adds to what the contact has acknowledged.
     fn raise(&mut self, acknowledgement: &Acknowledgement) -> Option<Event> {
         let before = self.acknowledged;
-        let highest = acknowledgement.whole().map(|name| name.sequence.saturating_add(1));
-        let below = highest.fold(before.below, u64::max);
-        self.acknowledged = Acknowledged { below, since: acknowledgement.since };
+        self.acknowledged.since = acknowledgement.since;
+        acknowledgement.whole().for_each(|name| self.acknowledged.add(name.sequence));
         let (by, acknowledged) = (self.contact.identity.key_id(), self.acknowledged);
         (acknowledged != before).then_some(Event::Acknowledged { by, acknowledged })
     }

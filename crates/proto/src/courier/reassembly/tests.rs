@@ -171,7 +171,11 @@ fn numbers_at_the_end_of_their_range_overflow_nothing() {
     let mut reassembly = Reassembly::new(MOST);
     assert_eq!(numbers(reassembly.hear(&open(u64::MAX))), []);
     assert_eq!(reassembly.take(&Part::of(&fragment(u64::MAX, 0, 1))), Taken::Silent);
-    assert!(!reassembly.has_forgotten(&Standing { heard: u64::MAX, ..open(u64::MAX) }));
+    assert!(!reassembly.has_forgotten(&Standing {
+        heard: u64::MAX,
+        whole: u128::MAX,
+        ..open(u64::MAX)
+    }));
 }
 
 #[test]
@@ -193,7 +197,8 @@ fn an_address_takes_no_number_and_only_the_newest_counts() {
 /// began anew, or has all of it, does not.
 #[test]
 fn what_was_acknowledged_and_is_not_here_shows_an_older_copy() {
-    let heard = |heard, since| Standing { heard, since, ..Standing::default() };
+    let set = |heard, whole, since| Standing { heard, whole, since, ..Standing::default() };
+    let heard = |heard, since| set(heard, u128::from(heard > 0), since);
     let memory = Memory { since: 6, below: 2, ..Memory::default() };
     let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
     assert!(!reassembly.has_forgotten(&heard(2, 6)), "all that was heard of is here");
@@ -204,6 +209,8 @@ fn what_was_acknowledged_and_is_not_here_shows_an_older_copy() {
     come(&mut reassembly, &fragment(3, 0, 1));
     assert!(!reassembly.has_forgotten(&heard(4, 6)), "it is here and waits for another");
     assert!(reassembly.has_forgotten(&heard(5, 6)));
+    assert!(reassembly.has_forgotten(&set(4, 0b11, 6)), "what filled the gap is not here");
+    assert!(!reassembly.has_forgotten(&set(4, 0b1101, 6)), "nothing has filled it");
 }
 
 /// Checks that what came because the sender's word had made room is there after a restart, though the
@@ -222,7 +229,7 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
     let memory = Memory { below: 2, told, parts, ..Memory::default() };
     let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
     assert_eq!(whole(&reassembly), [0, 1, WINDOW + 1]);
-    assert!(!reassembly.has_forgotten(&Standing { heard: WINDOW + 2, ..open(2) }));
+    assert!(!reassembly.has_forgotten(&Standing { heard: WINDOW + 2, whole: 1, ..open(2) }));
     assert_eq!(numbers(reassembly.hear(&open(WINDOW + 1))), [WINDOW + 1]);
 }
 
