@@ -32,7 +32,11 @@ pub(super) struct OutgoingMessage {
 
 /// A fragment that has left.
 pub(super) struct Flight {
+    /// Time at which the fragment left last.
     pub(super) sent: Steady,
+    /// Time at which the first of the copies left that may be in a mailbox: what is acknowledged is
+    /// that one, for a mailbox hands out what came first.
+    first: Steady,
     /// Time at which the fragment leaves again, whatever the retransmit timer says.
     due: Option<Steady>,
     /// Factor of the timer's wait.
@@ -41,6 +45,8 @@ pub(super) struct Flight {
     times: u32,
     /// Number of times in a row that it has left without a sign of life from the recipient.
     unanswered: u32,
+    /// True if what has come since, or what the network tells, shows that the fragment is lost.
+    lost: bool,
     /// Nodes of the fragment's way; the last one holds the mailbox.
     way: Vec<NodeNumber>,
 }
@@ -91,7 +97,7 @@ impl OutgoingMessage {
 
     /// The relay that a fragment went to when it left last.
     pub(super) fn last_relay(&self, index: u32) -> Option<NodeNumber> {
-        self.flights.get(&index)?.way.last().copied()
+        self.flights.get(&index)?.relay()
     }
 
     /// Name of the message in an acknowledgement.
@@ -125,16 +131,19 @@ impl OutgoingMessage {
         path: &Path,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Option<Flight> {
-        let (times, unanswered) = self.flights.get(&index).map_or((0, 0), |before| {
-            let forgotten = RetransmitTimer::is_forgotten(at, before.sent);
-            (before.times, if forgotten { 0 } else { before.unanswered })
-        });
+        let before = self.flights.get(&index);
+        let times = before.map_or(0, |before| before.times);
+        let there = before.filter(|before| !RetransmitTimer::is_forgotten(at, before.sent));
+        let unanswered = there.map_or(0, |before| before.unanswered);
+        let first = there.filter(|before| !before.lost).map_or(at, |before| before.first);
         let flight = Flight {
             sent: at,
+            first,
             due: None,
             jitter: RetransmitTimer::jitter(rng),
             times: times + 1,
             unanswered: unanswered + 1,
+            lost: false,
             way: path.nodes().into_iter().collect(),
         };
         let before = self.flights.insert(index, flight);
@@ -177,16 +186,22 @@ impl OutgoingMessage {
         let last = before.flights.values().max_by_key(|flight| flight.sent);
         if let Some(last) = last.filter(|_| before.fresh().is_none() && unanswered > 1) {
             let flight = |index| {
-                let Flight { sent, due, jitter, times, .. } = *last;
-                (index, Flight { sent, due, jitter, times, unanswered, way: Vec::new() })
+                let Flight { due, jitter, times, lost, .. } = *last;
+                let new = Flight::past(last.sent, times);
+                (index, Flight { due, jitter, unanswered, lost, ..new })
             };
             self.fresh = self.arrived.count();
             self.flights = (0..self.fresh).map(flight).collect();
         }
     }
 
-    /// Takes note of what has come; gives the time at which the newest of it had left.
-    pub(super) fn acknowledge(&mut self, acknowledgement: &Acknowledgement) -> Option<Steady> {
+    /// Takes note of what has come, and adds to `newest` the time at which the newest of it had left
+    /// for each relay, by the first copy of each; that of a former run left for none that is known.
+    pub(super) fn acknowledge(
+        &mut self,
+        acknowledgement: &Acknowledgement,
+        newest: &mut BTreeMap<Option<NodeNumber>, Steady>,
+    ) {
         let name = self.name();
         self.told |= acknowledgement.told.contains(&name);
         let whole = acknowledgement.whole().any(|whole| whole == name);
@@ -197,16 +212,31 @@ impl OutgoingMessage {
                 self.arrived.insert(index);
             });
         }
-        let mut newest = None;
         self.flights.retain(|index, flight| {
             let came = self.arrived.contains(*index);
             if came {
-                newest = newest.max(Some(flight.sent));
+                let newest = newest.entry(flight.relay()).or_insert(flight.first);
+                *newest = flight.first.max(*newest);
             }
             !came
         });
         self.begin(self.fresh);
-        newest
+    }
+
+    /// Has what left for a mailbox after the newest that has come from it wait as long as at first
+    /// from now on: the mailbox has come so far, and hands it out later.
+    pub(super) fn wait_behind(
+        &mut self,
+        now: Steady,
+        newest: &BTreeMap<Option<NodeNumber>, Steady>,
+        timer: RetransmitTimer,
+    ) {
+        for flight in self.flights.values_mut().filter(|flight| !flight.lost) {
+            if newest.get(&flight.relay()).is_some_and(|newest| *newest < flight.first) {
+                let first = now + timer.first.mul_f64(flight.jitter);
+                flight.due = Some(flight.due(timer).max(first));
+            }
+        }
     }
 
     /// The lane of the message.
@@ -248,7 +278,7 @@ impl OutgoingMessage {
     ) {
         for flight in self.flights.values_mut() {
             if flight.due(timer) > due && lost(flight) {
-                (flight.due, flight.unanswered) = (Some(due), 0);
+                (flight.due, flight.unanswered, flight.lost) = (Some(due), 0, true);
             }
         }
     }
@@ -272,7 +302,16 @@ impl OutgoingMessage {
 impl Flight {
     /// A flight of a former run.
     const fn past(sent: Steady, times: u32) -> Self {
-        Self { sent, due: None, jitter: 1.0, times, unanswered: times, way: Vec::new() }
+        Self {
+            sent,
+            first: sent,
+            due: None,
+            jitter: 1.0,
+            times,
+            unanswered: times,
+            lost: false,
+            way: Vec::new(),
+        }
     }
 
     /// Time at which the fragment leaves again, by what the network loses at present.
@@ -296,9 +335,14 @@ impl Flight {
         self.times
     }
 
+    /// The relay of the mailbox that the fragment was for; none for one of a former run.
+    pub(super) fn relay(&self) -> Option<NodeNumber> {
+        self.way.last().copied()
+    }
+
     /// Tells whether the fragment was for a mailbox at one of these relays.
     pub(super) fn ends_at(&self, nodes: &BTreeSet<NodeNumber>) -> bool {
-        self.way.last().is_some_and(|relay| nodes.contains(relay))
+        self.relay().is_some_and(|relay| nodes.contains(&relay))
     }
 
     /// Tells whether the fragment goes over one of these mixes, and may still be on its way.

@@ -1,5 +1,7 @@
 //! What a correspondent's letters say of this client's own messages.
 
+use std::collections::BTreeMap;
+
 use rohrpost_packet::envelope::Standing;
 
 use super::super::acknowledgement::{Acknowledged, Acknowledgement, Name, OlderCopy};
@@ -19,8 +21,8 @@ impl Correspondent {
         (!told).then_some(Event::OlderCopy { contact, heard_of })
     }
 
-    /// Takes an acknowledgement. What left well before something that has come, and has not come
-    /// itself, is lost and leaves again.
+    /// Takes an acknowledgement. What left well before something that has come from the same mailbox,
+    /// and has not come itself, is lost and leaves again; what left after it is behind it.
     pub(in super::super) fn acknowledged(
         &mut self,
         now: Steady,
@@ -41,8 +43,10 @@ impl Correspondent {
         let mut events: Vec<_> = self.raise(acknowledgement).into_iter().collect();
         events.extend(self.address_acknowledged(acknowledgement.address));
         let under_way = self.under_way();
-        let outgoing = self.outgoing.iter_mut();
-        let newest = outgoing.filter_map(|outgoing| outgoing.acknowledge(acknowledgement)).max();
+        let mut newest = BTreeMap::new();
+        for outgoing in &mut self.outgoing {
+            outgoing.acknowledge(acknowledgement, &mut newest);
+        }
         if self.under_way() < under_way {
             self.presence.acknowledged(timer);
         }
@@ -52,11 +56,13 @@ impl Correspondent {
             }
             !outgoing.is_delivered()
         });
-        if let Some(newest) = newest {
-            let lost = |flight: &Flight| flight.sent + timer.reorder() < newest;
-            for outgoing in &mut self.outgoing {
-                outgoing.mark_lost(now, timer, lost);
-            }
+        for outgoing in &mut self.outgoing {
+            let lost = |flight: &Flight| {
+                let newest = newest.get(&flight.relay());
+                newest.is_some_and(|newest| flight.sent + timer.reorder() < *newest)
+            };
+            outgoing.mark_lost(now, timer, lost);
+            outgoing.wait_behind(now, &newest, timer);
         }
         self.remind(now);
         Ok(events)

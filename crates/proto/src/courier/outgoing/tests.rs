@@ -44,6 +44,46 @@ fn waiting(outgoing: &OutgoingMessage) -> Acknowledgement {
     Acknowledgement { waiting: vec![outgoing.name()], ..Acknowledgement::default() }
 }
 
+/// Takes an acknowledgement, and gives when the newest of what has come had left for each relay.
+fn acknowledge(
+    outgoing: &mut OutgoingMessage,
+    acknowledgement: &Acknowledgement,
+) -> BTreeMap<Option<NodeNumber>, Steady> {
+    let mut newest = BTreeMap::new();
+    outgoing.acknowledge(acknowledgement, &mut newest);
+    newest
+}
+
+/// Lets a fragment leave for a relay, in the first or another copy.
+fn leave_for(outgoing: &mut OutgoingMessage, index: u32, relay: u32, [first, sent]: [Steady; 2]) {
+    let way = vec![NodeNumber::new(relay)];
+    outgoing.flights.insert(index, Flight { first, way, ..Flight::past(sent, 1) });
+    outgoing.fresh = outgoing.fresh.max(index + 1);
+}
+
+/// Checks that a mailbox that has come up to a fragment lets those behind it wait as long as at first
+/// from then on, by the copy of each that it got first; and that others do not wait for it.
+#[test]
+fn what_is_behind_in_a_mailbox_waits_anew() {
+    let (timer, minute) = (timer(), Duration::from_secs(60));
+    let at = |minutes: u32| NOW + minute * minutes;
+    let mut outgoing = outgoing(500);
+    leave_for(&mut outgoing, 0, 1, [at(1), at(5)]);
+    leave_for(&mut outgoing, 1, 1, [at(2), at(2)]);
+    leave_for(&mut outgoing, 2, 1, [at(0), at(6)]);
+    leave_for(&mut outgoing, 3, 2, [at(3), at(3)]);
+    leave_for(&mut outgoing, 4, 1, [at(4), at(4)]);
+    outgoing.mark_lost(at(7), timer, |flight| flight.sent == at(4));
+    let before: Vec<_> = outgoing.flights.values().map(|flight| flight.due(timer)).collect();
+    let came = acknowledgement(&outgoing, &[(0, 1)]);
+    let newest = acknowledge(&mut outgoing, &came);
+    assert!(newest.into_iter().eq([(Some(NodeNumber::new(1)), at(1))]), "its first copy has come");
+    let newest = [(Some(NodeNumber::new(1)), at(1))].into();
+    outgoing.wait_behind(at(8), &newest, timer);
+    let due: Vec<_> = outgoing.flights.values().map(|flight| flight.due(timer)).collect();
+    assert_eq!(due, [at(8) + timer.first, before[2], before[3], before[4]]);
+}
+
 #[test]
 fn what_is_overdue_leaves_before_what_is_new() {
     let mut outgoing = outgoing(500);
@@ -69,8 +109,8 @@ fn an_acknowledged_fragment_does_not_leave_again() {
         leave(&mut outgoing, index, NOW + Duration::from_secs(index.into()));
     }
     let came = acknowledgement(&outgoing, &[(0, 1), (2, 2)]);
-    let newest = outgoing.acknowledge(&came);
-    assert_eq!(newest, Some(NOW + Duration::from_secs(3)));
+    let newest = acknowledge(&mut outgoing, &came);
+    assert_eq!(newest.get(&None), Some(&(NOW + Duration::from_secs(3))));
     assert_eq!(outgoing.flights.len(), 2);
     outgoing.mark_lost(NOW + Duration::from_secs(10), timer(), |flight| {
         flight.sent < NOW + Duration::from_secs(2)
@@ -79,10 +119,10 @@ fn an_acknowledged_fragment_does_not_leave_again() {
     assert!(!outgoing.has_arrived());
     let other = Name::of(3, MessageId::new([8; 16]));
     let other = Acknowledgement { told: vec![other], ..Acknowledgement::default() };
-    outgoing.acknowledge(&other);
+    acknowledge(&mut outgoing, &other);
     assert!(!outgoing.has_arrived(), "another message of that number is no answer");
     let came = told(&outgoing);
-    outgoing.acknowledge(&came);
+    acknowledge(&mut outgoing, &came);
     assert!(outgoing.is_delivered());
     assert_eq!(outgoing.flights.len(), 0);
 }
@@ -94,13 +134,13 @@ fn what_waits_for_others_is_not_delivered() {
     let mut outgoing = outgoing(500);
     (0..5).for_each(|index| leave(&mut outgoing, index, NOW));
     let came = waiting(&outgoing);
-    outgoing.acknowledge(&came);
+    acknowledge(&mut outgoing, &came);
     assert!(outgoing.has_arrived() && !outgoing.is_delivered());
     assert_eq!(outgoing.next(NOW, timer()), None);
     outgoing.remind(NOW);
     assert_eq!(outgoing.next(NOW, timer()), Some(4));
     let came = told(&outgoing);
-    outgoing.acknowledge(&came);
+    acknowledge(&mut outgoing, &came);
     assert!(outgoing.is_delivered());
 }
 
@@ -110,7 +150,7 @@ fn an_acknowledgement_of_an_older_incarnation_counts_no_more() {
     let mut outgoing = outgoing(500);
     (0..5).for_each(|index| leave(&mut outgoing, index, NOW));
     let came = acknowledgement(&outgoing, &[(0, 4)]);
-    outgoing.acknowledge(&came);
+    acknowledge(&mut outgoing, &came);
     outgoing.count_anew();
     assert_eq!(outgoing.next(NOW, timer()), Some(0));
     assert_eq!(outgoing.flights.len(), 0);
