@@ -39,7 +39,7 @@ fn card() -> Card {
         prekey: PARTIES.prekey.public().clone(),
         last_resort: None,
         made: None,
-            keys_since: None,
+        keys_since: None,
         mailboxes: vec![mailbox(1), mailbox(2)],
     };
     Card::new(NETWORK, Address::new(NOW, contact), Duration::from_secs(NOW))

@@ -141,12 +141,10 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let (below, heard, since, behind, hour) = choice.standing;
     let (incarnation, told, last) = choice.told;
     let (last, tag) = last;
-    // Of another upper half there is nothing to say.
-    let heard = below >> 32 << 32 | heard & u64::from(u32::MAX);
     let standing = Standing {
         open: below,
         heard,
-        whole: u128::from(choice.sequence) << 32 | u128::from(told),
+        whole: u128::from(choice.sequence) << 32 | 1,
         since,
         incarnation,
         told,

@@ -64,9 +64,8 @@ impl Kept {
     pub fn hear(&mut self, standing: &Standing) -> bool {
         let later = standing.since > self.since;
         let whole = |number| self.open.get(&number).is_some_and(Open::is_whole);
-        let lacks = |heard: u64| {
-            heard >= self.below && !self.told.contains_key(&heard) && !whole(heard)
-        };
+        let lacks =
+            |heard: u64| heard >= self.below && !self.told.contains_key(&heard) && !whole(heard);
         let mut heard = (1..=128).filter(|before| standing.whole & 1 << (before - 1) != 0);
         let forgotten = later
             || standing.since == self.since
@@ -304,6 +303,6 @@ const fn is_short(fragments: u32) -> bool {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 92;
+pub const ROOM: usize = fragment_len::<Toy>() - 96;
 /// Bytes of an acknowledgement that one more message takes at least.
 const NAME_AND_RANGE: usize = 5 + 1 + 8;

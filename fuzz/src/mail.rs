@@ -236,15 +236,13 @@ impl Letter {
         bytes.extend_from_slice(&count);
         bytes.extend_from_slice(&minutes.to_be_bytes());
         bytes.extend_from_slice(&standing.open.to_be_bytes());
-        let same = standing.heard >> 32 == standing.open >> 32;
-        let [.., a, b, c, d] = standing.heard.to_be_bytes();
-        bytes.extend_from_slice(&if same { [a, b, c, d] } else { [0; 4] });
+        bytes.extend_from_slice(&standing.heard.to_be_bytes());
+        bytes.extend_from_slice(&standing.whole.to_be_bytes());
         bytes.extend_from_slice(&standing.since.to_be_bytes());
         bytes.extend_from_slice(&standing.incarnation.to_be_bytes());
         bytes.extend_from_slice(&standing.told.to_be_bytes());
         bytes.extend_from_slice(&standing.last.to_be_bytes());
         bytes.extend_from_slice(&standing.tag.to_be_bytes());
-        bytes.extend_from_slice(&if same { standing.whole } else { 0 }.to_be_bytes());
         bytes.extend_from_slice(body);
         bytes
     }
@@ -263,11 +261,10 @@ impl Letter {
         let [a, b, c] = count;
         let position = FragmentPosition { index, count: u32::from_be_bytes([0, a, b, c]) };
         let minutes = word(&mut rest)?;
-        let (open, heard) = (long(&mut rest)?, word(&mut rest)?);
-        let heard = open >> 32 << 32 | u64::from(heard);
+        let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
+        let whole = u128::from_be_bytes(take(&mut rest)?);
         let [since, incarnation] = [word(&mut rest)?, word(&mut rest)?];
         let (told, last, tag) = (word(&mut rest)?, long(&mut rest)?, word(&mut rest)?);
-        let whole = u128::from_be_bytes(take(&mut rest)?);
         let standing =
             Standing { open, heard, whole, since, incarnation, told, last, tag, behind, hour };
         let body = rest.get(..len)?.to_vec();

@@ -144,8 +144,9 @@ impl AgentTask {
             AddressKnown::Older => self.announce(to).await,
             AddressKnown::Newer => {
                 let now = self.now();
-                self.store.with(|store| store.surpass_version(version, now))?;
-                self.keys_are_new = true;
+                let keys_are_lost = !self.keys_are_new;
+                let surpass = |store: &Store| store.surpass_version(version, keys_are_lost, now);
+                self.keys_are_new |= self.store.with(surpass)?;
                 self.renew().await;
                 self.begin_again(to, 0).await
             }
@@ -166,13 +167,13 @@ impl AgentTask {
         // What comes of it after this is counted anew.
         self.commit_letters().await;
         let now = self.now();
-        self.store.with(|store| store.begin_again(key, heard_of, now))?;
         if !self.keys_are_new {
             // Others hold prekeys that are lost; those made in this run are not.
             self.store.with(|store| store.begin_keys_anew(now))?;
             self.keys_are_new = true;
             self.renew().await;
         }
+        self.store.with(|store| store.begin_again(key, heard_of, now))?;
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
         self.session.remove_contact(key).await;
         if let Some(contact) = self.correspondent(key)? {

@@ -74,19 +74,29 @@ impl Store {
     }
 
     /// Begins an address version above one that a contact knows and this store does not, as after an
-    /// older copy of it, and has every contact told. A number that no date can have been is a
-    /// contact's invention, and changes nothing.
+    /// older copy of it, and has every contact told; with `keys_are_lost` also that prekeys are lost
+    /// which were told before. A number that no date can have been is a contact's invention, and
+    /// changes nothing: false is given then.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn surpass_version(&self, known: u64, now: Duration) -> Result<(), StoreError> {
+    pub fn surpass_version(
+        &self,
+        known: u64,
+        keys_are_lost: bool,
+        now: Duration,
+    ) -> Result<bool, StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
             if known <= account.address_version || known > now.as_secs().saturating_add(CENTURY) {
-                return Ok(());
+                return Ok(false);
             }
             account.address_version = known;
-            begin_keys_anew(tx, account, now)
+            if keys_are_lost {
+                account.keys_since = now.as_secs();
+            }
+            begin_prekey_anew(tx, account, now)?;
+            Ok(true)
         })
     }
 
@@ -96,7 +106,11 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn begin_keys_anew(&self, now: Duration) -> Result<(), StoreError> {
-        self.vault.write(|tx| begin_keys_anew(tx, account(tx)?, now))
+        self.vault.write(|tx| {
+            let mut account = account(tx)?;
+            account.keys_since = now.as_secs();
+            begin_prekey_anew(tx, account, now)
+        })
     }
 
     /// Puts another mailbox in the place of one that is lost for good, and has every contact told.
@@ -160,16 +174,16 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     account.begin_incarnation(now);
-    begin_keys_anew(tx, account, now)
+    account.keys_since = now.as_secs();
+    begin_prekey_anew(tx, account, now)
 }
 
-/// Makes a prekey after an older copy of the store, with which those are lost that were made since.
-fn begin_keys_anew(
+/// Makes a prekey after an older copy of the store, and has every contact told of it soon.
+fn begin_prekey_anew(
     tx: &mut WriteTx<'_>,
     mut account: AccountRecord,
     now: Duration,
 ) -> Result<(), StoreError> {
-    account.keys_since = now.as_secs();
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
     tell_all(tx, account.address_version, now, TELLING_ANEW)

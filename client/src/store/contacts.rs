@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Kind};
+use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::{Acknowledged, Contact, first_number};
 use rohrpost_vault::{ReadTx, WriteTx};
 
@@ -293,8 +293,7 @@ fn refuse_taken(tx: &ReadTx<'_>, name: &ContactName, own: Option<KeyId>) -> Resu
 fn forget_mail(tx: &mut WriteTx<'_>, key: KeyId, now: Duration) -> Result<(), StoreError> {
     outbox::drop_all(tx, key, now)?;
     silence::end(tx, key)?;
-    fragments::drop_below(tx, key, Kind::Content, u64::MAX)?;
-    fragments::drop_below(tx, key, Kind::Address, u64::MAX)?;
+    fragments::forget_all(tx, key)?;
     quota::forget(tx, key)?;
     told::forget(tx, key)
 }

@@ -293,8 +293,17 @@ pub(super) fn take_left_behind(
     Ok(taken)
 }
 
+/// Forgets the fragments of all messages of a contact.
+pub(super) fn forget_all(tx: &mut WriteTx<'_>, sender: KeyId) -> Result<(), StoreError> {
+    for name in names(tx, sender)? {
+        open(tx, name)?.ok_or(StoreError::Record)?.forget(tx)?;
+    }
+    Ok(())
+}
+
 /// Forgets the fragments of a contact's messages of this kind before this number. What is whole of
-/// the incarnation before stays: its sender may have forgotten it.
+/// older incarnations stays, of the newest [`LEFT_BEHIND`] messages: its sender may have forgotten
+/// it.
 pub(super) fn drop_below(
     tx: &mut WriteTx<'_>,
     sender: KeyId,
@@ -303,12 +312,14 @@ pub(super) fn drop_below(
 ) -> Result<(), StoreError> {
     let mut over = names(tx, sender)?;
     over.retain(|(_, of, sequence)| *of == kind.byte() && *sequence < below);
-    let older = over.iter().filter(|name| is_content(name)).map(|name| incarnation(name.2));
-    let before = older.filter(|of| *of < incarnation(below)).max();
-    for name in over {
+    over.sort_unstable();
+    let mut room = LEFT_BEHIND;
+    for name in over.into_iter().rev() {
         let open = open(tx, name)?.ok_or(StoreError::Record)?;
-        let stays = is_content(&name) && Some(incarnation(name.2)) == before;
-        if !(stays && came(tx, &open)?.is_whole(open.count)) {
+        let stays = is_content(&name) && incarnation(name.2) < incarnation(below) && room > 0;
+        if stays && came(tx, &open)?.is_whole(open.count) {
+            room -= 1;
+        } else {
             open.forget(tx)?;
         }
     }
@@ -334,8 +345,8 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
     Ok(parts)
 }
 
-/// Names of a contact's open messages: at most 128 of an incarnation, by the courier's bound, those
-/// of the incarnation before that are whole, and an address.
+/// Names of a contact's open messages: at most 128 by the courier's bound, [`LEFT_BEHIND`] of older
+/// incarnations, and an address.
 fn names(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<Name>, StoreError> {
     let record = tx.get(OPEN_OF, sender.as_bytes())?.unwrap_or_default();
     let (names, rest) = record.as_chunks::<9>();
@@ -405,6 +416,8 @@ fn bit(index: u32) -> (usize, u8) {
     (usize::try_from(index / 8).unwrap_or(usize::MAX), 1 << (index % 8))
 }
 
+/// Whole messages of a contact that stay under numbers of older incarnations.
+const LEFT_BEHIND: usize = 128;
 /// Seconds after which it is noted again that fragments of a message come.
 const STEP: u64 = 86_400;
 pub(super) const TABLES: [KeyedTable; 3] = [OPEN, OPEN_OF, CAME];

@@ -188,6 +188,8 @@ fn what_comes_from_nobody_known_is_not_kept() {
     let folder = Folder::new("nobody");
     let [alice, bob] = Client::pair(&folder);
     let (message, sender) = (file(&alice, "file", 3000), alice.key());
+    // Whole, and waiting for another.
+    keep(&bob, sender, &fragments(&message));
     bob.store.remove("alice", START).unwrap();
     keep(&bob, sender, &fragments(&message));
     bob.store.add_contact("alice", alice.card(START), START + DAY).unwrap();

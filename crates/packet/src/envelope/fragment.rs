@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
-pub(super) const HEADER_LEN: usize = 92;
+pub(super) const HEADER_LEN: usize = 96;
 /// The most fragments of a message: index and count have three bytes each.
 const MOST_FRAGMENTS: u32 = 0xff_ffff;
 
@@ -93,7 +93,7 @@ pub struct Standing {
     /// Number before which every message is over: the recipient has it, or the sender gave it up,
     /// and nobody need wait for it.
     pub open: u64,
-    /// Number after the highest one that the recipient has acknowledged, in the incarnation of `open`.
+    /// Number after the highest one that the recipient has acknowledged; zero if there is none.
     pub heard: u64,
     /// Which of the sender's messages the recipient has acknowledged as whole: bit 0 is that before
     /// `heard`, bit n the one whose number is less by n. Whoever lacks one of them goes on from an
@@ -116,18 +116,6 @@ pub struct Standing {
     /// Hour in which the letter leaves, since the Unix epoch, modulo 256: so that what has waited in
     /// a mailbox for days is not taken for a sign that its sender is there.
     pub hour: u8,
-}
-
-impl Standing {
-    /// What a fragment carries of `heard` and `whole`: its upper half is that of `open`. What was heard
-    /// of an older incarnation is over.
-    fn lower_half_of_heard(&self) -> (u32, u128) {
-        if self.heard >> 32 != self.open >> 32 {
-            return (0, 0);
-        }
-        let lower = self.heard & u64::from(u32::MAX);
-        (u32::try_from(lower).expect("half of a number"), self.whole)
-    }
 }
 
 /// Plaintext of one envelope: a whole message or a part of one, from the sender to the recipient.
@@ -168,14 +156,13 @@ impl Fragment {
         out[32] = self.standing.hour;
         out[36..40].copy_from_slice(&self.minutes.to_be_bytes());
         out[40..48].copy_from_slice(&self.standing.open.to_be_bytes());
-        let (heard, whole) = self.standing.lower_half_of_heard();
-        out[48..52].copy_from_slice(&heard.to_be_bytes());
-        out[52..56].copy_from_slice(&self.standing.since.to_be_bytes());
-        out[56..60].copy_from_slice(&self.standing.incarnation.to_be_bytes());
-        out[60..64].copy_from_slice(&self.standing.told.to_be_bytes());
-        out[64..72].copy_from_slice(&self.standing.last.to_be_bytes());
-        out[72..76].copy_from_slice(&self.standing.tag.to_be_bytes());
-        out[76..92].copy_from_slice(&whole.to_be_bytes());
+        out[48..56].copy_from_slice(&self.standing.heard.to_be_bytes());
+        out[56..72].copy_from_slice(&self.standing.whole.to_be_bytes());
+        out[72..76].copy_from_slice(&self.standing.since.to_be_bytes());
+        out[76..80].copy_from_slice(&self.standing.incarnation.to_be_bytes());
+        out[80..84].copy_from_slice(&self.standing.told.to_be_bytes());
+        out[84..92].copy_from_slice(&self.standing.last.to_be_bytes());
+        out[92..96].copy_from_slice(&self.standing.tag.to_be_bytes());
         out[HEADER_LEN..][..len].copy_from_slice(&self.body);
         Ok(())
     }
@@ -197,7 +184,7 @@ impl Fragment {
         }
         let [mut message, mut whole] = [[0; 16]; 2];
         message.copy_from_slice(&bytes[4..20]);
-        whole.copy_from_slice(&bytes[76..92]);
+        whole.copy_from_slice(&bytes[56..72]);
         Ok(Self {
             message: MessageId(message),
             kind: Kind::from_byte(bytes[1]).ok_or(FragmentError::Malformed)?,
@@ -206,13 +193,13 @@ impl Fragment {
             minutes: word(36),
             standing: Standing {
                 open: long(40),
-                heard: u64::from(word(40)) << 32 | u64::from(word(48)),
+                heard: long(48),
                 whole: u128::from_be_bytes(whole),
-                since: word(52),
-                incarnation: word(56),
-                told: word(60),
-                last: long(64),
-                tag: word(72),
+                since: word(72),
+                incarnation: word(76),
+                told: word(80),
+                last: long(84),
+                tag: word(92),
                 behind: bytes[28],
                 hour: bytes[32],
             },

@@ -75,17 +75,18 @@ impl Contact {
     }
 
     /// True if what is under way to the correspondent by an `older` address of its reaches it as well: the
-    /// mailboxes and their keys are the same, no prekey was lost since, and the prekey is of about the
-    /// same age, as is one of an address before that, which was `made` then.
+    /// mailboxes and their keys are the same, and so is about the age of the prekey, or of one of an
+    /// address before that, which was `made` then, and no prekey was lost since.
     pub(super) fn is_reached_as(&self, older: &Self, made: Option<Time>) -> bool {
         let same = |(one, other): (&ContactMailbox, &ContactMailbox)| {
             (one.relay, one.id) == (other.relay, other.id) && one.write_key.fits(&other.write_key)
         };
         let mut mailboxes = self.mailboxes.iter().zip(&older.mailboxes);
+        let lost = self.keys_since.is_some_and(|since| made.is_none_or(|made| made < since));
         let made = self.made.zip(made);
         self.mailboxes.len() == older.mailboxes.len()
             && mailboxes.all(same)
-            && self.keys_since == older.keys_since
+            && !lost
             && made.is_some_and(|(newer, older)| newer.since(older) < LASTING)
     }
 }

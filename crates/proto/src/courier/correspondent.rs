@@ -155,8 +155,11 @@ impl Correspondent {
         let otherwise = !contact.is_reached_as(&self.contact, self.sealed);
         if otherwise {
             self.sealed = contact.made;
-            self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
-            self.registered = self.free.clone();
+            let place = |mailbox: &ContactMailbox| (mailbox.relay, mailbox.id);
+            if !contact.mailboxes.iter().map(place).eq(self.contact.mailboxes.iter().map(place)) {
+                self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
+                self.registered = self.free.clone();
+            }
         }
         self.contact = contact;
         otherwise

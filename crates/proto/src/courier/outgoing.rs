@@ -35,8 +35,9 @@ pub(super) struct Flight {
     /// Time at which the fragment left last.
     pub(super) sent: Steady,
     /// Time at which the first of the copies left that may be in a mailbox: what is acknowledged is
-    /// that one, for a mailbox hands out what came first.
-    first: Steady,
+    /// that one, for a mailbox hands out what came first. `None` if they are in two mailboxes: which of
+    /// those has come so far is not known then.
+    first: Option<Steady>,
     /// Time at which the fragment leaves again, whatever the retransmit timer says.
     due: Option<Steady>,
     /// Factor of the timer's wait.
@@ -135,7 +136,10 @@ impl OutgoingMessage {
         let times = before.map_or(0, |before| before.times);
         let there = before.filter(|before| !RetransmitTimer::is_forgotten(at, before.sent));
         let unanswered = there.map_or(0, |before| before.unanswered);
-        let first = there.filter(|before| !before.lost).map_or(at, |before| before.first);
+        let relay = path.nodes().into_iter().last();
+        let first = there.filter(|before| !before.lost).map_or(Some(at), |before| {
+            before.first.filter(|_| before.relay() == relay).map(|first| first.min(at))
+        });
         let flight = Flight {
             sent: at,
             first,
@@ -214,9 +218,9 @@ impl OutgoingMessage {
         }
         self.flights.retain(|index, flight| {
             let came = self.arrived.contains(*index);
-            if came {
-                let newest = newest.entry(flight.relay()).or_insert(flight.first);
-                *newest = flight.first.max(*newest);
+            if came && let Some(first) = flight.first {
+                let newest = newest.entry(flight.relay()).or_insert(first);
+                *newest = first.max(*newest);
             }
             !came
         });
@@ -232,7 +236,8 @@ impl OutgoingMessage {
         timer: RetransmitTimer,
     ) {
         for flight in self.flights.values_mut().filter(|flight| !flight.lost) {
-            if newest.get(&flight.relay()).is_some_and(|newest| *newest < flight.first) {
+            let newest = newest.get(&flight.relay()).copied();
+            if newest.zip(flight.first).is_some_and(|(newest, first)| newest < first) {
                 let first = now + timer.first.mul_f64(flight.jitter);
                 flight.due = Some(flight.due(timer).max(first));
             }
@@ -276,9 +281,10 @@ impl OutgoingMessage {
         timer: RetransmitTimer,
         lost: impl Fn(&Flight) -> bool,
     ) {
-        for flight in self.flights.values_mut() {
-            if flight.due(timer) > due && lost(flight) {
-                (flight.due, flight.unanswered, flight.lost) = (Some(due), 0, true);
+        for flight in self.flights.values_mut().filter(|flight| lost(flight)) {
+            flight.lost = true;
+            if flight.due(timer) > due {
+                (flight.due, flight.unanswered) = (Some(due), 0);
             }
         }
     }
@@ -304,7 +310,7 @@ impl Flight {
     const fn past(sent: Steady, times: u32) -> Self {
         Self {
             sent,
-            first: sent,
+            first: Some(sent),
             due: None,
             jitter: 1.0,
             times,

@@ -57,6 +57,7 @@ fn acknowledge(
 /// Lets a fragment leave for a relay, in the first or another copy.
 fn leave_for(outgoing: &mut OutgoingMessage, index: u32, relay: u32, [first, sent]: [Steady; 2]) {
     let way = vec![NodeNumber::new(relay)];
+    let first = Some(first);
     outgoing.flights.insert(index, Flight { first, way, ..Flight::past(sent, 1) });
     outgoing.fresh = outgoing.fresh.max(index + 1);
 }
