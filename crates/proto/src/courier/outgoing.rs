@@ -200,11 +200,13 @@ impl OutgoingMessage {
     }
 
     /// Takes note of what has come, and adds to `newest` the time at which the newest of it had left
-    /// for each relay, by the first copy of each; that of a former run left for none that is known.
+    /// for each relay; where letters wait behind others, by the first copy of each. That of a former
+    /// run left for none that is known.
     pub(super) fn acknowledge(
         &mut self,
         acknowledgement: &Acknowledgement,
         newest: &mut BTreeMap<Option<NodeNumber>, Steady>,
+        timer: RetransmitTimer,
     ) {
         let name = self.name();
         self.told |= acknowledgement.told.contains(&name);
@@ -218,9 +220,10 @@ impl OutgoingMessage {
         }
         self.flights.retain(|index, flight| {
             let came = self.arrived.contains(*index);
-            if came && let Some(first) = flight.first {
-                let newest = newest.entry(flight.relay()).or_insert(first);
-                *newest = first.max(*newest);
+            let left = if timer.queues { flight.first } else { Some(flight.sent) };
+            if came && let Some(left) = left {
+                let newest = newest.entry(flight.relay()).or_insert(left);
+                *newest = left.max(*newest);
             }
             !came
         });
@@ -228,14 +231,15 @@ impl OutgoingMessage {
     }
 
     /// Has what left for a mailbox after the newest that has come from it wait as long as at first
-    /// from now on: the mailbox has come so far, and hands it out later.
+    /// from now on, where letters wait behind others: the mailbox has come so far, and hands it out
+    /// later.
     pub(super) fn wait_behind(
         &mut self,
         now: Steady,
         newest: &BTreeMap<Option<NodeNumber>, Steady>,
         timer: RetransmitTimer,
     ) {
-        for flight in self.flights.values_mut().filter(|flight| !flight.lost) {
+        for flight in self.flights.values_mut().filter(|flight| timer.queues && !flight.lost) {
             let newest = newest.get(&flight.relay()).copied();
             if newest.zip(flight.first).is_some_and(|(newest, first)| newest < first) {
                 let first = now + timer.first.mul_f64(flight.jitter);

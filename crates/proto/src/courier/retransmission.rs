@@ -26,6 +26,9 @@ pub(super) struct RetransmitTimer {
     /// Fragments that leave for two mailboxes in the time that one acknowledgement in fifty
     /// outlasts.
     round_trip: usize,
+    /// True where mailboxes hand out so seldom that a letter waits for hours behind others. Else what
+    /// has not come in a first time-out was dropped, by a mailbox that was full.
+    pub(super) queues: bool,
 }
 
 impl RetransmitTimer {
@@ -44,7 +47,8 @@ impl RetransmitTimer {
         let round_trip = round_trip.as_micros() / pace.as_micros().max(1);
         let round_trip = usize::try_from(round_trip).unwrap_or(usize::MAX);
         let copies = LEAST_COPIES;
-        Self { first, served, transit, registration, copies, round_trip }
+        let queues = traffic.answer_period() >= SELDOM;
+        Self { first, served, transit, registration, copies, round_trip, queues }
     }
 
     /// Time by which one fragment must have left before another to be taken for lost when the other
@@ -112,6 +116,8 @@ impl RetransmitTimer {
     }
 }
 
+/// Period of a mailbox's answers from which on letters wait for hours in it.
+const SELDOM: Duration = Duration::from_secs(60);
 /// Answers of a mailbox that an envelope waits for behind others, where the mailbox is full at
 /// first and some pulls are lost.
 const QUEUE: u32 = 20;

@@ -21,8 +21,8 @@ impl Correspondent {
         (!told).then_some(Event::OlderCopy { contact, heard_of })
     }
 
-    /// Takes an acknowledgement. What left well before something that has come from the same mailbox,
-    /// and has not come itself, is lost and leaves again; what left after it is behind it.
+    /// Takes an acknowledgement. What left well before something that has come, and has not come
+    /// itself, is lost and leaves again; what left after it for the same mailbox is behind it.
     pub(in super::super) fn acknowledged(
         &mut self,
         now: Steady,
@@ -45,7 +45,7 @@ impl Correspondent {
         let under_way = self.under_way();
         let mut newest = BTreeMap::new();
         for outgoing in &mut self.outgoing {
-            outgoing.acknowledge(acknowledgement, &mut newest);
+            outgoing.acknowledge(acknowledgement, &mut newest, timer);
         }
         if self.under_way() < under_way {
             self.presence.acknowledged(timer);
@@ -56,11 +56,10 @@ impl Correspondent {
             }
             !outgoing.is_delivered()
         });
+        let latest = newest.values().max().copied();
+        let lost =
+            |flight: &Flight| latest.is_some_and(|latest| flight.sent + timer.reorder() < latest);
         for outgoing in &mut self.outgoing {
-            let lost = |flight: &Flight| {
-                let newest = newest.get(&flight.relay());
-                newest.is_some_and(|newest| flight.sent + timer.reorder() < *newest)
-            };
             outgoing.mark_lost(now, timer, lost);
             outgoing.wait_behind(now, &newest, timer);
         }

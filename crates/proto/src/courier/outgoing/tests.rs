@@ -44,13 +44,18 @@ fn waiting(outgoing: &OutgoingMessage) -> Acknowledgement {
     Acknowledgement { waiting: vec![outgoing.name()], ..Acknowledgement::default() }
 }
 
+/// The timer of a network whose mailboxes hand out seldom.
+fn slow() -> RetransmitTimer {
+    RetransmitTimer::new(&Traffic { slot: Duration::from_secs(60), ..Traffic::default() })
+}
+
 /// Takes an acknowledgement, and gives when the newest of what has come had left for each relay.
 fn acknowledge(
     outgoing: &mut OutgoingMessage,
     acknowledgement: &Acknowledgement,
 ) -> BTreeMap<Option<NodeNumber>, Steady> {
     let mut newest = BTreeMap::new();
-    outgoing.acknowledge(acknowledgement, &mut newest);
+    outgoing.acknowledge(acknowledgement, &mut newest, slow());
     newest
 }
 
@@ -66,7 +71,7 @@ fn leave_for(outgoing: &mut OutgoingMessage, index: u32, relay: u32, [first, sen
 /// from then on, by the copy of each that it got first; and that others do not wait for it.
 #[test]
 fn what_is_behind_in_a_mailbox_waits_anew() {
-    let (timer, minute) = (timer(), Duration::from_secs(60));
+    let (timer, minute) = (slow(), Duration::from_secs(60));
     let at = |minutes: u32| NOW + minute * minutes;
     let mut outgoing = outgoing(500);
     leave_for(&mut outgoing, 0, 1, [at(1), at(5)]);
