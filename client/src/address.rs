@@ -1,8 +1,8 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 4 ‖ address version u64 ‖ keys since u64 ‖ contact. Contact: identity 32 ‖ prekey 1216
-//! ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
+//! Address: format u8 = 4 ‖ address version u64 ‖ keys since u64 ‖ contact. Contact: identity 32
+//! ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
 //! ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
 
 use std::time::Duration;
