@@ -351,8 +351,10 @@ fn end_unfinished(
             Next::Over(entry) => {
                 let Some(ended) = fragments::end(tx, &entry)? else { continue };
                 pieces += ended.pieces;
-                if let Some((sender, id, whole)) = ended.whole {
+                if let Some((sender, complete, whole)) = ended.whole {
+                    let id = complete.message;
                     forgotten.arrived.extend(inbox::take_content(tx, sender, id, &whole, now)?);
+                    told::remember_alone(tx, sender, complete)?;
                 }
             }
             Next::Ahead => {}

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Part};
+use rohrpost_proto::courier::{Complete, Part, incarnation_of};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -246,9 +246,9 @@ pub(super) fn take(
 pub(super) struct Ended {
     /// Pieces of what there was of it.
     pub(super) pieces: u32,
-    /// Sender, id and the message itself if all of it has come, and it waited for another: its sender
-    /// knows that it has come, so it is to be shown.
-    pub(super) whole: Option<(KeyId, MessageId, Whole)>,
+    /// Sender, name and the message itself if all of it has come, and it waited for another: its
+    /// sender knows that it has come, so it is to be shown.
+    pub(super) whole: Option<(KeyId, Complete, Whole)>,
 }
 
 /// Takes a message from those that are open if its last fragment came at the time that an entry of the
@@ -266,8 +266,13 @@ pub(super) fn end(tx: &mut WriteTx<'_>, entry: &[u8]) -> Result<Option<Ended>, S
     {
         body.forget(tx)?;
     }
-    let message = MessageId::new(open.message.0);
-    let whole = whole.body.is_some().then(|| (open.sender(), message, whole));
+    let complete = Complete {
+        sequence: open.sequence,
+        message: MessageId::new(open.message.0),
+        kind: Kind::Content,
+        fragments: open.count,
+    };
+    let whole = whole.body.is_some().then(|| (open.sender(), complete, whole));
     Ok(Some(Ended { pieces: came.pieces, whole }))
 }
 
@@ -282,7 +287,7 @@ pub(super) fn take_left_behind(
 ) -> Result<Vec<(MessageId, Whole)>, StoreError> {
     let mut taken = Vec::new();
     let mut names = names(tx, sender)?;
-    names.retain(|name| is_content(name) && incarnation(name.2) < incarnation(number));
+    names.retain(|name| is_content(name) && incarnation_of(name.2) < incarnation_of(number));
     names.sort_unstable();
     for name in names {
         let open = open(tx, name)?.ok_or(StoreError::Record)?;
@@ -316,7 +321,7 @@ pub(super) fn drop_below(
     let mut room = LEFT_BEHIND;
     for name in over.into_iter().rev() {
         let open = open(tx, name)?.ok_or(StoreError::Record)?;
-        let stays = is_content(&name) && incarnation(name.2) < incarnation(below) && room > 0;
+        let stays = is_content(&name) && incarnation_of(name.2) < incarnation_of(below) && room > 0;
         if stays && came(tx, &open)?.is_whole(open.count) {
             room -= 1;
         } else {
@@ -373,11 +378,6 @@ type Name = (KeyId, u8, u64);
 
 const fn is_content((_, kind, _): &Name) -> bool {
     *kind == Kind::Content.byte()
-}
-
-/// The incarnation in which a number was given.
-const fn incarnation(sequence: u64) -> u64 {
-    sequence >> 32
 }
 
 fn open(tx: &ReadTx<'_>, name: Name) -> Result<Option<OpenRecord>, StoreError> {

@@ -6,6 +6,7 @@ use rohrpost_proto::courier::Complete;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::error::StoreError;
+use super::exchange;
 
 /// Remembers messages that were told of, and forgets those below `floor`.
 pub(super) fn remember(
@@ -29,6 +30,19 @@ pub(super) fn remember(
         return forget(tx, sender);
     }
     Ok(tx.put(TOLD, sender.as_bytes(), &record)?)
+}
+
+/// Remembers a message that was shown though it waited for another, unless all up to it are over: its
+/// contact knows that it has come, and takes a client that does not for an older copy.
+pub(super) fn remember_alone(
+    tx: &mut WriteTx<'_>,
+    sender: KeyId,
+    message: Complete,
+) -> Result<(), StoreError> {
+    match exchange::with(tx, sender)? {
+        Some(with) if message.sequence >= with.below => remember(tx, sender, [message], 0),
+        _ => Ok(()),
+    }
 }
 
 /// Forgets all messages of a contact.

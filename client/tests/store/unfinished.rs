@@ -82,7 +82,7 @@ fn fragments_that_are_forgotten_give_their_room_back() {
 }
 
 /// Checks that a message of which all has come, and whose sender knows it, is shown when what it
-/// waited for cannot come any more.
+/// waited for cannot come any more, and is not taken for lost in the next run.
 #[test]
 fn a_message_that_is_whole_and_waits_for_another_in_vain_is_shown() {
     let folder = Folder::new("gone-whole");
@@ -96,6 +96,10 @@ fn a_message_that_is_whole_and_waits_for_another_in_vain_is_shown() {
     let (_, content) = bob.store.read(arrived[0].number).unwrap();
     assert!(content == Content::file("file", vec![1; 2000].into()));
     assert!(left(&alice, &bob) == 0 && bob.store.unread().unwrap() == 1);
+    let told = resumed(&bob, alice.key()).unwrap().memory.told;
+    assert!(told.len() == 1 && told[0].message == second.id);
+    let count = u32::try_from(fragments(&second).len()).unwrap();
+    assert_eq!((told[0].sequence, told[0].fragments), (second.sequence, count));
 }
 
 /// Checks that fragments that came by a clock that was years ahead end as all others, from the day on

@@ -62,7 +62,8 @@ pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use correspondent::windows;
 pub use event::{Event, Trip};
 pub use message::{
-    BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights, first_number, is_written_anew,
+    BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights, first_number, incarnation_of,
+    is_written_anew,
 };
 pub use reassembly::{Complete, Memory, Part};
 pub use receipt::Receipt;

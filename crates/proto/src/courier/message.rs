@@ -111,6 +111,12 @@ pub const fn first_number(incarnation: u32) -> u64 {
     ((incarnation as u64) << 32) | WRITTEN_ANEW
 }
 
+/// Incarnation in which a message's number was given: the number's upper half.
+#[must_use]
+pub const fn incarnation_of(sequence: u64) -> u32 {
+    (sequence >> 32) as u32
+}
+
 /// True if a message was written in the incarnation of its number; one that was not has its number
 /// from before [`first_number`].
 #[must_use]

@@ -15,7 +15,7 @@ use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Sta
 
 use super::acknowledgement::{Acknowledged, Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
-use super::message::Lane;
+use super::message::{Lane, incarnation_of};
 use crate::time::Time;
 
 /// Reassembly of what has come from one correspondent.
@@ -109,6 +109,12 @@ impl Part {
         let Fragment { message, kind, sequence, position, .. } = fragment;
         Self { sequence: *sequence, message: *message, kind: *kind, position: *position }
     }
+
+    /// True for what is no message of an older incarnation than a number.
+    const fn is_since(&self, number: u64) -> bool {
+        matches!(self.kind, Kind::Address)
+            || incarnation_of(self.sequence) >= incarnation_of(number)
+    }
 }
 
 /// Outcome of a commit.
@@ -173,10 +179,15 @@ impl Reassembly {
             (sequence, Told { message, count })
         };
         let told: BTreeMap<_, _> = memory.told.iter().map(entry).collect();
-        let floor = told.keys().next().copied().unwrap_or(memory.below).min(memory.below);
+        let named = told.keys().next().copied().unwrap_or(memory.below);
+        // The application hears of a higher floor late: what came by that is within a window of it.
+        let numbers = memory.parts.iter().filter(|part| part.kind != Kind::Address);
+        let last = numbers.map(|part| part.sequence).max().unwrap_or(0);
+        let reached = last.saturating_sub(WINDOW - 1).max(memory.below);
+        let floor = if reached > memory.below { reached } else { named.min(reached) };
         let mut reassembly = Self {
             since: memory.since,
-            floor: memory.below,
+            floor: reached,
             next: memory.below,
             told,
             open: BTreeMap::new(),
@@ -184,14 +195,13 @@ impl Reassembly {
             disputed: memory.disputed.filter(|number| *number >= floor),
             most,
         };
-        for part in &memory.parts {
+        for part in memory.parts.iter().filter(|part| part.is_since(reached)) {
             if reassembly.take(part) == Taken::New
                 && let Some(open) = reassembly.assembly(part.kind, part.sequence)
             {
                 open.committed.insert(part.position.index);
             }
         }
-        // The application hears of a higher floor late: what came by that is within a window of it.
         reassembly.floor = floor;
         let mut complete: Vec<_> = reassembly.tell_address().into_iter().collect();
         reassembly.advance(&mut complete);
@@ -233,7 +243,8 @@ impl Reassembly {
     pub(super) fn hear(&mut self, standing: &Standing) -> Vec<Complete> {
         let mut complete = Vec::new();
         if standing.open > self.floor {
-            self.open = self.open.split_off(&first_of_incarnation(standing.open));
+            let incarnation = incarnation_of(standing.open);
+            self.open.retain(|number, _| incarnation_of(*number) >= incarnation);
             self.floor = standing.open;
             self.told = self.told.split_off(&self.floor);
             self.disputed = self.disputed.filter(|number| *number >= self.floor);
@@ -297,7 +308,7 @@ impl Reassembly {
         }
         // After the last number of all there is none that would end it.
         let last = sequence == u64::MAX;
-        if last || sequence - self.floor >= WINDOW || position.count > self.most {
+        if last || sequence.saturating_sub(self.floor) >= WINDOW || position.count > self.most {
             return Taken::Silent;
         }
         if let Some(open) = self.open.get(&sequence)
@@ -474,12 +485,6 @@ impl Assembly {
     }
 }
 
-/// The first number of the incarnation in which a number was given: that is its upper half.
-const fn first_of_incarnation(sequence: u64) -> u64 {
-    sequence >> INCARNATION_BITS << INCARNATION_BITS
-}
-
-const INCARNATION_BITS: u32 = 32;
 /// Messages of one correspondent that are open or remembered at once, on both sides: an
 /// acknowledgement in an envelope of the classic suite has room for the names of so many.
 pub(super) const WINDOW: u64 = 128;

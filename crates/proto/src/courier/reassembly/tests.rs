@@ -1,5 +1,6 @@
 use zeroize::Zeroizing;
 
+use super::super::message::first_number;
 use super::*;
 
 /// Fragments of the largest message here.
@@ -231,6 +232,22 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
     assert_eq!(whole(&reassembly), [0, 1, WINDOW + 1]);
     assert!(!reassembly.has_forgotten(&Standing { heard: WINDOW + 2, whole: 1, ..open(2) }));
     assert_eq!(numbers(reassembly.hear(&open(WINDOW + 1))), [WINDOW + 1]);
+}
+
+/// Checks the same for a sender that has begun anew, and of which only fragments are stored: what waits
+/// under its older numbers is not counted.
+#[test]
+fn what_came_under_new_numbers_is_there_after_a_restart() {
+    let new = first_number(7);
+    let parts = [fragment(6, 0, 1), fragment(new, 0, 1), fragment(new + 1, 0, 2)];
+    let parts = parts.iter().map(Part::of).collect();
+    let memory = Memory { below: 5, told: vec![told(4)], parts, ..Memory::default() };
+    let (mut reassembly, complete) = Reassembly::resume(MOST, &memory);
+    assert_eq!((numbers(complete), whole(&reassembly)), (vec![], vec![new]));
+    assert_eq!(reassembly.floor(), new + 1 - (WINDOW - 1));
+    assert!(!reassembly.has_forgotten(&Standing { heard: new + 1, whole: 1, ..open(new) }));
+    assert_eq!(numbers(reassembly.hear(&open(new))), [new]);
+    assert_eq!(come(&mut reassembly, &fragment(new + 1, 1, 2)), [new + 1]);
 }
 
 #[test]
