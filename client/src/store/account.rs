@@ -320,17 +320,26 @@ fn after(now: Duration, least: Duration, most: Duration) -> u64 {
 const DAY: Duration = Duration::from_secs(86_400);
 /// Time after which the next last-resort prekey is made.
 const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
-/// Time for which a last-resort prekey opens addresses: it is told in its second period, and two people
-/// away for up to 60 days, in turn or together, still find each other by the one that they knew.
-const LAST_RESORT_LIFETIME: Duration = Duration::from_secs(130 * DAY.as_secs());
+/// Time for which a last-resort prekey opens addresses: it is told in its second period, as late as at
+/// the end of it, and is the last that somebody knows who hears nothing then.
+const LAST_RESORT_LIFETIME: Duration =
+    Duration::from_secs(2 * LAST_RESORT_PERIOD.as_secs() + LONGEST_APART.as_secs());
+/// Longest time for which two people may hear nothing of each other and still find each other: both
+/// are on leave of up to 60 days, one as the other is back, and part-timers who work on different
+/// days of the week need four weeks until each has heard. What is told at its begin and what leaves
+/// at its end is under way for as long as a mailbox keeps it.
+const LONGEST_APART: Duration =
+    Duration::from_secs((2 * 60 + 28) * DAY.as_secs() + 2 * TTL.as_secs());
 /// Time after which the next prekey is made.
 const PREKEY_PERIOD: Duration = DAY;
-/// Least time for which a write key is current, and for which it is accepted after that: longer
-/// than most people are away. How much longer is drawn, so that mailboxes whose keys once changed
-/// within a day, after a long absence or when a contact was blocked, do not go on in step.
-const WRITE_KEY_PERIOD: Duration = Duration::from_secs(90 * DAY.as_secs());
+/// Least time for which a write key is current, and for which it is accepted after that: whoever was
+/// told it just before it changes may be away for the longest time. How much longer is drawn, so that
+/// mailboxes whose keys once changed within a day, after a long absence or when a contact was
+/// blocked, do not go on in step.
+const WRITE_KEY_PERIOD: Duration = LONGEST_APART;
 /// Longest time for which a write key is current, if the client is online then.
-const LONGEST_WRITE_KEY: Duration = Duration::from_secs(120 * DAY.as_secs());
+const LONGEST_WRITE_KEY: Duration =
+    Duration::from_secs(WRITE_KEY_PERIOD.as_secs() + 30 * DAY.as_secs());
 /// Least time between changes in the two mailboxes: as long as an address waits at most before it
 /// is told, so that whoever is online can reach one mailbox all the while.
 const APART: Duration = Duration::from_secs(DAY.as_secs() / 2);
