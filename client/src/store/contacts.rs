@@ -202,13 +202,13 @@ impl Store {
         })
     }
 
-    /// Notes that a contact has given a number to two messages.
+    /// Notes the number that a contact has given to two messages, or that this is over.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn disputed(&self, by: KeyId, number: u64) -> Result<(), StoreError> {
+    pub fn disputed(&self, by: KeyId, number: Option<u64>) -> Result<(), StoreError> {
         self.vault.write(|tx| match exchange::with(tx, by)? {
-            Some(with) => exchange::put(tx, by, &Exchange { disputed: Some(number), ..with }),
+            Some(with) => exchange::put(tx, by, &Exchange { disputed: number, ..with }),
             None => Ok(()),
         })
     }

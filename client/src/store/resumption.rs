@@ -75,6 +75,7 @@ fn correspondent(
             since: known.exchange.since,
             below: known.exchange.below,
             told: told::of(tx, known.key())?,
+            past: told::past_of(tx, known.key())?,
             address: known.address.version,
             heard: Some(Time::from_micros(0) + known.heard()),
             acknowledged: known.exchange.acknowledged(),

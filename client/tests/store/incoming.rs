@@ -2,7 +2,7 @@
 
 use rohrpost_client::{Bounds, Completed, Content, Unreadable};
 use rohrpost_packet::envelope::{EnvelopeMark, Fragment, KeyId, MessageId};
-use rohrpost_proto::courier::{Memory, Message, Part};
+use rohrpost_proto::courier::{Memory, Message, PAST, Part};
 
 use super::world::{
     Client, DAY, Folder, HOUR, SHORT, START, arrive, below, body, carry, complete, fragments,
@@ -268,4 +268,30 @@ fn marks_of_opened_letters_last_as_long_as_their_prekey() {
     bob.store.roll(START + DAY * 21).unwrap();
     let left = bob.store.profile().unwrap().account.prekeys;
     assert!(left.iter().all(|other| other.public().id() != prekey) && known(&bob).is_empty());
+}
+
+/// Checks that the ids of the last messages last which a contact knows to have come, so that a number
+/// that it gives again is known in the next run, and what was noted of such a number.
+#[test]
+fn numbers_that_are_given_again_are_known_in_the_next_run() {
+    let folder = Folder::new("past");
+    let [alice, bob] = Client::pair(&folder);
+    let mut came = Vec::new();
+    for text in 0..PAST + 6 {
+        let content = Content::text(&text.to_string());
+        let sent = alice.store.accept("bob", &content, DAY, START).unwrap();
+        let message = alice.message(sent.id).unwrap();
+        assert_eq!(arrive(alice.key(), &message, &bob, START).len(), 1);
+        came.push((message.sequence, message.id));
+    }
+    bob.store.disputed(alice.key(), Some(came[9].0)).unwrap();
+    let bob = bob.reopen();
+    let memory = memory(&bob, alice.key());
+    assert!(memory.told.is_empty() && memory.past == came[6..]);
+    assert_eq!(memory.disputed, Some(came[9].0));
+    bob.store.disputed(alice.key(), None).unwrap();
+    bob.store.remove("alice", START).unwrap();
+    bob.store.add_contact("alice", alice.card(START), START).unwrap();
+    let memory = resumed(&bob, alice.key()).unwrap().memory;
+    assert!(memory.past.is_empty() && memory.disputed.is_none());
 }

@@ -107,8 +107,11 @@ impl<S: Suite> Courier<S> {
         let events = events
             .unwrap_or_else(|OlderCopy| other.surpass(&fragment.standing).into_iter().collect());
         events.into_iter().for_each(|event| self.events.push_mail(event));
-        let before = other.reassembly.below();
+        let (before, disputed) = (other.reassembly.below(), other.reassembly.disputed());
         let complete = other.reassembly.hear(&fragment.standing);
+        if disputed.is_some() && other.reassembly.disputed().is_none() {
+            self.events.push_mail(Event::Disputed { sender, number: None });
+        }
         self.tell(sender, before, complete);
         if fragment.kind == Kind::Acknowledgement {
             self.acknowledged(now, sender, &fragment);
@@ -122,7 +125,7 @@ impl<S: Suite> Courier<S> {
         let before = other.reassembly.disputed();
         let taken = other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind);
         if let Some(number) = other.reassembly.disputed().filter(|_| before.is_none()) {
-            self.events.push_mail(Event::Disputed { sender, number });
+            self.events.push_mail(Event::Disputed { sender, number: Some(number) });
         }
         match taken {
             Taken::New => {

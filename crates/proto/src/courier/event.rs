@@ -117,13 +117,13 @@ pub enum Event {
         version: u64,
     },
     /// A contact has given a number of a message that was told of to another message: it goes on from an
-    /// older copy of its store. The application stores it for the next run
+    /// older copy of its store. Or that is over. The application stores it for the next run
     /// ([`Memory::disputed`](super::Memory::disputed)).
     Disputed {
         /// The contact.
         sender: KeyId,
-        /// The number.
-        number: u64,
+        /// The number; none once that is over.
+        number: Option<u64>,
     },
     /// A contact knows of messages, to it or from it, of which this client does not: it goes on
     /// from an older copy of its store. Told of once for each contact. The application begins a new

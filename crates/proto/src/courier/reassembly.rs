@@ -31,6 +31,8 @@ pub(super) struct Reassembly {
     next: u64,
     /// Messages from `floor` on that were told of; some may be beyond `next`.
     told: BTreeMap<u64, Told>,
+    /// The last [`PAST`] of those before `floor`: by their ids it shows that a number is given again.
+    past: BTreeMap<u64, MessageId>,
     open: BTreeMap<u64, Assembly>,
     address: AddressReassembly,
     /// Number of a message that was told of, and that its sender has given to another meanwhile.
@@ -147,6 +149,9 @@ pub struct Memory {
     /// Messages that were told of and that the contact may not know to have come: those of which
     /// [`Event::Complete`](super::Event::Complete) has told, from its `floor` on.
     pub told: Vec<Complete>,
+    /// The last messages before those, of which the contact knows that they have come: number and id,
+    /// of [`PAST`] at most.
+    pub past: Vec<(u64, MessageId)>,
     /// Version of the contact's address.
     pub address: u64,
     /// Time at which the contact was heard of last, by the machine's clock; `None` if that is not
@@ -190,9 +195,10 @@ impl Reassembly {
             floor: reached,
             next: memory.below,
             told,
+            past: memory.past.iter().copied().collect(),
             open: BTreeMap::new(),
             address: AddressReassembly { known: memory.address, open: None },
-            disputed: memory.disputed.filter(|number| *number >= floor),
+            disputed: memory.disputed,
             most,
         };
         for part in memory.parts.iter().filter(|part| part.is_since(reached)) {
@@ -246,7 +252,7 @@ impl Reassembly {
             let incarnation = incarnation_of(standing.open);
             self.open.retain(|number, _| incarnation_of(*number) >= incarnation);
             self.floor = standing.open;
-            self.told = self.told.split_off(&self.floor);
+            self.forget_told();
             self.disputed = self.disputed.filter(|number| *number >= self.floor);
             self.advance(&mut complete);
         }
@@ -296,7 +302,9 @@ impl Reassembly {
 
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
-        if self.told.get(&sequence).is_some_and(|told| told.message != part.message) {
+        let told = self.told.get(&sequence).map(|told| told.message);
+        let told = told.or_else(|| self.past.get(&sequence).copied());
+        if told.is_some_and(|message| message != part.message) {
             self.disputed = Some(self.disputed.map_or(sequence, |number| number.min(sequence)));
         }
         if self.disputed.is_some_and(|number| sequence > number) {
@@ -378,7 +386,17 @@ impl Reassembly {
         self.open = self.open.split_off(&self.floor);
         self.next = self.next.max(self.floor);
         self.pass_told();
-        self.told = self.told.split_off(&self.floor);
+        self.forget_told();
+    }
+
+    /// Forgets what was told of and is before `floor`, but for the ids of the last messages.
+    fn forget_told(&mut self) {
+        let left = self.told.split_off(&self.floor);
+        let past = std::mem::replace(&mut self.told, left);
+        self.past.extend(past.into_iter().map(|(number, told)| (number, told.message)));
+        while self.past.len() > PAST {
+            self.past.pop_first();
+        }
     }
 
     /// Tells of a message whose turn has come. Those before it in its lane wait for nothing any more:
@@ -488,6 +506,9 @@ impl Assembly {
 /// Messages of one correspondent that are open or remembered at once, on both sides: an
 /// acknowledgement in an envelope of the classic suite has room for the names of so many.
 pub(super) const WINDOW: u64 = 128;
+/// Messages whose ids are remembered though their sender knows that they have come: as many may have
+/// come of it since the copy was made from which it goes on.
+pub const PAST: usize = 64;
 /// Size of open messages, in the largest messages: 48 MiB of the application's disk.
 const OPEN_SIZE: u32 = 3;
 /// Fragments of an address at most.

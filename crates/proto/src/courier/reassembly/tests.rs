@@ -368,3 +368,33 @@ fn nothing_is_taken_behind_a_number_of_two_messages() {
         assert_eq!(come_behind(&mut reassembly, &fragment(100, 0, 1), 0), [100]);
     }
 }
+
+/// Checks the same for a number of a message of which the sender knew that it had come, before it went
+/// back to a copy that is older than that.
+#[test]
+fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
+    let mut reassembly = Reassembly::new(MOST);
+    for sequence in 0..100 {
+        come(&mut reassembly, &fragment(sequence, 0, 1));
+    }
+    reassembly.hear(&open(98));
+    reassembly.hear(&open(99));
+    let past = (99 - PAST as u64..99).map(|number| (number, told(number).message)).collect();
+    let memory = Memory { below: 100, told: vec![told(99)], past, ..Memory::default() };
+    let (resumed, _) = Reassembly::resume(MOST, &memory);
+    for mut reassembly in [reassembly, resumed] {
+        let same = Part::of(&fragment(60, 0, 1));
+        assert_eq!(reassembly.take_behind(&same, 0), Taken::Known, "a copy that comes late");
+        assert_eq!(reassembly.disputed(), None);
+        let other = Fragment { message: MessageId::new([77; 16]), ..fragment(60, 0, 1) };
+        assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+        assert_eq!(reassembly.disputed(), Some(60));
+        let memory = Memory { disputed: Some(60), ..memory.clone() };
+        for mut reassembly in [reassembly, Reassembly::resume(MOST, &memory).0] {
+            let later = Part::of(&fragment(100, 0, 1));
+            assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
+            reassembly.hear(&open(1000));
+            assert_eq!(reassembly.disputed(), None);
+        }
+    }
+}
