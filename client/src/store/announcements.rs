@@ -18,7 +18,6 @@ use super::exchange::{self, Exchange};
 use super::file::Store;
 use super::{address_versions, contact, outbox, rounds, state};
 use crate::address::Address;
-use crate::randomness;
 
 /// What a contact knows of this client's address, after it has acknowledged one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,7 +157,7 @@ pub(super) const fn is_due(with: &Exchange, newest: u64) -> bool {
 pub(super) fn newest(tx: &ReadTx<'_>, with: &Exchange) -> Result<Message, StoreError> {
     let address = address_versions::newest(tx)?;
     let (version, body) = (address.version, address.encode());
-    let message = Message::address(version, &body, &mut randomness::rng());
+    let message = Message::address(version, &body);
     Ok(Message { left: with.announced(), ..message })
 }
 

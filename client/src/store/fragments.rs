@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId};
-use rohrpost_proto::courier::{Complete, Part, incarnation_of};
+use rohrpost_proto::courier::{Complete, OPEN_ADDRESSES, Part, incarnation_of};
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -226,8 +226,20 @@ pub(super) fn store(
         let mut open = names(tx, sender)?;
         open.push(record.name());
         put_names(tx, sender, &open)?;
+        keep_newest_addresses(tx, sender)?;
     }
     Ok(true)
+}
+
+/// Forgets fragments of older versions of an address than a session goes on with.
+fn keep_newest_addresses(tx: &mut WriteTx<'_>, sender: KeyId) -> Result<(), StoreError> {
+    let mut addresses = names(tx, sender)?;
+    addresses.retain(|(_, kind, _)| *kind == Kind::Address.byte());
+    addresses.sort_unstable();
+    for name in addresses.into_iter().rev().skip(OPEN_ADDRESSES) {
+        open(tx, name)?.ok_or(StoreError::Record)?.forget(tx)?;
+    }
+    Ok(())
 }
 
 /// Takes a complete message from those that are open; none if it was taken before.
@@ -351,7 +363,7 @@ pub(super) fn parts(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Part)>, StoreError> {
 }
 
 /// Names of a contact's open messages: at most 128 by the courier's bound, [`LEFT_BEHIND`] of older
-/// incarnations, and an address.
+/// incarnations, and [`OPEN_ADDRESSES`] addresses.
 fn names(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<Name>, StoreError> {
     let record = tx.get(OPEN_OF, sender.as_bytes())?.unwrap_or_default();
     let (names, rest) = record.as_chunks::<9>();

@@ -2,14 +2,17 @@
 
 use rohrpost_client::{Address, Completed};
 use rohrpost_packet::NodeNumber;
-use rohrpost_packet::envelope::{Kind, MessageId};
+use rohrpost_packet::envelope::{Fragment, Kind, MessageId};
 use rohrpost_proto::courier::{Contact, Message};
 use rohrpost_proto::instruction::WriteKey;
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
-use super::world::{Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, body, carry};
+use super::world::{
+    Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, below, body, carry, complete,
+    fragments, resumed,
+};
 
 /// The newest address that a client tells another.
 fn told(from: &Client, to: &Client) -> Option<Address> {
@@ -257,4 +260,37 @@ fn a_last_resort_prekey_of_a_clock_that_was_ahead_is_replaced_in_time() {
         alice.store.roll(START + DAY * day).unwrap();
         assert!((1..=9).contains(&count()), "{} on day {day}", count());
     }
+}
+
+/// Checks that an address comes whole whose fragments leave in several runs, each of which is ended
+/// after one of them; and that fragments of no more versions than two are kept.
+#[test]
+fn an_address_whose_fragments_leave_in_several_runs_comes_whole() {
+    let folder = Folder::new("in-pieces");
+    let [mut alice, bob] = Client::pair(&folder);
+    for day in 1..5 {
+        alice.store.roll(START + DAY * day).unwrap();
+        announce(&alice, START + DAY * day);
+        let message = alice.announcement(bob.key()).unwrap();
+        keep(&alice, &bob, &fragments(&message)[..1]);
+    }
+    let parts = resumed(&bob, alice.key()).unwrap().memory.parts;
+    assert_eq!(parts.len(), 2, "of the last two days");
+    let count = fragments(&alice.announcement(bob.key()).unwrap()).len();
+    let mut last = None;
+    for index in 0..count {
+        alice = alice.reopen();
+        let message = alice.announcement(bob.key()).unwrap();
+        keep(&alice, &bob, &fragments(&message)[index..=index]);
+        last = Some(message);
+    }
+    let message = last.unwrap();
+    let told = bob.store.complete(alice.key(), &[complete(&message)], below(0), START).unwrap();
+    let [Completed::Address(address)] = &*told else { panic!("no address") };
+    assert_eq!(address.version, message.sequence);
+}
+
+fn keep(from: &Client, to: &Client, fragments: &[Fragment]) {
+    let fragments = fragments.iter().map(|fragment| (from.key(), fragment));
+    assert!(to.store.store_letters(fragments, [], START).unwrap().is_empty());
 }

@@ -65,7 +65,7 @@ pub use message::{
     BODY_BYTES, Body, MESSAGE_BYTES, Message, PastFlights, first_number, incarnation_of,
     is_written_anew,
 };
-pub use reassembly::{Complete, Memory, PAST, Part};
+pub use reassembly::{Complete, Memory, OPEN_ADDRESSES, PAST, Part};
 pub use receipt::Receipt;
 pub use schedule::Load;
 pub use twins::Twin;

@@ -83,7 +83,7 @@ impl<S: Suite> Courier<S> {
     pub fn tell_newest(&mut self, version: u64, body: &[u8]) {
         let room = fragment_body_len::<S>();
         for other in self.correspondents.values_mut().filter(|other| other.is_being_told()) {
-            other.announce(Message::address(version, body, &mut self.rng), room);
+            other.announce(Message::address(version, body), room);
         }
     }
 

@@ -1,6 +1,5 @@
 //! A message as the application posts it.
 
-use rand_core::CryptoRng;
 use rohrpost_packet::Suite;
 use rohrpost_packet::envelope::{Kind, MessageId, fragment_body_len};
 use zeroize::Zeroizing;
@@ -30,10 +29,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// An address of this client, as it leaves for a contact for the first time.
-    pub fn address(version: u64, body: &[u8], rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+    /// An address of this client, as it leaves for a contact for the first time. Its id is a hash of it:
+    /// fragments that leave in other runs are of the same message.
+    #[must_use]
+    pub fn address(version: u64, body: &[u8]) -> Self {
+        let hash = blake3::derive_key("rohrpost address id v1", body);
         Self {
-            id: MessageId::random(rng),
+            id: MessageId::new(*hash.first_chunk().expect("a hash is longer than an id")),
             kind: Kind::Address,
             sequence: version,
             minutes: 0,

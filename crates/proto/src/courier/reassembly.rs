@@ -41,12 +41,14 @@ pub(super) struct Reassembly {
     most: u32,
 }
 
-/// The newest address that has come, and one that is newer and incomplete.
+/// The newest address that has come, and newer ones that are incomplete.
 #[derive(Default)]
 struct AddressReassembly {
     /// Version of the newest address that the application has taken note of.
     known: u64,
-    open: Option<(u64, Assembly)>,
+    /// The [`OPEN_ADDRESSES`] newest versions of which something has come: the newest may never come
+    /// whole, if its sender went home before all of it had left, and the one before may be.
+    open: BTreeMap<u64, Assembly>,
 }
 
 /// A message that was told of.
@@ -197,7 +199,7 @@ impl Reassembly {
             told,
             past: memory.past.iter().copied().collect(),
             open: BTreeMap::new(),
-            address: AddressReassembly { known: memory.address, open: None },
+            address: AddressReassembly { known: memory.address, open: BTreeMap::new() },
             disputed: memory.disputed,
             most,
         };
@@ -443,17 +445,19 @@ impl Reassembly {
     }
 
     fn tell_address(&mut self) -> Option<Complete> {
-        let (version, open) =
-            self.address.open.take_if(|(_, open)| open.committed.is_complete())?;
-        self.address.known = version;
+        let open = &mut self.address.open;
+        let whole = open.iter().rfind(|(_, open)| open.committed.is_complete());
+        let version = *whole?.0;
+        let mut newer = open.split_off(&version);
+        let open = newer.remove(&version)?;
+        self.address = AddressReassembly { known: version, open: newer };
         let (message, fragments) = (open.message, open.came.count());
         Some(Complete { sequence: version, message, kind: Kind::Address, fragments })
     }
 
     fn assembly(&mut self, kind: Kind, sequence: u64) -> Option<&mut Assembly> {
-        match (kind, &mut self.address.open) {
-            (Kind::Address, Some((version, open))) if *version == sequence => Some(open),
-            (Kind::Address, _) => None,
+        match kind {
+            Kind::Address => self.address.open.get_mut(&sequence),
             _ => self.open.get_mut(&sequence),
         }
     }
@@ -471,16 +475,12 @@ impl AddressReassembly {
         if part.position.count > ADDRESS_FRAGMENTS {
             return Taken::Silent;
         }
-        let newest = self.open.as_ref().map_or(0, |(version, _)| *version);
-        if part.sequence > newest {
-            self.open = Some((part.sequence, Assembly::of(part)));
+        self.open.entry(part.sequence).or_insert_with(|| Assembly::of(part));
+        if self.open.len() > OPEN_ADDRESSES {
+            self.open.pop_first();
         }
-        match &mut self.open {
-            Some((version, open)) if *version == part.sequence && open.is_of(part) => {
-                open.take(part.position.index)
-            }
-            _ => Taken::Silent,
-        }
+        let open = self.open.get_mut(&part.sequence).filter(|open| open.is_of(part));
+        open.map_or(Taken::Silent, |open| open.take(part.position.index))
     }
 }
 
@@ -511,6 +511,8 @@ pub(super) const WINDOW: u64 = 128;
 pub const PAST: usize = 64;
 /// Size of open messages, in the largest messages: 48 MiB of the application's disk.
 const OPEN_SIZE: u32 = 3;
+/// Versions of an address of which there may be fragments at once.
+pub const OPEN_ADDRESSES: usize = 2;
 /// Fragments of an address at most.
 const ADDRESS_FRAGMENTS: u32 = 4;
 
