@@ -173,9 +173,10 @@ impl Correspondent {
 
     /// Tells the contact an address, in the place of any older one. To a contact that has not
     /// answered the older one it leaves when that would have left again: a new address each day is
-    /// no reason for more letters to someone who is away.
+    /// no reason for more letters to someone who is away. One that is on its way goes on.
     pub(super) fn announce(&mut self, address: Message, room: usize) {
-        if address.sequence > self.told {
+        let under_way = self.address.as_ref().map(|before| before.message().id);
+        if address.sequence > self.told && under_way != Some(address.id) {
             let mut address = OutgoingMessage::new(address, room);
             if let Some(before) = &self.address {
                 address.follow(before);
