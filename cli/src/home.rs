@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_client::api::{Request, Response};
-use rohrpost_client::{Agent, Profile, Store, StoreError, VaultError, daily_volume, unix_now};
+use rohrpost_client::{
+    Agent, LONGEST_ABSENCE, Profile, Store, StoreError, VaultError, daily_volume, unix_now,
+};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -148,10 +150,10 @@ fn meaning(as_of: Duration, now: Duration) -> String {
     };
     let lost = "What came and was sent since then is not here: what contacts know to have been \
                 delivered does not come again, so ask for it";
-    let found = if age < LEAVE {
+    let found = if age < LONGEST_ABSENCE {
         "Contacts hear of the move within an hour online, and send here from then on"
     } else {
-        "That is longer than the 60 days after which clients find each other by themselves: get your \
+        "That is longer than the 120 days after which clients find each other by themselves: get your \
          contacts' cards in another way and add each under its name, and hand yours to them"
     };
     format!("{since}. {lost}. {found}")
@@ -185,7 +187,5 @@ pub(crate) fn wipe(place: &Place, consent: Consent, output: &Output) -> Result<(
     output.say(&json!({ "wiped": home }), "wiped; backups and key files are not touched")
 }
 
-/// Time after which a client that was away does not find all its contacts by itself.
-const LEAVE: Duration = Duration::from_secs(60 * 86_400);
 const TIME_OUT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(200);

@@ -43,7 +43,7 @@ pub use session::{Correspondent, PostError, Resumption, Session, SessionError, S
 pub use socket::{Connection, Listener, SocketError, check_socket_path};
 pub use store::{
     Accepted, Added, AddressKnown, BodyId, Bounds, Completed, ContactRequest, DeliveryStatus,
-    Draft, Forgetting, Forgotten, Incoming, KnownContact, Lack, NoRoom, Outgoing, Refused, Silence,
-    SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
+    Draft, Forgetting, Forgotten, Incoming, KnownContact, LONGEST_ABSENCE, Lack, NoRoom, Outgoing,
+    Refused, Silence, SpareStoreKey, Store, StoreError, Tally, Terms, Unreadable,
 };
 pub use volume::daily_volume;

@@ -60,6 +60,7 @@ use state::{
     of_network, retention,
 };
 
+pub use account::LONGEST_ABSENCE;
 pub use announcements::AddressKnown;
 pub use contact::KnownContact;
 pub use contacts::Added;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rohrpost_proto::time::calendar::date;
 
 use super::task::AgentTask;
-use crate::store::{KnownContact, Silence, Store, StoreError};
+use crate::store::{KnownContact, LONGEST_ABSENCE, Silence, Store, StoreError};
 
 impl AgentTask {
     /// The sentence on a contact's silence, if there is something to say of it.
@@ -44,22 +44,19 @@ fn sentence(name: &str, Silence { heard, first }: Silence, now: Duration) -> Str
     };
     let since = date(heard);
     let begin = format!("nothing heard of {name} since {since} (UTC), though letters left:");
-    if now.saturating_sub(heard) < LEAVE {
+    if now.saturating_sub(heard) < LONGEST_ABSENCE {
         return format!(
-            "{begin} it may be away. Nothing is to be done; within 60 days both clients find each \
+            "{begin} it may be away. Nothing is to be done; within 120 days both clients find each \
              other again by themselves, and what expired meanwhile is to be sent again"
         );
     }
     format!(
-        "{begin} that is longer than the 60 days after which both clients find each other again by \
+        "{begin} that is longer than the 120 days after which both clients find each other again by \
          themselves. Hand each other new cards in another way, and add it under this name; then \
          send again what expired"
     )
 }
 
-/// Time of absence after which two clients find each other again by themselves (`docs/delivery.md`,
-/// Address versions).
-const LEAVE: Duration = Duration::from_secs(60 * 86_400);
 /// Contacts of which an answer to `status` speaks.
 const LISTED: usize = 20;
 
@@ -68,15 +65,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_to_be_done_before_sixty_days() {
+    fn nothing_is_to_be_done_before_two_leaves_are_over() {
         const DAY: Duration = Duration::from_secs(86_400);
         let heard = Duration::from_secs(1_795_000_000);
         let told = |heard, now| sentence("bob", Silence { heard, first: now - DAY * 6 }, now);
         for (heard, days, words) in [
-            (Some(heard), 59, "nothing heard of bob since 2026-11-18 (UTC), though letters left"),
-            (Some(heard), 59, "Nothing is to be done"),
-            (Some(heard), 60, "nothing heard of bob since 2026-11-18 (UTC), though letters left"),
-            (Some(heard), 60, "Hand each other new cards"),
+            (Some(heard), 119, "nothing heard of bob since 2026-11-18 (UTC), though letters left"),
+            (Some(heard), 119, "Nothing is to be done"),
+            (Some(heard), 120, "nothing heard of bob since 2026-11-18 (UTC), though letters left"),
+            (Some(heard), 120, "Hand each other new cards"),
             (
                 None,
                 6,

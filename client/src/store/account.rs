@@ -324,12 +324,14 @@ const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// the end of it, and is the last that somebody knows who hears nothing then.
 const LAST_RESORT_LIFETIME: Duration =
     Duration::from_secs(2 * LAST_RESORT_PERIOD.as_secs() + LONGEST_APART.as_secs());
-/// Longest time for which two people may hear nothing of each other and still find each other: both
-/// are on leave of up to 60 days, one as the other is back, and part-timers who work on different
-/// days of the week need four weeks until each has heard. What is told at its begin and what leaves
-/// at its end is under way for as long as a mailbox keeps it.
+/// Time for which two people may hear nothing of each other and still find each other by themselves: both
+/// are on leave of 60 days, one as the other is back (`docs/delivery.md`, Address versions).
+pub const LONGEST_ABSENCE: Duration = Duration::from_secs(2 * 60 * DAY.as_secs());
+/// The same with the four weeks that part-timers who work on different days of the week need until each
+/// has heard. What is told at its begin and what leaves at its end is under way for as long as a
+/// mailbox keeps it.
 const LONGEST_APART: Duration =
-    Duration::from_secs((2 * 60 + 28) * DAY.as_secs() + 2 * TTL.as_secs());
+    Duration::from_secs(LONGEST_ABSENCE.as_secs() + 28 * DAY.as_secs() + 2 * TTL.as_secs());
 /// Time after which the next prekey is made.
 const PREKEY_PERIOD: Duration = DAY;
 /// Least time for which a write key is current, and for which it is accepted after that: whoever was

@@ -237,7 +237,11 @@ fn keep_newest_addresses(tx: &mut WriteTx<'_>, sender: KeyId) -> Result<(), Stor
     addresses.retain(|(_, kind, _)| *kind == Kind::Address.byte());
     addresses.sort_unstable();
     for name in addresses.into_iter().rev().skip(OPEN_ADDRESSES) {
-        open(tx, name)?.ok_or(StoreError::Record)?.forget(tx)?;
+        let address = open(tx, name)?.ok_or(StoreError::Record)?;
+        // One that is whole is about to be taken.
+        if !came(tx, &address)?.is_whole(address.count) {
+            address.forget(tx)?;
+        }
     }
     Ok(())
 }

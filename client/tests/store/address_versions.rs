@@ -262,8 +262,8 @@ fn a_last_resort_prekey_of_a_clock_that_was_ahead_is_replaced_in_time() {
     }
 }
 
-/// Checks that an address comes whole whose fragments leave in several runs, each of which is ended
-/// after one of them; and that fragments of no more versions than two are kept.
+/// Checks that an address comes whole of whose fragments one came in each of several runs, and that
+/// fragments of no more versions than two are kept.
 #[test]
 fn an_address_whose_fragments_leave_in_several_runs_comes_whole() {
     let folder = Folder::new("in-pieces");

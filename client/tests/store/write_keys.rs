@@ -52,7 +52,7 @@ fn the_daily_roll_leaves_write_keys_alone() {
 fn contacts_cards_and_loops_have_one_write_key() {
     let folder = Folder::new("one-key");
     let [alice, bob] = Client::pair(&folder);
-    for day in 1..=150 {
+    for day in 1..=200 {
         alice.store.roll(START + DAY * day).unwrap();
         announce(&alice, START + DAY * day);
         carry(&alice, &bob, START + DAY * day);

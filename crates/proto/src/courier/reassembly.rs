@@ -200,7 +200,7 @@ impl Reassembly {
             past: memory.past.iter().copied().collect(),
             open: BTreeMap::new(),
             address: AddressReassembly { known: memory.address, open: BTreeMap::new() },
-            disputed: memory.disputed,
+            disputed: None,
             most,
         };
         for part in memory.parts.iter().filter(|part| part.is_since(reached)) {
@@ -211,6 +211,8 @@ impl Reassembly {
             }
         }
         reassembly.floor = floor;
+        // What came before the dispute stays.
+        reassembly.disputed = memory.disputed.filter(|number| reassembly.is_current(*number));
         let mut complete: Vec<_> = reassembly.tell_address().into_iter().collect();
         reassembly.advance(&mut complete);
         (reassembly, complete)
@@ -255,7 +257,10 @@ impl Reassembly {
             self.open.retain(|number, _| incarnation_of(*number) >= incarnation);
             self.floor = standing.open;
             self.forget_told();
-            self.disputed = self.disputed.filter(|number| *number >= self.floor);
+            if self.disputed.is_some_and(|number| number < self.floor) {
+                // Letters of the older copy may still come.
+                (self.disputed, self.past) = (None, BTreeMap::new());
+            }
             self.advance(&mut complete);
         }
         complete
@@ -302,11 +307,16 @@ impl Reassembly {
         }
     }
 
+    /// True for a number of the newest incarnation of the sender of which it is known.
+    const fn is_current(&self, sequence: u64) -> bool {
+        incarnation_of(sequence) >= incarnation_of(self.floor)
+    }
+
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
         let told = self.told.get(&sequence).map(|told| told.message);
         let told = told.or_else(|| self.past.get(&sequence).copied());
-        if told.is_some_and(|message| message != part.message) {
+        if told.is_some_and(|message| message != part.message) && self.is_current(sequence) {
             self.disputed = Some(self.disputed.map_or(sequence, |number| number.min(sequence)));
         }
         if self.disputed.is_some_and(|number| sequence > number) {
@@ -477,7 +487,10 @@ impl AddressReassembly {
         }
         self.open.entry(part.sequence).or_insert_with(|| Assembly::of(part));
         if self.open.len() > OPEN_ADDRESSES {
-            self.open.pop_first();
+            // What has all come is about to be told of.
+            let unfinished = self.open.iter().find(|(_, open)| !open.came.is_complete());
+            let last = unfinished.map(|(version, _)| *version);
+            last.map(|version| self.open.remove(&version));
         }
         let open = self.open.get_mut(&part.sequence).filter(|open| open.is_of(part));
         open.map_or(Taken::Silent, |open| open.take(part.position.index))

@@ -396,8 +396,17 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
         for mut reassembly in [reassembly, Reassembly::resume(MOST, &memory).0] {
             let later = Part::of(&fragment(100, 0, 1));
             assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
-            reassembly.hear(&open(1000));
+            let new = first_number(7);
+            reassembly.hear(&open(new));
             assert_eq!(reassembly.disputed(), None);
+            // A letter of the older copy comes late.
+            assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+            assert_eq!(reassembly.disputed(), None);
+            assert_eq!(come_behind(&mut reassembly, &fragment(new, 0, 1), 0), [new]);
         }
+        let parts = vec![Part::of(&fragment(first_number(7), 0, 1))];
+        let memory = Memory { disputed: Some(60), parts, ..memory.clone() };
+        let (resumed, _) = Reassembly::resume(MOST, &memory);
+        assert_eq!((resumed.disputed(), whole(&resumed).last()), (None, Some(&first_number(7))));
     }
 }
