@@ -175,8 +175,9 @@ impl Correspondent {
     /// answered the older one it leaves when that would have left again: a new address each day is
     /// no reason for more letters to someone who is away. One that is on its way goes on.
     pub(super) fn announce(&mut self, address: Message, room: usize) {
-        let under_way = self.address.as_ref().map(|before| before.message().id);
-        if address.sequence > self.told && under_way != Some(address.id) {
+        let name = |message: &Message| (message.sequence, message.id);
+        let under_way = self.address.as_ref().map(|before| name(before.message()));
+        if address.sequence > self.told && under_way != Some(name(&address)) {
             let mut address = OutgoingMessage::new(address, room);
             if let Some(before) = &self.address {
                 address.follow(before);
