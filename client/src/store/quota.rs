@@ -3,7 +3,7 @@
 //! reads.
 //!
 //! What is not complete and short is not counted: of that the courier's window of 128 is the bound, at
-//! most 3.2 MiB for a contact. Addresses are not counted either, there is one of each contact. What
+//! most 3.2 MiB for a contact. Addresses are not counted either, there are two of each contact. What
 //! has no room is not stored; its sender keeps it, and sends it again.
 
 use rohrpost_packet::envelope::{KeyId, Kind};

@@ -488,9 +488,8 @@ impl AddressReassembly {
         self.open.entry(part.sequence).or_insert_with(|| Assembly::of(part));
         if self.open.len() > OPEN_ADDRESSES {
             // What has all come is about to be told of.
-            let unfinished = self.open.iter().find(|(_, open)| !open.came.is_complete());
-            let last = unfinished.map(|(version, _)| *version);
-            last.map(|version| self.open.remove(&version));
+            let mut oldest = self.open.extract_if(.., |_, open| !open.came.is_complete());
+            drop(oldest.next());
         }
         let open = self.open.get_mut(&part.sequence).filter(|open| open.is_of(part));
         open.map_or(Taken::Silent, |open| open.take(part.position.index))
