@@ -84,8 +84,8 @@ fn restore_says_how_old_the_backup_is_and_what_that_means() {
     let network = network();
     for (home, days, words) in [
         ("now", 0, ["less than a day ago", "Contacts hear of the move within an hour online"]),
-        ("leave", 59, ["59 days ago", "Contacts hear of the move within an hour online"]),
-        ("long", 61, ["61 days ago", "get your contacts' cards in another way"]),
+        ("leave", 119, ["119 days ago", "Contacts hear of the move within an hour online"]),
+        ("long", 121, ["121 days ago", "get your contacts' cards in another way"]),
     ] {
         let profile = Profile::create(&network.roster, None).unwrap();
         let made = unix_now() - DAY * days;
