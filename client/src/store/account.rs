@@ -34,6 +34,8 @@ pub(super) struct AccountRecord {
     rolled: u64,
     /// Time at which the store went on last from an older copy, in Unix seconds; zero if it never did.
     pub(super) keys_since: u64,
+    /// Time at which a contact's word of a newer version was believed last, in Unix seconds.
+    surpassed: u64,
     mailboxes: Vec<MailboxRecord>,
 }
 
@@ -101,6 +103,7 @@ impl AccountRecord {
             address_version: now.as_secs(),
             rolled: now.as_secs(),
             keys_since: 0,
+            surpassed: 0,
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
@@ -130,6 +133,20 @@ impl AccountRecord {
     /// older copy counts on above what the lost one has told.
     pub(super) fn begin_version(&mut self, now: Duration) {
         self.address_version = (self.address_version + 1).max(now.as_secs());
+    }
+
+    /// Goes on from a version that a contact knows and this store does not; false if that is not to be
+    /// believed: it is no newer one, or no date that a machine's clock can have shown, or a contact
+    /// was believed within the last day. Versions are dates, so that what begins then is above all
+    /// that was told since a copy; only a clock that was ahead needs another day.
+    pub(super) fn surpass(&mut self, known: u64, now: Duration) -> bool {
+        let now = now.as_secs();
+        let again = now.abs_diff(self.surpassed) < DAY.as_secs();
+        if known <= self.address_version || known > now.saturating_add(CENTURY) || again {
+            return false;
+        }
+        (self.address_version, self.surpassed) = (known, now);
+        true
     }
 
     /// Begins a new incarnation, of a client that goes on elsewhere.
@@ -318,6 +335,8 @@ fn after(now: Duration, least: Duration, most: Duration) -> u64 {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Seconds by which a machine's clock may have been ahead when an address version began.
+const CENTURY: u64 = 100 * 365 * DAY.as_secs();
 /// Time after which the next last-resort prekey is made.
 const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// Time for which a last-resort prekey opens addresses: it is told in its second period, as late as at

@@ -75,8 +75,9 @@ impl Store {
 
     /// Begins an address version above one that a contact knows and this store does not, as after an
     /// older copy of it, and has every contact told; with `keys_are_lost` also that prekeys are lost
-    /// which were told before. A number that no date can have been is a contact's invention, and
-    /// changes nothing: false is given then.
+    /// which were told before. A number that no date can have been is a contact's invention, and one
+    /// within a day of another may be: false is given then, and nothing changes. So no contact has this
+    /// client make prekeys and tell everybody with each letter.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -88,10 +89,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
-            if known <= account.address_version || known > now.as_secs().saturating_add(CENTURY) {
+            if !account.surpass(known, now) {
                 return Ok(false);
             }
-            account.address_version = known;
             if keys_are_lost {
                 account.keys_since = now.as_secs();
             }
@@ -326,7 +326,5 @@ pub(super) const LAST_RESORTS: KeyedTable = KeyedTable::erasable("last-resort pr
 /// it alone. Were all told at once, who sees which mailboxes get a letter at that moment would know
 /// the contacts after a few days.
 const TELLING: u64 = 12 * 60;
-/// Seconds by which a machine's clock may have been ahead when an address version began.
-const CENTURY: u64 = 100 * 365 * 86_400;
 /// The same after an older copy of the store.
 const TELLING_ANEW: u64 = 60;

@@ -177,7 +177,7 @@ fn take(
     };
     match complete.kind {
         Kind::Address => {
-            fragments::drop_below(tx, sender, Kind::Address, complete.sequence + 1)?;
+            fragments::drop_below(tx, sender, Kind::Address, complete.sequence.saturating_add(1))?;
             let Some(body) = whole.body else {
                 return Ok(None);
             };

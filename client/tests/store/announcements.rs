@@ -188,6 +188,25 @@ fn a_version_that_only_the_contact_knows_shows_an_older_copy() {
     alice.store.announce_to("bob").unwrap();
     let newest = alice.announcement(bob.key()).unwrap().sequence;
     assert!(newest > lost);
-    assert!(!alice.store.surpass_version(u64::MAX, true, now).unwrap());
+    assert!(!alice.store.surpass_version(u64::MAX, true, now + DAY).unwrap());
     assert_eq!(alice.announcement(bob.key()).unwrap().sequence, newest);
+}
+
+/// Checks that a contact that invents a newer version in each letter has a client make one prekey a
+/// day, and not one for each letter.
+#[test]
+fn a_contact_that_invents_versions_is_believed_once_a_day() {
+    let folder = Folder::new("invented");
+    let [alice, _bob] = Client::pair(&folder);
+    let prekeys = || alice.store.profile().unwrap().account.prekeys.len();
+    let hours = Duration::from_secs(3600);
+    let mut version = START.as_secs();
+    let believed = |hour: u32, version: &mut u64| {
+        *version += 10_000_000;
+        alice.store.surpass_version(*version, true, START + hours * hour).unwrap()
+    };
+    let times: Vec<_> = (0..49).filter(|hour| believed(*hour, &mut version)).collect();
+    assert_eq!((times, prekeys()), (vec![0, 24, 48], 4));
+    assert!(believed(2, &mut version), "a clock that was ahead");
+    assert!(!believed(3, &mut version));
 }
