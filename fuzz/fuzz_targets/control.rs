@@ -14,7 +14,7 @@ use rohrpost_proto::directory::descriptor::{
     Descriptor, DescriptorBook, DescriptorRefusal, MAX_KEY_LEN, SignedDescriptor,
 };
 use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
-use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::roster::{Roster, RosterHash};
 use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
@@ -114,7 +114,7 @@ fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
     let relay = NodeNumber::new(node(choice.relay));
     let document = NetworkDocument {
         roster_version: ROSTER.version,
-        roster_hash: if choice.right_roster { ROSTER.hash } else { [0; 32] },
+        roster_hash: if choice.right_roster { ROSTER.hash } else { RosterHash::new([0; 32]) },
         number: choice.number,
         start: Time::from_micros(choice.number),
         made: Time::from_micros(choice.number),

@@ -1,6 +1,6 @@
 //! A network of four agencies, two relays and six mixes with known keys.
 
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use rohrpost_packet::NodeNumber;
@@ -80,7 +80,7 @@ fn node(number: u32) -> RosterNode {
         name: format!("node-{number}"),
         operator: AGENCIES[operator].to_owned(),
         role,
-        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: node_key(number).public(),
     }
 }

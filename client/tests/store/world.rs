@@ -2,7 +2,7 @@
 //! couriers would.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -268,7 +268,7 @@ pub(crate) fn signed_network(
         name: format!("node-{number}"),
         operator: AGENCIES[operator].into(),
         role,
-        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: SigningKey::from_seed(&[u8::try_from(100 + number).unwrap(); 32]).public(),
     };
     let mut nodes: Vec<_> = (0..4).zip(1..).map(|(at, it)| node(it, Role::Relay, at)).collect();

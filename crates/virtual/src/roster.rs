@@ -1,5 +1,6 @@
 //! Rosters of virtual networks, signed and checked as in a real one.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,7 +122,7 @@ pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
         name: format!("node-{}", place + 1),
         operator: names[usize::try_from(layout.operator(place)).expect("under 256")].clone(),
         role,
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0001 + place), 4433).into()],
         identity: node_key(NodeNumber::new(place + 1)).public(),
     };
     let nodes: Vec<_> = (0..).zip(layout.roles()).map(node).collect();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 
 use crate::directory::descriptor::{DescriptorBook, SignedDescriptor};
-use crate::directory::roster::Roster;
 pub use crate::directory::roster::STALE_AFTER;
+use crate::directory::roster::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Time;
 use crate::wire::{Malformed, Reader};
@@ -24,7 +24,7 @@ pub struct NetworkDocument {
     /// Version of the roster that the document belongs to.
     pub roster_version: u32,
     /// Hash of the roster that the document belongs to.
-    pub roster_hash: [u8; 32],
+    pub roster_hash: RosterHash,
     /// Number of the document, which rises with every document.
     pub number: u64,
     /// Time from which the document holds.
@@ -169,7 +169,7 @@ impl NetworkDocument {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
         bytes.extend_from_slice(&self.roster_version.to_be_bytes());
-        bytes.extend_from_slice(&self.roster_hash);
+        bytes.extend_from_slice(self.roster_hash.as_bytes());
         bytes.extend_from_slice(&self.number.to_be_bytes());
         bytes.extend_from_slice(&self.start.micros().to_be_bytes());
         bytes.extend_from_slice(&self.made.micros().to_be_bytes());
@@ -186,7 +186,7 @@ impl NetworkDocument {
         reader.expect(VERSION)?;
         reader.zeros::<3>()?;
         let roster_version = reader.u32()?;
-        let roster_hash = reader.array()?;
+        let roster_hash = RosterHash::new(reader.array()?);
         let number = reader.u64()?;
         let start = Time::from_micros(reader.u64()?);
         let made = Time::from_micros(reader.u64()?);

@@ -6,9 +6,11 @@ mod network;
 mod signatures;
 
 pub use file::RosterError;
-pub use members::{Directory, Role, Roster, RosterNode, STALE_AFTER, SuiteName, Traffic};
+pub use members::{
+    Directory, Role, Roster, RosterHash, RosterNode, STALE_AFTER, SuiteName, Traffic,
+};
 pub use network::{NetworkFiles, NetworkFilesError};
-pub use signatures::{RosterSignature, parse_signatures, render_signatures};
+pub use signatures::{Consent, RosterSignature, parse_signatures, render_signatures};
 
 #[cfg(test)]
 mod tests;

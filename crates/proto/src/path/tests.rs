@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ fn roster(layout: &[(&str, Role)]) -> Arc<Roster> {
         name: format!("node-{number}"),
         operator: (*operator).into(),
         role: *role,
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: node_key(number).public(),
     };
     let nodes: Vec<_> = (1..).zip(layout).map(node).collect();

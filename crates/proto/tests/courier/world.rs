@@ -2,7 +2,7 @@
 //! through its hops at once and arrives after the delays that its headers name.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -657,7 +657,7 @@ fn roster(traffic: &Traffic) -> Roster {
         name: format!("node-{number}"),
         operator: AGENCIES[operator].into(),
         role,
-        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: node_key(number).public(),
     };
     let mut nodes: Vec<_> =

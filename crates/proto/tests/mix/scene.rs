@@ -89,7 +89,7 @@ fn roster() -> Roster {
         name: format!("node-{number}"),
         operator: if role == Role::Relay { names[0] } else { names[role.position() + 1] }.into(),
         role,
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![([10, 0, 0, number], 4433).into()],
         identity: key(100 + number).public(),
     };
     let nodes: Vec<_> = (1..).zip([Role::Relay].into_iter().chain(layers)).map(node).collect();

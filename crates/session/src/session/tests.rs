@@ -34,7 +34,7 @@ fn roster_of(version: u32) -> Arc<Roster> {
         name: format!("node-{number}"),
         operator: names[operator(number)].into(),
         role: roles[usize::from(number - 1) / 4],
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![([10, 0, 0, number], 4433).into()],
         identity: key(number).public(),
     };
     let nodes: Vec<_> = (1..=16).map(node).collect();

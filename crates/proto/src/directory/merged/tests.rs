@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::directory::descriptor::Descriptor;
 use crate::directory::roster::{Role, RosterNode, SuiteName, Traffic};
@@ -30,7 +32,7 @@ fn roster() -> Roster {
             1..=3 => Role::Relay,
             _ => Role::Mix { layer: usize::try_from(number - 4).unwrap() },
         },
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: key(number).public(),
     };
     let nodes: Vec<_> = (1..=6).map(node).collect();

@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rohrpost_packet::{HOPS, NodeNumber};
 use serde::Deserialize;
 
-use super::members::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+use super::members::{Directory, Role, Roster, RosterHash, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::IdentityKey;
 use crate::directory::trust::{TrustRoot, quoted};
 use crate::time::calendar::days_since_epoch;
 use crate::weakness::Weakness;
 
 impl Roster {
-    /// Reads a roster without looking at signatures or expiry.
-    pub(super) fn parse(text: &str, trust: &TrustRoot) -> Result<Self, RosterError> {
+    /// Reads a roster that nobody has signed yet, and checks its rules but not its expiry. It is not to
+    /// be used for anything but reading.
+    ///
+    /// # Errors
+    /// The fault in the roster, with line or names, and what to do. One that
+    /// [lacks nodes](RosterError::is_incomplete) may yet become a roster.
+    pub fn draft(text: &str, trust: &TrustRoot) -> Result<Self, RosterError> {
         let raw: RawRoster = toml::from_str(text).map_err(Box::new)?;
         if raw.network != trust.network() {
             return Err(RosterError::Network {
@@ -33,17 +39,22 @@ impl Roster {
             let node = raw.check(trust)?;
             nodes.insert(node.number, node);
         }
+        let highest = nodes.last_key_value().map_or(0, |(number, _)| number.get());
         let roster = Self {
             network: raw.network,
             network_id: trust.network_id(),
             version: raw.version,
-            hash: *blake3::hash(text.as_bytes()).as_bytes(),
+            hash: RosterHash::of(text),
             expires: raw.expires,
             suite,
             traffic: raw.traffic.check()?,
             directory: raw.directory.check()?,
+            numbers_given: raw.numbers_given.unwrap_or(highest),
             nodes,
         };
+        if highest > roster.numbers_given {
+            return Err(RosterError::Number { highest, given: roster.numbers_given });
+        }
         roster.check_nodes(written)?;
         roster.check_layers()?;
         roster.check_grace()?;
@@ -56,6 +67,15 @@ impl Roster {
         let n = self.nodes.len();
         if names.len() != n || identities.len() != n || written > n {
             return Err(RosterError::Repeated);
+        }
+        let mut addresses = BTreeMap::new();
+        for node in self.nodes() {
+            for address in &node.addresses {
+                if let Some(other) = addresses.insert(*address, &node.name) {
+                    let (node, other) = (node.name.clone(), other.clone());
+                    return Err(RosterError::SameAddress { address: *address, node, other });
+                }
+            }
         }
         match (0..4).find(|&position| self.at(position).next().is_none()) {
             Some(3) => Err(RosterError::NoRelay),
@@ -119,7 +139,10 @@ impl Roster {
         let mut text = format!(
             "# The roster: who takes part, and the rates that all follow. Signed by the agencies;\n\
              # a changed byte needs new signatures (rohrpost-ops roster sign).\n\
-             network = {}\nversion = 1\n\n\
+             network = {}\n\n\
+             # Rises with each roster.\nversion = 1\n\n\
+             # The highest number that a node ever had; none of them is given again.\n\
+             numbers_given = {}\n\n\
              # First day on which it no longer holds.\nexpires = \"{expires}\"\n\n\
              # hybrid: X25519 and ML-KEM-768. classic: X25519 alone.\nsuite = \"{}\"\n\n\
              [traffic]\n# Every client sends one cell per slot.\nslot_ms = {}\n\
@@ -127,6 +150,7 @@ impl Roster {
              # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n\
              # Mean of the random delay of a client's acknowledgements.\nack_delay_ms = {}\n",
             quoted(network),
+            nodes.iter().map(|node| node.number.get()).max().unwrap_or(0),
             suite.as_str(),
             traffic.slot.as_millis(),
             traffic.mix_delay.as_millis(),
@@ -159,12 +183,14 @@ impl Roster {
 struct RawRoster {
     network: String,
     version: u32,
+    numbers_given: Option<u32>,
     expires: String,
     suite: String,
     #[serde(default)]
     traffic: RawTraffic,
     #[serde(default)]
     directory: RawDirectory,
+    #[serde(default)]
     node: Vec<RawNode>,
 }
 
@@ -234,7 +260,7 @@ struct RawNode {
     operator: String,
     role: String,
     layer: Option<usize>,
-    addresses: Vec<std::net::SocketAddr>,
+    addresses: Vec<SocketAddr>,
     identity: String,
 }
 
@@ -327,6 +353,27 @@ pub enum RosterError {
     /// A number, name or identity stands twice.
     #[error("two nodes share a number, a name or an identity; each needs its own")]
     Repeated,
+    /// Two nodes, or one twice, are at the same address.
+    #[error("{node} and {other} have the same address {address}; each address is of one node")]
+    SameAddress {
+        /// The address.
+        address: SocketAddr,
+        /// Name of one of the nodes.
+        node: String,
+        /// Name of the other.
+        other: String,
+    },
+    /// A node has a number that was never given.
+    #[error(
+        "there is a node {highest}, and numbers_given = {given}; set it to the highest number that a \
+         node of this network ever had"
+    )]
+    Number {
+        /// The highest number of a node.
+        highest: u32,
+        /// The highest number that was given, by the roster.
+        given: u32,
+    },
     /// A layer has no mix.
     #[error("layer {0} has no mix; every layer needs at least one")]
     EmptyLayer(usize),
@@ -354,7 +401,8 @@ pub enum RosterError {
     Expired(String),
     /// A signature does not verify.
     #[error(
-        "the signature of {0} does not fit this roster; it was changed after signing, or signed with another key: have {0} sign again (rohrpost-ops roster sign)"
+        "the signature of {0} was not made with the key that the trust root has for {0}; have {0} sign \
+         again (rohrpost-ops roster sign)"
     )]
     Signature(String),
     /// A signature is by nobody of the trust root.
@@ -375,6 +423,14 @@ pub enum RosterError {
         /// Names of the agencies that have not signed.
         missing: String,
     },
+}
+
+impl RosterError {
+    /// True if the roster lacks nothing but nodes.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        matches!(self, Self::EmptyLayer(_) | Self::NoRelay)
+    }
 }
 
 /// Layers of mixes.

@@ -2,9 +2,11 @@
 //! all follow.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use rand::RngExt;
 use rand_core::CryptoRng;
 use rohrpost_packet::envelope::NetworkId;
@@ -24,7 +26,7 @@ pub struct Roster {
     /// Version of the roster, which rises with every roster.
     pub version: u32,
     /// Hash of the file's bytes.
-    pub hash: [u8; 32],
+    pub hash: RosterHash,
     /// First day on which the roster no longer holds, `YYYY-MM-DD`.
     pub expires: String,
     /// The suite of every packet.
@@ -33,7 +35,40 @@ pub struct Roster {
     pub traffic: Traffic,
     /// Periods of the directory.
     pub directory: Directory,
+    /// The highest number that was ever given to a node of this network; none of those that were is
+    /// given again.
+    pub numbers_given: u32,
     pub(super) nodes: BTreeMap<NodeNumber, RosterNode>,
+}
+
+/// BLAKE3 hash of the exact bytes of a roster; shown as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RosterHash([u8; 32]);
+
+impl RosterHash {
+    /// The hash of a roster's text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(*blake3::hash(text.as_bytes()).as_bytes())
+    }
+
+    /// Makes a hash of its 32 bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash's 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for RosterHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER_PERMISSIVE.encode(&self.0))
+    }
 }
 
 /// The suites that a roster can name.

@@ -1,21 +1,44 @@
-//! `roster.sig`: the agencies' signatures over the exact bytes of `roster.toml`.
+//! `roster.sig`: the agencies' signatures over version and hash of the exact bytes of `roster.toml`.
+//! Each names both, so that one of another roster, as of the version before, is told from one that
+//! nobody made.
 
 use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 
 use super::file::RosterError;
-use super::members::Roster;
+use super::members::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
-use crate::directory::trust::{TrustRoot, quoted};
+use crate::directory::trust::{Agency, TrustRoot, quoted};
 
 /// Signature of one agency over a roster.
 #[derive(Clone)]
 pub struct RosterSignature {
     /// Name of the agency that signed.
     pub agency: String,
-    /// Signature over label and exact bytes of the file.
+    /// Version of the roster that was signed.
+    pub version: u32,
+    /// Hash of the file that was signed.
+    pub roster: RosterHash,
+    /// Signature over a label, version and hash.
     pub signature: Signature,
+}
+
+/// Where an agency stands with a roster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Consent {
+    /// The agency has signed this roster.
+    Signed,
+    /// The agency has signed another roster, as before a change.
+    SignedAnother {
+        /// Version of that roster.
+        version: u32,
+    },
+    /// The signature was not made with the key of the trust root.
+    Wrong,
+    /// There is no signature of the agency.
+    Missing,
 }
 
 impl Roster {
@@ -30,16 +53,47 @@ impl Roster {
         now_unix: u64,
     ) -> Result<Self, RosterError> {
         check_signatures(text, signatures, trust)?;
-        let roster = Self::parse(text, trust)?;
+        let roster = Self::draft(text, trust)?;
         roster.check_expiry(now_unix)?;
         Ok(roster)
     }
 
-    /// Signs the exact bytes of a roster.
+    /// Signs the exact bytes of a roster. A text without a version, which is none, counts as version 0.
     #[must_use]
     pub fn sign(text: &str, agency: &str, key: &SigningKey) -> RosterSignature {
-        let signature = key.sign(SIGNATURE_LABEL, text.as_bytes());
-        RosterSignature { agency: agency.to_owned(), signature }
+        let (version, roster) = (version(text).unwrap_or(0), RosterHash::of(text));
+        let signature = key.sign(SIGNATURE_LABEL, &signed_bytes(version, roster));
+        RosterSignature { agency: agency.to_owned(), version, roster, signature }
+    }
+}
+
+impl Consent {
+    /// Where an agency stands with the roster of this hash, by these signatures.
+    #[must_use]
+    pub fn of(agency: &Agency, roster: RosterHash, signatures: &[RosterSignature]) -> Self {
+        let own = signatures.iter().filter(|signed| signed.agency == agency.name);
+        let each = own.map(|signed| match signed {
+            signed if !signed.is_of(agency) => Self::Wrong,
+            signed if signed.roster != roster => Self::SignedAnother { version: signed.version },
+            _ => Self::Signed,
+        });
+        // One that is wrong outweighs all others: somebody has tampered with the file.
+        let rank = |consent: &Self| match consent {
+            Self::Wrong => (3, 0),
+            Self::Signed => (2, 0),
+            Self::SignedAnother { version } => (1, *version),
+            Self::Missing => (0, 0),
+        };
+        each.max_by_key(rank).unwrap_or(Self::Missing)
+    }
+}
+
+impl RosterSignature {
+    /// True if the agency made the signature, whatever the roster.
+    #[must_use]
+    pub fn is_of(&self, agency: &Agency) -> bool {
+        let bytes = signed_bytes(self.version, self.roster);
+        agency.key.verify(SIGNATURE_LABEL, &bytes, &self.signature)
     }
 }
 
@@ -52,7 +106,10 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
     let signature = |raw: RawSignature| {
         let signature = raw.signature.parse();
         let signature = signature.map_err(|_| RosterError::Signature(raw.agency.clone()))?;
-        Ok(RosterSignature { agency: raw.agency, signature })
+        let roster = HEXLOWER_PERMISSIVE.decode(raw.roster.as_bytes()).ok();
+        let roster = roster.and_then(|hash| hash.try_into().ok()).map(RosterHash::new);
+        let roster = roster.ok_or_else(|| RosterError::Signature(raw.agency.clone()))?;
+        Ok(RosterSignature { agency: raw.agency, version: raw.version, roster, signature })
     };
     raw.signature.into_iter().map(signature).collect()
 }
@@ -60,32 +117,40 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
 /// Writes the signatures as `roster.sig`.
 #[must_use]
 pub fn render_signatures(signatures: &[RosterSignature]) -> String {
-    let head = "# Signatures over the exact bytes of roster.toml.\n".to_owned();
+    let head =
+        "# Signatures over version and BLAKE3 hash of the exact bytes of roster.toml.\n".to_owned();
     signatures.iter().fold(head, |mut text, signed| {
-        let (agency, signature) = (quoted(&signed.agency), signed.signature);
-        let _ = write!(text, "\n[[signature]]\nagency = {agency}\nsignature = \"{signature}\"\n");
+        let RosterSignature { agency, version, roster, signature } = signed;
+        let agency = quoted(agency);
+        let _ = write!(
+            text,
+            "\n[[signature]]\nagency = {agency}\nversion = {version}\n\
+             roster = \"{roster}\"\nsignature = \"{signature}\"\n"
+        );
         text
     })
 }
 
-/// Counts each agency once, and only signatures that verify.
+/// Counts each agency once, and only signatures over this roster. Those over another count for
+/// nothing; a wrong one, or a stranger's, is an error.
 fn check_signatures(
     text: &str,
     signatures: &[RosterSignature],
     trust: &TrustRoot,
 ) -> Result<(), RosterError> {
-    for signed in signatures {
-        let Some(agency) = trust.agencies().iter().find(|agency| agency.name == signed.agency)
-        else {
-            return Err(RosterError::UnknownSigner(signed.agency.clone()));
-        };
-        if !agency.key.verify(SIGNATURE_LABEL, text.as_bytes(), &signed.signature) {
-            return Err(RosterError::Signature(signed.agency.clone()));
+    let is_known = |name: &String| trust.agencies().iter().any(|agency| agency.name == *name);
+    if let Some(stranger) = signatures.iter().find(|signed| !is_known(&signed.agency)) {
+        return Err(RosterError::UnknownSigner(stranger.agency.clone()));
+    }
+    let (mut signed, mut missing) = (Vec::new(), Vec::new());
+    for agency in trust.agencies() {
+        match Consent::of(agency, RosterHash::of(text), signatures) {
+            Consent::Wrong => return Err(RosterError::Signature(agency.name.clone())),
+            Consent::Signed => signed.push(agency.name.clone()),
+            Consent::SignedAnother { .. } => missing.push(format!("{} (again)", agency.name)),
+            Consent::Missing => missing.push(agency.name.clone()),
         }
     }
-    let signed = |name: &str| signatures.iter().any(|signed| signed.agency == name);
-    let (signed, missing): (Vec<_>, Vec<_>) =
-        trust.agencies().iter().map(|agency| agency.name.as_str()).partition(|name| signed(name));
     if signed.len() < trust.threshold() {
         let names = if signed.is_empty() { "nobody".to_owned() } else { signed.join(", ") };
         return Err(RosterError::UnderSigned {
@@ -96,6 +161,19 @@ fn check_signatures(
         });
     }
     Ok(())
+}
+
+/// The version that a roster's text names.
+fn version(text: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    toml::from_str(text).ok().map(|Versioned { version }| version)
+}
+
+fn signed_bytes(version: u32, roster: RosterHash) -> Vec<u8> {
+    [version.to_be_bytes().as_slice(), roster.as_bytes()].concat()
 }
 
 #[derive(Deserialize)]
@@ -109,7 +187,9 @@ struct RawSignatures {
 #[serde(deny_unknown_fields)]
 struct RawSignature {
     agency: String,
+    version: u32,
+    roster: String,
     signature: String,
 }
 
-const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v1\0";
+const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v2\0";

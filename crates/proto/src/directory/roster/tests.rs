@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 
 use rohrpost_packet::NodeNumber;
 
@@ -27,7 +27,7 @@ fn node(number: u32, role: Role, operator: &str) -> RosterNode {
         name: format!("node-{number}"),
         operator: operator.into(),
         role,
-        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 4000))],
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 + number), 4433).into()],
         identity: key(seed).public(),
     }
 }
@@ -86,11 +86,46 @@ fn too_few_signatures_are_refused_and_the_missing_named() {
 #[test]
 fn wrong_and_strange_signatures_are_refused() {
     let text = text(&nodes());
-    assert!(error(&text, &[(9, "north")]).contains("signature of north does not fit"));
+    assert!(error(&text, &[(9, "north")]).contains("signature of north was not made with the key"));
     assert!(error(&text, &[(9, "mallory")]).contains("no agency of the trust root"));
     let signatures = signatures(&text, THREE);
     let changed = text.replace("slot_ms = 250", "slot_ms = 251");
-    assert!(Roster::verify(&changed, &signatures, &trust(), NOW).is_err());
+    let stale = Roster::verify(&changed, &signatures, &trust(), NOW).err().unwrap().to_string();
+    assert!(stale.contains("only 0 of the 3") && stale.contains("north (again)"), "{stale}");
+}
+
+/// Checks that signatures of the version before neither count nor harm, and are told from those that
+/// nobody made.
+#[test]
+fn signatures_of_another_roster_are_told_from_wrong_ones() {
+    let (text, trust) = (text(&nodes()), trust());
+    let before =
+        text.replace("slot_ms = 250", "slot_ms = 251").replace("version = 1", "version = 7");
+    let mut all = signatures(&before, THREE);
+    all.extend(signatures(&text, &[(1, "north"), (2, "south"), (4, "west")]));
+    assert!(Roster::verify(&text, &all, &trust, NOW).is_ok());
+    let consent =
+        |at: usize, of: &[_]| Consent::of(&trust.agencies()[at], RosterHash::of(&text), of);
+    let another = Consent::SignedAnother { version: 7 };
+    assert_eq!([0, 2, 3].map(|at| consent(at, &all)), [Consent::Signed, another, Consent::Signed]);
+    assert_eq!(consent(3, &all[..3]), Consent::Missing);
+    let forged = RosterSignature { roster: RosterHash::of(&text), ..all[2].clone() };
+    all.push(forged);
+    assert_eq!(consent(2, &all), Consent::Wrong);
+    assert!(Roster::verify(&text, &all, &trust, NOW).is_err());
+}
+
+#[test]
+fn a_draft_may_lack_nodes_and_nothing_else() {
+    let mut few = nodes();
+    few.truncate(3);
+    let lacking = Roster::draft(&text(&few), &trust()).err().unwrap();
+    assert!(lacking.is_incomplete(), "{lacking}");
+    let empty = Roster::draft(&text(&[]), &trust()).err().unwrap();
+    assert!(empty.is_incomplete(), "{empty}");
+    few[1].name = few[0].name.clone();
+    let wrong = Roster::draft(&text(&few), &trust()).err().unwrap();
+    assert!(!wrong.is_incomplete(), "{wrong}");
 }
 
 #[test]
@@ -103,6 +138,9 @@ fn rules_are_checked_and_explained() {
         (good.replace("layer = 2", "layer = 4"), "node-4: role must be"),
         (good.replace("operator = \"east\"", "operator = \"moon\""), "moon is no agency"),
         (good.replace("number = 5", "number = 4"), "share a number"),
+        (good.replace("numbers_given = 5", "numbers_given = 4"), "a node 5, and numbers_given = 4"),
+        (good.replace("10.0.0.5", "10.0.0.1"), "node-5 and node-1 have the same address 10.0.0.1"),
+        (good.replace("[\"10.0.0.4:4433\"]", "[\"[::1]:1\", \"[::1]:1\"]"), "node-4 and node-4"),
         (good.replace("2027-11-23", "2020-01-01"), "expired on 2020-01-01"),
         (good.replace("2027-11-23", "tomorrow"), "YYYY-MM-DD"),
         (good.replace("layer = 2", "layer = 1"), "layer 2 has no mix"),
