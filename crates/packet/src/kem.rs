@@ -57,6 +57,51 @@ pub(crate) fn x25519_encapsulate(
     secret.agree(public, shared)
 }
 
+/// Checks that `public` is an X25519 public key with which somebody may agree on a secret: 32 bytes that
+/// are none of the points of small order, for which the secret is zero whatever the other key (RFC
+/// 7748, section 6.1).
+pub(crate) fn x25519_public_is_valid(public: &[u8]) -> bool {
+    <[u8; X25519_LEN]>::try_from(public).is_ok_and(|mut public| {
+        // The highest bit is not looked at (RFC 7748, section 5).
+        public[X25519_LEN - 1] &= 0x7f;
+        !SMALL_ORDER.contains(&public)
+    })
+}
+
+/// The u-coordinates below 2^255 of all points of small order of the curve and of its twist: 0, 1, the
+/// two of order eight, p - 1, p and p + 1, little-endian.
+const SMALL_ORDER: [[u8; X25519_LEN]; 7] = [
+    [0; X25519_LEN],
+    near_zero(1),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+    near_p(0xec),
+    near_p(0xed),
+    near_p(0xee),
+];
+
+const fn near_zero(lowest: u8) -> [u8; X25519_LEN] {
+    let mut bytes = [0; X25519_LEN];
+    bytes[0] = lowest;
+    bytes
+}
+
+/// A number near p = 2^255 - 19, whose lowest byte is 0xed.
+const fn near_p(lowest: u8) -> [u8; X25519_LEN] {
+    let mut bytes = [0xff; X25519_LEN];
+    bytes[0] = lowest;
+    bytes[X25519_LEN - 1] = 0x7f;
+    bytes
+}
+
 fn refuse_zero(shared: &mut [u8]) -> Result<(), KemError> {
     if shared.iter().fold(0, |all, byte| all | byte) == 0 {
         return Err(KemError::Agreement);
@@ -160,6 +205,23 @@ mod tests {
             let shared = dalek.diffie_hellman(&x25519_dalek::PublicKey::from(ephemeral));
             assert_eq!(ours, *shared.as_bytes());
         }
+    }
+
+    /// Checks that with each point of small order a secret is zero, and that it is refused as a key:
+    /// to whoever has such a one nothing could be sealed.
+    #[test]
+    fn points_of_small_order_are_no_keys() {
+        let (secret, public) = X25519Secret::from_seed(&[9; 32]);
+        let dalek = x25519_dalek::StaticSecret::from([9; 32]);
+        for mut point in SMALL_ORDER {
+            for _ in 0..2 {
+                let shared = dalek.diffie_hellman(&x25519_dalek::PublicKey::from(point));
+                assert!(!shared.was_contributory() && !x25519_public_is_valid(&point));
+                assert_eq!(secret.agree(&point, &mut [0; 32]), Err(KemError::Agreement));
+                point[31] |= 0x80;
+            }
+        }
+        assert!(x25519_public_is_valid(&public) && !x25519_public_is_valid(&public[1..]));
     }
 
     /// Seals with aws-lc and opens with libcrux: the other direction of

@@ -6,6 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::kem::{
     KemError, MLKEM_CIPHERTEXT_LEN, MLKEM_PUBLIC_LEN, MLKEM_SEED_LEN, MlKemSecret, X25519_LEN,
     X25519Secret, mlkem_encapsulate, mlkem_public_is_valid, x25519_encapsulate,
+    x25519_public_is_valid,
 };
 use crate::size::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
 
@@ -148,7 +149,9 @@ impl Suite for Hybrid {
     }
 
     fn public_is_valid(public: &[u8]) -> bool {
-        public.len() == Self::PUBLIC_KEY_LEN && mlkem_public_is_valid(&public[X25519_LEN..])
+        public.split_at_checked(X25519_LEN).is_some_and(|(x_public, k_public)| {
+            x25519_public_is_valid(x_public) && mlkem_public_is_valid(k_public)
+        })
     }
 
     fn encapsulate(
@@ -205,7 +208,7 @@ impl Suite for Classic {
     }
 
     fn public_is_valid(public: &[u8]) -> bool {
-        public.len() == Self::PUBLIC_KEY_LEN
+        x25519_public_is_valid(public)
     }
 
     fn encapsulate(
