@@ -124,8 +124,9 @@ impl<S: Suite> Courier<S> {
         let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
         let before = other.reassembly.disputed();
         let taken = other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind);
-        if let Some(number) = other.reassembly.disputed().filter(|_| before.is_none()) {
-            self.events.push_mail(Event::Disputed { sender, number: Some(number) });
+        let number = other.reassembly.disputed();
+        if number != before {
+            self.events.push_mail(Event::Disputed { sender, number });
         }
         match taken {
             Taken::New => {

@@ -190,9 +190,10 @@ impl OutgoingMessage {
         let last = before.flights.values().max_by_key(|flight| flight.sent);
         if let Some(last) = last.filter(|_| before.fresh().is_none() && unanswered > 1) {
             let flight = |index| {
-                let Flight { due, jitter, times, lost, .. } = *last;
-                let new = Flight::past(last.sent, times);
-                (index, Flight { due, jitter, unanswered, lost, ..new })
+                let left = before.flights.get(&index).unwrap_or(last);
+                let Flight { due, jitter, times, lost, .. } = *left;
+                let (new, way) = (Flight::past(left.sent, times), left.way.clone());
+                (index, Flight { due, jitter, unanswered, lost, way, ..new })
             };
             self.fresh = self.arrived.count();
             self.flights = (0..self.fresh).map(flight).collect();

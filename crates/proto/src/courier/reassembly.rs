@@ -252,15 +252,19 @@ impl Reassembly {
     /// later.
     pub(super) fn hear(&mut self, standing: &Standing) -> Vec<Complete> {
         let mut complete = Vec::new();
-        if standing.open > self.floor {
+        let rises = standing.open > self.floor;
+        if rises {
             let incarnation = incarnation_of(standing.open);
             self.open.retain(|number, _| incarnation_of(*number) >= incarnation);
             self.floor = standing.open;
             self.forget_told();
-            if self.disputed.is_some_and(|number| number < self.floor) {
-                // Letters of the older copy may still come.
-                (self.disputed, self.past) = (None, BTreeMap::new());
-            }
+        }
+        if standing.open >= self.floor && self.disputed.is_some_and(|number| number < standing.open)
+        {
+            // The message is given up. Letters of the older copy may still come.
+            (self.disputed, self.past) = (None, BTreeMap::new());
+        }
+        if rises {
             self.advance(&mut complete);
         }
         complete

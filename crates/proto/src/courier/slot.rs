@@ -189,6 +189,8 @@ impl<S: Suite> Courier<S> {
             return None;
         }
         let (to, assignment) = self.round_robin(view, moment.due, rng)?;
+        // Whoever cannot be written to has had its turn: else nobody behind it would have one.
+        self.last_served = Some(to);
         let other = self.correspondents.get(&to)?;
         let mut fragment = match assignment.task {
             Task::Acknowledgement => other.acknowledgement(fragment_body_len::<S>(), rng),
@@ -209,7 +211,6 @@ impl<S: Suite> Courier<S> {
             Err(StoreError::Seal) => None,
             Ok(built) => Some(built),
         };
-        self.last_served = Some(to);
         let pace = self.roster.traffic.pace();
         let other = self.correspondents.get_mut(&to)?;
         let Some(mut built) = built else {
@@ -244,7 +245,7 @@ impl<S: Suite> Courier<S> {
         all.find_map(|(to, other)| Some((*to, other.next_assignment(&moment, rng)?)))
     }
 
-    /// All correspondents, first the one after the last for whom something has left.
+    /// All correspondents, first the one after the last that has had its turn.
     fn in_turn(&self) -> impl Iterator<Item = (&KeyId, &Correspondent)> {
         let after = |to: &KeyId| self.last_served.is_none_or(|last| *to > last);
         let (later, sooner): (Vec<_>, Vec<_>) =

@@ -187,3 +187,17 @@ fn a_sign_of_life_ends_long_time_outs() {
         outgoing.flights.values().map(|f| (f.due(timer).since(NOW), f.unanswered)).collect();
     assert_eq!(left, [(timer.first / 2, 0), (timer.first, 0)]);
 }
+
+/// Checks that a message that follows another has the ways of its fragments: else nobody would see that
+/// one was lost with the memory of a relay.
+#[test]
+fn what_follows_another_is_where_that_was() {
+    let (mut before, mut newer) = (outgoing(250), outgoing(250));
+    for (index, relay) in [(0, 1), (1, 2), (2, 1)] {
+        leave_for(&mut before, index, relay, [NOW; 2]);
+        before.flights.get_mut(&index).unwrap().unanswered = 3;
+    }
+    newer.follow(&before);
+    let relays: Vec<_> = (0..3).map(|index| newer.last_relay(index).unwrap().get()).collect();
+    assert_eq!(relays, [1, 2, 1]);
+}

@@ -410,3 +410,26 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
         assert_eq!((resumed.disputed(), whole(&resumed).last()), (None, Some(&first_number(7))));
     }
 }
+
+/// Checks that a dispute ends with the message that was given a number again, also when its sender had
+/// given it up, and all before the next, before a copy of it came: the sender does not notice that it
+/// goes on from an older copy, for nothing tells it so.
+#[test]
+fn a_dispute_over_what_was_given_up_does_not_last() {
+    let mut reassembly = Reassembly::new(MOST);
+    for sequence in 0..100 {
+        come(&mut reassembly, &fragment(sequence, 0, 1));
+    }
+    reassembly.hear(&open(98));
+    reassembly.hear(&open(100));
+    let other = Fragment { message: MessageId::new([77; 16]), ..fragment(98, 0, 1) };
+    reassembly.hear(&open(98));
+    assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+    assert_eq!(reassembly.disputed(), Some(98));
+    reassembly.hear(&open(98));
+    let later = Part::of(&fragment(100, 0, 1));
+    assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent, "it may come again");
+    reassembly.hear(&open(100));
+    assert_eq!(reassembly.disputed(), None);
+    assert_eq!(come_behind(&mut reassembly, &fragment(100, 0, 1), 0), [100]);
+}
