@@ -1,9 +1,9 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 4 ‖ address version u64 ‖ keys since u64 ‖ contact. Contact: identity 32
-//! ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes u8 (1 or 2)
-//! ‖ for each: relay u32 ‖ id 32 ‖ write key 32.
+//! Address: format u8 = 5 ‖ address version u64 ‖ made u64 ‖ keys since u64 ‖ contact. Contact: identity
+//! 32 ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes
+//! u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32. Times are Unix seconds, zero if unknown.
 
 use std::time::Duration;
 
@@ -28,20 +28,14 @@ pub struct Address {
 pub struct AddressError;
 
 impl Address {
-    /// An address in this version, which is the time in Unix seconds at which its client made it, or a
-    /// little later; zero if that is unknown.
-    #[must_use]
-    pub fn new(version: u64, contact: Contact) -> Self {
-        Self { version, contact: Contact { made: time(version), ..contact } }
-    }
-
     /// Encodes the body of a message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.version.to_be_bytes());
-        let keys_since = self.contact.keys_since.map_or(0, Time::seconds);
-        bytes.extend_from_slice(&keys_since.to_be_bytes());
+        for time in [self.contact.made, self.contact.keys_since] {
+            bytes.extend_from_slice(&time.map_or(0, Time::seconds).to_be_bytes());
+        }
         encode_contact(&self.contact, &mut bytes);
         bytes
     }
@@ -56,8 +50,9 @@ impl Address {
             return Err(AddressError);
         }
         let version = u64::from_be_bytes(take(&mut rest)?);
+        let made = time(u64::from_be_bytes(take(&mut rest)?));
         let keys_since = time(u64::from_be_bytes(take(&mut rest)?));
-        Ok(Self::new(version, Contact { keys_since, ..decode_contact(rest)? }))
+        Ok(Self { version, contact: Contact { made, keys_since, ..decode_contact(rest)? } })
     }
 }
 
@@ -115,11 +110,11 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], AddressError> {
 }
 
 /// The time of so many Unix seconds; none for zero.
-fn time(seconds: u64) -> Option<Time> {
+pub(crate) fn time(seconds: u64) -> Option<Time> {
     (seconds > 0).then(|| Time::from_micros(0) + Duration::from_secs(seconds))
 }
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const MOST_MAILBOXES: u8 = 2;
 
 #[cfg(test)]
@@ -140,7 +135,7 @@ mod tests {
             identity: IdentitySecret::generate(rng).public().clone(),
             prekey: PrekeySecret::generate(rng).public().clone(),
             last_resort: Some(PrekeySecret::generate(rng).public().clone()),
-            made: None,
+            made: time(6),
             keys_since: time(7),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
         };
@@ -151,10 +146,11 @@ mod tests {
     fn an_address_stands_in_its_message_as_documented() {
         for mailboxes in [1, 2] {
             let bytes = address(mailboxes).encode();
-            assert_eq!(bytes[..17], [4, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 7]);
+            assert_eq!(bytes[..9], [5, 0, 0, 0, 0, 0, 0, 1, 2]);
+            assert_eq!(bytes[9..25], [0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 7]);
             let keys = 32 + 1216 + 1 + 1216;
-            assert_eq!(bytes.len(), 17 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
-            assert_eq!(bytes[17 + keys + 1..][..5], [0, 0, 0, 0, 5]);
+            assert_eq!(bytes.len(), 25 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            assert_eq!(bytes[25 + keys + 1..][..5], [0, 0, 0, 0, 5]);
             assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
         }
     }

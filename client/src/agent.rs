@@ -258,6 +258,7 @@ impl AgentTask {
             letters: Letters::default(),
             untaken: BTreeMap::new(),
             keys_are_new: false,
+            put_off: BTreeMap::new(),
             drafts: Drafts::default(),
             room,
             watch,
@@ -351,6 +352,7 @@ impl AgentTask {
     async fn maintain(&mut self, minutes: u64) {
         self.take_untaken().await;
         self.discard_drafts();
+        self.begin_again_with_the_rest().await;
         if let Some(date) = self.date.unix() {
             self.renew_address(minutes).await;
             let pruned = self.forget(date);

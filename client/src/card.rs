@@ -11,9 +11,10 @@ mod error;
 use std::time::Duration;
 
 use rohrpost_packet::envelope::NetworkId;
+use rohrpost_proto::courier::Contact;
 use rohrpost_proto::time::calendar::date;
 
-use crate::address::{Address, decode_contact, encode_contact};
+use crate::address::{Address, decode_contact, encode_contact, time};
 
 use error::VERSION;
 
@@ -89,10 +90,14 @@ impl Card {
         let (expires, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let (version, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let contact = decode_contact(rest).map_err(|_| CardError::Damaged)?;
+        let (network, expires) = (NetworkId::new(*network), u32::from_be_bytes(*expires));
+        // The prekey is at most a day older than the card.
+        let card = (u64::from(expires) * HOUR).saturating_sub((CARD_LIFETIME + DAY).as_secs());
+        let contact = Contact { made: time(card), ..contact };
         Ok(Self {
-            network: NetworkId::new(*network),
-            expires: u32::from_be_bytes(*expires),
-            address: Address::new(u64::from_be_bytes(*version), contact),
+            network,
+            expires,
+            address: Address { version: u64::from_be_bytes(*version), contact },
         })
     }
 }
@@ -112,12 +117,13 @@ pub fn card_code(card: &str) -> Result<String, CardError> {
 /// an envelope waits for one.
 pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
+const DAY: Duration = Duration::from_secs(24 * HOUR);
 
 #[cfg(test)]
 mod tests {
     use rohrpost_packet::NodeNumber;
     use rohrpost_packet::envelope::{IdentitySecret, PrekeySecret};
-    use rohrpost_proto::courier::{Contact, ContactMailbox};
+    use rohrpost_proto::courier::ContactMailbox;
     use rohrpost_proto::instruction::{MailboxId, WriteKey};
 
     use super::*;

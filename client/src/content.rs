@@ -175,6 +175,8 @@ const EXTENSION: usize = 16;
 const VERSION: u8 = 1;
 const TEXT: u8 = 0;
 const FILE: u8 = 1;
+/// Number that rises with each kind of content that is added to those that are known.
+pub(crate) const KINDS: u8 = 2;
 
 #[cfg(test)]
 mod tests {

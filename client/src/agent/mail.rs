@@ -146,8 +146,10 @@ impl AgentTask {
                 let now = self.now();
                 let keys_are_lost = !self.keys_are_new;
                 let surpass = |store: &Store| store.surpass_version(version, keys_are_lost, now);
-                self.keys_are_new |= self.store.with(surpass)?;
-                self.renew().await;
+                if self.store.with(surpass)? {
+                    self.keys_are_new = true;
+                    self.renew().await;
+                }
                 self.begin_again(to, 0).await
             }
         }
@@ -162,16 +164,28 @@ impl AgentTask {
     }
 
     /// Begins anew with a contact that knows of more than this store, which is an older copy: the
-    /// session forgets what was for it, and gets it under new numbers.
+    /// session forgets what was for it, and gets it under new numbers. Within an hour of another time
+    /// it is put off.
     async fn begin_again(&mut self, key: KeyId, heard_of: u32) -> Result<(), StoreError> {
+        let now = self.now();
+        if self.store.with(|store| store.began_again_lately(key, now))? {
+            let put_off = self.put_off.entry(key).or_default();
+            *put_off = heard_of.max(*put_off);
+            return Ok(());
+        }
+        self.put_off.remove(&key);
+        if self.correspondent(key)?.is_none() {
+            return Ok(());
+        }
         // What comes of it after this is counted anew.
         self.commit_letters().await;
-        let now = self.now();
         if !self.keys_are_new {
             // Others hold prekeys that are lost; those made in this run are not.
-            self.store.with(|store| store.begin_keys_anew(now))?;
+            let began = self.store.with(|store| store.begin_keys_anew(now))?;
             self.keys_are_new = true;
-            self.renew().await;
+            if began {
+                self.renew().await;
+            }
         }
         self.store.with(|store| store.begin_again(key, heard_of, now))?;
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
@@ -181,6 +195,15 @@ impl AgentTask {
         }
         self.progress.forget(&self.store.with(Store::outbox_open)?, key);
         Ok(())
+    }
+
+    /// Begins anew with those with whom that was put off, if its time has come.
+    pub(super) async fn begin_again_with_the_rest(&mut self) {
+        for (key, heard_of) in self.put_off.clone() {
+            if let Err(error) = self.begin_again(key, heard_of).await {
+                self.watch.store_trouble(&error);
+            }
+        }
     }
 
     /// Acts on another copy of this client: where it is this one that must not run, it ends.

@@ -57,6 +57,9 @@ pub(super) struct AgentTask {
     /// True once this run has made a prekey because the store is an older copy: none that it has made
     /// since is lost.
     pub(super) keys_are_new: bool,
+    /// Contacts with which the store is to begin anew later, and the incarnation that each has heard
+    /// of. No more than there are contacts.
+    pub(super) put_off: BTreeMap<KeyId, u32>,
     pub(super) drafts: Drafts,
     /// Contacts that are told to have no room.
     pub(super) room: Room,

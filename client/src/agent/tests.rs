@@ -169,6 +169,41 @@ async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
     assert!(letter.expires + SECOND >= date + DAY * 7);
 }
 
+/// Checks that a contact that shows an older copy in each of its letters has a client begin anew once an
+/// hour, and not with each of them: whatever is shown meanwhile is acted on when the hour is over, also
+/// in the next run.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_that_is_shown_in_each_letter_is_acted_on_once_an_hour() {
+    let folder = Folder::new("agent-liar");
+    let [alice, bob] = Client::pair(&folder);
+    let (bobs_key, date) = (bob.key(), unix_now());
+    let since = |agent: &AgentTask| {
+        let resumed = agent.store.with(|store| store.correspondent(bobs_key)).unwrap().unwrap();
+        resumed.memory.since
+    };
+    let shows = || SessionEvent::Courier(Event::OlderCopy { contact: bobs_key, heard_of: 0 });
+    let mut alice = agent(alice.store);
+    link(&mut alice, date, Agreement::Nodes).await;
+    let before = since(&alice);
+    alice.handle_event(shows()).await;
+    let first = since(&alice);
+    assert!(first > before);
+    let prekeys =
+        |agent: &AgentTask| agent.store.with(Store::profile).unwrap().account.prekeys.len();
+    let made = prekeys(&alice);
+    for _ in 0..5 {
+        alice.handle_event(shows()).await;
+    }
+    alice.maintain(1).await;
+    assert_eq!((since(&alice), prekeys(&alice)), (first, made));
+    link(&mut alice, date + Duration::from_secs(3601), Agreement::Nodes).await;
+    alice.maintain(1).await;
+    let second = since(&alice);
+    assert!(second > first && prekeys(&alice) == made);
+    alice.maintain(1).await;
+    assert_eq!(since(&alice), second, "it was put off once");
+}
+
 /// Goes through the daily check of an agent's store.
 fn check(agent: &mut AgentTask) -> Vec<String> {
     let hour = Duration::from_secs(3600);

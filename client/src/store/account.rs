@@ -28,14 +28,16 @@ pub(super) struct AccountRecord {
     /// Incarnation of the client, the Unix second in which it was made or restored from a backup.
     incarnation: u32,
     /// Number of the address version, which rises with every change of prekey, write keys or
-    /// mailboxes: the Unix second of the change, or one more than the version before.
+    /// mailboxes. Its upper half is the Unix second in which the store was made or went on last from
+    /// an older copy, or one more than before; its lower half the seconds since then, or one more
+    /// than before.
     pub(super) address_version: u64,
     /// Time at which the newest prekey was made, in Unix seconds.
     rolled: u64,
     /// Time at which the store went on last from an older copy, in Unix seconds; zero if it never did.
     pub(super) keys_since: u64,
-    /// Time at which a contact's word of a newer version was believed last, in Unix seconds.
-    surpassed: u64,
+    /// Time at which the store began anew last because of what a contact said, in Unix seconds.
+    anew: u64,
     mailboxes: Vec<MailboxRecord>,
 }
 
@@ -100,10 +102,10 @@ impl AccountRecord {
             entry: profile.entry.get(),
             identity: Hex(*account.identity.to_seed()),
             incarnation: seconds(now),
-            address_version: now.as_secs(),
+            address_version: u64::from(seconds(now)) << 32,
             rolled: now.as_secs(),
             keys_since: 0,
-            surpassed: 0,
+            anew: 0,
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
@@ -129,24 +131,48 @@ impl AccountRecord {
         self.mailboxes.iter().any(|mailbox| mailbox.is_due(now))
     }
 
-    /// Begins a new address version. Its number is the date, so that a store that goes on from an
-    /// older copy counts on above what the lost one has told.
+    /// Begins a new address version. Its number rises by a second each second, so that a store that was
+    /// put back, and does not know so yet, counts on above what the lost one has told.
     pub(super) fn begin_version(&mut self, now: Duration) {
-        self.address_version = (self.address_version + 1).max(now.as_secs());
+        let (begin, count) =
+            (self.address_version >> 32, self.address_version & u64::from(u32::MAX));
+        let count = (count + 1).max(now.as_secs().saturating_sub(begin));
+        match u32::try_from(count) {
+            Ok(count) => self.address_version = begin << 32 | u64::from(count),
+            Err(_) => self.begin_versions_anew(now),
+        }
     }
 
-    /// Goes on from a version that a contact knows and this store does not; false if that is not to be
-    /// believed: it is no newer one, or no date that a machine's clock can have shown, or a contact
-    /// was believed within the last day. Versions are dates, so that what begins then is above all
-    /// that was told since a copy; only a clock that was ahead needs another day.
+    /// Begins versions above all that were told before, whatever their numbers: the store goes on from
+    /// an older copy.
+    pub(super) fn begin_versions_anew(&mut self, now: Duration) {
+        let begin = (self.address_version >> 32).saturating_add(1).max(seconds(now).into());
+        self.address_version = begin.min(u32::MAX.into()) << 32;
+    }
+
+    /// True if what a contact says of an older copy may have this client begin anew with everybody:
+    /// once a day, or a contact that lies would have it do so with each letter.
+    pub(super) fn may_begin_anew(&self, now: Duration) -> bool {
+        now.as_secs().abs_diff(self.anew) >= DAY.as_secs()
+    }
+
+    /// Begins anew because of what a contact says, with versions above the one that it knows. False if
+    /// that is not to be believed: it is no newer one, or began in a time to come that this store
+    /// knows nothing of.
     pub(super) fn surpass(&mut self, known: u64, now: Duration) -> bool {
-        let now = now.as_secs();
-        let again = now.abs_diff(self.surpassed) < DAY.as_secs();
-        if known <= self.address_version || known > now.saturating_add(CENTURY) || again {
+        let latest = u64::from(seconds(now + DAY)).max(self.address_version >> 32);
+        if known <= self.address_version || known >> 32 > latest || !self.may_begin_anew(now) {
             return false;
         }
-        (self.address_version, self.surpassed) = (known, now);
+        self.address_version = known;
+        self.begin_anew(now);
         true
+    }
+
+    /// Begins anew because of what a contact says.
+    pub(super) fn begin_anew(&mut self, now: Duration) {
+        self.anew = now.as_secs();
+        self.begin_versions_anew(now);
     }
 
     /// Begins a new incarnation, of a client that goes on elsewhere.
@@ -335,8 +361,6 @@ fn after(now: Duration, least: Duration, most: Duration) -> u64 {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Seconds by which a machine's clock may have been ahead when an address version began.
-const CENTURY: u64 = 100 * 365 * DAY.as_secs();
 /// Time after which the next last-resort prekey is made.
 const LAST_RESORT_PERIOD: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// Time for which a last-resort prekey opens addresses: it is told in its second period, as late as at

@@ -7,7 +7,6 @@ use rohrpost_network::Network;
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::KeyId;
 use rohrpost_proto::courier::Contact;
-use rohrpost_proto::time::Time;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::account::{AccountRecord, LastResortRecord, PrekeyRecord};
@@ -16,7 +15,7 @@ use super::file::Store;
 use super::record::{decode, encode};
 use super::state::{self, STATE};
 use super::{contact, opened, rounds};
-use crate::address::Address;
+use crate::address::{Address, time};
 use crate::card::Card;
 use crate::profile::Profile;
 
@@ -75,9 +74,8 @@ impl Store {
 
     /// Begins an address version above one that a contact knows and this store does not, as after an
     /// older copy of it, and has every contact told; with `keys_are_lost` also that prekeys are lost
-    /// which were told before. A number that no date can have been is a contact's invention, and one
-    /// within a day of another may be: false is given then, and nothing changes. So no contact has this
-    /// client make prekeys and tell everybody with each letter.
+    /// which were told before. A number that was never given may be a contact's invention: one of a
+    /// time to come, and any within a day of another, is not believed, and false is given.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -101,15 +99,21 @@ impl Store {
     }
 
     /// Begins an address version that says that prekeys are lost which were told before, as after an
-    /// older copy of the store, and has every contact told.
+    /// older copy of the store, and has every contact told. False, and nothing changes, within a day of
+    /// another: who runs a program for each message would do it in each run.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn begin_keys_anew(&self, now: Duration) -> Result<(), StoreError> {
+    pub fn begin_keys_anew(&self, now: Duration) -> Result<bool, StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
+            if !account.may_begin_anew(now) {
+                return Ok(false);
+            }
+            account.begin_anew(now);
             account.keys_since = now.as_secs();
-            begin_prekey_anew(tx, account, now)
+            begin_prekey_anew(tx, account, now)?;
+            Ok(true)
         })
     }
 
@@ -169,11 +173,12 @@ fn roll(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
 }
 
 /// Begins an address version after an older copy of the store. Its number is above all that the
-/// store has told since that copy, for they are dates. Contacts are told sooner than else: until
+/// store has told since that copy. Contacts are told sooner than else: until
 /// then some may seal to a prekey that is lost.
 pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), StoreError> {
     let mut account = account(tx)?;
     account.begin_incarnation(now);
+    account.begin_versions_anew(now);
     account.keys_since = now.as_secs();
     begin_prekey_anew(tx, account, now)
 }
@@ -214,6 +219,8 @@ fn next_prekey(
     now: Duration,
 ) -> Result<(), StoreError> {
     let new = account.roll_prekey(now);
+    // A clock that was ahead: until then every prekey would be taken for lost.
+    account.keys_since = account.keys_since.min(now.as_secs());
     for mut old in prekeys(tx)? {
         if old.supersede(now) {
             put_prekey(tx, &old)?;
@@ -254,9 +261,9 @@ pub(super) fn version(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
 pub(super) fn newest(tx: &ReadTx<'_>) -> Result<Address, StoreError> {
     let account = account(tx)?;
     let contact = account.profile(&prekeys(tx)?, &last_resorts(tx)?).account.contact();
-    let keys_since = (account.keys_since > 0).then(|| Duration::from_secs(account.keys_since));
-    let keys_since = keys_since.map(|since| Time::from_micros(0) + since);
-    Ok(Address { version: account.address_version, contact: Contact { keys_since, ..contact } })
+    let (made, keys_since) = (time(account.rolled()), time(account.keys_since));
+    let contact = Contact { made, keys_since, ..contact };
+    Ok(Address { version: account.address_version, contact })
 }
 
 /// Takes an address that a contact has told, if it is newer and the contact's own.

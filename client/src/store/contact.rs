@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::exchange::{self, Exchange};
 use super::record::{decode, encode};
 use super::rounds;
-use crate::address::Address;
+use crate::address::{Address, time};
 use crate::contact_name::{ContactName, look};
 
 /// A contact, as its user knows it.
@@ -72,13 +72,10 @@ impl KnownContact {
         self.exchange.heard_once.then(|| self.heard())
     }
 
-    /// How the contact is reached, with the age of that: since it was added where no version tells.
+    /// How the contact is reached, with the age of that: since it was added where nothing tells.
     pub(super) fn into_contact(self) -> Contact {
-        let version = match self.address.version.max(self.card) {
-            0 => self.added.as_secs(),
-            version => version,
-        };
-        Address::new(version, self.address.contact).contact
+        let Contact { made, .. } = self.address.contact;
+        Contact { made: made.or_else(|| time(self.added.as_secs())), ..self.address.contact }
     }
 
     fn record(&self) -> ContactRecord {

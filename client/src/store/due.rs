@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use rohrpost_packet::envelope::MessageId;
+use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_vault::{KeyedTable, OrderedTable, ReadTx, WriteTx};
 
 use super::error::StoreError;
@@ -44,15 +44,26 @@ pub(super) fn ended(tx: &mut WriteTx<'_>, what: Ended, now: Duration) -> Result<
     append(tx, ENDED, &entry, now).map(drop)
 }
 
-/// Remembers the id of a message that came.
-pub(super) fn saw(tx: &mut WriteTx<'_>, id: MessageId, now: Duration) -> Result<(), StoreError> {
-    tx.put(SEEN, id.as_bytes(), &[])?;
-    append(tx, SEEN_LOG, id.as_bytes(), now).map(drop)
+/// Remembers the id of a message that came from a sender. Others may give the same: by accident, or so
+/// that a message that they know of does not come.
+pub(super) fn saw(
+    tx: &mut WriteTx<'_>,
+    from: KeyId,
+    id: MessageId,
+    now: Duration,
+) -> Result<(), StoreError> {
+    let name = sender_and_id(from, id);
+    tx.put(SEEN, &name, &[])?;
+    append(tx, SEEN_LOG, &name, now).map(drop)
 }
 
-/// True if a message of this id came before.
-pub(super) fn seen(tx: &ReadTx<'_>, id: MessageId) -> Result<bool, StoreError> {
-    Ok(tx.contains(SEEN, id.as_bytes())?)
+/// True if a message of this sender and id came before.
+pub(super) fn seen(tx: &ReadTx<'_>, from: KeyId, id: MessageId) -> Result<bool, StoreError> {
+    Ok(tx.contains(SEEN, &sender_and_id(from, id))?)
+}
+
+fn sender_and_id(from: KeyId, id: MessageId) -> Vec<u8> {
+    [from.as_bytes().as_slice(), id.as_bytes()].concat()
 }
 
 /// Notes that fragments of a message came, of which the entry says. Gives the number of the entry.
@@ -126,7 +137,7 @@ pub(super) fn forget_ids(
 ) -> Result<bool, StoreError> {
     for _ in 0..SLICE {
         match next(tx, SEEN_LOG, limit, now)? {
-            Next::Over(id) => drop(tx.remove(SEEN, &id)?),
+            Next::Over(name) => drop(tx.remove(SEEN, &name)?),
             Next::Ahead => {}
             Next::Nothing => return Ok(false),
         }
@@ -173,7 +184,7 @@ pub(super) const TABLES: [KeyedTable; 1] = [SEEN];
 pub(super) const LOGS: [OrderedTable; 3] = [ENDED, SEEN_LOG, CAME_LOG];
 /// Ids that are forgotten at a time: some milliseconds of work.
 const SLICE: usize = 200;
-/// Ids of messages that came.
+/// Messages that came: `sender 32 ‖ id 16`.
 const SEEN: KeyedTable = KeyedTable::new("seen");
 const SEEN_LOG: OrderedTable = OrderedTable::new("seen, in their order");
 /// `Unix second u64 ‖ what fragments say of their message`.

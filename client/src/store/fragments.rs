@@ -37,7 +37,7 @@ struct OpenRecord {
 /// What has come of an open message.
 struct Came {
     pieces: u32,
-    /// Bytes of the fragments.
+    /// Bytes of the fragments, of each [`LEAST`] at least.
     bytes: u64,
     /// Time at which the last of them came, in Unix seconds, to the day.
     last: u64,
@@ -51,7 +51,7 @@ struct Came {
 pub(super) struct Whole {
     /// Minutes from the Unix epoch to when the message was written, by its first fragment that came.
     pub(super) minutes: u32,
-    /// Bytes of the body.
+    /// Bytes for which the body takes room.
     pub(super) bytes: u64,
     /// The body; none if a part of it is missing.
     pub(super) body: Option<Body>,
@@ -156,7 +156,7 @@ impl Came {
         let new = index < count && !self.has(index);
         if new && let Some(byte) = self.there.get_mut(byte) {
             *byte |= bit;
-            self.bytes += u64::try_from(fragment.body.len()).unwrap_or(u64::MAX);
+            self.bytes += u64::try_from(fragment.body.len()).unwrap_or(u64::MAX).max(LEAST);
         }
         new
     }
@@ -434,6 +434,8 @@ fn bit(index: u32) -> (usize, u8) {
 
 /// Whole messages of a contact that stay under numbers of older incarnations.
 const LEFT_BEHIND: usize = 128;
+/// Bytes for which a fragment takes room at least: a record of the disk, though it may hold none.
+const LEAST: u64 = 400;
 /// Seconds after which it is noted again that fragments of a message come.
 const STEP: u64 = 86_400;
 pub(super) const TABLES: [KeyedTable; 3] = [OPEN, OPEN_OF, CAME];

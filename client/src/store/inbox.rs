@@ -13,7 +13,7 @@ use super::file::Store;
 use super::fragments::Whole;
 use super::record::{Hex, decode, encode};
 use super::{contact, numbers, quota};
-use crate::content::{Content, Outline};
+use crate::content::{Content, KINDS, Outline};
 
 /// A message that has come.
 #[derive(Clone)]
@@ -40,8 +40,9 @@ pub struct Incoming {
     pub verified: bool,
     /// The reason why the message cannot be shown, if it cannot.
     pub unreadable: Option<Unreadable>,
+    kinds: u8,
     body: Body,
-    /// Bytes of the body, by which the message takes room until it is read.
+    /// Bytes for which the message takes room until it is read.
     stored: u64,
 }
 
@@ -71,10 +72,12 @@ struct IncomingRecord {
     read: Option<u64>,
     verified: bool,
     unreadable: Option<Unreadable>,
+    /// Kinds of content that the program knew which looked at the body last ([`KINDS`]).
+    kinds: u8,
     /// Id of the body.
     body: Hex<16>,
     pieces: u32,
-    /// Bytes of the body.
+    /// Bytes for which the body takes room.
     stored: u64,
 }
 
@@ -92,6 +95,7 @@ impl Incoming {
             read: self.read.map(|at| at.as_secs()),
             verified: self.verified,
             unreadable: self.unreadable,
+            kinds: self.kinds,
             body: Hex(self.body.id),
             pieces: self.body.pieces,
             stored: self.stored,
@@ -104,6 +108,7 @@ impl Incoming {
         self.file = outline.name;
         self.len = u64::try_from(outline.len).unwrap_or(u64::MAX);
         self.unreadable = (!outline.known).then_some(Unreadable::UnknownKind);
+        self.kinds = KINDS;
     }
 
     fn of(number: u64, record: IncomingRecord) -> Self {
@@ -119,6 +124,7 @@ impl Incoming {
             read: record.read.map(Duration::from_secs),
             verified: record.verified,
             unreadable: record.unreadable,
+            kinds: record.kinds,
             body: Body { id: record.body.0, pieces: record.pieces },
             stored: record.stored,
         }
@@ -218,13 +224,13 @@ pub(super) fn take_content(
     Whole { minutes, bytes, body }: &Whole,
     now: Duration,
 ) -> Result<Option<Incoming>, StoreError> {
-    if due::seen(tx, id)? {
+    if due::seen(tx, from, id)? {
         if let Some(body) = body {
             body.forget(tx)?;
         }
         return Ok(None);
     }
-    due::saw(tx, id, now)?;
+    due::saw(tx, from, id, now)?;
     let known = contact::by_key(tx, from)?;
     let verified = known.as_ref().is_some_and(|known| known.verified);
     let name = known.map(|known| known.name);
@@ -240,6 +246,7 @@ pub(super) fn take_content(
         read: None,
         verified,
         unreadable: Some(Unreadable::Incomplete),
+        kinds: KINDS,
         body: body.unwrap_or_else(Body::new),
         stored: if body.is_some() { *bytes } else { 0 },
     };
@@ -275,10 +282,11 @@ fn by_number(tx: &ReadTx<'_>, number: u64) -> Result<Incoming, StoreError> {
     incoming(tx, number, &record)
 }
 
-/// Message of a record. Of one whose kind was not known it is looked whether this program knows it.
+/// Message of a record. Of one whose kind an older program did not know it is looked whether this one
+/// knows it; not of others, for their bodies may be long.
 fn incoming(tx: &ReadTx<'_>, number: u64, record: &[u8]) -> Result<Incoming, StoreError> {
     let mut incoming = Incoming::of(number, decode(record)?);
-    if incoming.unreadable == Some(Unreadable::UnknownKind) {
+    if incoming.unreadable == Some(Unreadable::UnknownKind) && incoming.kinds < KINDS {
         incoming.describe(&incoming.body.read(tx)?);
     }
     Ok(incoming)

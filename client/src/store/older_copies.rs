@@ -20,6 +20,20 @@ impl Store {
             Ok(all.filter(|(_, at)| now.abs_diff(*at) < TOLD_FOR).map(|(key, _)| key).collect())
         })
     }
+
+    /// True if a contact has shown so within the last hour, and this store has begun anew with it. What
+    /// it says is acted on once an hour: else one that lies would have everything begin anew with each
+    /// of its letters.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn began_again_lately(&self, contact: KeyId, now: Duration) -> Result<bool, StoreError> {
+        self.vault.read(|tx| {
+            let Some(at) = tx.get(OLDER_COPIES, contact.as_bytes())? else { return Ok(false) };
+            let at = at.as_slice().try_into().map_err(|_| StoreError::Record)?;
+            Ok(now.abs_diff(Duration::from_secs(u64::from_be_bytes(at))) < LATELY)
+        })
+    }
 }
 
 /// Notes that a contact has shown it, and forgets what was told for long enough.
@@ -43,4 +57,5 @@ fn all(tx: &ReadTx<'_>) -> Result<Vec<(KeyId, Duration)>, StoreError> {
 
 /// Times in Unix seconds by contact: no more than there are contacts.
 pub(super) const OLDER_COPIES: KeyedTable = KeyedTable::new("older copies");
+const LATELY: Duration = Duration::from_secs(3600);
 const TOLD_FOR: Duration = Duration::from_secs(30 * 86_400);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_client::{Address, AddressKnown, Content, DeliveryStatus};
 use rohrpost_packet::envelope::{KeyId, Kind};
 
-use super::world::{Client, DAY, Folder, HOUR, START, body, carry};
+use super::world::{Client, DAY, Folder, HOUR, START, body, carry, network};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONTACTS: usize = 30;
@@ -181,32 +181,50 @@ fn a_version_that_only_the_contact_knows_shows_an_older_copy() {
     let folder = Folder::new("only-the-contact");
     let [alice, bob] = Client::pair(&folder);
     let now = START + DAY * 3;
-    let lost = (START + DAY * 2).as_secs();
+    let lost = alice.version() + (DAY * 2).as_secs();
     let known = alice.store.address_acknowledged(bob.key(), lost).unwrap();
     assert_eq!(known, AddressKnown::Newer);
     assert!(alice.store.surpass_version(lost, true, now).unwrap());
     alice.store.announce_to("bob").unwrap();
     let newest = alice.announcement(bob.key()).unwrap().sequence;
     assert!(newest > lost);
-    assert!(!alice.store.surpass_version(u64::MAX, true, now + DAY).unwrap());
+    for invented in [u64::MAX, (now + DAY * 4).as_secs() << 32] {
+        assert!(!alice.store.surpass_version(invented, true, now + DAY * 2).unwrap());
+    }
     assert_eq!(alice.announcement(bob.key()).unwrap().sequence, newest);
 }
 
-/// Checks that a contact that invents a newer version in each letter has a client make one prekey a
-/// day, and not one for each letter.
+/// Checks that a contact that invents newer versions, or shows an older copy, in each letter has a
+/// client make one prekey a day, and not one for each letter.
 #[test]
-fn a_contact_that_invents_versions_is_believed_once_a_day() {
+fn a_contact_that_lies_in_each_letter_is_believed_once_a_day() {
     let folder = Folder::new("invented");
     let [alice, _bob] = Client::pair(&folder);
     let prekeys = || alice.store.profile().unwrap().account.prekeys.len();
-    let hours = Duration::from_secs(3600);
-    let mut version = START.as_secs();
-    let believed = |hour: u32, version: &mut u64| {
-        *version += 10_000_000;
-        alice.store.surpass_version(*version, true, START + hours * hour).unwrap()
-    };
-    let times: Vec<_> = (0..49).filter(|hour| believed(*hour, &mut version)).collect();
+    let hour = |hour: u32| START + Duration::from_secs(3600) * hour;
+    let version = || alice.version() + 1;
+    let surpass = |at| alice.store.surpass_version(version(), true, hour(at)).unwrap();
+    let times: Vec<_> = (0..49).filter(|at| surpass(*at)).collect();
     assert_eq!((times, prekeys()), (vec![0, 24, 48], 4));
-    assert!(believed(2, &mut version), "a clock that was ahead");
-    assert!(!believed(3, &mut version));
+    assert!(!alice.store.begin_keys_anew(hour(49)).unwrap());
+    let begin = |at: &u32| alice.store.begin_keys_anew(hour(*at)).unwrap();
+    assert_eq!((49..97).filter(begin).collect::<Vec<_>>(), [72, 96]);
+    assert!(surpass(2), "a clock that was ahead");
+    assert!(!surpass(3));
+}
+
+/// Checks that a version's number and the date of its prekey are apart: a client whose versions are
+/// ahead has prekeys of today.
+#[test]
+fn a_version_says_when_its_prekey_was_made() {
+    let folder = Folder::new("made");
+    let [alice, _bob] = Client::pair(&folder);
+    let made = || {
+        let address = alice.store.card(&network(), START).unwrap().address;
+        Address::decode(&address.encode()).unwrap().contact.made.unwrap().seconds()
+    };
+    assert_eq!(made(), START.as_secs());
+    let ahead = (START + DAY).as_secs() << 32;
+    assert!(alice.store.surpass_version(ahead, true, START + DAY * 2).unwrap());
+    assert_eq!(made(), (START + DAY * 2).as_secs());
 }

@@ -57,6 +57,23 @@ fn a_restored_store_begins_a_new_incarnation() {
     assert!(newest.prekey == *own.prekeys[0].public());
 }
 
+/// Checks that what a contact had a client believe harms no backup of before: the restored client's
+/// versions are above all that it has told, and so it is heard.
+#[test]
+fn a_restored_client_is_heard_whatever_a_contact_had_it_believe() {
+    let folder = Folder::new("believed");
+    let [alice, _bob] = Client::pair(&folder);
+    alice.store.back_up(&folder.path("backup")).unwrap();
+    for day in 1..30 {
+        let invented = alice.version() | u64::from(u32::MAX);
+        assert!(alice.store.surpass_version(invented, true, START + DAY * day).unwrap());
+    }
+    let alice_told = alice.version();
+    drop(alice);
+    let restored = restore(&folder, "backup", "restored", START + DAY * 30);
+    assert!(restored.version() > alice_told);
+}
+
 /// Checks that a restored store knows up to when its backup goes: the last date online, by prekeys and
 /// by what links have shown, whatever the time of the restore.
 #[test]

@@ -116,6 +116,21 @@ fn a_message_of_an_unknown_kind_is_kept() {
     assert_eq!((incoming.len, incoming.unreadable), (4, Some(Unreadable::UnknownKind)));
 }
 
+/// Checks that nobody keeps another's message from its reader by sending one of the same id first, as
+/// two programs may that name what they write by what it is about.
+#[test]
+fn messages_of_two_senders_may_have_one_id() {
+    let folder = Folder::new("one-id");
+    let [alice, bob] = Client::pair(&folder);
+    let eve = Client::new(&folder, "eve");
+    bob.store.add_contact("eve", eve.card(START), START).unwrap();
+    let message = file(&alice, "file", 900);
+    for (sender, came) in [(eve.key(), 1), (eve.key(), 0), (alice.key(), 1), (alice.key(), 0)] {
+        assert_eq!(arrive(sender, &message, &bob, START).len(), came);
+    }
+    assert_eq!(bob.store.inbox(0).unwrap().len(), 2);
+}
+
 /// Checks that a sender who names another time of writing in each fragment loses nothing by it.
 #[test]
 fn fragments_with_other_times_are_of_one_message() {

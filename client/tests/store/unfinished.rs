@@ -81,6 +81,26 @@ fn fragments_that_are_forgotten_give_their_room_back() {
     come(&alice, &bob, &fragments(&largest[3])[1..], START + LIFE + DAY);
 }
 
+/// Checks that fragments without bytes take room as well: each is a record of the disk.
+#[test]
+fn fragments_of_nothing_take_room() {
+    let folder = Folder::new("of-nothing");
+    let [alice, bob] = Client::pair(&folder);
+    let mut parts = fragments(&file(&alice, 16_000_000));
+    parts.iter_mut().for_each(|part| part.body.clear());
+    parts.pop();
+    let mut taken = 0;
+    loop {
+        let all = parts.iter().map(|part| (alice.key(), part));
+        if !bob.store.store_letters(all, [], START).unwrap().is_empty() {
+            break;
+        }
+        parts.iter_mut().for_each(|part| part.sequence += 1);
+        taken += 1;
+    }
+    assert!((3..8).contains(&taken), "{taken}");
+}
+
 /// Checks that a message of which all has come, and whose sender knows it, is shown when what it
 /// waited for cannot come any more, and is not taken for lost in the next run.
 #[test]

@@ -109,6 +109,11 @@ impl Client {
         self.store.card(&self.network, now).unwrap().address.contact
     }
 
+    /// Version of the client's own address.
+    pub(crate) fn version(&self) -> u64 {
+        self.store.card(&self.network, START).unwrap().address.version
+    }
+
     pub(crate) fn key(&self) -> KeyId {
         self.store.profile().unwrap().account.identity.public().key_id()
     }
