@@ -29,7 +29,7 @@ fn roster(operators: usize) -> Arc<Roster> {
         name: format!("node-{index}"),
         operator: NAMES[index % operators].into(),
         role: if index < operators { Role::Relay } else { Role::Mix { layer: layer(index) } },
-        addresses: vec![([127, 0, 0, 1], 4433).into()],
+        addresses: vec![([10, 0, 0, u8::try_from(index).unwrap()], 4433).into()],
         identity: key(index + 1).public(),
     };
     let nodes: Vec<_> = (0..operators + 6).map(node).collect();
