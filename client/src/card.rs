@@ -212,6 +212,15 @@ mod tests {
         assert_eq!(parse(NOW + CARD_LIFETIME + hour * 50), expired("2026-11-26"));
     }
 
+    /// Checks that a card to whose prekey nothing could be sealed is no card.
+    #[test]
+    fn a_card_with_a_prekey_of_small_order_is_refused() {
+        let mut bytes = card().encode();
+        let prekey = 1 + 32 + 4 + 8 + 32;
+        bytes[prekey..prekey + 32].fill(0);
+        assert_eq!(Card::decode(&bytes).err(), Some(CardError::Damaged));
+    }
+
     #[test]
     fn a_card_of_another_version_is_refused() {
         let mut bytes = card().encode();

@@ -42,7 +42,7 @@ fn card() -> Card {
         keys_since: None,
         mailboxes: vec![mailbox(1), mailbox(2)],
     };
-    Card::new(NETWORK, Address::new(NOW, contact), Duration::from_secs(NOW))
+    Card::new(NETWORK, Address { version: NOW << 32, contact }, Duration::from_secs(NOW))
 }
 
 const NODE: &str = r#"

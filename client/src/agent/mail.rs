@@ -79,7 +79,6 @@ impl AgentTask {
             }
             Event::Delivered { message } => self.settle(message, DeliveryStatus::Delivered),
             Event::Expired { message } => self.settle(message, DeliveryStatus::Expired),
-            Event::Unsendable { message } => self.settle(message, DeliveryStatus::Undeliverable),
             _ => Ok(()),
         }
     }

@@ -18,8 +18,6 @@ pub(crate) enum Note {
     Posted(LoadMessageId, Duration, Result<(), String>),
     /// A message has left in a payload slot.
     Left(LoadMessageId),
-    /// A message has left the outbox unsent.
-    Unsendable(LoadMessageId),
     /// A message has arrived, so long after it was due; or another than was sent.
     Arrived(Option<(LoadMessageId, Duration)>),
     /// A pull was answered.
@@ -78,7 +76,7 @@ pub(crate) enum State {
     Posted,
     /// The message has left its client.
     Left,
-    /// The message's own client did not take or send it.
+    /// The message's own client did not take it.
     Refused,
 }
 
@@ -113,7 +111,6 @@ impl Ledger {
                 self.trouble = taken.err().or_else(|| self.trouble.take());
             }
             Note::Left(message) => self.advance(message, State::Left),
-            Note::Unsendable(message) => self.advance(message, State::Refused),
             Note::Arrived(Some((message, after))) => self.arrive(message, after),
             Note::Arrived(None) => self.damaged += 1,
             Note::Answered(beyond) if self.beyond.len() < ANSWERS => self.beyond.push(beyond),
@@ -183,11 +180,11 @@ mod tests {
     #[test]
     fn what_does_not_arrive_is_lost_with_its_time_and_state() {
         let mut ledger = Ledger::new();
-        (0..4).for_each(|number| posted(&mut ledger, number));
+        (0..3).for_each(|number| posted(&mut ledger, number));
+        ledger.take(Note::Posted(id(3), Duration::from_secs(3), Err("no room".to_owned())));
         ledger.take(Note::Left(id(0)));
         ledger.take(Note::Left(id(1)));
         ledger.take(Note::Arrived(Some((id(0), Duration::from_millis(2300)))));
-        ledger.take(Note::Unsendable(id(3)));
         assert_eq!((ledger.sent(), ledger.arrived()), (4, 1));
         let lost: Vec<_> = ledger.open().iter().map(|(id, open)| (id.number, open)).collect();
         let open = |due, state| Open { due: Duration::from_secs(due), state };

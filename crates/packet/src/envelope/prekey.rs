@@ -62,7 +62,7 @@ impl PrekeyPublic {
     /// Reads the prekey from a contact card.
     ///
     /// # Errors
-    /// The bytes are no hybrid public key.
+    /// The bytes are no hybrid public key, or one to which nothing could be sealed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KemError> {
         if !Hybrid::public_is_valid(bytes) {
             return Err(KemError::Length);

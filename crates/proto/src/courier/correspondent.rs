@@ -305,13 +305,6 @@ impl Correspondent {
         self.address.iter_mut().chain(&mut self.outgoing)
     }
 
-    /// Gives up all that goes to the contact, and gives the messages.
-    pub(super) fn give_up(&mut self) -> VecDeque<OutgoingMessage> {
-        self.take_acknowledgement();
-        self.address = None;
-        std::mem::take(&mut self.outgoing)
-    }
-
     /// Chooses one of the contact's mailboxes that is up and may be written to: if possible one
     /// that is `preferred`, and not at the operator through whose relay this client enters, who
     /// would see both ends.

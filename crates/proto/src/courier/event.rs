@@ -60,11 +60,6 @@ pub enum Event {
         /// Bytes of the piece: at most 64 KiB.
         len: usize,
     },
-    /// A message is given up: the contact's keys are unusable.
-    Unsendable {
-        /// Identifier of the message.
-        message: MessageId,
-    },
     /// The contact's client has acknowledged all of a message, and its reader has it: it waits for
     /// no other.
     Delivered {

@@ -57,14 +57,6 @@ struct Letter {
     fragment: Fragment,
 }
 
-/// Reason why an envelope could not be sent.
-enum StoreError {
-    /// The recipient's keys are unusable, for good.
-    Seal,
-    /// There is no path at present.
-    Path,
-}
-
 impl<S: Suite> Courier<S> {
     /// Builds the cell of the next slot.
     pub(super) fn fill(&mut self) -> Ready<S> {
@@ -206,19 +198,9 @@ impl<S: Suite> Courier<S> {
         if let Some(last_resort) = last_resort {
             letter.prekey = last_resort.clone();
         }
-        let built = match self.store(view, letter, rng) {
-            Err(StoreError::Path) => return None,
-            Err(StoreError::Seal) => None,
-            Ok(built) => Some(built),
-        };
+        let mut built = self.store(view, letter, rng)?;
         let pace = self.roster.traffic.pace();
         let other = self.correspondents.get_mut(&to)?;
-        let Some(mut built) = built else {
-            for outgoing in other.give_up() {
-                self.events.push_mail(Event::Unsendable { message: outgoing.message().id });
-            }
-            return None;
-        };
         other.used(assignment.mailbox, moment.due, pace);
         built.cargo = match assignment.task {
             Task::Acknowledgement => {
@@ -290,7 +272,7 @@ impl<S: Suite> Courier<S> {
         let message = fragment.message;
         let mut letter = self.account.contact().letter(mailbox, fragment)?;
         letter.mailbox.write_key = self.account.mailboxes.get(mailbox)?.loop_key(rng).clone();
-        let mut built = self.store(view, letter, rng).ok()?;
+        let mut built = self.store(view, letter, rng)?;
         built.cargo = Cargo::Loop { mailbox, message, path: built.path.clone() };
         Some(built)
     }
@@ -345,20 +327,16 @@ impl<S: Suite> Courier<S> {
         }
     }
 
-    /// Seals a letter anew, and wraps it for its mailbox over a path of its own.
-    fn store(
-        &mut self,
-        view: &View<S>,
-        letter: Letter,
-        rng: &mut ChaCha20Rng,
-    ) -> Result<Built<S>, StoreError> {
-        let envelope = self.seal(&letter, rng).ok_or(StoreError::Seal)?;
+    /// Seals a letter anew, and wraps it for its mailbox over a path of its own; none if there is no
+    /// path at present.
+    fn store(&mut self, view: &View<S>, letter: Letter, rng: &mut ChaCha20Rng) -> Option<Built<S>> {
+        let envelope = self.seal(&letter, rng)?;
         let ContactMailbox { relay, id: mailbox, write_key } = letter.mailbox;
         let store = Store { mailbox, write_key, envelope };
-        self.wrap(view, relay, &store.encode(), rng).ok_or(StoreError::Path)
+        self.wrap(view, relay, &store.encode(), rng)
     }
 
-    /// Seals a letter; none if its recipient's keys are unusable.
+    /// Seals a letter. No key of a contact is unusable: such cards and addresses are refused.
     fn seal(&mut self, letter: &Letter, rng: &mut ChaCha20Rng) -> Option<Envelope<S>> {
         let Letter { identity, prekey, fragment, .. } = letter;
         let network = &self.roster.network_id;

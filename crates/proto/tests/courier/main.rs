@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rohrpost_packet::envelope::{KeyId, Kind, PrekeyPublic};
+use rohrpost_packet::envelope::{KeyId, Kind};
 use rohrpost_packet::{NodeNumber, SessionId};
-use rohrpost_proto::courier::{Attachment, BODY_BYTES, Contact, Event, MESSAGE_BYTES, PostError};
+use rohrpost_proto::courier::{Attachment, BODY_BYTES, Event, MESSAGE_BYTES, PostError};
 use rohrpost_proto::time::{Slot, Time};
 
-use world::{Load, START, Sight, T, World, account, file, message, steady};
+use world::{Load, START, Sight, T, World, file, message, steady};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -376,33 +376,6 @@ fn one_unreachable_contact_does_not_hold_up_the_others() {
     world.couriers[alice].handle_view(steady(START), again);
     world.run(START + SECOND * 60);
     assert_eq!(arrivals(&world, carol).len(), 1);
-}
-
-#[test]
-fn an_unusable_card_costs_its_letter_only() {
-    let (mut world, alice, bob) = alice_and_bob();
-    // A point of small order: no agreement with it is secret, so sealing refuses it.
-    let mut card = Contact {
-        identity: account(50, &[3]).identity.public().clone(),
-        ..world.couriers[bob].contact()
-    };
-    let mut prekey = card.prekey.as_bytes().to_vec();
-    prekey[..32].fill(0);
-    card.prekey = PrekeyPublic::from_bytes(&prekey).unwrap();
-    let nobody = card.identity.key_id();
-    world.couriers[alice].add_contact(card);
-    world.couriers[alice].post(nobody, message("tombstone", 0)).unwrap();
-    world.post(alice, bob, "real");
-    world.run(START + SECOND * 30);
-    let tombstone = message("tombstone", 0).id;
-    let unsendable = count(
-        &world,
-        alice,
-        |event| matches!(event, Event::Unsendable { message } if *message == tombstone),
-    );
-    assert_eq!((unsendable, arrivals(&world, bob).len()), (1, 1));
-    // All but the cell that names the session are packets.
-    assert_eq!(loads(&world, alice).count() + 1, world.departures[alice].len());
 }
 
 #[test]

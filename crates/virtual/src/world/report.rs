@@ -41,8 +41,7 @@ impl<S: Suite> World<S> {
         if let Event::PullAnswered { relay, .. } = &event {
             self.clients[client].answered.insert(*relay);
         }
-        let of_fragments =
-            matches!(event, Event::Sent { .. } | Event::Arrived { .. } | Event::Unsendable { .. });
+        let of_fragments = matches!(event, Event::Sent { .. } | Event::Arrived { .. });
         if of_fragments || self.setup.memory == Memory::Everything {
             self.events.push(ClientEvent { client, at: self.now, event });
         }

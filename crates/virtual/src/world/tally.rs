@@ -56,7 +56,6 @@ impl Tally {
             Event::Sent { again: 0, .. } => self.sent += 1,
             Event::Sent { .. } => self.sent_again += 1,
             Event::Wanted { .. }
-            | Event::Unsendable { .. }
             | Event::Complete { .. }
             | Event::Told { .. }
             | Event::Acknowledged { .. }
