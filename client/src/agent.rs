@@ -257,7 +257,6 @@ impl AgentTask {
             notices: NoticeLog::new(),
             letters: Letters::default(),
             untaken: BTreeMap::new(),
-            keys_are_new: false,
             put_off: BTreeMap::new(),
             drafts: Drafts::default(),
             room,

@@ -1,7 +1,8 @@
 //! Contact cards: what one hands to others so that they can write.
 //!
-//! Text (`armour`) around version u8 = 4 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
-//! address version u64 ‖ contact (`address`). The last line is a checksum against typing errors: the
+//! Text (`armour`) around version u8 = 5 ‖ network id 32 ‖ expires u32, in hours since the Unix epoch ‖
+//! address version u64 ‖ hour u32 in which the prekey was made, zero if unknown ‖ contact (`address`).
+//! The last line is a checksum against typing errors: the
 //! first four bytes of the BLAKE3 hash, in hex. The same bytes are in a card's QR code (`code`).
 
 mod armour;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use rohrpost_packet::envelope::NetworkId;
 use rohrpost_proto::courier::Contact;
+use rohrpost_proto::time::Time;
 use rohrpost_proto::time::calendar::date;
 
 use crate::address::{Address, decode_contact, encode_contact, time};
@@ -35,8 +37,7 @@ impl Card {
     /// Makes a card that holds from `now` on (since the Unix epoch) for [`CARD_LIFETIME`].
     #[must_use]
     pub fn new(network: NetworkId, address: Address, now: Duration) -> Self {
-        let hours = now.saturating_add(CARD_LIFETIME).as_secs() / HOUR;
-        Self { network, expires: u32::try_from(hours).unwrap_or(u32::MAX), address }
+        Self { network, expires: hours(now.saturating_add(CARD_LIFETIME)), address }
     }
 
     /// Writes a card as text.
@@ -77,6 +78,8 @@ impl Card {
         bytes.extend_from_slice(self.network.as_bytes());
         bytes.extend_from_slice(&self.expires.to_be_bytes());
         bytes.extend_from_slice(&self.address.version.to_be_bytes());
+        let made = self.address.contact.made.map_or(0, Time::seconds);
+        bytes.extend_from_slice(&hours(Duration::from_secs(made)).to_be_bytes());
         encode_contact(&self.address.contact, &mut bytes);
         bytes
     }
@@ -89,14 +92,13 @@ impl Card {
         let (network, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let (expires, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
         let (version, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        let (made, rest) = rest.split_first_chunk().ok_or(CardError::Damaged)?;
+        let made = time(u64::from(u32::from_be_bytes(*made)) * HOUR);
         let contact = decode_contact(rest).map_err(|_| CardError::Damaged)?;
-        let (network, expires) = (NetworkId::new(*network), u32::from_be_bytes(*expires));
-        // The prekey is at most a day older than the card.
-        let card = (u64::from(expires) * HOUR).saturating_sub((CARD_LIFETIME + DAY).as_secs());
-        let contact = Contact { made: time(card), ..contact };
+        let contact = Contact { made, ..contact };
         Ok(Self {
-            network,
-            expires,
+            network: NetworkId::new(*network),
+            expires: u32::from_be_bytes(*expires),
             address: Address { version: u64::from_be_bytes(*version), contact },
         })
     }
@@ -113,11 +115,15 @@ pub fn card_code(card: &str) -> Result<String, CardError> {
     Ok(code::render(&card.encode()))
 }
 
+/// Whole hours since the Unix epoch.
+fn hours(unix: Duration) -> u32 {
+    u32::try_from(unix.as_secs() / HOUR).unwrap_or(u32::MAX)
+}
+
 /// Time for which a card holds: well within the three weeks after which its prekey is erased, of which
 /// an envelope waits for one.
 pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
-const DAY: Duration = Duration::from_secs(24 * HOUR);
 
 #[cfg(test)]
 mod tests {
@@ -212,11 +218,23 @@ mod tests {
         assert_eq!(parse(NOW + CARD_LIFETIME + hour * 50), expired("2026-11-26"));
     }
 
+    #[test]
+    fn a_card_says_in_which_hour_its_prekey_was_made() {
+        let Card { network, address, .. } = card();
+        for made in [None, time(NOW.as_secs() - 20 * 24 * HOUR)] {
+            let contact = Contact { made, ..address.contact.clone() };
+            let card = Card::new(network, Address { contact, ..address }, NOW);
+            let read = Card::decode(&card.encode()).unwrap().address.contact.made;
+            let hours = |made: Option<Time>| made.map(|made| made.seconds() / HOUR);
+            assert_eq!(hours(read), hours(made));
+        }
+    }
+
     /// Checks that a card to whose prekey nothing could be sealed is no card.
     #[test]
     fn a_card_with_a_prekey_of_small_order_is_refused() {
         let mut bytes = card().encode();
-        let prekey = 1 + 32 + 4 + 8 + 32;
+        let prekey = 1 + 32 + 4 + 8 + 4 + 32;
         bytes[prekey..prekey + 32].fill(0);
         assert_eq!(Card::decode(&bytes).err(), Some(CardError::Damaged));
     }
@@ -224,7 +242,7 @@ mod tests {
     #[test]
     fn a_card_of_another_version_is_refused() {
         let mut bytes = card().encode();
-        for version in [0, 1, 2, 3, 5] {
+        for version in [0, 1, 2, 3, 4, 6] {
             bytes[0] = version;
             assert_eq!(Card::decode(&bytes).err(), Some(CardError::Version(version)));
         }

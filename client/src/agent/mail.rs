@@ -143,10 +143,7 @@ impl AgentTask {
             AddressKnown::Older => self.announce(to).await,
             AddressKnown::Newer => {
                 let now = self.now();
-                let keys_are_lost = !self.keys_are_new;
-                let surpass = |store: &Store| store.surpass_version(version, keys_are_lost, now);
-                if self.store.with(surpass)? {
-                    self.keys_are_new = true;
+                if self.store.with(|store| store.surpass_version(version, now))? {
                     self.renew().await;
                 }
                 self.begin_again(to, 0).await
@@ -178,13 +175,9 @@ impl AgentTask {
         }
         // What comes of it after this is counted anew.
         self.commit_letters().await;
-        if !self.keys_are_new {
-            // Others hold prekeys that are lost; those made in this run are not.
-            let began = self.store.with(|store| store.begin_keys_anew(now))?;
-            self.keys_are_new = true;
-            if began {
-                self.renew().await;
-            }
+        // Others hold prekeys that are lost.
+        if self.store.with(|store| store.begin_keys_anew(now))? {
+            self.renew().await;
         }
         self.store.with(|store| store.begin_again(key, heard_of, now))?;
         self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);

@@ -54,9 +54,6 @@ pub(super) struct AgentTask {
     /// Complete messages of each contact of which the store has not taken note yet, because it
     /// failed: as many as it has fragments of.
     pub(super) untaken: BTreeMap<KeyId, (Vec<Complete>, Bounds)>,
-    /// True once this run has made a prekey because the store is an older copy: none that it has made
-    /// since is lost.
-    pub(super) keys_are_new: bool,
     /// Contacts with which the store is to begin anew later, and the incarnation that each has heard
     /// of. No more than there are contacts.
     pub(super) put_off: BTreeMap<KeyId, u32>,

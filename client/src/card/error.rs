@@ -58,4 +58,4 @@ pub enum CardError {
 }
 
 /// Version of the card's layout.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;

@@ -28,9 +28,8 @@ pub(super) struct AccountRecord {
     /// Incarnation of the client, the Unix second in which it was made or restored from a backup.
     incarnation: u32,
     /// Number of the address version, which rises with every change of prekey, write keys or
-    /// mailboxes. Its upper half is the Unix second in which the store was made or went on last from
-    /// an older copy, or one more than before; its lower half the seconds since then, or one more
-    /// than before.
+    /// mailboxes: the Unix second of the change in the upper half, or one more than the version
+    /// before. Where the store goes on from an older copy the upper half rises in any case.
     pub(super) address_version: u64,
     /// Time at which the newest prekey was made, in Unix seconds.
     rolled: u64,
@@ -38,6 +37,8 @@ pub(super) struct AccountRecord {
     pub(super) keys_since: u64,
     /// Time at which the store began anew last because of what a contact said, in Unix seconds.
     anew: u64,
+    /// The time before that.
+    anew_before: u64,
     mailboxes: Vec<MailboxRecord>,
 }
 
@@ -106,6 +107,7 @@ impl AccountRecord {
             rolled: now.as_secs(),
             keys_since: 0,
             anew: 0,
+            anew_before: 0,
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
@@ -131,23 +133,19 @@ impl AccountRecord {
         self.mailboxes.iter().any(|mailbox| mailbox.is_due(now))
     }
 
-    /// Begins a new address version. Its number rises by a second each second, so that a store that was
-    /// put back, and does not know so yet, counts on above what the lost one has told.
+    /// Begins a new address version. Its number is the date, so that a store that was put back, and does
+    /// not know so yet, counts on above what the lost one has told.
     pub(super) fn begin_version(&mut self, now: Duration) {
-        let (begin, count) =
-            (self.address_version >> 32, self.address_version & u64::from(u32::MAX));
-        let count = (count + 1).max(now.as_secs().saturating_sub(begin));
-        match u32::try_from(count) {
-            Ok(count) => self.address_version = begin << 32 | u64::from(count),
-            Err(_) => self.begin_versions_anew(now),
-        }
+        let above = self.address_version.saturating_add(1);
+        self.address_version = above.max(u64::from(seconds(now)) << 32);
     }
 
     /// Begins versions above all that were told before, whatever their numbers: the store goes on from
     /// an older copy.
     pub(super) fn begin_versions_anew(&mut self, now: Duration) {
         let begin = (self.address_version >> 32).saturating_add(1).max(seconds(now).into());
-        self.address_version = begin.min(u32::MAX.into()) << 32;
+        let above = self.address_version.saturating_add(1);
+        self.address_version = above.max(begin.min(u32::MAX.into()) << 32);
     }
 
     /// True if what a contact says of an older copy may have this client begin anew with everybody:
@@ -157,10 +155,10 @@ impl AccountRecord {
     }
 
     /// Begins anew because of what a contact says, with versions above the one that it knows. False if
-    /// that is not to be believed: it is no newer one, or began in a time to come that this store
-    /// knows nothing of.
+    /// that is not to be believed: it is no newer one, or of a time to come that this store knows
+    /// nothing of.
     pub(super) fn surpass(&mut self, known: u64, now: Duration) -> bool {
-        let latest = u64::from(seconds(now + DAY)).max(self.address_version >> 32);
+        let latest = u64::from(seconds(now)).max(self.address_version >> 32);
         if known <= self.address_version || known >> 32 > latest || !self.may_begin_anew(now) {
             return false;
         }
@@ -171,8 +169,13 @@ impl AccountRecord {
 
     /// Begins anew because of what a contact says.
     pub(super) fn begin_anew(&mut self, now: Duration) {
-        self.anew = now.as_secs();
+        self.anew_before = std::mem::replace(&mut self.anew, now.as_secs());
         self.begin_versions_anew(now);
+    }
+
+    /// True if the store began anew within the two weeks before it did so last.
+    pub(super) fn began_anew_lately(&self) -> bool {
+        self.anew.abs_diff(self.anew_before) < (DAY * 14).as_secs()
     }
 
     /// Begins a new incarnation, of a client that goes on elsewhere.

@@ -73,27 +73,20 @@ impl Store {
     }
 
     /// Begins an address version above one that a contact knows and this store does not, as after an
-    /// older copy of it, and has every contact told; with `keys_are_lost` also that prekeys are lost
-    /// which were told before. A number that was never given may be a contact's invention: one of a
+    /// older copy of it, and has every contact told, also that prekeys are lost which were told
+    /// before. A number that was never given may be a contact's invention: one of a
     /// time to come, and any within a day of another, is not believed, and false is given.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn surpass_version(
-        &self,
-        known: u64,
-        keys_are_lost: bool,
-        now: Duration,
-    ) -> Result<bool, StoreError> {
+    pub fn surpass_version(&self, known: u64, now: Duration) -> Result<bool, StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
             if !account.surpass(known, now) {
                 return Ok(false);
             }
-            if keys_are_lost {
-                account.keys_since = now.as_secs();
-            }
-            begin_prekey_anew(tx, account, now)?;
+            let within = telling_anew(&account);
+            begin_keys_anew(tx, account, now, within)?;
             Ok(true)
         })
     }
@@ -111,8 +104,8 @@ impl Store {
                 return Ok(false);
             }
             account.begin_anew(now);
-            account.keys_since = now.as_secs();
-            begin_prekey_anew(tx, account, now)?;
+            let within = telling_anew(&account);
+            begin_keys_anew(tx, account, now, within)?;
             Ok(true)
         })
     }
@@ -179,19 +172,28 @@ pub(super) fn begin_anew(tx: &mut WriteTx<'_>, now: Duration) -> Result<(), Stor
     let mut account = account(tx)?;
     account.begin_incarnation(now);
     account.begin_versions_anew(now);
-    account.keys_since = now.as_secs();
-    begin_prekey_anew(tx, account, now)
+    begin_keys_anew(tx, account, now, TELLING_ANEW)
 }
 
-/// Makes a prekey after an older copy of the store, and has every contact told of it soon.
-fn begin_prekey_anew(
+/// Minutes online within which everybody is to be told that the store has begun anew: soon, unless that
+/// was so lately. Else a contact that lies would have all be told within an hour, each day, and who
+/// sees which mailboxes get something then would know them.
+fn telling_anew(account: &AccountRecord) -> u64 {
+    if account.began_anew_lately() { TELLING } else { TELLING_ANEW }
+}
+
+/// Makes a prekey after an older copy of the store, and has every contact told of it within so many
+/// minutes online.
+fn begin_keys_anew(
     tx: &mut WriteTx<'_>,
     mut account: AccountRecord,
     now: Duration,
+    within: u64,
 ) -> Result<(), StoreError> {
+    account.keys_since = now.as_secs();
     next_prekey(tx, &mut account, now)?;
     save(tx, &account)?;
-    tell_all(tx, account.address_version, now, TELLING_ANEW)
+    tell_all(tx, account.address_version, now, within)
 }
 
 /// Has every contact told of a version within so many minutes online.

@@ -207,14 +207,9 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn disputed(&self, by: KeyId, number: Option<u64>) -> Result<(), StoreError> {
-        self.vault.write(|tx| {
-            if number.is_none() {
-                told::forget_past(tx, by)?;
-            }
-            match exchange::with(tx, by)? {
-                Some(with) => exchange::put(tx, by, &Exchange { disputed: number, ..with }),
-                None => Ok(()),
-            }
+        self.vault.write(|tx| match exchange::with(tx, by)? {
+            Some(with) => exchange::put(tx, by, &Exchange { disputed: number, ..with }),
+            None => Ok(()),
         })
     }
 

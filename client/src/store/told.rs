@@ -84,11 +84,6 @@ pub(super) fn past_of(tx: &ReadTx<'_>, sender: KeyId) -> Result<Vec<(u64, Messag
 /// Forgets all messages of a contact.
 pub(super) fn forget(tx: &mut WriteTx<'_>, sender: KeyId) -> Result<(), StoreError> {
     tx.remove(TOLD, sender.as_bytes())?;
-    forget_past(tx, sender)
-}
-
-/// Forgets the ids of messages that a contact knows to have come.
-pub(super) fn forget_past(tx: &mut WriteTx<'_>, sender: KeyId) -> Result<(), StoreError> {
     tx.remove(TOLD_BEFORE, sender.as_bytes())?;
     Ok(())
 }

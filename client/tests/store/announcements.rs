@@ -184,12 +184,12 @@ fn a_version_that_only_the_contact_knows_shows_an_older_copy() {
     let lost = alice.version() + (DAY * 2).as_secs();
     let known = alice.store.address_acknowledged(bob.key(), lost).unwrap();
     assert_eq!(known, AddressKnown::Newer);
-    assert!(alice.store.surpass_version(lost, true, now).unwrap());
+    assert!(alice.store.surpass_version(lost, now).unwrap());
     alice.store.announce_to("bob").unwrap();
     let newest = alice.announcement(bob.key()).unwrap().sequence;
     assert!(newest > lost);
     for invented in [u64::MAX, (now + DAY * 4).as_secs() << 32] {
-        assert!(!alice.store.surpass_version(invented, true, now + DAY * 2).unwrap());
+        assert!(!alice.store.surpass_version(invented, now + DAY * 2).unwrap());
     }
     assert_eq!(alice.announcement(bob.key()).unwrap().sequence, newest);
 }
@@ -203,7 +203,7 @@ fn a_contact_that_lies_in_each_letter_is_believed_once_a_day() {
     let prekeys = || alice.store.profile().unwrap().account.prekeys.len();
     let hour = |hour: u32| START + Duration::from_secs(3600) * hour;
     let version = || alice.version() + 1;
-    let surpass = |at| alice.store.surpass_version(version(), true, hour(at)).unwrap();
+    let surpass = |at| alice.store.surpass_version(version(), hour(at)).unwrap();
     let times: Vec<_> = (0..49).filter(|at| surpass(*at)).collect();
     assert_eq!((times, prekeys()), (vec![0, 24, 48], 4));
     assert!(!alice.store.begin_keys_anew(hour(49)).unwrap());
@@ -225,6 +225,6 @@ fn a_version_says_when_its_prekey_was_made() {
     };
     assert_eq!(made(), START.as_secs());
     let ahead = (START + DAY).as_secs() << 32;
-    assert!(alice.store.surpass_version(ahead, true, START + DAY * 2).unwrap());
+    assert!(alice.store.surpass_version(ahead, START + DAY * 2).unwrap());
     assert_eq!(made(), (START + DAY * 2).as_secs());
 }

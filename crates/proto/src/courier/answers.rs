@@ -108,7 +108,7 @@ impl<S: Suite> Courier<S> {
             .unwrap_or_else(|OlderCopy| other.surpass(&fragment.standing).into_iter().collect());
         events.into_iter().for_each(|event| self.events.push_mail(event));
         let (before, disputed) = (other.reassembly.below(), other.reassembly.disputed());
-        let complete = other.reassembly.hear(&fragment.standing);
+        let complete = other.reassembly.hear(&fragment.standing, left);
         if disputed.is_some() && other.reassembly.disputed().is_none() {
             self.events.push_mail(Event::Disputed { sender, number: None });
         }

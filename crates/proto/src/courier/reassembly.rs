@@ -16,7 +16,7 @@ use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Sta
 use super::acknowledgement::{Acknowledged, Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
 use super::message::{Lane, incarnation_of};
-use crate::time::Time;
+use crate::time::{Steady, Time};
 
 /// Reassembly of what has come from one correspondent.
 ///
@@ -37,6 +37,9 @@ pub(super) struct Reassembly {
     address: AddressReassembly,
     /// Number of a message that was told of, and that its sender has given to another meanwhile.
     disputed: Option<u64>,
+    /// Time at which the letter had left that showed so last, and the one that came last.
+    disputed_at: Steady,
+    left: Steady,
     /// Fragments of the largest message.
     most: u32,
 }
@@ -201,6 +204,8 @@ impl Reassembly {
             open: BTreeMap::new(),
             address: AddressReassembly { known: memory.address, open: BTreeMap::new() },
             disputed: None,
+            disputed_at: Steady::BEGIN,
+            left: Steady::BEGIN,
             most,
         };
         for part in memory.parts.iter().filter(|part| part.is_since(reached)) {
@@ -243,15 +248,16 @@ impl Reassembly {
         self.floor
     }
 
-    /// Hears where the sender of a letter stands: what it has given up is not waited for. Gives the
+    /// Hears where the sender of a letter stood when the letter left: what it has given up is not waited for. Gives the
     /// messages whose turn has come by that.
     ///
     /// A sender that goes on from an older copy of its store numbers what it has anew. What waits
     /// under the numbers before comes again under the new ones, in its order; or the sender has
     /// forgotten it, of which the application knows as soon as something comes that was written
     /// later.
-    pub(super) fn hear(&mut self, standing: &Standing) -> Vec<Complete> {
+    pub(super) fn hear(&mut self, standing: &Standing, left: Steady) -> Vec<Complete> {
         let mut complete = Vec::new();
+        self.left = left;
         let rises = standing.open > self.floor;
         if rises {
             let incarnation = incarnation_of(standing.open);
@@ -259,10 +265,10 @@ impl Reassembly {
             self.floor = standing.open;
             self.forget_told();
         }
-        if standing.open >= self.floor && self.disputed.is_some_and(|number| number < standing.open)
-        {
-            // The message is given up. Letters of the older copy may still come.
-            (self.disputed, self.past) = (None, BTreeMap::new());
+        // The message is given up; or the letter is of before its sender went back to an older copy.
+        let later = rises || standing.open == self.floor && left > self.disputed_at;
+        if later && self.disputed.is_some_and(|number| number < standing.open) {
+            self.disputed = None;
         }
         if rises {
             self.advance(&mut complete);
@@ -322,6 +328,7 @@ impl Reassembly {
         let told = told.or_else(|| self.past.get(&sequence).copied());
         if told.is_some_and(|message| message != part.message) && self.is_current(sequence) {
             self.disputed = Some(self.disputed.map_or(sequence, |number| number.min(sequence)));
+            self.disputed_at = self.disputed_at.max(self.left);
         }
         if self.disputed.is_some_and(|number| sequence > number) {
             return Taken::Silent;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use super::super::message::first_number;
@@ -58,7 +60,7 @@ fn messages_are_told_of_in_their_order() {
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 2)), [2]);
     assert_eq!((reassembly.below(), whole(&reassembly)), (3, vec![0, 1, 2]));
     // What the sender knows to have come needs no name.
-    assert_eq!(numbers(reassembly.hear(&open(2))), []);
+    assert_eq!(numbers(reassembly.hear(&open(2), Steady::BEGIN)), []);
     assert_eq!((reassembly.floor(), whole(&reassembly)), (2, vec![2]));
 }
 
@@ -112,14 +114,14 @@ fn what_is_given_up_is_not_waited_for() {
     come(&mut reassembly, &fragment(0, 1, 3));
     come(&mut reassembly, &fragment(1, 0, 1));
     come(&mut reassembly, &fragment(3, 0, 1));
-    assert_eq!(numbers(reassembly.hear(&open(1))), [1]);
+    assert_eq!(numbers(reassembly.hear(&open(1), Steady::BEGIN)), [1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(0, 2, 3))), Taken::Known);
     // An older letter that comes late takes nothing back.
-    assert_eq!(numbers(reassembly.hear(&open(0))), []);
+    assert_eq!(numbers(reassembly.hear(&open(0), Steady::BEGIN)), []);
     assert_eq!(come(&mut reassembly, &fragment(2, 0, 1)), [2, 3]);
     assert_eq!(reassembly.below(), 4);
     // Nothing of what was given up has come.
-    assert_eq!(numbers(reassembly.hear(&open(9))), []);
+    assert_eq!(numbers(reassembly.hear(&open(9), Steady::BEGIN)), []);
     assert_eq!((reassembly.below(), reassembly.floor()), (9, 9));
 }
 
@@ -155,7 +157,7 @@ fn a_new_incarnation_ends_the_one_before() {
     come(&mut reassembly, &fragment(2, 0, 2));
     assert_eq!(reassembly.take(&Part::of(&fragment(born, 0, 1))), Taken::Silent);
     // What was complete comes again, in its order; or its sender has forgotten it.
-    assert_eq!(numbers(reassembly.hear(&open(born))), []);
+    assert_eq!(numbers(reassembly.hear(&open(born), Steady::BEGIN)), []);
     assert_eq!(come(&mut reassembly, &fragment(born + 1, 0, 1)), []);
     assert_eq!(come(&mut reassembly, &fragment(born, 0, 1)), [born, born + 1]);
     assert_eq!(reassembly.take(&Part::of(&fragment(2, 1, 2))), Taken::Known);
@@ -170,7 +172,7 @@ fn a_new_incarnation_ends_the_one_before() {
 #[test]
 fn numbers_at_the_end_of_their_range_overflow_nothing() {
     let mut reassembly = Reassembly::new(MOST);
-    assert_eq!(numbers(reassembly.hear(&open(u64::MAX))), []);
+    assert_eq!(numbers(reassembly.hear(&open(u64::MAX), Steady::BEGIN)), []);
     assert_eq!(reassembly.take(&Part::of(&fragment(u64::MAX, 0, 1))), Taken::Silent);
     assert!(!reassembly.has_forgotten(&Standing {
         heard: u64::MAX,
@@ -225,7 +227,7 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
     for sequence in 0..2 {
         come(&mut reassembly, &fragment(sequence, 0, 1));
     }
-    reassembly.hear(&open(2));
+    reassembly.hear(&open(2), Steady::BEGIN);
     let far = fragment(WINDOW + 1, 0, 1);
     come(&mut reassembly, &far);
     let told = (0..2).map(told).collect();
@@ -234,7 +236,7 @@ fn what_came_within_the_newest_window_is_there_after_a_restart() {
     let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
     assert_eq!(whole(&reassembly), [0, 1, WINDOW + 1]);
     assert!(!reassembly.has_forgotten(&Standing { heard: WINDOW + 2, whole: 1, ..open(2) }));
-    assert_eq!(numbers(reassembly.hear(&open(WINDOW + 1))), [WINDOW + 1]);
+    assert_eq!(numbers(reassembly.hear(&open(WINDOW + 1), Steady::BEGIN)), [WINDOW + 1]);
 }
 
 /// Checks the same for a sender that has begun anew, and of which only fragments are stored: what waits
@@ -249,7 +251,7 @@ fn what_came_under_new_numbers_is_there_after_a_restart() {
     assert_eq!((numbers(complete), whole(&reassembly)), (vec![], vec![new]));
     assert_eq!(reassembly.floor(), new + 1 - (WINDOW - 1));
     assert!(!reassembly.has_forgotten(&Standing { heard: new + 1, whole: 1, ..open(new) }));
-    assert_eq!(numbers(reassembly.hear(&open(new))), [new]);
+    assert_eq!(numbers(reassembly.hear(&open(new), Steady::BEGIN)), [new]);
     assert_eq!(come(&mut reassembly, &fragment(new + 1, 1, 2)), [new + 1]);
 }
 
@@ -366,7 +368,7 @@ fn nothing_is_taken_behind_a_number_of_two_messages() {
         let later = Part::of(&fragment(4, 0, 1));
         assert_eq!(reassembly.take_behind(&later, 3), Taken::Silent);
         assert_eq!(whole(&reassembly), [0, 1, 2], "the sender hears of the first message");
-        reassembly.hear(&open(100));
+        reassembly.hear(&open(100), Steady::BEGIN);
         assert_eq!(reassembly.disputed(), None);
         assert_eq!(come_behind(&mut reassembly, &fragment(100, 0, 1), 0), [100]);
     }
@@ -380,8 +382,8 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
     for sequence in 0..100 {
         come(&mut reassembly, &fragment(sequence, 0, 1));
     }
-    reassembly.hear(&open(98));
-    reassembly.hear(&open(99));
+    reassembly.hear(&open(98), Steady::BEGIN);
+    reassembly.hear(&open(99), Steady::BEGIN);
     let past = (99 - PAST as u64..99).map(|number| (number, told(number).message)).collect();
     let memory = Memory { below: 100, told: vec![told(99)], past, ..Memory::default() };
     let (resumed, _) = Reassembly::resume(MOST, &memory);
@@ -397,7 +399,7 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
             let later = Part::of(&fragment(100, 0, 1));
             assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
             let new = first_number(7);
-            reassembly.hear(&open(new));
+            reassembly.hear(&open(new), Steady::BEGIN);
             assert_eq!(reassembly.disputed(), None);
             // A letter of the older copy comes late.
             assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
@@ -420,16 +422,20 @@ fn a_dispute_over_what_was_given_up_does_not_last() {
     for sequence in 0..100 {
         come(&mut reassembly, &fragment(sequence, 0, 1));
     }
-    reassembly.hear(&open(98));
-    reassembly.hear(&open(100));
+    reassembly.hear(&open(98), Steady::BEGIN);
+    reassembly.hear(&open(100), Steady::BEGIN);
     let other = Fragment { message: MessageId::new([77; 16]), ..fragment(98, 0, 1) };
-    reassembly.hear(&open(98));
+    let hour = |hour: u32| Steady::BEGIN + Duration::from_secs(3600) * hour;
+    reassembly.hear(&open(98), hour(5));
     assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
     assert_eq!(reassembly.disputed(), Some(98));
-    reassembly.hear(&open(98));
     let later = Part::of(&fragment(100, 0, 1));
-    assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent, "it may come again");
-    reassembly.hear(&open(100));
+    for (open_of, left) in [(98, 6), (100, 4), (100, 5)] {
+        // Of before it was given up; of before the sender went back to an older copy.
+        reassembly.hear(&open(open_of), hour(left));
+        assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
+    }
+    reassembly.hear(&open(100), hour(6));
     assert_eq!(reassembly.disputed(), None);
     assert_eq!(come_behind(&mut reassembly, &fragment(100, 0, 1), 0), [100]);
 }
