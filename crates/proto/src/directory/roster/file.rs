@@ -410,7 +410,7 @@ pub enum RosterError {
     UnknownSigner(String),
     /// Fewer agencies than the threshold have signed.
     #[error(
-        "only {signed} of the {threshold} agencies that must sign have signed ({names}); \
+        "only {signed} of the {threshold} agencies that must sign have signed ({names}){changed}; \
          ask {missing} to run: rohrpost-ops roster sign"
     )]
     UnderSigned {
@@ -420,6 +420,8 @@ pub enum RosterError {
         names: String,
         /// Number of agencies that must sign.
         threshold: usize,
+        /// Note that some have signed another roster; empty if nobody has.
+        changed: &'static str,
         /// Names of the agencies that have not signed.
         missing: String,
     },

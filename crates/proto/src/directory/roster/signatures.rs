@@ -142,12 +142,15 @@ fn check_signatures(
     if let Some(stranger) = signatures.iter().find(|signed| !is_known(&signed.agency)) {
         return Err(RosterError::UnknownSigner(stranger.agency.clone()));
     }
-    let (mut signed, mut missing) = (Vec::new(), Vec::new());
+    let (mut signed, mut missing, mut changed) = (Vec::new(), Vec::new(), "");
     for agency in trust.agencies() {
         match Consent::of(agency, RosterHash::of(text), signatures) {
             Consent::Wrong => return Err(RosterError::Signature(agency.name.clone())),
             Consent::Signed => signed.push(agency.name.clone()),
-            Consent::SignedAnother { .. } => missing.push(format!("{} (again)", agency.name)),
+            Consent::SignedAnother { .. } => {
+                missing.push(format!("{} (again)", agency.name));
+                changed = CHANGED;
+            }
             Consent::Missing => missing.push(agency.name.clone()),
         }
     }
@@ -157,6 +160,7 @@ fn check_signatures(
             signed: signed.len(),
             names,
             threshold: trust.threshold(),
+            changed,
             missing: missing.join(" or "),
         });
     }
@@ -192,4 +196,6 @@ struct RawSignature {
     signature: String,
 }
 
+const CHANGED: &str =
+    ", for it was changed after signing, or its signatures are of another version";
 const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v2\0";
