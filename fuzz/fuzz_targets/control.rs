@@ -18,6 +18,7 @@ use rohrpost_proto::directory::roster::{Roster, RosterHash};
 use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::time::Time;
+use x25519_dalek::{PublicKey, StaticSecret};
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {
@@ -145,9 +146,16 @@ fn view(document: &NetworkDocument) {
     assert!(view.len() <= document.descriptors.len());
     let usable = document.descriptors.iter().filter(|signed| {
         let descriptor = signed.descriptor();
-        descriptor.suite == Classic::ID && descriptor.key.len() == Classic::PUBLIC_KEY_LEN
+        descriptor.suite == Classic::ID && is_usable(&descriptor.key)
     });
     assert_eq!(view.len(), usable.count());
+}
+
+/// True for a key with which a secret can be agreed on: the secret with a point of small order is zero.
+fn is_usable(key: &[u8]) -> bool {
+    let own = StaticSecret::from([1; 32]);
+    let key = <[u8; 32]>::try_from(key);
+    key.is_ok_and(|key| own.diffie_hellman(&PublicKey::from(key)).was_contributory())
 }
 
 /// Checks that a relay's book holds one descriptor per node, and that only newer ones replace it.
