@@ -170,7 +170,9 @@ impl AgentTask {
             return Ok(());
         }
         self.put_off.remove(&key);
-        if self.correspondent(key)?.is_none() {
+        let name = self.store.with(|store| store.name_of(key))?;
+        if name.is_empty() {
+            // It was removed meanwhile.
             return Ok(());
         }
         // What comes of it after this is counted anew.
@@ -180,7 +182,7 @@ impl AgentTask {
             self.renew().await;
         }
         self.store.with(|store| store.begin_again(key, heard_of, now))?;
-        self.watch.older_copy(&self.store.with(|store| store.name_of(key))?);
+        self.watch.older_copy(&name);
         self.session.remove_contact(key).await;
         if let Some(contact) = self.correspondent(key)? {
             self.session.add_contact(contact).await;

@@ -74,8 +74,8 @@ impl Store {
 
     /// Begins an address version above one that a contact knows and this store does not, as after an
     /// older copy of it, and has every contact told, also that prekeys are lost which were told
-    /// before. A number that was never given may be a contact's invention: one of a
-    /// time to come, and any within a day of another, is not believed, and false is given.
+    /// before. A number that was never given may be a contact's invention: one of a time to come, and
+    /// any within a day of another, is not believed, and false is given.
     ///
     /// # Errors
     /// The store cannot be written.

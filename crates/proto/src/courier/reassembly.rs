@@ -37,8 +37,9 @@ pub(super) struct Reassembly {
     address: AddressReassembly,
     /// Number of a message that was told of, and that its sender has given to another meanwhile.
     disputed: Option<u64>,
-    /// Time at which the letter had left that showed so last, and the one that came last.
+    /// Time at which the letter had left that showed so last.
     disputed_at: Steady,
+    /// Time at which the letter had left that came last.
     left: Steady,
     /// Fragments of the largest message.
     most: u32,
@@ -248,8 +249,8 @@ impl Reassembly {
         self.floor
     }
 
-    /// Hears where the sender of a letter stood when the letter left: what it has given up is not waited for. Gives the
-    /// messages whose turn has come by that.
+    /// Hears where the sender of a letter stood when the letter left: what it has given up is not
+    /// waited for. Gives the messages whose turn has come by that.
     ///
     /// A sender that goes on from an older copy of its store numbers what it has anew. What waits
     /// under the numbers before comes again under the new ones, in its order; or the sender has
