@@ -120,8 +120,8 @@ fn hours(unix: Duration) -> u32 {
     u32::try_from(unix.as_secs() / HOUR).unwrap_or(u32::MAX)
 }
 
-/// Time for which a card holds: well within the three weeks after which its prekey is erased, of which
-/// an envelope waits for one.
+/// Time for which a card holds: well within the twenty-four days after which its prekey is erased,
+/// of which an envelope waits for seven.
 pub const CARD_LIFETIME: Duration = Duration::from_secs(6 * 24 * HOUR);
 const HOUR: u64 = 3600;
 

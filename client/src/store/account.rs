@@ -1,5 +1,5 @@
-//! The client's own keys and places, and how they change: a prekey each day, a mailbox's write key
-//! after months and when a contact is blocked, another mailbox when one is lost
+//! The client's own keys and places, and how they change: a prekey each third day, a mailbox's write
+//! key after months and when a contact is blocked, another mailbox when one is lost
 //! (`docs/delivery.md`).
 
 use std::time::Duration;
@@ -116,8 +116,8 @@ impl AccountRecord {
         (record, PrekeyRecord::of(prekey, now.as_secs(), now), last_resort)
     }
 
-    /// True if a prekey is to be made: the newest is a day old, or of a time when the machine's clock
-    /// was ahead.
+    /// True if a prekey is to be made: the newest is three days old, or of a time when the machine's
+    /// clock was ahead.
     pub(super) fn wants_prekey(&self, now: Duration) -> bool {
         let (now, period) = (now.as_secs(), PREKEY_PERIOD.as_secs());
         now.saturating_sub(self.rolled) >= period || self.rolled.saturating_sub(now) > period
@@ -315,8 +315,8 @@ impl PrekeyRecord {
         (self.made, self.superseded) != before
     }
 
-    /// True if nothing that may still be opened was sealed to this prekey: it was made three
-    /// lifetimes of an envelope ago, and for one nobody was told to seal to it.
+    /// True if nothing that may still be opened was sealed to this prekey: its lifetime is over, and for
+    /// one of an envelope nobody was told to seal to it.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         let since = |then: u64| Duration::from_secs(now.as_secs().saturating_sub(then));
         since(self.made) >= PREKEY_LIFETIME
@@ -378,8 +378,10 @@ pub const LONGEST_ABSENCE: Duration = Duration::from_secs(2 * 60 * DAY.as_secs()
 /// mailbox keeps it.
 const LONGEST_APART: Duration =
     Duration::from_secs(LONGEST_ABSENCE.as_secs() + 28 * DAY.as_secs() + 2 * TTL.as_secs());
-/// Time after which the next prekey is made.
-const PREKEY_PERIOD: Duration = DAY;
+/// Time after which the next prekey is made. Were it a day, an address of which one fragment did not
+/// come would be another the next day: of two people who work on different days of the week neither
+/// would be heard for months.
+const PREKEY_PERIOD: Duration = Duration::from_secs(3 * DAY.as_secs());
 /// Least time for which a write key is current, and for which it is accepted after that: whoever was
 /// told it just before it changes may be away for the longest time. How much longer is drawn, so that
 /// mailboxes whose keys once changed within a day, after a long absence or when a contact was
@@ -391,7 +393,8 @@ const LONGEST_WRITE_KEY: Duration =
 /// Least time between changes in the two mailboxes: as long as an address waits at most before it
 /// is told, so that whoever is online can reach one mailbox all the while.
 const APART: Duration = Duration::from_secs(DAY.as_secs() / 2);
-/// Three lifetimes of an envelope: one for the address on its way to whoever writes, one in which he
-/// is away between reading it and writing, one for what he writes. Whoever seizes a client opens
-/// nothing that is older.
-pub(super) const PREKEY_LIFETIME: Duration = Duration::from_secs(3 * TTL.as_secs());
+/// The time for which a prekey is told, and three lifetimes of an envelope: one for the address on its
+/// way to whoever writes, one in which he is away between reading it and writing, one for what he
+/// writes. Whoever seizes a client opens nothing that is older.
+pub(super) const PREKEY_LIFETIME: Duration =
+    Duration::from_secs(PREKEY_PERIOD.as_secs() + 3 * TTL.as_secs());

@@ -36,7 +36,7 @@ impl Store {
         self.vault.read(|tx| Ok(Card::new(network.roster.network_id, newest(tx)?, now)))
     }
 
-    /// Begins a new address version if a prekey is a day old or a write key's time is over, and has
+    /// Begins a new address version if a prekey is three days old or a write key's time is over, and has
     /// every contact told. To be called while the client is online, and only then: what begins
     /// while nobody can be told of it is of no use, and two mailboxes whose keys changed meanwhile
     /// would be seen to change at once. True if there is something new for the session.
@@ -51,7 +51,7 @@ impl Store {
         if due {
             self.vault.write(|tx| roll(tx, now))?;
         }
-        // Prekeys are made a little later each day, and the end of one does not wait for that.
+        // Prekeys are made a little later each time, and the end of one does not wait for that.
         Ok(self.expire_prekeys(now)? || due)
     }
 

@@ -1,4 +1,4 @@
-//! Address versions: a new prekey each day, who is told, and what contacts tell.
+//! Address versions: a new prekey each third day, who is told, and what contacts tell.
 
 use rohrpost_client::{Address, Completed};
 use rohrpost_packet::NodeNumber;
@@ -10,8 +10,8 @@ use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
 
 use super::world::{
-    Client, DAY, Folder, HOUR, SECOND, START, announce, arrive, below, body, carry, complete,
-    fragments, resumed,
+    Client, DAY, Folder, HOUR, PERIOD, SECOND, START, announce, arrive, below, body, carry,
+    complete, fragments, resumed,
 };
 
 /// The newest address that a client tells another.
@@ -20,23 +20,23 @@ fn told(from: &Client, to: &Client) -> Option<Address> {
 }
 
 #[test]
-fn a_prekey_lasts_a_day_and_every_contact_is_told_of_the_next() {
+fn a_prekey_lasts_three_days_and_every_contact_is_told_of_the_next() {
     let folder = Folder::new("rolls");
     let [alice, bob] = Client::pair(&folder);
     let carol = Client::new(&folder, "carol");
     alice.store.add_contact("carol", carol.card(START), START).unwrap();
     carry(&alice, &carol, START);
     let before = alice.card(START);
-    assert!(!alice.store.roll(START + DAY - SECOND).unwrap());
-    announce(&alice, START + DAY - SECOND);
+    assert!(!alice.store.roll(START + PERIOD - SECOND).unwrap());
+    announce(&alice, START + PERIOD - SECOND);
     assert!(told(&alice, &bob).is_none());
 
-    assert!(alice.store.roll(START + DAY).unwrap());
-    announce(&alice, START + DAY);
+    assert!(alice.store.roll(START + PERIOD).unwrap());
+    announce(&alice, START + PERIOD);
     let alice = alice.reopen();
     let [of_bob, of_carol] = [&bob, &carol].map(|to| told(&alice, to).unwrap());
     let version = alice.version();
-    assert_eq!(version, (START + DAY).as_secs() << 32);
+    assert_eq!(version, (START + PERIOD).as_secs() << 32);
     assert_eq!((of_bob.version, of_carol.version), (version, version));
     let account = alice.store.profile().unwrap().account;
     assert!(of_bob.contact.prekey == *account.prekeys[0].public());
@@ -53,9 +53,9 @@ fn a_prekey_ends_when_its_time_is_over_though_no_version_begins() {
     let alice = Client::new(&folder, "alice");
     let first = alice.store.profile().unwrap().account.prekeys[0].to_seed();
     let count = || alice.store.profile().unwrap().account.prekeys.len();
-    // A client whose house is kept an hour later each day.
-    (1..21).for_each(|day| assert!(alice.store.roll(START + (DAY + HOUR) * day).unwrap()));
-    let end = START + TTL * 3;
+    // A client whose house is kept an hour later each time.
+    (1..8).for_each(|time| assert!(alice.store.roll(START + (PERIOD + HOUR) * time).unwrap()));
+    let end = START + PERIOD + TTL * 3;
     assert!(!alice.store.roll(end - SECOND).unwrap());
     let before = count();
     assert!(alice.store.roll(end).unwrap());
@@ -89,10 +89,10 @@ fn a_prekey_that_was_told_of_until_lately_stays_for_an_envelopes_lifetime() {
 fn a_contact_hears_of_the_next_version_and_writes_there() {
     let folder = Folder::new("hears");
     let [alice, bob] = Client::pair(&folder);
-    alice.store.roll(START + DAY).unwrap();
-    announce(&alice, START + DAY);
+    alice.store.roll(START + PERIOD).unwrap();
+    announce(&alice, START + PERIOD);
     let newest = told(&alice, &bob).unwrap();
-    let heard = carry(&alice, &bob, START + DAY);
+    let heard = carry(&alice, &bob, START + PERIOD);
     let [Completed::Address(address)] = &heard[..] else { panic!("an address has come") };
     assert!(address.version == newest.version && same(&address.contact, &newest.contact));
     let bob = bob.reopen();
@@ -108,10 +108,10 @@ fn an_address_that_has_left_once_is_told_in_the_next_run() {
     let folder = Folder::new("left-once");
     let [alice, bob] = Client::pair(&folder);
     carry(&alice, &bob, START);
-    alice.store.roll(START + DAY).unwrap();
+    alice.store.roll(START + PERIOD).unwrap();
     assert!(told(&alice, &bob).is_none(), "its turn has not come");
     let newest = alice.store.address().unwrap().version;
-    alice.store.announced(bob.key(), newest, 1, START + DAY).unwrap();
+    alice.store.announced(bob.key(), newest, 1, START + PERIOD).unwrap();
     let alice = alice.reopen();
     assert_eq!(told(&alice, &bob).map(|address| address.version), Some(newest));
 }
@@ -198,9 +198,9 @@ fn who_has_no_address_hears_of_each_new_one() {
     let [alice, bob] = ["alice", "bob"].map(|name| Client::new(&folder, name));
     alice.store.add_contact("bob", bob.card(START), START).unwrap();
     assert_eq!(told(&alice, &bob).unwrap().version, START.as_secs() << 32);
-    assert!(alice.store.roll(START + DAY).unwrap());
-    assert_eq!(alice.store.announce(0, START + DAY).unwrap(), [bob.key()]);
-    assert_eq!(told(&alice, &bob).unwrap().version, (START + DAY).as_secs() << 32);
+    assert!(alice.store.roll(START + PERIOD).unwrap());
+    assert_eq!(alice.store.announce(0, START + PERIOD).unwrap(), [bob.key()]);
+    assert_eq!(told(&alice, &bob).unwrap().version, (START + PERIOD).as_secs() << 32);
 }
 
 /// Links show a date every few seconds; the disk is written when it is another by minutes, and what is
@@ -269,14 +269,14 @@ fn a_last_resort_prekey_of_a_clock_that_was_ahead_is_replaced_in_time() {
 fn an_address_whose_fragments_leave_in_several_runs_comes_whole() {
     let folder = Folder::new("in-pieces");
     let [mut alice, bob] = Client::pair(&folder);
-    for day in 1..5 {
-        alice.store.roll(START + DAY * day).unwrap();
-        announce(&alice, START + DAY * day);
+    for time in 1..5 {
+        alice.store.roll(START + PERIOD * time).unwrap();
+        announce(&alice, START + PERIOD * time);
         let message = alice.announcement(bob.key()).unwrap();
         keep(&alice, &bob, &fragments(&message)[..1]);
     }
     let parts = resumed(&bob, alice.key()).unwrap().memory.parts;
-    assert_eq!(parts.len(), 2, "of the last two days");
+    assert_eq!(parts.len(), 2, "of the last two versions");
     let count = fragments(&alice.announcement(bob.key()).unwrap()).len();
     let mut last = None;
     for index in 0..count {

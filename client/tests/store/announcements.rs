@@ -6,7 +6,7 @@ use std::time::Duration;
 use rohrpost_client::{Address, AddressKnown, Content, DeliveryStatus};
 use rohrpost_packet::envelope::{KeyId, Kind};
 
-use super::world::{Client, DAY, Folder, HOUR, START, body, carry, network};
+use super::world::{Client, DAY, Folder, HOUR, PERIOD, START, body, carry, network};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONTACTS: usize = 30;
@@ -50,14 +50,16 @@ fn contacts_hear_of_a_new_address_at_times_spread_over_many_hours() {
     let (mut at_start, mut starts) = (0, 0);
     let mut per_minute: BTreeMap<u64, usize> = BTreeMap::new();
     let mut last_told: BTreeMap<[u8; 32], u32> = BTreeMap::new();
-    let mut workdays = 0;
+    let (mut workdays, mut rolls, mut rolled) = (0, 0, 0);
     for day in (1..29_u32).filter(|day| day % 7 < 5) {
         let morning = START + DAY * day;
         workdays += 1;
         starts += 1;
         alice = alice.reopen();
-        // The link comes up: the prekey is a day old.
-        assert!(alice.store.roll(morning).unwrap());
+        // The link comes up, and the prekey is old.
+        if alice.store.roll(morning).unwrap() {
+            (rolls, rolled) = (rolls + 1, workdays);
+        }
         assert!(pass(&alice, 0, morning).is_empty(), "nothing leaves with the roll");
         for minute in 1..=8 * 60 {
             let now = morning + MINUTE * minute;
@@ -69,45 +71,46 @@ fn contacts_hear_of_a_new_address_at_times_spread_over_many_hours() {
             }
         }
         assert!(
-            workdays < 3
-                || last_told.values().filter(|told| workdays - **told < 2).count() == CONTACTS,
+            rolls == 0
+                || workdays <= rolled
+                || last_told.values().filter(|told| **told >= rolled).count() == CONTACTS,
             "somebody has not been told for two days of work"
         );
     }
-    // Each start has some thirty contacts to tell in 720 minutes: two dozen expected minutes with
-    // a letter among the first of twenty starts are one or two letters.
-    assert!(at_start <= 8, "{at_start} letters in the first minutes of {starts} starts");
+    // Every second start has some thirty contacts to tell in 720 minutes: among the first minutes of
+    // twenty starts that is a letter or so.
+    assert!(at_start <= 5, "{at_start} letters in the first minutes of {starts} starts");
     let most = per_minute.values().max().unwrap();
     assert!(*most <= 5, "{most} contacts in one minute");
     let all: usize = per_minute.values().sum();
-    assert!(all >= CONTACTS * 10, "{all} letters in all");
+    assert!(all >= CONTACTS * (rolls - 1), "{all} letters in all");
 }
 
 #[test]
 fn a_restart_does_not_draw_anew() {
     let folder = Folder::new("not-anew");
     let mut alice = popular(&folder);
-    alice.store.roll(START + DAY).unwrap();
+    alice.store.roll(START + PERIOD).unwrap();
     // Restarts each minute: were times drawn at each start, the last contact would wait for days.
     let mut told = 0;
     for minute in 1..=12 * 60 {
         if minute % 20 == 0 {
             alice = alice.reopen();
         }
-        let now = START + DAY + MINUTE * minute;
+        let now = START + PERIOD + MINUTE * minute;
         told += pass(&alice, 1, now).len();
     }
     assert_eq!(told, CONTACTS);
-    assert!(pass(&alice, 1, START + DAY * 2).is_empty());
+    assert!(pass(&alice, 1, START + PERIOD + DAY).is_empty());
 }
 
 #[test]
 fn hours_without_a_link_do_not_count() {
     let folder = Folder::new("do-not-count");
     let alice = popular(&folder);
-    alice.store.roll(START + DAY).unwrap();
-    // The machine was off for two days. All would be due at once by the clock on the wall.
-    let back = START + DAY * 3;
+    alice.store.roll(START + PERIOD).unwrap();
+    // The machine was off for three days. All would be due at once by the clock on the wall.
+    let back = START + PERIOD * 2;
     alice.store.roll(back).unwrap();
     let at_once = pass_minute(&alice, back + MINUTE).len();
     assert!(at_once <= 4, "{at_once} contacts in the first minute");
@@ -121,7 +124,7 @@ fn a_client_that_is_hardly_ever_online_tells_its_contacts_all_the_same() {
     let alice = popular(&folder);
     let mut told = Vec::new();
     // A command a day, of some seconds.
-    for day in 1..=8 {
+    for day in 3..=11 {
         let now = START + DAY * day;
         alice.store.roll(now).unwrap();
         told.push(pass(&alice, 0, now).len());
@@ -134,7 +137,7 @@ fn a_client_that_is_hardly_ever_online_tells_its_contacts_all_the_same() {
 fn an_address_rides_on_a_message_that_goes_there_anyway() {
     let folder = Folder::new("rides");
     let [alice, bob] = Client::pair(&folder);
-    let now = START + DAY;
+    let now = START + PERIOD;
     alice.store.roll(now).unwrap();
     assert!(alice.announcement(bob.key()).is_none(), "its time has not come");
     assert!(alice.store.announce_to("bob").unwrap() == Some(bob.key()));
@@ -158,8 +161,8 @@ fn an_address_waits_behind_nothing_and_takes_no_number() {
     let [alice, bob] = Client::pair(&folder);
     let accept = || alice.store.accept("bob", &Content::text("x"), HOUR, START).unwrap().id;
     let posted: Vec<_> = (0..400).map(|_| accept()).collect();
-    for day in 1..8 {
-        alice.store.roll(START + DAY * day).unwrap();
+    for time in 1..8 {
+        alice.store.roll(START + PERIOD * time).unwrap();
         alice.store.announce_to("bob").unwrap();
     }
     let numbers = alice.numbers(bob.key());

@@ -18,7 +18,7 @@ use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
 use super::world::{
-    Client, DAY, Folder, SECOND, START, below, carry, complete, fragments, network, unlock,
+    Client, DAY, Folder, PERIOD, SECOND, START, below, carry, complete, fragments, network, unlock,
 };
 
 /// Seed of lengths and ids.
@@ -204,7 +204,7 @@ async fn measure(size: Size) -> Vec<String> {
     let (cost, known) = time(|| store.contact(&name).unwrap());
     costs.show("contact by name", cost, None);
     costs.background("prune", |_| store.prune(START + DAY).unwrap());
-    costs.background("roll", |day| assert!(store.roll(START + DAY * (day + 2)).unwrap()));
+    costs.background("roll", |day| assert!(store.roll(START + PERIOD * (day + 1)).unwrap()));
     let before = START + DAY * 2;
     costs.background("announce", |_| store.announce(1, before).unwrap());
     // After days without a link, when everybody is to be told.
@@ -264,8 +264,8 @@ fn opened(client: &Client) -> Vec<(&'static str, u64)> {
         ("page of the outbox", count(&|| drop(store.outbox_page(2, 3).unwrap()))),
         ("prune", count(&|| assert!(!store.prune(START + DAY).unwrap().more))),
         ("announce to nobody", count(&|| drop(store.announce(1, START + DAY).unwrap()))),
-        ("roll", count(&|| assert!(store.roll(START + DAY).unwrap()))),
-        ("announce", count(&|| while !store.announce(0, START + DAY).unwrap().is_empty() {})),
+        ("roll", count(&|| assert!(store.roll(START + PERIOD).unwrap()))),
+        ("announce", count(&|| while !store.announce(0, START + PERIOD).unwrap().is_empty() {})),
         ("hear", {
             let key = store.contact(bob).unwrap().key();
             count(&|| store.hear(key, START + DAY).unwrap())

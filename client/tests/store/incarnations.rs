@@ -13,7 +13,7 @@ use rohrpost_proto::time::agreement::Agreement;
 use zeroize::Zeroizing;
 
 use super::world::{
-    Client, DAY, Folder, HOUR, START, announce, arrive, below, carry, fragments, network,
+    Client, DAY, Folder, HOUR, PERIOD, START, announce, arrive, below, carry, fragments, network,
     network_named, resumed, unlock,
 };
 
@@ -32,15 +32,15 @@ fn a_restored_store_begins_a_new_incarnation() {
     alice.store.settle(expired.id, DeliveryStatus::Expired, START + HOUR).unwrap();
     alice.store.back_up(&folder.path("backup")).unwrap();
     // After the backup, numbers and address versions go on and are then forgotten.
-    alice.store.roll(START + DAY).unwrap();
-    announce(&alice, START + DAY);
-    alice.store.accept("bob", &Content::text("forgotten"), DAY, START + DAY).unwrap();
+    alice.store.roll(START + PERIOD).unwrap();
+    announce(&alice, START + PERIOD);
+    alice.store.accept("bob", &Content::text("forgotten"), DAY, START + PERIOD).unwrap();
     let highest = *alice.numbers(bob.key()).last().unwrap();
     let since = resumed(&alice, bob.key()).unwrap().memory.since;
-    carry(&alice, &bob, START + DAY);
+    carry(&alice, &bob, START + PERIOD);
     drop(alice);
 
-    let now = START + DAY * 2;
+    let now = START + PERIOD + DAY;
     let alice = restore(&folder, "backup", "restored", now);
     let numbers = alice.numbers(bob.key());
     assert!(numbers.len() == 1 && numbers[0] > highest);
@@ -356,7 +356,7 @@ fn a_newer_card_renews_the_address_of_a_contact() {
     let waits = alice.store.accept("bob", &Content::text("waits"), DAY * 40, START).unwrap();
     let number = alice.numbers(bob.key());
     // They hear nothing of each other for so long that alice's prekey of bob is gone.
-    (1..=30).for_each(|day| assert!(bob.store.roll(START + DAY * day).unwrap()));
+    (1..=10).for_each(|time| assert!(bob.store.roll(START + PERIOD * time).unwrap()));
     let now = START + DAY * 30;
     alice.store.roll(now).unwrap();
     let newest = card(now);

@@ -276,11 +276,11 @@ fn marks_of_opened_letters_last_as_long_as_their_prekey() {
     let mut all: Vec<_> = (0..200).map(mark).collect();
     all.sort_unstable();
     assert!(known(&bob) == all && memory(&bob, alice.key()).parts == parts(&of_first[..1]));
-    for day in 1..21 {
+    for day in 1..24 {
         bob.store.roll(START + DAY * day).unwrap();
     }
-    assert!(known(&bob) == all, "the prekey opens for three weeks");
-    bob.store.roll(START + DAY * 21).unwrap();
+    assert!(known(&bob) == all, "the prekey opens for twenty-four days");
+    bob.store.roll(START + DAY * 24).unwrap();
     let left = bob.store.profile().unwrap().account.prekeys;
     assert!(left.iter().all(|other| other.public().id() != prekey) && known(&bob).is_empty());
 }

@@ -20,7 +20,7 @@ use rohrpost_proto::courier::Message;
 use rohrpost_proto::time::Time;
 
 use super::world::{
-    Client, DAY, Folder, START, announce, body, complete, fragments, network, unlock,
+    Client, DAY, Folder, PERIOD, START, announce, body, complete, fragments, network, unlock,
 };
 
 const HOME: &str = "ROHRPOST_TEST_HOME";
@@ -190,8 +190,8 @@ fn work_until_killed(home: &Path) -> ! {
     let store = Store::open(home, &unlock(), &network).unwrap();
     let client = Client { home: home.to_owned(), network, store };
     let rng = &mut ChaCha8Rng::seed_from_u64(round.into());
-    // So many days that each round's address versions are newer than the round's before.
-    let mut day = 1 + round * 50;
+    // So many that each round's address versions are newer than the round's before.
+    let mut time = 1 + round * 50;
     loop {
         match rng.random_range(0..10) {
             0..4 => say(&accept(&client)),
@@ -202,11 +202,11 @@ fn work_until_killed(home: &Path) -> ! {
                 }
             }
             _ => {
-                assert!(client.store.roll(START + DAY * day).unwrap());
-                announce(&client, START + DAY * day);
+                assert!(client.store.roll(START + PERIOD * time).unwrap());
+                announce(&client, START + PERIOD * time);
                 let prekey = client.store.profile().unwrap().account.prekeys.remove(0);
                 say(&format!("rolled {}", HEXLOWER.encode(&prekey.public().as_bytes()[..16])));
-                day += 1;
+                time += 1;
             }
         }
     }

@@ -7,7 +7,7 @@ use rohrpost_client::{
     Agent, Content, PostError, Profile, Session, Store, StoreError, VaultError, unix_now,
 };
 
-use super::world::{Client, DAY, Folder, START, network, unlock};
+use super::world::{Client, DAY, Folder, PERIOD, START, network, unlock};
 
 #[tokio::test]
 async fn a_post_before_the_first_link_is_refused_for_what_it_is() {
@@ -47,10 +47,10 @@ async fn an_agent_and_its_store_end_with_the_last_clone() {
 async fn nothing_rolls_without_a_link() {
     let folder = Folder::new("session-roll");
     let network = Arc::new(network());
-    let two_days_ago = unix_now() - DAY * 2;
+    let days_ago = unix_now() - PERIOD;
     let home = folder.path("alice");
     let profile = Profile::create(&network.roster, Some("north")).unwrap();
-    let store = Store::create(&home, &unlock(), &network, &profile, two_days_ago).unwrap();
+    let store = Store::create(&home, &unlock(), &network, &profile, days_ago).unwrap();
     // Nobody answers at the addresses of this network.
     let agent = Agent::start(Arc::clone(&network), store).unwrap();
     for _ in 0..50 {
@@ -60,7 +60,7 @@ async fn nothing_rolls_without_a_link() {
     drop(agent);
     let store = Store::open(&home, &unlock(), &network).unwrap();
     assert_eq!(store.profile().unwrap().account.prekeys.len(), 1);
-    assert!(store.roll(two_days_ago + DAY * 2).unwrap(), "it was due");
+    assert!(store.roll(days_ago + PERIOD).unwrap(), "it was due");
 }
 
 /// Checks that a machine's clock that is a year ahead erases nothing at the start: no link has shown
@@ -74,7 +74,7 @@ async fn nothing_is_erased_before_a_link_has_shown_the_date() {
     let home = folder.path("alice");
     let profile = Profile::create(&network.roster, Some("north")).unwrap();
     let store = Store::create(&home, &unlock(), &network, &profile, date).unwrap();
-    assert!(store.roll(date + DAY).unwrap());
+    assert!(store.roll(date + PERIOD).unwrap());
     // Nobody answers at the addresses of this network.
     let agent = Agent::start(Arc::clone(&network), store).unwrap();
     for _ in 0..50 {

@@ -25,6 +25,8 @@ pub(crate) const START: Duration = Duration::from_secs(1_795_000_000);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+/// Time after which a client makes another prekey.
+pub(crate) const PERIOD: Duration = Duration::from_secs(3 * 86_400);
 /// Bytes of a fragment in these stories: short, so that few bytes are many fragments.
 pub(crate) const ROOM: usize = 400;
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];

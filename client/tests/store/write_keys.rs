@@ -24,13 +24,13 @@ fn lets_in(client: &Client, known: &Contact, mailbox: usize) -> bool {
 }
 
 #[test]
-fn the_daily_roll_leaves_write_keys_alone() {
+fn the_roll_of_prekeys_leaves_write_keys_alone() {
     let folder = Folder::new("alone");
     let alice = Client::new(&folder, "alice");
     let mut before = accepted(&alice);
     let (mut current_since, mut changes) = ([None; 2], [0; 2]);
     for day in 1..=700_u32 {
-        assert!(alice.store.roll(START + DAY * day).unwrap(), "a prekey each day");
+        alice.store.roll(START + DAY * day).unwrap();
         let after = accepted(&alice);
         for at in changed(&before, &after) {
             assert!(after[at][1] == before[at][0], "the key before is the predecessor");
@@ -101,8 +101,8 @@ fn contacts_that_were_away_in_turn_reach_each_other() {
     let folder = Folder::new("in-turn");
     let [alice, bob] = Client::pair(&folder);
     // Alice is off from day 0 to 20, bob from day 3 to 26: by then nothing is left in mailboxes.
-    (1..=3).for_each(|day| assert!(bob.store.roll(START + DAY * day).unwrap()));
-    (20..=26).for_each(|day| assert!(alice.store.roll(START + DAY * day).unwrap()));
+    assert!(bob.store.roll(START + DAY * 3).unwrap());
+    [20, 23, 26].iter().for_each(|day| assert!(alice.store.roll(START + DAY * *day).unwrap()));
     let now = START + DAY * 26;
     bob.store.roll(now).unwrap();
     let known = |at: &Client, name| at.store.contact(name).unwrap().address.contact;

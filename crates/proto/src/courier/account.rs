@@ -178,9 +178,9 @@ fn cards_have_keys() -> bool {
     Weakness::CardsHaveKeysOfTheirOwn.is_active()
 }
 
-/// Age to which an address's prekey is lasting: clients keep one for three weeks at least after they
-/// made it, what is sealed to it waits in a mailbox for up to a week, and an address may be newer by
-/// some days than its prekey.
+/// Age to which an address's prekey is lasting: clients keep one for twenty-four days at least
+/// after they made it, what is sealed to it waits in a mailbox for up to a week, and an address may be
+/// newer by some days than its prekey.
 const LASTING: Duration = Duration::from_hours(12 * 24);
 /// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
 /// current key, and so do most loops.

@@ -30,7 +30,7 @@ impl<S: Suite> Courier<S> {
     }
 
     /// Takes a newer address of a contact. If that reaches it in another way, all that is under way
-    /// leaves again, for it may be unreadable or lost; by the daily address of who keeps mailboxes
+    /// leaves again, for it may be unreadable or lost; by the newer address of who keeps mailboxes
     /// and keys nothing does.
     pub fn readdress(&mut self, now: Steady, contact: Contact) {
         let timer = self.timer;

@@ -32,7 +32,7 @@ use crate::weakness::Weakness;
 pub(super) struct Correspondent {
     pub(super) contact: Contact,
     /// Time at which the contact gave itself the oldest address to which something is sealed that is
-    /// under way. Each day's address differs little from that of the day before.
+    /// under way. A newer address differs little from the one before.
     sealed: Option<Time>,
     pub(super) reassembly: Reassembly,
     /// Outgoing messages in the order of their numbers. The courier bounds them over all
@@ -172,7 +172,7 @@ impl Correspondent {
     }
 
     /// Tells the contact an address, in the place of any older one. To a contact that has not
-    /// answered the older one it leaves when that would have left again: a new address each day is
+    /// answered the older one it leaves when that would have left again: a newer address is
     /// no reason for more letters to someone who is away. One that is on its way goes on.
     pub(super) fn announce(&mut self, address: Message, room: usize) {
         let name = |message: &Message| (message.sequence, message.id);

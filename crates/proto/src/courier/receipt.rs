@@ -56,10 +56,10 @@ impl OpenedLetters {
     }
 }
 
-/// Marks per prekey: more than two mailboxes serve in 36 hours by the default rates, with a letter
-/// in each answer, where contacts are told another prekey each day. A thousand letters a day are
-/// some 20 KiB; a full memory is 4.5 MiB.
-const MARKS: usize = 1 << 18;
+/// Marks per prekey: more than two mailboxes serve in 72 hours by the default rates, with a letter
+/// in each answer, where contacts are told another prekey each third day. A thousand letters a day
+/// are some 60 KiB; a full memory is 9 MiB.
+const MARKS: usize = 1 << 19;
 
 #[cfg(test)]
 mod tests {
