@@ -1,11 +1,12 @@
 //! The roster: nodes, rates and rules of a network, signed by k of n agencies offline.
 
+mod error;
 mod file;
 mod members;
 mod network;
 mod signatures;
 
-pub use file::RosterError;
+pub use error::RosterError;
 pub use members::{
     Directory, Role, Roster, RosterHash, RosterNode, STALE_AFTER, SuiteName, Traffic,
 };

@@ -1,6 +1,6 @@
 //! The three files of a network directory, read together.
 
-use super::file::RosterError;
+use super::error::RosterError;
 use super::members::Roster;
 use super::signatures::parse_signatures;
 use crate::directory::trust::{TrustError, TrustRoot};

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 
-use super::file::RosterError;
+use super::error::RosterError;
 use super::members::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
 use crate::directory::trust::{Agency, TrustRoot, quoted};
