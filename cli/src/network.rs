@@ -124,6 +124,13 @@ fn refuse_to_replace(place: &Place, network: &Network) -> Result<(), CommandErro
             old.roster.network, network.roster.network
         )));
     }
+    if old.roster.version == network.roster.version && old.roster.hash != network.roster.hash {
+        return Err(CommandError::Replace(format!(
+            "there are two rosters of version {}, this one and the one that is installed in {home}: \
+             somebody has signed both; ask the agencies which one holds",
+            network.roster.version
+        )));
+    }
     if old.roster.version > network.roster.version {
         return Err(CommandError::Replace(format!(
             "roster {} is older than {}, which is installed in {home}: ask your agency for the \

@@ -54,6 +54,10 @@ impl TrustRoot {
         threshold: usize,
         join_key: JoinKey,
     ) -> Result<Self, TrustError> {
+        let all = std::iter::once(&network).chain(agencies.iter().map(|agency| &agency.name));
+        if let Some(name) = all.into_iter().find(|name| !is_plain(name)) {
+            return Err(TrustError::Name(shown(name)));
+        }
         let names: HashSet<_> = agencies.iter().map(|agency| &agency.name).collect();
         let keys: HashSet<_> = agencies.iter().map(|agency| agency.key).collect();
         if names.len() != agencies.len() || keys.len() != agencies.len() {
@@ -71,11 +75,12 @@ impl TrustRoot {
     /// # Errors
     /// The fault in the text, with its line, and what to do.
     pub fn parse(text: &str) -> Result<Self, TrustError> {
-        let raw: RawTrust = toml::from_str(text).map_err(Box::new)?;
+        let raw: RawTrust =
+            toml::from_str(text).map_err(|error| TrustError::Syntax(without_text(text, &error)))?;
         let key = HEXLOWER_PERMISSIVE.decode(raw.join_key.as_bytes()).ok();
         let join_key = key.and_then(|key| key.try_into().ok()).ok_or(TrustError::JoinKey)?;
         let agencies = raw.agency.into_iter().map(|agency| {
-            let key = agency.key.parse().map_err(|_| TrustError::Key(agency.name.clone()))?;
+            let key = agency.key.parse().map_err(|_| TrustError::Key(shown(&agency.name)))?;
             Ok(Agency { name: agency.name, key })
         });
         let agencies = agencies.collect::<Result<_, TrustError>>()?;
@@ -153,6 +158,27 @@ impl TrustRoot {
     }
 }
 
+/// True if a name of a network, an agency or a node can be shown to people as it is, and written
+/// anywhere: up to 64 letters, digits, dots, hyphens and underscores of ASCII. What looks like another
+/// name, or moves the cursor of whoever reads before he signs, is none.
+pub(crate) fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// Text from a file that is not known to be plain, as an error shows it.
+pub(crate) fn shown(text: &str) -> String {
+    let shown: String = text.chars().take(64).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", shown.escape_default())
+}
+
+/// A fault of TOML with its line, but without what stands there, which may be the join key.
+fn without_text(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+}
+
 /// A name as a TOML string: a quotation mark in it does not end it.
 pub(crate) fn quoted(name: &str) -> toml::Value {
     toml::Value::String(name.to_owned())
@@ -178,9 +204,15 @@ struct RawAgency {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// The text is not the TOML of a trust root.
+    /// The text is not the TOML of a trust root. Line and fault.
     #[error("{0}")]
-    Syntax(#[from] Box<toml::de::Error>),
+    Syntax(String),
+    /// A name is not plain.
+    #[error(
+        "the name \"{0}\" is not plain; names of networks and agencies have 1 to 64 letters, digits, \
+         dots, hyphens and underscores"
+    )]
+    Name(String),
     /// An agency's key is malformed.
     #[error("the key of agency {0} is not 64 hex digits; copy it from its `rohrpost-ops keygen`")]
     Key(String),
@@ -232,14 +264,25 @@ mod tests {
     }
 
     #[test]
-    fn names_with_quotation_marks_and_line_ends_read_back() {
-        let mut agencies = agencies(4);
-        agencies[0].name = "the \"north\"\nthreshold = 1".into();
-        let network = "a \\ network '''".into();
-        let trust = TrustRoot::new(network, agencies, 3, JoinKey::new([1; 32])).unwrap();
-        let again = TrustRoot::parse(&trust.render()).unwrap();
-        assert_eq!(again.network, trust.network);
-        assert_eq!(again.agencies[0].name, trust.agencies[0].name);
+    fn names_that_do_not_show_what_they_are_are_refused() {
+        for name in ["", "the \"north\"\nthreshold = 1", "\u{1b}[2K", "no\u{202e}rth", "n\u{f6}rd"]
+        {
+            let mut agencies = agencies(4);
+            agencies[0].name = name.into();
+            let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32]));
+            let error = trust.err().unwrap().to_string();
+            assert!(error.contains("not plain") && !error.contains(['\u{1b}', '\n']), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_a_trust_root_does_not_show_the_join_key() {
+        let text = trust(4, 3).unwrap().render();
+        let secret = HEXLOWER_PERMISSIVE.encode(&[1; 32]);
+        for slip in [("\njoin_key", "\njoinkey"), ("0101\"", "0101")] {
+            let error = TrustRoot::parse(&text.replace(slip.0, slip.1)).err().unwrap().to_string();
+            assert!(error.contains("line ") && !error.contains(&secret), "{error}");
+        }
     }
 
     #[test]

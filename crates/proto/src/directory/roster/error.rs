@@ -45,6 +45,12 @@ pub enum RosterError {
         /// Least epoch for that, in seconds.
         least: u64,
     },
+    /// The name of a node is not plain.
+    #[error(
+        "the name \"{0}\" is not plain; names of nodes have 1 to 64 letters, digits, dots, hyphens \
+         and underscores"
+    )]
+    Name(String),
     /// The role and the layer of a node do not fit.
     #[error("node {0}: role must be \"relay\" without layer, or \"mix\" with layer 1, 2 or 3")]
     Role(String),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::error::RosterError;
 use super::members::{Directory, Role, Roster, RosterHash, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::IdentityKey;
-use crate::directory::trust::{TrustRoot, quoted};
+use crate::directory::trust::{TrustRoot, is_plain, quoted, shown};
 use crate::time::calendar::days_since_epoch;
 use crate::weakness::Weakness;
 
@@ -26,15 +26,18 @@ impl Roster {
         let raw: RawRoster = toml::from_str(text).map_err(Box::new)?;
         if raw.network != trust.network() {
             return Err(RosterError::Network {
-                roster: raw.network,
+                roster: shown(&raw.network),
                 trust: trust.network().into(),
             });
         }
         let suite = match raw.suite.as_str() {
             "hybrid" => SuiteName::Hybrid,
             "classic" => SuiteName::Classic,
-            _ => return Err(RosterError::Suite(raw.suite)),
+            _ => return Err(RosterError::Suite(shown(&raw.suite))),
         };
+        if days_since_epoch(&raw.expires).is_none() {
+            return Err(RosterError::Date(shown(&raw.expires)));
+        }
         let (mut nodes, written) = (BTreeMap::new(), raw.node.len());
         for raw in raw.node {
             let node = raw.check(trust)?;
@@ -59,6 +62,8 @@ impl Roster {
         roster.check_nodes(written)?;
         roster.check_layers()?;
         roster.check_grace()?;
+        // Last, so that one that lacks nothing but nodes breaks no other rule.
+        roster.check_complete()?;
         Ok(roster)
     }
 
@@ -72,12 +77,18 @@ impl Roster {
         let mut addresses = BTreeMap::new();
         for node in self.nodes() {
             for address in &node.addresses {
-                if let Some(other) = addresses.insert(*address, &node.name) {
+                // Of IPv4 there are two ways to write one.
+                let place = (address.ip().to_canonical(), address.port());
+                if let Some(other) = addresses.insert(place, &node.name) {
                     let (node, other) = (node.name.clone(), other.clone());
                     return Err(RosterError::SameAddress { address: *address, node, other });
                 }
             }
         }
+        Ok(())
+    }
+
+    fn check_complete(&self) -> Result<(), RosterError> {
         match (0..4).find(|&position| self.at(position).next().is_none()) {
             Some(3) => Err(RosterError::NoRelay),
             Some(layer) => Err(RosterError::EmptyLayer(layer + 1)),
@@ -271,13 +282,16 @@ struct RawNode {
 
 impl RawNode {
     fn check(self, trust: &TrustRoot) -> Result<RosterNode, RosterError> {
+        if !is_plain(&self.name) {
+            return Err(RosterError::Name(shown(&self.name)));
+        }
         let role = match (self.role.as_str(), self.layer) {
             ("relay", None) => Role::Relay,
             ("mix", Some(layer @ 1..=3)) => Role::Mix { layer: layer - 1 },
             _ => return Err(RosterError::Role(self.name)),
         };
         if !trust.agencies().iter().any(|agency| agency.name == self.operator) {
-            return Err(RosterError::Operator { node: self.name, operator: self.operator });
+            return Err(RosterError::Operator { node: self.name, operator: shown(&self.operator) });
         }
         let identity: IdentityKey =
             self.identity.parse().map_err(|_| RosterError::Identity(self.name.clone()))?;

@@ -123,9 +123,15 @@ fn a_draft_may_lack_nodes_and_nothing_else() {
     assert!(lacking.is_incomplete(), "{lacking}");
     let empty = Roster::draft(&text(&[]), &trust()).err().unwrap();
     assert!(empty.is_incomplete(), "{empty}");
-    few[1].name = few[0].name.clone();
-    let wrong = Roster::draft(&text(&few), &trust()).err().unwrap();
-    assert!(!wrong.is_incomplete(), "{wrong}");
+    let mut twice = few.clone();
+    twice[1].name = twice[0].name.clone();
+    let slow = text(&few)
+        .replace("mix_delay_ms = 200", "mix_delay_ms = 60000")
+        .replace("[traffic]", "[directory]\nepoch_seconds = 600\n\n[traffic]");
+    for wrong in [text(&twice), slow, text(&few).replace("2027-11-23", "soon")] {
+        let wrong = Roster::draft(&wrong, &trust()).err().unwrap();
+        assert!(!wrong.is_incomplete(), "{wrong}");
+    }
 }
 
 #[test]
@@ -140,7 +146,9 @@ fn rules_are_checked_and_explained() {
         (good.replace("number = 5", "number = 4"), "share a number"),
         (good.replace("numbers_given = 5", "numbers_given = 4"), "a node 5, and numbers_given = 4"),
         (good.replace("10.0.0.5", "10.0.0.1"), "node-5 and node-1 have the same address 10.0.0.1"),
+        (good.replace("10.0.0.5", "[::ffff:10.0.0.1]"), "node-5 and node-1 have the same address"),
         (good.replace("[\"10.0.0.4:4433\"]", "[\"[::1]:1\", \"[::1]:1\"]"), "node-4 and node-4"),
+        (good.replace("\"node-3\"", "\"\\u001b[2Knode-4\""), r"\u{1b}[2Knode-4"),
         (good.replace("2027-11-23", "2020-01-01"), "expired on 2020-01-01"),
         (good.replace("2027-11-23", "tomorrow"), "YYYY-MM-DD"),
         (good.replace("layer = 2", "layer = 1"), "layer 2 has no mix"),
