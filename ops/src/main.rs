@@ -1,6 +1,10 @@
 //! `rohrpost-ops`: keys, roster and local network.
 
-mod ceremony;
+mod error;
+mod folder;
+mod keys;
+mod roster;
+mod trust;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +12,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rohrpost_localnet::{NodeCommand, arguments, end};
 
+use roster::RosterCommand;
+use trust::TrustCommand;
+
 /// The operator's tool of Rohrpost.
 ///
-/// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong, 71 the system
-/// refused something, 73 a file or standard output cannot be written, 77 no right to capture, 130
-/// interrupted.
+/// Exit codes: 0 done, 1 the local network failed, 64 wrong usage, 65 a file is wrong, 66 a file cannot
+/// be read, 71 the system refused something, 73 a file or standard output cannot be written, 77 no right
+/// to capture, 130 interrupted.
 #[derive(Parser)]
 #[command(name = "rohrpost-ops", version = rohrpost_node::version())]
 struct Arguments {
@@ -29,34 +36,15 @@ enum Command {
         /// Path of the new key (PKCS#8 PEM, mode 0600); never overwritten.
         file: PathBuf,
     },
-    /// Sign and check rosters.
+    /// Make and show the trust root of a network.
+    #[command(subcommand)]
+    Trust(TrustCommand),
+    /// Make, change, read, sign and verify rosters.
     #[command(subcommand)]
     Roster(RosterCommand),
     /// Run a node in this process; `localnet` does so for its children.
     #[command(hide = true, subcommand)]
     Node(NodeCommand),
-}
-
-#[derive(Subcommand)]
-enum RosterCommand {
-    /// Sign roster.toml as one agency; adds to roster.sig.
-    Sign {
-        /// Directory with trust.toml, roster.toml and roster.sig.
-        #[arg(long, value_name = "DIR")]
-        network: PathBuf,
-        /// The agency's name in trust.toml.
-        #[arg(long, value_name = "NAME")]
-        agency: String,
-        /// The agency's signing key.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
-    /// Check trust root, roster and signatures, and say what they hold.
-    Check {
-        /// Directory with trust.toml, roster.toml and roster.sig.
-        #[arg(long, value_name = "DIR")]
-        network: PathBuf,
-    },
 }
 
 fn main() -> ExitCode {
@@ -68,13 +56,9 @@ fn main() -> ExitCode {
         Command::Localnet(options) => {
             end(rohrpost_localnet::run(&options), |error| error.exit_code())
         }
-        Command::Keygen { file } => end(ceremony::keygen(&file), |error| error.exit_code()),
-        Command::Roster(RosterCommand::Sign { network, agency, key }) => {
-            end(ceremony::sign(&network, &agency, &key), |error| error.exit_code())
-        }
-        Command::Roster(RosterCommand::Check { network }) => {
-            end(ceremony::check(&network), |error| error.exit_code())
-        }
+        Command::Keygen { file } => end(keys::keygen(&file), |error| error.exit_code()),
+        Command::Trust(trust) => end(trust.run(), |error| error.exit_code()),
+        Command::Roster(roster) => end(roster.run(), |error| error.exit_code()),
         Command::Node(node) => node.run(),
     }
 }

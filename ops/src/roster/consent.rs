@@ -1,0 +1,171 @@
+//! Signatures of the agencies: given, and verified.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use rohrpost_measure::output::{is_lost, say, tell};
+use rohrpost_network::unix_now;
+use rohrpost_node::read_signing_key;
+use rohrpost_proto::directory::roster::{Consent, Roster, RosterSignature};
+use rohrpost_proto::directory::trust::{Agency, TrustRoot};
+use serde_json::json;
+
+use super::record::Record;
+use super::summary;
+use crate::error::OpsError;
+use crate::folder::{Folder, ROSTER};
+use crate::trust::survives;
+
+/// Signs the roster of a directory as one agency. What cannot be read, breaks a rule or has expired is
+/// not signed, and no agency signs two rosters of one version, or one that is older than another that
+/// it signed: by its own record, for the directory may come from anybody.
+///
+/// # Errors
+/// A file is wrong, the key is not the agency's, or nobody has confirmed.
+pub(super) fn sign(
+    network: &Path,
+    agency: &str,
+    key: &Path,
+    record: Option<&Path>,
+    yes: bool,
+) -> Result<(), OpsError> {
+    let folder = Folder::lock(network)?;
+    let (trust, text) = (folder.trust()?, folder.roster()?);
+    let record = record.map_or_else(|| Record::beside(key), Path::to_owned);
+    let (key, record) = (read_signing_key(key)?, Record::read(record)?);
+    let known = trust.agencies().iter().find(|known| known.name == agency);
+    if known.is_none_or(|known| known.key != key.public()) {
+        return Err(OpsError::NotItsKey(agency.to_owned()));
+    }
+    let roster = Roster::draft(&text, &trust).and_then(|roster| {
+        roster.check_expiry(unix_now().as_secs())?;
+        Ok(roster)
+    });
+    let roster = roster.map_err(|error| folder.fault(ROSTER, error))?;
+    record.check(agency, &roster)?;
+    let signatures = left(&trust, agency, &roster, folder.signatures()?)?;
+    summary::lines(&roster).iter().for_each(|line| say(line));
+    say(&survives(&trust));
+    confirm(agency, yes)?;
+    record.note(&roster)?;
+    add(&folder, &trust, signatures, Roster::sign(&text, agency, &key))
+}
+
+/// The other agencies' signatures of a roster. Those of older ones go, and it is said.
+fn left(
+    trust: &TrustRoot,
+    agency: &str,
+    roster: &Roster,
+    mut signatures: Vec<RosterSignature>,
+) -> Result<Vec<RosterSignature>, OpsError> {
+    let genuine = |signed: &RosterSignature| {
+        let of = trust.agencies().iter().find(|known| known.name == signed.agency);
+        of.is_some_and(|of| signed.is_of(of))
+    };
+    let newer = signatures.iter().find(|signed| signed.version > roster.version && genuine(signed));
+    if let Some(RosterSignature { agency, version, .. }) = newer {
+        return Err(OpsError::NewerSigned { agency: agency.clone(), version: *version });
+    }
+    signatures.retain(|signed| {
+        let stays = signed.roster == roster.hash && genuine(signed);
+        if !stays && signed.agency != agency {
+            let of: String = signed.agency.escape_default().take(64).collect();
+            say(&format!("the signature of {of} was not of this roster, and is gone"));
+        }
+        stays && signed.agency != agency
+    });
+    Ok(signatures)
+}
+
+/// Writes a signature beside the others, and says how many are missing.
+fn add(
+    folder: &Folder,
+    trust: &TrustRoot,
+    mut signatures: Vec<RosterSignature>,
+    own: RosterSignature,
+) -> Result<(), OpsError> {
+    let (agency, roster) = (own.agency.clone(), own.roster);
+    signatures.push(own);
+    folder.put_signatures(&signatures)?;
+    let signed = |agency: &&Agency| Consent::of(agency, roster, &signatures) == Consent::Signed;
+    let count = trust.agencies().iter().filter(signed).count();
+    say(&match trust.threshold().saturating_sub(count) {
+        0 => format!("{agency} has signed; the roster holds"),
+        1 => format!("{agency} has signed; one more signature is needed"),
+        missing => format!("{agency} has signed; {missing} more signatures are needed"),
+    });
+    Ok(())
+}
+
+/// Asks whoever sits there, and has what is to be signed before his eyes.
+fn confirm(agency: &str, yes: bool) -> Result<(), OpsError> {
+    if is_lost() {
+        return Err(OpsError::Unconfirmed);
+    }
+    if yes {
+        return Ok(());
+    }
+    let input = io::stdin();
+    if !input.is_terminal() || !io::stdout().is_terminal() {
+        return Err(OpsError::Unconfirmed);
+    }
+    tell(&format!("Sign this as {agency}? Type yes:"));
+    let mut answer = String::new();
+    match input.lock().read_line(&mut answer) {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        _ => Err(OpsError::Unconfirmed),
+    }
+}
+
+/// Says who has signed the roster of a directory, and checks that it holds.
+///
+/// # Errors
+/// The roster does not hold; the error says why, and what to do.
+pub(super) fn verify(network: &Path, json: bool) -> Result<(), OpsError> {
+    let folder = Folder::open(network);
+    let (trust, text, signatures) = (folder.trust()?, folder.roster()?, folder.signatures()?);
+    let roster = Roster::draft(&text, &trust).map_err(|error| folder.fault(ROSTER, error))?;
+    let checked = Roster::verify(&text, &signatures, &trust, unix_now().as_secs());
+    if json {
+        let consent = |agency: &_| consent(&trust, agency, &roster, &signatures);
+        let agencies: Vec<_> = trust
+            .agencies()
+            .iter()
+            .map(|agency| json!({ "agency": agency.name, "signature": consent(&agency.name) }))
+            .collect();
+        let mut told = summary::of(&roster);
+        told["holds"] = checked.is_ok().into();
+        told["threshold"] = trust.threshold().into();
+        told["agencies"] = agencies.into();
+        say(&told.to_string());
+    } else {
+        summary::lines(&roster).iter().for_each(|line| say(line));
+        say(&survives(&trust));
+        for agency in trust.agencies() {
+            let consent = consent(&trust, &agency.name, &roster, &signatures);
+            say(&format!("  {:<16} {consent}", agency.name));
+        }
+    }
+    checked.map_err(|error| folder.fault(ROSTER, error))?;
+    Ok(())
+}
+
+/// Words for an agency's stand on a roster.
+fn consent(
+    trust: &TrustRoot,
+    agency: &str,
+    roster: &Roster,
+    signatures: &[RosterSignature],
+) -> String {
+    let Some(agency) = trust.agencies().iter().find(|known| known.name == agency) else {
+        return "no agency".to_owned();
+    };
+    match Consent::of(agency, roster.hash, signatures) {
+        Consent::Signed => "has signed".to_owned(),
+        Consent::SignedAnother { version } => {
+            format!("has signed another roster, of version {version}; is to sign again")
+        }
+        Consent::Wrong => "its signature is not by its key".to_owned(),
+        Consent::Missing => "has not signed".to_owned(),
+    }
+}
