@@ -119,8 +119,9 @@ impl AccountRecord {
     /// True if a prekey is to be made: the newest is three days old, or of a time when the machine's
     /// clock was ahead.
     pub(super) fn wants_prekey(&self, now: Duration) -> bool {
-        let (now, period) = (now.as_secs(), PREKEY_PERIOD.as_secs());
-        now.saturating_sub(self.rolled) >= period || self.rolled.saturating_sub(now) > period
+        let since = now.as_secs().saturating_sub(self.rolled);
+        let ahead = self.rolled.saturating_sub(now.as_secs());
+        since >= PREKEY_PERIOD.as_secs() || ahead > DAY.as_secs()
     }
 
     /// Time at which the newest prekey was made, in Unix seconds.

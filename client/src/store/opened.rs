@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, PrekeyId};
+use rohrpost_proto::courier::MARKS_PER_PREKEY;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::error::StoreError;
@@ -103,4 +104,4 @@ const PAGE_KEY: usize = 20;
 /// Bytes of a full page: a record of it has the shortest length.
 const PAGE: usize = 27 * MARK_LEN;
 /// Full pages of a prekey at most: as many marks as a courier remembers of it.
-const PAGES: u32 = (1 << 18) / 27;
+const PAGES: u32 = MARKS_PER_PREKEY / 27;

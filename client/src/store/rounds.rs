@@ -146,9 +146,9 @@ pub(super) fn take_due(
         }
         rounds.without = next.filter(|_| due.len() == SLICE);
     }
-    let (count, mut turns, mut before) = (rounds.rounds.len(), SLICE, 0);
-    for (at, round) in rounds.rounds.iter_mut().enumerate() {
-        let late = count - at >= MISSED_VERSIONS;
+    let late = late(&rounds.rounds);
+    let (mut turns, mut before) = (SLICE, 0);
+    for (round, late) in rounds.rounds.iter_mut().zip(late) {
         while turns > 0
             && let Some(place) = round.next(online, now, late)
         {
@@ -168,6 +168,20 @@ pub(super) fn take_due(
     rounds.rounds.drain(..over);
     save(tx, rounds)?;
     Ok(due)
+}
+
+/// True for each round of a client that is too seldom online to tell all: another began within
+/// [`OFTEN`] of it, or two that are a day apart came after it. One is not enough after a long absence:
+/// a round begins before it and one at its end, and whoever is back has the hours before it to tell
+/// everybody in.
+fn late(rounds: &[Round]) -> Vec<bool> {
+    let apart = |one: &Round, other: &Round| other.began.saturating_sub(one.began);
+    let is_late = |(at, round): (usize, &Round)| match &rounds[at + 1..] {
+        [] => false,
+        [next] => apart(round, next) < OFTEN,
+        [next, .., last] => apart(round, next) < OFTEN || apart(next, last) >= DAY,
+    };
+    rounds.iter().enumerate().map(is_late).collect()
 }
 
 /// Gives a new contact its place in the order of every later round, and in the list of those who
@@ -214,10 +228,9 @@ const PLACES: OrderedTable = OrderedTable::new("places of contacts");
 const WITHOUT: OrderedTable = OrderedTable::new("contacts without an address");
 /// Contacts that are told in a step: some milliseconds of work.
 const SLICE: usize = 100;
-/// Address versions of which a contact has not heard before it is told at the next opportunity,
-/// late. Two are not enough: they begin before and after any long absence, and whoever comes back
-/// has the hours before it to tell everybody in.
-const MISSED_VERSIONS: usize = 3;
+/// Seconds within which a client that is used every other day begins another round.
+const OFTEN: u64 = 5 * DAY;
+const DAY: u64 = 86_400;
 /// Time after which a contact is told at the next opportunity, in seconds, if the client was too
 /// seldom online to tell it before: a prekey stays for a week at least after it was replaced.
-const PATIENCE: Range<u64> = 4 * 86_400..7 * 86_400;
+const PATIENCE: Range<u64> = 4 * DAY..7 * DAY;

@@ -118,19 +118,44 @@ fn hours_without_a_link_do_not_count() {
     assert_eq!(told + at_once, CONTACTS);
 }
 
+/// Checks that commands of some seconds, each day or every second one and not at the same hour, tell
+/// all contacts, and never all at one link.
 #[test]
 fn a_client_that_is_hardly_ever_online_tells_its_contacts_all_the_same() {
-    let folder = Folder::new("hardly-ever");
-    let alice = popular(&folder);
-    let mut told = Vec::new();
-    // A command a day, of some seconds.
-    for day in 3..=11 {
-        let now = START + DAY * day;
-        alice.store.roll(now).unwrap();
-        told.push(pass(&alice, 0, now).len());
+    for (test, days, most) in [("each-day", 1, 22), ("second-day", 2, 28)] {
+        let folder = Folder::new(test);
+        let alice = popular(&folder);
+        let mut last: BTreeMap<[u8; 32], u32> = BTreeMap::new();
+        let (mut counts, mut latest) = (Vec::new(), 0);
+        for day in (1..60_u32).step_by(days) {
+            let now = START + DAY * day + HOUR * (day * 7 % 5);
+            alice.store.roll(now).unwrap();
+            let told = pass(&alice, 0, now);
+            counts.push(told.len());
+            for key in told {
+                latest = latest.max(day - last.insert(*key.as_bytes(), day).unwrap_or(0));
+            }
+        }
+        assert!(counts.iter().all(|count| *count <= most), "{test}: {counts:?}");
+        assert!(last.len() == CONTACTS && latest <= 14, "{test}: {latest} days, {counts:?}");
     }
-    assert_eq!(told.iter().sum::<usize>(), CONTACTS, "{told:?}");
-    assert_eq!(told[..4], [0; 4]);
+}
+
+/// Checks that a client that is back after a month tells nobody at its first links, but in hours online.
+#[test]
+fn whoever_is_back_has_hours_to_tell_everybody_in() {
+    let folder = Folder::new("is-back");
+    let alice = popular(&folder);
+    alice.store.roll(START + PERIOD).unwrap();
+    let back = START + DAY * 40;
+    let told: usize = (0..24)
+        .map(|hour| {
+            let now = back + HOUR * hour;
+            alice.store.roll(now).unwrap();
+            pass(&alice, 0, now).len()
+        })
+        .sum();
+    assert_eq!(told, 0);
 }
 
 #[test]

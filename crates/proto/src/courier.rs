@@ -66,7 +66,7 @@ pub use message::{
     is_written_anew,
 };
 pub use reassembly::{Complete, Memory, OPEN_ADDRESSES, PAST, Part};
-pub use receipt::Receipt;
+pub use receipt::{MARKS_PER_PREKEY, Receipt};
 pub use schedule::Load;
 pub use twins::Twin;
 pub use work::Work;

@@ -198,5 +198,5 @@ impl<S: Suite> Courier<S> {
     }
 }
 
-/// Replies that are opened for one slot. It takes some 3 ms to try twenty-two prekeys on each.
+/// Replies that are opened for one slot. It takes some 1.3 ms to try nine prekeys on each.
 const OPENED: usize = 4;

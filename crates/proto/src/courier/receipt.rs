@@ -25,7 +25,7 @@ pub struct Receipt {
 /// Marks of the letters that were opened, for as long as their prekeys are there.
 ///
 /// Only a relay can serve an opened letter again, for a sender seals each fragment anew: so what is
-/// known never draws an acknowledgement. At most [`MARKS`] are remembered of each prekey.
+/// known never draws an acknowledgement. At most [`MARKS_PER_PREKEY`] are remembered of each prekey.
 #[derive(Default)]
 pub(super) struct OpenedLetters {
     of: BTreeMap<PrekeyId, HashSet<[u8; MARK_LEN]>>,
@@ -42,7 +42,7 @@ impl OpenedLetters {
     /// an acknowledgement that brings nothing new.
     pub(super) fn remember(&mut self, mark: &EnvelopeMark) -> bool {
         let marks = self.of.entry(mark.prekey()).or_default();
-        let room = marks.len() < MARKS;
+        let room = u32::try_from(marks.len()).is_ok_and(|len| len < MARKS_PER_PREKEY);
         if room {
             marks.insert(*mark.as_bytes());
         }
@@ -59,7 +59,7 @@ impl OpenedLetters {
 /// Marks per prekey: more than two mailboxes serve in 72 hours by the default rates, with a letter
 /// in each answer, where contacts are told another prekey each third day. A thousand letters a day
 /// are some 60 KiB; a full memory is 9 MiB.
-const MARKS: usize = 1 << 19;
+pub const MARKS_PER_PREKEY: u32 = 1 << 19;
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_full_memory_of_one_prekey_leaves_room_for_the_letters_of_another() {
         let mut opened = OpenedLetters::default();
-        let all = 0..u64::try_from(MARKS).unwrap();
+        let all = 0..u64::from(MARKS_PER_PREKEY);
         assert!(all.clone().all(|number| opened.remember(&mark(1, number))));
         let next = mark(1, all.end);
         assert!(!opened.remember(&next) && !opened.knows(&next));
