@@ -107,10 +107,11 @@ fn copy(place: &Place, paths: &Files) -> Result<Network, CommandError> {
     Ok(network)
 }
 
-/// Refuses a network that is not the client's, and a roster that is older than the installed one:
-/// whoever hands that over may want nodes back that were struck off.
+/// Refuses a network that is not the client's, and a roster that is older than the installed one, or
+/// another of its version, whether that has expired or not: whoever hands that over may want nodes back
+/// that were struck off.
 fn refuse_to_replace(place: &Place, network: &Network) -> Result<(), CommandError> {
-    let Ok(old) = Network::open(&place.installed()) else {
+    let Ok(old) = Network::open_expired(&place.installed()) else {
         return Ok(());
     };
     let home = place.home().display();
@@ -127,7 +128,7 @@ fn refuse_to_replace(place: &Place, network: &Network) -> Result<(), CommandErro
     if old.roster.version == network.roster.version && old.roster.hash != network.roster.hash {
         return Err(CommandError::Replace(format!(
             "there are two rosters of version {}, this one and the one that is installed in {home}: \
-             somebody has signed both; ask the agencies which one holds",
+             somebody has signed both; have the agencies sign one of a higher version",
             network.roster.version
         )));
     }

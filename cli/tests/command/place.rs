@@ -128,12 +128,26 @@ fn a_network_comes_from_a_directory_or_its_files_and_is_checked() {
         shown["network"]["version"].as_u64().unwrap()
     };
     assert_eq!(version(), 1);
-    roster_of(&desk, "newer", 3);
-    roster_of(&desk, "older", 2);
+    roster_of(&desk, "newer", 3, DATES[0]);
+    roster_of(&desk, "older", 2, DATES[0]);
     assert_eq!(code(&install(&["newer"])), 0);
     let older = install(&["older"]);
     assert_eq!(code(&older), 78, "{}", errors(&older));
     assert!(errors(&older).contains("older than 3"), "{}", errors(&older));
+    roster_of(&desk, "other", 3, DATES[1]);
+    let other = install(&["other"]);
+    assert_eq!(code(&other), 78, "{}", errors(&other));
+    assert!(errors(&other).contains("two rosters of version 3"), "{}", errors(&other));
+    roster_of(&desk, "expired", 3, DATES[2]);
+    let current = installed.join("roster.toml");
+    for file in ["roster.toml", "roster.sig"] {
+        fs::copy(desk.path("expired").join(file), installed.join(file)).unwrap();
+    }
+    assert_eq!(code(&install(&["older"])), 78, "the installed one has expired, and is newer");
+    assert!(fs::read_to_string(current).unwrap().contains(DATES[2]));
+    for file in ["roster.toml", "roster.sig"] {
+        fs::copy(desk.path("newer").join(file), installed.join(file)).unwrap();
+    }
     assert_eq!(version(), 3);
     write_network(&desk.path("foreign"), "foreign");
     let foreign = install(&["foreign"]);
@@ -148,14 +162,18 @@ fn a_network_comes_from_a_directory_or_its_files_and_is_checked() {
     assert_eq!(left, ["network"], "nothing is left behind");
 }
 
-/// Writes the files of the desk's network with a roster of this version.
-fn roster_of(desk: &Desk, directory: &str, version: u32) {
+/// Days on which rosters expire: the last one is over.
+const DATES: [&str; 3] = ["2030-01-01", "2030-01-02", "2020-01-01"];
+
+/// Writes the files of the desk's network with a roster of this version and expiry.
+fn roster_of(desk: &Desk, directory: &str, version: u32, expires: &str) {
     write_network(&desk.path(directory), "store");
-    let (_, text, _) = network_files("store");
+    let (trust, text, _) = network_files("store");
     let text = text.replace("version = 1\n", &format!("version = {version}\n"));
+    let text = text.replace(DATES[0], expires);
     let signatures = ["north", "south", "east", "west"].into_iter().zip(0..);
     let signatures: Vec<_> = signatures
-        .map(|(name, seed)| Roster::sign(&text, name, &SigningKey::from_seed(&[seed; 32])))
+        .map(|(name, seed)| Roster::sign(&text, &trust, name, &SigningKey::from_seed(&[seed; 32])))
         .collect();
     let signatures = rohrpost_proto::directory::roster::render_signatures(&signatures);
     fs::write(desk.path(directory).join("roster.toml"), text).unwrap();

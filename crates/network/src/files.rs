@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rohrpost_proto::directory::roster::{NetworkFiles, NetworkFilesError, Roster};
 use rohrpost_proto::directory::trust::TrustRoot;
@@ -24,6 +25,19 @@ impl Network {
     /// # Errors
     /// A file is missing or wrong; the error names it and says what to do.
     pub fn open(directory: &Path) -> Result<Self, NetworkError> {
+        Self::open_at(directory, unix_now())
+    }
+
+    /// Reads and checks the files of a network directory as [`open`](Self::open) does, though the roster
+    /// has expired: to hold a newer one against it, and for nothing else.
+    ///
+    /// # Errors
+    /// A file is missing or wrong; the error names it and says what to do.
+    pub fn open_expired(directory: &Path) -> Result<Self, NetworkError> {
+        Self::open_at(directory, Duration::ZERO)
+    }
+
+    fn open_at(directory: &Path, now: Duration) -> Result<Self, NetworkError> {
         let read = |name: &str| {
             let path = directory.join(name);
             read_text(&path).map_err(|source| NetworkError::Read {
@@ -35,7 +49,7 @@ impl Network {
         let (trust, roster) = (read("trust.toml")?, read("roster.toml")?);
         let signatures = read("roster.sig")?;
         let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
-        Self::check(&files, |_| format!("network directory {}", directory.display()))
+        Self::check(&files, now, |_| format!("network directory {}", directory.display()))
     }
 
     /// Reads and checks files that a configuration names one by one. A roster without a file of
@@ -58,7 +72,7 @@ impl Network {
             _ => read("the signatures", paths.signatures)?,
         };
         let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
-        Self::check(&files, |error| {
+        Self::check(&files, unix_now(), |error| {
             let path = match error {
                 NetworkFilesError::Trust(_) => paths.trust,
                 NetworkFilesError::Signatures(_) => paths.signatures,
@@ -68,13 +82,15 @@ impl Network {
         })
     }
 
-    /// Checks the texts by today's date; `file` gives the place of an error.
+    /// Checks the texts by a date; `file` gives the place of an error.
     fn check(
         files: &NetworkFiles<'_>,
+        now: Duration,
         file: impl FnOnce(&NetworkFilesError) -> String,
     ) -> Result<Self, NetworkError> {
-        let (trust, roster) = files.open(unix_now().as_secs()).map_err(|source| {
-            NetworkError::Check { file: file(&source), source: Box::new(source) }
+        let (trust, roster) = files.open(now.as_secs()).map_err(|source| NetworkError::Check {
+            file: file(&source),
+            source: Box::new(source),
         })?;
         Ok(Self { trust, roster: Arc::new(roster) })
     }
