@@ -55,7 +55,7 @@ pub fn roster_text() -> String {
 /// The signatures of three agencies over any text.
 #[must_use]
 pub fn sign(text: &str) -> Vec<RosterSignature> {
-    let sign = |(name, seed): (&&str, u8)| Roster::sign(text, name, &agency_key(seed));
+    let sign = |(name, seed): (&&str, u8)| Roster::sign(text, &TRUST, name, &agency_key(seed));
     AGENCIES[..3].iter().zip(1..).map(sign).collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rohrpost_network::NetworkError;
 use rohrpost_node::NodeError;
-use rohrpost_proto::directory::roster::RosterError;
+use rohrpost_proto::directory::roster::{RosterError, RosterSignature};
 use rohrpost_proto::directory::trust::TrustError;
 
 /// Failure of a step of the ceremony.
@@ -113,14 +113,22 @@ pub(crate) enum OpsError {
     },
     /// There are signatures of a newer roster.
     #[error(
-        "roster.sig has a signature of {agency} of version {version}, which is newer than this roster; \
-         these files do not belong together: take the newest roster"
+        "roster.sig has a signature of {agency} of version {version}, which is newer than this roster: \
+         take that roster, or, if {agency} has signed it by mistake, remove the signature"
     )]
     NewerSigned {
         /// Name of the agency that signed.
         agency: String,
         /// Version that it signed.
         version: u32,
+    },
+    /// The record cannot be written.
+    #[error("cannot write {path}: {source}; --record FILE keeps what was signed elsewhere")]
+    Unrecorded {
+        /// The record.
+        path: PathBuf,
+        /// Answer of the system.
+        source: io::Error,
     },
     /// The agency has signed another roster of this version.
     #[error(
@@ -145,10 +153,15 @@ pub(crate) enum OpsError {
 }
 
 impl OpsError {
+    /// There is this signature of a roster that is newer.
+    pub(crate) fn newer(signed: &RosterSignature) -> Self {
+        Self::NewerSigned { agency: signed.agency.clone(), version: signed.version }
+    }
+
     /// Exit code after sysexits.h.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Write { .. } | Self::Exists(_) => 73,
+            Self::Write { .. } | Self::Unrecorded { .. } | Self::Exists(_) => 73,
             Self::Read { .. } | Self::Key(NodeError::Read { .. }) => 66,
             Self::Change { .. } | Self::Number(_) | Self::Agency(_) | Self::Unconfirmed => 64,
             _ => 65,

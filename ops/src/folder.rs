@@ -31,17 +31,7 @@ impl Folder {
     /// # Errors
     /// There is no such directory.
     pub(crate) fn lock(path: &Path) -> Result<Self, OpsError> {
-        let failed = |source| OpsError::Read { path: path.to_owned(), source };
-        let lock = File::open(path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                tell(&format!("waiting for another command that changes {}", path.display()));
-                lock.lock().map_err(failed)?;
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        Ok(Self { path: path.to_owned(), _lock: Some(lock) })
+        Ok(Self { path: path.to_owned(), _lock: Some(lock(path, "changes these files")?) })
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -107,6 +97,24 @@ impl Folder {
 
     fn replace(&self, name: &str, text: &str) -> Result<(), OpsError> {
         replace(&self.file(name), text)
+    }
+}
+
+/// Locks a file or directory, and says for what it waits meanwhile.
+///
+/// # Errors
+/// It cannot be opened, or the system refuses.
+pub(crate) fn lock(path: &Path, what: &str) -> Result<File, OpsError> {
+    let failed = |source| OpsError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            tell(&format!("{}: waiting for another command that {what}", path.display()));
+            file.lock().map_err(failed)?;
+            Ok(file)
+        }
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 

@@ -209,6 +209,53 @@ fn no_agency_signs_two_rosters_of_one_version_or_an_older_one() {
     assert!(ceremony.sign("east").is_ok(), "who has not signed another may sign it again");
 }
 
+/// Checks that the record is of each network by its trust root, and that the own signature in a file
+/// counts where the record was lost.
+#[test]
+fn the_record_is_kept_apart_for_each_network() {
+    let (ceremony, other) = (signed(), signed());
+    let first = ceremony.read("roster.toml");
+    let key = ceremony.path("north.pem");
+    let sign = ["roster", "sign", "--yes", "--agency", "north", "--key", &key];
+    assert!(other.refused(&sign, 65).contains("not the key"), "keys are of one network here");
+    let record = ceremony.read("north.pem.signed");
+    let id = record.split(['[', ']']).nth(1).unwrap();
+    ceremony.write("north.pem.signed", &record.replace(id, &"0".repeat(64)));
+    ceremony.write("roster.toml", &first.replace("slot_ms = 250", "slot_ms = 500"));
+    let error = ceremony.sign("north").expect_err("its signature of another is there");
+    assert!(error.contains("another roster of version 1"), "{error}");
+    ceremony.write("roster.toml", &first);
+    assert!(ceremony.sign("north").expect("the same").contains("north.pem.signed notes"));
+    let record = ceremony.read("north.pem.signed");
+    assert!(record.contains(id) && record.contains(&"0".repeat(64)), "both networks: {record}");
+}
+
+/// Checks that no agency uses up the versions by a signature of a high one.
+#[test]
+fn a_signature_of_a_version_far_ahead_stops_a_change_and_raises_nothing() {
+    let ceremony = signed();
+    let first = ceremony.read("roster.toml");
+    ceremony.done(&["roster", "set", "version=4294967295"]);
+    ceremony.sign("west").expect("west signs");
+    ceremony.write("roster.toml", &first);
+    let error = ceremony.refused(&["roster", "set", "slot_ms=300"], 65);
+    assert!(error.contains("west of version 4294967295") && error.contains("remove"), "{error}");
+    assert_eq!(ceremony.read("roster.toml"), first);
+}
+
+#[test]
+fn what_stands_in_a_file_does_not_steer_the_terminal() {
+    let ceremony = signed();
+    let text = ceremony.read("roster.toml");
+    for bad in ["\\u001b[2K\"", "\" # \u{202e}\nx\u{1b}"] {
+        ceremony.write("roster.toml", &text.replace("mix-1\"", &format!("mix-1{bad}")));
+        for command in [&["roster", "show"][..], &["roster", "remove", "mix-9"]] {
+            let error = ceremony.refused(command, 65);
+            assert!(!error.contains(['\u{1b}', '\u{202e}']), "{error}");
+        }
+    }
+}
+
 #[test]
 fn an_older_roster_does_not_cost_the_signatures_of_a_newer() {
     let ceremony = signed();

@@ -290,6 +290,6 @@ pub(crate) fn signed_network(
     let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
-        signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
+        signed.map(|(index, name)| Roster::sign(&text, &trust, name, &agency_key(index))).collect();
     (trust, text, signatures)
 }

@@ -140,7 +140,7 @@ fn write_network(
     let agencies = AGENCIES.map(|name| (name, SigningKey::generate(&mut rand::rng())));
     let trust = trust_root(&agencies)?;
     let roster = Roster::render(NETWORK, EXPIRES, options.suite, &options.traffic, nodes);
-    let sign = |(name, key): &(&str, SigningKey)| Roster::sign(&roster, name, key);
+    let sign = |(name, key): &(&str, SigningKey)| Roster::sign(&roster, &trust, name, key);
     let signatures: Vec<_> = agencies[..THRESHOLD].iter().map(sign).collect();
     let texts = [
         ("trust.toml", trust.render()),

@@ -127,8 +127,10 @@ pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
     };
     let nodes: Vec<_> = (0..).zip(layout.roles()).map(node).collect();
     let text = Roster::render("virtual", "2099-01-01", layout.suite, &layout.traffic, &nodes);
-    let signatures: Vec<_> =
-        agencies[..threshold].iter().map(|(name, key)| Roster::sign(&text, name, key)).collect();
+    let signatures: Vec<_> = agencies[..threshold]
+        .iter()
+        .map(|(name, key)| Roster::sign(&text, &trust, name, key))
+        .collect();
     let mut roster = Roster::verify(&text, &signatures, &trust, BEGIN.seconds())
         .expect("the roster follows its own rules");
     // The file has no words for these yet; the type has.

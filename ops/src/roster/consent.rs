@@ -13,7 +13,7 @@ use serde_json::json;
 use super::record::Record;
 use super::summary;
 use crate::error::OpsError;
-use crate::folder::{Folder, ROSTER};
+use crate::folder::{Folder, ROSTER, lock};
 use crate::trust::survives;
 
 /// Signs the roster of a directory as one agency. What cannot be read, breaks a rule or has expired is
@@ -31,8 +31,12 @@ pub(super) fn sign(
 ) -> Result<(), OpsError> {
     let folder = Folder::lock(network)?;
     let (trust, text) = (folder.trust()?, folder.roster()?);
-    let record = record.map_or_else(|| Record::beside(key), Path::to_owned);
-    let (key, record) = (read_signing_key(key)?, Record::read(record)?);
+    let path = key.canonicalize().map_err(|source| OpsError::Read { path: key.into(), source })?;
+    let record = record.map_or_else(|| Record::beside(&path), Path::to_owned);
+    let key = read_signing_key(&path)?;
+    // Whoever signs with the same key elsewhere waits until this is noted.
+    let _lock = lock(&path, "signs with this key")?;
+    let mut record = Record::read(record, &trust)?;
     let known = trust.agencies().iter().find(|known| known.name == agency);
     if known.is_none_or(|known| known.key != key.public()) {
         return Err(OpsError::NotItsKey(agency.to_owned()));
@@ -47,27 +51,33 @@ pub(super) fn sign(
     summary::lines(&roster).iter().for_each(|line| say(line));
     say(&survives(&trust));
     confirm(agency, yes)?;
-    record.note(&roster)?;
-    add(&folder, &trust, signatures, Roster::sign(&text, agency, &key))
+    record.note(agency, &roster)?;
+    add(&folder, &trust, signatures, Roster::sign(&text, &trust, agency, &key))
 }
 
 /// The other agencies' signatures of a roster. Those of older ones go, and it is said.
+///
+/// # Errors
+/// An agency has signed a newer roster, or the own one another of this version.
 fn left(
     trust: &TrustRoot,
     agency: &str,
     roster: &Roster,
     mut signatures: Vec<RosterSignature>,
 ) -> Result<Vec<RosterSignature>, OpsError> {
-    let genuine = |signed: &RosterSignature| {
-        let of = trust.agencies().iter().find(|known| known.name == signed.agency);
-        of.is_some_and(|of| signed.is_of(of))
-    };
-    let newer = signatures.iter().find(|signed| signed.version > roster.version && genuine(signed));
-    if let Some(RosterSignature { agency, version, .. }) = newer {
-        return Err(OpsError::NewerSigned { agency: agency.clone(), version: *version });
+    let genuine = signatures.iter().filter(|signed| signed.is_genuine(trust));
+    for signed in genuine {
+        if signed.version > roster.version {
+            return Err(OpsError::newer(signed));
+        }
+        let same = signed.version == roster.version && signed.agency == agency;
+        if same && signed.roster != roster.hash {
+            let (agency, version) = (agency.to_owned(), signed.version);
+            return Err(OpsError::SameVersion { agency, version });
+        }
     }
     signatures.retain(|signed| {
-        let stays = signed.roster == roster.hash && genuine(signed);
+        let stays = signed.roster == roster.hash && signed.is_genuine(trust);
         if !stays && signed.agency != agency {
             let of: String = signed.agency.escape_default().take(64).collect();
             say(&format!("the signature of {of} was not of this roster, and is gone"));
@@ -87,7 +97,8 @@ fn add(
     let (agency, roster) = (own.agency.clone(), own.roster);
     signatures.push(own);
     folder.put_signatures(&signatures)?;
-    let signed = |agency: &&Agency| Consent::of(agency, roster, &signatures) == Consent::Signed;
+    let signed =
+        |agency: &&Agency| Consent::of(agency, trust, roster, &signatures) == Consent::Signed;
     let count = trust.agencies().iter().filter(signed).count();
     say(&match trust.threshold().saturating_sub(count) {
         0 => format!("{agency} has signed; the roster holds"),
@@ -160,7 +171,7 @@ fn consent(
     let Some(agency) = trust.agencies().iter().find(|known| known.name == agency) else {
         return "no agency".to_owned();
     };
-    match Consent::of(agency, roster.hash, signatures) {
+    match Consent::of(agency, trust, roster.hash, signatures) {
         Consent::Signed => "has signed".to_owned(),
         Consent::SignedAnother { version } => {
             format!("has signed another roster, of version {version}; is to sign again")

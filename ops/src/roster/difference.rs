@@ -5,6 +5,7 @@ use std::path::Path;
 use rohrpost_measure::output::say;
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
+use zeroize::Zeroizing;
 
 use super::summary::{at, role};
 use crate::error::OpsError;
@@ -49,12 +50,17 @@ fn trusts(old: &TrustRoot, new: &TrustRoot) -> Vec<String> {
         let (old, new) = (old.threshold(), new.threshold());
         lines.push(format!("! the trust roots have other thresholds: {old} and {new}"));
     }
+    let texts = [old, new].map(|trust| Zeroizing::new(trust.render()));
+    if lines.is_empty() && texts[0] != texts[1] {
+        lines.push("! the trust roots have other names of agencies, or join keys".to_owned());
+    }
     lines
 }
 
 /// The changes, line by line.
 fn lines(old: &Roster, new: &Roster) -> Vec<String> {
-    let mut lines = values(old, new);
+    let mut lines = vec![format!("hash {} -> {}", old.hash, new.hash)];
+    lines.extend(values(old, new));
     for node in old.nodes().filter(|node| new.node(node.number).is_none()) {
         lines.push(format!("- {} ({})", node.name, words(node)));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use rohrpost_measure::output::say;
 use rohrpost_network::unix_now;
-use rohrpost_proto::directory::roster::{Roster, RosterSignature, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{Roster, SuiteName, Traffic};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::time::calendar::date;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
@@ -159,22 +159,21 @@ fn change(
     let (trust, text, signatures) = (folder.trust()?, folder.roster()?, folder.signatures()?);
     let syntax = |source| OpsError::Syntax { path: folder.file(ROSTER), source: Box::new(source) };
     let mut document: DocumentMut = text.parse().map_err(syntax)?;
+    let version = |document: &DocumentMut| document.get("version").and_then(Item::as_integer);
+    let before = version(&document).unwrap_or(0);
+    let genuine = signatures.iter().filter(|signed| signed.is_genuine(&trust));
+    let signed = genuine.max_by_key(|signed| signed.version);
+    if let Some(signed) = signed.filter(|signed| i64::from(signed.version) > before) {
+        return Err(OpsError::newer(signed));
+    }
     what(&mut document, &folder)?;
-    let version = document.get("version").and_then(Item::as_integer).unwrap_or(0);
-    let signed = highest_signed(&signatures, &trust);
-    if let Some(signed) = signed.filter(|signed| version <= i64::from(*signed)) {
-        let next = signed.checked_add(1).ok_or(OpsError::Highest("the roster's version"))?;
+    let now = version(&document).unwrap_or(0);
+    if let Some(signed) = signed.filter(|signed| i64::from(signed.version) >= now) {
+        let next =
+            signed.version.checked_add(1).ok_or(OpsError::Highest("the roster's version"))?;
         put_value(document.as_table_mut(), "version", &next.to_string())?;
     }
     put(&folder, &trust, &document.to_string())
-}
-
-/// The highest version that an agency has signed.
-fn highest_signed(signatures: &[RosterSignature], trust: &TrustRoot) -> Option<u32> {
-    let own = |signed: &&RosterSignature| {
-        trust.agencies().iter().any(|agency| agency.name == signed.agency && signed.is_of(agency))
-    };
-    signatures.iter().filter(own).map(|signed| signed.version).max()
 }
 
 /// Writes a roster that breaks no rule, and says what it lacks.

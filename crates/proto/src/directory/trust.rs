@@ -176,7 +176,13 @@ pub(crate) fn shown(text: &str) -> String {
 /// A fault of TOML with its line, but without what stands there, which may be the join key.
 fn without_text(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
-    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+    let message = match error.message() {
+        message if message.starts_with("unknown field") => {
+            "unknown key; known are network, threshold, join_key, and name and key of each [[agency]]"
+        }
+        message => message,
+    };
+    format!("line {}: {message}", before.matches('\n').count() + 1)
 }
 
 /// A name as a TOML string: a quotation mark in it does not end it.
@@ -279,7 +285,10 @@ mod tests {
     fn a_slip_in_a_trust_root_does_not_show_the_join_key() {
         let text = trust(4, 3).unwrap().render();
         let secret = HEXLOWER_PERMISSIVE.encode(&[1; 32]);
-        for slip in [("\njoin_key", "\njoinkey"), ("0101\"", "0101")] {
+        let keyed = format!("join_key = \"{secret}\"");
+        for slip in
+            [("\njoin_key", "\njoinkey"), ("0101\"", "0101"), (&keyed, &format!("{secret} = 1"))]
+        {
             let error = TrustRoot::parse(&text.replace(slip.0, slip.1)).err().unwrap().to_string();
             assert!(error.contains("line ") && !error.contains(&secret), "{error}");
         }
@@ -292,6 +301,6 @@ mod tests {
         assert_eq!(again.network_id(), trust.network_id());
         assert_eq!(again.join_key.expose(), trust.join_key.expose());
         let error = TrustRoot::parse("network = \"x\"\nspeed = 3\n").err().unwrap().to_string();
-        assert!(error.contains("line 2") && error.contains("speed"), "{error}");
+        assert!(error.contains("line 2") && error.contains("unknown key"), "{error}");
     }
 }

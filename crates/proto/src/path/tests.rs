@@ -70,7 +70,7 @@ fn roster(layout: &[(&str, Role)]) -> Arc<Roster> {
     let nodes: Vec<_> = (1..).zip(layout).map(node).collect();
     let traffic = Traffic::default();
     let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
-    let sign = |i: usize| Roster::sign(&text, names[i], &agency_key(i));
+    let sign = |i: usize| Roster::sign(&text, &trust, names[i], &agency_key(i));
     let signatures: Vec<_> = (0..3).map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }

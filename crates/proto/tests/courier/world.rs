@@ -671,7 +671,7 @@ fn roster(traffic: &Traffic) -> Roster {
     let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, traffic, &nodes);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
-        signed.map(|(index, name)| Roster::sign(&text, name, &agency_key(index))).collect();
+        signed.map(|(index, name)| Roster::sign(&text, &trust, name, &agency_key(index))).collect();
     Roster::verify(&text, &signatures, &trust, START.seconds()).unwrap()
 }
 

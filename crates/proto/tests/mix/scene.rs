@@ -95,7 +95,7 @@ fn roster() -> Roster {
     let nodes: Vec<_> = (1..).zip([Role::Relay].into_iter().chain(layers)).map(node).collect();
     let traffic = Traffic::default();
     let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
-    let sign = |(i, name): (u8, &str)| Roster::sign(&text, name, &key(i));
+    let sign = |(i, name): (u8, &str)| Roster::sign(&text, &trust, name, &key(i));
     let signatures: Vec<_> = (1..).zip(names).map(sign).collect();
     Roster::verify(&text, &signatures, &trust, 0).unwrap()
 }

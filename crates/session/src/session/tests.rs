@@ -41,7 +41,7 @@ fn roster_of(version: u32) -> Arc<Roster> {
     let traffic = Traffic::default();
     let text = Roster::render("test", "2999-01-01", SuiteName::Classic, &traffic, &nodes);
     let text = text.replacen("version = 1", &format!("version = {version}"), 1);
-    let sign = |(seed, name): (u8, &str)| Roster::sign(&text, name, &key(seed));
+    let sign = |(seed, name): (u8, &str)| Roster::sign(&text, &trust, name, &key(seed));
     let signatures: Vec<_> = (200..).zip(names).map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }

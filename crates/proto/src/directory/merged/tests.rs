@@ -39,7 +39,7 @@ fn roster() -> Roster {
     let traffic = Traffic::default();
     let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
     let sign = |index: u32| {
-        Roster::sign(&text, names[usize::try_from(index).unwrap()], &agency_key(index))
+        Roster::sign(&text, &trust, names[usize::try_from(index).unwrap()], &agency_key(index))
     };
     let signatures: Vec<_> = (0..3).map(sign).collect();
     Roster::verify(&text, &signatures, &trust, 0).unwrap()

@@ -21,7 +21,7 @@ pub struct RosterSignature {
     pub version: u32,
     /// Hash of the file that was signed.
     pub roster: RosterHash,
-    /// Signature over a label, version and hash.
+    /// Signature over a label, the network's id, version and hash.
     pub signature: Signature,
 }
 
@@ -58,22 +58,29 @@ impl Roster {
         Ok(roster)
     }
 
-    /// Signs the exact bytes of a roster. A text without a version, which is none, counts as version 0.
+    /// Signs the exact bytes of a roster for the network of a trust root: under another, though its name
+    /// is the same, the signature counts for nothing. A text without a version, which is none, counts as
+    /// version 0.
     #[must_use]
-    pub fn sign(text: &str, agency: &str, key: &SigningKey) -> RosterSignature {
+    pub fn sign(text: &str, trust: &TrustRoot, agency: &str, key: &SigningKey) -> RosterSignature {
         let (version, roster) = (version(text).unwrap_or(0), RosterHash::of(text));
-        let signature = key.sign(SIGNATURE_LABEL, &signed_bytes(version, roster));
+        let signature = key.sign(SIGNATURE_LABEL, &signed_bytes(trust, version, roster));
         RosterSignature { agency: agency.to_owned(), version, roster, signature }
     }
 }
 
 impl Consent {
-    /// Where an agency stands with the roster of this hash, by these signatures.
+    /// Where an agency of a trust root stands with the roster of this hash, by these signatures.
     #[must_use]
-    pub fn of(agency: &Agency, roster: RosterHash, signatures: &[RosterSignature]) -> Self {
+    pub fn of(
+        agency: &Agency,
+        trust: &TrustRoot,
+        roster: RosterHash,
+        signatures: &[RosterSignature],
+    ) -> Self {
         let own = signatures.iter().filter(|signed| signed.agency == agency.name);
         let each = own.map(|signed| match signed {
-            signed if !signed.is_of(agency) => Self::Wrong,
+            signed if !signed.is_genuine(trust) => Self::Wrong,
             signed if signed.roster != roster => Self::SignedAnother { version: signed.version },
             _ => Self::Signed,
         });
@@ -89,11 +96,12 @@ impl Consent {
 }
 
 impl RosterSignature {
-    /// True if the agency made the signature, whatever the roster.
+    /// True if an agency of the trust root made the signature, whatever the roster.
     #[must_use]
-    pub fn is_of(&self, agency: &Agency) -> bool {
-        let bytes = signed_bytes(self.version, self.roster);
-        agency.key.verify(SIGNATURE_LABEL, &bytes, &self.signature)
+    pub fn is_genuine(&self, trust: &TrustRoot) -> bool {
+        let bytes = signed_bytes(trust, self.version, self.roster);
+        let agency = trust.agencies().iter().find(|agency| agency.name == self.agency);
+        agency.is_some_and(|agency| agency.key.verify(SIGNATURE_LABEL, &bytes, &self.signature))
     }
 }
 
@@ -144,7 +152,7 @@ fn check_signatures(
     }
     let (mut signed, mut missing, mut changed) = (Vec::new(), Vec::new(), "");
     for agency in trust.agencies() {
-        match Consent::of(agency, RosterHash::of(text), signatures) {
+        match Consent::of(agency, trust, RosterHash::of(text), signatures) {
             Consent::Wrong => return Err(RosterError::Signature(agency.name.clone())),
             Consent::Signed => signed.push(agency.name.clone()),
             Consent::SignedAnother { .. } => {
@@ -176,8 +184,9 @@ fn version(text: &str) -> Option<u32> {
     toml::from_str(text).ok().map(|Versioned { version }| version)
 }
 
-fn signed_bytes(version: u32, roster: RosterHash) -> Vec<u8> {
-    [version.to_be_bytes().as_slice(), roster.as_bytes()].concat()
+fn signed_bytes(trust: &TrustRoot, version: u32, roster: RosterHash) -> Vec<u8> {
+    let network = trust.network_id();
+    [network.as_bytes().as_slice(), &version.to_be_bytes(), roster.as_bytes()].concat()
 }
 
 #[derive(Deserialize)]
@@ -198,4 +207,4 @@ struct RawSignature {
 
 const CHANGED: &str =
     ", for it was changed after signing, or its signatures are of another version";
-const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v2\0";
+const SIGNATURE_LABEL: &[u8] = b"rohrpost roster v3\0";

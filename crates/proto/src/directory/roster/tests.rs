@@ -47,7 +47,7 @@ fn text(nodes: &[RosterNode]) -> String {
 }
 
 fn signatures(text: &str, signers: &[(u8, &str)]) -> Vec<RosterSignature> {
-    signers.iter().map(|(seed, name)| Roster::sign(text, name, &key(*seed))).collect()
+    signers.iter().map(|(seed, name)| Roster::sign(text, &trust(), name, &key(*seed))).collect()
 }
 
 const THREE: &[(u8, &str)] = &[(1, "north"), (2, "south"), (3, "east")];
@@ -88,6 +88,11 @@ fn wrong_and_strange_signatures_are_refused() {
     let text = text(&nodes());
     assert!(error(&text, &[(9, "north")]).contains("signature of north was not made with the key"));
     assert!(error(&text, &[(9, "mallory")]).contains("no agency of the trust root"));
+    let mut agencies = trust().agencies().to_vec();
+    agencies[3].key = key(9).public();
+    let other = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
+    let other = Roster::verify(&text, &signatures(&text, THREE), &other, NOW);
+    assert!(other.is_err(), "signatures are for one network, whatever its name");
     let signatures = signatures(&text, THREE);
     let changed = text.replace("slot_ms = 250", "slot_ms = 251");
     let stale = Roster::verify(&changed, &signatures, &trust(), NOW).err().unwrap().to_string();
@@ -105,7 +110,7 @@ fn signatures_of_another_roster_are_told_from_wrong_ones() {
     all.extend(signatures(&text, &[(1, "north"), (2, "south"), (4, "west")]));
     assert!(Roster::verify(&text, &all, &trust, NOW).is_ok());
     let consent =
-        |at: usize, of: &[_]| Consent::of(&trust.agencies()[at], RosterHash::of(&text), of);
+        |at: usize, of: &[_]| Consent::of(&trust.agencies()[at], &trust, RosterHash::of(&text), of);
     let another = Consent::SignedAnother { version: 7 };
     assert_eq!([0, 2, 3].map(|at| consent(at, &all)), [Consent::Signed, another, Consent::Signed]);
     assert_eq!(consent(3, &all[..3]), Consent::Missing);

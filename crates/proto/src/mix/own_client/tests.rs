@@ -35,7 +35,7 @@ fn roster(operators: usize) -> Arc<Roster> {
     let nodes: Vec<_> = (0..operators + 6).map(node).collect();
     let traffic = Traffic::default();
     let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
-    let sign = |(seed, name): (usize, &&str)| Roster::sign(&text, name, &key(100 + seed));
+    let sign = |(seed, name): (usize, &&str)| Roster::sign(&text, &trust, name, &key(100 + seed));
     let signatures: Vec<_> = NAMES.iter().enumerate().map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }
