@@ -280,6 +280,27 @@ impl AgentTask {
         Ok(())
     }
 
+    /// Does what somebody asks for; gives whom to tell when the client is to end.
+    async fn handle_order(&mut self, order: Order) -> Option<oneshot::Sender<()>> {
+        self.store.open_if_closed();
+        match order {
+            Order::Ask(request, asker, answer) => {
+                let _ = answer.send(self.answer(*request, asker).await);
+            }
+            Order::Draft(draft, part, answer) => {
+                let _ = answer.send(self.extend(*draft, &part));
+            }
+            Order::Send(send, outbound, asker, answer) => {
+                let _ = answer.send(self.send(*send, outbound, asker).await);
+            }
+            Order::Read(number, answer) => {
+                let _ = answer.send(self.read(number));
+            }
+            Order::End(done) => return Some(done),
+        }
+        None
+    }
+
     /// Serves until the client is to end; gives whom to tell when it has.
     async fn serve(
         &mut self,
@@ -293,21 +314,11 @@ impl AgentTask {
                     Some(event) => self.handle_event(event).await,
                     None => return Ok(None),
                 },
-                order = orders.recv() => match order {
-                    Some(Order::Ask(request, asker, answer)) => {
-                        let _ = answer.send(self.answer(*request, asker).await);
+                order = orders.recv() => {
+                    let Some(order) = order else { return Ok(None) };
+                    if let Some(done) = self.handle_order(order).await {
+                        return Ok(Some(done));
                     }
-                    Some(Order::Draft(draft, part, answer)) => {
-                        let _ = answer.send(self.extend(*draft, &part));
-                    }
-                    Some(Order::Send(send, outbound, asker, answer)) => {
-                        let _ = answer.send(self.send(*send, outbound, asker).await);
-                    }
-                    Some(Order::Read(number, answer)) => {
-                        let _ = answer.send(self.read(number));
-                    }
-                    Some(Order::End(done)) => return Ok(Some(done)),
-                    None => return Ok(None),
                 },
                 _ = maintenance.tick() => self.maintain(1).await,
                 () = sleep_until(self.housekeeping.due().into()) => self.keep_house(),

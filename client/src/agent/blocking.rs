@@ -66,6 +66,15 @@ impl BlockingStore {
         self.failure().clone()
     }
 
+    /// Opens the store, if it could not be opened again when the disk had failed. Whoever asks for
+    /// something has it tried at once: he may have made room a moment ago.
+    pub(super) fn open_if_closed(&mut self) {
+        if self.store.is_none() {
+            // The error is told by what is asked for.
+            let _ = self.reopen();
+        }
+    }
+
     /// Closes the store and opens it again.
     pub(super) fn reopen(&mut self) -> Result<(), StoreError> {
         let opened = block_in_place(|| {

@@ -132,6 +132,7 @@ impl<S: Suite> SteppedAgent<S> {
     /// # Errors
     /// The request was not done; the failure says why.
     pub fn ask(&mut self, now: Steady, request: Request) -> Result<Response, Failure> {
+        self.task.store.open_if_closed();
         let answer = run(self.task.answer(request, Asker::User), self.session.as_mut(), now);
         self.look_after_disk();
         answer

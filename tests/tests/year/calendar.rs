@@ -302,8 +302,11 @@ impl Scene<'_> {
         for day in self.working(person).sample(rng, 2) {
             let full = begin + DAY * *day + HOUR * 10 + MINUTE * rng.random_range(0..240);
             deeds.push((full, Deed::FillDisk(number)));
-            deeds.push((full + MINUTE * rng.random_range(40..=90), Deed::FreeDisk(number)));
+            let free = full + MINUTE * rng.random_range(40..=90);
+            deeds.push((free, Deed::FreeDisk(number)));
             let to = *person.contacts.choose(rng).expect("everybody knows somebody");
+            // Whoever has made room tries at once.
+            deeds.push((free + SECOND, Deed::Post { from: number, to, lifetime: WEEK }));
             for (from, to) in [(number, to), (to, number)] {
                 deeds.push((full + MINUTE * 20, Deed::Post { from, to, lifetime: WEEK }));
             }
@@ -429,6 +432,7 @@ fn hire_bots(people: &mut Vec<Person>, colleagues: usize, rng: &mut ChaCha20Rng)
 
 /// The midnight before a Monday in November 2026.
 pub(crate) const BEGIN: Time = Time::from_micros(20_780 * 86_400_000_000);
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
