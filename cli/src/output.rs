@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rohrpost_client::steers;
+use rohrpost_client::{harmless, steers};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -129,14 +129,6 @@ pub(crate) fn write(to: &Path, bytes: &[u8]) -> Result<(), CommandError> {
             file.persist_noclobber(to).map(drop).map_err(|error| error.error)
         });
     written.map_err(|source| CommandError::Output { path: to.to_owned(), source })
-}
-
-/// A text in which nothing steers a terminal or turns the direction of writing; all else of it is
-/// shown.
-fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c })
-        .collect()
 }
 
 /// A value as JSON that a terminal shows without harm: what steers one is escaped.

@@ -19,3 +19,12 @@ pub fn steers(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}'
         )
 }
+
+/// A text in which nothing steers a terminal or turns the direction of writing; all else of it is
+/// shown, and lines stay.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c })
+        .collect()
+}

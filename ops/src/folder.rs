@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rohrpost_measure::output::tell;
@@ -139,9 +140,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), OpsError> {
     write().map_err(|source| OpsError::Write { path: path.to_owned(), source })
 }
 
-#[cfg(unix)]
 fn public() -> Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+    Permissions::from_mode(0o644)
 }
 
 pub(crate) const TRUST: &str = "trust.toml";

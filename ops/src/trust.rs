@@ -57,17 +57,17 @@ impl TrustCommand {
 
 fn new(network: &Path, name: &str, threshold: usize, agencies: &[String]) -> Result<(), OpsError> {
     let agency = |text: &String| {
-        let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-        let agency = parts
-            .and_then(|(name, key)| Some(Agency { name: name.to_owned(), key: key.parse().ok()? }));
-        agency.ok_or_else(|| OpsError::Agency(text.clone()))
+        let agency = |(name, key): (&str, &str)| {
+            Some(Agency { name: name.to_owned(), key: key.parse().ok()? })
+        };
+        text.split_once('=').and_then(agency).ok_or_else(|| OpsError::Agency(text.clone()))
     };
     let agencies = agencies.iter().map(agency).collect::<Result<_, _>>()?;
-    let mut join_key = [0; 32];
-    rand::rng().fill_bytes(&mut join_key);
+    let mut join_key = Zeroizing::new([0; 32]);
+    rand::rng().fill_bytes(join_key.as_mut());
     let path = network.join(TRUST);
     let fault = |source| OpsError::Trust { path: path.clone(), source };
-    let trust = TrustRoot::new(name.to_owned(), agencies, threshold, JoinKey::new(join_key));
+    let trust = TrustRoot::new(name.to_owned(), agencies, threshold, JoinKey::new(*join_key));
     let trust = trust.map_err(fault)?;
     std::fs::create_dir_all(network)
         .map_err(|source| OpsError::Write { path: network.to_owned(), source })?;

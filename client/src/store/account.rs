@@ -380,8 +380,8 @@ pub const LONGEST_ABSENCE: Duration = Duration::from_secs(2 * 60 * DAY.as_secs()
 const LONGEST_APART: Duration =
     Duration::from_secs(LONGEST_ABSENCE.as_secs() + 28 * DAY.as_secs() + 2 * TTL.as_secs());
 /// Time after which the next prekey is made. Were it a day, an address of which one fragment did not
-/// come would be another the next day: of two people who work on different days of the week neither
-/// would be heard for months.
+/// come would be another the next day, and whoever has a mailbox that loses letters would hear of
+/// none.
 const PREKEY_PERIOD: Duration = Duration::from_secs(3 * DAY.as_secs());
 /// Least time for which a write key is current, and for which it is accepted after that: whoever was
 /// told it just before it changes may be away for the longest time. How much longer is drawn, so that

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rohrpost_client::steers;
+use rohrpost_client::harmless;
 use rohrpost_measure::output::{is_lost, tell};
 use tokio::runtime::{Builder, Runtime};
 
@@ -72,16 +72,11 @@ pub fn end<E: std::fmt::Display>(result: Result<(), E>, code: impl Fn(&E) -> u8)
         }
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // What stands in a file does not steer the terminal.
             tell(&format!("error: {}", harmless(&error.to_string())));
             ExitCode::from(code(&error))
         }
     }
-}
-
-/// The text of an error in which nothing that stands in a file steers the terminal.
-fn harmless(text: &str) -> String {
-    let is_line = |c| matches!(c, '\t' | '\n');
-    text.chars().map(|c| if steers(c) && !is_line(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The exit code for a command line that is wrong.

@@ -79,8 +79,7 @@ fn left(
     signatures.retain(|signed| {
         let stays = signed.roster == roster.hash && signed.is_genuine(trust);
         if !stays && signed.agency != agency {
-            let of: String = signed.agency.escape_default().take(64).collect();
-            say(&format!("the signature of {of} was not of this roster, and is gone"));
+            say(&format!("the signature of {} was not of this roster, and is gone", signed.agency));
         }
         stays && signed.agency != agency
     });
@@ -137,41 +136,27 @@ pub(super) fn verify(network: &Path, json: bool) -> Result<(), OpsError> {
     let (trust, text, signatures) = (folder.trust()?, folder.roster()?, folder.signatures()?);
     let roster = Roster::draft(&text, &trust).map_err(|error| folder.fault(ROSTER, error))?;
     let checked = Roster::verify(&text, &signatures, &trust, unix_now().as_secs());
+    let consent = |agency: &Agency| words(Consent::of(agency, &trust, roster.hash, &signatures));
+    let agencies = trust.agencies().iter().map(|agency| (&agency.name, consent(agency)));
     if json {
-        let consent = |agency: &_| consent(&trust, agency, &roster, &signatures);
-        let agencies: Vec<_> = trust
-            .agencies()
-            .iter()
-            .map(|agency| json!({ "agency": agency.name, "signature": consent(&agency.name) }))
-            .collect();
+        let agencies = agencies.map(|(name, words)| json!({ "agency": name, "signature": words }));
         let mut told = summary::of(&roster);
         told["holds"] = checked.is_ok().into();
         told["threshold"] = trust.threshold().into();
-        told["agencies"] = agencies.into();
+        told["agencies"] = agencies.collect();
         say(&told.to_string());
     } else {
         summary::lines(&roster).iter().for_each(|line| say(line));
         say(&survives(&trust));
-        for agency in trust.agencies() {
-            let consent = consent(&trust, &agency.name, &roster, &signatures);
-            say(&format!("  {:<16} {consent}", agency.name));
-        }
+        agencies.for_each(|(name, words)| say(&format!("  {name:<16} {words}")));
     }
     checked.map_err(|error| folder.fault(ROSTER, error))?;
     Ok(())
 }
 
 /// Words for an agency's stand on a roster.
-fn consent(
-    trust: &TrustRoot,
-    agency: &str,
-    roster: &Roster,
-    signatures: &[RosterSignature],
-) -> String {
-    let Some(agency) = trust.agencies().iter().find(|known| known.name == agency) else {
-        return "no agency".to_owned();
-    };
-    match Consent::of(agency, trust, roster.hash, signatures) {
+fn words(consent: Consent) -> String {
+    match consent {
         Consent::Signed => "has signed".to_owned(),
         Consent::SignedAnother { version } => {
             format!("has signed another roster, of version {version}; is to sign again")

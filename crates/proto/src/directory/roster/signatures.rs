@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::error::RosterError;
 use super::members::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
-use crate::directory::trust::{Agency, TrustRoot, quoted, shown};
+use crate::directory::trust::{Agency, TrustRoot, is_plain, quoted, shown};
 
 /// Signature of one agency over a roster.
 #[derive(Clone)]
@@ -112,11 +112,14 @@ impl RosterSignature {
 pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError> {
     let raw: RawSignatures = toml::from_str(text).map_err(Box::new)?;
     let signature = |raw: RawSignature| {
+        if !is_plain(&raw.agency) {
+            return Err(RosterError::UnknownSigner(shown(&raw.agency)));
+        }
         let signature = raw.signature.parse();
-        let signature = signature.map_err(|_| RosterError::Signature(shown(&raw.agency)))?;
+        let signature = signature.map_err(|_| RosterError::Signature(raw.agency.clone()))?;
         let roster = HEXLOWER_PERMISSIVE.decode(raw.roster.as_bytes()).ok();
         let roster = roster.and_then(|hash| hash.try_into().ok()).map(RosterHash::new);
-        let roster = roster.ok_or_else(|| RosterError::Signature(shown(&raw.agency)))?;
+        let roster = roster.ok_or_else(|| RosterError::Signature(raw.agency.clone()))?;
         Ok(RosterSignature { agency: raw.agency, version: raw.version, roster, signature })
     };
     raw.signature.into_iter().map(signature).collect()
@@ -148,7 +151,7 @@ fn check_signatures(
 ) -> Result<(), RosterError> {
     let is_known = |name: &String| trust.agencies().iter().any(|agency| agency.name == *name);
     if let Some(stranger) = signatures.iter().find(|signed| !is_known(&signed.agency)) {
-        return Err(RosterError::UnknownSigner(shown(&stranger.agency)));
+        return Err(RosterError::UnknownSigner(stranger.agency.clone()));
     }
     let (mut signed, mut missing, mut changed) = (Vec::new(), Vec::new(), "");
     for agency in trust.agencies() {

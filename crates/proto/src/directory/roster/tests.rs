@@ -88,6 +88,9 @@ fn wrong_and_strange_signatures_are_refused() {
     let text = text(&nodes());
     assert!(error(&text, &[(9, "north")]).contains("signature of north was not made with the key"));
     assert!(error(&text, &[(9, "mallory")]).contains("no agency of the trust root"));
+    let file = render_signatures(&signatures(&text, THREE)).replace("north", "\\u001b[2Knorth");
+    let hidden = parse_signatures(&file).err().unwrap().to_string();
+    assert!(hidden.contains(r"\u{1b}[2Knorth signed, but is no agency"), "{hidden}");
     let mut agencies = trust().agencies().to_vec();
     agencies[3].key = key(9).public();
     let other = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
