@@ -352,8 +352,8 @@ fn end_unfinished(
             Next::Over(entry) => {
                 let Some(ended) = fragments::end(tx, &entry)? else { continue };
                 pieces += ended.pieces;
-                if let Some((sender, complete, whole)) = ended.whole {
-                    let id = complete.message;
+                for (complete, whole) in ended.whole {
+                    let (sender, id) = (ended.sender, complete.message);
                     forgotten.arrived.extend(inbox::take_content(tx, sender, id, &whole, now)?);
                     told::remember_alone(tx, sender, complete)?;
                 }

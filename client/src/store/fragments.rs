@@ -89,6 +89,16 @@ impl OpenRecord {
         Claim { sender: self.sender(), kind: self.kind, fragments: self.count }
     }
 
+    /// Name of the message, of which all has come.
+    fn complete(&self) -> Complete {
+        Complete {
+            sequence: self.sequence,
+            message: MessageId::new(self.message.0),
+            kind: Kind::Content,
+            fragments: self.count,
+        }
+    }
+
     fn body(&self, came: &Came) -> Body {
         Body { id: self.body.0, pieces: came.pieces }
     }
@@ -262,9 +272,10 @@ pub(super) fn take(
 pub(super) struct Ended {
     /// Pieces of what there was of it.
     pub(super) pieces: u32,
-    /// Sender, name and the message itself if all of it has come, and it waited for another: its
-    /// sender knows that it has come, so it is to be shown.
-    pub(super) whole: Option<(KeyId, Complete, Whole)>,
+    /// The message if all of it has come, and it waited for another: its sender knows that it has
+    /// come, so it is to be shown. Those before it that wait as well come first, in their order.
+    pub(super) whole: Vec<(Complete, Whole)>,
+    pub(super) sender: KeyId,
 }
 
 /// Takes a message from those that are open if its last fragment came at the time that an entry of the
@@ -276,20 +287,37 @@ pub(super) fn end(tx: &mut WriteTx<'_>, entry: &[u8]) -> Result<Option<Ended>, S
     if came.last != last {
         return Ok(None);
     }
-    let mut whole = open.end(tx)?;
-    if open.kind != Kind::Content.byte()
-        && let Some(body) = whole.body.take()
-    {
-        body.forget(tx)?;
+    let (sender, mut ended) = (open.sender(), came.pieces);
+    if !is_content(&name) || !came.is_whole(open.count) {
+        open.forget(tx)?;
+        return Ok(Some(Ended { pieces: ended, whole: Vec::new(), sender }));
     }
-    let complete = Complete {
-        sequence: open.sequence,
-        message: MessageId::new(open.message.0),
-        kind: Kind::Content,
-        fragments: open.count,
-    };
-    let whole = whole.body.is_some().then(|| (open.sender(), complete, whole));
-    Ok(Some(Ended { pieces: came.pieces, whole }))
+    let mut whole = Vec::new();
+    for (open, came) in whole_below(tx, sender, open.sequence.saturating_add(1))? {
+        ended += came.pieces;
+        whole.push((open.complete(), open.end(tx)?));
+    }
+    Ok(Some(Ended { pieces: ended, whole, sender }))
+}
+
+/// The whole messages of a contact with numbers below this one that are open, in their order.
+fn whole_below(
+    tx: &ReadTx<'_>,
+    sender: KeyId,
+    number: u64,
+) -> Result<Vec<(OpenRecord, Came)>, StoreError> {
+    let mut whole = Vec::new();
+    let mut names = names(tx, sender)?;
+    names.retain(|name| is_content(name) && name.2 < number);
+    names.sort_unstable();
+    for name in names {
+        let open = open(tx, name)?.ok_or(StoreError::Record)?;
+        let came = came(tx, &open)?;
+        if came.is_whole(open.count) {
+            whole.push((open, came));
+        }
+    }
+    Ok(whole)
 }
 
 /// Takes the whole messages of a contact from those that are open that have numbers of older
@@ -302,12 +330,9 @@ pub(super) fn take_left_behind(
     picks: impl Fn(u32) -> bool,
 ) -> Result<Vec<(MessageId, Whole)>, StoreError> {
     let mut taken = Vec::new();
-    let mut names = names(tx, sender)?;
-    names.retain(|name| is_content(name) && incarnation_of(name.2) < incarnation_of(number));
-    names.sort_unstable();
-    for name in names {
-        let open = open(tx, name)?.ok_or(StoreError::Record)?;
-        if picks(open.count) && came(tx, &open)?.is_whole(open.count) {
+    let older = |open: &OpenRecord| incarnation_of(open.sequence) < incarnation_of(number);
+    for (open, _) in whole_below(tx, sender, number)? {
+        if older(&open) && picks(open.count) {
             taken.push((MessageId::new(open.message.0), open.end(tx)?));
         }
     }

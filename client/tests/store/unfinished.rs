@@ -122,6 +122,24 @@ fn a_message_that_is_whole_and_waits_for_another_in_vain_is_shown() {
     assert_eq!((told[0].sequence, told[0].fragments), (second.sequence, count));
 }
 
+/// Checks that messages which wait for one in vain are shown in the order of writing, whatever the
+/// order in which they came.
+#[test]
+fn messages_that_wait_in_vain_are_shown_in_their_order() {
+    let folder = Folder::new("gone-order");
+    let [alice, bob] = Client::pair(&folder);
+    let files: Vec<_> = (0..4).map(|at| file(&alice, 1000 + at)).collect();
+    for (days, at) in [(0, 3), (1, 1), (2, 2)] {
+        come(&alice, &bob, &fragments(&files[at]), START + DAY * days);
+    }
+    let arrived = prune(&bob.store, START + LIFE + SECOND).arrived;
+    let ids: Vec<_> = arrived.iter().map(|incoming| incoming.id).collect();
+    assert!(ids == [files[1].id, files[2].id, files[3].id]);
+    assert!(left(&alice, &bob) == 0);
+    assert!(prune(&bob.store, START + LIFE + DAY * 3).arrived.is_empty());
+    assert_eq!(resumed(&bob, alice.key()).unwrap().memory.told.len(), 3);
+}
+
 /// Checks that fragments that came by a clock that was years ahead end as all others, from the day on
 /// when the date is known.
 #[test]
