@@ -344,10 +344,10 @@ impl AgentTask {
             self.watch.handle_event(event, self.clocks.instant());
             if let SessionEvent::View { time, agreement, .. } = event {
                 self.show_date(*time, *agreement).await;
+                self.online = true;
             }
             if let Some(notice) = link_notice(event) {
                 self.connected = matches!(notice, Notice::Link { online: true, .. });
-                self.online |= self.connected;
                 self.notify(notice);
                 self.renew_address(0).await;
             }

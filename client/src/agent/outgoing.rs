@@ -22,7 +22,8 @@ impl AgentTask {
         let SendRequest { to, message, expires_after, .. } = send;
         let id = message.map(|message| whole_id(&message)).transpose()?;
         let lifetime = expires_after.map_or(LIFETIME, Duration::from_secs);
-        let terms = Terms { lifetime, id, program: asker == Asker::Program };
+        let dated = self.date.unix().is_some();
+        let terms = Terms { lifetime, id, program: asker == Asker::Program, dated };
         let now = self.now();
         let accepted = self.store.with(|store| match outbound {
             Outbound::Content(content) => store.accept_on(&to, &content, terms, now),

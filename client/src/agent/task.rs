@@ -63,7 +63,7 @@ pub(super) struct AgentTask {
     pub(super) watch: Watch,
     pub(super) clocks: Clocks,
     pub(super) date: Date,
-    /// True once there was a link: until then the session takes no messages.
+    /// True once a link has shown a network, and a time: until then the session takes no messages.
     pub(super) online: bool,
     /// True while there is a link.
     pub(super) connected: bool,
@@ -74,7 +74,12 @@ impl AgentTask {
     pub(super) async fn show_date(&mut self, time: Time, agreement: Agreement) {
         let date = Duration::from_micros(time.micros());
         match self.store.with(|store| store.note_date(date, agreement)) {
-            Ok(true) if self.date.show(time) => self.renew_address(0).await,
+            Ok(true) if self.date.show(time) => {
+                if let Err(error) = self.store.with(|store| store.date_outbox(date)) {
+                    self.watch.store_trouble(&error);
+                }
+                self.renew_address(0).await;
+            }
             Ok(_) => {}
             Err(error) => self.watch.store_trouble(&error),
         }

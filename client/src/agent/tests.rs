@@ -14,6 +14,7 @@ use super::*;
 use crate::api::SendRequest;
 use crate::content::Content;
 use crate::profile::Profile;
+use crate::store::DeliveryStatus;
 use world::{
     Client, DAY, Folder, SECOND, START, carry, complete, fragments, network, signed_network, unlock,
 };
@@ -167,6 +168,35 @@ async fn a_letter_of_a_machine_that_is_behind_expires_by_the_date() {
     let outbox = alice.store.with(Store::outbox).unwrap();
     let letter = outbox.first().unwrap();
     assert!(letter.expires + SECOND >= date + DAY * 7);
+}
+
+/// Checks that a letter that is written before a link has shown the date is given its time from then on,
+/// though the machine's clock was far off when it was written, in this run or in one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_written_before_the_date_is_known_lives_from_the_first_link_on() {
+    for date in [unix_now() + DAY * 365, START + DAY] {
+        let folder = Folder::new("agent-undated");
+        let [alice, _bob] = Client::pair(&folder);
+        let mut before = agent(alice.store);
+        let send = |text: &str| {
+            let (to, text) = ("bob".to_owned(), Some(text.to_owned()));
+            let expires_after = Some(DAY.as_secs() * 7);
+            Request::Send(SendRequest { to, text, expires_after, ..SendRequest::default() })
+        };
+        before.answer(send("of the run before"), Asker::User).await.unwrap();
+        drop(before);
+        let store = Store::open(&folder.path("alice"), &unlock(), &network()).unwrap();
+        let mut alice = agent(store);
+        alice.answer(send("of this run"), Asker::User).await.unwrap();
+        link(&mut alice, date, Agreement::Nodes).await;
+        alice.maintain(1).await;
+        for letter in alice.store.with(Store::outbox).unwrap() {
+            assert_eq!(letter.status, DeliveryStatus::Queued);
+            let [accepted, expires] = [letter.accepted, letter.expires].map(|at| at + SECOND);
+            assert!(accepted >= date && accepted < date + DAY);
+            assert!(expires >= date + DAY * 7 && expires < date + DAY * 8);
+        }
+    }
 }
 
 /// Checks that a contact that shows an older copy in each of its letters has a client begin anew once an

@@ -38,6 +38,9 @@ pub struct Terms {
     pub id: Option<MessageId>,
     /// True if a program that may do nothing but send and receive gives the message.
     pub program: bool,
+    /// False if nothing but the machine's clock says when this is, which may be wrong: the message's
+    /// life begins when a link has shown the date ([`Store::date_outbox`]).
+    pub dated: bool,
 }
 
 /// A message that was accepted.
@@ -60,7 +63,7 @@ impl Store {
         lifetime: Duration,
         now: Duration,
     ) -> Result<Outgoing, StoreError> {
-        let terms = Terms { lifetime, id: None, program: false };
+        let terms = Terms { lifetime, id: None, program: false, dated: true };
         match self.accept_on(to, content, terms, now)? {
             Accepted::Now(outgoing) | Accepted::Before(outgoing) => Ok(outgoing),
         }
@@ -119,6 +122,25 @@ impl Store {
             return Ok(Some(before));
         }
         Err(StoreError::IdTaken(name(id)))
+    }
+
+    /// Dates the messages that were accepted before anything had shown the date: their lives begin now.
+    /// What the machine's clock said when they were written is kept if it can be true.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn date_outbox(&self, date: Duration) -> Result<(), StoreError> {
+        let undated = |one: &Outgoing| !one.dated;
+        if !self.vault.read(open)?.iter().any(undated) {
+            return Ok(());
+        }
+        self.vault.write(|tx| {
+            for mut outgoing in open(tx)?.into_iter().filter(undated) {
+                outgoing.date(date);
+                put(tx, &outgoing)?;
+            }
+            Ok(())
+        })
     }
 
     /// All messages that were accepted and are not forgotten, in the order of acceptance.
@@ -281,7 +303,7 @@ pub(super) fn accept(
     tx: &mut WriteTx<'_>,
     mut contact: KnownContact,
     (name, body): (Option<&str>, StoredBody),
-    Terms { lifetime, id, program }: Terms,
+    Terms { lifetime, id, program, dated }: Terms,
     now: Duration,
 ) -> Result<Outgoing, StoreError> {
     if contact.blocked() {
@@ -300,6 +322,7 @@ pub(super) fn accept(
         status: DeliveryStatus::Queued,
         since: now,
         program,
+        dated,
         body: body.id,
         digest: body.digest,
         left: Duration::ZERO,

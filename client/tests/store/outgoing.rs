@@ -264,7 +264,8 @@ fn a_draft_is_accepted_as_the_file_that_it_is() {
     let [alice, _bob] = Client::pair(&folder);
     let bytes: Vec<u8> = (0..=250).cycle().take(200_000).collect();
     let content = Content::file("big.bin", bytes.clone().into());
-    let terms = Terms { lifetime: DAY, id: Some(MessageId::new([3; 16])), program: false };
+    let terms =
+        Terms { lifetime: DAY, id: Some(MessageId::new([3; 16])), program: false, dated: true };
     let draft = |parts: usize| {
         let drafted = bytes
             .chunks(parts)
@@ -306,7 +307,7 @@ fn drafts_that_nobody_accepts_are_removed() {
     let (mine, others) = (extend(&alice), extend(&alice));
     let (kept, dead) = (mine.id(), others.id());
     alice.store.discard_drafts(|id| id == kept).unwrap();
-    let terms = Terms { lifetime: DAY, id: None, program: false };
+    let terms = Terms { lifetime: DAY, id: None, program: false, dated: true };
     let accepted = alice.store.accept_draft("bob", mine, terms, START).unwrap();
     let Accepted::Now(sent) = accepted else { panic!("it is new") };
     let len = usize::try_from(sent.body_len()).unwrap();

@@ -6,7 +6,7 @@ use rohrpost_packet::envelope::{EnvelopeMark, MARK_LEN, MessageId, PrekeyId};
 use super::world::{Client, DAY, Folder, HOUR, SECOND, START, carry};
 
 fn send(alice: &Client, program: bool) -> MessageId {
-    let terms = Terms { lifetime: DAY, id: None, program };
+    let terms = Terms { lifetime: DAY, id: None, program, dated: true };
     match alice.store.accept_on("bob", &Content::text("x"), terms, START).unwrap() {
         rohrpost_client::Accepted::Now(one) | rohrpost_client::Accepted::Before(one) => one.id,
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::record::Hex;
 use super::super::status::DeliveryStatus;
+use super::LONGEST_LIFE;
 use super::bodies::BodyId;
 use crate::content::HEAD_LEN;
 
@@ -37,6 +38,8 @@ pub struct Outgoing {
     pub since: Duration,
     /// True if a program that may do nothing but send and receive gave the message.
     pub program: bool,
+    /// False if nothing but the machine's clock said when the message was accepted.
+    pub(super) dated: bool,
     /// Id of the body in the store.
     pub(super) body: BodyId,
     /// Hash of the content, by which the same message is known when it is given once more.
@@ -63,6 +66,7 @@ pub(super) struct OutgoingRecord {
     status: DeliveryStatus,
     since: u64,
     program: bool,
+    dated: bool,
     body: Hex<16>,
     digest: Hex<32>,
     left: u64,
@@ -84,6 +88,7 @@ impl Outgoing {
             status: self.status,
             since: self.since.as_secs(),
             program: self.program,
+            dated: self.dated,
             body: Hex(*self.body.as_bytes()),
             digest: self.digest.clone(),
             left: self.left.as_secs(),
@@ -104,11 +109,23 @@ impl Outgoing {
             status: record.status,
             since: Duration::from_secs(record.since),
             program: record.program,
+            dated: record.dated,
             body: BodyId::new(record.body.0),
             digest: record.digest,
             left: Duration::from_secs(record.left),
             times: record.times,
         }
+    }
+
+    /// Has the message's life begin at this date, the first that anything has shown since it was
+    /// accepted.
+    pub(super) fn date(&mut self, date: Duration) {
+        let life = self.expires.saturating_sub(self.accepted);
+        let can_be = self.accepted <= date && date - self.accepted <= LONGEST_LIFE;
+        if !can_be {
+            (self.accepted, self.since) = (date, date);
+        }
+        (self.expires, self.dated) = (date.saturating_add(life), true);
     }
 
     /// Bytes of the message's body: the text or file, and its head.
