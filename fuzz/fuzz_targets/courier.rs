@@ -17,7 +17,7 @@ use rohrpost_fuzz::application::{Kept, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::client::{BOB_RELAY, alice, alice_prekey, courier, own_mailbox, sender};
 use rohrpost_fuzz::fragment::{LETTERS, PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Name, Numbers, PartChoice, Report};
+use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Numbers, PartChoice, Repeated, Report};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER};
 use rohrpost_fuzz::outbox::{Expected, Outbox, Posted};
 use rohrpost_fuzz::toy::Toy;
@@ -108,7 +108,7 @@ struct World {
     /// Pieces that the courier has asked for, and which come a slot later.
     wanted: Vec<(MessageId, usize, usize)>,
     /// What had been told of when the last cell left.
-    told: (u32, Name),
+    told: Repeated,
     /// True from when the courier was told of the store until it has said what follows from it.
     resumed: bool,
     /// The newest incarnation of the store.
@@ -166,7 +166,7 @@ impl World {
             opened: Vec::new(),
             outbox: Outbox::since(1),
             wanted: Vec::new(),
-            told: (0, Name::default()),
+            told: Repeated::default(),
             resumed: false,
             incarnation: 1,
             count: 0,
@@ -487,7 +487,7 @@ impl World {
         }
         if std::mem::take(&mut self.resumed) {
             let all = self.kept.told_last();
-            self.kept.repeated = if self.kept.owes { (0, Name::default()) } else { all };
+            self.kept.repeated = if self.kept.owes { Repeated::default() } else { all };
         }
         letters
     }
@@ -542,9 +542,8 @@ impl World {
         let content = fragment.kind == Kind::Content;
         let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
         let hour = fragment.standing.hour;
-        let (incarnation, (told, (last, tag))) = (kept.since, kept.repeated);
-        let tag = u32::from_be_bytes(tag);
-        let standing = Standing { incarnation, told, last, tag, behind, hour, ..outbox.standing() };
+        let (incarnation, (last, told)) = (kept.since, kept.repeated);
+        let standing = Standing { incarnation, last, told, behind, hour, ..outbox.standing() };
         assert_eq!(fragment.standing, standing);
         assert_eq!(fragment.minutes, 0);
         if fragment.kind != Kind::Acknowledgement {

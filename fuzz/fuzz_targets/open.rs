@@ -45,7 +45,7 @@ struct FragmentChoice<'a> {
     position: (u32, u32),
     minutes: u32,
     standing: (u64, u64, u32, u8, u8),
-    told: (u32, u32, (u64, u32)),
+    told: (u32, [u16; 8], u64),
     body: &'a [u8],
     /// Number of times that the body is repeated, so that long ones need no long input.
     repeat: u8,
@@ -140,16 +140,14 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
     let (index, count) = choice.position;
     let (below, heard, since, behind, hour) = choice.standing;
     let (incarnation, told, last) = choice.told;
-    let (last, tag) = last;
     let standing = Standing {
         open: below,
         heard,
         whole: u128::from(choice.sequence) << 32 | 1,
         since,
         incarnation,
-        told,
         last,
-        tag,
+        told,
         behind,
         hour,
     };

@@ -7,7 +7,7 @@ use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, Standing};
 use rohrpost_proto::courier::{Complete, Memory, Part, Receipt};
 
 use crate::fragment::fragment_len;
-use crate::mail::{Name, Report, name};
+use crate::mail::{Name, Repeated, Report, name, short};
 use crate::toy::Toy;
 
 /// Model of the client's store: what it has of the contact's messages.
@@ -22,7 +22,7 @@ pub struct Kept {
     /// True if something has come since the last acknowledgement left.
     pub owes: bool,
     /// What letters repeat of acknowledgements: which messages, and the last of them.
-    pub repeated: (u32, Name),
+    pub repeated: Repeated,
     /// Number of letters that were stored and committed.
     pub commits: u32,
     /// Bound below which all messages are over by the contact's word: of the letters that this run
@@ -74,14 +74,16 @@ impl Kept {
         forgotten
     }
 
-    /// Which messages were told of, a bit each up to the last of them, and that.
+    /// The last message that was told of, and the short names of those up to it that were.
     #[must_use]
-    pub fn told_last(&self) -> (u32, Name) {
-        let Some((last, (message, _))) = self.told.last_key_value() else {
-            return Default::default();
+    pub fn told_last(&self) -> Repeated {
+        let Some((last, _)) = self.told.last_key_value() else { return Repeated::default() };
+        let named = |before: usize| {
+            let number = last.checked_sub(u64::try_from(before).expect("it is small"))?;
+            let (message, _) = self.told.get(&number)?;
+            Some(short(name(number, *message).1))
         };
-        let told = (0..32).filter(|before| self.told.contains_key(&last.wrapping_sub(*before)));
-        (told.map(|before| 1 << before).sum(), name(*last, *message))
+        (*last, std::array::from_fn(|before| named(before).unwrap_or(0)))
     }
 
     /// Checks a fragment that the courier takes for new.
@@ -303,6 +305,6 @@ const fn is_short(fragments: u32) -> bool {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 96;
+pub const ROOM: usize = fragment_len::<Toy>() - 104;
 /// Bytes of an acknowledgement that one more message takes at least.
 const NAME_AND_RANGE: usize = 5 + 1 + 8;

@@ -2,7 +2,7 @@
 //! They are written and read here by that text alone.
 
 use arbitrary::Arbitrary;
-use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, Standing};
+use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, REPEATED, Standing};
 use rohrpost_proto::courier::Part;
 
 /// A number of a message, near enough to others to meet them.
@@ -86,6 +86,25 @@ pub struct Numbers {
     pub own: Vec<Name>,
 }
 
+impl Numbers {
+    /// The short name of the client's message whose number is less than `last` by so much; some other
+    /// where there is none.
+    fn short(&self, last: u64, before: usize) -> u16 {
+        let before = u64::try_from(before).expect("it is small");
+        let own = self.own.iter().find(|(number, _)| number.checked_add(before) == Some(last));
+        own.map_or(0xeeee, |(_, tag)| short(*tag))
+    }
+}
+
+/// What letters repeat: the number of the last message that was told of, and short names.
+pub type Repeated = (u64, [u16; REPEATED]);
+
+/// The short name of a message, by which letters repeat that it was told of.
+#[must_use]
+pub fn short([a, b, ..]: [u8; 4]) -> u16 {
+    u16::from_be_bytes([a, b]).max(1)
+}
+
 /// A fragment, as it stands in an envelope.
 #[derive(Clone)]
 pub struct Letter {
@@ -143,16 +162,19 @@ impl Place {
 impl StandingChoice {
     fn get(choice: Option<Self>, numbers: &Numbers) -> Standing {
         let Some(choice) = choice else { return Standing::default() };
-        let (last, tag) = numbers.own.get(usize::from(choice.last)).copied().unwrap_or_default();
+        let (last, _) = numbers.own.get(usize::from(choice.last)).copied().unwrap_or_default();
         Standing {
             open: choice.open.get(numbers.below),
             heard: choice.heard.get(numbers.below),
             whole: 1 | 1 << (choice.before % 128),
             since: incarnation(choice.since),
             incarnation: incarnation(choice.incarnation),
-            told: choice.told,
             last,
-            tag: u32::from_be_bytes(tag),
+            told: std::array::from_fn(|at| match choice.told >> (4 * at) & 15 {
+                0..4 => 0,
+                4 => 0xeeee,
+                _ => numbers.short(last, at),
+            }),
             behind: if choice.behind < 192 { choice.behind % 4 } else { choice.behind },
             hour: choice.hour,
         }
@@ -240,9 +262,8 @@ impl Letter {
         bytes.extend_from_slice(&standing.whole.to_be_bytes());
         bytes.extend_from_slice(&standing.since.to_be_bytes());
         bytes.extend_from_slice(&standing.incarnation.to_be_bytes());
-        bytes.extend_from_slice(&standing.told.to_be_bytes());
         bytes.extend_from_slice(&standing.last.to_be_bytes());
-        bytes.extend_from_slice(&standing.tag.to_be_bytes());
+        standing.told.iter().for_each(|name| bytes.extend_from_slice(&name.to_be_bytes()));
         bytes.extend_from_slice(body);
         bytes
     }
@@ -264,9 +285,13 @@ impl Letter {
         let [open, heard] = [long(&mut rest)?, long(&mut rest)?];
         let whole = u128::from_be_bytes(take(&mut rest)?);
         let [since, incarnation] = [word(&mut rest)?, word(&mut rest)?];
-        let (told, last, tag) = (word(&mut rest)?, long(&mut rest)?, word(&mut rest)?);
+        let last = long(&mut rest)?;
+        let mut told = [0; REPEATED];
+        for name in &mut told {
+            *name = u16::from_be_bytes(take(&mut rest)?);
+        }
         let standing =
-            Standing { open, heard, whole, since, incarnation, told, last, tag, behind, hour };
+            Standing { open, heard, whole, since, incarnation, last, told, behind, hour };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,

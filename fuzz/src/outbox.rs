@@ -8,7 +8,7 @@ use rohrpost_proto::courier::{Acknowledged, Body, Message, PastFlights};
 use rohrpost_proto::time::Time;
 
 use crate::application::ROOM;
-use crate::mail::{Name, Report, name};
+use crate::mail::{Name, Report, name, short};
 
 /// Model of the client's outbox for its contact.
 #[derive(Clone, Default)]
@@ -167,18 +167,21 @@ impl Outbox {
 
     /// Takes what a letter repeats of the contact's acknowledgements into account.
     pub fn acknowledge_again(&mut self, standing: &Standing, expected: &mut Expected) {
-        if standing.told == 0 {
+        if standing.told.iter().all(|name| *name == 0) {
             return;
         }
-        let own = self.posted.contains_key(&standing.last);
-        let other = own && self.tag(standing.last) != standing.tag.to_be_bytes();
-        if other || standing.last >= self.next {
+        let repeated = |number: &u64| {
+            let all = (0_u64..).zip(standing.told).filter(|(_, name)| *name != 0);
+            let mut of =
+                all.filter(|(before, _)| number.checked_add(*before) == Some(standing.last));
+            of.next().map(|(_, name)| name)
+        };
+        let other =
+            |number: &u64| repeated(number).is_some_and(|name| name != short(self.tag(*number)));
+        if self.posted.keys().any(other) || standing.last >= self.next {
             return self.surpass(expected);
         }
-        let told = |number: &u64| {
-            let mut bits = (0..32).filter(|before| standing.told & 1 << before != 0);
-            bits.any(|before| number.checked_add(before) == Some(standing.last))
-        };
+        let told = |number: &u64| repeated(number).is_some();
         let report = Report {
             since: standing.incarnation,
             address: self.run.told,
@@ -195,7 +198,7 @@ impl Outbox {
     /// Takes the contact's acknowledgement into account.
     pub fn acknowledge(&mut self, report: &Report, expected: &mut Expected) {
         let before = self.acknowledged;
-        if report.since < before.since {
+        if report.since < before.since || self.run.surpassed {
             return;
         }
         if self.is_surpassed_by(report) {

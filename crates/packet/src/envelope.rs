@@ -24,7 +24,9 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub use fragment::{Fragment, FragmentError, FragmentPosition, Kind, MessageId, Standing};
+pub use fragment::{
+    Fragment, FragmentError, FragmentPosition, Kind, MessageId, REPEATED, Standing,
+};
 pub use identity::{IdentityPublic, IdentitySecret, KeyId};
 pub use mark::{EnvelopeMark, MARK_LEN};
 pub use prekey::{PREKEY_PUBLIC_LEN, PREKEY_SEED_LEN, PrekeyId, PrekeyPublic, PrekeySecret};

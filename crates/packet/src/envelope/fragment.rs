@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
-pub(super) const HEADER_LEN: usize = 96;
+pub(super) const HEADER_LEN: usize = 104;
 /// The most fragments of a message: index and count have three bytes each.
 const MOST_FRAGMENTS: u32 = 0xff_ffff;
 
@@ -86,6 +86,9 @@ impl Kind {
     }
 }
 
+/// Messages that a letter names as told of: the last, and those whose numbers are just below.
+pub const REPEATED: usize = 8;
+
 /// Where the sender of a letter stands with its recipient: it goes with each letter, so that any
 /// later one makes up for one that was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -103,13 +106,13 @@ pub struct Standing {
     pub since: u32,
     /// Incarnation of the sender, in which it counts the recipient's messages.
     pub incarnation: u32,
-    /// Which of the recipient's messages the sender has acknowledged as told to its reader: bit 0 is
-    /// the last of them, bit n the one whose number is less by n. Zero if there is none.
-    pub told: u32,
-    /// Number of the last of these.
+    /// Number of the last of the recipient's messages that the sender has acknowledged as told to its
+    /// reader.
     pub last: u64,
-    /// The first four bytes of its identifier.
-    pub tag: u32,
+    /// Which messages were told: the first is the last of them, the one at n that whose number is
+    /// less by n. Each is named by the first two bytes of its identifier, 1 if those are zero; zero
+    /// is none.
+    pub told: [u16; REPEATED],
     /// How many numbers before this letter's message the one stands that the reader is told of
     /// first; zero if it waits for none.
     pub behind: u8,
@@ -160,9 +163,10 @@ impl Fragment {
         out[56..72].copy_from_slice(&self.standing.whole.to_be_bytes());
         out[72..76].copy_from_slice(&self.standing.since.to_be_bytes());
         out[76..80].copy_from_slice(&self.standing.incarnation.to_be_bytes());
-        out[80..84].copy_from_slice(&self.standing.told.to_be_bytes());
-        out[84..92].copy_from_slice(&self.standing.last.to_be_bytes());
-        out[92..96].copy_from_slice(&self.standing.tag.to_be_bytes());
+        out[80..88].copy_from_slice(&self.standing.last.to_be_bytes());
+        for (name, told) in out[88..HEADER_LEN].chunks_exact_mut(2).zip(self.standing.told) {
+            name.copy_from_slice(&told.to_be_bytes());
+        }
         out[HEADER_LEN..][..len].copy_from_slice(&self.body);
         Ok(())
     }
@@ -197,9 +201,10 @@ impl Fragment {
                 whole: u128::from_be_bytes(whole),
                 since: word(72),
                 incarnation: word(76),
-                told: word(80),
-                last: long(84),
-                tag: word(92),
+                last: long(80),
+                told: std::array::from_fn(|at| {
+                    u16::from_be_bytes([bytes[88 + 2 * at], bytes[89 + 2 * at]])
+                }),
                 behind: bytes[28],
                 hour: bytes[32],
             },

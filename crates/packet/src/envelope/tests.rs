@@ -10,9 +10,8 @@ const STANDING: Standing = Standing {
     whole: 0x0e00_0000_0000_0000_0000_0000_0000_0005,
     since: 9,
     incarnation: 8,
-    told: 3,
     last: 80,
-    tag: 0x0404_0404,
+    told: [0x0404, 3, 0, 0, 0, 0, 0, 9],
     behind: 2,
     hour: 200,
 };

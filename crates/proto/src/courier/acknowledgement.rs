@@ -12,6 +12,8 @@
 //! twice, by a store and by an older copy of it, acknowledges nothing.
 
 use rohrpost_packet::envelope::MessageId;
+#[cfg(doc)]
+use rohrpost_packet::envelope::Standing;
 
 use crate::wire::{Malformed, Reader};
 
@@ -86,6 +88,12 @@ impl Name {
     pub(super) fn of(sequence: u64, message: MessageId) -> Self {
         let [a, b, c, d, ..] = *message.as_bytes();
         Self { sequence, tag: u32::from_be_bytes([a, b, c, d]) }
+    }
+
+    /// Name of the message in what letters repeat ([`Standing::told`]).
+    pub(super) fn short(self) -> u16 {
+        let [a, b, ..] = self.tag.to_be_bytes();
+        u16::from_be_bytes([a, b]).max(1)
     }
 
     fn encode(self, floor: u64, bytes: &mut Vec<u8>) -> bool {

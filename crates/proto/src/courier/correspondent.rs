@@ -8,12 +8,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
+use rohrpost_packet::envelope::{
+    Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing,
+};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
 use super::account::{Contact, ContactMailbox};
-use super::acknowledgement::{Acknowledged, Name};
+use super::acknowledgement::Acknowledged;
 use super::event::Event;
 use super::message::{Body, Message};
 use super::outgoing::OutgoingMessage;
@@ -63,7 +65,7 @@ pub(super) struct Correspondent {
     acknowledged: Acknowledged,
     /// What this client has acknowledged last, as letters repeat it. They say nothing that no
     /// acknowledgement has said: else a letter would tell sooner than that what has come.
-    repeated: Option<(u32, Name)>,
+    repeated: Option<(u64, [u16; REPEATED])>,
     /// True once the application was told that this client goes on from an older copy.
     surpassed: bool,
 }
@@ -202,12 +204,7 @@ impl Correspondent {
         let Acknowledged { below: heard, whole, since } = self.acknowledged;
         let incarnation = self.reassembly.since();
         let standing = Standing { open, heard, whole, since, incarnation, ..Standing::default() };
-        self.repeated.map_or(standing, |(told, Name { sequence: last, tag })| Standing {
-            told,
-            last,
-            tag,
-            ..standing
-        })
+        self.repeated.map_or(standing, |(last, told)| Standing { last, told, ..standing })
     }
 
     /// The fragment of this index of what stands at a place, if its body is there.

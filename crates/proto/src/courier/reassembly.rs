@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing};
 
 use super::acknowledgement::{Acknowledged, Acknowledgement, Name, Partial};
 use super::fragments::Fragments;
@@ -229,14 +229,17 @@ impl Reassembly {
         self.since
     }
 
-    /// The last message that was told of, and which of those before it were, as
+    /// Number of the last message that was told of, and the names of those that were, as
     /// [`Standing::told`] says it.
-    pub(super) fn told_last(&self) -> Option<(u32, Name)> {
-        let (last, told) = self.told.last_key_value()?;
-        let before = self.told.keys().rev().map_while(|number| {
-            u32::try_from(last - number).ok().and_then(|before| 1_u32.checked_shl(before))
-        });
-        Some((before.sum(), Name::of(*last, told.message)))
+    pub(super) fn told_last(&self) -> Option<(u64, [u16; REPEATED])> {
+        let (last, _) = self.told.last_key_value()?;
+        let mut names = [0; REPEATED];
+        for (number, told) in self.told.iter().rev() {
+            let at = usize::try_from(last - number).unwrap_or(usize::MAX);
+            let Some(name) = names.get_mut(at) else { break };
+            *name = Name::of(*number, told.message).short();
+        }
+        Some((*last, names))
     }
 
     /// Bound below which every message is over.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rohrpost_packet::envelope::Standing;
+use rohrpost_packet::envelope::{REPEATED, Standing};
 
 use super::super::acknowledgement::{Acknowledged, Acknowledgement, Name, OlderCopy};
 use super::super::event::Event;
@@ -30,7 +30,8 @@ impl Correspondent {
         timer: RetransmitTimer,
     ) -> Result<Vec<Event>, OlderCopy> {
         let before = self.acknowledged;
-        if acknowledgement.since < before.since {
+        // Once the contact has shown an older copy, its numbers are of messages that are not here.
+        if acknowledgement.since < before.since || self.surpassed {
             return Ok(Vec::new());
         }
         if self.is_surpassed_by(acknowledgement) {
@@ -69,33 +70,34 @@ impl Correspondent {
 
     /// Takes what a letter repeats of acknowledgements: they may have been lost, with the memory of a
     /// relay, each week anew. What they name and this client does not know, or knows as another
-    /// message, shows an older copy.
+    /// message, shows an older copy. Each is named by itself: a client that goes on from an older copy
+    /// gives some numbers again, and others behind them that are as good as ever.
     pub(in super::super) fn hear_again(
         &mut self,
         now: Steady,
         standing: &Standing,
         timer: RetransmitTimer,
     ) -> Result<Vec<Event>, OlderCopy> {
-        let &Standing { told, last, tag, .. } = standing;
-        if told == 0 {
+        let &Standing { told, last, .. } = standing;
+        let repeated = |name: &Name| {
+            let before = last.checked_sub(name.sequence)?;
+            let short = *told.get(usize::try_from(before).ok()?)?;
+            (short != 0).then_some(short)
+        };
+        if told == [0; REPEATED] {
             return Ok(Vec::new());
         }
-        let mut own = self.outgoing.iter().map(OutgoingMessage::name);
-        // One that is over is not named any more.
-        let named = own.find(|own| own.sequence == last).map(|own| own.tag);
-        if named.is_some_and(|own| own != tag) || last >= self.next {
+        // What is over is not known by its name any more.
+        let own = self.outgoing.iter().map(OutgoingMessage::name);
+        let named: Vec<_> = own.filter_map(|own| Some((own, repeated(&own)?))).collect();
+        if last >= self.next || named.iter().any(|(own, short)| own.short() != *short) {
             return Err(OlderCopy);
         }
-        let told = |name: &Name| {
-            let before = last.checked_sub(name.sequence);
-            let before = before.and_then(|before| u32::try_from(before).ok());
-            before.and_then(|before| told.checked_shr(before)).is_some_and(|told| told & 1 == 1)
-        };
         let again = Acknowledgement {
             since: standing.incarnation,
             address: self.told,
             floor: self.standing().open,
-            told: self.outgoing.iter().map(OutgoingMessage::name).filter(told).collect(),
+            told: named.into_iter().map(|(own, _)| own).collect(),
             ..Acknowledgement::default()
         };
         if again.told.is_empty() {

@@ -44,3 +44,32 @@ fn an_address_that_is_told_again_does_not_begin_anew() {
     other.announce(Message::address(newer.0, &newer.1), 400);
     assert_eq!(under_way(&other), 0);
 }
+
+/// A client that goes on from an older copy gives numbers again that its contact knows, and further ones
+/// behind them. Checks that a letter which repeats that messages of all these numbers were told of has
+/// none of them count as delivered.
+#[test]
+fn what_is_repeated_of_a_number_that_was_given_twice_delivers_nothing() {
+    let rng = &mut ChaCha20Rng::from_seed([4; 32]);
+    let contact = Account::generate([1, 2].map(NodeNumber::new), rng).contact();
+    let timer = RetransmitTimer::new(&Traffic::default());
+    let repeats = |lower: [u8; 2]| {
+        let mut other = Correspondent::new(contact.clone(), 100);
+        for sequence in [4, 5] {
+            let id = MessageId::new([u8::try_from(sequence).unwrap(); 16]);
+            let body = Body::With(Zeroizing::new(vec![1]));
+            other.post(Message { id, sequence, body, ..Message::address(0, &[]) }, 400);
+        }
+        let mut told = [0; REPEATED];
+        told[..2].copy_from_slice(&[0x0505, u16::from_be_bytes(lower)]);
+        let standing = Standing { last: 5, told, incarnation: 1, ..Standing::default() };
+        let heard = other.hear_again(Steady::BEGIN, &standing, timer).ok();
+        heard.map(|events| {
+            let delivered = |event: &Event| matches!(event, Event::Delivered { .. });
+            events.into_iter().filter(delivered).count()
+        })
+    };
+    assert_eq!(repeats([4, 4]), Some(2));
+    assert_eq!(repeats([0, 0]), Some(1), "that one was not told of");
+    assert_eq!(repeats([9, 9]), None, "another message has that number");
+}

@@ -73,11 +73,12 @@ fn the_last_messages_that_were_told_of_are_repeated_over_gaps() {
         let memory = Memory { below: numbers[0], told, ..Memory::default() };
         Reassembly::resume(MOST, &memory).0.told_last()
     };
-    let name = |sequence| Name::of(sequence, told(sequence).message);
+    let name = |sequence| Name::of(sequence, told(sequence).message).short();
     assert_eq!(Reassembly::new(MOST).told_last(), None);
-    assert_eq!(of(&[7]), Some((1, name(7))));
-    assert_eq!(of(&[5, 6, 8]), Some((0b1101, name(8))));
-    assert_eq!(of(&[1, 9, 40]), Some((1 | 1 << 31, name(40))), "no further than the bits");
+    assert_eq!(of(&[7]), Some((7, [name(7), 0, 0, 0, 0, 0, 0, 0])));
+    assert_eq!(of(&[5, 6, 8]), Some((8, [name(8), 0, name(6), name(5), 0, 0, 0, 0])));
+    let far = [name(40), 0, 0, 0, 0, 0, 0, name(33)];
+    assert_eq!(of(&[1, 32, 33, 40]), Some((40, far)), "no further than there are names");
 }
 
 #[test]
