@@ -5,11 +5,12 @@
 //! 32 ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes
 //! u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32. Times are Unix seconds, zero if unknown.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{IdentityPublic, PREKEY_PUBLIC_LEN, PrekeyPublic};
-use rohrpost_proto::courier::{Contact, ContactMailbox};
+use rohrpost_proto::courier::{Contact, ContactMailbox, RESERVED};
 use rohrpost_proto::instruction::{MailboxId, WriteKey};
 use rohrpost_proto::time::Time;
 
@@ -58,17 +59,21 @@ impl Address {
 
 /// Appends a contact, which has one or two mailboxes.
 pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
-    let Contact { identity, prekey, last_resort, mailboxes, .. } = contact;
+    let Contact { identity, prekey, last_resort, mailboxes, reserve, .. } = contact;
     bytes.extend_from_slice(identity.as_bytes());
     bytes.extend_from_slice(prekey.as_bytes());
     bytes.push(u8::from(last_resort.is_some()));
     bytes.extend(last_resort.iter().flat_map(PrekeyPublic::as_bytes));
     bytes.push(u8::try_from(mailboxes.len()).expect("a client has one or two mailboxes"));
-    for mailbox in mailboxes {
-        bytes.extend_from_slice(&mailbox.relay.get().to_be_bytes());
-        bytes.extend_from_slice(mailbox.id.as_bytes());
-        bytes.extend_from_slice(mailbox.write_key.expose());
-    }
+    mailboxes.iter().for_each(|mailbox| encode_mailbox(mailbox, bytes));
+    bytes.push(u8::try_from(reserve.len()).expect("a client tells two next mailboxes at most"));
+    reserve.iter().for_each(|mailbox| encode_mailbox(mailbox, bytes));
+}
+
+fn encode_mailbox(mailbox: &ContactMailbox, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&mailbox.relay.get().to_be_bytes());
+    bytes.extend_from_slice(mailbox.id.as_bytes());
+    bytes.extend_from_slice(mailbox.write_key.expose());
 }
 
 /// Reads a contact, to the last byte.
@@ -81,21 +86,30 @@ pub(crate) fn decode_contact(bytes: &[u8]) -> Result<Contact, AddressError> {
         [1] => Some(decode_prekey(&mut rest)?),
         _ => return Err(AddressError),
     };
-    let [count] = take(&mut rest)?;
-    if !(1..=MOST_MAILBOXES).contains(&count) {
+    let mailboxes = decode_mailboxes(&mut rest, 1..=MOST_MAILBOXES)?;
+    let reserve = decode_mailboxes(&mut rest, 0..=RESERVED)?;
+    let (made, keys_since) = (None, None);
+    let contact = Contact { identity, prekey, last_resort, made, keys_since, mailboxes, reserve };
+    if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
+}
+
+/// Reads so many mailboxes: count u8, and for each relay u32, id 32, write key 32.
+fn decode_mailboxes(
+    rest: &mut &[u8],
+    allowed: RangeInclusive<usize>,
+) -> Result<Vec<ContactMailbox>, AddressError> {
+    let [count] = take(rest)?;
+    if !allowed.contains(&usize::from(count)) {
         return Err(AddressError);
     }
-    let mut mailboxes = Vec::new();
-    for _ in 0..count {
-        mailboxes.push(ContactMailbox {
-            relay: NodeNumber::new(u32::from_be_bytes(take(&mut rest)?)),
-            id: MailboxId::new(take(&mut rest)?),
-            write_key: WriteKey::new(take(&mut rest)?),
-        });
-    }
-    let (made, keys_since) = (None, None);
-    let contact = Contact { identity, prekey, last_resort, made, keys_since, mailboxes };
-    if rest.is_empty() { Ok(contact) } else { Err(AddressError) }
+    let mailbox = |_| {
+        Ok(ContactMailbox {
+            relay: NodeNumber::new(u32::from_be_bytes(take(rest)?)),
+            id: MailboxId::new(take(rest)?),
+            write_key: WriteKey::new(take(rest)?),
+        })
+    };
+    (0..count).map(mailbox).collect()
 }
 
 fn decode_prekey(rest: &mut &[u8]) -> Result<PrekeyPublic, AddressError> {
@@ -114,8 +128,8 @@ pub(crate) fn time(seconds: u64) -> Option<Time> {
     (seconds > 0).then(|| Time::from_micros(0) + Duration::from_secs(seconds))
 }
 
-const VERSION: u8 = 5;
-const MOST_MAILBOXES: u8 = 2;
+const VERSION: u8 = 6;
+const MOST_MAILBOXES: usize = 2;
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +152,7 @@ mod tests {
             made: time(6),
             keys_since: time(7),
             mailboxes: (0..mailboxes).map(mailbox).collect(),
+            reserve: (7..6 + mailboxes).map(mailbox).collect(),
         };
         Address { version: 0x0102, contact }
     }
@@ -146,11 +161,15 @@ mod tests {
     fn an_address_stands_in_its_message_as_documented() {
         for mailboxes in [1, 2] {
             let bytes = address(mailboxes).encode();
-            assert_eq!(bytes[..9], [5, 0, 0, 0, 0, 0, 0, 1, 2]);
+            assert_eq!(bytes[..9], [6, 0, 0, 0, 0, 0, 0, 1, 2]);
             assert_eq!(bytes[9..25], [0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 7]);
             let keys = 32 + 1216 + 1 + 1216;
-            assert_eq!(bytes.len(), 25 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68);
+            let places = 25 + keys + 1 + usize::try_from(mailboxes).unwrap() * 68;
             assert_eq!(bytes[25 + keys + 1..][..5], [0, 0, 0, 0, 5]);
+            // With two mailboxes there is one that will be next, with one there is none.
+            let reserve = [&[0][..], &[1, 0, 0, 0, 7, 5]][usize::from(mailboxes == 2)];
+            assert_eq!(&bytes[places..][..reserve.len()], reserve);
+            assert_eq!(bytes.len(), places + [1, 1 + 68][usize::from(mailboxes == 2)]);
             assert_eq!(Address::decode(&bytes).unwrap().encode(), bytes);
         }
     }

@@ -266,6 +266,8 @@ impl AgentTask {
             clocks,
             online: false,
             connected: false,
+            reserved: false,
+            dated: false,
         })
     }
 
@@ -400,17 +402,26 @@ impl AgentTask {
     }
 
     /// Gives up a mailbox whose relay is in the roster no more, or has been away for long while the
-    /// other answers.
+    /// other answers. Once in a run the relays of the next mailboxes are held against the roster.
     fn replace_lost_mailbox(&mut self, now: Duration) -> Result<bool, StoreError> {
-        let Some(lost) = self.watch.lost_mailbox(self.clocks.instant()) else {
+        let lost = self.watch.lost_mailbox(self.clocks.instant());
+        if lost.is_none() && (self.reserved || !self.connected) {
             return Ok(false);
-        };
+        }
         let profile = self.store.with(Store::profile)?;
         let is_up = |node| self.watch.is_up(node);
-        let Some(spare) = profile.spare_relay(&self.network.roster, is_up) else {
+        let Some(lost) = lost else {
+            let renewed = profile.renewed_reserve(&self.network.roster, is_up);
+            if let Some(relays) = &renewed {
+                self.store.with(|store| store.renew_reserve(relays, now))?;
+            }
+            self.reserved = true;
+            return Ok(renewed.is_some());
+        };
+        let Some(replacement) = profile.replacement(&self.network.roster, is_up) else {
             return Ok(false);
         };
-        self.store.with(|store| store.replace_mailbox(lost, spare, now))?;
+        self.store.with(|store| store.replace_mailbox(lost, replacement, now))?;
         Ok(true)
     }
 }

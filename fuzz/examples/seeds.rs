@@ -41,6 +41,7 @@ fn card() -> Card {
         made: None,
         keys_since: None,
         mailboxes: vec![mailbox(1), mailbox(2)],
+        reserve: vec![mailbox(3), mailbox(4)],
     };
     Card::new(NETWORK, Address { version: NOW << 32, contact }, Duration::from_secs(NOW))
 }

@@ -21,6 +21,7 @@ pub fn courier(now: Time, run: u32) -> Courier<Toy> {
         prekeys: vec![PrekeySecret::from_seed(&PARTIES.prekey.to_seed())],
         last_resort: Vec::new(),
         mailboxes: vec![own_mailbox()],
+        reserve: Vec::new(),
         incarnation: 0,
     };
     let entry = NodeNumber::new(1);
@@ -45,6 +46,7 @@ pub fn alice() -> Contact {
         prekeys: vec![alice_prekey()],
         last_resort: Vec::new(),
         mailboxes: [1, 2].map(|relay| mailbox(ALICE, relay)).into(),
+        reserve: Vec::new(),
         incarnation: 0,
     };
     account.contact()

@@ -169,10 +169,12 @@ impl AgentTask {
             *put_off = heard_of.max(*put_off);
             return Ok(());
         }
-        self.put_off.remove(&key);
+        // Should any of this fail, it is tried again: the session tells of it once.
+        self.put_off.insert(key, heard_of);
         let name = self.store.with(|store| store.name_of(key))?;
         if name.is_empty() {
             // It was removed meanwhile.
+            self.put_off.remove(&key);
             return Ok(());
         }
         // What comes of it after this is counted anew.
@@ -188,6 +190,7 @@ impl AgentTask {
             self.session.add_contact(contact).await;
         }
         self.progress.forget(&self.store.with(Store::outbox_open)?, key);
+        self.put_off.remove(&key);
         Ok(())
     }
 

@@ -67,6 +67,10 @@ pub(super) struct AgentTask {
     pub(super) online: bool,
     /// True while there is a link.
     pub(super) connected: bool,
+    /// True once the relays of the next mailboxes were held against the roster.
+    pub(super) reserved: bool,
+    /// True once what was accepted before the date was known has been dated.
+    pub(super) dated: bool,
 }
 
 impl AgentTask {
@@ -74,14 +78,25 @@ impl AgentTask {
     pub(super) async fn show_date(&mut self, time: Time, agreement: Agreement) {
         let date = Duration::from_micros(time.micros());
         match self.store.with(|store| store.note_date(date, agreement)) {
-            Ok(true) if self.date.show(time) => {
-                if let Err(error) = self.store.with(|store| store.date_outbox(date)) {
-                    self.watch.store_trouble(&error);
+            Ok(true) => {
+                let first = self.date.show(time);
+                self.date_outbox(date);
+                if first {
+                    self.renew_address(0).await;
                 }
-                self.renew_address(0).await;
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(error) => self.watch.store_trouble(&error),
+        }
+    }
+
+    /// Dates what was accepted before the date was known, once in a run.
+    fn date_outbox(&mut self, date: Duration) {
+        if !self.dated {
+            match self.store.with(|store| store.date_outbox(date)) {
+                Ok(()) => self.dated = true,
+                Err(error) => self.watch.store_trouble(&error),
+            }
         }
     }
 

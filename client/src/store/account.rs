@@ -14,7 +14,7 @@ use rohrpost_proto::mailbox::TTL;
 use serde::{Deserialize, Serialize};
 
 use super::record::Hex;
-use crate::profile::Profile;
+use crate::profile::{Profile, Replacement};
 use crate::randomness;
 
 /// Record of the client itself, but for its prekeys, which have a table of their own from which
@@ -40,6 +40,8 @@ pub(super) struct AccountRecord {
     /// The time before that.
     anew_before: u64,
     mailboxes: Vec<MailboxRecord>,
+    /// The next mailboxes, which contacts know before they are there.
+    reserve: Vec<MailboxRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,6 +111,7 @@ impl AccountRecord {
             anew: 0,
             anew_before: 0,
             mailboxes: account.mailboxes.iter().map(mailbox).collect(),
+            reserve: account.reserve.iter().map(mailbox).collect(),
         };
         let prekey = account.prekeys.first().expect("an account is made with a prekey");
         let last_resort = account.last_resort.first().expect("an account is made with one");
@@ -223,21 +226,41 @@ impl AccountRecord {
             mailbox.then = OldKey::Refuse;
             mailbox.changes = u64::from(Some(at) != first);
         }
+        for next in &mut self.reserve {
+            *next = MailboxRecord::new(NodeNumber::new(next.relay), Duration::ZERO);
+        }
     }
 
-    /// Puts another mailbox at `to` in the place of the one at `from`; false if there is none.
+    /// Puts another mailbox in the place of the one at `from`; false if there is none. One at a relay
+    /// at which the next mailbox was to be is the one that contacts have been told of.
     pub(super) fn replace_mailbox(
         &mut self,
         from: NodeNumber,
-        to: NodeNumber,
+        Replacement { to, reserve }: Replacement,
         now: Duration,
     ) -> bool {
         let lost = self.mailboxes.iter_mut().find(|mailbox| mailbox.relay == from.get());
         let Some(lost) = lost else {
             return false;
         };
-        *lost = MailboxRecord::new(to, now);
+        let new = MailboxRecord::new(to, now);
+        let told = self.reserve.iter().position(|next| next.relay == to.get());
+        *lost = match told.map(|at| self.reserve.swap_remove(at)) {
+            Some(told) => MailboxRecord { changes: new.changes, ..told },
+            None => new,
+        };
+        self.reserve_at(&reserve, now);
         true
+    }
+
+    /// Has the next mailboxes be at these relays; those that were to be there already keep their keys.
+    pub(super) fn reserve_at(&mut self, relays: &[NodeNumber], now: Duration) {
+        self.reserve.retain(|next| relays.contains(&NodeNumber::new(next.relay)));
+        for relay in relays {
+            if self.reserve.iter().all(|next| next.relay != relay.get()) {
+                self.reserve.push(MailboxRecord::new(*relay, now));
+            }
+        }
     }
 
     /// Keys and places as the courier needs them; `prekeys` and last-resort prekeys are newest first.
@@ -253,6 +276,7 @@ impl AccountRecord {
             prekeys: prekeys.iter().map(|prekey| PrekeySecret::from_seed(&prekey.seed.0)).collect(),
             last_resort: last.iter().map(|last| PrekeySecret::from_seed(&last.seed.0)).collect(),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+            reserve: self.reserve.iter().map(mailbox).collect(),
             incarnation: self.incarnation,
         };
         Profile { entry: NodeNumber::new(self.entry), account }

@@ -17,7 +17,7 @@ use super::state::{self, STATE};
 use super::{contact, opened, rounds};
 use crate::address::{Address, time};
 use crate::card::Card;
-use crate::profile::Profile;
+use crate::profile::{Profile, Replacement};
 
 impl Store {
     /// Keys and places as a session needs them.
@@ -117,17 +117,33 @@ impl Store {
     pub fn replace_mailbox(
         &self,
         from: NodeNumber,
-        to: NodeNumber,
+        replacement: Replacement,
         now: Duration,
     ) -> Result<(), StoreError> {
         self.vault.write(|tx| {
             let mut account = account(tx)?;
-            if account.replace_mailbox(from, to, now) {
+            if account.replace_mailbox(from, replacement, now) {
                 account.begin_version(now);
                 save(tx, &account)?;
                 tell_all(tx, account.address_version, now, TELLING)?;
             }
             Ok(())
+        })
+    }
+}
+
+impl Store {
+    /// Has the next mailboxes be at these relays, and every contact told.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn renew_reserve(&self, relays: &[NodeNumber], now: Duration) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let mut account = account(tx)?;
+            account.reserve_at(relays, now);
+            account.begin_version(now);
+            save(tx, &account)?;
+            tell_all(tx, account.address_version, now, TELLING)
         })
     }
 }

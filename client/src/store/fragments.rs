@@ -287,17 +287,17 @@ pub(super) fn end(tx: &mut WriteTx<'_>, entry: &[u8]) -> Result<Option<Ended>, S
     if came.last != last {
         return Ok(None);
     }
-    let (sender, mut ended) = (open.sender(), came.pieces);
+    let sender = open.sender();
     if !is_content(&name) || !came.is_whole(open.count) {
         open.forget(tx)?;
-        return Ok(Some(Ended { pieces: ended, whole: Vec::new(), sender }));
+        return Ok(Some(Ended { pieces: came.pieces, whole: Vec::new(), sender }));
     }
-    let mut whole = Vec::new();
+    let (mut pieces, mut whole) = (0, Vec::new());
     for (open, came) in whole_below(tx, sender, open.sequence.saturating_add(1))? {
-        ended += came.pieces;
+        pieces += came.pieces;
         whole.push((open.complete(), open.end(tx)?));
     }
-    Ok(Some(Ended { pieces: ended, whole, sender }))
+    Ok(Some(Ended { pieces, whole, sender }))
 }
 
 /// The whole messages of a contact with numbers below this one that are open, in their order.

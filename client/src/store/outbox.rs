@@ -136,7 +136,7 @@ impl Store {
         }
         self.vault.write(|tx| {
             for mut outgoing in open(tx)?.into_iter().filter(undated) {
-                outgoing.date(date);
+                outgoing.date(date, LONGEST_LIFE);
                 put(tx, &outgoing)?;
             }
             Ok(())

@@ -166,16 +166,24 @@ fn a_lost_mailbox_is_replaced_and_contacts_are_told() {
     let [alice, bob] = Client::pair(&folder);
     let profile = alice.store.profile().unwrap();
     let lost = profile.account.mailboxes[0].relay;
-    let spare = profile.spare_relay(&alice.network.roster, |_| true).unwrap();
-    alice.store.replace_mailbox(lost, spare, START + HOUR).unwrap();
+    let next = || profile.replacement(&alice.network.roster, |_| true).unwrap();
+    let spare = next().to;
+    let reserved = bob.store.contact("alice").unwrap().address.contact.reserve;
+    assert!(reserved[0].relay == spare, "the contact knows it before it is needed");
+    alice.store.replace_mailbox(lost, next(), START + HOUR).unwrap();
     announce(&alice, START + HOUR);
     carry(&alice, &bob, START + HOUR);
     let known = bob.store.contact("alice").unwrap().address;
     let relays: Vec<_> = known.contact.mailboxes.iter().map(|mailbox| mailbox.relay).collect();
     assert_eq!(relays, [spare, profile.account.mailboxes[1].relay]);
-    assert!(known.contact.mailboxes[0].id != profile.account.mailboxes[0].key.id());
+    let [old, new] = [&profile.account.mailboxes[0].key.id(), &known.contact.mailboxes[0].id];
+    assert!(new != old && *new == reserved[0].id, "contacts may write there already");
+    assert!(known.contact.mailboxes[0].write_key.fits(&reserved[0].write_key));
+    let later = known.contact.reserve;
+    assert!(reserved[1..].iter().all(|other| later.iter().any(|place| place.id == other.id)));
+    assert!(later.iter().all(|place| place.id != *new && !relays.contains(&place.relay)));
     assert!(known.contact.mailboxes[1].id == profile.account.mailboxes[1].key.id());
-    alice.store.replace_mailbox(NodeNumber::new(99), spare, START + HOUR).unwrap();
+    alice.store.replace_mailbox(NodeNumber::new(99), next(), START + HOUR).unwrap();
     announce(&alice, START + HOUR);
     assert!(told(&alice, &bob).is_none(), "nothing was lost there, so nobody is told");
 }

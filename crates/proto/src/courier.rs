@@ -20,6 +20,7 @@
 //! anyone knows what they will say, and tell all that is there. What a slot carries never depends
 //! on any of this.
 
+mod absences;
 mod account;
 mod acknowledgement;
 mod answers;
@@ -56,7 +57,7 @@ use rohrpost_packet::envelope::{KeyId, fragment_body_len};
 use rohrpost_packet::{ReplyId, SessionId, Suite};
 use zeroize::Zeroizing;
 
-pub use account::{Account, Contact, ContactMailbox, OwnMailbox};
+pub use account::{Account, Contact, ContactMailbox, OwnMailbox, RESERVED};
 pub use acknowledgement::Acknowledged;
 pub use config::{Attachment, CourierConfig, Departure, PostError};
 pub use correspondent::windows;
@@ -76,6 +77,7 @@ use crate::directory::trust::JoinKey;
 use crate::directory::view::View;
 use crate::time::{Steady, Time};
 use crate::weakness::Weakness;
+use absences::Absences;
 use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
@@ -146,6 +148,7 @@ pub struct Courier<S: Suite> {
     last_served: Option<KeyId>,
     timer: RetransmitTimer,
     key_watch: KeyWatch,
+    absences: Absences,
     /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
     pieces: Pieces,
@@ -188,6 +191,7 @@ impl<S: Suite> Courier<S> {
             last_served: None,
             timer: RetransmitTimer::new(traffic),
             key_watch: KeyWatch::default(),
+            absences: Absences::default(),
             rng: ChaCha20Rng::from_seed(*Zeroizing::new(
                 *blake3::keyed_hash(&seed, &[2]).as_bytes(),
             )),
@@ -210,6 +214,9 @@ impl<S: Suite> Courier<S> {
             for other in self.correspondents.values_mut() {
                 other.mark_lost(now, &lost, self.timer);
             }
+        }
+        if view.shortage().is_none() {
+            self.absences.note(now, &view);
         }
         self.view = view.shortage().is_none().then_some(view);
     }

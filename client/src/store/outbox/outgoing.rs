@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::record::Hex;
 use super::super::status::DeliveryStatus;
-use super::LONGEST_LIFE;
 use super::bodies::BodyId;
 use crate::content::HEAD_LEN;
 
@@ -118,10 +117,10 @@ impl Outgoing {
     }
 
     /// Has the message's life begin at this date, the first that anything has shown since it was
-    /// accepted.
-    pub(super) fn date(&mut self, date: Duration) {
+    /// accepted. The time of writing stays if that was before it, by `longest` at most.
+    pub(super) fn date(&mut self, date: Duration, longest: Duration) {
         let life = self.expires.saturating_sub(self.accepted);
-        let can_be = self.accepted <= date && date - self.accepted <= LONGEST_LIFE;
+        let can_be = self.accepted <= date && date - self.accepted <= longest;
         if !can_be {
             (self.accepted, self.since) = (date, date);
         }
@@ -142,7 +141,7 @@ impl Outgoing {
             kind: Kind::Content,
             sequence: self.sequence,
             minutes: u32::try_from(self.accepted.as_secs() / 60).unwrap_or(u32::MAX),
-            expires: Time::from_micros(0) + self.expires,
+            expires: if self.dated { Time::from_micros(0) + self.expires } else { Time::LATEST },
             left: (self.status == DeliveryStatus::Sent).then_some(left),
             body,
         }

@@ -24,6 +24,10 @@ pub struct Account {
     pub last_resort: Vec<PrekeySecret>,
     /// Mailboxes, one or two, at relays of different operators; their keys are independent.
     pub mailboxes: Vec<OwnMailbox>,
+    /// The client's next mailboxes, which it tells before it needs them, at most [`RESERVED`]. Two
+    /// clients that lose all their mailboxes at once, and could tell each other of no new one, meet
+    /// there. Each has keys of its own: a relay learns nothing of the other.
+    pub reserve: Vec<OwnMailbox>,
     /// Incarnation of the client: it rises when the client goes on elsewhere, from a backup. Its
     /// loops say so, and by that a copy that was left behind notices.
     pub incarnation: u32,
@@ -63,6 +67,9 @@ pub struct Contact {
     pub keys_since: Option<Time>,
     /// Mailboxes at which the correspondent can be reached; a sender uses any.
     pub mailboxes: Vec<ContactMailbox>,
+    /// Where the correspondent's next mailboxes will be: a sender tries them when the relays of all its
+    /// mailboxes are gone. At most [`RESERVED`].
+    pub reserve: Vec<ContactMailbox>,
 }
 
 impl Contact {
@@ -72,6 +79,11 @@ impl Contact {
         let made = self.made.map(Steady::of_clock);
         // A time to come is of a clock that was wrong.
         made.is_some_and(|made| made > now || now.since(made) >= LASTING)
+    }
+
+    /// All places at which the correspondent may be reached, its mailboxes first.
+    pub(super) fn places(&self) -> impl Iterator<Item = &ContactMailbox> {
+        self.mailboxes.iter().chain(&self.reserve)
     }
 
     /// True if what is under way to the correspondent by an `older` address of its reaches it as well: the
@@ -139,8 +151,18 @@ impl Account {
             prekeys: vec![PrekeySecret::generate(rng)],
             last_resort: vec![PrekeySecret::generate(rng)],
             mailboxes: relays.into_iter().map(|relay| OwnMailbox::generate(relay, rng)).collect(),
+            reserve: Vec::new(),
             incarnation: 0,
         }
+    }
+
+    /// Draws the keys of the next mailboxes, at these relays.
+    pub fn reserve(
+        &mut self,
+        relays: impl IntoIterator<Item = NodeNumber>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) {
+        self.reserve = relays.into_iter().map(|relay| OwnMailbox::generate(relay, rng)).collect();
     }
 
     /// Contact card that others need to write to this account.
@@ -162,6 +184,7 @@ impl Account {
             made: None,
             keys_since: None,
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+            reserve: self.reserve.iter().take(RESERVED).map(mailbox).collect(),
         }
     }
 
@@ -182,6 +205,8 @@ fn cards_have_keys() -> bool {
 /// after they made it, what is sealed to it waits in a mailbox for up to a week, and an address may be
 /// newer by some days than its prekey.
 const LASTING: Duration = Duration::from_hours(12 * 24);
+/// Next mailboxes that a client tells.
+pub const RESERVED: usize = 2;
 /// One of so many loops is stored under the predecessor of the write key. Most mail comes under the
 /// current key, and so do most loops.
 const LOOPS_PER_PREDECESSOR: usize = 10;

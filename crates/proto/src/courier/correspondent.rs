@@ -8,12 +8,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{
-    Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing,
-};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
+use super::absences::Absences;
 use super::account::{Contact, ContactMailbox};
 use super::acknowledgement::Acknowledged;
 use super::event::Event;
@@ -105,12 +104,13 @@ pub(super) struct Moment<'a, S: Suite> {
     pub(super) pieces: &'a Pieces,
     /// Operator of the entry relay.
     pub(super) entry: Option<&'a str>,
+    pub(super) absences: &'a Absences,
 }
 
 impl Correspondent {
     /// State for a new contact whose messages have at most `most` fragments.
     pub(super) fn new(contact: Contact, most: u32) -> Self {
-        let free = vec![Steady::BEGIN; contact.mailboxes.len()];
+        let free = vec![Steady::BEGIN; contact.places().count()];
         Self {
             sealed: contact.made,
             contact,
@@ -154,15 +154,18 @@ impl Correspondent {
         if !self.all().any(|outgoing| outgoing.flights().next().is_some()) {
             self.sealed = self.contact.made;
         }
+        let place = |mailbox: &ContactMailbox| (mailbox.relay, mailbox.id);
         let otherwise = !contact.is_reached_as(&self.contact, self.sealed);
         if otherwise {
             self.sealed = contact.made;
-            let place = |mailbox: &ContactMailbox| (mailbox.relay, mailbox.id);
-            if !contact.mailboxes.iter().map(place).eq(self.contact.mailboxes.iter().map(place)) {
-                self.free = vec![Steady::BEGIN; contact.mailboxes.len()];
-                self.registered = self.free.clone();
-            }
         }
+        let known: Vec<_> = self.contact.places().map(place).collect();
+        let then = |times: &[Steady], mailbox| {
+            let at = known.iter().position(|known| *known == place(mailbox));
+            at.map_or(Steady::BEGIN, |at| times[at])
+        };
+        self.free = contact.places().map(|mailbox| then(&self.free, mailbox)).collect();
+        self.registered = contact.places().map(|mailbox| then(&self.registered, mailbox)).collect();
         self.contact = contact;
         otherwise
     }
@@ -304,7 +307,8 @@ impl Correspondent {
 
     /// Chooses one of the contact's mailboxes that is up and may be written to: if possible one
     /// that is `preferred`, and not at the operator through whose relay this client enters, who
-    /// would see both ends.
+    /// would see both ends. Where the relays of all of them are gone, it is where the next one will
+    /// be.
     fn mailbox<S: Suite>(
         &self,
         moment: &Moment<'_, S>,
@@ -326,12 +330,19 @@ impl Correspondent {
             view.roster().node(mailbox.relay).map(|node| node.operator.as_str())
         };
         let rank = |(at, mailbox): &(usize, &ContactMailbox)| {
-            let own = entry.is_some() && operator(mailbox) == *entry;
+            // Of the next mailboxes one is there, and nobody but their owner knows which.
+            let next = *at >= self.contact.mailboxes.len();
+            let own = entry.is_some() && operator(mailbox) == *entry && !next;
             let absent = self.registered[*at] > *now;
             (own, absent, preferred.is_some_and(|preferred| !preferred(mailbox)))
         };
         let up = |(_, mailbox): &(usize, &ContactMailbox)| view.key(mailbox.relay).is_some();
-        let live: Vec<_> = self.contact.mailboxes.iter().enumerate().filter(up).collect();
+        let gone = |mailbox: &ContactMailbox| moment.absences.is_gone(*now, view, mailbox.relay);
+        let places = match self.contact.mailboxes.iter().all(gone) {
+            true => self.contact.places().count(),
+            false => self.contact.mailboxes.len(),
+        };
+        let live: Vec<_> = self.contact.places().take(places).enumerate().filter(up).collect();
         let best = live.iter().map(rank).min()?;
         let best: Vec<_> = live.into_iter().filter(|mailbox| rank(mailbox) == best).collect();
         let ready = |at: usize| self.free[at].max(self.registered[at]) <= *now;
@@ -420,7 +431,7 @@ impl Correspondent {
         nodes: &BTreeSet<NodeNumber>,
         timer: RetransmitTimer,
     ) {
-        for (mailbox, registered) in self.contact.mailboxes.iter().zip(&mut self.registered) {
+        for (mailbox, registered) in self.contact.places().zip(&mut self.registered) {
             if nodes.contains(&mailbox.relay) {
                 *registered = now + timer.registration;
             }

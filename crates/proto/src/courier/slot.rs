@@ -238,7 +238,8 @@ impl<S: Suite> Courier<S> {
     fn circumstances<'a>(&'a self, view: &'a View<S>, now: Steady) -> correspondent::Moment<'a, S> {
         let node = self.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
-        correspondent::Moment { now, view, timer: self.timer, pieces: &self.pieces, entry }
+        let (timer, pieces, absences) = (self.timer, &self.pieces, &self.absences);
+        correspondent::Moment { now, view, timer, pieces, entry, absences }
     }
 
     /// Asks the application for the pieces of stored bodies that leave next: of the contacts whose
@@ -364,9 +365,9 @@ impl<S: Suite> Courier<S> {
 }
 
 impl Contact {
-    /// A letter with this fragment for the contact's mailbox of this index.
-    fn letter(&self, mailbox: usize, fragment: Fragment) -> Option<Letter> {
-        let mailbox = self.mailboxes.get(mailbox)?.clone();
+    /// A letter with this fragment for the contact's place of this index.
+    fn letter(&self, place: usize, fragment: Fragment) -> Option<Letter> {
+        let mailbox = self.places().nth(place)?.clone();
         let (identity, prekey) = (self.identity.clone(), self.prekey.clone());
         Some(Letter { identity, prekey, mailbox, fragment })
     }

@@ -11,6 +11,7 @@ mod durable;
 mod last_resort;
 mod own_client;
 mod pace;
+mod reserve;
 mod twins;
 #[cfg(feature = "danger-weaken")]
 mod weakened;

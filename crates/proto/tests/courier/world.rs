@@ -631,6 +631,7 @@ pub(crate) fn account(seed: u8, relays: &[u32]) -> Account {
         prekeys: vec![PrekeySecret::generate(&mut rng)],
         last_resort: vec![PrekeySecret::generate(&mut rng)],
         mailboxes,
+        reserve: Vec::new(),
         incarnation: 0,
     }
 }
