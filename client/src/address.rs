@@ -3,7 +3,8 @@
 //!
 //! Address: format u8 = 5 ‖ address version u64 ‖ made u64 ‖ keys since u64 ‖ contact. Contact: identity
 //! 32 ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes
-//! u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32. Times are Unix seconds, zero if unknown.
+//! u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32 ‖ count of next mailboxes u8 (0 to 2) ‖ for
+//! each the same. Times are Unix seconds, zero if unknown.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Address {
     }
 }
 
-/// Appends a contact, which has one or two mailboxes.
+/// Appends a contact, which has one or two mailboxes, and at most [`RESERVED`] next ones.
 pub(crate) fn encode_contact(contact: &Contact, bytes: &mut Vec<u8>) {
     let Contact { identity, prekey, last_resort, mailboxes, reserve, .. } = contact;
     bytes.extend_from_slice(identity.as_bytes());

@@ -105,7 +105,7 @@ impl Card {
 }
 
 /// Text for the QR code of a card that is given as text. [`Card::parse`] reads both. The code has no
-/// room for the last-resort prekey and the next mailbox; the contact's first letters bring them.
+/// room for the last-resort prekey and the next mailboxes; the contact's first letters bring them.
 ///
 /// # Errors
 /// There is no card in the text.

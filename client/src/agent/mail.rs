@@ -164,13 +164,13 @@ impl AgentTask {
     /// it is put off.
     async fn begin_again(&mut self, key: KeyId, heard_of: u32) -> Result<(), StoreError> {
         let now = self.now();
+        // Should any of this fail, it is tried again: the session tells of it once.
+        let put_off = self.put_off.entry(key).or_default();
+        *put_off = heard_of.max(*put_off);
+        let heard_of = *put_off;
         if self.store.with(|store| store.began_again_lately(key, now))? {
-            let put_off = self.put_off.entry(key).or_default();
-            *put_off = heard_of.max(*put_off);
             return Ok(());
         }
-        // Should any of this fail, it is tried again: the session tells of it once.
-        self.put_off.insert(key, heard_of);
         let name = self.store.with(|store| store.name_of(key))?;
         if name.is_empty() {
             // It was removed meanwhile.

@@ -130,9 +130,7 @@ impl Store {
             Ok(())
         })
     }
-}
 
-impl Store {
     /// Has the next mailboxes be at these relays, and every contact told.
     ///
     /// # Errors
