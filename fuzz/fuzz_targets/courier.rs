@@ -8,7 +8,7 @@
 //! only if the contact shows it; and that no fragment changes the grid.
 #![no_main]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
@@ -17,7 +17,7 @@ use rohrpost_fuzz::application::{Kept, ROOM};
 use rohrpost_fuzz::carrier::{Carrier, End};
 use rohrpost_fuzz::client::{BOB_RELAY, alice, alice_prekey, courier, own_mailbox, sender};
 use rohrpost_fuzz::fragment::{LETTERS, PARTIES, fragment_len, seal_in_roster};
-use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Numbers, PartChoice, Repeated, Report};
+use rohrpost_fuzz::mail::{AcknowledgementChoice, Letter, Numbers, PartChoice, Report};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER};
 use rohrpost_fuzz::outbox::{Expected, Outbox, Posted};
 use rohrpost_fuzz::toy::Toy;
@@ -107,8 +107,8 @@ struct World {
     outbox: Outbox,
     /// Pieces that the courier has asked for, and which come a slot later.
     wanted: Vec<(MessageId, usize, usize)>,
-    /// What had been told of when the last cell left.
-    told: Repeated,
+    /// What had been told of when the last cell left, each message with its short name.
+    told: BTreeMap<u64, u16>,
     /// True from when the courier was told of the store until it has said what follows from it.
     resumed: bool,
     /// The newest incarnation of the store.
@@ -166,7 +166,7 @@ impl World {
             opened: Vec::new(),
             outbox: Outbox::since(1),
             wanted: Vec::new(),
-            told: Repeated::default(),
+            told: BTreeMap::new(),
             resumed: false,
             incarnation: 1,
             count: 0,
@@ -343,7 +343,7 @@ impl World {
             return;
         }
         self.now = self.now.max(self.courier.poll_timeout().reading());
-        self.told = self.kept.told_last();
+        self.told = self.kept.names();
         let departure = self.courier.handle_timeout(self.own());
         let next = self.courier.poll_timeout();
         assert!(next > self.own() && next <= self.own() + ROSTER.traffic.slot);
@@ -453,7 +453,7 @@ impl World {
                 Event::AcknowledgementSent { to } => {
                     assert!(to == sender() && self.kept.owes);
                     assert!(self.built.kept.commits == self.kept.commits, "more has come");
-                    (self.kept.owes, self.kept.repeated) = (false, self.told);
+                    (self.kept.owes, self.kept.repeated) = (false, self.told.clone());
                 }
                 Event::Wanted { message, offset, len } => {
                     self.wanted.push((message, offset, len));
@@ -486,8 +486,8 @@ impl World {
             }
         }
         if std::mem::take(&mut self.resumed) {
-            let all = self.kept.told_last();
-            self.kept.repeated = if self.kept.owes { Repeated::default() } else { all };
+            let all = self.kept.names();
+            self.kept.repeated = if self.kept.owes { BTreeMap::new() } else { all };
         }
         letters
     }
@@ -542,7 +542,9 @@ impl World {
         let content = fragment.kind == Kind::Content;
         let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
         let hour = fragment.standing.hour;
-        let (incarnation, (last, told)) = (kept.since, kept.repeated);
+        let Standing { last, told, .. } = fragment.standing;
+        kept.check_repeated(last, told);
+        let incarnation = kept.since;
         let standing = Standing { incarnation, last, told, behind, hour, ..outbox.standing() };
         assert_eq!(fragment.standing, standing);
         assert_eq!(fragment.minutes, 0);

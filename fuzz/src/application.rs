@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, Standing};
+use rohrpost_packet::envelope::{FragmentPosition, Kind, MessageId, REPEATED, Standing};
 use rohrpost_proto::courier::{Complete, Memory, Part, Receipt};
 
 use crate::fragment::fragment_len;
-use crate::mail::{Name, Repeated, Report, name, short};
+use crate::mail::{Name, Report, name, short};
 use crate::toy::Toy;
 
 /// Model of the client's store: what it has of the contact's messages.
@@ -21,8 +21,8 @@ pub struct Kept {
     pub address: u64,
     /// True if something has come since the last acknowledgement left.
     pub owes: bool,
-    /// What letters repeat of acknowledgements: which messages, and the last of them.
-    pub repeated: Repeated,
+    /// The messages that acknowledgements have named as told of, each with its short name.
+    pub repeated: BTreeMap<u64, u16>,
     /// Number of letters that were stored and committed.
     pub commits: u32,
     /// Bound below which all messages are over by the contact's word: of the letters that this run
@@ -74,16 +74,26 @@ impl Kept {
         forgotten
     }
 
-    /// The last message that was told of, and the short names of those up to it that were.
+    /// The messages that were told of, each with its short name.
     #[must_use]
-    pub fn told_last(&self) -> Repeated {
-        let Some((last, _)) = self.told.last_key_value() else { return Repeated::default() };
-        let named = |before: usize| {
-            let number = last.checked_sub(u64::try_from(before).expect("it is small"))?;
-            let (message, _) = self.told.get(&number)?;
-            Some(short(name(number, *message).1))
+    pub fn names(&self) -> BTreeMap<u64, u16> {
+        let short = |(number, (message, _)): (&u64, &(MessageId, u32))| {
+            (*number, short(name(*number, *message).1))
         };
-        (*last, std::array::from_fn(|before| named(before).unwrap_or(0)))
+        self.told.iter().map(short).collect()
+    }
+
+    /// Checks that a letter repeats, of what was acknowledged, some message and those up to it, or that
+    /// there is none.
+    pub fn check_repeated(&self, last: u64, told: [u16; REPEATED]) {
+        let all: BTreeMap<_, _> =
+            self.repeated.iter().filter(|(number, _)| **number >= self.floor).collect();
+        let named = |before: u64| last.checked_sub(before).and_then(|number| all.get(&number));
+        let expected = std::array::from_fn(|before| {
+            named(u64::try_from(before).expect("it is small")).map_or(0, |name| **name)
+        });
+        assert_eq!(told, expected, "what was acknowledged, and that alone");
+        assert!(all.contains_key(&last) || all.is_empty() && last == 0);
     }
 
     /// Checks a fragment that the courier takes for new.

@@ -96,9 +96,6 @@ impl Numbers {
     }
 }
 
-/// What letters repeat: the number of the last message that was told of, and short names.
-pub type Repeated = (u64, [u16; REPEATED]);
-
 /// The short name of a message, by which letters repeat that it was told of.
 #[must_use]
 pub fn short([a, b, ..]: [u8; 4]) -> u16 {

@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// Messages that a letter names as told of: the last, and those whose numbers are just below.
+/// Messages that a letter names as told of: one, and those whose numbers are just below.
 pub const REPEATED: usize = 8;
 
 /// Where the sender of a letter stands with its recipient: it goes with each letter, so that any
@@ -106,11 +106,11 @@ pub struct Standing {
     pub since: u32,
     /// Incarnation of the sender, in which it counts the recipient's messages.
     pub incarnation: u32,
-    /// Number of the last of the recipient's messages that the sender has acknowledged as told to its
-    /// reader.
+    /// Number of one of the recipient's messages that the sender has acknowledged as told to its
+    /// reader; letters take turns with all of those that are not over.
     pub last: u64,
-    /// Which messages were told: the first is the last of them, the one at n that whose number is
-    /// less by n. Each is named by the first two bytes of its identifier, 1 if those are zero; zero
+    /// Which messages up to that were told: the first is that one itself, the one at n that whose
+    /// number is less by n. Each is named by the first two bytes of its identifier, 1 if those are zero; zero
     /// is none.
     pub told: [u16; REPEATED],
     /// How many numbers before this letter's message the one stands that the reader is told of

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing};
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
@@ -62,9 +62,9 @@ pub(super) struct Correspondent {
     next: u64,
     /// What the contact has acknowledged.
     acknowledged: Acknowledged,
-    /// What this client has acknowledged last, as letters repeat it. They say nothing that no
-    /// acknowledgement has said: else a letter would tell sooner than that what has come.
-    repeated: Option<(u64, [u16; REPEATED])>,
+    /// The next letter repeats acknowledgements of messages before this number: a letter has room for
+    /// the names of a few, so they take turns.
+    repeat: u64,
     /// True once the application was told that this client goes on from an older copy.
     surpassed: bool,
 }
@@ -127,7 +127,7 @@ impl Correspondent {
             posted: 0,
             next: 0,
             acknowledged: Acknowledged::default(),
-            repeated: None,
+            repeat: u64::MAX,
             surpassed: false,
         }
     }
@@ -140,13 +140,15 @@ impl Correspondent {
         self.acknowledged = memory.acknowledged;
         (self.posted, self.next) = (open, next.max(open));
         if !memory.owes {
-            self.repeat_acknowledgement();
+            self.reassembly.note_acknowledged();
         }
     }
 
-    /// Has all letters repeat from now on what has been acknowledged: all that has come.
-    pub(super) fn repeat_acknowledgement(&mut self) {
-        self.repeated = self.reassembly.told_last();
+    /// Has the next letter repeat acknowledgements of others than the last one did.
+    pub(super) fn repeat_others(&mut self) {
+        if let Some((last, names)) = self.reassembly.repeated(self.repeat) {
+            self.repeat = last.saturating_sub((names.len() - 1) as u64);
+        }
     }
 
     /// Takes a newer address. True if the contact is reached in another way from now on.
@@ -207,7 +209,10 @@ impl Correspondent {
         let Acknowledged { below: heard, whole, since } = self.acknowledged;
         let incarnation = self.reassembly.since();
         let standing = Standing { open, heard, whole, since, incarnation, ..Standing::default() };
-        self.repeated.map_or(standing, |(last, told)| Standing { last, told, ..standing })
+        // Letters say nothing that no acknowledgement has said: else they would tell sooner than that
+        // what has come.
+        let repeated = self.reassembly.repeated(self.repeat);
+        repeated.map_or(standing, |(last, told)| Standing { last, told, ..standing })
     }
 
     /// The fragment of this index of what stands at a place, if its body is there.

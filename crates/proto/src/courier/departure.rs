@@ -22,13 +22,15 @@ impl<S: Suite> Courier<S> {
         match left.cargo {
             Cargo::Cover | Cargo::Pull { .. } => {}
             Cargo::Acknowledgement { to, .. } => {
+                self.repeat_others(to);
                 let other = self.correspondents.get_mut(&to);
                 if let Some(other) = other.filter(|other| other.acknowledgement_due().is_none()) {
-                    other.repeat_acknowledgement();
+                    other.reassembly.note_acknowledged();
                     self.events.push_mail(Event::AcknowledgementSent { to });
                 }
             }
             Cargo::Fragment { to, message, index, path, before } => {
+                self.repeat_others(to);
                 // A message that is over meanwhile has nothing more to tell.
                 if let Some(unanswered) = self.unanswered(to, message, index, due) {
                     let again = before.map_or(0, |flight| flight.times());
@@ -45,6 +47,12 @@ impl<S: Suite> Courier<S> {
             Cargo::Loop { mailbox, message, path } => {
                 self.expect_loop(mailbox, message, &Trip { path, at: start }, at);
             }
+        }
+    }
+
+    fn repeat_others(&mut self, to: KeyId) {
+        if let Some(other) = self.correspondents.get_mut(&to) {
+            other.repeat_others();
         }
     }
 

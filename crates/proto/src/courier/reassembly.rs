@@ -61,6 +61,8 @@ struct Told {
     message: MessageId,
     /// Fragments of the message.
     count: u32,
+    /// True once an acknowledgement has said so, which may have been lost.
+    acknowledged: bool,
 }
 
 /// A message of which something has come.
@@ -187,7 +189,7 @@ impl Reassembly {
     pub(super) fn resume(most: u32, memory: &Memory) -> (Self, Vec<Complete>) {
         let entry = |complete: &Complete| {
             let Complete { sequence, message, fragments: count, .. } = *complete;
-            (sequence, Told { message, count })
+            (sequence, Told { message, count, acknowledged: false })
         };
         let told: BTreeMap<_, _> = memory.told.iter().map(entry).collect();
         let named = told.keys().next().copied().unwrap_or(memory.below);
@@ -229,12 +231,19 @@ impl Reassembly {
         self.since
     }
 
-    /// Number of the last message that was told of, and the names of those that were, as
-    /// [`Standing::told`] says it.
-    pub(super) fn told_last(&self) -> Option<(u64, [u16; REPEATED])> {
-        let (last, _) = self.told.last_key_value()?;
+    /// Notes that an acknowledgement has named all that was told of.
+    pub(super) fn note_acknowledged(&mut self) {
+        self.told.values_mut().for_each(|told| told.acknowledged = true);
+    }
+
+    /// What a letter repeats of acknowledgements, as [`Standing::told`] says it: the last message
+    /// before a number, or of all if there is none before it, and the names of those up to it.
+    pub(super) fn repeated(&self, before: u64) -> Option<(u64, [u16; REPEATED])> {
+        let acknowledged = |(_, told): &(&u64, &Told)| told.acknowledged;
+        let last = self.told.range(..before).rfind(acknowledged);
+        let (last, _) = last.or_else(|| self.told.iter().rfind(acknowledged))?;
         let mut names = [0; REPEATED];
-        for (number, told) in self.told.iter().rev() {
+        for (number, told) in self.told.range(..=last).rev().filter(acknowledged) {
             let at = usize::try_from(last - number).unwrap_or(usize::MAX);
             let Some(name) = names.get_mut(at) else { break };
             *name = Name::of(*number, told.message).short();
@@ -438,7 +447,8 @@ impl Reassembly {
                 let (message, fragments) = (open.message, open.came.count());
                 let kind = Kind::Content;
                 complete.push(Complete { sequence: number, message, kind, fragments });
-                self.told.insert(number, Told { message, count: fragments });
+                let told = Told { message, count: fragments, acknowledged: false };
+                self.told.insert(number, told);
             }
         }
         self.pass_told();

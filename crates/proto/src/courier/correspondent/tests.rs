@@ -1,5 +1,9 @@
-use chacha20::rand_core::SeedableRng;
+use std::collections::BTreeSet;
 
+use chacha20::rand_core::SeedableRng;
+use rohrpost_packet::envelope::REPEATED;
+
+use super::super::reassembly::Complete;
 use super::*;
 use crate::courier::account::Account;
 use crate::courier::message::PastFlights;
@@ -72,4 +76,33 @@ fn what_is_repeated_of_a_number_that_was_given_twice_delivers_nothing() {
     assert_eq!(repeats([4, 4]), Some(2));
     assert_eq!(repeats([0, 0]), Some(1), "that one was not told of");
     assert_eq!(repeats([9, 9]), None, "another message has that number");
+}
+
+/// Checks that letters repeat in turn each of the messages that have come: the first of them may be the
+/// one of which the contact does not know, and more may have come since than a letter has names for.
+#[test]
+fn letters_repeat_every_message_in_turn() {
+    let rng = &mut ChaCha20Rng::from_seed([5; 32]);
+    let contact = Account::generate([1, 2].map(NodeNumber::new), rng).contact();
+    let mut other = Correspondent::new(contact, 100);
+    let numbers = (0..20).chain(60..63);
+    let complete = |sequence| Complete {
+        sequence,
+        message: MessageId::new([9; 16]),
+        kind: Kind::Content,
+        fragments: 1,
+    };
+    let memory = Memory { told: numbers.clone().map(complete).collect(), ..Memory::default() };
+    let (reassembly, _) = Reassembly::resume(100, &memory);
+    other.resume(reassembly, 0, 0, &memory);
+    for _ in 0..2 {
+        let mut named = BTreeSet::new();
+        for _ in 0..4 {
+            let Standing { last, told, .. } = other.standing();
+            let all = (0..).zip(told).filter(|(_, name)| *name != 0);
+            named.extend(all.map(|(before, _)| last - before));
+            other.repeat_others();
+        }
+        assert!(named.into_iter().eq(numbers.clone()));
+    }
 }

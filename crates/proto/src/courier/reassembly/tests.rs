@@ -67,18 +67,36 @@ fn messages_are_told_of_in_their_order() {
 /// Letters repeat which messages have come, over gaps of others that may have been given up: their
 /// sender says so with his next letter, which may be weeks away.
 #[test]
-fn the_last_messages_that_were_told_of_are_repeated_over_gaps() {
-    let of = |numbers: &[u64]| {
+fn messages_that_were_told_of_are_repeated_over_gaps() {
+    let of = |numbers: &[u64], before| {
         let told = numbers.iter().map(|number| told(*number)).collect();
         let memory = Memory { below: numbers[0], told, ..Memory::default() };
-        Reassembly::resume(MOST, &memory).0.told_last()
+        let (mut reassembly, _) = Reassembly::resume(MOST, &memory);
+        reassembly.note_acknowledged();
+        reassembly.repeated(before)
     };
     let name = |sequence| Name::of(sequence, told(sequence).message).short();
-    assert_eq!(Reassembly::new(MOST).told_last(), None);
-    assert_eq!(of(&[7]), Some((7, [name(7), 0, 0, 0, 0, 0, 0, 0])));
-    assert_eq!(of(&[5, 6, 8]), Some((8, [name(8), 0, name(6), name(5), 0, 0, 0, 0])));
-    let far = [name(40), 0, 0, 0, 0, 0, 0, name(33)];
-    assert_eq!(of(&[1, 32, 33, 40]), Some((40, far)), "no further than there are names");
+    assert_eq!(Reassembly::new(MOST).repeated(u64::MAX), None);
+    assert_eq!(of(&[7], u64::MAX), Some((7, [name(7), 0, 0, 0, 0, 0, 0, 0])));
+    assert_eq!(of(&[5, 6, 8], u64::MAX), Some((8, [name(8), 0, name(6), name(5), 0, 0, 0, 0])));
+    let far = Some((40, [name(40), 0, 0, 0, 0, 0, 0, name(33)]));
+    assert_eq!(of(&[1, 32, 33, 40], u64::MAX), far, "no further than there are names");
+    assert_eq!(of(&[1, 32, 33, 40], 33), Some((32, [name(32), 0, 0, 0, 0, 0, 0, 0])));
+    assert_eq!(of(&[1, 32, 33, 40], 1), far, "and then from the last again");
+}
+
+/// Checks that letters say nothing of what has come before an acknowledgement has.
+#[test]
+fn nothing_is_repeated_that_was_not_acknowledged() {
+    let mut reassembly = Reassembly::new(MOST);
+    come(&mut reassembly, &fragment(0, 0, 1));
+    assert_eq!(reassembly.repeated(u64::MAX), None);
+    reassembly.note_acknowledged();
+    come(&mut reassembly, &fragment(1, 0, 1));
+    let last = |reassembly: &Reassembly| reassembly.repeated(u64::MAX).map(|(last, _)| last);
+    assert_eq!(last(&reassembly), Some(0));
+    reassembly.note_acknowledged();
+    assert_eq!(last(&reassembly), Some(1));
 }
 
 #[test]
