@@ -540,12 +540,13 @@ impl World {
         let fragment = fragment.expect("a courier writes valid fragments");
         let Built { kept, outbox, .. } = &self.built;
         let content = fragment.kind == Kind::Content;
-        let behind = if content { outbox.behind(fragment.sequence) } else { 0 };
+        let (behind, after) = if content { outbox.behind(fragment.sequence) } else { (0, 0) };
         let hour = fragment.standing.hour;
         let Standing { last, told, .. } = fragment.standing;
         kept.check_repeated(last, told);
         let incarnation = kept.since;
-        let standing = Standing { incarnation, last, told, behind, hour, ..outbox.standing() };
+        let standing =
+            Standing { incarnation, last, told, behind, after, hour, ..outbox.standing() };
         assert_eq!(fragment.standing, standing);
         assert_eq!(fragment.minutes, 0);
         if fragment.kind != Kind::Acknowledgement {

@@ -149,6 +149,7 @@ fn sealed<S: Suite>(choice: &FragmentChoice<'_>) {
         last,
         told,
         behind,
+        after: told[usize::from(hour % 8)],
         hour,
     };
     let fragment = Fragment {

@@ -315,6 +315,6 @@ const fn is_short(fragments: u32) -> bool {
 }
 
 /// Bytes of text in a fragment.
-pub const ROOM: usize = fragment_len::<Toy>() - 104;
+pub const ROOM: usize = fragment_len::<Toy>() - 106;
 /// Bytes of an acknowledgement that one more message takes at least.
 const NAME_AND_RANGE: usize = 5 + 1 + 8;

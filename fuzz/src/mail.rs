@@ -38,6 +38,8 @@ pub struct StandingChoice {
     /// Which of them is the last, if there are as many.
     last: u8,
     behind: u8,
+    /// Message that the letter says stands there.
+    after: u8,
     hour: u8,
 }
 
@@ -173,6 +175,7 @@ impl StandingChoice {
                 _ => numbers.short(last, at),
             }),
             behind: if choice.behind < 192 { choice.behind % 4 } else { choice.behind },
+            after: if choice.after < 192 { 0 } else { short([choice.after % 4; 4]) },
             hour: choice.hour,
         }
     }
@@ -261,6 +264,7 @@ impl Letter {
         bytes.extend_from_slice(&standing.incarnation.to_be_bytes());
         bytes.extend_from_slice(&standing.last.to_be_bytes());
         standing.told.iter().for_each(|name| bytes.extend_from_slice(&name.to_be_bytes()));
+        bytes.extend_from_slice(&standing.after.to_be_bytes());
         bytes.extend_from_slice(body);
         bytes
     }
@@ -287,8 +291,9 @@ impl Letter {
         for name in &mut told {
             *name = u16::from_be_bytes(take(&mut rest)?);
         }
+        let after = u16::from_be_bytes(take(&mut rest)?);
         let standing =
-            Standing { open, heard, whole, since, incarnation, last, told, behind, hour };
+            Standing { open, heard, whole, since, incarnation, last, told, behind, after, hour };
         let body = rest.get(..len)?.to_vec();
         let kind = match kind {
             0 => Kind::Content,

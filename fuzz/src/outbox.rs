@@ -92,12 +92,13 @@ impl Outbox {
         Standing { open, heard, whole, since, ..Standing::default() }
     }
 
-    /// How many numbers before a message the one stands that is not over. All are short here.
+    /// How many numbers before a message the one stands that is not over, and its name; zeros if there is
+    /// none. All are short here.
     #[must_use]
-    pub fn behind(&self, number: u64) -> u8 {
-        let before = self.posted.range(..number).next_back();
-        let behind = before.map_or(0, |(before, _)| number - before);
-        u8::try_from(behind).expect("the window is shorter")
+    pub fn behind(&self, number: u64) -> (u8, u16) {
+        let Some((before, _)) = self.posted.range(..number).next_back() else { return (0, 0) };
+        let behind = u8::try_from(number - before).expect("the window is shorter");
+        (behind, short(self.tag(*before)))
     }
 
     /// Version of the newest own address.

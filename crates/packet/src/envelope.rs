@@ -295,7 +295,7 @@ const INNER_LABEL: &[u8] = b"rohrpost envelope inner v1";
 
 const _: () = {
     assert!(fragment_body_len::<Hybrid>() >= 6_100);
-    assert!(fragment_body_len::<crate::Classic>() >= 840);
+    assert!(fragment_body_len::<crate::Classic>() >= 838);
 };
 
 #[cfg(test)]

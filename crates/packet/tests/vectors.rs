@@ -95,6 +95,7 @@ fn envelope<S: Suite>() -> String {
             last: 7,
             told: [0x6161, 0, 2, 0, 0, 0, 0, 1],
             behind: 1,
+            after: 0x0707,
             hour: 3,
         },
         body: b"Letter".to_vec().into(),

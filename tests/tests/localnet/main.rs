@@ -67,7 +67,7 @@ fn a_message_longer_than_an_envelope_is_refused_with_the_limit() {
         localnet().args(["--once", "--message"]).arg(&message).output().expect("rohrpost-ops runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(64), "{errors}");
-    assert!(errors.contains("7000") && errors.contains("6216"), "{errors}");
+    assert!(errors.contains("7000") && errors.contains("6214"), "{errors}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::identifier::bytes_newtype;
 
 /// Bytes before the text.
-pub(super) const HEADER_LEN: usize = 104;
+pub(super) const HEADER_LEN: usize = 106;
 /// The most fragments of a message: index and count have three bytes each.
 const MOST_FRAGMENTS: u32 = 0xff_ffff;
 
@@ -116,6 +116,9 @@ pub struct Standing {
     /// How many numbers before this letter's message the one stands that the reader is told of
     /// first; zero if it waits for none.
     pub behind: u8,
+    /// Name of that one, as in `told`; zero if it waits for none. Under its number the recipient may
+    /// know another message: then the sender goes on from an older copy of its store.
+    pub after: u16,
     /// Hour in which the letter leaves, since the Unix epoch, modulo 256: so that what has waited in
     /// a mailbox for days is not taken for a sign that its sender is there.
     pub hour: u8,
@@ -164,9 +167,10 @@ impl Fragment {
         out[72..76].copy_from_slice(&self.standing.since.to_be_bytes());
         out[76..80].copy_from_slice(&self.standing.incarnation.to_be_bytes());
         out[80..88].copy_from_slice(&self.standing.last.to_be_bytes());
-        for (name, told) in out[88..HEADER_LEN].chunks_exact_mut(2).zip(self.standing.told) {
+        for (name, told) in out[88..104].chunks_exact_mut(2).zip(self.standing.told) {
             name.copy_from_slice(&told.to_be_bytes());
         }
+        out[104..HEADER_LEN].copy_from_slice(&self.standing.after.to_be_bytes());
         out[HEADER_LEN..][..len].copy_from_slice(&self.body);
         Ok(())
     }
@@ -206,6 +210,7 @@ impl Fragment {
                     u16::from_be_bytes([bytes[88 + 2 * at], bytes[89 + 2 * at]])
                 }),
                 behind: bytes[28],
+                after: u16::from_be_bytes([bytes[104], bytes[105]]),
                 hour: bytes[32],
             },
             body: Zeroizing::new(body.to_vec()),

@@ -13,6 +13,7 @@ const STANDING: Standing = Standing {
     last: 80,
     told: [0x0404, 3, 0, 0, 0, 0, 0, 9],
     behind: 2,
+    after: 0x0504,
     hour: 200,
 };
 

@@ -1,6 +1,8 @@
 //! Answers of the own mailboxes: opened, acknowledged, and their envelopes taken in.
 
-use rohrpost_packet::envelope::{Envelope, EnvelopeMark, Fragment, IdentityPublic, KeyId, Kind};
+use rohrpost_packet::envelope::{
+    Envelope, EnvelopeMark, Fragment, IdentityPublic, KeyId, Kind, Standing,
+};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
@@ -123,7 +125,8 @@ impl<S: Suite> Courier<S> {
         let Fragment { kind, sequence, position, .. } = fragment;
         let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
         let before = other.reassembly.disputed();
-        let taken = other.reassembly.take_behind(&Part::of(&fragment), fragment.standing.behind);
+        let Standing { behind, after, .. } = fragment.standing;
+        let taken = other.reassembly.take_behind(&Part::of(&fragment), behind, after);
         let number = other.reassembly.disputed();
         if number != before {
             self.events.push_mail(Event::Disputed { sender, number });

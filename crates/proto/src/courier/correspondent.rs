@@ -217,21 +217,22 @@ impl Correspondent {
 
     /// The fragment of this index of what stands at a place, if its body is there.
     pub(super) fn fragment(&self, place: Place, index: u32, pieces: &Pieces) -> Option<Fragment> {
-        let standing = Standing { behind: self.behind(place), ..self.standing() };
+        let (behind, after) = self.behind(place).unwrap_or_default();
+        let standing = Standing { behind, after, ..self.standing() };
         let outgoing = self.at(place)?;
         let body = pieces.fragment(outgoing.message(), index)?;
         Some(outgoing.fragment(index, standing, body))
     }
 
-    /// How many numbers before a message the one of its lane stands that is not over.
-    fn behind(&self, place: Place) -> u8 {
-        let Place::Message(at) = place else { return 0 };
-        let Some(message) = self.outgoing.get(at) else { return 0 };
+    /// How many numbers before a message the one of its lane stands that is not over, and the name of
+    /// that; none if there is no such one within a window.
+    fn behind(&self, place: Place) -> Option<(u8, u16)> {
+        let Place::Message(at) = place else { return None };
+        let message = self.outgoing.get(at)?;
         let mut before = self.outgoing.range(..at).rev();
-        let before = before.find(|before| before.lane() == message.lane());
-        let number = |outgoing: &OutgoingMessage| outgoing.message().sequence;
-        let behind = before.map_or(0, |before| number(message) - number(before));
-        u8::try_from(behind).unwrap_or(u8::MAX)
+        let before = before.find(|before| before.lane() == message.lane())?;
+        let behind = message.message().sequence - before.message().sequence;
+        Some((u8::try_from(behind).ok()?, before.name().short()))
     }
 
     /// Chooses the next task, if something is due, there, and a mailbox can take it. An

@@ -320,13 +320,38 @@ impl Reassembly {
         }
     }
 
-    /// Notes a part of a message that has come, with its sender's word on what is told of first.
-    pub(super) fn take_behind(&mut self, part: &Part, behind: u8) -> Taken {
+    /// Notes a part of a message that has come, with its sender's word on what is told of first: how many
+    /// numbers before it, and its name. Who knows another message under that number knows that the
+    /// sender has given it twice, though the second has not come yet.
+    pub(super) fn take_behind(&mut self, part: &Part, behind: u8, after: u16) -> Taken {
+        if part.kind == Kind::Address {
+            return self.address.take(part);
+        }
         let first = part.sequence.saturating_sub(behind.into());
+        let known = self.known(first).filter(|_| behind > 0 && after > 0);
+        if known.is_some_and(|message| Name::of(first, message).short() != after) {
+            self.dispute(first);
+        }
         let waits = if behind == 0 { Waits::Nothing } else { Waits::For(first) };
-        match part.kind {
-            Kind::Address => self.address.take(part),
-            _ => self.take_message(part, waits),
+        self.take_message(part, waits)
+    }
+
+    /// The message that is known under a number, told of or open.
+    fn known(&self, number: u64) -> Option<MessageId> {
+        self.known_told(number).or_else(|| self.open.get(&number).map(|open| open.message))
+    }
+
+    /// The message of a number that was told of.
+    fn known_told(&self, number: u64) -> Option<MessageId> {
+        let told = self.told.get(&number).map(|told| told.message);
+        told.or_else(|| self.past.get(&number).copied())
+    }
+
+    /// Notes that a number was given to two messages, if it is one of the newest incarnation.
+    fn dispute(&mut self, number: u64) {
+        if self.is_current(number) {
+            self.disputed = Some(self.disputed.map_or(number, |known| known.min(number)));
+            self.disputed_at = self.disputed_at.max(self.left);
         }
     }
 
@@ -337,11 +362,8 @@ impl Reassembly {
 
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
-        let told = self.told.get(&sequence).map(|told| told.message);
-        let told = told.or_else(|| self.past.get(&sequence).copied());
-        if told.is_some_and(|message| message != part.message) && self.is_current(sequence) {
-            self.disputed = Some(self.disputed.map_or(sequence, |number| number.min(sequence)));
-            self.disputed_at = self.disputed_at.max(self.left);
+        if self.known_told(sequence).is_some_and(|message| message != part.message) {
+            self.dispute(sequence);
         }
         if self.disputed.is_some_and(|number| sequence > number) {
             return Taken::Silent;

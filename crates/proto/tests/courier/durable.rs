@@ -426,6 +426,39 @@ fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
     assert_eq!(count(&world, alice, older), 1);
 }
 
+/// Checks that what is written after a store was put back is told of in its order, though what comes of it
+/// first stands behind a number that was given twice, and is the first of a new number itself.
+#[test]
+fn what_comes_first_behind_a_number_that_was_given_twice_is_not_told_of_first() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let to = world.key_id(bob);
+    for number in 0..3 {
+        world.post(alice, bob, &format!("message {number}"));
+    }
+    world.run(START + MINUTE * 10);
+    let before = completed(&world, bob);
+    assert_eq!(before.len(), 3);
+    let mine = world.key_id(alice);
+    let known = before.iter().copied().enumerate();
+    let told = known.map(|(number, id)| told(u64::try_from(number).unwrap(), id)).collect();
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let memory = Memory { below: 3, told, ..Memory::default() };
+    world.couriers[bob].resume(mine, 0, 0, &memory);
+    // The copy knows of the first two, and what leaves of its next message first is lost.
+    world.couriers[alice].resume(to, 2, 2, &Memory::default());
+    world.post(alice, bob, "another message 2");
+    world.mute = vec![alice];
+    let before = sent(&world, alice);
+    let at = world.run_until(START + MINUTE * 20, |world| sent(world, alice) > before);
+    world.mute.clear();
+    world.post(alice, bob, "message 3");
+    world.run(at + MINUTE * 30);
+    assert_eq!(completed(&world, bob).len(), 3, "nothing of it comes before what was lost");
+    let older = |event: &Event| matches!(event, Event::OlderCopy { contact, .. } if *contact == to);
+    assert_eq!(count(&world, alice, older), 1);
+}
+
 /// A courier whose store was put back has forgotten what it acknowledged.
 #[test]
 fn what_was_acknowledged_and_is_forgotten_shows_an_older_copy() {

@@ -5,7 +5,7 @@ use crate::time::Time;
 
 const NOW: Steady = Steady::of_clock(Time::from_micros(1_795_000_000_000_000));
 /// Bytes of a fragment, of which a piece has ten.
-const ROOM: usize = 6216;
+const ROOM: usize = 6214;
 const SLOT: Duration = Duration::from_millis(250);
 
 fn message(mark: u8, body: Body) -> Message {

@@ -291,7 +291,7 @@ fn what_was_stored_before_a_restart_is_there_after_it() {
 
 /// Takes a fragment with its sender's word on what is before it, and commits it.
 fn come_behind(reassembly: &mut Reassembly, fragment: &Fragment, behind: u8) -> Vec<u64> {
-    assert_ne!(reassembly.take_behind(&Part::of(fragment), behind), Taken::Silent);
+    assert_ne!(reassembly.take_behind(&Part::of(fragment), behind, 0), Taken::Silent);
     let Fragment { kind, sequence, position, .. } = fragment;
     numbers(reassembly.commit(*kind, *sequence, position.index).complete)
 }
@@ -304,7 +304,7 @@ fn what_waits_for_nothing_passes_what_is_not_complete() {
     assert_eq!(come_behind(&mut reassembly, &fragment(3, 0, 1), 2), []);
     assert_eq!(come_behind(&mut reassembly, &fragment(1, 0, 1), 0), [1, 3]);
     assert_eq!((reassembly.below(), whole(&reassembly)), (0, vec![1, 3]));
-    assert_eq!(reassembly.take_behind(&Part::of(&fragment(3, 0, 1)), 2), Taken::Known);
+    assert_eq!(reassembly.take_behind(&Part::of(&fragment(3, 0, 1)), 2, 0), Taken::Known);
     // The second file waits for the first.
     assert_eq!(come_behind(&mut reassembly, &fragment(2, 0, 2), 2), []);
     assert_eq!(come_behind(&mut reassembly, &fragment(2, 1, 2), 2), []);
@@ -356,7 +356,7 @@ fn what_was_given_up_does_not_come_after_what_was_not() {
     for mut reassembly in [reassembly, resumed] {
         for late in [0, 3] {
             let late = Part::of(&fragment(late, 0, 1));
-            assert_eq!(reassembly.take_behind(&late, 0), Taken::Known);
+            assert_eq!(reassembly.take_behind(&late, 0, 0), Taken::Known);
         }
         assert_eq!(
             come_behind(&mut reassembly, &fragment(2, 1, 2), 0),
@@ -378,14 +378,14 @@ fn nothing_is_taken_behind_a_number_of_two_messages() {
         come(&mut reassembly, &fragment(sequence, 0, 1));
     }
     let other = Fragment { message: MessageId::new([77; 16]), ..fragment(1, 0, 1) };
-    assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+    assert_eq!(reassembly.take_behind(&Part::of(&other), 0, 0), Taken::Known);
     assert_eq!(reassembly.disputed(), Some(1));
     let told = (0..3).map(told).collect();
     let memory = Memory { below: 3, told, disputed: reassembly.disputed(), ..Memory::default() };
     let (resumed, _) = Reassembly::resume(MOST, &memory);
     for mut reassembly in [reassembly, resumed] {
         let later = Part::of(&fragment(4, 0, 1));
-        assert_eq!(reassembly.take_behind(&later, 3), Taken::Silent);
+        assert_eq!(reassembly.take_behind(&later, 3, 0), Taken::Silent);
         assert_eq!(whole(&reassembly), [0, 1, 2], "the sender hears of the first message");
         reassembly.hear(&open(100), Steady::BEGIN);
         assert_eq!(reassembly.disputed(), None);
@@ -408,20 +408,20 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
     let (resumed, _) = Reassembly::resume(MOST, &memory);
     for mut reassembly in [reassembly, resumed] {
         let same = Part::of(&fragment(60, 0, 1));
-        assert_eq!(reassembly.take_behind(&same, 0), Taken::Known, "a copy that comes late");
+        assert_eq!(reassembly.take_behind(&same, 0, 0), Taken::Known, "a copy that comes late");
         assert_eq!(reassembly.disputed(), None);
         let other = Fragment { message: MessageId::new([77; 16]), ..fragment(60, 0, 1) };
-        assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+        assert_eq!(reassembly.take_behind(&Part::of(&other), 0, 0), Taken::Known);
         assert_eq!(reassembly.disputed(), Some(60));
         let memory = Memory { disputed: Some(60), ..memory.clone() };
         for mut reassembly in [reassembly, Reassembly::resume(MOST, &memory).0] {
             let later = Part::of(&fragment(100, 0, 1));
-            assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
+            assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Silent);
             let new = first_number(7);
             reassembly.hear(&open(new), Steady::BEGIN);
             assert_eq!(reassembly.disputed(), None);
             // A letter of the older copy comes late.
-            assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+            assert_eq!(reassembly.take_behind(&Part::of(&other), 0, 0), Taken::Known);
             assert_eq!(reassembly.disputed(), None);
             assert_eq!(come_behind(&mut reassembly, &fragment(new, 0, 1), 0), [new]);
         }
@@ -430,6 +430,32 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
         let (resumed, _) = Reassembly::resume(MOST, &memory);
         assert_eq!((resumed.disputed(), whole(&resumed).last()), (None, Some(&first_number(7))));
     }
+}
+
+/// Checks the same where the second message of that number has not come, and the first letter to come is
+/// of what stands behind it: the letter names what it waits for. What was told of before is not told
+/// of under another name, and what waits for what is open is not either.
+#[test]
+fn nothing_is_taken_behind_a_number_whose_message_is_called_otherwise() {
+    let name = |number: u64, id: u8| Name::of(number, MessageId::new([id; 16])).short();
+    let mut reassembly = Reassembly::new(MOST);
+    for sequence in 0..3 {
+        come(&mut reassembly, &fragment(sequence, 0, 1));
+    }
+    come_behind(&mut reassembly, &fragment(4, 0, 2), 0);
+    let part = |number| Part::of(&fragment(number, 0, 1));
+    assert_eq!(reassembly.take_behind(&part(5), 1, name(4, 4)), Taken::New, "it waits for that");
+    assert_eq!(reassembly.take_behind(&part(3), 1, name(2, 2)), Taken::New);
+    assert_eq!(reassembly.disputed(), None);
+    assert_eq!(reassembly.take_behind(&part(6), 2, name(4, 77)), Taken::Silent);
+    assert_eq!(reassembly.disputed(), Some(4));
+    assert_eq!(reassembly.take_behind(&part(3), 1, name(2, 77)), Taken::Silent);
+    assert_eq!(reassembly.disputed(), Some(2));
+    let address = Part::of(&address(9, 0, 2));
+    assert_eq!(reassembly.take_behind(&address, 0, 0), Taken::New);
+    let new = first_number(7);
+    reassembly.hear(&open(new), Steady::BEGIN);
+    assert_eq!((reassembly.disputed(), reassembly.below()), (None, new));
 }
 
 /// Checks that a dispute ends with the message that was given a number again, also when its sender had
@@ -446,13 +472,13 @@ fn a_dispute_over_what_was_given_up_does_not_last() {
     let other = Fragment { message: MessageId::new([77; 16]), ..fragment(98, 0, 1) };
     let hour = |hour: u32| Steady::BEGIN + Duration::from_secs(3600) * hour;
     reassembly.hear(&open(98), hour(5));
-    assert_eq!(reassembly.take_behind(&Part::of(&other), 0), Taken::Known);
+    assert_eq!(reassembly.take_behind(&Part::of(&other), 0, 0), Taken::Known);
     assert_eq!(reassembly.disputed(), Some(98));
     let later = Part::of(&fragment(100, 0, 1));
     for (open_of, left) in [(98, 6), (100, 4), (100, 5)] {
         // Of before it was given up; of before the sender went back to an older copy.
         reassembly.hear(&open(open_of), hour(left));
-        assert_eq!(reassembly.take_behind(&later, 0), Taken::Silent);
+        assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Silent);
     }
     reassembly.hear(&open(100), hour(6));
     assert_eq!(reassembly.disputed(), None);
