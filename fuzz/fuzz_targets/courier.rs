@@ -478,6 +478,7 @@ impl World {
                     let expected = self.expected.acknowledged.pop_front();
                     assert!(by == sender() && expected == Some(acknowledged));
                 }
+                Event::Disputed { number, .. } => self.kept.disputed = number,
                 Event::OlderCopy { contact, .. } => {
                     let shown = std::mem::take(&mut self.expected.older_copy);
                     assert!(contact == sender() && shown, "nobody has shown it, or once more");
@@ -509,7 +510,9 @@ impl World {
         let told = (receipt.kind, receipt.sequence, receipt.fragment);
         assert!(receipt.sender == sender());
         assert!(told == (part.kind, part.sequence, part.position.index));
-        self.kept.hear_order(part.kind, part.sequence, letter.standing.behind);
+        if !self.kept.is_disputed(&part) {
+            self.kept.hear_order(part.kind, part.sequence, letter.standing.behind);
+        }
         match fragment {
             Some(fragment) => {
                 assert!(Part::of(fragment) == part && *fragment.body == letter.body);
@@ -521,7 +524,7 @@ impl World {
                 }
                 self.kept.keep(&part);
             }
-            None => self.kept.check_known(receipt),
+            None => self.kept.check_known(receipt, &part),
         }
         assert!(!self.opened.contains(&receipt.mark), "a letter that was opened is told of again");
         last.committed = true;

@@ -23,6 +23,8 @@ pub struct Kept {
     pub owes: bool,
     /// The messages that acknowledgements have named as told of, each with its short name.
     pub repeated: BTreeMap<u64, u16>,
+    /// Number that the contact has given to two messages, as this run was told.
+    pub disputed: Option<u64>,
     /// Number of letters that were stored and committed.
     pub commits: u32,
     /// Bound below which all messages are over by the contact's word: of the letters that this run
@@ -117,13 +119,17 @@ impl Kept {
     }
 
     /// Checks a letter that the courier says brings nothing new.
-    pub fn check_known(&self, receipt: &Receipt) {
+    pub fn check_known(&self, receipt: &Receipt, part: &Part) {
         let over = match receipt.kind {
             Kind::Address => receipt.sequence <= self.address,
             _ => self.is_over(receipt.sequence) || self.is_passed(receipt.sequence, |_| true),
         };
         let open = self.table(receipt.kind).get(&receipt.sequence);
-        assert!(over || open.is_some_and(|open| open.indices.contains(&receipt.fragment)));
+        assert!(
+            self.is_disputed(part)
+                || over
+                || open.is_some_and(|open| open.indices.contains(&receipt.fragment))
+        );
     }
 
     /// Hears what a message of the contact waits for.
@@ -134,6 +140,15 @@ impl Kept {
             let least = self.waits.entry(number).or_insert(waits);
             *least = waits.min(*least);
         }
+    }
+
+    /// True for a letter of a number that the contact has given twice, or behind such a one.
+    #[must_use]
+    pub fn is_disputed(&self, part: &Part) -> bool {
+        let other = |open: &Open| open.message != part.message;
+        let twice = self.open.get(&part.sequence).is_none_or(other);
+        let disputed = |number| number < part.sequence || number == part.sequence && twice;
+        part.kind == Kind::Content && self.disputed.is_some_and(disputed)
     }
 
     fn is_over(&self, number: u64) -> bool {
@@ -232,6 +247,7 @@ impl Kept {
         let first = self.told.keys().next().copied();
         self.floor = first.unwrap_or(self.below).min(self.below);
         self.waits.clear();
+        self.disputed = None;
         let messages = parts(&self.open, Kind::Content);
         let mut parts: Vec<_> = messages.chain(parts(&self.addresses, Kind::Address)).collect();
         parts.sort_by_key(|part| (part.sequence, part.position.index));

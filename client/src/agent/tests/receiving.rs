@@ -77,6 +77,7 @@ impl Receiver {
             kind: *kind,
             sequence: *sequence,
             fragment: position.index,
+            new: true,
             mark,
         };
         let waited_for = last || position.count <= SHORT;

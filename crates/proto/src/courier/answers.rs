@@ -123,7 +123,6 @@ impl<S: Suite> Courier<S> {
             return;
         };
         let Fragment { kind, sequence, position, .. } = fragment;
-        let receipt = Receipt { sender, kind, sequence, fragment: position.index, mark };
         let before = other.reassembly.disputed();
         let Standing { behind, after, .. } = fragment.standing;
         let taken = other.reassembly.take_behind(&Part::of(&fragment), behind, after);
@@ -131,6 +130,8 @@ impl<S: Suite> Courier<S> {
         if number != before {
             self.events.push_mail(Event::Disputed { sender, number });
         }
+        let new = taken == Taken::New;
+        let receipt = Receipt { sender, kind, sequence, fragment: position.index, new, mark };
         match taken {
             Taken::New => {
                 let fragment = Box::new(fragment);

@@ -50,6 +50,7 @@ impl<S: Suite> Courier<S> {
         };
         let (reassembly, complete) = Reassembly::resume(most_fragments::<S>(), memory);
         other.resume(reassembly, open, next, memory);
+        other.repeat_from(&mut self.rng);
         if memory.owes {
             let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
             other.acknowledge_later(self.grid.poll_timeout(), delay);
@@ -150,14 +151,16 @@ impl<S: Suite> Courier<S> {
     /// Commits a letter whose mark, and fragment if it is new, the application has stored: its
     /// sender may hear that it has come. A letter that is committed already changes nothing.
     pub fn commit(&mut self, now: Steady, receipt: &Receipt) {
-        let Receipt { sender, kind, sequence, fragment, mark } = receipt;
+        let Receipt { sender, kind, sequence, fragment, new, mark } = receipt;
         let Some(other) = self.correspondents.get_mut(sender) else {
             return;
         };
         let known = self.opened.knows(mark);
         let remembered = self.opened.remember(mark);
         let before = other.reassembly.below();
-        let Committed { new, complete } = other.reassembly.commit(*kind, *sequence, *fragment);
+        // What brings nothing may be of another message than the fragment of this place.
+        let committed = new.then(|| other.reassembly.commit(*kind, *sequence, *fragment));
+        let Committed { new, complete } = committed.unwrap_or_default();
         let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
         if new {
             other.acknowledge_later(now, delay);

@@ -8,7 +8,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, Standing};
+use rand::RngExt;
+use rohrpost_packet::envelope::{Fragment, FragmentPosition, Kind, MessageId, REPEATED, Standing};
 use rohrpost_packet::{NodeNumber, Suite};
 use zeroize::Zeroizing;
 
@@ -62,11 +63,21 @@ pub(super) struct Correspondent {
     next: u64,
     /// What the contact has acknowledged.
     acknowledged: Acknowledged,
-    /// The next letter repeats acknowledgements of messages before this number: a letter has room for
-    /// the names of a few, so they take turns.
-    repeat: u64,
+    /// Of which messages the next letter repeats acknowledgements.
+    repeat: Repeat,
     /// True once the application was told that this client goes on from an older copy.
     surpassed: bool,
+}
+
+/// Turns of the messages whose acknowledgements letters repeat: a letter has room for the names of a few.
+/// Every other letter names the last ones, by which a contact notices soonest that it goes on from an older
+/// copy; those between name the others, a few at a time.
+#[derive(Clone, Copy)]
+struct Repeat {
+    /// True if the last ones have their turn.
+    last: bool,
+    /// Number before which the others have theirs.
+    before: u64,
 }
 
 /// The next task for a correspondent, and the mailbox for it.
@@ -127,7 +138,7 @@ impl Correspondent {
             posted: 0,
             next: 0,
             acknowledged: Acknowledged::default(),
-            repeat: u64::MAX,
+            repeat: Repeat { last: true, before: u64::MAX },
             surpassed: false,
         }
     }
@@ -144,11 +155,27 @@ impl Correspondent {
         }
     }
 
+    /// Has the others of the messages that letters repeat take turns from this one of them on, so that
+    /// each has its turn also where runs are short.
+    pub(super) fn repeat_from(&mut self, rng: &mut ChaCha20Rng) {
+        if let Some((first, last)) = self.reassembly.told_range() {
+            self.repeat.before = rng.random_range(first..=last).saturating_add(1);
+        }
+    }
+
     /// Has the next letter repeat acknowledgements of others than the last one did.
     pub(super) fn repeat_others(&mut self) {
-        if let Some((last, names)) = self.reassembly.repeated(self.repeat) {
-            self.repeat = last.saturating_sub((names.len() - 1) as u64);
+        let Repeat { last, before } = self.repeat;
+        if !last && let Some((first, names)) = self.reassembly.repeated(before) {
+            self.repeat.before = first.saturating_sub((names.len() - 1) as u64);
         }
+        self.repeat.last = !last;
+    }
+
+    /// What the next letter repeats of acknowledgements: number of a message, and names up to it.
+    fn repeated(&self) -> Option<(u64, [u16; REPEATED])> {
+        let Repeat { last, before } = self.repeat;
+        self.reassembly.repeated(if last { u64::MAX } else { before })
     }
 
     /// Takes a newer address. True if the contact is reached in another way from now on.
@@ -211,8 +238,7 @@ impl Correspondent {
         let standing = Standing { open, heard, whole, since, incarnation, ..Standing::default() };
         // Letters say nothing that no acknowledgement has said: else they would tell sooner than that
         // what has come.
-        let repeated = self.reassembly.repeated(self.repeat);
-        repeated.map_or(standing, |(last, told)| Standing { last, told, ..standing })
+        self.repeated().map_or(standing, |(last, told)| Standing { last, told, ..standing })
     }
 
     /// The fragment of this index of what stands at a place, if its body is there.

@@ -128,6 +128,7 @@ impl Part {
 }
 
 /// Outcome of a commit.
+#[derive(Default)]
 pub(super) struct Committed {
     /// True if the fragment was not committed before.
     pub(super) new: bool,
@@ -140,7 +141,8 @@ pub(super) struct Committed {
 pub(super) enum Taken {
     /// Hand the fragment to the application.
     New,
-    /// The fragment is there already; its sender has not heard so.
+    /// The fragment is there already, or another message has its number, or the number of one that it
+    /// waits for: its sender is to hear what is there.
     Known,
     /// The fragment finds no room: its sender gets no word of it.
     Silent,
@@ -234,6 +236,11 @@ impl Reassembly {
     /// Notes that an acknowledgement has named all that was told of.
     pub(super) fn note_acknowledged(&mut self) {
         self.told.values_mut().for_each(|told| told.acknowledged = true);
+    }
+
+    /// The first and the last of the messages that were told of.
+    pub(super) fn told_range(&self) -> Option<(u64, u64)> {
+        Some((*self.told.first_key_value()?.0, *self.told.last_key_value()?.0))
     }
 
     /// What a letter repeats of acknowledgements, as [`Standing::told`] says it: the last message
@@ -365,8 +372,13 @@ impl Reassembly {
         if self.known_told(sequence).is_some_and(|message| message != part.message) {
             self.dispute(sequence);
         }
+        let open = self.open.get(&sequence);
+        if open.is_some_and(|open| open.message != part.message) {
+            self.dispute(sequence);
+            return Taken::Known;
+        }
         if self.disputed.is_some_and(|number| sequence > number) {
-            return Taken::Silent;
+            return Taken::Known;
         }
         let over = sequence < self.next || self.told.contains_key(&sequence);
         if over || self.is_passed(sequence, position.count) {

@@ -18,6 +18,8 @@ pub struct Receipt {
     pub sequence: u64,
     /// Index of the fragment.
     pub fragment: u32,
+    /// True for a fragment that is to be stored; false for a letter that brings nothing new.
+    pub new: bool,
     /// The mark of the letter's envelope.
     pub mark: EnvelopeMark,
 }

@@ -149,8 +149,6 @@ fn contradictions_and_what_is_too_far_ahead_find_no_room() {
     let mut reassembly = Reassembly::new(MOST);
     come(&mut reassembly, &fragment(0, 0, 3));
     assert_eq!(reassembly.take(&Part::of(&fragment(0, 1, 4))), Taken::Silent);
-    let other = Fragment { message: MessageId::new([9; 16]), ..fragment(0, 1, 3) };
-    assert_eq!(reassembly.take(&Part::of(&other)), Taken::Silent);
     assert_eq!(reassembly.take(&Part::of(&fragment(WINDOW, 0, 1))), Taken::Silent);
     assert_eq!(reassembly.take(&Part::of(&fragment(WINDOW - 1, 0, 1))), Taken::New);
     assert_eq!(reassembly.take(&Part::of(&fragment(1, 0, MOST + 1))), Taken::Silent);
@@ -385,7 +383,7 @@ fn nothing_is_taken_behind_a_number_of_two_messages() {
     let (resumed, _) = Reassembly::resume(MOST, &memory);
     for mut reassembly in [reassembly, resumed] {
         let later = Part::of(&fragment(4, 0, 1));
-        assert_eq!(reassembly.take_behind(&later, 3, 0), Taken::Silent);
+        assert_eq!(reassembly.take_behind(&later, 3, 0), Taken::Known);
         assert_eq!(whole(&reassembly), [0, 1, 2], "the sender hears of the first message");
         reassembly.hear(&open(100), Steady::BEGIN);
         assert_eq!(reassembly.disputed(), None);
@@ -416,7 +414,7 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
         let memory = Memory { disputed: Some(60), ..memory.clone() };
         for mut reassembly in [reassembly, Reassembly::resume(MOST, &memory).0] {
             let later = Part::of(&fragment(100, 0, 1));
-            assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Silent);
+            assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Known);
             let new = first_number(7);
             reassembly.hear(&open(new), Steady::BEGIN);
             assert_eq!(reassembly.disputed(), None);
@@ -430,6 +428,21 @@ fn nothing_is_taken_behind_a_number_of_a_message_that_is_over() {
         let (resumed, _) = Reassembly::resume(MOST, &memory);
         assert_eq!((resumed.disputed(), whole(&resumed).last()), (None, Some(&first_number(7))));
     }
+}
+
+/// Checks the same for a number of which a part of another message is there, that has not come whole.
+#[test]
+fn nothing_is_taken_behind_a_number_of_two_messages_of_which_neither_is_whole() {
+    let mut reassembly = Reassembly::new(MOST);
+    come(&mut reassembly, &fragment(0, 0, 3));
+    let other = Fragment { message: MessageId::new([77; 16]), ..fragment(0, 1, 3) };
+    assert_eq!(reassembly.take_behind(&Part::of(&other), 0, 0), Taken::Known);
+    assert_eq!(reassembly.disputed(), Some(0));
+    assert_eq!(reassembly.take_behind(&Part::of(&fragment(1, 0, 1)), 0, 0), Taken::Known);
+    let acknowledgement = reassembly.acknowledgement();
+    let name = Name::of(0, fragment(0, 0, 3).message);
+    assert_eq!(acknowledgement.partial, [Partial { name, ranges: vec![(0, 1)] }]);
+    assert_eq!(whole(&reassembly), []);
 }
 
 /// Checks the same where the second message of that number has not come, and the first letter to come is
@@ -447,9 +460,10 @@ fn nothing_is_taken_behind_a_number_whose_message_is_called_otherwise() {
     assert_eq!(reassembly.take_behind(&part(5), 1, name(4, 4)), Taken::New, "it waits for that");
     assert_eq!(reassembly.take_behind(&part(3), 1, name(2, 2)), Taken::New);
     assert_eq!(reassembly.disputed(), None);
-    assert_eq!(reassembly.take_behind(&part(6), 2, name(4, 77)), Taken::Silent);
+    // Its sender hears what is there.
+    assert_eq!(reassembly.take_behind(&part(6), 2, name(4, 77)), Taken::Known);
     assert_eq!(reassembly.disputed(), Some(4));
-    assert_eq!(reassembly.take_behind(&part(3), 1, name(2, 77)), Taken::Silent);
+    assert_eq!(reassembly.take_behind(&part(3), 1, name(2, 77)), Taken::Known);
     assert_eq!(reassembly.disputed(), Some(2));
     let address = Part::of(&address(9, 0, 2));
     assert_eq!(reassembly.take_behind(&address, 0, 0), Taken::New);
@@ -478,7 +492,7 @@ fn a_dispute_over_what_was_given_up_does_not_last() {
     for (open_of, left) in [(98, 6), (100, 4), (100, 5)] {
         // Of before it was given up; of before the sender went back to an older copy.
         reassembly.hear(&open(open_of), hour(left));
-        assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Silent);
+        assert_eq!(reassembly.take_behind(&later, 0, 0), Taken::Known);
     }
     reassembly.hear(&open(100), hour(6));
     assert_eq!(reassembly.disputed(), None);
