@@ -459,6 +459,31 @@ fn what_comes_first_behind_a_number_that_was_given_twice_is_not_told_of_first() 
     assert_eq!(count(&world, alice, older), 1);
 }
 
+/// Checks that nothing is told of that no store has taken, though a letter of another message comes under
+/// the same number, and its receipt is committed.
+#[test]
+fn a_letter_that_brings_nothing_commits_nothing() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.keeps = false;
+    world.post(alice, bob, "what no store takes");
+    world.run(START + MINUTE * 5);
+    let arrived = |world: &World| count(world, bob, |event| matches!(event, Event::Arrived { .. }));
+    assert!(arrived(&world) > 0);
+    // Alice goes on from a copy of before that.
+    let to = world.key_id(bob);
+    let card = world.couriers[bob].contact();
+    world.couriers[alice].remove_contact(to);
+    world.couriers[alice].add_contact(card);
+    world.couriers[alice].resume(to, 0, 0, &Memory::default());
+    world.keeps = true;
+    let before = arrived(&world);
+    world.post(alice, bob, "under the same number");
+    world.run(START + MINUTE * 15);
+    let repeated = count(&world, bob, |event| matches!(event, Event::Repeated { .. }));
+    assert!(arrived(&world) == before && repeated > 0);
+    assert!(completed(&world, bob).is_empty());
+}
+
 /// A courier whose store was put back has forgotten what it acknowledged.
 #[test]
 fn what_was_acknowledged_and_is_forgotten_shows_an_older_copy() {
