@@ -159,8 +159,10 @@ impl<S: Suite> Courier<S> {
         let remembered = self.opened.remember(mark);
         let before = other.reassembly.below();
         // What brings nothing may be of another message than the fragment of this place.
-        let committed = new.then(|| other.reassembly.commit(*kind, *sequence, *fragment));
-        let Committed { new, complete } = committed.unwrap_or_default();
+        let Committed { new, complete } = match new {
+            true => other.reassembly.commit(*kind, *sequence, *fragment),
+            false => other.reassembly.commit_nothing(),
+        };
         let delay = exponential(self.roster.traffic.ack_delay, &mut self.rng).duration();
         if new {
             other.acknowledge_later(now, delay);

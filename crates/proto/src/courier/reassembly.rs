@@ -128,7 +128,6 @@ impl Part {
 }
 
 /// Outcome of a commit.
-#[derive(Default)]
 pub(super) struct Committed {
     /// True if the fragment was not committed before.
     pub(super) new: bool,
@@ -412,9 +411,15 @@ impl Reassembly {
     pub(super) fn commit(&mut self, kind: Kind, sequence: u64, index: u32) -> Committed {
         let open = self.assembly(kind, sequence).filter(|open| open.came.contains(index));
         let new = open.is_some_and(|open| open.committed.insert(index));
+        Committed { new, ..self.commit_nothing() }
+    }
+
+    /// Takes note that a letter was stored that brought no fragment; gives what is complete because it asks
+    /// for less than one before.
+    pub(super) fn commit_nothing(&mut self) -> Committed {
         let mut complete: Vec<_> = self.tell_address().into_iter().collect();
         self.advance(&mut complete);
-        Committed { new, complete }
+        Committed { new: false, complete }
     }
 
     /// Makes the acknowledgement of what has come.
