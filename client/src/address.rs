@@ -1,7 +1,7 @@
 //! An address: how a client is reached, in one of its versions. Its card carries the address
 //! without the version, its contacts hear of newer ones by sealed message (`docs/delivery.md`).
 //!
-//! Address: format u8 = 5 ‖ address version u64 ‖ made u64 ‖ keys since u64 ‖ contact. Contact: identity
+//! Address: format u8 = 6 ‖ address version u64 ‖ made u64 ‖ keys since u64 ‖ contact. Contact: identity
 //! 32 ‖ prekey 1216 ‖ count of last-resort prekeys u8 (0 or 1) ‖ the prekey 1216 ‖ count of mailboxes
 //! u8 (1 or 2) ‖ for each: relay u32 ‖ id 32 ‖ write key 32 ‖ count of next mailboxes u8 (0 to 2) ‖ for
 //! each the same. Times are Unix seconds, zero if unknown.

@@ -110,8 +110,8 @@ pub struct Standing {
     /// reader; letters take turns with all of those that are not over.
     pub last: u64,
     /// Which messages up to that were told: the first is that one itself, the one at n that whose
-    /// number is less by n. Each is named by the first two bytes of its identifier, 1 if those are zero; zero
-    /// is none.
+    /// number is less by n. Each is named by the first two bytes of its identifier, 1 if those are
+    /// zero; zero is none.
     pub told: [u16; REPEATED],
     /// How many numbers before this letter's message the one stands that the reader is told of
     /// first; zero if it waits for none.

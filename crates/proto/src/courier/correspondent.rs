@@ -69,9 +69,9 @@ pub(super) struct Correspondent {
     surpassed: bool,
 }
 
-/// Turns of the messages whose acknowledgements letters repeat: a letter has room for the names of a few.
-/// Every other letter names the last ones, by which a contact notices soonest that it goes on from an older
-/// copy; those between name the others, a few at a time.
+/// Turns of the messages whose acknowledgements letters repeat: a letter has room for the names of a
+/// few. Every other letter names the last ones, by which a contact notices soonest that it goes on
+/// from an older copy; those between name the others, a few at a time.
 #[derive(Clone, Copy)]
 struct Repeat {
     /// True if the last ones have their turn.

@@ -326,9 +326,9 @@ impl Reassembly {
         }
     }
 
-    /// Notes a part of a message that has come, with its sender's word on what is told of first: how many
-    /// numbers before it, and its name. Who knows another message under that number knows that the
-    /// sender has given it twice, though the second has not come yet.
+    /// Notes a part of a message that has come, with its sender's word on what is told of first: how
+    /// many numbers before it, and its name. Who knows another message under that number knows that
+    /// the sender has given it twice, though the second has not come yet.
     pub(super) fn take_behind(&mut self, part: &Part, behind: u8, after: u16) -> Taken {
         if part.kind == Kind::Address {
             return self.address.take(part);
@@ -344,13 +344,9 @@ impl Reassembly {
 
     /// The message that is known under a number, told of or open.
     fn known(&self, number: u64) -> Option<MessageId> {
-        self.known_told(number).or_else(|| self.open.get(&number).map(|open| open.message))
-    }
-
-    /// The message of a number that was told of.
-    fn known_told(&self, number: u64) -> Option<MessageId> {
         let told = self.told.get(&number).map(|told| told.message);
-        told.or_else(|| self.past.get(&number).copied())
+        let told = told.or_else(|| self.past.get(&number).copied());
+        told.or_else(|| self.open.get(&number).map(|open| open.message))
     }
 
     /// Notes that a number was given to two messages, if it is one of the newest incarnation.
@@ -368,11 +364,7 @@ impl Reassembly {
 
     fn take_message(&mut self, part: &Part, waits: Waits) -> Taken {
         let (sequence, position) = (part.sequence, part.position);
-        if self.known_told(sequence).is_some_and(|message| message != part.message) {
-            self.dispute(sequence);
-        }
-        let open = self.open.get(&sequence);
-        if open.is_some_and(|open| open.message != part.message) {
+        if self.known(sequence).is_some_and(|message| message != part.message) {
             self.dispute(sequence);
             return Taken::Known;
         }
@@ -414,8 +406,8 @@ impl Reassembly {
         Committed { new, ..self.commit_nothing() }
     }
 
-    /// Takes note that a letter was stored that brought no fragment; gives what is complete because it asks
-    /// for less than one before.
+    /// Takes note that a letter was stored that brought no fragment; gives what is complete because
+    /// it asks for less than one before.
     pub(super) fn commit_nothing(&mut self) -> Committed {
         let mut complete: Vec<_> = self.tell_address().into_iter().collect();
         self.advance(&mut complete);

@@ -396,6 +396,20 @@ fn what_waits_for_an_expired_message_is_told_of_when_that_is_over() {
     assert_eq!(sent(&world, alice), 3, "the second once more, for what it says of the first");
 }
 
+/// Starts both anew: bob with all that he was told of, alice from a copy of her store that knows of so
+/// many of her messages.
+fn go_on_from_a_copy(world: &mut World, alice: usize, bob: usize, knows: u64) {
+    let (mine, to) = (world.key_id(alice), world.key_id(bob));
+    let heard = completed(world, bob);
+    let below = u64::try_from(heard.len()).unwrap();
+    let told = (0..).zip(heard).map(|(number, id)| told(number, id)).collect();
+    world.restart_clients();
+    world.introduce(alice, bob);
+    let memory = Memory { below, told, ..Memory::default() };
+    world.couriers[bob].resume(mine, 0, 0, &memory);
+    world.couriers[alice].resume(to, knows, knows, &Memory::default());
+}
+
 /// A courier whose store was put back gives numbers that it gave before, in a copy that is lost.
 #[test]
 fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
@@ -406,15 +420,7 @@ fn a_number_that_is_given_twice_delivers_nothing_and_shows_an_older_copy() {
     }
     world.run(START + MINUTE * 10);
     assert_eq!(delivered(&world, alice).len(), 3);
-    let mine = world.key_id(alice);
-    let heard = completed(&world, bob).into_iter().enumerate();
-    let told = heard.map(|(number, id)| told(u64::try_from(number).unwrap(), id)).collect();
-    world.restart_clients();
-    world.introduce(alice, bob);
-    let memory = Memory { below: 3, told, ..Memory::default() };
-    world.couriers[bob].resume(mine, 0, 0, &memory);
-    // The copy knows of the first message alone.
-    world.couriers[alice].resume(to, 1, 1, &Memory::default());
+    go_on_from_a_copy(&mut world, alice, bob, 1);
     let from = START + MINUTE * 10;
     for number in 3..7 {
         world.post(alice, bob, &format!("message {number}"));
@@ -436,17 +442,9 @@ fn what_comes_first_behind_a_number_that_was_given_twice_is_not_told_of_first() 
         world.post(alice, bob, &format!("message {number}"));
     }
     world.run(START + MINUTE * 10);
-    let before = completed(&world, bob);
-    assert_eq!(before.len(), 3);
-    let mine = world.key_id(alice);
-    let known = before.iter().copied().enumerate();
-    let told = known.map(|(number, id)| told(u64::try_from(number).unwrap(), id)).collect();
-    world.restart_clients();
-    world.introduce(alice, bob);
-    let memory = Memory { below: 3, told, ..Memory::default() };
-    world.couriers[bob].resume(mine, 0, 0, &memory);
-    // The copy knows of the first two, and what leaves of its next message first is lost.
-    world.couriers[alice].resume(to, 2, 2, &Memory::default());
+    assert_eq!(completed(&world, bob).len(), 3);
+    go_on_from_a_copy(&mut world, alice, bob, 2);
+    // What leaves of its next message first is lost.
     world.post(alice, bob, "another message 2");
     world.mute = vec![alice];
     let before = sent(&world, alice);
