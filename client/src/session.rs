@@ -114,7 +114,8 @@ impl Session {
         let join_key = network.trust.join_key().clone();
         let founding = Founding { profile, resumption, join_key };
         let (clock, witness) = (Clock::start(), Witness::default());
-        let station = Station { roster, entry, segmentation, clock, witness };
+        let trust = Arc::clone(&network.trust);
+        let station = Station { trust, roster, entry, segmentation, clock, witness };
         let linker = Linker::new(inbox, outbox);
         let running = driver::run::<S>(station, linker, founding);
         let task = AbortOnDropHandle::new(tokio::spawn(running));

@@ -74,7 +74,14 @@ fn roster(text: &str) {
     let nodes: Vec<RosterNode> = roster.nodes().cloned().collect();
     assert_eq!(nodes.len(), written, "a node of the text is missing");
     let expires = &roster.expires;
-    let again = Roster::render(&roster.network, expires, roster.suite, &roster.traffic, &nodes);
+    let again = Roster::render(
+        &roster.network,
+        expires,
+        roster.suite,
+        &roster.traffic,
+        &roster.directory,
+        &nodes,
+    );
     let again = Roster::verify(&again, &sign(&again), &TRUST, NOW).expect("it reads back");
     assert_eq!(again.traffic, roster.traffic);
     for (one, other) in again.nodes().zip(&nodes) {

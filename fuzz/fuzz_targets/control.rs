@@ -1,6 +1,7 @@
-//! Messages that nodes and relays exchange: descriptors, network documents, signatures.
+//! Messages that nodes and relays exchange: announcements, votes, network documents, signatures.
 #![no_main]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +10,29 @@ use libfuzzer_sys::fuzz_target;
 use rohrpost_fuzz::change::{Change, apply};
 use rohrpost_fuzz::network::{NODES, NOW, ROSTER, TRUST, node_key, roster_text, sign};
 use rohrpost_packet::{Classic, Generation, NodeNumber, Suite, SuiteId};
-use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::carousel::object::Object;
+use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
+use rohrpost_proto::directory::consensus::rosters::Charter;
+use rohrpost_proto::directory::consensus::vote::{Heard, Key, Keys, SignedVote, Vote};
+use rohrpost_proto::directory::control::{Announcement, ControlMessage};
 use rohrpost_proto::directory::descriptor::{
-    Descriptor, DescriptorBook, DescriptorRefusal, MAX_KEY_LEN, SignedDescriptor,
+    Descriptor, DescriptorHash, MAX_KEY_LEN, SignedDescriptor,
 };
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
+use rohrpost_proto::directory::presence::Presence;
 use rohrpost_proto::directory::roster::{Roster, RosterHash};
 use rohrpost_proto::directory::signing::{IdentityKey, Signature, SigningKey};
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Slot, Time};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 #[derive(Arbitrary, Debug)]
 enum Case<'a> {
     Raw(&'a [u8]),
     Descriptor { choice: DescriptorChoice<'a>, changes: Vec<Change> },
-    Document { choice: DocumentChoice<'a>, changes: Vec<Change> },
-    Book(Vec<Announcement<'a>>),
+    Vote { choice: VoteChoice, changes: Vec<Change> },
+    Document { choice: DocumentChoice, changes: Vec<Change> },
+    View(Vec<DescriptorChoice<'a>>),
+    Presence(Vec<Said>),
     Signature { key: [u8; 32], signature: [u8; 32], message: &'a [u8] },
     Key(&'a [u8]),
 }
@@ -35,31 +42,51 @@ struct DescriptorChoice<'a> {
     node: u8,
     signer: u8,
     generation: u32,
-    issued: u64,
     suite: u8,
     key: &'a [u8],
 }
 
 #[derive(Arbitrary, Debug)]
-struct DocumentChoice<'a> {
+struct VoteChoice {
     relay: u8,
+    signer: u8,
     right_roster: bool,
-    number: u64,
-    descriptors: Vec<DescriptorChoice<'a>>,
+    slot: u64,
+    heard: Vec<HeardChoice>,
 }
 
 #[derive(Arbitrary, Debug)]
-struct Announcement<'a> {
-    from: u8,
+struct HeardChoice {
+    node: u8,
+    up: bool,
+    newest: u8,
+    before: Option<u8>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct DocumentChoice {
+    signers: Vec<u8>,
+    right_roster: bool,
+    slot: u64,
+    members: Vec<(u8, u8)>,
+}
+
+/// A node's announcement comes so many milliseconds after the one before.
+#[derive(Arbitrary, Debug)]
+struct Said {
+    node: u8,
     later: u16,
-    descriptor: DescriptorChoice<'a>,
+    generation: u8,
+    stays: bool,
 }
 
 fuzz_target!(|case: Case<'_>| match case {
     Case::Raw(bytes) => drop(decode(bytes)),
     Case::Descriptor { choice, changes } => descriptor(&choice, &changes),
+    Case::Vote { choice, changes } => vote(&choice, &changes),
     Case::Document { choice, changes } => document(&choice, &changes),
-    Case::Book(announcements) => book(&announcements),
+    Case::View(descriptors) => view(&descriptors),
+    Case::Presence(said) => presence(&said),
     Case::Signature { key, signature, message } => forged(key, signature, message),
     Case::Key(bytes) => pkcs8(bytes),
 });
@@ -84,7 +111,6 @@ impl DescriptorChoice<'_> {
         let descriptor = Descriptor {
             node: NodeNumber::new(self.node()),
             generation: Generation::new(self.generation),
-            issued: Time::from_micros(self.issued),
             suite: SuiteId::new(self.suite),
             key: self.key[..self.key.len().min(MAX_KEY_LEN)].into(),
         };
@@ -99,56 +125,106 @@ const fn node(choice: u8) -> u32 {
 
 /// Checks that a descriptor is believed if and only if its own node signed what arrived.
 fn descriptor(choice: &DescriptorChoice<'_>, changes: &[Change]) {
-    let signed = ControlMessage::Descriptor(choice.sign());
-    let whole = signed.encode();
+    let announcement = Announcement { stays: true, descriptor: choice.sign() };
+    let whole = ControlMessage::Announcement(announcement).encode();
     let mut bytes = whole.clone();
     apply(&mut bytes, changes);
-    let Some(ControlMessage::Descriptor(arrived)) = decode(&bytes) else { return };
-    let changed = bytes != whole;
-    assert_eq!(arrived.verify(&ROSTER), choice.genuine() && !changed);
+    let Some(ControlMessage::Announcement(arrived)) = decode(&bytes) else { return };
+    // Whether the node stays is said on its own link.
+    let changed = bytes[2..] != whole[2..];
+    assert_eq!(arrived.descriptor.verify(&ROSTER), choice.genuine() && !changed);
 }
 
-/// Checks that a network document is believed if and only if its relay signed it for this roster,
-/// with genuine descriptors in order.
-fn document(choice: &DocumentChoice<'_>, changes: &[Change]) {
-    let descriptors = &choice.descriptors[..choice.descriptors.len().min(12)];
+fn key(generation: u8) -> Key {
+    let descriptor = DescriptorHash::new([generation; 32]);
+    Key { generation: Generation::new(generation.into()), descriptor }
+}
+
+fn roster_hash(right: bool) -> RosterHash {
+    if right { ROSTER.hash } else { RosterHash::new([0; 32]) }
+}
+
+/// Checks that a vote is believed if and only if its relay signed it for this roster, with nodes in
+/// order, and of each the newest key first.
+fn vote(choice: &VoteChoice, changes: &[Change]) {
+    let heard = &choice.heard[..choice.heard.len().min(12)];
     let relay = NodeNumber::new(node(choice.relay));
-    let document = NetworkDocument {
-        roster_version: ROSTER.version,
-        roster_hash: if choice.right_roster { ROSTER.hash } else { RosterHash::new([0; 32]) },
-        number: choice.number,
-        start: Time::from_micros(choice.number),
-        made: Time::from_micros(choice.number),
-        descriptors: descriptors.iter().map(DescriptorChoice::sign).collect(),
+    let said = |heard: &HeardChoice| Heard {
+        node: NodeNumber::new(node(heard.node)),
+        up: heard.up,
+        keys: Keys { newest: key(heard.newest), before: heard.before.map(key) },
     };
-    let signed = SignedDocument::sign(document, relay, &node_key(relay.get()));
-    assert_eq!(signed.number(), choice.number);
-    let whole = ControlMessage::Document(signed).encode();
+    let vote = Vote {
+        roster_version: ROSTER.version,
+        roster_hash: roster_hash(choice.right_roster),
+        slot: Slot::new(choice.slot),
+        heard: heard.iter().map(said).collect(),
+    };
+    let signed = SignedVote::sign(vote, relay, &node_key(node(choice.signer)));
+    let whole = ControlMessage::Vote(signed).encode();
     let mut bytes = whole.clone();
     apply(&mut bytes, changes);
-    let Some(ControlMessage::Document(arrived)) = decode(&bytes) else { return };
-    let ordered = descriptors.is_sorted_by(|one, next| one.node() < next.node());
-    let genuine = descriptors.iter().all(DescriptorChoice::genuine);
-    let known = (1..=NODES).contains(&relay.get());
-    let believed = bytes == whole && choice.right_roster && known && ordered && genuine;
-    let verified = arrived.verify(&ROSTER, relay);
-    assert_eq!(verified.is_ok(), believed, "{:?}", verified.err());
-    if let Ok(document) = verified {
-        view(&document);
+    let Some(ControlMessage::Vote(arrived)) = decode(&bytes) else { return };
+    let known = |number: u32| (1..=NODES).contains(&number);
+    let ordered = heard.is_sorted_by(|one, next| node(one.node) < node(next.node));
+    let right = heard.iter().all(|heard| {
+        known(node(heard.node)) && heard.before.is_none_or(|before| before < heard.newest)
+    });
+    let signed = known(relay.get()) && node(choice.signer) == relay.get();
+    let believed = bytes == whole && choice.right_roster && signed && ordered && right;
+    assert_eq!(arrived.verify(&ROSTER), believed);
+}
+
+/// Checks that a network document holds if and only if all relays of the roster's two agencies that
+/// have one signed it for this roster, with nodes in order.
+fn document(choice: &DocumentChoice, changes: &[Change]) {
+    let members = &choice.members[..choice.members.len().min(12)];
+    let member = |(number, generation): &(u8, u8)| Member {
+        node: NodeNumber::new(node(*number)),
+        key: key(*generation),
+    };
+    let document = Document {
+        roster_version: ROSTER.version,
+        roster_hash: roster_hash(choice.right_roster),
+        slot: Slot::new(choice.slot),
+        members: members.iter().map(member).collect(),
+    };
+    let signers: BTreeSet<_> = choice.signers.iter().take(12).map(|one| node(*one)).collect();
+    let keys: Vec<_> =
+        signers.iter().map(|relay| (NodeNumber::new(*relay), node_key(*relay))).collect();
+    let signed = SignedDocument::by(document, keys.iter().map(|(relay, key)| (*relay, key)));
+    let whole = ControlMessage::Object(Object::Document(signed)).encode();
+    let mut bytes = whole.clone();
+    apply(&mut bytes, changes);
+    let Some(ControlMessage::Object(Object::Document(arrived))) = decode(&bytes) else { return };
+    let charter = Charter::of(Arc::clone(&ROSTER));
+    let holds = arrived.holds(&charter, |_| true);
+    let ordered = members.is_sorted_by(|one, next| node(one.0) < node(next.0));
+    let known = members.iter().all(|(number, _)| (1..=NODES).contains(&node(*number)));
+    let enough = [1, 2].iter().all(|relay| signers.contains(relay));
+    let right = choice.right_roster && ordered && known && enough;
+    if bytes == whole {
+        assert_eq!(holds, right);
+        assert!(!arrived.holds(&charter, |relay| relay.get() != 1), "one counts for nothing");
+    } else if holds {
+        // What nobody signed is as it was, but for signatures that are not counted.
+        assert!(right && bytes.starts_with(&whole[..whole.len() - signers.len() * 68 - 2]));
     }
 }
 
 /// Checks that keys which are none of the suite's are left out.
-fn view(document: &NetworkDocument) {
+fn view(choices: &[DescriptorChoice<'_>]) {
+    let choices = choices.iter().take(12).filter(|choice| (1..=NODES).contains(&choice.node()));
+    let descriptors: Vec<_> = choices.map(DescriptorChoice::sign).collect();
     let text = roster_text();
     let roster = Roster::verify(&text, &sign(&text), &TRUST, NOW).expect("the fixed roster");
-    let view = View::<Classic>::new(Arc::new(roster), document);
-    assert!(view.len() <= document.descriptors.len());
-    let usable = document.descriptors.iter().filter(|signed| {
+    let view = View::<Classic>::new(Arc::new(roster), 1, &descriptors);
+    let usable = descriptors.iter().filter(|signed| {
         let descriptor = signed.descriptor();
         descriptor.suite == Classic::ID && is_usable(&descriptor.key)
     });
-    assert_eq!(view.len(), usable.count());
+    let usable: BTreeSet<_> = usable.map(|signed| signed.descriptor().node).collect();
+    assert!(view.nodes().eq(usable));
 }
 
 /// True for a key with which a secret can be agreed on: the secret with a point of small order is zero.
@@ -158,36 +234,35 @@ fn is_usable(key: &[u8]) -> bool {
     key.is_ok_and(|key| own.diffie_hellman(&PublicKey::from(key)).was_contributory())
 }
 
-/// Checks that a relay's book holds one descriptor per node, and that only newer ones replace it.
-fn book(announcements: &[Announcement<'_>]) {
-    let mut book = DescriptorBook::default();
-    let mut held: Vec<Option<(Time, u32, u64)>> = vec![None; 10];
+/// Checks that a relay says of each node the two newest keys that it has heard, and that it is up for three
+/// slots after it said so.
+fn presence(said: &[Said]) {
+    let timing = ROSTER.directory.timing;
+    let mut presence = Presence::new(timing);
+    let mut held: BTreeMap<u32, (Time, bool, Vec<u8>)> = BTreeMap::new();
     let mut now = Time::from_micros(1_795_000_000_000_000);
-    for Announcement { from, later, descriptor } in announcements.iter().take(24) {
+    for Said { node: number, later, generation, stays } in said.iter().take(24) {
         now = now + Duration::from_millis(u64::from(*later));
-        let from = node(*from);
-        let place = usize::try_from(from).expect("below ten");
-        let new = (descriptor.generation, descriptor.issued);
-        let expected = if from != descriptor.node() {
-            Err(DescriptorRefusal::Node)
-        } else if SuiteId::new(descriptor.suite) != Classic::ID {
-            Err(DescriptorRefusal::Suite)
-        } else if !descriptor.genuine() {
-            Err(DescriptorRefusal::Signature)
-        } else if held[place].is_some_and(|(_, generation, issued)| (generation, issued) >= new) {
-            Err(DescriptorRefusal::Older)
-        } else {
-            held[place] = Some((now, new.0, new.1));
-            Ok(())
+        let number = 1 + node(*number) % NODES;
+        let descriptor = Descriptor {
+            node: NodeNumber::new(number),
+            generation: Generation::new((*generation).into()),
+            suite: Classic::ID,
+            key: [*generation; 32].into(),
         };
-        let (number, signed) = (NodeNumber::new(from), descriptor.sign());
-        assert_eq!(book.insert(now, number, signed, &ROSTER, Classic::ID), expected);
-        if later % 7 == 0 {
-            let limit = ROSTER.directory.descriptor_max_age;
-            held.iter_mut().for_each(|held| {
-                *held = held.filter(|(heard, ..)| now.since(*heard) <= limit);
-            });
-            assert_eq!(book.current(now, &ROSTER).len(), held.iter().flatten().count());
+        let descriptor = SignedDescriptor::sign(descriptor, &node_key(number));
+        presence.hear(now, &Announcement { stays: *stays, descriptor });
+        let (heard, stay, keys) = held.entry(number).or_insert((now, *stays, Vec::new()));
+        (*heard, *stay) = (now, *stays);
+        if keys.last() < Some(generation) {
+            keys.push(*generation);
+        }
+        let all = presence.heard(now, &ROSTER);
+        assert!(all.iter().map(|heard| heard.node.get()).eq(held.keys().copied()));
+        for (heard, (at, stays, keys)) in all.iter().zip(held.values()) {
+            assert_eq!(heard.up, *stays && now.since(*at) <= timing.interval() * 3);
+            let newest = keys.iter().rev().map(|key| u32::from(*key)).take(2);
+            assert!(heard.keys.iter().map(|key| key.generation.get()).eq(newest));
         }
     }
 }

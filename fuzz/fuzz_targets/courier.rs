@@ -148,7 +148,7 @@ impl World {
         let now = Time::from_micros(NOW * 1_000_000);
         let carrier = Carrier::default();
         let mut courier = courier(now, 0);
-        courier.handle_view(Steady::of_clock(now), carrier.view(now, None));
+        courier.handle_view(Steady::of_clock(now), carrier.view(None));
         let mut world = Self {
             now,
             built: Built::default(),
@@ -247,7 +247,7 @@ impl World {
     }
 
     fn see(&mut self, down: Option<NodeNumber>) {
-        self.courier.handle_view(self.own(), self.carrier.view(self.now, down));
+        self.courier.handle_view(self.own(), self.carrier.view(down));
         self.blind = false;
     }
 

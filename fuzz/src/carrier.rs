@@ -7,10 +7,8 @@ use rohrpost_packet::{
     Command, Generation, HopSecretKey, NodeNumber, Packet, ReplyId, open_header,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::instruction::{Instruction, RelayContext};
-use rohrpost_proto::time::Time;
 
 use crate::network::{NODES, ROSTER, join_key, node_key};
 use crate::rng;
@@ -50,29 +48,21 @@ impl Carrier {
         *key = HopSecretKey::generate(generation, &mut rng(89));
     }
 
-    /// The network without a node, as a network document of `now` has it.
+    /// The network without a node.
     #[must_use]
-    pub fn view(&self, now: Time, down: Option<NodeNumber>) -> Arc<View<Toy>> {
+    pub fn view(&self, down: Option<NodeNumber>) -> Arc<View<Toy>> {
         let up = self.keys.iter().filter(|(number, _)| Some(**number) != down);
         let descriptor = |(number, key): (&NodeNumber, &HopSecretKey<Toy>)| {
             let descriptor = Descriptor {
                 node: *number,
                 generation: key.generation(),
-                issued: now,
                 suite: <Toy as rohrpost_packet::Suite>::ID,
                 key: key.public().as_bytes().into(),
             };
             SignedDescriptor::sign(descriptor, &node_key(number.get()))
         };
-        let document = NetworkDocument {
-            roster_version: ROSTER.version,
-            roster_hash: ROSTER.hash,
-            number: 1,
-            start: now,
-            made: now,
-            descriptors: up.map(descriptor).collect(),
-        };
-        Arc::new(View::new(Arc::clone(&ROSTER), &document))
+        let descriptors: Vec<_> = up.map(descriptor).collect();
+        Arc::new(View::new(Arc::clone(&ROSTER), 1, &descriptors))
     }
 
     /// Opens layer after layer until the packet ends.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::roster::{
-    Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
+    Directory, Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
 };
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
@@ -49,7 +49,8 @@ pub fn join_key() -> JoinKey {
 #[must_use]
 pub fn roster_text() -> String {
     let nodes: Vec<_> = (1..=NODES).map(node).collect();
-    Roster::render(NAME, EXPIRES, SuiteName::Classic, &Traffic::default(), &nodes)
+    let (traffic, directory) = (Traffic::default(), Directory::default());
+    Roster::render(NAME, EXPIRES, SuiteName::Classic, &traffic, &directory, &nodes)
 }
 
 /// The signatures of three agencies over any text.

@@ -1,44 +1,76 @@
-//! The documents that a mix follows: those of all relays, each verified, merged and handed to the
-//! cover as a view.
+//! The documents that a mix follows, by the word of k agencies, from whichever relay they come.
 
-use rohrpost_node::{Follower, Handle, Node};
+use std::sync::Arc;
+
+use rohrpost_node::{Handle, Node, Outlook};
 use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_proto::directory::clocks::Clocks;
 use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::follower::Follower;
+use rohrpost_proto::directory::views::{Turn, Views};
+use rohrpost_proto::time::Time;
+use rohrpost_proto::time::agreement::TOLERANCE;
 
 use crate::job::CoverJob;
 
 /// The task that takes documents, as long as the node runs.
 pub(crate) struct Documents<S: Suite> {
     node: Node<S>,
-    follower: Follower<S>,
+    views: Views<S>,
+    clocks: Clocks,
+    outlook: Outlook<S>,
     cover: Handle<CoverJob<S>>,
 }
 
 impl<S: Suite> Documents<S> {
     pub(crate) fn new(node: Node<S>, cover: Handle<CoverJob<S>>) -> Self {
-        Self { follower: node.follower(), node, cover }
+        let (trust, roster) = (Arc::clone(&node.prepared.trust), Arc::clone(&node.prepared.roster));
+        let views = Views::new(Follower::new(trust, roster, S::ID));
+        Self { outlook: node.outlook(), node, views, clocks: Clocks::default(), cover }
     }
 
-    /// Takes control messages until there are no more links, and gives the name of what failed.
+    /// Takes control messages and keeps the starts of documents until there are no more links, and
+    /// gives the name of what failed.
     pub(crate) async fn run(mut self) -> &'static str {
-        while let Some((from, message)) = self.node.incoming.recv().await {
-            self.take(from, &message);
+        loop {
+            let until = self.views.due().since(self.network_time());
+            tokio::select! {
+                message = self.node.incoming.recv() => match message {
+                    Some((from, message)) => self.take(from, &message),
+                    None => return "control links",
+                },
+                () = tokio::time::sleep(until), if !until.is_zero() => {}
+            }
+            self.turn();
         }
-        "control links"
     }
 
-    /// Adopts a relay's own document if it is newer than its last; other messages are left.
+    /// Takes what a relay says. What is malformed, not genuine or old counts as not said.
     fn take(&mut self, from: NodeNumber, message: &[u8]) {
-        let Ok(ControlMessage::Document(signed)) = ControlMessage::decode(message) else {
-            return;
-        };
-        let Ok(document) = signed.verify(&self.node.prepared.roster, from) else { return };
-        if !self.follower.adopt(from, &document) {
-            return;
+        let time = self.network_time();
+        match ControlMessage::decode(message) {
+            Ok(ControlMessage::Clock(said)) => {
+                let roster = &self.views.follower().rosters().newest().roster;
+                self.clocks.hear(self.node.clock.now(), from, said, roster);
+            }
+            Ok(ControlMessage::Object(object)) => drop(self.views.take(time, object)),
+            Ok(_) | Err(_) => {}
         }
-        let view = self.node.view.borrow().clone();
-        if let Some(view) = view {
-            let _ = self.cover.try_send(CoverJob::View(view));
+    }
+
+    /// Goes by what holds now.
+    fn turn(&mut self) {
+        let time = self.network_time();
+        let turn = self.views.turn(time);
+        if let Turn::View(view) = &turn {
+            let _ = self.cover.try_send(CoverJob::View(Arc::clone(view)));
         }
+        self.outlook.tell(time, turn, self.views.follower().documents());
+    }
+
+    fn network_time(&self) -> Time {
+        let roster = &self.views.follower().rosters().newest().roster;
+        let fresh = roster.directory.timing.heard_within();
+        self.clocks.network_time(self.node.clock.now(), roster, fresh, TOLERANCE)
     }
 }

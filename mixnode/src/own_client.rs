@@ -15,7 +15,7 @@ use rohrpost_node::{Handle, Node};
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
-use rohrpost_proto::directory::trust::JoinKey;
+use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::mix::own_client::{Course, Outcome, OwnClient as Plan, Stay};
 use rohrpost_proto::time::agreement::Witness;
 use rohrpost_session::{Break, End, Link, Session, Station, random_session};
@@ -29,8 +29,8 @@ use listener::Listener;
 /// The own client of a mix.
 pub(crate) struct OwnClient<S: Suite> {
     plan: Plan,
+    trust: Arc<TrustRoot>,
     roster: Arc<Roster>,
-    join_key: JoinKey,
     segmentation: Segmentation,
     /// Clock of the client, and what documents have shown of the time, over all stays.
     clock: Clock,
@@ -60,7 +60,7 @@ impl<S: Suite> OwnClient<S> {
         Self {
             plan: Plan::new(node.prepared.node.operator.clone(), Arc::clone(roster)),
             roster: Arc::clone(roster),
-            join_key: node.prepared.trust.join_key().clone(),
+            trust: Arc::clone(&node.prepared.trust),
             clock: node.clock,
             segmentation: node.prepared.config.segmentation,
             witness: Witness::default(),
@@ -89,7 +89,8 @@ impl<S: Suite> OwnClient<S> {
         let Some(entry) = self.roster.node(entry) else {
             return (account, Outcome::Unreached);
         };
-        let mut listener = Listener { until, cover: self.cover.clone() };
+        let patience = self.roster.directory.timing.stale_after();
+        let mut listener = Listener { until, patience, cover: self.cover.clone() };
         let mut client = Client::Waiting(Box::new(self.station(entry)), account);
         let mut course = Course::new(self.clock.steady(), until);
         loop {
@@ -124,6 +125,7 @@ impl<S: Suite> OwnClient<S> {
 
     fn station(&self, entry: &RosterNode) -> Station {
         Station {
+            trust: Arc::clone(&self.trust),
             roster: Arc::clone(&self.roster),
             entry: PeerAddress::from(entry),
             segmentation: self.segmentation,
@@ -147,7 +149,7 @@ impl<S: Suite> OwnClient<S> {
                     attachment: Attachment::Client { entry, session },
                     account,
                     roster: Arc::clone(&self.roster),
-                    join_key: self.join_key.clone(),
+                    join_key: self.trust.join_key().clone(),
                     seed,
                     phase: self.roster.traffic.client_phase(&mut rand::rng()),
                 };

@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 CARGO_FUZZ_VERSION=0.13.2
-ALL=(unwrap open frames control configuration mix mailbox courier)
+ALL=(unwrap open frames control carousel configuration mix mailbox courier)
 
 usage() { sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; }
 keep=0 seconds=30 targets=()

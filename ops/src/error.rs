@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rohrpost_network::NetworkError;
 use rohrpost_node::NodeError;
+use rohrpost_proto::directory::carousel::room::NoRoom;
 use rohrpost_proto::directory::roster::{RosterError, RosterSignature};
 use rohrpost_proto::directory::trust::TrustError;
 
@@ -45,6 +46,14 @@ pub(crate) enum OpsError {
         path: PathBuf,
         /// The fault.
         source: Box<RosterError>,
+    },
+    /// The network documents of the roster do not reach clients in time.
+    #[error("{path}: {source}")]
+    Room {
+        /// The file.
+        path: PathBuf,
+        /// What is needed, and what there is.
+        source: NoRoom,
     },
     /// The roster is no TOML that can be changed.
     #[error("{path}: {source}")]

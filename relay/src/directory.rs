@@ -1,114 +1,93 @@
-//! The directory's duty of a relay: it gathers descriptors and makes the document, on a fixed
-//! schedule.
+//! The directory's duty of a relay: it is an authority, and gives its clients what it knows.
 
 use std::sync::Arc;
 
-use rohrpost_node::{Follower, Handle, Node};
-use rohrpost_packet::{NodeNumber, Suite};
+use rohrpost_node::{Handle, Node, Outlook};
+use rohrpost_packet::Suite;
+use rohrpost_proto::directory::authority::{Authority, AuthorityConfig};
+use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::control::ControlMessage;
-use rohrpost_proto::directory::descriptor::DescriptorBook;
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
-use rohrpost_proto::directory::roster::Roster;
-use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
 
 use crate::state::Shared;
 
-/// The task that takes descriptors and keeps the directory's time, as long as the node runs.
+/// The task that keeps the directory's time and takes control messages, as long as the node runs.
 pub(crate) struct Directory<S: Suite> {
-    pub(crate) node: Node<S>,
-    pub(crate) gatherer: Gatherer<S>,
-    pub(crate) shared: Arc<Shared<S>>,
+    node: Node<S>,
+    authority: Authority<S>,
+    outlook: Outlook<S>,
+    board: watch::Sender<Board>,
+    shared: Arc<Shared<S>>,
     /// Keeps the thread of the answers; it is given no jobs.
-    pub(crate) _answers: Handle<()>,
+    _answers: Handle<()>,
 }
 
 impl<S: Suite> Directory<S> {
-    /// Gathers and publishes until there are no more control links, and gives the name of what
-    /// failed.
+    pub(crate) fn new(
+        node: Node<S>,
+        board: watch::Sender<Board>,
+        shared: Arc<Shared<S>>,
+        answers: Handle<()>,
+    ) -> Self {
+        let prepared = &node.prepared;
+        let config = AuthorityConfig {
+            number: prepared.node.number,
+            key: Arc::clone(&prepared.key),
+            trust: Arc::clone(&prepared.trust),
+            roster: Arc::clone(&prepared.roster),
+            files: prepared.files.clone(),
+        };
+        let authority = Authority::begin(node.clock.now(), config);
+        Self { outlook: node.outlook(), node, authority, board, shared, _answers: answers }
+    }
+
+    /// Keeps the duty until there are no more control links, and gives the name of what failed.
     pub(crate) async fn run(mut self) -> &'static str {
+        let mut due = self.node.clock.now();
         loop {
-            let due = self.node.clock.until(self.gatherer.due());
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
                     Some((from, message)) => {
-                        self.gatherer.handle_message(self.node.clock.now(), from, &message);
+                        if let Ok(message) = ControlMessage::decode(&message) {
+                            self.authority.handle(self.node.clock.now(), from, message);
+                        }
                     }
                     None => return "control links",
                 },
-                () = tokio::time::sleep(due) => self.publish(),
+                changed = self.node.announcements.changed() => match changed {
+                    Ok(()) => self.hear_own(),
+                    Err(_) => return "announcer",
+                },
+                () = tokio::time::sleep(self.node.clock.until(due)) => {
+                    let now = self.node.clock.now();
+                    self.authority.step(now);
+                    due = self.authority.due(now);
+                }
             }
+            self.publish(self.node.clock.now());
         }
     }
 
-    /// Makes the document that is due, and gives it to the entry for the clients.
-    fn publish(&mut self) {
-        let own = self.node.descriptor.borrow().clone();
-        let published = self.gatherer.publish(self.node.clock.now(), own.as_deref());
-        if let Some((number, bytes)) = published {
-            let mut entry = self.shared.entry.lock().unpoison();
-            entry.set_document(number, &bytes);
-        }
-    }
-}
-
-/// Gathers the descriptors of all nodes and makes documents of them.
-pub(crate) struct Gatherer<S: Suite> {
-    number: NodeNumber,
-    key: Arc<SigningKey>,
-    roster: Arc<Roster>,
-    book: DescriptorBook,
-    follower: Follower<S>,
-    documents: watch::Sender<Option<Arc<[u8]>>>,
-    due: Time,
-}
-
-impl<S: Suite> Gatherer<S> {
-    pub(crate) fn new(node: &Node<S>, documents: watch::Sender<Option<Arc<[u8]>>>) -> Self {
-        let roster = Arc::clone(&node.prepared.roster);
-        let due = node.clock.now().next_multiple(roster.directory.document_interval);
-        Self {
-            number: node.prepared.node.number,
-            key: Arc::clone(&node.prepared.key),
-            book: DescriptorBook::default(),
-            follower: node.follower(),
-            roster,
-            documents,
-            due,
+    /// Hears the own announcement, as all relays do.
+    fn hear_own(&mut self) {
+        let own = self.node.announcements.borrow_and_update().after(0, Audience::All);
+        if let Some(message) = own.and_then(|(_, bytes)| ControlMessage::decode(&bytes).ok()) {
+            self.authority.handle(self.node.clock.now(), self.node.prepared.node.number, message);
         }
     }
 
-    /// Time at which the next document is to be made.
-    pub(crate) const fn due(&self) -> Time {
-        self.due
-    }
-
-    /// Takes a control message: descriptors are stored; other relays' documents are theirs.
-    pub(crate) fn handle_message(&mut self, now: Time, from: NodeNumber, message: &[u8]) {
-        if let Ok(ControlMessage::Descriptor(signed)) = ControlMessage::decode(message) {
-            let _ = self.book.insert(now, from, signed, &self.roster, S::ID);
+    /// Goes by what holds now, and gives out what there is to say: to nodes by the board, to clients by
+    /// the entry's carousel.
+    fn publish(&mut self, now: Time) {
+        let turn = self.authority.turn(now);
+        let time = self.authority.time(now);
+        self.outlook.tell(time, turn, self.authority.follower().documents());
+        if self.authority.has_posts() {
+            self.board.send_modify(|board| self.authority.post_to(now, board));
+            let contents = Arc::new(self.authority.contents());
+            self.shared.entry.lock().unpoison().set_directory(contents);
         }
-    }
-
-    /// Makes the document that is due, follows it, and hands it out. Its number and bytes are for
-    /// the clients.
-    pub(crate) fn publish(&mut self, now: Time, own: Option<&[u8]>) -> Option<(u64, Vec<u8>)> {
-        let start = self.due;
-        self.due = now.next_multiple(self.roster.directory.document_interval);
-        if let Some(own) = own {
-            self.handle_message(now, self.number, own);
-        }
-        let document = NetworkDocument::of(&self.roster, &mut self.book, start, now);
-        if document.descriptors.is_empty() {
-            return None;
-        }
-        self.follower.adopt(self.number, &document);
-        let signed = SignedDocument::sign(document, self.number, &self.key);
-        let (number, bytes) = (signed.number(), signed.encode());
-        let message = ControlMessage::Document(signed).encode();
-        self.documents.send_replace(Some(message.into()));
-        Some((number, bytes))
     }
 }

@@ -15,11 +15,12 @@ use std::sync::atomic::Ordering;
 
 use rohrpost_node::{Admission, Duty, Intake, Node, NodeError, Prepared, Program, Tasks, spawn};
 use rohrpost_packet::Suite;
+use rohrpost_proto::directory::board::Board;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use answers::Answers;
-use directory::{Directory, Gatherer};
+use directory::Directory;
 pub use limits::RelayLimits;
 use opener::{Opener, Sealed};
 use session::{JOINING, Sessions};
@@ -55,12 +56,11 @@ impl Program for Relay {
         let answers = Answers::new(&node, Arc::clone(&shared));
         let answers = spawn("answers", node.clock, 1, answers, &mut tasks)?;
         node.serve(inspection(&node, &shared), &mut tasks);
-        let (sender, documents) = watch::channel(None);
-        let admission = Admission::All { documents, clients: sessions };
+        let (sender, board) = watch::channel(Board::default());
+        let admission = Admission::All { board, clients: sessions };
         let intake = Intake::new(&node, openers, |from, frame| Sealed { from, frame }, admission);
         tasks.spawn(intake.run());
-        let gatherer = Gatherer::new(&node, sender);
-        tasks.spawn(Directory { node, gatherer, shared, _answers: answers }.run());
+        tasks.spawn(Directory::new(node, sender, shared, answers).run());
         Ok(tasks)
     }
 }

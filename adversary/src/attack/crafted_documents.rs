@@ -31,8 +31,8 @@ pub(super) const MIX: Attack = Attack {
     quick: true,
     run: steer_mix,
     weakened: &[Weakened {
-        what: "the newest document of any one relay sets the mixes' view",
-        how: How::Law(Weakness::ViewByOneRelay),
+        what: "a document holds that one relay alone has signed",
+        how: How::Law(Weakness::DocumentOfOneRelay),
         reaches: Bound::AtLeast(0.9),
     }],
 };
@@ -84,18 +84,18 @@ fn steer_mix(effort: &Effort<'_>) -> Measured {
     let mut best = Estimate::exact(0.0);
     let mut crafts = Vec::new();
     for (what, left_out) in [("nothing", &Vec::new()), ("all but its own", &own), ("half", &half)] {
-        for ahead in [0, 10, 299].map(Duration::from_secs) {
+        for ahead in [0, 1, 29] {
             let trials = effort.trials(2, |_, rng| {
                 let mut mix = SteeredMix::new(&ring, rng.random(), hostile);
                 // What a mix has heard first of all is not yet an attack that lasts.
-                mix.run_for(Duration::from_secs(10), ahead, left_out);
+                mix.run_for(Duration::from_secs(80), ahead, left_out);
                 let ways = mix.run_for(time, ahead, left_out);
                 (ways.iter().filter(worthless).count(), ways.len())
             });
             let lost = count(trials.iter().map(|(lost, _)| lost).sum());
             let share = Estimate::share(lost, count(trials.iter().map(|(_, all)| all).sum()));
             crafts.push(serde_json::json!({
-                "leaves_out": what, "starts_in_seconds": ahead.as_secs(), "share": share.value,
+                "leaves_out": what, "slots_ahead": ahead, "share": share.value,
             }));
             if share.value > best.value {
                 best = share;

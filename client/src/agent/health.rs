@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
-use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::Shortage;
 
@@ -27,6 +26,8 @@ pub(super) struct Watch {
     up: BTreeSet<NodeNumber>,
     document: Option<Instant>,
     stale: bool,
+    /// Age at which a document is stale.
+    stale_after: Duration,
     /// Version of the roster that this client goes by.
     roster: u32,
     /// Relays that it names; mailboxes elsewhere are lost.
@@ -81,6 +82,7 @@ impl Watch {
             up: BTreeSet::new(),
             document: None,
             stale: false,
+            stale_after: roster.directory.timing.stale_after(),
             shortage: None,
             clock_ahead: None,
             borne_out: false,
@@ -366,7 +368,7 @@ impl Watch {
             format!(
                 "the network document is older than {} s: nothing leaves and nothing is lost \
                  until there is a newer one; ask the operators whether the relays reach each other",
-                STALE_AFTER.as_secs()
+                self.stale_after.as_secs()
             )
         })
     }

@@ -39,7 +39,7 @@ fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
 fn network_without(relay: NodeNumber) -> Network {
     let (trust, text, signatures) = signed_network("store", 2, Some(relay));
     let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
-    Network { trust, roster: Arc::new(roster) }
+    Network { trust: Arc::new(trust), roster: Arc::new(roster) }
 }
 
 fn agent_in(network: Network, store: Store) -> Result<AgentTask, StoreError> {

@@ -14,7 +14,7 @@ use rohrpost_packet::NodeNumber;
 use rohrpost_packet::envelope::{Fragment, FragmentPosition, KeyId, Kind, MessageId, Standing};
 use rohrpost_proto::courier::{Body, Complete, Contact, Message};
 use rohrpost_proto::directory::roster::{
-    Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
+    Directory, Role, Roster, RosterNode, RosterSignature, SuiteName, Traffic,
 };
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
@@ -248,7 +248,7 @@ pub(crate) fn network() -> Network {
 pub(crate) fn network_named(name: &str) -> Network {
     let (trust, text, signatures) = network_files(name);
     let roster = Roster::verify(&text, &signatures, &trust, START.as_secs()).unwrap();
-    Network { trust, roster: Arc::new(roster) }
+    Network { trust: Arc::new(trust), roster: Arc::new(roster) }
 }
 
 /// Trust root, roster and signatures of four relays (1 to 4) and two mixes in each layer, of four
@@ -286,7 +286,14 @@ pub(crate) fn signed_network(
     }
     let traffic = Traffic::default();
     nodes.retain(|node| Some(node.number) != without);
-    let text = Roster::render(name, "2030-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render(
+        name,
+        "2030-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &Directory::of(&traffic),
+        &nodes,
+    );
     let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =

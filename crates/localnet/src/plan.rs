@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use rohrpost_client::Segmentation;
@@ -12,9 +13,10 @@ use rohrpost_mixnode::MixLimits;
 use rohrpost_node::{Limits, write_signing_key};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::roster::{
-    Role, Roster, RosterNode, SuiteName, Traffic, render_signatures,
+    Directory, Role, Roster, RosterNode, SuiteName, Traffic, render_signatures,
 };
 use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::timing::Timing;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_relay::RelayLimits;
 
@@ -53,6 +55,14 @@ impl PlanOptions {
             relay_limits: RelayLimits { sessions: 250, ..RelayLimits::default() },
             segmentation: Segmentation::Offload,
         }
+    }
+
+    /// Times of the directory: as short as the cells allow, so that a network is there within half a
+    /// minute of its start.
+    fn directory(&self) -> Directory {
+        let usual = Directory::of(&self.traffic);
+        let timing = Timing::with_interval(DOCUMENT_SLOT.max(self.traffic.slot * 8));
+        Directory { timing, ..usual }
     }
 
     /// Default traffic, free ports, and the bounds that a node has by default, but for `limits`.
@@ -139,7 +149,14 @@ fn write_network(
 ) -> Result<(), LocalnetError> {
     let agencies = AGENCIES.map(|name| (name, SigningKey::generate(&mut rand::rng())));
     let trust = trust_root(&agencies)?;
-    let roster = Roster::render(NETWORK, EXPIRES, options.suite, &options.traffic, nodes);
+    let roster = Roster::render(
+        NETWORK,
+        EXPIRES,
+        options.suite,
+        &options.traffic,
+        &options.directory(),
+        nodes,
+    );
     let sign = |(name, key): &(&str, SigningKey)| Roster::sign(&roster, &trust, name, key);
     let signatures: Vec<_> = agencies[..THRESHOLD].iter().map(sign).collect();
     let texts = [
@@ -261,6 +278,9 @@ const NODES: [(&str, &str, Role); 10] = [
     ("mix-3-coast", "coast", Role::Mix { layer: 2 }),
     ("mix-3-inland", "inland", Role::Mix { layer: 2 }),
 ];
+
+/// Slot of the directory, if the cells have room for it.
+const DOCUMENT_SLOT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_proto::directory::roster::{NetworkFiles, NetworkFilesError, Roster};
 use rohrpost_proto::directory::trust::TrustRoot;
 
@@ -14,7 +15,7 @@ use crate::clock::unix_now;
 /// A network whose files have been read and checked.
 pub struct Network {
     /// The agencies that make it up.
-    pub trust: TrustRoot,
+    pub trust: Arc<TrustRoot>,
     /// Nodes of the network and the rates that all follow.
     pub roster: Arc<Roster>,
 }
@@ -58,6 +59,15 @@ impl Network {
     /// # Errors
     /// A file is missing or wrong; the error names it and says what to do.
     pub fn read(paths: FilePaths<'_>) -> Result<Self, NetworkError> {
+        Self::read_texts(paths).map(|(network, _)| network)
+    }
+
+    /// Reads and checks files as [`read`](Self::read) does, and gives the texts of roster and signatures
+    /// beside what they say.
+    ///
+    /// # Errors
+    /// A file is missing or wrong; the error names it and says what to do.
+    pub fn read_texts(paths: FilePaths<'_>) -> Result<(Self, RosterFiles), NetworkError> {
         let read = |what, path: &Path| {
             read_text(path).map_err(|source| NetworkError::Read {
                 file: format!("{what} {}", path.display()),
@@ -72,14 +82,15 @@ impl Network {
             _ => read("the signatures", paths.signatures)?,
         };
         let files = NetworkFiles { trust: &trust, roster: &roster, signatures: &signatures };
-        Self::check(&files, unix_now(), |error| {
+        let network = Self::check(&files, unix_now(), |error| {
             let path = match error {
                 NetworkFilesError::Trust(_) => paths.trust,
                 NetworkFilesError::Signatures(_) => paths.signatures,
                 _ => paths.roster,
             };
             path.display().to_string()
-        })
+        })?;
+        Ok((network, RosterFiles { roster, signatures }))
     }
 
     /// Checks the texts by a date; `file` gives the place of an error.
@@ -92,7 +103,7 @@ impl Network {
             file: file(&source),
             source: Box::new(source),
         })?;
-        Ok(Self { trust, roster: Arc::new(roster) })
+        Ok(Self { trust: Arc::new(trust), roster: Arc::new(roster) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys on the move: the node's own descriptor, and the documents that it follows.
+//! Keys on the move: the node's own announcements, and what it tells of the view that it goes by.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
-use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::consensus::documents::Documents;
+use rohrpost_proto::directory::control::{Announcement, ControlMessage, Place};
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::NetworkDocument;
-use rohrpost_proto::directory::merged::MergedDocuments;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::view::{Shortage, View};
+use rohrpost_proto::directory::views::Turn;
 use rohrpost_proto::hop::Hop;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
@@ -29,19 +30,20 @@ pub(crate) struct Announcer<S: Suite> {
     pub(crate) roster: Arc<Roster>,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
-    pub(crate) descriptor: watch::Sender<Option<Arc<[u8]>>>,
+    /// The board with the announcement alone, for the relays.
+    pub(crate) announcements: watch::Sender<Board>,
 }
 
 impl<S: Suite> Announcer<S> {
-    /// Announces a new descriptor now and every ten seconds, and a new key at the end of the epoch
-    /// or when the replay set is nearly full.
+    /// Announces the node now and once in each slot of the directory, and a new key at the end of the
+    /// epoch or when the replay set is nearly full.
     pub(crate) async fn run(self) {
         let mut made = self.rotate();
         self.announce();
         // Of the keys before the newest a node holds two, each for the grace.
         let earliest = EARLIEST_CHANGE.max(self.roster.grace() / 2);
         loop {
-            tokio::time::sleep(self.roster.directory.descriptor_interval).await;
+            tokio::time::sleep(self.roster.directory.timing.interval()).await;
             let now = self.clock.now();
             self.sweep(now).await;
             let (held, limit) = self.hop.replay_fill();
@@ -69,9 +71,11 @@ impl<S: Suite> Announcer<S> {
 
     fn announce(&self) {
         if let Some(public) = self.hop.newest() {
-            let signed = sign(self.number, &public, self.clock.now(), &self.key);
-            let message = ControlMessage::Descriptor(signed).encode();
-            self.descriptor.send_replace(Some(message.into()));
+            let descriptor = sign(self.number, &public, &self.key);
+            let announcement = Announcement { stays: true, descriptor };
+            let message = ControlMessage::Announcement(announcement).encode().into();
+            self.announcements
+                .send_modify(|board| board.post(Audience::All, Place::Announcement, message));
         }
     }
 }
@@ -79,55 +83,55 @@ impl<S: Suite> Announcer<S> {
 fn sign<S: Suite>(
     node: NodeNumber,
     public: &HopPublicKey<S>,
-    issued: Time,
     key: &SigningKey,
 ) -> SignedDescriptor {
     let generation = public.generation();
-    let descriptor =
-        Descriptor { node, generation, issued, suite: S::ID, key: public.as_bytes().into() };
+    let descriptor = Descriptor { node, generation, suite: S::ID, key: public.as_bytes().into() };
     SignedDescriptor::sign(descriptor, key)
 }
 
-/// Follows the documents of all relays: merged they become the view that paths are drawn from.
-pub struct Follower<S: Suite> {
-    pub(crate) roster: Arc<Roster>,
+/// Tells of the view that the node goes by: those who build packets by it, readiness, log and metrics.
+pub struct Outlook<S: Suite> {
     pub(crate) view: watch::Sender<Option<Arc<View<S>>>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) known: BTreeSet<NodeNumber>,
-    pub(crate) documents: MergedDocuments,
     pub(crate) shortage: Option<Shortage>,
 }
 
-impl<S: Suite> Follower<S> {
-    /// Takes a relay's document over if it is newer than that relay's last; true if it changed the
-    /// view.
-    pub fn adopt(&mut self, relay: NodeNumber, document: &NetworkDocument) -> bool {
-        let now = self.clock.now();
-        if self.documents.take(now, relay, document, &self.roster).is_err() {
-            return false;
+impl<S: Suite> Outlook<S> {
+    /// Tells of what holds at this moment of the network's time.
+    pub fn tell(&mut self, time: Time, turn: Turn<S>, documents: &Documents) {
+        match turn {
+            Turn::Same => return,
+            Turn::Renewed => {}
+            Turn::View(view) => {
+                self.tell_changes(&view);
+                self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
+                self.view.send_replace(Some(view));
+            }
+            Turn::Stale => {
+                self.view.send_replace(None);
+                return;
+            }
         }
-        self.metrics.document_number.set(precise(document.number));
-        let merged = self.documents.merge(now, &self.roster);
-        if let Some(merged) = &merged {
-            let view = View::<S>::new(Arc::clone(&self.roster), merged);
-            self.tell_changes(&view);
-            self.metrics.document_nodes.set(precise(u64::try_from(view.len()).unwrap_or(0)));
-            self.view.send_replace(Some(Arc::new(view)));
-        }
-        if self.readiness.note_document(document.start) {
+        let Some(current) = documents.current(time) else { return };
+        let slot = current.document.slot;
+        self.metrics.document_number.set(precise(slot.number()));
+        // The age counts, whatever the own clock shows.
+        let age = time.since(documents.timing().start_of(slot));
+        if self.readiness.note_document(self.clock.now() - age) {
             self.log.write(&Event::Ready);
         }
-        merged.is_some()
     }
 
     /// Logs the nodes that have come and gone, and whether too few are left to build packets with;
     /// the first document has nothing to compare with.
     fn tell_changes(&mut self, view: &View<S>) {
         let first = self.known.is_empty();
-        for node in self.roster.nodes() {
+        for node in view.roster().nodes() {
             let is_up = view.key(node.number).is_some();
             if is_up && self.known.insert(node.number) {
                 if !first {

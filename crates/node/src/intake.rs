@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
+use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
 use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Refusal;
@@ -26,8 +27,8 @@ pub enum Admission {
     Packets,
     /// Packet links, control links and clients: a relay.
     All {
-        /// The newest document as a control message, for control links.
-        documents: watch::Receiver<Option<Arc<[u8]>>>,
+        /// What the relay has to say on control links.
+        board: watch::Receiver<Board>,
         /// The worker that takes the links of clients.
         clients: Handle<Box<ServedLink>>,
     },
@@ -85,8 +86,8 @@ impl<J: Send + 'static> Intake<J> {
     fn admit(&mut self, accepted: Accepted) {
         match (accepted, &self.admission) {
             (Accepted::Packet { from, frames }, _) => self.admit_packets(from, frames),
-            (Accepted::Control { from, link }, Admission::All { documents, .. }) => {
-                self.admit_control(from, link, documents.clone());
+            (Accepted::Control { from, link }, Admission::All { board, .. }) => {
+                self.admit_control(from, link, board.clone());
             }
             (Accepted::Client(link), Admission::All { clients, .. }) => {
                 if clients.try_send(link).is_err() {
@@ -107,10 +108,12 @@ impl<J: Send + 'static> Intake<J> {
         &mut self,
         from: NodeNumber,
         link: ControlLink,
-        outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+        board: watch::Receiver<Board>,
     ) {
         let incoming = self.incoming.clone();
-        let channels = ControlChannels { outgoing, incoming, max_len: MAX_CONTROL_LEN };
+        let relay = self.roster.relays().any(|relay| relay.number == from);
+        let audience = if relay { Audience::Relays } else { Audience::All };
+        let channels = ControlChannels { board, audience, incoming, max_len: MAX_CONTROL_LEN };
         self.links.spawn(async move {
             let _ = exchange(link, from, channels).await;
         });

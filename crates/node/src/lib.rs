@@ -22,7 +22,7 @@ mod usage;
 mod worker;
 
 pub use config::{Limits, NodeConfig, RoleLimits};
-pub use directory::Follower;
+pub use directory::Outlook;
 pub use error::NodeError;
 pub use intake::{Admission, Intake};
 pub use key_file::{read_signing_key, write_secret, write_signing_key};

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rohrpost_network::{FilePaths, Network};
+use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::TrustRoot;
@@ -17,9 +18,11 @@ pub struct Prepared {
     /// Configuration of the node, checked.
     pub config: NodeConfig,
     /// The trust root of the network.
-    pub trust: TrustRoot,
+    pub trust: Arc<TrustRoot>,
     /// The roster of the network.
     pub roster: Arc<Roster>,
+    /// Texts of the roster and its signatures.
+    pub files: RosterFiles,
     /// The node's own entry in the roster.
     pub node: RosterNode,
     /// The node's identity key, which its roster entry names.
@@ -58,11 +61,9 @@ impl Duty {
 /// A file is missing or wrong; the error names it and says what to do.
 pub fn prepare(path: &Path, duty: Duty) -> Result<Prepared, NodeError> {
     let config = NodeConfig::read(path)?;
-    let Network { trust, roster } = Network::read(FilePaths {
-        trust: &config.trust,
-        roster: &config.roster,
-        signatures: &config.signatures,
-    })?;
+    let paths =
+        FilePaths { trust: &config.trust, roster: &config.roster, signatures: &config.signatures };
+    let (Network { trust, roster }, files) = Network::read_texts(paths)?;
     let key = read_signing_key(&config.identity)?;
     let fail = |message| NodeError::Config { path: path.to_owned(), message };
     let node = roster.node(config.node).cloned().ok_or_else(|| {
@@ -79,7 +80,7 @@ pub fn prepare(path: &Path, duty: Duty) -> Result<Prepared, NodeError> {
         )));
     }
     check_key(&config, &roster, &node, &key)?;
-    Ok(Prepared { config, trust, roster, node, key: Arc::new(key) })
+    Ok(Prepared { config, trust, roster, files, node, key: Arc::new(key) })
 }
 
 fn check_key(

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rohrpost_network::Clock;
-use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::LinkChange;
@@ -15,9 +14,11 @@ use crate::metrics::Metrics;
 
 /// Readiness of a node: at first it needs all links and a document; from then on a document and at
 /// least one packet link, for a single dead neighbour must not take the others down with it. A
-/// document older than [`STALE_AFTER`] is none.
+/// stale document is none.
 pub(crate) struct Readiness {
     clock: Clock,
+    /// Age at which a document is stale.
+    stale_after: Duration,
     packet_links: usize,
     control_links: usize,
     packet_up: AtomicUsize,
@@ -35,9 +36,15 @@ pub(crate) enum LinkSort {
 }
 
 impl Readiness {
-    pub(crate) const fn new(clock: Clock, packet_links: usize, control_links: usize) -> Self {
+    pub(crate) const fn new(
+        clock: Clock,
+        packet_links: usize,
+        control_links: usize,
+        stale_after: Duration,
+    ) -> Self {
         Self {
             clock,
+            stale_after,
             packet_links,
             control_links,
             packet_up: AtomicUsize::new(0),
@@ -51,7 +58,7 @@ impl Readiness {
     pub(crate) fn missing(&self) -> Option<String> {
         let packet = self.packet_up.load(Ordering::Relaxed);
         let control = self.control_up.load(Ordering::Relaxed);
-        let document = self.document_age().is_some_and(|age| age <= STALE_AFTER);
+        let document = self.document_age().is_some_and(|age| age < self.stale_after);
         let all = packet == self.packet_links && control == self.control_links;
         let enough = self.complete.load(Ordering::Relaxed) && packet > 0;
         if document && (all || enough) {
@@ -120,10 +127,12 @@ impl LinkWatch {
 mod tests {
     use super::*;
 
+    const STALE_AFTER: Duration = Duration::from_secs(120);
+
     #[test]
     fn readiness_asks_for_all_links_once_and_for_a_fresh_document_always() {
         let clock = Clock::start();
-        let readiness = Readiness::new(clock, 2, 1);
+        let readiness = Readiness::new(clock, 2, 1, STALE_AFTER);
         let missing = readiness.missing().unwrap();
         assert!(missing.contains("0 of 2 packet links"), "{missing}");
         assert!(missing.contains("no fresh document"), "{missing}");

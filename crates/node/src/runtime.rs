@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
+use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
-use rohrpost_proto::directory::merged::MergedDocuments;
 use rohrpost_proto::directory::roster::{Role, RosterNode};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::frame_len;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::directory::{Announcer, Follower};
+use crate::directory::{Announcer, Outlook};
 use crate::error::NodeError;
 use crate::http::{self, Page, Pages};
 use crate::links::{Inflow, LinkCounts, Outboxes};
@@ -53,8 +53,8 @@ pub struct Node<S: Suite> {
     pub view: watch::Sender<Option<Arc<View<S>>>>,
     /// Control messages that have arrived, with the link's node; at most 64.
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
-    /// The node's own newest descriptor, as a control message.
-    pub descriptor: watch::Receiver<Option<Arc<[u8]>>>,
+    /// The board with the node's own announcement.
+    pub announcements: watch::Receiver<Board>,
     pub(crate) endpoint: Arc<NodeEndpoint>,
     /// The queue in which accepted control links put what arrives.
     pub(crate) incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
@@ -75,8 +75,8 @@ impl<S: Suite> Node<S> {
         tasks: &mut Tasks,
     ) -> Result<Self, NodeError> {
         let bound = Bound::bind::<S>(&prepared, duty).await?;
-        let (descriptor_sender, descriptor) = watch::channel(None);
-        let dialed = Dialed::dial(&prepared, &bound, &descriptor);
+        let (announcer, announcements) = watch::channel(Board::default());
+        let dialed = Dialed::dial(&prepared, &bound, &announcements);
         let (roster, node) = (&prepared.roster, &prepared.node);
         let links = roster.predecessors(node.role).count();
         let replay_tags = prepared.config.limits.replay_tags;
@@ -93,18 +93,18 @@ impl<S: Suite> Node<S> {
             view: watch::channel(None).0,
             incoming: dialed.incoming,
             incoming_sender: dialed.incoming_sender,
-            descriptor,
+            announcements,
             readiness: dialed.readiness,
             listener: Some(bound.listener),
             _control: dialed.control,
         };
-        node.announce(descriptor_sender, tasks);
+        node.announce(announcer, tasks);
         node.report(bound.memory);
         Ok(node)
     }
 
     /// Announces the node's keys from now on.
-    fn announce(&self, descriptor: watch::Sender<Option<Arc<[u8]>>>, tasks: &mut Tasks) {
+    fn announce(&self, announcements: watch::Sender<Board>, tasks: &mut Tasks) {
         let announcer = Announcer {
             number: self.prepared.node.number,
             key: Arc::clone(&self.prepared.key),
@@ -112,7 +112,7 @@ impl<S: Suite> Node<S> {
             roster: Arc::clone(&self.prepared.roster),
             clock: self.clock,
             log: self.log.clone(),
-            descriptor,
+            announcements,
         };
         tasks.spawn(async {
             announcer.run().await;
@@ -135,18 +135,16 @@ impl<S: Suite> Node<S> {
         }
     }
 
-    /// Follows documents from now on.
+    /// What tells of the view that the node goes by.
     #[must_use]
-    pub fn follower(&self) -> Follower<S> {
-        Follower {
-            roster: Arc::clone(&self.prepared.roster),
+    pub fn outlook(&self) -> Outlook<S> {
+        Outlook {
             view: self.view.clone(),
             metrics: Arc::clone(&self.metrics),
             readiness: Arc::clone(&self.readiness),
             clock: self.clock,
             log: self.log.clone(),
             known: BTreeSet::new(),
-            documents: MergedDocuments::default(),
             shortage: None,
         }
     }
@@ -278,11 +276,7 @@ struct Dialed {
 }
 
 impl Dialed {
-    fn dial(
-        prepared: &Prepared,
-        bound: &Bound,
-        descriptor: &watch::Receiver<Option<Arc<[u8]>>>,
-    ) -> Self {
+    fn dial(prepared: &Prepared, bound: &Bound, announcements: &watch::Receiver<Board>) -> Self {
         let (roster, role) = (&prepared.roster, prepared.node.role);
         let relays: Vec<_> =
             roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
@@ -291,6 +285,7 @@ impl Dialed {
                 bound.clock,
                 roster.successors(role).count(),
                 relays.len(),
+                roster.directory.timing.stale_after(),
             )),
             log: bound.log.clone(),
             metrics: Arc::clone(&bound.metrics),
@@ -301,7 +296,8 @@ impl Dialed {
         let dial = |relay: &RosterNode| {
             let changed = watch.link(LinkSort::Control, relay.name.clone());
             let channels = ControlChannels {
-                outgoing: descriptor.clone(),
+                board: announcements.clone(),
+                audience: Audience::Relays,
                 incoming: incoming_sender.clone(),
                 max_len: MAX_CONTROL_LEN,
             };

@@ -9,13 +9,15 @@
 //! in the pulls of an hour. All work hangs on the tick, none on a cell's arrival.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
 use rand_core::CryptoRng;
 use rohrpost_packet::{ReplyId, SessionId, Suite};
 
-use crate::frame::{Chunk, DownCell, Frame, OutgoingFrame, UpCell, chunk_len, chunks};
+use crate::directory::carousel::sender::{Carousel, Contents};
+use crate::frame::{Chunk, DownCell, Frame, OutgoingFrame, UpCell, chunk_len};
 use crate::hop::Refusal;
 use crate::path::below;
 use crate::time::{Slot, Time};
@@ -28,7 +30,11 @@ pub struct Entry<S: Suite> {
     next: u64,
     sessions: BTreeMap<SessionHandle, Session<S>>,
     names: HashMap<SessionId, SessionHandle>,
-    document: Vec<Chunk>,
+    carousel: Carousel,
+    /// What the carousel sends; none until the relay has some of the directory.
+    contents: Option<Arc<Contents>>,
+    /// The piece of a slot, the same for all.
+    chunk: (Slot, Option<Chunk>),
 }
 
 /// Name of a client link inside the process.
@@ -73,7 +79,9 @@ impl<S: Suite> Entry<S> {
             next: 0,
             sessions: BTreeMap::new(),
             names: HashMap::new(),
-            document: Vec::new(),
+            carousel: Carousel::new(chunk_len::<S>()),
+            contents: None,
+            chunk: (Slot::new(0), None),
         }
     }
 
@@ -163,10 +171,9 @@ impl<S: Suite> Entry<S> {
         }
     }
 
-    /// Sets the network document that all sessions get from now on, piece by piece.
-    pub fn set_document(&mut self, number: u64, bytes: &[u8]) {
-        let number = u32::try_from(number & u64::from(u32::MAX)).expect("masked to 32 bits");
-        self.document = chunks(number, bytes, chunk_len::<S>());
+    /// Sets the directory that all sessions get from now on, piece by piece.
+    pub fn set_directory(&mut self, contents: Arc<Contents>) {
+        self.contents = Some(contents);
     }
 
     /// Runs the tick that was due at `at`, a multiple of a quarter slot. With the first of a slot
@@ -212,11 +219,15 @@ impl<S: Suite> Entry<S> {
         at.slot(self.slot / 4).number() % 4
     }
 
-    /// The piece of the network document that belongs to this slot, the same for all.
-    fn chunk(&self, at: Time) -> Option<Chunk> {
-        let count = u64::try_from(self.document.len()).ok().filter(|count| *count > 0)?;
-        let index = at.slot(self.slot).number() % count;
-        self.document.get(usize::try_from(index).ok()?).cloned()
+    /// The piece of the directory that belongs to this slot, the same for all.
+    fn chunk(&mut self, at: Time) -> Option<Chunk> {
+        let slot = at.slot(self.slot);
+        if self.chunk.0 != slot
+            && let Some(contents) = &self.contents
+        {
+            self.chunk = (slot, self.carousel.next(at, contents));
+        }
+        self.chunk.1.clone()
     }
 }
 

@@ -46,8 +46,8 @@ pub enum Weakness {
     TheRelaysClockIsBelieved,
     /// Packets are built on any view, however few nodes the document leaves of the roster.
     AnyDocumentWillDo,
-    /// The newest document of any one relay replaces what mixes know of the network.
-    ViewByOneRelay,
+    /// A document holds that one relay alone has signed.
+    DocumentOfOneRelay,
     /// Old packet keys are dropped before documents that name them are stale.
     GraceBelowStale,
     /// A node that a document left out counts as one that lost its memory.

@@ -53,6 +53,11 @@ impl<'a> Reader<'a> {
         if self.u8()? == expected { Ok(()) } else { Err(Malformed) }
     }
 
+    /// True if nothing is left.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends the reading; nothing may be left.
     pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }

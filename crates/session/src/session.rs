@@ -13,10 +13,13 @@ use std::time::Duration;
 use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::courier::{Courier, Departure};
-use rohrpost_proto::directory::document::{DocumentRefusal, STALE_AFTER, SignedDocument};
-use rohrpost_proto::directory::view::View;
-use rohrpost_proto::frame::{ChunkAssembler, DownCell};
-use rohrpost_proto::time::agreement::Witness;
+use rohrpost_proto::directory::carousel::object::Object;
+use rohrpost_proto::directory::carousel::receiver::Receiver;
+use rohrpost_proto::directory::consensus::documents::DocumentRefusal;
+use rohrpost_proto::directory::follower::{self, Follower, ObjectRefusal};
+use rohrpost_proto::directory::views::{Turn, Views};
+use rohrpost_proto::frame::DownCell;
+use rohrpost_proto::time::agreement::{Agreement, Witness};
 use rohrpost_proto::time::{Steady, Time};
 use rohrpost_transport::{CellSender, FrameReceiver};
 use tokio::sync::mpsc;
@@ -34,18 +37,18 @@ pub struct Session<S: Suite> {
     pub station: Station,
     /// Sender and receiver of the client.
     pub courier: Courier<S>,
-    /// Number of the newest document.
-    document: u64,
-    /// A document that has come whole and is to be read.
-    arrived: Option<Vec<u8>>,
-    /// Time at which the newest document is too old: by the client's own clock, and by document
-    /// time, which goes on while the machine sleeps.
-    fresh_until: Option<(Steady, Time)>,
-    /// Time at which the last document came by this link that is young enough, or since when one is
+    /// The directory as the client follows it.
+    views: Views<S>,
+    /// Objects of the directory that have come whole and are to be read: one for each cell between
+    /// two slots at most.
+    arrived: Vec<Object>,
+    /// Time at which the last document began to hold while this link was there, or since when one is
     /// waited for.
     fresh: Steady,
-    /// True once such a document has come by this link.
+    /// True once a document has begun to hold on this link.
     served: bool,
+    /// Clocks that bear the relay's out.
+    agreement: Option<Agreement>,
     /// What the application is to hear; at most a view and its end between two slots.
     news: Vec<News>,
 }
@@ -55,14 +58,15 @@ impl<S: Suite> Session<S> {
     #[must_use]
     pub fn new(station: Station, courier: Courier<S>) -> Self {
         let fresh = station.clock.steady();
+        let (trust, roster) = (Arc::clone(&station.trust), Arc::clone(&station.roster));
         Self {
             station,
             courier,
-            document: 0,
-            arrived: None,
-            fresh_until: None,
+            views: Views::new(Follower::new(trust, roster, S::ID)),
+            arrived: Vec::new(),
             fresh,
             served: false,
+            agreement: None,
             news: Vec::new(),
         }
     }
@@ -75,7 +79,7 @@ impl<S: Suite> Session<S> {
         let phase = self.station.roster.traffic.client_phase(&mut rand::rng());
         let now = self.station.clock.steady();
         self.courier.rejoin(now, link.time, random_session(), phase);
-        (self.arrived, self.fresh, self.served) = (None, now, false);
+        (self.arrived, self.fresh, self.served) = (Vec::new(), now, false);
     }
 
     /// Sends and receives until the link is lost, the relay's clock is refused or the deadline comes.
@@ -88,7 +92,7 @@ impl<S: Suite> Session<S> {
         let (cells_in, mut cells) = mpsc::channel(CELL_BOUND);
         let mut reader = JoinSet::new();
         reader.spawn(read(receiver, cells_in));
-        let mut assembler = ChunkAssembler::default();
+        let mut carousel = Receiver::default();
         let mut heard = Instant::now();
         let mut prepared;
         (self, prepared) = self.prepare().await;
@@ -114,7 +118,7 @@ impl<S: Suite> Session<S> {
                 cell = cells.recv() => {
                     let Some(cell) = cell else { break End::Lost };
                     heard = Instant::now();
-                    if let Err(end) = self.take_cell(&cell, &mut assembler) {
+                    if let Err(end) = self.take_cell(&cell, &mut carousel) {
                         break end;
                     }
                 }
@@ -147,13 +151,13 @@ impl<S: Suite> Session<S> {
         matches!(timeout(SILENCE, sender.send(&cell)).await, Ok(Ok(())))
     }
 
-    /// Builds the next cell on a thread of its own, and before that reads the document that has come
+    /// Builds the next cell on a thread of its own, and before that reads what has come of the directory
     /// and opens replies. What comes in meanwhile, for a few milliseconds, waits in the channels.
     async fn prepare(mut self) -> (Self, Result<(), End>) {
         let built = spawn_blocking(move || {
-            let arrived = self.arrived.take();
-            let read = arrived.map_or(Ok(()), |bytes| self.take_document(machine_time(), &bytes));
-            self.end_stale_view();
+            let mut arrived = std::mem::take(&mut self.arrived).into_iter();
+            let read = arrived.try_for_each(|object| self.take_object(machine_time(), object));
+            self.turn();
             self.courier.prepare(self.station.clock.steady());
             (self, read)
         });
@@ -167,22 +171,43 @@ impl<S: Suite> Session<S> {
         }
     }
 
-    fn end_stale_view(&mut self) {
+    /// Goes by what holds when the next cell leaves, as all others do.
+    fn turn(&mut self) {
         let now = self.station.clock.steady();
-        let time = self.courier.document_time(now);
-        if self.fresh_until.is_some_and(|(until, stale)| until <= now || stale <= time) {
-            self.withdraw_view();
-            self.news.push(News::Stale);
+        if !self.station.witness.is_borne_out() {
+            // The machine's clock may have been set right.
+            let told = self.courier.document_time(now);
+            let judged = self.station.witness.greet(now, told, machine_time());
+            self.agreement = judged.ok();
         }
+        if !self.station.witness.is_borne_out() {
+            return;
+        }
+        let leaves = self.courier.document_time(self.courier.poll_timeout());
+        match self.views.turn(leaves) {
+            Turn::Same => return,
+            Turn::Stale => {
+                self.courier.withdraw_view();
+                self.news.push(News::Stale);
+                return;
+            }
+            Turn::Renewed => {}
+            Turn::View(view) => self.courier.handle_view(now, view),
+        }
+        let (Some(view), Some(agreement)) = (self.views.view(), self.agreement) else { return };
+        let (up, shortage) = (view.nodes().collect(), view.shortage());
+        let time = self.courier.document_time(now);
+        self.news.push(News::View { up, shortage, time, agreement });
+        (self.fresh, self.served) = (now, true);
     }
 
-    /// Builds no packets until a document is taken.
+    /// Builds no packets until something bears the relay's clock out.
     fn withdraw_view(&mut self) {
-        self.fresh_until = None;
         self.courier.withdraw_view();
+        self.views.withdraw();
     }
 
-    fn take_cell(&mut self, bytes: &[u8], assembler: &mut ChunkAssembler) -> Result<(), End> {
+    fn take_cell(&mut self, bytes: &[u8], carousel: &mut Receiver) -> Result<(), End> {
         let Ok(cell) = DownCell::<S>::decode(bytes) else {
             return Ok(());
         };
@@ -195,56 +220,38 @@ impl<S: Suite> Session<S> {
         if let Some((id, payload)) = cell.reply {
             self.courier.handle_reply(now, id, payload);
         }
-        if let Some(document) = cell.chunk.and_then(|chunk| assembler.take(chunk)) {
-            self.arrived = Some(document);
-        }
+        // What is malformed counts as not sent.
+        let object = cell.chunk.and_then(|chunk| carousel.take(chunk).ok().flatten());
+        self.arrived.extend(object);
         Ok(())
     }
 
-    /// Reads a document, which takes as many signatures as it has nodes, and takes it over if it is
-    /// newer, unless the relay's clock agrees neither with it nor with the machine's.
-    fn take_document(&mut self, machine: Time, bytes: &[u8]) -> Result<(), End> {
-        let (roster, relay) = (Arc::clone(&self.station.roster), self.station.entry.number);
-        let Ok(signed) = SignedDocument::decode(bytes) else {
-            return Ok(());
-        };
-        let newer = signed.number() > self.document;
-        if !newer && self.station.witness.is_borne_out() {
-            return Ok(());
-        }
-        let document = match signed.verify(&roster, relay) {
-            Ok(document) => document,
-            Err(DocumentRefusal::Roster { version }) => {
+    /// Reads an object of the directory and takes it over, unless the relay's clock agrees neither with
+    /// what it attests nor with the machine's.
+    fn take_object(&mut self, machine: Time, object: Object) -> Result<(), End> {
+        let now = self.station.clock.steady();
+        let time = self.courier.document_time(now);
+        let borne_out = self.station.witness.is_borne_out();
+        let follower = self.views.follower();
+        // One that is stale by the relay's clock may show that this is wrong.
+        let attested = if borne_out { None } else { follower.attests(&object) };
+        let news = match self.views.take(time, object) {
+            Ok(news) => news,
+            Err(ObjectRefusal::Document(DocumentRefusal::Roster { version })) => {
                 self.news.push(News::OtherRoster { version });
                 return Ok(());
             }
-            Err(_) => return Ok(()),
+            Err(_) => follower::News::None,
         };
-        let now = self.station.clock.steady();
-        let time = self.courier.document_time(now);
-        if document.check_start(&roster, time).is_err() {
+        if news == follower::News::None && (borne_out || attested.is_none()) {
             return Ok(());
         }
-        let attested = document.attested(&roster, relay);
+        let attested = attested.or_else(|| self.views.follower().attested());
         let judged = self.station.witness.handle_document(now, time, machine, attested);
-        let agreement = judged.map_err(End::Clock)?;
+        self.agreement = Some(judged.map_err(End::Clock)?);
         let lag = Witness::lag(now, time, machine);
         self.station.clock.go_forward(lag);
         self.courier.go_forward(lag);
-        let now = now + lag;
-        if !newer {
-            return Ok(());
-        }
-        self.document = document.number;
-        let stale = document.start + STALE_AFTER;
-        self.fresh_until = Some((now + stale.since(time), stale));
-        if stale > time {
-            (self.fresh, self.served) = (now, true);
-        }
-        let view = Arc::new(View::<S>::new(roster, &document));
-        let (up, shortage) = (view.nodes().collect(), view.shortage());
-        self.news.push(News::View { up, shortage, time, agreement });
-        self.courier.handle_view(now, view);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use rand::Rng;
 use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::{Buffer, SessionId, Suite};
 use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::frame::{DownCell, frame_len};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Witness;
@@ -19,7 +20,9 @@ use crate::end::End;
 
 /// A client's place in the network.
 pub struct Station {
-    /// Roster of the network in which the client is.
+    /// Trust root of the network in which the client is.
+    pub trust: Arc<TrustRoot>,
+    /// Roster of the network.
     pub roster: Arc<Roster>,
     /// Entry relay of the client, as it is dialed.
     pub entry: PeerAddress,

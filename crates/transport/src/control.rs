@@ -1,9 +1,10 @@
-//! Control links: length-prefixed messages both ways, each side sending its newest when it changes.
+//! Control links: length-prefixed messages both ways, each side sending what its board has for the other.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream};
 use rohrpost_packet::NodeNumber;
+use rohrpost_proto::directory::board::{Audience, Board};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -12,14 +13,14 @@ use crate::outbox::{Backoff, LinkChange};
 use crate::stream::{LinkError, read_exact};
 use crate::tls::LinkKind;
 
-/// The newest message that a side has to send; older ones are skipped.
-type Newest = watch::Receiver<Option<Arc<[u8]>>>;
-
 /// Both ends of a control link on this side, and its bound.
 #[derive(Clone)]
 pub struct ControlChannels {
-    /// The message to send: the newest at once, and again whenever it changes.
-    pub outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+    /// The board from which messages are sent: all that are there at once, and from then on what is
+    /// posted.
+    pub board: watch::Receiver<Board>,
+    /// What the other side is, for which of them are for it.
+    pub audience: Audience,
     /// The queue for messages that arrive, each with the number of the node that sent it.
     pub incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     /// Bytes that a message may have; a longer one ends the link.
@@ -98,22 +99,32 @@ async fn run(
     peer: NodeNumber,
     channels: ControlChannels,
 ) -> Result<(), LinkError> {
-    let ControlChannels { outgoing, incoming, max_len } = channels;
+    let ControlChannels { board, audience, incoming, max_len } = channels;
     tokio::select! {
-        result = write_newest(send, outgoing) => result,
+        result = write_board(send, board, audience) => result,
         result = read_all(recv, peer, incoming, max_len) => result,
     }
 }
 
-async fn write_newest(mut send: SendStream, mut outgoing: Newest) -> Result<(), LinkError> {
+/// Writes what the board has for this audience, at a pace at which packets on other links do not wait
+/// behind it.
+async fn write_board(
+    mut send: SendStream,
+    mut board: watch::Receiver<Board>,
+    audience: Audience,
+) -> Result<(), LinkError> {
+    let mut told = 0;
     loop {
-        let newest = outgoing.borrow_and_update().clone();
-        if let Some(message) = newest {
-            let len = u32::try_from(message.len()).map_err(|_| LinkError)?;
-            send.write_all(&len.to_be_bytes()).await.map_err(|_| LinkError)?;
-            send.write_all(&message).await.map_err(|_| LinkError)?;
-        }
-        outgoing.changed().await.map_err(|_| LinkError)?;
+        let next = board.borrow_and_update().after(told, audience);
+        let Some((number, message)) = next else {
+            board.changed().await.map_err(|_| LinkError)?;
+            continue;
+        };
+        told = number;
+        let len = u32::try_from(message.len()).map_err(|_| LinkError)?;
+        send.write_all(&len.to_be_bytes()).await.map_err(|_| LinkError)?;
+        send.write_all(&message).await.map_err(|_| LinkError)?;
+        tokio::time::sleep(PER_BYTE * len).await;
     }
 }
 
@@ -145,5 +156,7 @@ async fn read_message(recv: &mut RecvStream, max_len: usize) -> Result<Vec<u8>, 
     Ok(message)
 }
 
+/// Pause after a message for each of its bytes: 500 kB a second.
+const PER_BYTE: Duration = Duration::from_micros(2);
 /// Bytes allocated ahead of what has arrived.
 const PART: usize = 4096;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{Buffer, BufferPool, HEADROOM, NodeNumber};
+use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::control::Place;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
@@ -66,10 +68,10 @@ fn any() -> SocketAddr {
 
 /// Channels whose messages have at most 6000 bytes.
 fn channels(
-    outgoing: watch::Receiver<Option<Arc<[u8]>>>,
+    board: watch::Receiver<Board>,
     incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
 ) -> ControlChannels {
-    ControlChannels { outgoing, incoming, max_len: 6000 }
+    ControlChannels { board, audience: Audience::All, incoming, max_len: 6000 }
 }
 
 fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
@@ -336,8 +338,15 @@ async fn frames_without_a_buffer_are_shed_and_the_link_goes_on() {
 #[tokio::test]
 async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     let (relay, mix) = (endpoint(RELAY, any()).unwrap(), endpoint(MIX, any()).unwrap());
-    let message = |len: usize| Some(Arc::<[u8]>::from(vec![3; len]));
-    let (from_mix, mix_says) = watch::channel(message(5000));
+    let post = |board: &mut Board, place: Place, len: usize| {
+        board.post(Audience::All, place, vec![3; len].into());
+    };
+    let board = |len| {
+        let mut board = Board::default();
+        post(&mut board, Place::Clock, len);
+        board
+    };
+    let (from_mix, mix_says) = watch::channel(board(5000));
     let (to_mix, mut mix_hears) = mpsc::channel(8);
     let (states_in, mut states) = mpsc::channel(16);
     let changed = move |up| {
@@ -349,12 +358,17 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
         panic!("no control link")
     };
     assert_eq!(from, number(MIX));
-    let (_from_relay, relay_says) = watch::channel(message(10));
+    let (_from_relay, relay_says) = watch::channel(board(10));
     let (to_relay, mut relay_hears) = mpsc::channel(8);
     let run = tokio::spawn(exchange(link, from, channels(relay_says, to_relay)));
     assert_eq!(within(relay_hears.recv()).await.unwrap().1.len(), 5000);
     assert_eq!(within(mix_hears.recv()).await.unwrap(), (number(RELAY), vec![3; 10]));
-    from_mix.send(message(6001)).unwrap();
+    from_mix.send_modify(|board| post(board, Place::Announcement, 5001));
+    from_mix.send_modify(|board| post(board, Place::Clock, 5002));
+    for len in [5001, 5002] {
+        assert_eq!(within(relay_hears.recv()).await.unwrap().1.len(), len);
+    }
+    from_mix.send_modify(|board| post(board, Place::Clock, 6001));
     assert!(within(run).await.unwrap().is_err());
     assert_eq!(within(states.recv()).await, Some(LinkChange::Up));
     assert_eq!(within(states.recv()).await, Some(LinkChange::Down { lost: 0 }));

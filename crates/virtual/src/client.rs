@@ -10,13 +10,14 @@ use rand_core::Rng;
 use rohrpost_packet::envelope::{KeyId, MessageId};
 use rohrpost_packet::{NodeNumber, SessionId, Suite};
 use rohrpost_proto::courier::{Account, Attachment, Contact, Courier};
+use rohrpost_proto::directory::carousel::receiver::Receiver;
+use rohrpost_proto::directory::follower::Follower;
 use rohrpost_proto::directory::roster::Roster;
-use rohrpost_proto::directory::trust::TrustRoot;
-use rohrpost_proto::frame::ChunkAssembler;
+use rohrpost_proto::directory::views::Views;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::{Disagreement, Witness};
 
-use crate::node::{courier, foreign_relays, rng, uniform};
+use crate::node::{Founding, courier, foreign_relays, rng, uniform};
 use crate::shelf::Shelf;
 use crate::skew::Skew;
 
@@ -36,9 +37,10 @@ pub(crate) struct Client<S: Suite> {
     pub(crate) courier: Option<Courier<S>>,
     /// True time until which the client builds a cell, by [`Setup::build`](crate::Setup::build).
     pub(crate) busy: Time,
-    pub(crate) assembler: ChunkAssembler,
-    /// Number of the newest network document.
-    pub(crate) document: u64,
+    /// What comes of the directory by the link.
+    pub(crate) receiver: Receiver,
+    /// The directory as the client follows it.
+    pub(crate) views: Views<S>,
     pub(crate) rng: ChaCha20Rng,
     /// Card by which others write to the client.
     pub(crate) card: Contact,
@@ -68,8 +70,9 @@ impl<S: Suite> Client<S> {
         index: usize,
         entry: NodeNumber,
         skew: Skew,
-        roster: &Roster,
+        founding: &Founding,
     ) -> Self {
+        let roster = &founding.roster;
         let origin = (seed, index);
         Self {
             entry,
@@ -81,8 +84,8 @@ impl<S: Suite> Client<S> {
             link: None,
             courier: None,
             busy: Time::from_micros(0),
-            assembler: ChunkAssembler::default(),
-            document: 0,
+            receiver: Receiver::default(),
+            views: views(founding),
             rng: rng(seed, "client", index),
             card: keys(origin, entry, roster).contact(),
             answered: BTreeSet::new(),
@@ -94,7 +97,8 @@ impl<S: Suite> Client<S> {
 
     /// Takes the first cell of a link, and goes on under a new session whose slots go by it; without
     /// a view, where nothing bears the relay's clock out.
-    pub(crate) fn greet(&mut self, now: Time, told: Time, roster: &Arc<Roster>, trust: &TrustRoot) {
+    pub(crate) fn greet(&mut self, now: Time, told: Time, founding: &Founding) {
+        let Founding { roster, trust, .. } = founding;
         let (own, machine) = (self.skew.steady(now), self.machine.read(now));
         self.refused = self.witness.greet(own, told, machine).err();
         self.skew = self.skew.forward(Witness::lag(own, told, machine));
@@ -102,10 +106,11 @@ impl<S: Suite> Client<S> {
         let mut session = [0; 16];
         self.rng.fill_bytes(&mut session);
         let session = SessionId::new(session);
-        self.assembler = ChunkAssembler::default();
+        self.receiver = Receiver::default();
         if let Some(courier) = &mut self.courier {
             if self.refused.is_some() {
                 courier.withdraw_view();
+                self.views.withdraw();
             }
             courier.rejoin(own, told, session, roster.traffic.client_phase(&mut self.rng));
             courier.prepare(own);
@@ -136,9 +141,9 @@ impl<S: Suite> Client<S> {
     }
 
     /// Ends the process and starts it anew: what is on the shelf is all that is left.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self, founding: &Founding) {
         self.courier = None;
-        self.document = 0;
+        self.views = views(founding);
         (self.skew, self.witness) = (self.machine, Witness::default());
     }
 
@@ -146,6 +151,11 @@ impl<S: Suite> Client<S> {
     pub(crate) fn pause(&mut self) -> Duration {
         PAUSE.mul_f64(0.5 + uniform(&mut self.rng))
     }
+}
+
+fn views<S: Suite>(founding: &Founding) -> Views<S> {
+    let Founding { trust, roster, .. } = founding;
+    Views::new(Follower::new(Arc::clone(trust), Arc::clone(roster), S::ID))
 }
 
 /// Keys of a client, with two mailboxes at relays of other operators than its entry's.

@@ -81,11 +81,24 @@ pub(crate) struct Cut {
     one: BTreeSet<Address>,
     other: BTreeSet<Address>,
     pub(crate) until: Time,
+    /// True if packets alone are lost, and what nodes say of themselves passes.
+    packets: bool,
 }
 
 impl Cut {
     pub(crate) fn new(one: &[Address], other: &[Address], until: Time) -> Self {
-        Self { one: one.iter().copied().collect(), other: other.iter().copied().collect(), until }
+        let [one, other] = [one, other].map(|set| set.iter().copied().collect());
+        Self { one, other, until, packets: false }
+    }
+
+    /// The same for packets alone.
+    pub(crate) fn of_packets(self) -> Self {
+        Self { packets: true, ..self }
+    }
+
+    /// True if nothing at all passes between two parties.
+    pub(crate) fn parts(&self, from: Address, to: Address) -> bool {
+        !self.packets && self.separates(from, to)
     }
 
     pub(crate) fn separates(&self, from: Address, to: Address) -> bool {

@@ -14,17 +14,20 @@ use rohrpost_packet::{
     Command, Generation, HopSecretKey, NodeNumber, Packet, SessionId, Suite, open_header,
 };
 use rohrpost_proto::courier::{Account, Attachment, Contact, Courier, Departure, Event, Message};
-use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
+use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
+use rohrpost_proto::directory::consensus::vote::Key;
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::follower::Follower;
 use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::directory::view::View;
+use rohrpost_proto::directory::views::Views;
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{
     Answer, EnvelopeId, Instruction, MailboxId, RelayContext, SurbWait, WriteKey,
 };
 use rohrpost_proto::mix::own_client::OwnClient;
-use rohrpost_proto::time::{Steady, Time};
+use rohrpost_proto::time::{Slot, Steady, Time};
 
 use crate::node::{courier, foreign_relays, rng};
 use crate::roster::{BEGIN, Layout, node_key, roster};
@@ -32,7 +35,7 @@ use crate::toy::Toy;
 
 /// Nodes that only exist as keys, and the document that names those which are up.
 pub struct KeyRing {
-    trust: TrustRoot,
+    trust: Arc<TrustRoot>,
     roster: Arc<Roster>,
     keys: BTreeMap<NodeNumber, HopSecretKey<Toy>>,
 }
@@ -86,7 +89,7 @@ impl KeyRing {
         let mut rng = rng(seed, "key ring", 0);
         let key = |rng: &mut ChaCha20Rng| HopSecretKey::generate(Generation::new(1), rng);
         let keys = roster.nodes().map(|node| (node.number, key(&mut rng))).collect();
-        Self { trust, roster, keys }
+        Self { trust: Arc::new(trust), roster, keys }
     }
 
     /// Roster of the network.
@@ -96,41 +99,46 @@ impl KeyRing {
     }
 
     /// View of a client whose relay names only the nodes that are not `left_out`.
-    ///
-    /// # Panics
-    /// Never: each document is signed by a relay of the roster.
     #[must_use]
     pub fn view(&self, left_out: &[NodeNumber]) -> Arc<View<Toy>> {
-        let document = self.document(BEGIN, Duration::ZERO, left_out);
-        let relay = self.roster.relays().next().expect("there is a relay").number;
-        let document = SignedDocument::sign(document, relay, &node_key(relay))
-            .verify(&self.roster, relay)
-            .expect("the relay signed it");
-        Arc::new(View::new(Arc::clone(&self.roster), &document))
+        let descriptors = self.descriptors(left_out);
+        Arc::new(View::new(Arc::clone(&self.roster), 1, &descriptors))
     }
 
-    /// Document that a relay makes now and that starts so much later, of all nodes but those that are
-    /// left out.
-    pub(crate) fn document(
-        &self,
-        now: Time,
-        ahead: Duration,
-        left_out: &[NodeNumber],
-    ) -> NetworkDocument {
-        let mut book = DescriptorBook::default();
-        for (number, key) in self.keys.iter().filter(|(number, _)| !left_out.contains(number)) {
+    /// Descriptors of all nodes but those that are left out.
+    pub(crate) fn descriptors(&self, left_out: &[NodeNumber]) -> Vec<SignedDescriptor> {
+        let there = self.keys.iter().filter(|(number, _)| !left_out.contains(number));
+        let descriptor = |(number, key): (&NodeNumber, &HopSecretKey<Toy>)| {
             let public = key.public();
             let (generation, key) = (public.generation(), public.as_bytes().into());
-            let suite = Toy::ID;
-            let descriptor = Descriptor { node: *number, generation, issued: now, suite, key };
-            let signed = SignedDescriptor::sign(descriptor, &node_key(*number));
-            book.insert(now, *number, signed, &self.roster, suite)
-                .expect("the descriptor is the node's own");
-        }
-        let mut document = NetworkDocument::of(&self.roster, &mut book, now, now);
-        document.start = now + ahead;
-        document.number = document.start.slot(self.roster.directory.document_interval).number();
-        document
+            let descriptor = Descriptor { node: *number, generation, suite: Toy::ID, key };
+            SignedDescriptor::sign(descriptor, &node_key(*number))
+        };
+        there.map(descriptor).collect()
+    }
+
+    /// Document of a slot, of all nodes but those that are left out, under the signatures of these
+    /// relays.
+    pub(crate) fn document(
+        &self,
+        slot: Slot,
+        left_out: &[NodeNumber],
+        signers: &[NodeNumber],
+    ) -> SignedDocument {
+        let member = |signed: &SignedDescriptor| {
+            let Descriptor { node, generation, .. } = *signed.descriptor();
+            Member { node, key: Key { generation, descriptor: signed.hash() } }
+        };
+        let members = self.descriptors(left_out).iter().map(member).collect();
+        let (roster_version, roster_hash) = (self.roster.version, self.roster.hash);
+        let document = Document { roster_version, roster_hash, slot, members };
+        let keys: Vec<_> = signers.iter().map(|relay| (*relay, node_key(*relay))).collect();
+        SignedDocument::by(document, keys.iter().map(|(relay, key)| (*relay, key)))
+    }
+
+    /// The directory as somebody follows it who was told nothing yet.
+    pub(crate) fn views(&self) -> Views<Toy> {
+        Views::new(Follower::new(Arc::clone(&self.trust), Arc::clone(&self.roster), Toy::ID))
     }
 
     /// Roster of the network, for parties that share it.

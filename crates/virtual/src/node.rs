@@ -7,11 +7,16 @@ use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rohrpost_packet::{Command, Generation, NodeNumber, Suite};
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
-use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
-use rohrpost_proto::directory::merged::MergedDocuments;
+use rohrpost_proto::directory::authority::{Authority, AuthorityConfig};
+use rohrpost_proto::directory::board::Board;
+use rohrpost_proto::directory::carousel::object::RosterFiles;
+use rohrpost_proto::directory::clocks::Clocks;
+use rohrpost_proto::directory::control::Announcement;
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
+use rohrpost_proto::directory::follower::Follower;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
+use rohrpost_proto::directory::views::Views;
 use rohrpost_proto::entry::{Entry, SessionHandle};
 use rohrpost_proto::frame::Frame;
 use rohrpost_proto::hop::{Hop, Refusal};
@@ -20,9 +25,10 @@ use rohrpost_proto::mailbox::{MailboxLimits, Mailboxes};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::mix::watch::Watch;
 use rohrpost_proto::replay::Ingress;
+use rohrpost_proto::time::agreement::TOLERANCE;
 use rohrpost_proto::time::{Steady, Time};
 
-use crate::roster::node_key;
+use crate::roster::{Layout, founded, node_key};
 use crate::setup::Setup;
 use crate::skew::Skew;
 use crate::trace::Twin;
@@ -31,6 +37,22 @@ use crate::trace::Twin;
 pub(crate) fn rng(seed: u64, purpose: &str, number: usize) -> ChaCha20Rng {
     let text = format!("{seed} {purpose} {number}");
     ChaCha20Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
+}
+
+/// What all parties of a network are given.
+pub(crate) struct Founding {
+    pub(crate) trust: Arc<TrustRoot>,
+    pub(crate) roster: Arc<Roster>,
+    /// Text and signatures of the roster.
+    pub(crate) files: RosterFiles,
+}
+
+impl Founding {
+    /// A network of this layout.
+    pub(crate) fn of(layout: &Layout) -> Self {
+        let (trust, roster, files) = founded(layout);
+        Self { trust: Arc::new(trust), roster, files }
+    }
 }
 
 /// A node, with what relays and mixes have in common.
@@ -59,8 +81,12 @@ pub(crate) struct MixDuty<S: Suite> {
     pub(crate) mix: Mix<S>,
     pub(crate) watch: Watch,
     pub(crate) cover: Courier<S>,
-    /// Network documents of all relays.
-    pub(crate) documents: MergedDocuments,
+    /// The directory as the mix follows it.
+    pub(crate) views: Views<S>,
+    /// The relays' clocks.
+    pub(crate) clocks: Clocks,
+    /// Network time at which the mix looks next at what holds.
+    pub(crate) follows: Option<Time>,
 }
 
 pub(crate) struct RelayDuty<S: Suite> {
@@ -70,7 +96,11 @@ pub(crate) struct RelayDuty<S: Suite> {
     /// Sessions by link. Invariant: each of `sessions`, and no other.
     pub(crate) links: BTreeMap<u64, SessionHandle>,
     pub(crate) mailboxes: Mailboxes<S>,
-    pub(crate) book: DescriptorBook,
+    pub(crate) authority: Authority<S>,
+    /// What the relay has to say on its control links.
+    pub(crate) board: Board,
+    /// Number of the last message of the board that each node got, in one of its incarnations.
+    pub(crate) told: BTreeMap<NodeNumber, (u64, u64)>,
     context: RelayContext,
 }
 
@@ -81,9 +111,9 @@ impl<S: Suite> Node<S> {
         incarnation: u64,
         setup: &Setup,
         number: NodeNumber,
-        roster: &Arc<Roster>,
-        trust: &TrustRoot,
+        founding: &Founding,
     ) -> Self {
+        let Founding { roster, trust, .. } = founding;
         let skew = setup.skews.get(&number).copied().unwrap_or(Skew::NONE);
         let now = skew.read(now);
         let index = usize::try_from(number.get()).unwrap_or(0);
@@ -96,9 +126,11 @@ impl<S: Suite> Node<S> {
                 mix: Mix::new(Arc::clone(&hop), roster, layer, setup.bounds.pool),
                 watch: Watch::new(now, roster, layer),
                 cover: cover(now, node, layer, roster, trust, &mut rng),
-                documents: MergedDocuments::default(),
+                views: Views::new(Follower::new(Arc::clone(trust), Arc::clone(roster), S::ID)),
+                clocks: Clocks::default(),
+                follows: None,
             })),
-            Role::Relay => Duty::Relay(Box::new(RelayDuty::new(number, setup, roster, trust))),
+            Role::Relay => Duty::Relay(Box::new(RelayDuty::new(now, number, setup, founding))),
         };
         let traced = setup.trace && matches!(duty, Duty::Mix(_));
         let twin = traced.then(|| Twin::new(node.role.position(), setup.bounds.replay));
@@ -133,23 +165,43 @@ impl<S: Suite> Node<S> {
         self.made = now;
     }
 
-    pub(crate) fn descriptor(&self, now: Time) -> SignedDescriptor {
+    /// The node's word that it is there, by its newest key.
+    pub(crate) fn announcement(&self) -> Announcement {
         let public = self.hop.newest().expect("a started node has a key");
         let (generation, key) = (public.generation(), public.as_bytes().into());
-        let descriptor =
-            Descriptor { node: self.number, generation, issued: now, suite: S::ID, key };
-        SignedDescriptor::sign(descriptor, &node_key(self.number))
+        let descriptor = Descriptor { node: self.number, generation, suite: S::ID, key };
+        let descriptor = SignedDescriptor::sign(descriptor, &node_key(self.number));
+        Announcement { stays: true, descriptor }
+    }
+}
+
+impl<S: Suite> MixDuty<S> {
+    /// The network's time, as the mix knows it.
+    pub(crate) fn network_time(&self, local: Time) -> Time {
+        let roster = &self.views.follower().rosters().newest().roster;
+        let fresh = roster.directory.timing.heard_within();
+        self.clocks.network_time(local, roster, fresh, TOLERANCE)
     }
 }
 
 impl<S: Suite> RelayDuty<S> {
-    fn new(number: NodeNumber, setup: &Setup, roster: &Roster, trust: &TrustRoot) -> Self {
+    fn new(now: Time, number: NodeNumber, setup: &Setup, founding: &Founding) -> Self {
+        let Founding { roster, trust, files } = founding;
+        let config = AuthorityConfig {
+            number,
+            key: Arc::new(node_key(number)),
+            trust: Arc::clone(trust),
+            roster: Arc::clone(roster),
+            files: files.clone(),
+        };
         Self {
             entry: Entry::new(roster.traffic.slot, setup.bounds.sessions),
             sessions: BTreeMap::new(),
             links: BTreeMap::new(),
             mailboxes: Mailboxes::new(MailboxLimits::of(&roster.traffic)),
-            book: DescriptorBook::default(),
+            authority: Authority::begin(now, config),
+            board: Board::default(),
+            told: BTreeMap::new(),
             context: RelayContext {
                 network: roster.network_id,
                 relay: number,
@@ -198,16 +250,6 @@ impl<S: Suite> RelayDuty<S> {
             self.sessions.remove(&handle);
             self.entry.leave(handle);
         }
-    }
-
-    pub(crate) fn document(
-        &mut self,
-        now: Time,
-        number: NodeNumber,
-        roster: &Roster,
-    ) -> SignedDocument {
-        let document = NetworkDocument::of(roster, &mut self.book, now, now);
-        SignedDocument::sign(document, number, &node_key(number))
     }
 }
 

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::carousel::object::RosterFiles;
+use rohrpost_proto::directory::roster::{
+    Directory, Role, Roster, RosterNode, SuiteName, Traffic, render_signatures,
+};
 use rohrpost_proto::directory::signing::SigningKey;
+use rohrpost_proto::directory::timing::Timing;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::time::Time;
 
@@ -31,8 +35,7 @@ pub struct Layout {
     pub operators_in_all_layers: bool,
     /// Slot, mean delay and cover floor of the network.
     pub traffic: Traffic,
-    /// Epoch and periods of the directory. A network document must reach clients within its
-    /// interval: one slot per 286 bytes of it in the suites with classic's lengths.
+    /// Epoch and periods of the directory. Its slot is no shorter than that of the traffic allows.
     pub directory: Directory,
 }
 
@@ -47,26 +50,17 @@ impl Default for Layout {
             mixes_per_layer: 2,
             operators_in_all_layers: false,
             traffic: Traffic::default(),
-            directory: Directory::default(),
+            directory: directory(&Traffic::default()),
         }
     }
 }
 
 impl Layout {
-    /// Layout of the default size with another slot; a network document takes six slots to clients,
-    /// and another comes after eight at the earliest.
+    /// Layout of the default size with another slot.
     #[must_use]
     pub fn with_slot(slot: Duration) -> Self {
-        let directory = Directory::default();
-        Self {
-            traffic: Traffic { slot, ..Traffic::default() },
-            directory: Directory {
-                document_interval: directory.document_interval.max(slot * 8),
-                descriptor_max_age: directory.descriptor_max_age.max(slot * 32),
-                ..directory
-            },
-            ..Self::default()
-        }
+        let traffic = Traffic { slot, ..Traffic::default() };
+        Self { traffic, directory: directory(&traffic), ..Self::default() }
     }
 
     fn roles(&self) -> impl Iterator<Item = Role> {
@@ -87,6 +81,12 @@ impl Layout {
         let [from, to] = [layer, layer + 1].map(|layer| (layer * operators).div_ceil(3));
         from + mix % (to - from)
     }
+}
+
+/// The directory of a network of this traffic, with slots as short as the cells allow: a network is there
+/// ten of them after its start, and notices within as many what befalls it.
+fn directory(traffic: &Traffic) -> Directory {
+    Directory { timing: Timing::with_interval(traffic.slot * 8), ..Directory::of(traffic) }
 }
 
 fn agencies(count: u8) -> Vec<(String, SigningKey)> {
@@ -111,6 +111,12 @@ pub fn node_key(number: NodeNumber) -> SigningKey {
 /// The layout breaks a rule of rosters.
 #[must_use]
 pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
+    let (trust, roster, _) = founded(layout);
+    (trust, roster)
+}
+
+/// The same, with the roster's text and signatures.
+pub(crate) fn founded(layout: &Layout) -> (TrustRoot, Arc<Roster>, RosterFiles) {
     let agencies = agencies(layout.operators);
     let threshold = agencies.len() - 1;
     let list = agencies.iter().map(|(name, key)| Agency { name: name.clone(), key: key.public() });
@@ -126,14 +132,24 @@ pub fn roster(layout: &Layout) -> (TrustRoot, Arc<Roster>) {
         identity: node_key(NodeNumber::new(place + 1)).public(),
     };
     let nodes: Vec<_> = (0..).zip(layout.roles()).map(node).collect();
-    let text = Roster::render("virtual", "2099-01-01", layout.suite, &layout.traffic, &nodes);
+    let text = Roster::render(
+        "virtual",
+        "2099-01-01",
+        layout.suite,
+        &layout.traffic,
+        &Directory::of(&layout.traffic),
+        &nodes,
+    );
     let signatures: Vec<_> = agencies[..threshold]
         .iter()
         .map(|(name, key)| Roster::sign(&text, &trust, name, key))
         .collect();
     let mut roster = Roster::verify(&text, &signatures, &trust, BEGIN.seconds())
         .expect("the roster follows its own rules");
-    // The file has no words for these yet; the type has.
-    roster.directory = layout.directory;
-    (trust, Arc::new(roster))
+    // Shorter epochs than a file may name.
+    let interval = layout.directory.timing.interval().max(layout.traffic.slot * 8);
+    let timing = Timing::with_interval(interval);
+    roster.directory = Directory { timing, ..layout.directory };
+    let files = RosterFiles { signatures: render_signatures(&signatures), roster: text };
+    (trust, Arc::new(roster), files)
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rohrpost_packet::NodeNumber;
-use rohrpost_proto::directory::merged::MergedDocuments;
+use rohrpost_proto::directory::carousel::object::Object;
 use rohrpost_proto::directory::roster::Role;
 use rohrpost_proto::directory::view::View;
+use rohrpost_proto::directory::views::{Turn, Views};
 use rohrpost_proto::mix::cover::DropCover;
-use rohrpost_proto::time::Time;
+use rohrpost_proto::time::{Slot, Time};
 
 use crate::lone_client::KeyRing;
 use crate::node::rng;
@@ -22,7 +23,7 @@ pub struct SteeredMix<'a> {
     ring: &'a KeyRing,
     /// The relay that crafts documents.
     hostile: NodeNumber,
-    documents: MergedDocuments,
+    views: Views<Toy>,
     cover: DropCover,
     view: Option<Arc<View<Toy>>>,
     rng: ChaCha20Rng,
@@ -40,7 +41,7 @@ impl<'a> SteeredMix<'a> {
         Self {
             ring,
             hostile,
-            documents: MergedDocuments::default(),
+            views: ring.views(),
             cover: DropCover::new(BEGIN, ring.roster(), 0),
             view: None,
             rng: rng(seed, "steered mix", 0),
@@ -49,16 +50,11 @@ impl<'a> SteeredMix<'a> {
     }
 
     /// Lets virtual time pass in which honest relays name all nodes, and the hostile one leaves these
-    /// out, in documents that start so much later. Gives the way of each packet of the cover that was
+    /// out, in documents of so many slots later. Gives the way of each packet of the cover that was
     /// due.
-    pub fn run_for(
-        &mut self,
-        duration: Duration,
-        ahead: Duration,
-        left_out: &[NodeNumber],
-    ) -> Vec<Way> {
+    pub fn run_for(&mut self, duration: Duration, ahead: u64, left_out: &[NodeNumber]) -> Vec<Way> {
         let end = self.now + duration;
-        let interval = self.ring.roster().directory.document_interval;
+        let interval = self.ring.roster().directory.timing.interval();
         let mut ways = Vec::new();
         while self.now < end {
             self.hear(ahead, left_out);
@@ -71,23 +67,26 @@ impl<'a> SteeredMix<'a> {
         ways
     }
 
-    /// A document of each relay comes, the hostile one's first: the mix has no other yet.
-    fn hear(&mut self, ahead: Duration, left_out: &[NodeNumber]) {
+    /// All descriptors come, then the hostile relay's document of the slot, which it has signed alone,
+    /// and then that on which the others agree.
+    fn hear(&mut self, ahead: u64, left_out: &[NodeNumber]) {
         let roster = self.ring.shared_roster();
         let relays = roster.nodes().filter(|node| node.role == Role::Relay);
-        let (hostile, honest): (Vec<_>, Vec<_>) =
-            relays.map(|relay| relay.number).partition(|relay| *relay == self.hostile);
-        for relay in hostile.into_iter().chain(honest) {
-            let document = if relay == self.hostile {
-                self.ring.document(self.now, ahead, left_out)
-            } else {
-                self.ring.document(self.now, Duration::ZERO, &[])
-            };
+        let honest = relays.map(|relay| relay.number).filter(|relay| *relay != self.hostile);
+        let honest: Vec<_> = honest.collect();
+        let slot = roster.directory.timing.slot_of(self.now);
+        let later = Slot::new(slot.number() + ahead);
+        let objects = [
+            Object::Descriptors(self.ring.descriptors(&[])),
+            Object::Document(self.ring.document(later, left_out, &[self.hostile])),
+            Object::Document(self.ring.document(slot, &[], &honest)),
+        ];
+        for object in objects {
             // Whatever is refused counts as not said.
-            let _ = self.documents.take(self.now, relay, &document, roster);
-            if let Some(merged) = self.documents.merge(self.now, roster) {
-                self.view = Some(Arc::new(View::new(Arc::clone(roster), &merged)));
-            }
+            let _ = self.views.take(self.now, object);
+        }
+        if let Turn::View(view) = self.views.turn(self.now) {
+            self.view = Some(view);
         }
     }
 
@@ -108,7 +107,8 @@ mod tests {
     fn cover_passes_two_mixes_and_a_relay() {
         let ring = KeyRing::new(1, &Layout::default());
         let mut mix = SteeredMix::new(&ring, 1, NORTH);
-        let ways = mix.run_for(Duration::from_secs(10), Duration::ZERO, &[]);
+        mix.run_for(Duration::from_secs(70), 0, &[]);
+        let ways = mix.run_for(Duration::from_secs(10), 0, &[]);
         assert!((300..700).contains(&ways.len()), "{}", ways.len());
         let role = |node: &NodeNumber| ring.roster().node(*node).unwrap().role;
         let wanted = [Role::Mix { layer: 1 }, Role::Mix { layer: 2 }, Role::Relay];

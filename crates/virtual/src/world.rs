@@ -6,6 +6,7 @@
 //! and cost (`report`).
 
 mod client;
+mod directory;
 mod failure;
 mod mix;
 mod relay;
@@ -32,9 +33,9 @@ pub use tally::{ClientEvent, Tally};
 use crate::client::Client;
 use crate::cost::CpuClock;
 use crate::link::Conditions;
-use crate::node::Duty;
+use crate::node::{Duty, Founding};
 use crate::observer::{Kind, Memory, Observer, Record};
-use crate::roster::{BEGIN, roster};
+use crate::roster::BEGIN;
 use crate::setup::Setup;
 use crate::skew::Skew;
 use schedule::{Happening, Schedule};
@@ -49,7 +50,8 @@ impl<S: Suite> World<S> {
     /// A network as set up; all nodes started, no clients yet.
     #[must_use]
     pub fn of(setup: Setup) -> Self {
-        let (trust, roster) = roster(&setup.layout);
+        let founding = Founding::of(&setup.layout);
+        let roster = Arc::clone(&founding.roster);
         let mut world = Self {
             now: BEGIN,
             observer: Observer::new(setup.memory),
@@ -63,13 +65,12 @@ impl<S: Suite> World<S> {
             tally: Tally::default(),
             setup,
             roster: Arc::clone(&roster),
-            trust,
+            founding,
             nodes: BTreeMap::new(),
             clients: Vec::new(),
             schedule: Schedule::default(),
             cuts: Vec::new(),
             wakes: BTreeMap::new(),
-            verified: BTreeMap::new(),
             given: 0,
             spent: Duration::ZERO,
         };
@@ -90,7 +91,7 @@ impl<S: Suite> World<S> {
     /// Adds a client whose wall clock is off, and gives its index.
     pub fn add_client_off(&mut self, entry: NodeNumber, skew: Skew) -> usize {
         let index = self.clients.len();
-        self.clients.push(Client::new(self.setup.seed, index, entry, skew, &self.roster));
+        self.clients.push(Client::new(self.setup.seed, index, entry, skew, &self.founding));
         self.join(index);
         index
     }
@@ -205,15 +206,13 @@ impl<S: Suite> World<S> {
 
     /// View of the network that `relay` would give its clients now.
     #[must_use]
-    pub fn view(&mut self, relay: NodeNumber) -> Option<View<S>> {
-        let node = self.nodes.get_mut(&relay)?;
+    pub fn view(&self, relay: NodeNumber) -> Option<View<S>> {
+        let node = self.nodes.get(&relay)?;
         let now = node.skew.read(self.now);
-        let Duty::Relay(duty) = &mut node.duty else {
+        let Duty::Relay(duty) = &node.duty else {
             return None;
         };
-        let signed = duty.document(now, relay, &self.roster);
-        let document = signed.verify(&self.roster, relay).ok()?;
-        Some(View::new(Arc::clone(&self.roster), &document))
+        duty.authority.follower().current(now).map(|current| View::of(&current))
     }
 
     /// Roster of the network.
@@ -271,7 +270,9 @@ impl<S: Suite> World<S> {
             Happening::Sessions(relay) => self.session_tick(relay),
             Happening::Answers(relay) => self.answer_tick(relay),
             Happening::Announce(node, incarnation) => self.announce(node, incarnation),
-            Happening::Document(relay) => self.document(relay),
+            Happening::Directory(relay, incarnation) => self.directory_step(relay, incarnation),
+            Happening::Control(from, to, bytes) => self.control_arrives(from, to, &bytes),
+            Happening::Follow(mix) => self.follow(mix),
         }
     }
 

@@ -60,7 +60,7 @@ fn relays_half_a_second_apart_raise_no_alarm_and_an_attack_does() {
         assert!(failed * 8 < loops, "{behind:?}: {failed} of {loops} failed");
         let begun = world.now;
         let relays = [2, 3, 4].map(|relay| Address::Node(NodeNumber::new(relay)));
-        world.cut(&[Address::Node(NodeNumber::new(9))], &relays, MINUTE * 10);
+        world.lose(&[Address::Node(NodeNumber::new(9))], &relays, MINUTE * 10);
         world.run_for(MINUTE * 3);
         let alarms = watcher.hear(&world);
         let noticed = alarms.iter().find(|(_, alarm)| *alarm == Alarm::Loops);
@@ -89,7 +89,7 @@ fn answers_that_stop_are_noticed_and_a_restart_is_not() {
         let begun = world.now;
         let relays = [2, 3, 4].map(|relay| Address::Node(NodeNumber::new(relay)));
         let first = [5, 6].map(|mix| Address::Node(NodeNumber::new(mix)));
-        world.cut(&relays, &first, MINUTE * 10);
+        world.lose(&relays, &first, MINUTE * 10);
         world.run_for(MINUTE);
         let alarms = watcher.hear(&world);
         let after = alarms.first().map(|(at, alarm)| (at.since(begun), *alarm));

@@ -12,9 +12,12 @@ use std::time::Duration;
 use rohrpost_network::Clock;
 use rohrpost_node::read_signing_key;
 use rohrpost_packet::{HopPublicKey, NodeNumber, Suite};
-use rohrpost_proto::directory::control::{ControlMessage, MAX_CONTROL_LEN};
-use rohrpost_proto::directory::descriptor::DescriptorBook;
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
+use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::carousel::object::Object;
+use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
+use rohrpost_proto::directory::consensus::vote::Key;
+use rohrpost_proto::directory::control::{ControlMessage, MAX_CONTROL_LEN, Place};
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::frame::frame_len;
@@ -114,20 +117,21 @@ impl<S: Suite> Peers<S> {
             tokio::spawn(accept_packets::<S>(endpoint, place, Arc::clone(&sink)));
         }
         let (sender, heard) = mpsc::channel(HEARD_BOUND);
+        let (board, newest) = watch::channel(Board::default());
         let relay = |node: &RosterNode| {
             let (endpoint, key) = bind(node)?;
-            let (documents, newest) = watch::channel(None);
-            tokio::spawn(accept_control(endpoint, newest, sender.clone()));
-            Ok(Speaker { number: node.number, key, documents })
+            tokio::spawn(accept_control(endpoint, newest.clone(), sender.clone()));
+            Ok((node.number, key))
         };
-        let speakers = roster.relays().map(relay).collect::<Result<_, MixError>>()?;
+        let signers = roster.relays().map(relay).collect::<Result<_, MixError>>()?;
         let (key_sender, key) = watch::channel(None);
         let herald = Herald::<S> {
             roster: Arc::clone(roster),
             subject: subject.number,
             clock: Clock::start(),
-            book: DescriptorBook::default(),
-            speakers,
+            announced: None,
+            signers,
+            board,
             key: key_sender,
         };
         tokio::spawn(herald.run(heard));
@@ -193,23 +197,17 @@ type Heard = (NodeNumber, Vec<u8>);
 
 async fn accept_control(
     endpoint: NodeEndpoint,
-    newest: watch::Receiver<Option<Arc<[u8]>>>,
+    newest: watch::Receiver<Board>,
     heard: mpsc::Sender<Heard>,
 ) {
     while let Some(accepted) = endpoint.accept().await {
         if let Accepted::Control { from, link } = accepted {
-            let (outgoing, incoming) = (newest.clone(), heard.clone());
-            let channels = ControlChannels { outgoing, incoming, max_len: MAX_CONTROL_LEN };
+            let (board, incoming) = (newest.clone(), heard.clone());
+            let (audience, max_len) = (Audience::All, MAX_CONTROL_LEN);
+            let channels = ControlChannels { board, audience, incoming, max_len };
             tokio::spawn(exchange(link, from, channels));
         }
     }
-}
-
-/// A relay that signs documents and hands them out.
-struct Speaker {
-    number: NodeNumber,
-    key: Arc<SigningKey>,
-    documents: watch::Sender<Option<Arc<[u8]>>>,
 }
 
 /// Hands out documents made of what the measured mix has announced.
@@ -217,13 +215,15 @@ struct Herald<S: Suite> {
     roster: Arc<Roster>,
     subject: NodeNumber,
     clock: Clock,
-    book: DescriptorBook,
-    speakers: Vec<Speaker>,
+    announced: Option<SignedDescriptor>,
+    /// The relays, which sign each document.
+    signers: Vec<(NodeNumber, Arc<SigningKey>)>,
+    board: watch::Sender<Board>,
     key: watch::Sender<Option<HopPublicKey<S>>>,
 }
 
 impl<S: Suite> Herald<S> {
-    /// Takes announcements, and speaks at every interval.
+    /// Takes announcements, and speaks once in each slot of the directory.
     async fn run(mut self, mut heard: mpsc::Receiver<Heard>) {
         let mut due = self.clock.now();
         loop {
@@ -238,29 +238,44 @@ impl<S: Suite> Herald<S> {
     }
 
     fn hear(&mut self, from: NodeNumber, message: &[u8]) {
-        if let (true, Ok(ControlMessage::Descriptor(signed))) =
+        if let (true, Ok(ControlMessage::Announcement(announcement))) =
             (from == self.subject, ControlMessage::decode(message))
         {
-            let announced = signed.descriptor().clone();
-            let _ = self.book.insert(self.clock.now(), from, signed, &self.roster, S::ID);
+            let announced = announcement.descriptor.descriptor();
             let newest = HopPublicKey::from_bytes(announced.generation, &announced.key);
             self.key.send_replace(newest.ok());
+            self.announced = Some(announcement.descriptor);
         }
     }
 
-    /// Signs a document as every relay and hands it out; tells when the next is due.
+    /// Signs a document that holds at once as every relay, and hands it out; tells when the next is due.
     fn speak(&mut self) -> Time {
-        let now = self.clock.now();
-        let document = NetworkDocument::of(&self.roster, &mut self.book, now, now);
-        if document.descriptors.is_empty() {
-            return now + FIRST;
-        }
-        for speaker in &self.speakers {
-            let signed = SignedDocument::sign(document.clone(), speaker.number, &speaker.key);
-            let message = ControlMessage::Document(signed).encode();
-            speaker.documents.send_replace(Some(message.into()));
-        }
-        now.next_multiple(self.roster.directory.document_interval)
+        let (now, timing) = (self.clock.now(), self.roster.directory.timing);
+        let Some(announced) = &self.announced else { return now + FIRST };
+        let Descriptor { node, generation, .. } = *announced.descriptor();
+        let slot = timing.slot_of(now - timing.lead());
+        let document = Document {
+            roster_version: self.roster.version,
+            roster_hash: self.roster.hash,
+            slot,
+            members: vec![Member { node, key: Key { generation, descriptor: announced.hash() } }],
+        };
+        let keys = self.signers.iter().map(|(relay, key)| (*relay, &**key));
+        let objects = [
+            (
+                Place::Descriptor(node, announced.hash()),
+                Object::Descriptors(vec![announced.clone()]),
+            ),
+            (Place::Document(slot), Object::Document(SignedDocument::by(document, keys))),
+        ];
+        self.board.send_modify(|board| {
+            board.retain(|place| matches!(place, Place::Descriptor(..)));
+            for (place, object) in objects {
+                let message = ControlMessage::Object(object).encode();
+                board.post(Audience::All, place, message.into());
+            }
+        });
+        now.next_multiple(timing.interval())
     }
 }
 

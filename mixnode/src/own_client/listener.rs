@@ -3,11 +3,11 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::time::Duration;
 
 use rohrpost_node::Handle;
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Courier, Event};
-use rohrpost_proto::directory::document::STALE_AFTER;
 use rohrpost_proto::mix::watch::PullFate;
 use rohrpost_proto::time::Steady;
 use rohrpost_session::{Application, News};
@@ -18,6 +18,8 @@ use crate::job::CoverJob;
 pub(super) struct Listener<S: Suite> {
     /// Time at which the stay is over.
     pub(super) until: Steady,
+    /// Time in which a relay has to serve a document.
+    pub(super) patience: Duration,
     pub(super) cover: Handle<CoverJob<S>>,
 }
 
@@ -50,6 +52,6 @@ impl<S: Suite> Application<S> for Listener<S> {
 
     /// The end of the stay, or of the patience with a relay that serves no fresh document.
     fn deadline(&self, fresh: Steady) -> Option<Steady> {
-        Some(self.until.min(fresh + STALE_AFTER))
+        Some(self.until.min(fresh + self.patience))
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rohrpost_measure::output::{is_lost, say, tell};
 use rohrpost_network::unix_now;
 use rohrpost_node::read_signing_key;
+use rohrpost_proto::directory::carousel::room::Room;
 use rohrpost_proto::directory::roster::{Consent, Roster, RosterSignature};
 use rohrpost_proto::directory::trust::{Agency, TrustRoot};
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::folder::{Folder, ROSTER, lock};
 use crate::trust::survives;
 
 /// Signs the roster of a directory as one agency. What cannot be read, breaks a rule or has expired is
-/// not signed, and no agency signs two rosters of one version, or one that is older than another that
+/// not signed, nor one whose network documents do not reach clients in time; and no agency signs two rosters of one version, or one that is older than another that
 /// it signed: by its own record, for the directory may come from anybody.
 ///
 /// # Errors
@@ -46,6 +47,7 @@ pub(super) fn sign(
         Ok(roster)
     });
     let roster = roster.map_err(|error| folder.fault(ROSTER, error))?;
+    check_room(&folder, &roster)?;
     record.check(agency, &roster)?;
     let signatures = left(&trust, agency, &roster, folder.signatures()?)?;
     summary::lines(&roster).iter().for_each(|line| say(line));
@@ -151,7 +153,13 @@ pub(super) fn verify(network: &Path, json: bool) -> Result<(), OpsError> {
         agencies.for_each(|(name, words)| say(&format!("  {name:<16} {words}")));
     }
     checked.map_err(|error| folder.fault(ROSTER, error))?;
-    Ok(())
+    check_room(&folder, &roster)
+}
+
+/// Checks that the network documents of a roster reach clients in time.
+fn check_room(folder: &Folder, roster: &Roster) -> Result<(), OpsError> {
+    let path = || folder.file(ROSTER);
+    Room::of(roster).check().map_err(|source| OpsError::Room { path: path(), source })
 }
 
 /// Words for an agency's stand on a roster.

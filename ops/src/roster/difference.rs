@@ -99,6 +99,7 @@ fn values(old: &Roster, new: &Roster) -> Vec<String> {
             ("cover_floor", traffic.cover_floor.to_string()),
             ("ack_delay_ms", traffic.ack_delay.as_millis().to_string()),
             ("epoch_seconds", directory.epoch.as_secs().to_string()),
+            ("document_slot_ms", directory.timing.interval().as_millis().to_string()),
         ]
     };
     changed(of(old), of(new), "")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use rohrpost_measure::output::say;
 use rohrpost_network::unix_now;
-use rohrpost_proto::directory::roster::{Roster, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{Directory, Roster, SuiteName, Traffic};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::time::calendar::date;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
@@ -47,7 +47,14 @@ pub(super) fn new(network: &Path, expires: Option<&str>, suite: SuiteName) -> Re
     }
     let in_a_year = || date(unix_now() + YEAR);
     let expires = expires.map_or_else(in_a_year, str::to_owned);
-    let text = Roster::render(trust.network(), &expires, suite, &Traffic::default(), &[]);
+    let text = Roster::render(
+        trust.network(),
+        &expires,
+        suite,
+        &Traffic::default(),
+        &Directory::of(&Traffic::default()),
+        &[],
+    );
     put(&folder, &trust, &text)
 }
 
@@ -221,7 +228,7 @@ fn highest(document: &DocumentMut) -> i64 {
 }
 
 /// Keys of the roster, by their table.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 9] = [
     ("", "version"),
     ("", "expires"),
     ("", "suite"),
@@ -230,6 +237,7 @@ const KEYS: [(&str, &str); 8] = [
     ("traffic", "cover_floor"),
     ("traffic", "ack_delay_ms"),
     ("directory", "epoch_seconds"),
+    ("directory", "document_slot_ms"),
 ];
 const NODE_KEYS: [&str; 6] = ["name", "operator", "role", "layer", "addresses", "identity"];
 const YEAR: Duration = Duration::from_secs(365 * 86_400);

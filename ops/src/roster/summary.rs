@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use rohrpost_measure::output::say;
+use rohrpost_proto::directory::consensus::signatories::Signatories;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use serde_json::{Value, json};
 
@@ -36,14 +37,16 @@ pub(super) fn lines(roster: &Roster) -> Vec<String> {
         format!("hash {hash}; numbers given up to {numbers_given}"),
         format!(
             "suite {}; slots of {} ms; delays of {} ms at each mix, {} s for acknowledgements; cover \
-             of {} packets a second; keys change each {} s",
+             of {} packets a second; keys change each {} s, network documents each {} s",
             suite.as_str(),
             traffic.slot.as_millis(),
             traffic.mix_delay.as_millis(),
             traffic.ack_delay.as_secs_f64(),
             traffic.cover_floor,
-            directory.epoch.as_secs()
+            directory.epoch.as_secs(),
+            directory.timing.interval().as_secs_f64()
         ),
+        signing(roster),
     ];
     for node in roster.nodes() {
         let RosterNode { number, name, operator, .. } = node;
@@ -54,6 +57,18 @@ pub(super) fn lines(roster: &Roster) -> Vec<String> {
     }
     lines.extend(notes(roster));
     lines
+}
+
+/// Who signs the network documents.
+fn signing(roster: &Roster) -> String {
+    let signatories = Signatories::of(roster);
+    let (count, threshold) = (signatories.len(), signatories.threshold());
+    format!(
+        "network documents: {threshold} of the {count} agencies with a relay sign each; {} may be silent, and \
+         {} may lie",
+        count - threshold,
+        (2 * threshold).saturating_sub(count + 1)
+    )
 }
 
 /// The same as JSON.
@@ -81,6 +96,9 @@ pub(super) fn of(roster: &Roster) -> Value {
         "ack_delay_ms": millis(roster.traffic.ack_delay),
         "cover_floor": roster.traffic.cover_floor,
         "epoch_seconds": roster.directory.epoch.as_secs(),
+        "document_slot_ms": millis(roster.directory.timing.interval()),
+        "document_signatories": Signatories::of(roster).len(),
+        "document_threshold": Signatories::of(roster).threshold(),
         "nodes": roster.nodes().map(node).collect::<Vec<_>>(),
         "notes": notes(roster),
     })

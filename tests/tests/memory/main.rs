@@ -97,7 +97,7 @@ impl World {
             Layout { operators: 7, relays: 7, traffic: Traffic::default(), ..Layout::default() };
         let (trust, roster) = roster(&layout);
         let (period, epoch) = (roster.traffic.answer_period(), roster.directory.epoch);
-        let network = Arc::new(Network { trust, roster });
+        let network = Arc::new(Network { trust: Arc::new(trust), roster });
         let agencies: Vec<_> =
             network.roster.relays().map(|relay| relay.operator.clone()).collect();
         let person =

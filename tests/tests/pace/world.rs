@@ -14,7 +14,6 @@ use rohrpost_packet::{
     Body, Command, Generation, HopSecretKey, NodeNumber, ReplyId, SessionId, Suite, open_header,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::NetworkDocument;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::instruction::{Instruction, RelayContext};
@@ -55,7 +54,7 @@ impl<S: Suite> World<S> {
     /// of bob's mailboxes: one or two.
     pub(crate) fn new(layout: &Layout, usable: usize, folder: &Path, mut rng: ChaCha20Rng) -> Self {
         let (trust, roster) = roster(layout);
-        let network = Arc::new(Network { trust, roster });
+        let network = Arc::new(Network { trust: Arc::new(trust), roster });
         let generation = Generation::new(1);
         let numbers: Vec<_> = network.roster.nodes().map(|node| node.number).collect();
         let key = |number: &NodeNumber| (*number, HopSecretKey::generate(generation, &mut rng));
@@ -175,19 +174,11 @@ impl<S: Suite> World<S> {
 fn view<S: Suite>(network: &Network, keys: &BTreeMap<NodeNumber, HopSecretKey<S>>) -> Arc<View<S>> {
     let descriptors = keys.iter().map(|(node, key)| {
         let (generation, public) = (key.generation(), key.public().as_bytes().into());
-        let descriptor =
-            Descriptor { node: *node, generation, issued: BEGIN, suite: S::ID, key: public };
+        let descriptor = Descriptor { node: *node, generation, suite: S::ID, key: public };
         SignedDescriptor::sign(descriptor, &node_key(*node))
     });
-    let document = NetworkDocument {
-        roster_version: network.roster.version,
-        roster_hash: network.roster.hash,
-        number: 1,
-        start: BEGIN,
-        made: BEGIN,
-        descriptors: descriptors.collect(),
-    };
-    Arc::new(View::new(Arc::clone(&network.roster), &document))
+    let descriptors: Vec<_> = descriptors.collect();
+    Arc::new(View::new(Arc::clone(&network.roster), 1, &descriptors))
 }
 
 /// Stores of two who know each other; alice enters where she may write to so many of bob's

@@ -293,7 +293,7 @@ impl Machine {
         let own = process.own(now, self.ahead);
         let Some(courier) = process.agent.courier() else { return };
         let told = courier.document_time(own);
-        let attested = document.attested[&self.entry];
+        let attested = Some(document.attested);
         let Ok(agreement) = process.witness.handle_document(own, told, machine, attested) else {
             return;
         };

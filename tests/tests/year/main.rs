@@ -191,7 +191,7 @@ fn network() -> Arc<Network> {
     let traffic = Traffic { slot: SLOT, ..Traffic::default() };
     let layout = Layout { operators: 7, relays: 7, traffic, ..Layout::default() };
     let (trust, roster) = roster(&layout);
-    Arc::new(Network { trust, roster })
+    Arc::new(Network { trust: Arc::new(trust), roster })
 }
 
 fn generator(seed: u64, purpose: &str) -> ChaCha20Rng {

@@ -13,8 +13,7 @@ use rand::RngExt;
 use rohrpost_client::Network;
 use rohrpost_packet::envelope::Envelope;
 use rohrpost_packet::{Body, Command, Generation, NodeNumber, ReplyId, SessionId, Suite};
-use rohrpost_proto::directory::descriptor::{Descriptor, DescriptorBook, SignedDescriptor};
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
+use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
 use rohrpost_proto::directory::roster::Role;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::{Frame, OutgoingFrame};
@@ -47,8 +46,8 @@ pub(crate) struct Document {
     /// Number of this document among all of the run.
     pub(crate) edition: u64,
     pub(crate) view: Arc<View<Toy>>,
-    /// Time that the document attests to the clients of each relay.
-    pub(crate) attested: BTreeMap<NodeNumber, Option<Time>>,
+    /// Time that the document attests.
+    pub(crate) attested: Time,
 }
 
 /// End of a packet's way.
@@ -206,34 +205,24 @@ impl Node {
         self.made = now;
     }
 
-    fn descriptor(&self, node: NodeNumber, issued: Time) -> SignedDescriptor {
+    fn descriptor(&self, node: NodeNumber) -> SignedDescriptor {
         let public = self.hop.newest().expect("a started node has a key");
         let (generation, key) = (public.generation(), public.as_bytes().into());
-        let descriptor = Descriptor { node, generation, issued, suite: Toy::ID, key };
+        let descriptor = Descriptor { node, generation, suite: Toy::ID, key };
         SignedDescriptor::sign(descriptor, &node_key(node))
     }
 }
 
-/// Makes the network document of a moment, signed by a relay and verified as clients do.
+/// Makes the view of a moment.
 fn publish(
     network: &Network,
     nodes: &BTreeMap<NodeNumber, Node>,
     now: Time,
     edition: u64,
 ) -> Document {
-    let roster = &network.roster;
-    let mut book = DescriptorBook::default();
-    for (number, node) in nodes {
-        let descriptor = node.descriptor(*number, now);
-        book.insert(now, *number, descriptor, roster, Toy::ID).expect("a node's own descriptor");
-    }
-    let document = NetworkDocument::of(roster, &mut book, now, now);
-    let relay = roster.relays().next().expect("a network has relays").number;
-    let signed = SignedDocument::sign(document, relay, &node_key(relay));
-    let document = signed.verify(roster, relay).expect("a relay's own document");
-    let attested = roster.relays().map(|relay| relay.number);
-    let attested = attested.map(|relay| (relay, document.attested(roster, relay))).collect();
-    Document { edition, view: Arc::new(View::new(Arc::clone(roster), &document)), attested }
+    let descriptors: Vec<_> = nodes.iter().map(|(number, node)| node.descriptor(*number)).collect();
+    let view = View::new(Arc::clone(&network.roster), edition, &descriptors);
+    Document { edition, view: Arc::new(view), attested: now }
 }
 
 /// Packets of a thousand that are lost on their way.

@@ -53,7 +53,7 @@ fn is_anew(older: Generation, newer: Generation, directory: &Directory) -> bool 
     let epochs = between.as_secs() / directory.epoch.as_secs().max(1);
     let epochs = u32::try_from(epochs).unwrap_or(u32::MAX);
     // A change comes with the first announcement after its time.
-    let latest = (directory.epoch + directory.descriptor_interval * 2).saturating_mul(epochs);
+    let latest = (directory.epoch + directory.timing.interval() * 2).saturating_mul(epochs);
     newer > older && between > latest
 }
 

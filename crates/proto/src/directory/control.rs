@@ -1,16 +1,57 @@
 //! Messages between nodes and relays, over control links.
 
-use crate::directory::descriptor::SignedDescriptor;
-use crate::directory::document::SignedDocument;
+use rohrpost_packet::NodeNumber;
+
+use crate::directory::carousel::object::Object;
+use crate::directory::consensus::proposal::Proposal;
+use crate::directory::consensus::vote::SignedVote;
+use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
 use crate::frame::MAX_DOCUMENT_LEN;
+use crate::time::{Slot, Time};
 use crate::wire::{Malformed, Reader};
 
 /// A message of a control link: kind u8, then the message.
 pub enum ControlMessage {
-    /// Kind 1: a node announces its keys.
-    Descriptor(SignedDescriptor),
-    /// Kind 2: a relay hands out its network document.
-    Document(SignedDocument),
+    /// Kind 1: a node announces itself and its newest key.
+    Announcement(Announcement),
+    /// Kind 2: a relay's clock, u64 µs.
+    Clock(Time),
+    /// Kind 3: what a relay hears, for the other relays.
+    Vote(SignedVote),
+    /// Kind 4: a document that is being signed, for the other relays.
+    Proposal(Proposal),
+    /// Kind 5: what everybody follows.
+    Object(Object),
+}
+
+/// A node's word that it is there: flags u8 (1: it stays), descriptor.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// False once the node has been told to stop: it is not to be used in the next documents.
+    pub stays: bool,
+    /// The node's newest key.
+    pub descriptor: SignedDescriptor,
+}
+
+/// Place of a message among all that a node has to say: one is of use until another has its place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    /// The own announcement.
+    Announcement,
+    /// The own clock.
+    Clock,
+    /// The own vote of a slot.
+    Vote(Slot),
+    /// The proposal of a slot.
+    Proposal(Slot),
+    /// The document of a slot.
+    Document(Slot),
+    /// A descriptor of a node.
+    Descriptor(NodeNumber, DescriptorHash),
+    /// The proof against a relay.
+    Proof(NodeNumber),
+    /// The newest roster.
+    Roster,
 }
 
 impl ControlMessage {
@@ -18,8 +59,11 @@ impl ControlMessage {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
-            Self::Descriptor(descriptor) => (DESCRIPTOR, descriptor.encode()),
-            Self::Document(document) => (DOCUMENT, document.encode()),
+            Self::Announcement(announcement) => (ANNOUNCEMENT, announcement.encode()),
+            Self::Clock(time) => (CLOCK, time.micros().to_be_bytes().to_vec()),
+            Self::Vote(vote) => (VOTE, vote.encode()),
+            Self::Proposal(proposal) => (PROPOSAL, proposal.encode()),
+            Self::Object(object) => (OBJECT, object.encode()),
         };
         [&[kind], &body[..]].concat()
     }
@@ -29,16 +73,43 @@ impl ControlMessage {
     /// # Errors
     /// The message is of an unknown kind or malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
-        match reader.u8()? {
-            DESCRIPTOR => Ok(Self::Descriptor(SignedDescriptor::decode(&bytes[1..])?)),
-            DOCUMENT => Ok(Self::Document(SignedDocument::decode(&bytes[1..])?)),
+        let (kind, body) = bytes.split_first().ok_or(Malformed)?;
+        match *kind {
+            ANNOUNCEMENT => Announcement::decode(body).map(Self::Announcement),
+            CLOCK => {
+                let mut reader = Reader::new(body);
+                let time = Time::from_micros(reader.u64()?);
+                reader.end()?;
+                Ok(Self::Clock(time))
+            }
+            VOTE => SignedVote::decode(body).map(Self::Vote),
+            PROPOSAL => Proposal::decode(body).map(Self::Proposal),
+            OBJECT => Object::decode(body).map(Self::Object),
             _ => Err(Malformed),
         }
     }
 }
 
+impl Announcement {
+    fn encode(&self) -> Vec<u8> {
+        [&[u8::from(self.stays)], &self.descriptor.encode()[..]].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (flags, descriptor) = bytes.split_first().ok_or(Malformed)?;
+        let stays = match *flags {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed),
+        };
+        Ok(Self { stays, descriptor: SignedDescriptor::decode(descriptor)? })
+    }
+}
+
 /// Longest message of a control link.
-pub const MAX_CONTROL_LEN: usize = MAX_DOCUMENT_LEN + 1;
-const DESCRIPTOR: u8 = 1;
-const DOCUMENT: u8 = 2;
+pub const MAX_CONTROL_LEN: usize = MAX_DOCUMENT_LEN + 2;
+const ANNOUNCEMENT: u8 = 1;
+const CLOCK: u8 = 2;
+const VOTE: u8 = 3;
+const PROPOSAL: u8 = 4;
+const OBJECT: u8 = 5;

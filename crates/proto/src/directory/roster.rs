@@ -7,9 +7,7 @@ mod network;
 mod signatures;
 
 pub use error::RosterError;
-pub use members::{
-    Directory, Role, Roster, RosterHash, RosterNode, STALE_AFTER, SuiteName, Traffic,
-};
+pub use members::{Directory, Role, Roster, RosterHash, RosterNode, SuiteName, Traffic};
 pub use network::{NetworkFiles, NetworkFilesError};
 pub use signatures::{Consent, RosterSignature, parse_signatures, render_signatures};
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use rohrpost_packet::{HOPS, HopPublicKey, NodeNumber, Suite};
 
-use crate::directory::document::NetworkDocument;
+use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::follower::Current;
 use crate::directory::roster::{Roster, RosterNode};
 use crate::weakness::Weakness;
 
@@ -26,11 +27,15 @@ pub struct View<S: Suite> {
 }
 
 impl<S: Suite> View<S> {
-    /// Makes the view that a verified network document gives; nodes with unusable keys are left
-    /// out.
+    /// Makes the view that a network document gives, by the descriptors that it names, all of which
+    /// were verified; nodes with unusable keys are left out. Its number is that of the document's slot.
     #[must_use]
-    pub fn new(roster: Arc<Roster>, document: &NetworkDocument) -> Self {
-        let usable = document.descriptors.iter().filter_map(|signed| {
+    pub fn new<'a>(
+        roster: Arc<Roster>,
+        number: u64,
+        descriptors: impl IntoIterator<Item = &'a SignedDescriptor>,
+    ) -> Self {
+        let usable = descriptors.into_iter().filter_map(|signed| {
             let descriptor = signed.descriptor();
             let right = descriptor.suite == S::ID && roster.node(descriptor.node).is_some();
             let key = HopPublicKey::from_bytes(descriptor.generation, &descriptor.key).ok()?;
@@ -38,7 +43,15 @@ impl<S: Suite> View<S> {
         });
         let keys: BTreeMap<_, _> = usable.collect();
         let mixes = Shortage::judge(&roster, |node| keys.contains_key(&node.number));
-        Self { number: document.number, keys, mixes, roster }
+        Self { number, keys, mixes, roster }
+    }
+
+    /// The view of the document that holds now.
+    #[must_use]
+    pub fn of(current: &Current<'_>) -> Self {
+        let Current { charter, document, descriptors } = current;
+        let descriptors = descriptors.iter().copied();
+        Self::new(Arc::clone(&charter.roster), document.slot.number(), descriptors)
     }
 
     /// The roster of the view.

@@ -2,6 +2,11 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use rohrpost_packet::{Classic, NodeNumber, Packet, ShortGeneration};
 
 use super::*;
+use crate::directory::carousel::object::{Object, RosterFiles};
+use crate::directory::carousel::receiver::Receiver;
+use crate::directory::consensus::documents::Documents;
+use crate::directory::descriptors::Descriptors;
+use crate::directory::roster::Directory;
 
 const SLOT: Duration = Duration::from_millis(400);
 
@@ -180,15 +185,21 @@ fn every_queue_is_bounded() {
 }
 
 #[test]
-fn all_sessions_get_the_same_piece_of_the_document_in_a_slot() {
+fn all_sessions_get_the_same_piece_of_the_directory_in_a_slot() {
     let (mut entry, mut rng) = (Entry::<Classic>::new(SLOT, 10), rng());
     for _ in 0..8 {
         entry.join(&mut rng).unwrap();
     }
-    let document: Vec<u8> = (0..1000_u16).map(|i| i.to_be_bytes()[1]).collect();
-    entry.set_document(5, &document);
-    let mut assembler = crate::frame::ChunkAssembler::default();
-    let mut complete = None;
+    let roster = "text of a roster ".repeat(60);
+    let files = RosterFiles { roster, signatures: "and its signatures".into() };
+    let contents = Contents {
+        documents: Documents::new(Directory::default().timing),
+        descriptors: Descriptors::default(),
+        proofs: Vec::new(),
+        roster: (files.clone(), 1),
+    };
+    entry.set_directory(Arc::new(contents));
+    let (mut receiver, mut complete) = (Receiver::default(), None);
     for number in 10..14 {
         let chunks: Vec<_> = slot(&mut entry, number, &mut rng)
             .into_iter()
@@ -196,9 +207,9 @@ fn all_sessions_get_the_same_piece_of_the_document_in_a_slot() {
             .map(|(_, cell)| cell.chunk.unwrap())
             .collect();
         assert!(chunks.iter().all(|chunk| *chunk == chunks[0]));
-        complete = complete.or_else(|| assembler.take(chunks[0].clone()));
+        complete = complete.or_else(|| receiver.take(chunks[0].clone()).unwrap());
     }
-    assert_eq!(complete.unwrap(), document);
+    assert!(complete.is_some_and(|object| object == Object::Roster(files)));
 }
 
 #[cfg(feature = "danger-weaken")]

@@ -8,11 +8,9 @@ use rohrpost_packet::{Classic, Generation, HopSecretKey};
 
 use super::*;
 use crate::directory::descriptor::{Descriptor, SignedDescriptor};
-use crate::directory::document::NetworkDocument;
-use crate::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use crate::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
-use crate::time::Time;
 
 /// Two relays and two mixes in each layer, numbered from 1.
 const SMALL: [(&str, Role); 8] = [
@@ -69,7 +67,14 @@ fn roster(layout: &[(&str, Role)]) -> Arc<Roster> {
     };
     let nodes: Vec<_> = (1..).zip(layout).map(node).collect();
     let traffic = Traffic::default();
-    let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render(
+        "test",
+        "2099-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &Directory::of(&traffic),
+        &nodes,
+    );
     let sign = |i: usize| Roster::sign(&text, &trust, names[i], &agency_key(i));
     let signatures: Vec<_> = (0..3).map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
@@ -88,21 +93,13 @@ fn view_of(layout: &[(&str, Role)], down: &[u32]) -> View<Classic> {
         let descriptor = Descriptor {
             node: NodeNumber::new(number),
             generation: Generation::new(number),
-            issued: Time::from_micros(1),
             suite: Classic::ID,
             key: key.public().as_bytes().into(),
         };
         SignedDescriptor::sign(descriptor, &node_key(number))
     };
-    let document = NetworkDocument {
-        roster_version: 1,
-        roster_hash: roster.hash,
-        number: 1,
-        start: Time::from_micros(1),
-        made: Time::from_micros(1),
-        descriptors: up.map(descriptor).collect(),
-    };
-    View::new(Arc::clone(&roster), &document)
+    let descriptors: Vec<_> = up.map(descriptor).collect();
+    View::new(Arc::clone(&roster), 1, &descriptors)
 }
 
 /// Number of operators of a path's mixes.

@@ -1,9 +1,9 @@
 //! Agreement of clocks: whether a client goes by what its entry relay says the time is
 //! (`docs/traffic.md`, Clocks).
 //!
-//! A relay's word is one clock among three. The second is the client's machine, the third the
-//! descriptors in a network document, of which each node signs its own. A relay whose clock agrees
-//! with neither of the others is not believed.
+//! A relay's word is one clock among three. The second is the client's machine, the third the network
+//! documents, whose slots k agencies have signed. A relay whose clock agrees with neither of the
+//! others is not believed.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,23 +18,23 @@ pub struct Disagreement {
     pub relay: Time,
     /// The time by the client's machine.
     pub machine: Time,
-    /// The time by the descriptors of other operators' nodes; `None` if there are none.
+    /// The time by the network documents; `None` if there are none.
     pub nodes: Option<Time>,
 }
 
 /// Outcome of a comparison in which a relay is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// The machine's clock and the descriptors both bear the relay's out.
+    /// The machine's clock and the documents both bear the relay's out.
     All,
     /// The machine's clock bears the relay's out.
     Machine,
-    /// The descriptors bear the relay's clock out: the machine's is wrong.
+    /// The documents bear the relay's clock out: the machine's is wrong.
     Nodes,
 }
 
-/// Compares a relay's clock with the client's machine and with the descriptors of other nodes,
-/// where a document has shown some.
+/// Compares a relay's clock with the client's machine and with the network documents, where there are
+/// some.
 ///
 /// # Errors
 /// Both are more than [`TOLERANCE`] off, or the relay names a time after [`Time::LATEST`].
@@ -52,7 +52,7 @@ pub fn compare(relay: Time, machine: Time, nodes: Option<Time>) -> Result<Agreem
     }
 }
 
-/// Record of what other nodes' descriptors have shown of the time, over the links of one client.
+/// Record of what network documents have shown of the time, over the links of one client.
 #[derive(Clone, Copy, Default)]
 pub struct Witness {
     /// The time that the newest document attests, and when it came.
@@ -82,8 +82,8 @@ impl Witness {
         judged
     }
 
-    /// Judges a relay's clock by what a document of it attests
-    /// ([`NetworkDocument::attested`](crate::directory::document::NetworkDocument::attested)).
+    /// Judges a relay's clock by the time that documents attest
+    /// ([`Follower::attested`](crate::directory::follower::Follower::attested)).
     ///
     /// # Errors
     /// Neither the machine's clock nor the document bears the relay's out.
@@ -119,7 +119,7 @@ impl Witness {
 }
 
 impl Disagreement {
-    /// Tells whether the machine's clock and the descriptors agree, so that the relay's is wrong.
+    /// Tells whether the machine's clock and the documents agree, so that the relay's is wrong.
     fn is_the_relays_fault(&self) -> bool {
         self.nodes.is_some_and(|nodes| compare(nodes, self.machine, None).is_ok())
     }
@@ -132,18 +132,21 @@ impl fmt::Display for Disagreement {
         match self.nodes {
             Some(nodes) if self.is_the_relays_fault() => {
                 let nodes = minute(nodes);
-                write!(f, ", other nodes' {nodes}: the relay's is wrong; tell its operators")
+                write!(
+                    f,
+                    ", the agencies' documents {nodes}: the relay's is wrong; tell its operators"
+                )
             }
             Some(nodes) => {
                 let nodes = minute(nodes);
                 write!(
                     f,
-                    ", other nodes' {nodes}: set this machine's right, and tell the operators"
+                    ", the agencies' documents {nodes}: set this machine's right, and tell the operators"
                 )
             }
             None => write!(
                 f,
-                ", and no other node has shown which is right: set this machine's right if it is \
+                ", and no document of the agencies has shown which is right: set this machine's right if it is \
                  wrong, else tell the relay's operators"
             ),
         }
@@ -255,7 +258,7 @@ mod tests {
         assert_eq!(
             known,
             format!(
-                "{relay}, other nodes' 2026-11-18 11:05 UTC: the relay's is wrong; tell its operators"
+                "{relay}, the agencies' documents 2026-11-18 11:05 UTC: the relay's is wrong; tell its operators"
             )
         );
         let unknown = of(NOW, None);

@@ -19,8 +19,7 @@ use rohrpost_proto::courier::{
     Message, OwnMailbox,
 };
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::NetworkDocument;
-use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::directory::view::View;
@@ -191,21 +190,13 @@ impl World {
             let descriptor = Descriptor {
                 node: *node,
                 generation: key.generation(),
-                issued: START,
                 suite: Classic::ID,
                 key: key.public().as_bytes().into(),
             };
             SignedDescriptor::sign(descriptor, &node_key(node.get()))
         });
-        let document = NetworkDocument {
-            roster_version: self.roster.version,
-            roster_hash: self.roster.hash,
-            number: 1,
-            start: START,
-            made: START,
-            descriptors: descriptors.collect(),
-        };
-        Arc::new(View::new(Arc::clone(&self.roster), &document))
+        let descriptors: Vec<_> = descriptors.collect();
+        Arc::new(View::new(Arc::clone(&self.roster), 1, &descriptors))
     }
 
     /// Adds a client with the mailboxes at `relays` and a view of all nodes, all drawn from `seed`.
@@ -669,7 +660,14 @@ fn roster(traffic: &Traffic) -> Roster {
             nodes.push(node(10 * tens + ones, role, MIXES[layer][index]));
         }
     }
-    let text = Roster::render("courier", "2030-01-01", SuiteName::Classic, traffic, &nodes);
+    let text = Roster::render(
+        "courier",
+        "2030-01-01",
+        SuiteName::Classic,
+        traffic,
+        &Directory::of(traffic),
+        &nodes,
+    );
     let signed = AGENCIES.iter().enumerate();
     let signatures: Vec<_> =
         signed.map(|(index, name)| Roster::sign(&text, &trust, name, &agency_key(index))).collect();

@@ -9,7 +9,7 @@ use rohrpost_packet::{
     Classic, Delay, Generation, HopPublicKey, NodeNumber, Packet, PathHop, Route, wrap,
 };
 use rohrpost_proto::delay::longest;
-use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_proto::frame::{Frame, OutgoingFrame};
@@ -94,7 +94,14 @@ fn roster() -> Roster {
     };
     let nodes: Vec<_> = (1..).zip([Role::Relay].into_iter().chain(layers)).map(node).collect();
     let traffic = Traffic::default();
-    let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render(
+        "test",
+        "2099-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &Directory::of(&traffic),
+        &nodes,
+    );
     let sign = |(i, name): (u8, &str)| Roster::sign(&text, &trust, name, &key(i));
     let signatures: Vec<_> = (1..).zip(names).map(sign).collect();
     Roster::verify(&text, &signatures, &trust, 0).unwrap()

@@ -2,9 +2,10 @@
 
 use rohrpost_packet::{Classic, Generation, HopSecretKey, NodeNumber, SessionId};
 use rohrpost_proto::courier::{Account, Attachment, CourierConfig};
+use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
+use rohrpost_proto::directory::consensus::vote::Key;
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::document::NetworkDocument;
-use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_transport::{PeerAddress, Segmentation};
@@ -19,10 +20,7 @@ fn roster() -> Arc<Roster> {
 
 /// The roster in this version.
 fn roster_of(version: u32) -> Arc<Roster> {
-    let names = ["north", "south", "east", "west"];
-    let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
-    let agencies = (200..).zip(names).map(agency).collect();
-    let trust = TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap();
+    let (names, trust) = (NAMES, trust());
     let roles =
         [Role::Relay, Role::Mix { layer: 0 }, Role::Mix { layer: 1 }, Role::Mix { layer: 2 }];
     let operator = |number: u8| match usize::from(number - 1) / 4 {
@@ -39,39 +37,58 @@ fn roster_of(version: u32) -> Arc<Roster> {
     };
     let nodes: Vec<_> = (1..=16).map(node).collect();
     let traffic = Traffic::default();
-    let text = Roster::render("test", "2999-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render(
+        "test",
+        "2999-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &Directory::of(&traffic),
+        &nodes,
+    );
     let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let sign = |(seed, name): (u8, &str)| Roster::sign(&text, &trust, name, &key(seed));
     let signatures: Vec<_> = (200..).zip(names).map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
 }
 
+fn trust() -> TrustRoot {
+    let agency = |(seed, name): (u8, &str)| Agency { name: name.into(), key: key(seed).public() };
+    let agencies = (200..).zip(NAMES).map(agency).collect();
+    TrustRoot::new("test".into(), agencies, 3, JoinKey::new([1; 32])).unwrap()
+}
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
 
-/// The entry's document of this time, with announcements of all nodes of that time.
-fn document(roster: &Roster, start: Time, announced: Time) -> Vec<u8> {
+/// A document of this time, with the descriptors of all nodes: what a relay's clients get of it.
+fn objects(roster: &Roster, made: Time, signers: &[u8]) -> [Object; 2] {
     let descriptor = |number: u8| {
         let secret = HopSecretKey::<Classic>::generate(Generation::new(7), &mut rand::rng());
         let descriptor = Descriptor {
             node: NodeNumber::new(number.into()),
             generation: Generation::new(7),
-            issued: announced,
             suite: Classic::ID,
             key: secret.public().as_bytes().into(),
         };
         SignedDescriptor::sign(descriptor, &key(number))
     };
-    let document = NetworkDocument {
+    let descriptors: Vec<_> = (1..=16).map(descriptor).collect();
+    let member = |signed: &SignedDescriptor| {
+        let Descriptor { node, generation, .. } = *signed.descriptor();
+        Member { node, key: Key { generation, descriptor: signed.hash() } }
+    };
+    let timing = roster.directory.timing;
+    let document = Document {
         roster_version: roster.version,
         roster_hash: roster.hash,
-        number: start.slot(roster.directory.document_interval).number(),
-        start,
-        made: start,
-        descriptors: (1..=16).map(descriptor).collect(),
+        slot: timing.slot_of(made),
+        members: descriptors.iter().map(member).collect(),
     };
-    SignedDocument::sign(document, ENTRY, &key(1)).encode()
+    let keys: Vec<_> =
+        signers.iter().map(|number| (NodeNumber::new((*number).into()), key(*number))).collect();
+    let signed = SignedDocument::by(document, keys.iter().map(|(number, key)| (*number, key)));
+    [Object::Document(signed), Object::Descriptors(descriptors)]
 }
 
 /// A session at the entry, whose clock shows `relay`.
@@ -86,6 +103,7 @@ fn session(roster: &Arc<Roster>, relay: Time) -> Session<Classic> {
         phase: Duration::ZERO,
     };
     let station = Station {
+        trust: Arc::new(trust()),
         roster: Arc::clone(roster),
         entry: PeerAddress::from(roster.node(ENTRY).unwrap()),
         segmentation: Segmentation::default(),
@@ -103,10 +121,12 @@ fn a_relay_whose_clock_nothing_bears_out_is_refused() {
     let roster = roster();
     let now = machine_time();
     let wrong = now + DAY;
-    let take = |relay: Time, announced: Time| {
+    let take = |relay: Time, made: Time| {
         let mut session = session(&roster, relay);
-        let document = document(&roster, relay, announced);
-        let taken = session.take_document(now, &document);
+        // A document holds a minute after it was made.
+        let mut objects = objects(&roster, made - MINUTE * 2, THREE).into_iter();
+        let taken = objects.try_for_each(|object| session.take_object(now, object));
+        session.turn();
         let refused = matches!(taken, Err(End::Clock(_)));
         assert_eq!(taken.is_err(), refused);
         let Station { clock, witness, .. } = &mut session.station;
@@ -119,19 +139,25 @@ fn a_relay_whose_clock_nothing_bears_out_is_refused() {
 }
 
 /// Checks that a relay that goes by another roster is told of, by the version that its documents name,
-/// and that a stranger's document says nothing.
+/// and that a document which too few have signed says nothing.
 #[test]
 fn a_relay_that_goes_by_another_roster_is_told_of() {
     let (roster, now) = (roster(), machine_time());
     let newer = roster_of(7);
     let mut session = session(&roster, now);
-    let theirs = document(&newer, now, now);
-    let stranger = SignedDocument::decode(&theirs).unwrap().verify(&newer, ENTRY).unwrap();
-    let stranger = SignedDocument::sign(stranger, ENTRY, &key(2)).encode();
-    for (bytes, told) in [(stranger, None), (theirs, Some(7)), (document(&roster, now, now), None)]
-    {
+    let made = now - MINUTE * 2;
+    let few = objects(&roster, made, &THREE[..2]);
+    for (objects, told) in [
+        (few, None),
+        (objects(&newer, made, THREE), Some(7)),
+        (objects(&roster, made, THREE), None),
+    ] {
         session.news.clear();
-        assert!(session.take_document(now, &bytes).is_ok());
+        assert!(!session.was_served());
+        for object in objects {
+            assert!(session.take_object(now, object).is_ok());
+        }
+        session.turn();
         let other = session.news.iter().find_map(|news| match news {
             News::OtherRoster { version } => Some(*version),
             _ => None,
@@ -151,12 +177,16 @@ fn a_grid_that_is_seconds_off_is_laid_anew() {
             let mut session = session(&roster, now);
             let cell = DownCell::<Classic>::new(told, None, None);
             let bytes = cell.encode();
-            let mut assembler = ChunkAssembler::default();
-            let taken = session.take_cell(&bytes, &mut assembler);
+            let mut carousel = Receiver::default();
+            let taken = session.take_cell(&bytes, &mut carousel);
             assert_eq!(taken.is_err(), ends, "{ahead:?}");
         }
     }
 }
 
+const NAMES: [&str; 4] = ["north", "south", "east", "west"];
+/// Relays that sign: as many as must.
+const THREE: &[u8] = &[1, 2, 3];
 const ENTRY: NodeNumber = NodeNumber::new(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);

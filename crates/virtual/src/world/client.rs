@@ -3,13 +3,13 @@
 //! As in `crates/session`: a client links to its relay, counts slots by the first cell,
 //! keeps the grid while cells come, and goes on with a new session after a pause when they do not.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::courier::{Departure, Event};
-use rohrpost_proto::directory::document::{NetworkDocument, SignedDocument};
-use rohrpost_proto::directory::view::View;
+use rohrpost_proto::directory::carousel::object::Object;
+use rohrpost_proto::directory::follower::News;
+use rohrpost_proto::directory::views::Turn;
 use rohrpost_proto::frame::{DownCell, UpCell};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::agreement::Witness;
@@ -74,6 +74,19 @@ impl<S: Suite> World<S> {
         courier.take_work();
         let departure = courier.handle_timeout(local);
         let leaves = self.now + build.of(courier.take_work());
+        // The next cell goes by what holds when it leaves.
+        let at = courier.document_time(courier.poll_timeout());
+        if !client.witness.is_borne_out() {
+            let (told, machine) = (courier.document_time(local), client.machine.read(self.now));
+            client.refused = client.witness.greet(local, told, machine).err();
+        }
+        if client.witness.is_borne_out() {
+            match client.views.turn(at) {
+                Turn::View(view) => courier.handle_view(local, view),
+                Turn::Stale => courier.withdraw_view(),
+                Turn::Renewed | Turn::Same => {}
+            }
+        }
         courier.prepare(local);
         client.busy = leaves + build.of(courier.take_work());
         let next = client.skew.when(courier.poll_timeout().reading());
@@ -128,7 +141,7 @@ impl<S: Suite> World<S> {
         };
         link.heard = self.now;
         if !std::mem::replace(&mut link.greeted, true) {
-            client.greet(self.now, cell.time, &self.roster, &self.trust);
+            client.greet(self.now, cell.time, &self.founding);
             if let Some(courier) = &client.courier {
                 let first = client.skew.when(courier.poll_timeout().reading()).max(self.now);
                 self.schedule.add(first, Happening::Slot(index, number));
@@ -138,55 +151,34 @@ impl<S: Suite> World<S> {
         if let (Some((id, payload)), Some(courier)) = (cell.reply, &mut client.courier) {
             courier.handle_reply(local, id, payload);
         }
-        if let Some(document) = cell.chunk.and_then(|chunk| client.assembler.take(chunk)) {
-            self.take_document(index, &document);
+        if let Some(Ok(Some(object))) = cell.chunk.map(|chunk| client.receiver.take(chunk)) {
+            self.take_object(index, object);
         }
         self.handle_events(index);
     }
 
-    /// Takes a complete network document over, if it is newer and the entry relay signed it.
-    fn take_document(&mut self, index: usize, bytes: &[u8]) {
-        let entry = self.clients[index].entry;
-        if self.verified.get(&entry).is_none_or(|(held, ..)| held != bytes) {
-            let signed = SignedDocument::decode(bytes).ok();
-            let verified = signed.and_then(|signed| signed.verify(&self.roster, entry).ok());
-            let client = &self.clients[index];
-            let Some(courier) = &client.courier else {
-                return;
-            };
-            let now = courier.document_time(client.skew.steady(self.now));
-            let timely =
-                |document: &NetworkDocument| document.check_start(&self.roster, now).is_ok();
-            let Some(document) = verified.filter(timely) else {
-                return;
-            };
-            let view = Arc::new(View::new(Arc::clone(&self.roster), &document));
-            let attested = document.attested(&self.roster, entry);
-            self.verified.insert(entry, (bytes.to_vec(), document.number, attested, view));
-        }
+    /// Takes an object of the directory over, unless the relay's clock agrees neither with what it
+    /// attests nor with the machine's.
+    fn take_object(&mut self, index: usize, object: Object) {
         let client = &mut self.clients[index];
-        let (Some((_, number, attested, view)), Some(courier)) =
-            (self.verified.get(&entry), &mut client.courier)
-        else {
-            return;
-        };
-        let newer = *number > client.document;
-        if !newer && client.witness.is_borne_out() {
-            return;
-        }
+        let Some(courier) = &mut client.courier else { return };
         let (own, machine) = (client.skew.steady(self.now), client.machine.read(self.now));
         let told = courier.document_time(own);
-        match client.witness.handle_document(own, told, machine, *attested) {
+        let borne_out = client.witness.is_borne_out();
+        let follower = client.views.follower();
+        let attested = if borne_out { None } else { follower.attests(&object) };
+        // What is refused counts as not said.
+        let news = client.views.take(told, object).unwrap_or(News::None);
+        if news == News::None && (borne_out || attested.is_none()) {
+            return;
+        }
+        let attested = attested.or_else(|| client.views.follower().attested());
+        match client.witness.handle_document(own, told, machine, attested) {
             Ok(_) => {
                 let lag = Witness::lag(own, told, machine);
                 client.skew = client.skew.forward(lag);
                 courier.go_forward(lag);
-                let own = own + lag;
                 client.refused = None;
-                if newer {
-                    client.document = *number;
-                    courier.handle_view(own, Arc::clone(view));
-                }
             }
             Err(refused) => {
                 client.refused = Some(refused);

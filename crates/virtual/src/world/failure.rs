@@ -21,13 +21,14 @@ impl<S: Suite> World<S> {
     /// Starts a node anew, with an empty memory.
     pub fn start(&mut self, number: NodeNumber) {
         let incarnation = self.give_number();
-        let node =
-            Node::start(self.now, incarnation, &self.setup, number, &self.roster, &self.trust);
+        let node = Node::start(self.now, incarnation, &self.setup, number, &self.founding);
         let is_mix = matches!(node.duty, Duty::Mix(_));
         self.nodes.insert(number, node);
         self.schedule.add(self.now, Happening::Announce(number, incarnation));
         if is_mix {
             self.schedule.add(self.now, Happening::Mix(number));
+        } else {
+            self.schedule.add(self.now, Happening::Directory(number, incarnation));
         }
     }
 
@@ -40,7 +41,7 @@ impl<S: Suite> World<S> {
     /// Ends a client's process and starts it anew: its link is gone, and of its memory what it has
     /// put on the shelf is left.
     pub fn restart_client(&mut self, index: usize) {
-        self.clients[index].restart();
+        self.clients[index].restart(&self.founding);
         if self.clients[index].link.is_some() {
             self.lose_link(index);
         }
@@ -62,6 +63,13 @@ impl<S: Suite> World<S> {
     pub fn cut(&mut self, one: &[Address], other: &[Address], duration: Duration) {
         self.cuts.retain(|cut| cut.until > self.now);
         self.cuts.push(Cut::new(one, other, self.now + duration));
+    }
+
+    /// Loses all packets between two sets of nodes for this long, in either direction. They hear each
+    /// other, so none of them leaves the network.
+    pub fn lose(&mut self, one: &[Address], other: &[Address], duration: Duration) {
+        self.cuts.retain(|cut| cut.until > self.now);
+        self.cuts.push(Cut::new(one, other, self.now + duration).of_packets());
     }
 
     /// Puts a frame on the link to a node, as an attacker between them can.

@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, NodeNumber};
 use rohrpost_proto::time::Time;
@@ -30,8 +31,12 @@ pub(super) enum Happening {
     Answers(NodeNumber),
     /// A node announces its keys, in one of its incarnations.
     Announce(NodeNumber, u64),
-    /// A relay makes its network document.
-    Document(NodeNumber),
+    /// A step of a relay's duty for the directory is due, in one of its incarnations.
+    Directory(NodeNumber, u64),
+    /// A message reaches a node over a control link, from another.
+    Control(NodeNumber, NodeNumber, Arc<[u8]>),
+    /// Another network document starts, by which a mix goes.
+    Follow(NodeNumber),
 }
 
 /// Events by time, in the order in which they were added where times are equal. Holds what is on

@@ -7,8 +7,6 @@ use std::time::Duration;
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Event;
 use rohrpost_proto::directory::roster::Roster;
-use rohrpost_proto::directory::trust::TrustRoot;
-use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::mix::watch::Alarm;
 use rohrpost_proto::time::Time;
@@ -17,7 +15,7 @@ use super::schedule::{Happening, Schedule};
 use super::tally::{ClientEvent, Tally};
 use crate::client::Client;
 use crate::link::{Address, Cut};
-use crate::node::Node;
+use crate::node::{Founding, Node};
 use crate::observer::{Kind, Observer, Record};
 use crate::setup::Setup;
 use crate::trace::Passage;
@@ -47,24 +45,18 @@ pub struct World<S: Suite> {
     pub tally: Tally,
     pub(super) setup: Setup,
     pub(super) roster: Arc<Roster>,
-    pub(super) trust: TrustRoot,
+    pub(super) founding: Founding,
     pub(super) nodes: BTreeMap<NodeNumber, Node<S>>,
     pub(super) clients: Vec<Client<S>>,
     pub(super) schedule: Schedule,
     pub(super) cuts: Vec<Cut>,
     /// The next wake of each mix, so that every frame does not start a chain of its own.
     pub(super) wakes: BTreeMap<NodeNumber, Time>,
-    /// Last network document of each relay that a client has verified, as bytes and view: clients
-    /// would only verify the same signatures again.
-    pub(super) verified: BTreeMap<NodeNumber, Verified<S>>,
     /// Count of the numbers given to links and to incarnations of nodes.
     pub(super) given: u64,
     /// CPU time of [`World::run_for`].
     pub(super) spent: Duration,
 }
-
-/// Bytes of a network document, its number, the time that it attests and the view that it gives.
-pub(super) type Verified<S> = (Vec<u8>, u64, Option<Time>, Arc<View<S>>);
 
 impl<S: Suite> World<S> {
     /// Sends a packet from a node over a link.
@@ -93,7 +85,7 @@ impl<S: Suite> World<S> {
         // On a client's link one cell leaves at a time, and which one must not matter.
         let telling = if kind == Kind::Cell { &[] } else { bytes };
         let transit = self.setup.conditions.transit(self.setup.seed, ends, self.now, telling);
-        let transit = transit.filter(|_| !self.is_cut(from, to));
+        let transit = transit.filter(|_| !self.loses(from, to));
         if transit.is_none() {
             *self.lost.entry(ends).or_default() += 1;
         }
@@ -105,7 +97,13 @@ impl<S: Suite> World<S> {
         self.given
     }
 
+    /// True if nothing passes between two parties.
     pub(super) fn is_cut(&self, from: Address, to: Address) -> bool {
+        self.cuts.iter().any(|cut| self.now < cut.until && cut.parts(from, to))
+    }
+
+    /// True if packets and cells between two parties are lost.
+    fn loses(&self, from: Address, to: Address) -> bool {
         self.cuts.iter().any(|cut| self.now < cut.until && cut.separates(from, to))
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::error::RosterError;
 use super::members::{Directory, Role, Roster, RosterHash, RosterNode, SuiteName, Traffic};
 use crate::directory::signing::IdentityKey;
+use crate::directory::timing::Timing;
 use crate::directory::trust::{TrustRoot, is_plain, quoted, shown};
 use crate::time::calendar::days_since_epoch;
 use crate::weakness::Weakness;
@@ -43,6 +44,7 @@ impl Roster {
             let node = raw.check(trust)?;
             nodes.insert(node.number, node);
         }
+        let traffic = raw.traffic.check()?;
         let highest = nodes.last_key_value().map_or(0, |(number, _)| number.get());
         let roster = Self {
             network: raw.network,
@@ -51,8 +53,10 @@ impl Roster {
             hash: RosterHash::of(text),
             expires: raw.expires,
             suite,
-            traffic: raw.traffic.check()?,
-            directory: raw.directory.check()?,
+            traffic,
+            directory: raw.directory.check(&traffic)?,
+            agencies: trust.agencies().len(),
+            threshold: trust.threshold(),
             numbers_given: raw.numbers_given.unwrap_or(highest),
             nodes,
         };
@@ -150,6 +154,7 @@ impl Roster {
         expires: &str,
         suite: SuiteName,
         traffic: &Traffic,
+        directory: &Directory,
         nodes: &[RosterNode],
     ) -> String {
         let mut text = format!(
@@ -164,7 +169,11 @@ impl Roster {
              [traffic]\n# Every client sends one cell per slot.\nslot_ms = {}\n\
              # Mean of the random delay at each mix.\nmix_delay_ms = {}\n\
              # Packets per second that each mix's own cover keeps coming in.\ncover_floor = {}\n\
-             # Mean of the random delay of a client's acknowledgements.\nack_delay_ms = {}\n",
+             # Mean of the random delay of a client's acknowledgements.\nack_delay_ms = {}\n\n\
+             [directory]\n# Each node makes a new packet key once in so many seconds.\n\
+             epoch_seconds = {}\n\
+             # The relays agree on a network document once in so many milliseconds.\n\
+             document_slot_ms = {}\n",
             quoted(network),
             nodes.iter().map(|node| node.number.get()).max().unwrap_or(0),
             suite.as_str(),
@@ -172,6 +181,8 @@ impl Roster {
             traffic.mix_delay.as_millis(),
             traffic.cover_floor,
             traffic.ack_delay.as_millis(),
+            directory.epoch.as_secs(),
+            directory.timing.interval().as_millis(),
         );
         for node in nodes {
             let addresses: Vec<_> = node.addresses.iter().map(|a| format!("\"{a}\"")).collect();
@@ -252,19 +263,25 @@ impl RawTraffic {
 #[serde(deny_unknown_fields)]
 struct RawDirectory {
     epoch_seconds: Option<u64>,
+    document_slot_ms: Option<u64>,
 }
 
 impl RawDirectory {
-    fn check(&self) -> Result<Directory, RosterError> {
-        let default = Directory::default();
-        let (least, most) = (600, 7 * 86_400);
-        match self.epoch_seconds {
-            None => Ok(default),
-            Some(value) if (least..=most).contains(&value) => {
-                Ok(Directory { epoch: Duration::from_secs(value), ..default })
+    fn check(&self, traffic: &Traffic) -> Result<Directory, RosterError> {
+        let default = Directory::of(traffic);
+        let within = |value: Option<u64>, name, least, most| match value {
+            Some(value) if !(least..=most).contains(&value) => {
+                Err(RosterError::Range { name, value, least, most })
             }
-            Some(value) => Err(RosterError::Range { name: "epoch_seconds", value, least, most }),
-        }
+            value => Ok(value),
+        };
+        let epoch = within(self.epoch_seconds, "epoch_seconds", 30, 7 * 86_400)?;
+        let slot = within(self.document_slot_ms, "document_slot_ms", 100, 600_000)?;
+        let timing = |ms| Timing::with_interval(Duration::from_millis(ms));
+        Ok(Directory {
+            epoch: epoch.map_or(default.epoch, Duration::from_secs),
+            timing: slot.map_or(default.timing, timing),
+        })
     }
 }
 

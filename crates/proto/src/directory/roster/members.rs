@@ -14,6 +14,7 @@ use rohrpost_packet::{Classic, HOPS, Hybrid, NodeNumber, Suite};
 
 use crate::delay::longest;
 use crate::directory::signing::IdentityKey;
+use crate::directory::timing::Timing;
 use crate::replay::Ingress;
 use crate::weakness::Weakness;
 
@@ -35,6 +36,10 @@ pub struct Roster {
     pub traffic: Traffic,
     /// Periods of the directory.
     pub directory: Directory,
+    /// Agencies of the trust root.
+    pub agencies: usize,
+    /// Agencies that must sign a roster.
+    pub threshold: usize,
     /// The highest number that was ever given to a node of this network; none of those that were is
     /// given again.
     pub numbers_given: u32,
@@ -166,22 +171,23 @@ impl Traffic {
 pub struct Directory {
     /// Time for which a packet key is the newest.
     pub epoch: Duration,
-    /// Period at whose multiples a relay makes a network document.
-    pub document_interval: Duration,
-    /// Age of a node's last announcement from which the node leaves the network documents.
-    pub descriptor_max_age: Duration,
-    /// Period in which a node announces its keys.
-    pub descriptor_interval: Duration,
+    /// Times of agreement, and of announcements.
+    pub timing: Timing,
+}
+
+impl Directory {
+    /// Those of a network of this traffic, if its roster says nothing else.
+    #[must_use]
+    pub fn of(traffic: &Traffic) -> Self {
+        let timing = Timing::where_cells_come_every(traffic.slot);
+        // A node holds three keys, and old ones live as long as documents name them.
+        Self { epoch: EPOCH.max(timing.interval() * 16), timing }
+    }
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        Self {
-            epoch: Duration::from_secs(3600),
-            document_interval: Duration::from_secs(5),
-            descriptor_max_age: Duration::from_secs(30),
-            descriptor_interval: Duration::from_secs(10),
-        }
+        Self::of(&Traffic::default())
     }
 }
 
@@ -232,17 +238,16 @@ impl Roster {
         self.nodes.get(&number)
     }
 
-    /// Time for which an old packet key lives on beside the newest. A document may name it up to
-    /// [`Directory::descriptor_max_age`] after the change, if the new one was not heard of; packets
-    /// are built on that document until it is stale. They pass three mixes, and a SURB in one waits
+    /// Time for which an old packet key lives on beside the newest. Packets are built with it for
+    /// [`Timing::named_for`] at most. They pass three mixes, and a SURB in one waits
     /// for its turn in a mailbox and passes three more: six delays together hardly ever last two of
     /// the longest.
     #[must_use]
     pub fn grace(&self) -> Duration {
         if Weakness::GraceBelowStale.is_active() {
-            return STALE_AFTER / 2 + longest(self.traffic.mix_delay);
+            return self.directory.timing.stale_after() / 2 + longest(self.traffic.mix_delay);
         }
-        let stale = self.directory.descriptor_max_age + STALE_AFTER;
+        let stale = self.directory.timing.named_for();
         let way = longest(self.traffic.mix_delay) * 2 + self.traffic.slot * 4;
         stale + way + self.traffic.answer_period() * SURBS + MARGIN
     }
@@ -293,9 +298,8 @@ impl Roster {
     }
 }
 
-/// Age from which a network document is stale: keys in it may be gone, so no packets are built with
-/// it, and a node that has none newer is not ready.
-pub const STALE_AFTER: Duration = Duration::from_secs(120);
+/// Time for which a packet key is the newest, unless a roster says otherwise.
+const EPOCH: Duration = Duration::from_secs(3600);
 /// SURBs that a mailbox holds: the last waits for so many answers.
 const SURBS: u32 = 8;
 /// Shortest time after which an envelope that was served and not acknowledged is served again.

@@ -3,7 +3,6 @@ use std::net::Ipv4Addr;
 use rohrpost_packet::NodeNumber;
 
 use super::*;
-use crate::directory::roster::STALE_AFTER;
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 
@@ -43,7 +42,14 @@ fn nodes() -> Vec<RosterNode> {
 }
 
 fn text(nodes: &[RosterNode]) -> String {
-    Roster::render("test", "2027-11-23", SuiteName::Hybrid, &Traffic::default(), nodes)
+    Roster::render(
+        "test",
+        "2027-11-23",
+        SuiteName::Hybrid,
+        &Traffic::default(),
+        &Directory::of(&Traffic::default()),
+        nodes,
+    )
 }
 
 fn signatures(text: &str, signers: &[(u8, &str)]) -> Vec<RosterSignature> {
@@ -187,7 +193,9 @@ fn a_number_that_stands_twice_is_refused_however_it_is_written() {
 fn old_keys_outlast_all_documents_that_name_them() {
     let text = text(&nodes());
     let roster = Roster::verify(&text, &signatures(&text, THREE), &trust(), NOW).ok().unwrap();
-    assert!(roster.grace() > STALE_AFTER + roster.directory.descriptor_max_age);
+    let timing = roster.directory.timing;
+    let last = timing.heard_within() + timing.lead() + timing.stale_after();
+    assert!(roster.grace() > last);
 }
 
 #[cfg(feature = "danger-weaken")]

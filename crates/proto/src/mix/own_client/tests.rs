@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;
-use crate::directory::roster::{Role, SuiteName, Traffic};
+use crate::directory::roster::{Directory, Role, SuiteName, Traffic};
 use crate::directory::signing::SigningKey;
 use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 use crate::time::Time;
@@ -34,7 +34,14 @@ fn roster(operators: usize) -> Arc<Roster> {
     };
     let nodes: Vec<_> = (0..operators + 6).map(node).collect();
     let traffic = Traffic::default();
-    let text = Roster::render("test", "2099-01-01", SuiteName::Classic, &traffic, &nodes);
+    let text = Roster::render(
+        "test",
+        "2099-01-01",
+        SuiteName::Classic,
+        &traffic,
+        &Directory::of(&traffic),
+        &nodes,
+    );
     let sign = |(seed, name): (usize, &&str)| Roster::sign(&text, &trust, name, &key(100 + seed));
     let signatures: Vec<_> = NAMES.iter().enumerate().map(sign).collect();
     Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())

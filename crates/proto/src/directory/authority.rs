@@ -1,0 +1,300 @@
+//! A directory authority: all that a relay does for the directory. It hears the nodes, votes and signs
+//! with the other authorities, follows the documents that hold, and says what is to go to whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rohrpost_packet::{NodeNumber, Suite};
+
+use crate::directory::board::{Audience, Board};
+use crate::directory::carousel::object::{Object, RosterFiles};
+use crate::directory::carousel::sender::Contents;
+use crate::directory::clocks::Clocks;
+use crate::directory::consensus::document::SignedDocument;
+use crate::directory::consensus::equivocation::Equivocation;
+use crate::directory::consensus::signer::{Outgoing, Signer};
+use crate::directory::control::{Announcement, ControlMessage, Place};
+use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::follower::{Follower, News};
+use crate::directory::presence::Presence;
+use crate::directory::roster::Roster;
+use crate::directory::signing::SigningKey;
+use crate::directory::timing::Timing;
+use crate::directory::trust::TrustRoot;
+use crate::directory::views::{Turn, Views};
+use crate::time::Time;
+
+/// What a relay is started with.
+pub struct AuthorityConfig {
+    /// The relay's number.
+    pub number: NodeNumber,
+    /// The relay's identity key.
+    pub key: Arc<SigningKey>,
+    /// The network's trust root.
+    pub trust: Arc<TrustRoot>,
+    /// The roster, which was verified.
+    pub roster: Arc<Roster>,
+    /// Its text and signatures.
+    pub files: RosterFiles,
+}
+
+/// State of an authority. It is lost with the process, and need not be kept.
+pub struct Authority<S: Suite> {
+    number: NodeNumber,
+    timing: Timing,
+    files: RosterFiles,
+    views: Views<S>,
+    signer: Signer,
+    presence: Presence,
+    clocks: Clocks,
+    /// What is to be handed out: few, for they are taken after each call.
+    posts: Vec<Post>,
+}
+
+/// Something that goes out on control links.
+struct Post {
+    audience: Audience,
+    place: Place,
+    message: ControlMessage,
+}
+
+impl<S: Suite> Authority<S> {
+    /// Begins the duty of a relay that starts now.
+    #[must_use]
+    pub fn begin(now: Time, config: AuthorityConfig) -> Self {
+        let AuthorityConfig { number, key, trust, roster, files } = config;
+        let timing = roster.directory.timing;
+        let follower = Follower::new(trust, roster, S::ID);
+        let charter = follower.rosters().newest().clone();
+        Self {
+            number,
+            timing,
+            files,
+            signer: Signer::begin(number, key, charter, timing, now),
+            views: Views::new(follower),
+            presence: Presence::new(timing),
+            clocks: Clocks::default(),
+            posts: Vec::new(),
+        }
+    }
+
+    /// The directory as this relay follows it.
+    #[must_use]
+    pub const fn follower(&self) -> &Follower {
+        self.views.follower()
+    }
+
+    /// What holds now, against what held at the last call.
+    pub fn turn(&mut self, now: Time) -> Turn<S> {
+        let time = self.time(now);
+        self.views.turn(time)
+    }
+
+    /// The time by which documents are followed: that of the other relays, if the own clock is off by more
+    /// than relays' may be. What a relay gives its clients then shows them that its clock is wrong.
+    #[must_use]
+    pub fn time(&self, now: Time) -> Time {
+        let roster = &self.views.follower().rosters().newest().roster;
+        let fresh = self.timing.heard_within();
+        let time = self.clocks.network_time(now, roster, fresh, Duration::MAX);
+        let off = time.since(now).max(now.since(time));
+        if off > self.timing.clocks() { time } else { now }
+    }
+
+    /// Time of the next step after `now`: a slot begins, and with it a document starts, or its voting
+    /// ends.
+    #[must_use]
+    pub fn due(&self, now: Time) -> Time {
+        self.signer.due(now)
+    }
+
+    /// Votes at the begin of a slot, and proposes when the voting is over.
+    pub fn step(&mut self, now: Time) {
+        let (presence, roster) = (&self.presence, &self.views.follower().rosters().newest().roster);
+        let out = self.signer.step(now, || presence.heard(now, roster));
+        self.hand_out(now, out);
+        self.post(Audience::All, Place::Clock, ControlMessage::Clock(now));
+    }
+
+    /// Takes a message of a node, its own announcement among them.
+    pub fn handle(&mut self, now: Time, from: NodeNumber, message: ControlMessage) -> News {
+        let roster = &self.views.follower().rosters().newest().roster;
+        let of_relay = roster.relays().any(|relay| relay.number == from);
+        match message {
+            ControlMessage::Announcement(announcement) => self.hear(now, from, announcement),
+            _ if !of_relay => News::None,
+            ControlMessage::Clock(time) => {
+                self.clocks.hear(now, from, time, roster);
+                News::None
+            }
+            ControlMessage::Vote(vote) => {
+                let out = self.signer.take_vote(now, vote);
+                self.hand_out(now, out)
+            }
+            ControlMessage::Proposal(proposal) => {
+                let out = self.signer.take_proposal(now, &proposal);
+                self.hand_out(now, out)
+            }
+            ControlMessage::Object(object) => self.take(now, object),
+        }
+    }
+
+    /// True if there is something to be posted.
+    #[must_use]
+    pub const fn has_posts(&self) -> bool {
+        !self.posts.is_empty()
+    }
+
+    /// Posts what there is to be said since the last call, and takes down what is of no more use.
+    pub fn post_to(&mut self, now: Time, board: &mut Board) {
+        for Post { audience, place, message } in std::mem::take(&mut self.posts) {
+            board.post(audience, place, message.encode().into());
+        }
+        board.retain(|place| self.is_of_use(now, place));
+    }
+
+    /// True for what is of use to whoever connects now.
+    fn is_of_use(&self, now: Time, place: Place) -> bool {
+        let now = self.time(now);
+        let first = self.timing.slot_of(now - self.timing.lead());
+        match place {
+            Place::Announcement | Place::Clock | Place::Roster | Place::Proof(_) => true,
+            Place::Vote(slot) | Place::Proposal(slot) => slot > first,
+            Place::Document(slot) => {
+                let current = self.views.follower().documents().current(now);
+                current.is_none_or(|current| slot >= current.document.slot)
+            }
+            Place::Descriptor(node, hash) => {
+                self.views.follower().descriptors().contains(node, &hash)
+            }
+        }
+    }
+
+    /// What a relay's carousel sends.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        Contents {
+            documents: self.views.follower().documents().clone(),
+            descriptors: self.views.follower().descriptors().clone(),
+            proofs: self.signer.equivocations().cloned().collect(),
+            roster: (self.files.clone(), self.views.follower().rosters().newest().roster.version),
+        }
+    }
+
+    /// Microseconds by which the other relays' clocks are ahead of this one's, if enough of them have
+    /// said.
+    #[must_use]
+    pub fn ahead(&self, now: Time) -> Option<i64> {
+        let roster = &self.views.follower().rosters().newest().roster;
+        self.clocks.ahead(now, roster, self.timing.heard_within())
+    }
+
+    /// Hears a node on its own link.
+    fn hear(&mut self, now: Time, from: NodeNumber, announcement: Announcement) -> News {
+        let descriptor = announcement.descriptor.descriptor();
+        if descriptor.node != from || descriptor.suite != S::ID {
+            return News::None;
+        }
+        let signed = announcement.descriptor.clone();
+        let hash = signed.hash();
+        let news = self.take_descriptor(now, signed);
+        if self.views.follower().descriptors().contains(from, &hash) {
+            self.presence.hear(now, &announcement);
+        }
+        news
+    }
+
+    fn take(&mut self, now: Time, object: Object) -> News {
+        match object {
+            Object::Document(signed) => self.take_document(now, signed),
+            Object::Descriptors(all) => {
+                let mut news = News::None;
+                for signed in all {
+                    news = self.take_descriptor(now, signed).or(news);
+                }
+                news
+            }
+            Object::Equivocation(proof) => {
+                let out = self.signer.take_equivocation(&proof);
+                self.hand_out(now, out)
+            }
+            Object::Roster(_) | Object::Update(_) => News::None,
+        }
+    }
+
+    /// Takes a document over that holds, and hands it on.
+    fn take_document(&mut self, now: Time, signed: SignedDocument) -> News {
+        let out = self.signer.take_document(now, &signed);
+        let news = self.hand_out(now, out);
+        let slot = signed.document.slot;
+        match self.views.take(self.time(now), Object::Document(signed.clone())) {
+            Ok(News::None) | Err(_) => news,
+            Ok(taken) => {
+                let message = ControlMessage::Object(Object::Document(signed));
+                self.post(Audience::All, Place::Document(slot), message);
+                taken.or(news)
+            }
+        }
+    }
+
+    /// Takes a descriptor over that is its node's own and new, and hands it on: whoever has not heard of
+    /// it may have to follow a document that names it.
+    fn take_descriptor(&mut self, now: Time, signed: SignedDescriptor) -> News {
+        let (node, hash) = (signed.descriptor().node, signed.hash());
+        let roster = &self.views.follower().rosters().newest().roster;
+        if roster.node(node).is_none()
+            || self.views.follower().descriptors().contains(node, &hash)
+            || !self.views.follower().is_named(&hash) && !self.presence.admit(now, node)
+        {
+            return News::None;
+        }
+        let object = Object::Descriptors(vec![signed]);
+        if self.views.take(now, object.clone()).is_err() {
+            return News::None;
+        }
+        let message = ControlMessage::Object(object);
+        self.post(Audience::All, Place::Descriptor(node, hash), message);
+        News::Directory
+    }
+
+    /// Hands out what the signer has to say, and follows it.
+    fn hand_out(&mut self, now: Time, out: Vec<Outgoing>) -> News {
+        let mut news = News::None;
+        for outgoing in out {
+            match outgoing {
+                Outgoing::Vote(vote) => {
+                    let place = Place::Vote(vote.vote().slot);
+                    self.post(Audience::Relays, place, ControlMessage::Vote(vote));
+                }
+                Outgoing::Proposal(proposal) => {
+                    let place = Place::Proposal(proposal.document.slot);
+                    self.post(Audience::Relays, place, ControlMessage::Proposal(proposal));
+                }
+                Outgoing::Document(signed) => news = self.take_document(now, signed).or(news),
+                Outgoing::Equivocation(proof) => news = self.convict(now, proof).or(news),
+            }
+        }
+        news
+    }
+
+    fn convict(&mut self, now: Time, proof: Equivocation) -> News {
+        let place = Place::Proof(proof.relay);
+        let object = Object::Equivocation(proof);
+        let news = self.views.take(now, object.clone()).unwrap_or(News::None);
+        self.post(Audience::All, place, ControlMessage::Object(object));
+        news
+    }
+
+    fn post(&mut self, audience: Audience, place: Place, message: ControlMessage) {
+        self.posts.push(Post { audience, place, message });
+    }
+
+    /// The relay's number.
+    #[must_use]
+    pub const fn number(&self) -> NodeNumber {
+        self.number
+    }
+}
+
+#[cfg(test)]
+mod tests;

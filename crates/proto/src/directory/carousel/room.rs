@@ -1,0 +1,145 @@
+//! Which rosters the cells have room for: the directory of a network must reach its clients in time.
+
+use std::time::Duration;
+
+use rohrpost_packet::{Classic, Hybrid, Suite};
+
+use super::object::{KIND_LEN, room_of};
+use super::sender::ROSTER_EVERY;
+use crate::directory::consensus::document::signed_len as document_len;
+use crate::directory::consensus::signatories::Signatories;
+use crate::directory::descriptor::signed_len as descriptor_len;
+use crate::directory::roster::{Roster, SuiteName};
+use crate::directory::timing::LEAD;
+use crate::frame::{MAX_DOCUMENT_LEN, chunk_len};
+
+/// What the directory of a roster needs of the cells of its clients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Nodes of the roster.
+    pub nodes: usize,
+    /// Cells that a document and all that is new with it need at most before it starts: an update in
+    /// which every node has changed, and the descriptors of nodes that have changed their keys
+    /// meanwhile.
+    pub needed: u32,
+    /// Cells that a client gets in that time, beside those of the roster: the time to the document's
+    /// start less two slots, in which the agencies sign.
+    pub there: u32,
+    /// Cells of a whole round, after which a new client has everything.
+    pub round: u32,
+    /// Length of a slot of the traffic.
+    pub slot: Duration,
+    /// Shortest slot of the directory in which there is room; as long as there is one.
+    pub shortest: Option<Duration>,
+}
+
+/// The directory of a roster does not reach its clients in time.
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+#[error(
+    "the documents of {nodes} nodes need {needed} cells before they start, and a client gets {there} at \
+     slot_ms = {slot}: {}",
+    remedy(*least)
+)]
+pub struct NoRoom {
+    nodes: usize,
+    needed: u32,
+    there: u32,
+    slot: u128,
+    /// Shortest slot of the directory with room for them, in milliseconds.
+    least: Option<u128>,
+}
+
+impl Room {
+    /// Reckons what a roster needs.
+    #[must_use]
+    pub fn of(roster: &Roster) -> Self {
+        let (key, chunk) = match roster.suite {
+            SuiteName::Classic => (Classic::PUBLIC_KEY_LEN, chunk_len::<Classic>()),
+            SuiteName::Hybrid => (Hybrid::PUBLIC_KEY_LEN, chunk_len::<Hybrid>()),
+        };
+        let (nodes, timing) = (roster.nodes().count(), roster.directory.timing);
+        let signatories = Signatories::of(roster).len();
+        let document = KIND_LEN + document_len(nodes, signatories);
+        let descriptor = room_of(descriptor_len(key));
+        let descriptors = |count: usize| match (chunk - KIND_LEN) / descriptor {
+            0 => count * (KIND_LEN + descriptor).div_ceil(chunk),
+            fit => count.div_ceil(fit),
+        };
+        let (document, slot) = (document.div_ceil(chunk), roster.traffic.slot);
+        let fits = document * chunk <= MAX_DOCUMENT_LEN;
+        let needed = |interval: Duration| {
+            let time = interval * (LEAD - SIGNING);
+            cells(document + descriptors(changes(nodes, time, roster.directory.epoch)))
+        };
+        let interval = timing.interval();
+        // In a longer time more keys change.
+        let mut shortest = interval;
+        let longer = |it: &Duration| needed(*it) > room(*it, slot) && *it < LONGEST;
+        while fits && longer(&shortest) {
+            shortest = interval_for(needed(shortest), slot).max(shortest + slot);
+        }
+        Self {
+            nodes,
+            needed: if fits { needed(interval) } else { u32::MAX },
+            there: room(interval, slot),
+            round: cells(document + descriptors(nodes)),
+            slot,
+            shortest: Some(shortest).filter(|it| fits && !longer(it)),
+        }
+    }
+
+    /// Checks that the directory reaches its clients in time.
+    ///
+    /// # Errors
+    /// It does not; with the numbers.
+    pub fn check(&self) -> Result<(), NoRoom> {
+        let Self { nodes, needed, there, slot, shortest, .. } = *self;
+        if needed <= there {
+            return Ok(());
+        }
+        let least = shortest.map(|shortest| shortest.as_millis());
+        Err(NoRoom { nodes, needed, there, slot: slot.as_millis(), least })
+    }
+}
+
+/// Cells of a client in the time to a document's start, less two slots, in which the agencies sign, and
+/// less those of the roster.
+fn room(interval: Duration, slot: Duration) -> u32 {
+    let time = (interval * (LEAD - SIGNING)).as_micros();
+    let share = time - time / u128::from(ROSTER_EVERY);
+    u32::try_from(share / slot.as_micros().max(1)).unwrap_or(u32::MAX)
+}
+
+/// Shortest slot of the directory, in whole milliseconds, in which there is room for so many cells.
+fn interval_for(cells: u32, slot: Duration) -> Duration {
+    let time = slot.as_millis() * u128::from(cells);
+    let time = time + time.div_ceil(u128::from(ROSTER_EVERY - 1));
+    let interval = time.div_ceil((LEAD - SIGNING).into());
+    Duration::from_millis(u64::try_from(interval).unwrap_or(u64::MAX)).min(LONGEST)
+}
+
+fn cells(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Nodes that change their keys within a time, of which each does so once an epoch, at a time of its
+/// own; and two that are started anew.
+fn changes(nodes: usize, time: Duration, epoch: Duration) -> usize {
+    let (time, epoch) = (time.as_secs(), epoch.as_secs().max(1));
+    let due = u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(time).div_ceil(epoch);
+    usize::try_from(due).unwrap_or(usize::MAX).saturating_add(STARTED).min(nodes)
+}
+
+fn remedy(least: Option<u128>) -> String {
+    match least {
+        Some(least) => format!("set document_slot_ms to {least} at least, or leave out nodes"),
+        None => "leave out nodes".to_owned(),
+    }
+}
+
+/// Longest slot of the directory that is looked at.
+const LONGEST: Duration = Duration::from_secs(600);
+/// Slots before a document's start in which it is not yet signed, or not yet with the relay.
+const SIGNING: u32 = 2;
+/// Nodes that are started anew while a document is on its way.
+const STARTED: usize = 2;

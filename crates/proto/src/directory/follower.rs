@@ -1,0 +1,280 @@
+//! The directory as whoever follows it knows it: rosters, documents and descriptors, each verified
+//! once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rohrpost_packet::{NodeNumber, SuiteId};
+
+use crate::directory::carousel::object::{Object, RosterFiles};
+use crate::directory::carousel::update::Update;
+use crate::directory::consensus::document::{Document, SignedDocument};
+use crate::directory::consensus::documents::{DocumentRefusal, Documents};
+use crate::directory::consensus::equivocation::Equivocation;
+use crate::directory::consensus::rosters::{Break, Charter, Rosters};
+use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
+use crate::directory::descriptors::Descriptors;
+use crate::directory::roster::{NetworkFilesError, Roster, RosterHash, parse_signatures};
+use crate::directory::trust::TrustRoot;
+use crate::time::Time;
+
+/// The directory as a party knows it: a client by its entry relay's carousel, a node by what the relays
+/// tell it.
+pub struct Follower {
+    trust: Arc<TrustRoot>,
+    suite: SuiteId,
+    rosters: Rosters,
+    documents: Documents,
+    descriptors: Descriptors,
+    /// What documents at hand name.
+    named: BTreeSet<DescriptorHash>,
+    /// The document on which updates build.
+    base: Option<Document>,
+    /// Relays that have signed twice: as many as there are signatories at most.
+    convicted: BTreeMap<NodeNumber, Equivocation>,
+}
+
+/// What an object has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    /// Nothing that was not known.
+    None,
+    /// There is a newer document, or a descriptor that one names.
+    Directory,
+    /// There is a newer roster.
+    Roster {
+        /// Its version.
+        version: u32,
+    },
+    /// A relay has signed two documents of one slot.
+    Equivocation(NodeNumber),
+}
+
+impl News {
+    /// This, or the other if this is none.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::None { other } else { self }
+    }
+}
+
+/// Why an object was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectRefusal {
+    /// The document is not to be followed.
+    #[error(transparent)]
+    Document(#[from] DocumentRefusal),
+    /// A descriptor is not its node's own.
+    #[error("a descriptor is not genuine")]
+    Descriptor,
+    /// The proof proves nothing.
+    #[error("a proof against a relay proves nothing")]
+    Equivocation,
+    /// The roster is not signed by the agencies, or has expired.
+    #[error(transparent)]
+    Roster(#[from] Box<NetworkFilesError>),
+    /// The roster cannot be followed while running.
+    #[error(transparent)]
+    Break(#[from] Break),
+}
+
+impl Follower {
+    /// Begins with a verified roster of this trust root.
+    #[must_use]
+    pub fn new(trust: Arc<TrustRoot>, roster: Arc<Roster>, suite: SuiteId) -> Self {
+        Self {
+            trust,
+            suite,
+            documents: Documents::new(roster.directory.timing),
+            rosters: Rosters::new(roster),
+            descriptors: Descriptors::default(),
+            named: BTreeSet::new(),
+            base: None,
+            convicted: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what came by a carousel or a control link. What is known costs no signature.
+    ///
+    /// # Errors
+    /// The object is not genuine, or old.
+    pub fn take(&mut self, now: Time, object: Object) -> Result<News, ObjectRefusal> {
+        match object {
+            Object::Document(signed) => self.take_whole(now, signed),
+            Object::Update(update) => self.take_update(now, update),
+            Object::Descriptors(descriptors) => self.take_descriptors(descriptors),
+            Object::Equivocation(proof) => self.take_equivocation(proof),
+            Object::Roster(files) => self.take_roster(now, &files),
+        }
+    }
+
+    /// The document by which packets are built now, its roster, and its descriptors: the last that
+    /// has started and of which all descriptors are there; none if that is stale.
+    #[must_use]
+    pub fn current(&self, now: Time) -> Option<Current<'_>> {
+        let started = |signed: &&SignedDocument| {
+            let slot = signed.document.slot;
+            self.documents.has_started(now, slot) && !self.documents.is_stale(now, slot)
+        };
+        let complete = |signed: &SignedDocument| {
+            let document = &signed.document;
+            let named = document.members.iter().map(|member| self.descriptors.named(member));
+            let descriptors = named.collect::<Option<_>>()?;
+            let charter = self.rosters.of(&document.roster_hash)?.clone();
+            Some((charter, document.clone(), descriptors))
+        };
+        let all = self.documents.iter().rev().filter(started);
+        let (charter, document, descriptors) = all.filter_map(complete).next()?;
+        Some(Current { charter, document, descriptors })
+    }
+
+    /// Time at which a document starts that was taken and has not started; the first of them.
+    #[must_use]
+    pub fn next_start(&self, now: Time) -> Option<Time> {
+        let timing = self.documents.timing();
+        let starts = self.documents.iter().map(|signed| timing.start_of(signed.document.slot));
+        starts.filter(|start| *start > now).min()
+    }
+
+    /// Time that k agencies attest: the newest document was made in a slot that began then.
+    #[must_use]
+    pub fn attested(&self) -> Option<Time> {
+        let newest = self.documents.newest()?;
+        Some(self.documents.timing().begin_of(newest.document.slot))
+    }
+
+    /// Time that k agencies attest by a document, though it may be stale or of the future by the clock of
+    /// whoever asks: it shows whether that clock is right. None if the document does not hold.
+    #[must_use]
+    pub fn attests(&self, object: &Object) -> Option<Time> {
+        let Object::Document(signed) = object else { return None };
+        let charter = self.rosters.of(&signed.document.roster_hash)?;
+        let holds = signed.holds(charter, |relay| !self.convicted.contains_key(&relay));
+        holds.then(|| self.documents.timing().begin_of(signed.document.slot))
+    }
+
+    /// The documents of these minutes.
+    #[must_use]
+    pub const fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// True if a document at hand names this descriptor.
+    #[must_use]
+    pub fn is_named(&self, hash: &DescriptorHash) -> bool {
+        self.named.contains(hash)
+    }
+
+    /// The descriptors at hand.
+    #[must_use]
+    pub const fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
+    /// Descriptors that the newest document names and that are not there; `None` if there is no
+    /// document.
+    #[must_use]
+    pub fn missing(&self) -> Option<usize> {
+        let newest = &self.documents.newest()?.document;
+        let missing = |member: &&_| self.descriptors.named(member).is_none();
+        Some(newest.members.iter().filter(missing).count())
+    }
+
+    /// The rosters by which documents go.
+    #[must_use]
+    pub const fn rosters(&self) -> &Rosters {
+        &self.rosters
+    }
+
+    fn take_whole(&mut self, now: Time, signed: SignedDocument) -> Result<News, ObjectRefusal> {
+        let document = signed.document.clone();
+        let known = self.documents.of(document.slot).map(|known| &known.document);
+        if known == Some(&document) {
+            self.base = Some(document);
+            return Ok(News::None);
+        }
+        // An older one is as good to build on.
+        let news = self.follow(now, signed)?;
+        self.base = Some(document);
+        Ok(news)
+    }
+
+    fn take_update(&mut self, now: Time, update: Update) -> Result<News, ObjectRefusal> {
+        if self.documents.of(update.slot).is_some() {
+            return Ok(News::None);
+        }
+        // Whoever has come in the middle of a round waits for the whole document.
+        let signed = self.base.as_ref().and_then(|base| update.apply(base));
+        signed.map_or(Ok(News::None), |signed| self.follow(now, signed))
+    }
+
+    fn follow(&mut self, now: Time, signed: SignedDocument) -> Result<News, ObjectRefusal> {
+        let convicted = &self.convicted;
+        let counts = |relay| !convicted.contains_key(&relay);
+        self.documents.take(now, signed, &self.rosters, counts)?;
+        self.named = self.documents.named();
+        self.descriptors.forget(|hash| self.named.contains(hash));
+        Ok(News::Directory)
+    }
+
+    fn take_descriptors(
+        &mut self,
+        descriptors: Vec<SignedDescriptor>,
+    ) -> Result<News, ObjectRefusal> {
+        let mut news = News::None;
+        for signed in descriptors {
+            let (node, hash) = (signed.descriptor().node, signed.hash());
+            if self.descriptors.contains(node, &hash) {
+                continue;
+            }
+            let genuine = |charter: &Charter| signed.verify(&charter.roster);
+            if signed.descriptor().suite != self.suite || !self.rosters.iter().any(genuine) {
+                return Err(ObjectRefusal::Descriptor);
+            }
+            self.descriptors.insert(signed, |hash| self.named.contains(hash));
+            if self.named.contains(&hash) {
+                news = News::Directory;
+            }
+        }
+        Ok(news)
+    }
+
+    fn take_equivocation(&mut self, proof: Equivocation) -> Result<News, ObjectRefusal> {
+        let relay = proof.relay;
+        if self.convicted.contains_key(&relay) {
+            return Ok(News::None);
+        }
+        let Charter { roster, signatories } = self.rosters.newest();
+        if !signatories.contains(relay) || !proof.verify(roster) {
+            return Err(ObjectRefusal::Equivocation);
+        }
+        self.convicted.insert(relay, proof);
+        Ok(News::Equivocation(relay))
+    }
+
+    fn take_roster(&mut self, now: Time, files: &RosterFiles) -> Result<News, ObjectRefusal> {
+        let RosterFiles { roster, signatures } = files;
+        if self.rosters.newest().roster.hash == RosterHash::of(roster) {
+            return Ok(News::None);
+        }
+        let boxed = |error| ObjectRefusal::Roster(Box::new(error));
+        let signatures =
+            parse_signatures(signatures).map_err(|it| boxed(NetworkFilesError::Signatures(it)))?;
+        let roster = Roster::verify(roster, &signatures, &self.trust, now.seconds())
+            .map_err(|it| boxed(it.into()))?;
+        let version = roster.version;
+        let newer = self.rosters.take(Arc::new(roster))?;
+        Ok(if newer { News::Roster { version } } else { News::None })
+    }
+}
+
+/// A document that holds, and what is needed to build packets by it.
+pub struct Current<'a> {
+    /// Its roster and the relays that sign.
+    pub charter: Charter,
+    /// The document.
+    pub document: Document,
+    /// The descriptors that it names, by node.
+    pub descriptors: Vec<&'a SignedDescriptor>,
+}
