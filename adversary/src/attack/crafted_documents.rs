@@ -1,4 +1,4 @@
-//! Documents that a relay crafts so that a mix's cover goes its way, or goes nowhere.
+//! Documents that relays craft so that a mix's cover, or a client's packets, go their way or nowhere.
 //!
 //! A real mix's follower hears four relays, one of which lies; its real drop cover is opened hop by
 //! hop. The lying relay leaves out all nodes but its own, so that there is no way for cover at all,
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rohrpost_measure::detection::Estimate;
-use rohrpost_measure::statistics::count;
+use rohrpost_measure::statistics::{count, float};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::weakness::Weakness;
-use rohrpost_virtual::{KeyRing, Layout, LoneClient, NORTH, SteeredMix, Way};
+use rohrpost_virtual::{Crafted, KeyRing, Layout, LoneClient, NORTH, Sent, SteeredMix, Way};
 
 use super::definition::{Attack, Bound, How, Measured, Weakened};
 use super::effort::Effort;
@@ -39,17 +39,21 @@ pub(super) const MIX: Attack = Attack {
 
 pub(super) const CLIENT: Attack = Attack {
     name: "split-view",
-    claim: "an entry relay that crafts documents for its clients may leave out half of each layer",
+    claim: "fewer agencies than must sign do not choose their clients' paths",
     attacker: "three colluding operators of six, one of them with the client's entry relay, with half of \
                the mixes of each layer",
     sees: "all packets over mixes of the three",
-    knows: "that clients believe their entry relay, so far as its documents fit the roster; leaves \
-            out all mixes of the others",
-    number: "share of a client's packets whose three mixes are the attackers'",
-    limit: None,
+    knows: "that clients hear of documents by their entry relay alone; leaves out all mixes of the \
+            others, and hands on what the six have agreed on, or does not",
+    number: "share of slots with a packet whose three mixes are the attackers', by the best craft",
+    limit: Some(Bound::AtMost(0.2)),
     quick: true,
     run: steer_client,
-    weakened: &[],
+    weakened: &[Weakened {
+        what: "a document holds that one relay alone has signed",
+        how: How::Law(Weakness::DocumentOfOneRelay),
+        reaches: Bound::AtLeast(0.9),
+    }],
 };
 
 /// Operators of the first mixes of these layers.
@@ -106,26 +110,40 @@ fn steer_mix(effort: &Effort<'_>) -> Measured {
 }
 
 fn steer_client(effort: &Effort<'_>) -> Measured {
-    let ring = KeyRing::new(effort.seed, &layout());
+    let ring = KeyRing::new(effort.seed, &Layout { relays: 6, ..layout() });
     let theirs = operators(ring.roster(), 0..3);
     let half =
         left_out(ring.roster(), |role, operator| role == Role::Relay || theirs.contains(&operator));
-    let share = |left_out: &[NodeNumber]| {
+    let relays = || ring.roster().relays();
+    let all: Vec<_> = relays().map(|relay| relay.number).collect();
+    let own = relays().filter(|relay| theirs.contains(&relay.operator.as_str()));
+    let own: Vec<_> = own.map(|relay| relay.number).collect();
+    let agreed = Crafted { left_out: &[], signers: &all };
+    let crafted = Crafted { left_out: &half, signers: &own };
+    let by_all = Crafted { left_out: &half, signers: &all };
+    let share = |documents: &[Crafted<'_>]| {
         let slots = effort.size(400, 4_000);
-        let trials = effort.trials(4, |_, rng| {
-            let mut client = LoneClient::new(&ring, rng.random(), NORTH, ring.view(left_out));
-            let sent: Vec<_> = (0..slots).filter_map(|_| client.step()).collect();
-            let caught = sent.iter().filter(|sent| {
+        let trials = effort.trials(CLIENTS, |_, rng| {
+            // Within the trial, for documents are judged when they come.
+            let Some(view) = ring.view_by(documents) else { return 0 };
+            let mut client = LoneClient::new(&ring, rng.random(), NORTH, view);
+            let sent = (0..slots).filter_map(|_| client.step());
+            let is_caught = |sent: &Sent| {
                 let mut mixes = sent.path[..3].iter().filter_map(|mix| ring.roster().node(*mix));
                 mixes.all(|mix| theirs.contains(&mix.operator.as_str()))
-            });
-            (caught.count(), sent.len())
+            };
+            sent.filter(is_caught).count()
         });
-        let caught = count(trials.iter().map(|(caught, _)| caught).sum());
-        Estimate::share(caught, count(trials.iter().map(|(_, sent)| sent).sum()))
+        Estimate::share(count(trials.iter().sum()), float(slots * CLIENTS))
     };
-    Measured::new(share(&half)).with("by_the_roster_alone", share(&[]).value)
+    let (alone, beside) = (share(&[crafted]), share(&[agreed, crafted]));
+    Measured::new(if alone.value > beside.value { alone } else { beside })
+        .with("if_nothing_else_comes", alone.value)
+        .with("by_the_roster_alone", share(&[agreed]).value)
+        .with("if_all_agencies_sign", share(&[by_all]).value)
 }
+
+const CLIENTS: u64 = 4;
 
 /// Two operators with two mixes each in each layer.
 fn layout() -> Layout {

@@ -1,5 +1,5 @@
-//! A document that names the mixes of three colluding operators only, served to a client by the entry
-//! relay of one of them.
+//! A document that names the mixes of three colluding operators only, signed by as many agencies as
+//! must sign.
 
 use rand::RngExt;
 use rohrpost_measure::detection::Estimate;
@@ -14,8 +14,8 @@ use super::effort::Effort;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "shrunken-view",
-    claim: "a relay that leaves nodes out of its document does not choose its clients' paths",
-    attacker: "three operators, one of three in each layer, one with the client's entry relay",
+    claim: "agencies that leave most nodes out of the document choose nobody's paths",
+    attacker: "three operators, one of three in each layer, and agencies enough to sign",
     sees: "all packets that the client sends over their mixes",
     knows: "that their document may name what it likes; names no mix but theirs",
     number: "share of slots with a packet whose three mixes are the attacker's",

@@ -1,44 +1,26 @@
 //! A client alone: the real courier and real packets, which are opened with the keys of all hops.
 //! Gives what each slot carried and over which nodes, as all nodes together would know it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::Rng;
-use rohrpost_packet::envelope::{
-    Envelope, Fragment, FragmentPosition, KeyId, Kind, MessageId, Standing, seal,
-};
-use rohrpost_packet::{
-    Command, Generation, HopSecretKey, NodeNumber, Packet, SessionId, Suite, open_header,
-};
+use rohrpost_packet::envelope::{Envelope, KeyId, Kind, MessageId};
+use rohrpost_packet::{NodeNumber, SessionId};
 use rohrpost_proto::courier::{Account, Attachment, Contact, Courier, Departure, Event, Message};
-use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
-use rohrpost_proto::directory::consensus::vote::Key;
-use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::follower::Follower;
-use rohrpost_proto::directory::roster::Roster;
-use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::directory::view::View;
-use rohrpost_proto::directory::views::Views;
 use rohrpost_proto::frame::UpCell;
 use rohrpost_proto::instruction::{
     Answer, EnvelopeId, Instruction, MailboxId, RelayContext, SurbWait, WriteKey,
 };
 use rohrpost_proto::mix::own_client::OwnClient;
-use rohrpost_proto::time::{Slot, Steady, Time};
+use rohrpost_proto::time::{Steady, Time};
 
-use crate::node::{courier, foreign_relays, rng};
-use crate::roster::{BEGIN, Layout, node_key, roster};
+use crate::key_ring::KeyRing;
+use crate::node::{courier, rng};
+use crate::roster::BEGIN;
 use crate::toy::Toy;
-
-/// Nodes that only exist as keys, and the document that names those which are up.
-pub struct KeyRing {
-    trust: Arc<TrustRoot>,
-    roster: Arc<Roster>,
-    keys: BTreeMap<NodeNumber, HopSecretKey<Toy>>,
-}
 
 /// A client that sends its cells to nobody.
 pub struct LoneClient<'a> {
@@ -81,118 +63,6 @@ pub struct Sent {
     pub store: Option<(MailboxId, WriteKey)>,
 }
 
-impl KeyRing {
-    /// Makes a key for each node of a network of this layout.
-    #[must_use]
-    pub fn new(seed: u64, layout: &Layout) -> Self {
-        let (trust, roster) = roster(layout);
-        let mut rng = rng(seed, "key ring", 0);
-        let key = |rng: &mut ChaCha20Rng| HopSecretKey::generate(Generation::new(1), rng);
-        let keys = roster.nodes().map(|node| (node.number, key(&mut rng))).collect();
-        Self { trust: Arc::new(trust), roster, keys }
-    }
-
-    /// Roster of the network.
-    #[must_use]
-    pub fn roster(&self) -> &Roster {
-        &self.roster
-    }
-
-    /// View of a client whose relay names only the nodes that are not `left_out`.
-    #[must_use]
-    pub fn view(&self, left_out: &[NodeNumber]) -> Arc<View<Toy>> {
-        let descriptors = self.descriptors(left_out);
-        Arc::new(View::new(Arc::clone(&self.roster), 1, &descriptors))
-    }
-
-    /// Descriptors of all nodes but those that are left out.
-    pub(crate) fn descriptors(&self, left_out: &[NodeNumber]) -> Vec<SignedDescriptor> {
-        let there = self.keys.iter().filter(|(number, _)| !left_out.contains(number));
-        let descriptor = |(number, key): (&NodeNumber, &HopSecretKey<Toy>)| {
-            let public = key.public();
-            let (generation, key) = (public.generation(), public.as_bytes().into());
-            let descriptor = Descriptor { node: *number, generation, suite: Toy::ID, key };
-            SignedDescriptor::sign(descriptor, &node_key(*number))
-        };
-        there.map(descriptor).collect()
-    }
-
-    /// Document of a slot, of all nodes but those that are left out, under the signatures of these
-    /// relays.
-    pub(crate) fn document(
-        &self,
-        slot: Slot,
-        left_out: &[NodeNumber],
-        signers: &[NodeNumber],
-    ) -> SignedDocument {
-        let member = |signed: &SignedDescriptor| {
-            let Descriptor { node, generation, .. } = *signed.descriptor();
-            Member { node, key: Key { generation, descriptor: signed.hash() } }
-        };
-        let members = self.descriptors(left_out).iter().map(member).collect();
-        let (roster_version, roster_hash) = (self.roster.version, self.roster.hash);
-        let document = Document { roster_version, roster_hash, slot, members };
-        let keys: Vec<_> = signers.iter().map(|relay| (*relay, node_key(*relay))).collect();
-        SignedDocument::by(document, keys.iter().map(|(relay, key)| (*relay, key)))
-    }
-
-    /// The directory as somebody follows it who was told nothing yet.
-    pub(crate) fn views(&self) -> Views<Toy> {
-        Views::new(Follower::new(Arc::clone(&self.trust), Arc::clone(&self.roster), Toy::ID))
-    }
-
-    /// Roster of the network, for parties that share it.
-    #[must_use]
-    pub const fn shared_roster(&self) -> &Arc<Roster> {
-        &self.roster
-    }
-
-    /// Opens a packet hop by hop from a node of this position on, and gives the nodes and what the
-    /// last one is left with.
-    pub(crate) fn follow<T>(
-        &self,
-        position: usize,
-        first: NodeNumber,
-        packet: Packet<Toy>,
-        end: impl FnOnce(NodeNumber, rohrpost_packet::Opened<Toy>) -> T,
-    ) -> (Vec<NodeNumber>, T) {
-        let (mut path, mut packet) = (vec![first], packet);
-        loop {
-            let at = *path.last().expect("it begins with the first");
-            let key = self.keys.get(&at).expect("packets go to nodes of the roster");
-            let opened = open_header(packet, position + path.len() - 1, key)
-                .expect("the packet is this hop's");
-            let route = *opened.route();
-            if route.command != Command::Forward {
-                return (path, end(at, opened));
-            }
-            path.push(route.next);
-            packet = opened.forward();
-        }
-    }
-
-    /// Seals a letter from `writer` for the owner of this card.
-    fn letter(&self, writer: &Account, card: &Contact, rng: &mut ChaCha20Rng) -> Envelope<Toy> {
-        let fragment = Fragment {
-            message: MessageId::random(rng),
-            kind: Kind::Content,
-            sequence: 0,
-            position: FragmentPosition::WHOLE,
-            minutes: 0,
-            standing: Standing::default(),
-            body: b"a letter".to_vec().into(),
-        };
-        let network = &self.roster.network_id;
-        seal(&writer.identity, &card.identity, &card.prekey, network, &fragment, rng)
-            .expect("the card's keys are good")
-    }
-
-    fn account(&self, entry: NodeNumber, turn: usize, rng: &mut ChaCha20Rng) -> Account {
-        let operator = &self.roster.node(entry).expect("the entry is in the roster").operator;
-        Account::generate(foreign_relays(&self.roster, operator, turn), rng)
-    }
-}
-
 impl<'a> LoneClient<'a> {
     /// A client of this entry relay, with contacts at two others, which has been told `view`.
     #[must_use]
@@ -210,8 +80,8 @@ impl<'a> LoneClient<'a> {
     #[must_use]
     pub fn of_mix(ring: &'a KeyRing, seed: u64, mix: NodeNumber, view: Arc<View<Toy>>) -> Self {
         let mut rng = rng(seed, "own client", 0);
-        let operator = ring.roster.node(mix).expect("the mix is in the roster").operator.clone();
-        let mut client = OwnClient::new(operator, Arc::clone(&ring.roster));
+        let operator = ring.roster().node(mix).expect("the mix is in the roster").operator.clone();
+        let mut client = OwnClient::new(operator, Arc::clone(ring.shared_roster()));
         let stay = client.begin(Steady::of_clock(BEGIN), &mut rng).expect("there is a relay");
         Self::with_account(ring, rng, stay.entry, stay.account, view)
     }
@@ -230,10 +100,16 @@ impl<'a> LoneClient<'a> {
         let own = account.mailboxes.iter();
         let own = own.map(|mailbox| (mailbox.key.id(), mailbox.write_key.clone())).collect();
         let now = Steady::of_clock(BEGIN);
-        let mut courier =
-            courier((now, BEGIN), attachment, account, &ring.roster, &ring.trust, &mut rng);
+        let mut courier = courier(
+            (now, BEGIN),
+            attachment,
+            account,
+            ring.shared_roster(),
+            ring.trust(),
+            &mut rng,
+        );
         courier.handle_view(now, view);
-        let relays: Vec<_> = ring.roster.relays().map(|relay| relay.number).collect();
+        let relays: Vec<_> = ring.roster().relays().map(|relay| relay.number).collect();
         let writers: Vec<_> = turns
             .iter()
             .cycle()
@@ -305,9 +181,9 @@ impl<'a> LoneClient<'a> {
         let (path, instruction) = ring.follow(0, first_hop, packet, |relay, opened| {
             let body = opened.deliver().expect("the payload is whole");
             let context = RelayContext {
-                network: ring.roster.network_id,
+                network: ring.roster().network_id,
                 relay,
-                join_key: ring.trust.join_key().clone(),
+                join_key: ring.trust().join_key().clone(),
             };
             Instruction::<Toy>::decode(&body, &context).expect("the courier makes no other")
         });
@@ -366,8 +242,10 @@ const CONTACTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::roster::NORTH;
+    use crate::roster::{Layout, NORTH};
 
     #[test]
     fn every_role_is_seen_over_four_nodes() {

@@ -13,7 +13,7 @@ use rohrpost_proto::directory::views::{Turn, Views};
 use rohrpost_proto::mix::cover::DropCover;
 use rohrpost_proto::time::{Slot, Time};
 
-use crate::lone_client::KeyRing;
+use crate::key_ring::KeyRing;
 use crate::node::rng;
 use crate::roster::BEGIN;
 use crate::toy::Toy;
