@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rohrpost_node::{Handle, Node, Outlook};
+use rohrpost_node::{Handle, Node, Outlook, apart};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::clocks::Clocks;
 use rohrpost_proto::directory::control::ControlMessage;
@@ -36,7 +36,9 @@ impl<S: Suite> Documents<S> {
             let until = self.views.due().since(self.network_time());
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
-                    Some((from, message)) => self.take(from, &message),
+                    Some((from, message)) => {
+                        self = apart(move || self.take(from, &message)).await;
+                    }
                     None => return "control links",
                 },
                 () = tokio::time::sleep(until), if !until.is_zero() => {}
@@ -45,8 +47,8 @@ impl<S: Suite> Documents<S> {
         }
     }
 
-    /// Takes what a relay says. What is malformed, not genuine or old counts as not said.
-    fn take(&mut self, from: NodeNumber, message: &[u8]) {
+    /// Takes what a relay says, which may take many signatures. What is malformed, not genuine or old counts as not said.
+    fn take(mut self, from: NodeNumber, message: &[u8]) -> Self {
         let time = self.network_time();
         match ControlMessage::decode(message) {
             Ok(ControlMessage::Clock(said)) => {
@@ -56,6 +58,7 @@ impl<S: Suite> Documents<S> {
             Ok(ControlMessage::Object(object)) => drop(self.views.take(time, object)),
             Ok(_) | Err(_) => {}
         }
+        self
     }
 
     /// Goes by what holds now.

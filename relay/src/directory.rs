@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rohrpost_node::{Handle, Node, Outlook};
-use rohrpost_packet::Suite;
+use rohrpost_node::{Handle, Node, Outlook, apart};
+use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::authority::{Authority, AuthorityConfig};
 use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::control::ControlMessage;
@@ -49,11 +49,7 @@ impl<S: Suite> Directory<S> {
         loop {
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
-                    Some((from, message)) => {
-                        if let Ok(message) = ControlMessage::decode(&message) {
-                            self.authority.handle(self.node.clock.now(), from, message);
-                        }
-                    }
+                    Some((from, message)) => self = self.handle(from, message).await,
                     None => return "control links",
                 },
                 changed = self.node.announcements.changed() => match changed {
@@ -68,6 +64,17 @@ impl<S: Suite> Directory<S> {
             }
             self.publish(self.node.clock.now());
         }
+    }
+
+    /// Takes a message, which may take as many signatures as the network has nodes.
+    async fn handle(mut self, from: NodeNumber, message: Vec<u8>) -> Self {
+        apart(move || {
+            if let Ok(message) = ControlMessage::decode(&message) {
+                self.authority.handle(self.node.clock.now(), from, message);
+            }
+            self
+        })
+        .await
     }
 
     /// Hears the own announcement, as all relays do.

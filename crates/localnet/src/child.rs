@@ -137,7 +137,7 @@ impl Death {
             format!("Its last words:\n    {}", self.last_words.join("\n    "))
         };
         format!(
-            "{} {how}. {words}\n  The others leave it out of all paths within 35 s. \
+            "{} {how}. {words}\n  The others leave it out of all paths within half a minute. \
              Start it again, with new keys, by:\n    {}",
             self.name, self.again
         )

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::directory::board::{Audience, Board};
-use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::control::MAX_ANNOUNCEMENT_LEN;
 use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::replay::Ingress;
@@ -113,7 +113,8 @@ impl<J: Send + 'static> Intake<J> {
         let incoming = self.incoming.clone();
         let relay = self.roster.relays().any(|relay| relay.number == from);
         let audience = if relay { Audience::Relays } else { Audience::All };
-        let channels = ControlChannels { board, audience, incoming, max_len: MAX_CONTROL_LEN };
+        // Whoever connects announces itself alone: what a relay has to say comes on links to it.
+        let channels = ControlChannels { board, audience, incoming, max_len: MAX_ANNOUNCEMENT_LEN };
         self.links.spawn(async move {
             let _ = exchange(link, from, channels).await;
         });

@@ -2,6 +2,7 @@
 //! move, worker threads, metrics, shutdown. The duties of one role, packets and memory among them,
 //! are in `rohrpost-relay` and `rohrpost-mixnode`.
 
+mod apart;
 mod clock_check;
 mod config;
 mod directory;
@@ -21,6 +22,7 @@ pub mod series;
 mod usage;
 mod worker;
 
+pub use apart::apart;
 pub use config::{Limits, NodeConfig, RoleLimits};
 pub use directory::Outlook;
 pub use error::NodeError;

@@ -4,6 +4,8 @@
 //! number of buffers bounds all queues together; each queue has a bound of its own besides.
 
 use rohrpost_packet::{HEADROOM, Suite};
+use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
+use rohrpost_proto::directory::footprint::footprint;
 use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Hop;
 use rohrpost_transport::LINK_WINDOW;
@@ -15,8 +17,8 @@ use crate::config::Limits;
 pub struct Memory {
     /// Packet buffers, in number.
     pub buffers: usize,
-    /// Bytes of everything: buffers, replay memory, the duty's share, all that QUIC may hold, and
-    /// the program.
+    /// Bytes of everything: buffers, replay memory, the duty's share, the directory, all that QUIC may
+    /// hold, and the program.
     pub ceiling: usize,
 }
 
@@ -40,6 +42,8 @@ impl Memory {
         let ceiling = buffers * (HEADROOM + S::PACKET_LEN)
             + Hop::<S>::memory_len(before, limits.replay_tags)
             + duty.bytes
+            + footprint::<S>(roster)
+            + INCOMING_BOUND * MAX_CONTROL_LEN
             + links
             + PROGRAM;
         Self { buffers, ceiling }
@@ -51,3 +55,5 @@ impl Memory {
 const LINK_SHARE: usize = 2;
 /// Bytes of the program, its threads, control links and metrics.
 const PROGRAM: usize = 64 * 1024 * 1024;
+/// Control messages that wait, beside one on each link.
+pub(crate) const INCOMING_BOUND: usize = 16;

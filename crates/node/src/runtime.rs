@@ -25,7 +25,7 @@ use crate::error::NodeError;
 use crate::http::{self, Page, Pages};
 use crate::links::{Inflow, LinkCounts, Outboxes};
 use crate::log::{Event, Log};
-use crate::memory::{Memory, Share};
+use crate::memory::{INCOMING_BOUND, Memory, Share};
 use crate::metrics::Metrics;
 use crate::prepared::Prepared;
 use crate::process::Tasks;
@@ -51,7 +51,7 @@ pub struct Node<S: Suite> {
     pub buffers: Arc<BufferPool>,
     /// The newest view of the network, once there is one.
     pub view: watch::Sender<Option<Arc<View<S>>>>,
-    /// Control messages that have arrived, with the link's node; at most 64.
+    /// Control messages that have arrived, with the link's node; at most 16.
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
     /// The board with the node's own announcement.
     pub announcements: watch::Receiver<Board>,
@@ -320,5 +320,3 @@ fn ratio(part: usize, whole: usize) -> f64 {
 
 /// The text format's content type, with its version, which Prometheus 3 asks for.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// Control messages that wait: one from each of 64 nodes.
-const INCOMING_BOUND: usize = 64;

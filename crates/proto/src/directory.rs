@@ -18,6 +18,7 @@ pub mod descriptor;
 pub mod descriptors;
 pub mod exposure;
 pub mod follower;
+pub mod footprint;
 pub mod presence;
 pub mod roster;
 pub mod signing;

@@ -63,3 +63,8 @@ impl<'a> Reader<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }
+
+/// How many nodes or signatures follow, u16.
+pub(crate) fn count(len: usize) -> [u8; 2] {
+    u16::try_from(len).expect("rosters have fewer than 64 Ki nodes").to_be_bytes()
+}

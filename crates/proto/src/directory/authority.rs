@@ -26,7 +26,7 @@ use crate::time::Time;
 
 /// What a relay is started with.
 pub struct AuthorityConfig {
-    /// The relay's number.
+    /// Number of the relay in the roster.
     pub number: NodeNumber,
     /// The relay's identity key.
     pub key: Arc<SigningKey>,
@@ -289,7 +289,7 @@ impl<S: Suite> Authority<S> {
         self.posts.push(Post { audience, place, message });
     }
 
-    /// The relay's number.
+    /// Number of the relay in the roster.
     #[must_use]
     pub const fn number(&self) -> NodeNumber {
         self.number

@@ -3,10 +3,9 @@
 use rohrpost_packet::NodeNumber;
 
 use crate::directory::carousel::object::Object;
-use crate::directory::consensus::proposal::Proposal;
+use crate::directory::consensus::proposal::{MAX_PROPOSAL_LEN, Proposal};
 use crate::directory::consensus::vote::SignedVote;
 use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
-use crate::frame::MAX_DOCUMENT_LEN;
 use crate::time::{Slot, Time};
 use crate::wire::{Malformed, Reader};
 
@@ -106,8 +105,10 @@ impl Announcement {
     }
 }
 
-/// Longest message of a control link.
-pub const MAX_CONTROL_LEN: usize = MAX_DOCUMENT_LEN + 2;
+/// Longest message of a relay, in bytes.
+pub const MAX_CONTROL_LEN: usize = MAX_PROPOSAL_LEN + 1;
+/// Longest announcement, in bytes: room for keys of any suite.
+pub const MAX_ANNOUNCEMENT_LEN: usize = 4096;
 const ANNOUNCEMENT: u8 = 1;
 const CLOCK: u8 = 2;
 const VOTE: u8 = 3;

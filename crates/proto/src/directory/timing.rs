@@ -72,7 +72,7 @@ impl Timing {
     /// is built by it.
     #[must_use]
     pub fn stale_after(self) -> Duration {
-        self.interval * 12
+        self.interval * STALE
     }
 
     /// Time without a word from a node after which a relay no longer calls it up. Each node announces
@@ -110,6 +110,8 @@ impl Timing {
 
 /// Slots from the begin of one to the start of its document.
 pub(crate) const LEAD: u32 = 6;
+/// Slots from the start of a document until it is stale.
+pub(crate) const STALE: u32 = 12;
 /// Shortest slot of a network's directory.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 /// Cells that a client gets in a slot at least.

@@ -25,14 +25,14 @@ pub enum Object {
 /// Texts of a roster and its signatures, as the agencies made them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RosterFiles {
-    /// Text of `roster.toml`.
+    /// Whole text of `roster.toml`.
     pub roster: String,
-    /// Text of `roster.sig`.
+    /// Whole text of `roster.sig`.
     pub signatures: String,
 }
 
 impl Object {
-    /// Encodes the object.
+    /// Encodes the object behind its kind, u8.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {

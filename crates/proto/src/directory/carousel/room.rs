@@ -7,11 +7,12 @@ use rohrpost_packet::{Classic, Hybrid, Suite};
 use super::object::{KIND_LEN, room_of};
 use super::sender::ROSTER_EVERY;
 use crate::directory::consensus::document::signed_len as document_len;
+use crate::directory::consensus::proposal::{MAX_PROPOSAL_LEN, encoded_len as proposal_len};
 use crate::directory::consensus::signatories::Signatories;
 use crate::directory::descriptor::signed_len as descriptor_len;
 use crate::directory::roster::{Roster, SuiteName};
 use crate::directory::timing::LEAD;
-use crate::frame::{MAX_DOCUMENT_LEN, chunk_len};
+use crate::frame::chunk_len;
 
 /// What the directory of a roster needs of the cells of its clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,24 +30,48 @@ pub struct Room {
     pub round: u32,
     /// Length of a slot of the traffic.
     pub slot: Duration,
-    /// Shortest slot of the directory in which there is room; as long as there is one.
+    /// Shortest slot of the directory in which there is room, if one of ten minutes at most has it.
     pub shortest: Option<Duration>,
+    /// Agencies whose relays sign.
+    pub agencies: usize,
+    /// Bytes of the longest message between relays: a document with the votes of all agencies.
+    pub longest: usize,
 }
 
-/// The directory of a roster does not reach its clients in time.
+/// The directory of a roster does not reach its clients in time, or not at all.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-#[error(
-    "the documents of {nodes} nodes need {needed} cells before they start, and a client gets {there} at \
-     slot_ms = {slot}: {}",
-    remedy(*least)
-)]
-pub struct NoRoom {
-    nodes: usize,
-    needed: u32,
-    there: u32,
-    slot: u128,
-    /// Shortest slot of the directory with room for them, in milliseconds.
-    least: Option<u128>,
+pub enum NoRoom {
+    /// It does not reach its clients in time.
+    #[error(
+        "the documents of {nodes} nodes need {needed} cells before they start, and a client gets \
+         {there} at slot_ms = {slot}: {}",
+        remedy(*least)
+    )]
+    Cells {
+        /// Nodes of the roster.
+        nodes: usize,
+        /// Cells that are needed.
+        needed: u32,
+        /// Cells that there are.
+        there: u32,
+        /// Length of a slot of the traffic, in milliseconds.
+        slot: u128,
+        /// Shortest slot of the directory with room for them, in milliseconds.
+        least: Option<u128>,
+    },
+    /// It does not pass between relays.
+    #[error(
+        "a document of {nodes} nodes with the votes of {agencies} agencies has {longest} bytes, and \
+         {MAX_PROPOSAL_LEN} may pass between relays: leave out nodes"
+    )]
+    Long {
+        /// Nodes of the roster.
+        nodes: usize,
+        /// Agencies that sign.
+        agencies: usize,
+        /// Bytes of the longest message.
+        longest: usize,
+    },
 }
 
 impl Room {
@@ -58,15 +83,14 @@ impl Room {
             SuiteName::Hybrid => (Hybrid::PUBLIC_KEY_LEN, chunk_len::<Hybrid>()),
         };
         let (nodes, timing) = (roster.nodes().count(), roster.directory.timing);
-        let signatories = Signatories::of(roster).len();
-        let document = KIND_LEN + document_len(nodes, signatories);
+        let agencies = Signatories::of(roster).len();
+        let document = KIND_LEN + document_len(nodes, agencies);
         let descriptor = room_of(descriptor_len(key));
         let descriptors = |count: usize| match (chunk - KIND_LEN) / descriptor {
             0 => count * (KIND_LEN + descriptor).div_ceil(chunk),
             fit => count.div_ceil(fit),
         };
         let (document, slot) = (document.div_ceil(chunk), roster.traffic.slot);
-        let fits = document * chunk <= MAX_DOCUMENT_LEN;
         let needed = |interval: Duration| {
             let time = interval * (LEAD - SIGNING);
             cells(document + descriptors(changes(nodes, time, roster.directory.epoch)))
@@ -75,16 +99,18 @@ impl Room {
         // In a longer time more keys change.
         let mut shortest = interval;
         let longer = |it: &Duration| needed(*it) > room(*it, slot) && *it < LONGEST;
-        while fits && longer(&shortest) {
+        while longer(&shortest) {
             shortest = interval_for(needed(shortest), slot).max(shortest + slot);
         }
         Self {
             nodes,
-            needed: if fits { needed(interval) } else { u32::MAX },
+            needed: needed(interval),
             there: room(interval, slot),
             round: cells(document + descriptors(nodes)),
             slot,
-            shortest: Some(shortest).filter(|it| fits && !longer(it)),
+            shortest: Some(shortest).filter(|it| !longer(it)),
+            agencies,
+            longest: proposal_len(nodes, agencies),
         }
     }
 
@@ -93,12 +119,15 @@ impl Room {
     /// # Errors
     /// It does not; with the numbers.
     pub fn check(&self) -> Result<(), NoRoom> {
-        let Self { nodes, needed, there, slot, shortest, .. } = *self;
-        if needed <= there {
-            return Ok(());
+        let Self { nodes, needed, there, slot, shortest, agencies, longest, .. } = *self;
+        if longest > MAX_PROPOSAL_LEN {
+            return Err(NoRoom::Long { nodes, agencies, longest });
         }
-        let least = shortest.map(|shortest| shortest.as_millis());
-        Err(NoRoom { nodes, needed, there, slot: slot.as_millis(), least })
+        if needed > there {
+            let least = shortest.map(|shortest| shortest.as_millis());
+            return Err(NoRoom::Cells { nodes, needed, there, slot: slot.as_millis(), least });
+        }
+        Ok(())
     }
 }
 

@@ -275,7 +275,7 @@ impl<'a> Batch<'a> {
 }
 
 /// Lanes, and numbers of objects in each: the lane is the number divided by this.
-pub(super) const LANES: usize = 3;
+pub(in crate::directory) const LANES: usize = 3;
 pub(super) const LANE: u32 = 1 << 30;
 /// One of so many chunks is of the roster, of which most clients have the newest.
 pub(super) const ROSTER_EVERY: u32 = 8;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use rohrpost_packet::NodeNumber;
 
 use crate::directory::consensus::document::{
-    Document, DocumentHash, Member, Signatures, SignedDocument, count, read_signatures,
-    write_signatures,
+    Document, DocumentHash, Member, Signatures, SignedDocument, read_signatures, write_signatures,
 };
 use crate::time::Slot;
-use crate::wire::{Malformed, Reader};
+use crate::wire::{Malformed, Reader, count};
 
 /// What differs in a document from another one, of the same roster.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -12,7 +12,7 @@ use crate::directory::roster::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Slot;
 use crate::weakness::Weakness;
-use crate::wire::{Malformed, Reader};
+use crate::wire::{Malformed, Reader, count};
 
 /// The nodes that are up in a slot, and their keys. Descriptors are named by their hashes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ pub struct Document {
 pub struct Member {
     /// The node.
     pub node: NodeNumber,
-    /// Its key.
+    /// Key by which packets for it are built.
     pub key: Key,
 }
 
@@ -203,10 +203,6 @@ fn signed_bytes(slot: Slot, hash: DocumentHash) -> [u8; 40] {
     bytes[..8].copy_from_slice(&slot.number().to_be_bytes());
     bytes[8..].copy_from_slice(&hash.0);
     bytes
-}
-
-pub(in crate::directory) fn count(len: usize) -> [u8; 2] {
-    u16::try_from(len).expect("rosters have fewer than 64 Ki nodes").to_be_bytes()
 }
 
 impl DocumentHash {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Document, Signatures, count, read_signatures, write_signatures};
+use super::document::{Document, Signatures, read_signatures, signed_len, write_signatures};
 use super::merge::merge;
 use super::rosters::Charter;
-use super::vote::SignedVote;
-use crate::wire::{Malformed, Reader};
+use super::vote::{SignedVote, encoded_len as vote_len};
+use crate::wire::{Malformed, Reader, count};
 
 /// A document, the votes that it was merged from, and the signatures that it has.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,3 +77,12 @@ impl Proposal {
         Ok(Self { document, votes, signatures })
     }
 }
+
+/// Bytes of an encoded proposal of so many nodes with the votes and signatures of so many agencies, where
+/// each node has changed its key of late.
+pub(in crate::directory) const fn encoded_len(nodes: usize, agencies: usize) -> usize {
+    signed_len(nodes, agencies) + 2 + agencies * vote_len(nodes)
+}
+
+/// Longest proposal, in bytes, that passes between relays: two seconds of a control link.
+pub const MAX_PROPOSAL_LEN: usize = 1024 * 1024;

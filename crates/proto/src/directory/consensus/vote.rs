@@ -6,7 +6,7 @@ use crate::directory::descriptor::DescriptorHash;
 use crate::directory::roster::{Roster, RosterHash};
 use crate::directory::signing::{Signature, SigningKey};
 use crate::time::Slot;
-use crate::wire::{Malformed, Reader};
+use crate::wire::{Malformed, Reader, count};
 
 /// What a relay says of all nodes in one slot.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,6 +129,11 @@ impl SignedVote {
     }
 }
 
+/// Bytes of an encoded vote about so many nodes, of each of which it names two keys.
+pub(in crate::directory) const fn encoded_len(nodes: usize) -> usize {
+    118 + 77 * nodes
+}
+
 impl Vote {
     fn encode(&self, relay: NodeNumber) -> Vec<u8> {
         let mut bytes = vec![VERSION, 0, 0, 0];
@@ -136,7 +141,7 @@ impl Vote {
         bytes.extend_from_slice(&self.roster_version.to_be_bytes());
         bytes.extend_from_slice(self.roster_hash.as_bytes());
         bytes.extend_from_slice(&self.slot.number().to_be_bytes());
-        bytes.extend_from_slice(&super::document::count(self.heard.len()));
+        bytes.extend_from_slice(&count(self.heard.len()));
         self.heard.iter().for_each(|heard| heard.write(&mut bytes));
         bytes
     }

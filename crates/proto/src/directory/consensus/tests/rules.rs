@@ -9,6 +9,7 @@ use crate::directory::consensus::document::{Document, Member, SignedDocument, si
 use crate::directory::consensus::equivocation::Equivocation;
 use crate::directory::consensus::merge::merge;
 use crate::directory::consensus::pledge::Pledge;
+use crate::directory::consensus::proposal::{Proposal, encoded_len};
 use crate::directory::consensus::rosters::Charter;
 use crate::directory::consensus::vote::{Heard, Keys, SignedVote, Vote};
 use crate::directory::roster::Directory;
@@ -112,6 +113,22 @@ fn what_is_written_reads_back() {
     assert!(!holds(&[1, 2, 3, 4], &|_| true));
     assert!(!holds(&[1, 2, 3, 4, 8], &|_| true), "a mix signs for nobody");
     assert!(!holds(&[1, 2, 3, 4, 5], &|relay| relay.get() != 5), "one has signed twice");
+}
+
+/// Checks that what a roster is refused by is what goes over the links.
+#[test]
+fn the_longest_proposal_is_as_long_as_reckoned() {
+    let [one, other] = [2, 3].map(|relay| {
+        let number = NodeNumber::new(relay);
+        SignedVote::sign(vote(true, &[6, 5]), number, &node_key(relay))
+    });
+    let mut proposal = Proposal::of(vec![one, other]).unwrap();
+    let (slot, hash) = (proposal.document.slot, proposal.document.hash());
+    for relay in [2, 3] {
+        let signature = sign(&node_key(relay), slot, hash);
+        proposal.signatures.insert(NodeNumber::new(relay), signature);
+    }
+    assert_eq!(proposal.encode().len(), encoded_len(1, 2));
 }
 
 #[test]
