@@ -73,6 +73,11 @@ killed:
 bench-peers:
     cargo clippy --manifest-path bench-peers/Cargo.toml --locked -- -D warnings
 
+# All runs of a small model of the agreement on documents: four agencies, one of which lies.
+model:
+    cargo clippy --manifest-path model/Cargo.toml --locked -- -D warnings
+    cargo run --manifest-path model/Cargo.toml --release --locked
+
 # Each fuzz target for so many seconds.
 fuzz seconds="30":
     ops/check/fuzz.sh {{ seconds }}

@@ -234,12 +234,22 @@ fn is_usable(key: &[u8]) -> bool {
     key.is_ok_and(|key| own.diffie_hellman(&PublicKey::from(key)).was_contributory())
 }
 
-/// Checks that a relay says of each node the two newest keys that it has heard, and that it is up for three
-/// slots after it said so.
+/// What a relay has heard of a node.
+struct Known {
+    heard: Time,
+    stays: bool,
+    newest: u8,
+    before: Option<u8>,
+    changed: Time,
+}
+
+/// Checks that a relay says of each node the key that it announced last, for two slots the one before
+/// beside it if that is older and was said within three, and that it is up for three slots after it said
+/// so.
 fn presence(said: &[Said]) {
     let timing = ROSTER.directory.timing;
     let mut presence = Presence::new(timing);
-    let mut held: BTreeMap<u32, (Time, bool, Vec<u8>)> = BTreeMap::new();
+    let mut held: BTreeMap<u32, Known> = BTreeMap::new();
     let mut now = Time::from_micros(1_795_000_000_000_000);
     for Said { node: number, later, generation, stays } in said.iter().take(24) {
         now = now + Duration::from_millis(u64::from(*later));
@@ -252,17 +262,24 @@ fn presence(said: &[Said]) {
         };
         let descriptor = SignedDescriptor::sign(descriptor, &node_key(number));
         presence.hear(now, &Announcement { stays: *stays, descriptor });
-        let (heard, stay, keys) = held.entry(number).or_insert((now, *stays, Vec::new()));
-        (*heard, *stay) = (now, *stays);
-        if keys.last() < Some(generation) {
-            keys.push(*generation);
-        }
+        let newest = *generation;
+        let known = match held.remove(&number) {
+            Some(known) if known.newest == newest => Known { heard: now, stays: *stays, ..known },
+            known => {
+                let lately = |known: &Known| now.since(known.heard) <= timing.interval() * 3;
+                let before = known.filter(lately).map(|known| known.newest);
+                let before = before.filter(|before| *before < newest);
+                Known { heard: now, stays: *stays, newest, before, changed: now }
+            }
+        };
+        held.insert(number, known);
         let all = presence.heard(now, &ROSTER);
         assert!(all.iter().map(|heard| heard.node.get()).eq(held.keys().copied()));
-        for (heard, (at, stays, keys)) in all.iter().zip(held.values()) {
-            assert_eq!(heard.up, *stays && now.since(*at) <= timing.interval() * 3);
-            let newest = keys.iter().rev().map(|key| u32::from(*key)).take(2);
-            assert!(heard.keys.iter().map(|key| key.generation.get()).eq(newest));
+        for (heard, known) in all.iter().zip(held.values()) {
+            assert_eq!(heard.up, known.stays && now.since(known.heard) <= timing.interval() * 3);
+            let both = now.since(known.changed) <= timing.interval() * 2;
+            let keys = [known.newest].into_iter().chain(known.before.filter(|_| both));
+            assert!(heard.keys.iter().map(|key| key.generation.get()).eq(keys.map(u32::from)));
         }
     }
 }

@@ -104,7 +104,7 @@ impl<S: Suite> Work for Cover<S> {
 
     fn handle(&mut self, now: Time, job: CoverJob<S>) {
         match job {
-            CoverJob::View(view) => self.view = Some(view),
+            CoverJob::View(view) => self.view = view,
             CoverJob::Own(event) => self.take_event(now, &event),
         }
     }

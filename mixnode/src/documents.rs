@@ -7,6 +7,7 @@ use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::clocks::Clocks;
 use rohrpost_proto::directory::control::ControlMessage;
 use rohrpost_proto::directory::follower::Follower;
+use rohrpost_proto::directory::view::View;
 use rohrpost_proto::directory::views::{Turn, Views};
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::TOLERANCE;
@@ -20,13 +21,15 @@ pub(crate) struct Documents<S: Suite> {
     clocks: Clocks,
     outlook: Outlook<S>,
     cover: Handle<CoverJob<S>>,
+    /// What the cover is to go by, until it has been told.
+    owed: Option<Option<Arc<View<S>>>>,
 }
 
 impl<S: Suite> Documents<S> {
     pub(crate) fn new(node: Node<S>, cover: Handle<CoverJob<S>>) -> Self {
         let (trust, roster) = (Arc::clone(&node.prepared.trust), Arc::clone(&node.prepared.roster));
         let views = Views::new(Follower::new(trust, roster, S::ID));
-        Self { outlook: node.outlook(), node, views, clocks: Clocks::default(), cover }
+        Self { outlook: node.outlook(), node, views, clocks: Clocks::default(), cover, owed: None }
     }
 
     /// Takes control messages and keeps the starts of documents until there are no more links, and
@@ -41,7 +44,7 @@ impl<S: Suite> Documents<S> {
                     }
                     None => return "control links",
                 },
-                () = tokio::time::sleep(until), if !until.is_zero() => {}
+                () = tokio::time::sleep(until) => {}
             }
             self.turn();
         }
@@ -65,10 +68,24 @@ impl<S: Suite> Documents<S> {
     fn turn(&mut self) {
         let time = self.network_time();
         let turn = self.views.turn(time);
-        if let Turn::View(view) = &turn {
-            let _ = self.cover.try_send(CoverJob::View(Arc::clone(view)));
+        match &turn {
+            Turn::View(view) => self.owed = Some(Some(Arc::clone(view))),
+            Turn::Stale => self.owed = Some(None),
+            Turn::Same | Turn::Renewed => {}
+        }
+        // Its queue may be full: it is told at the next turn then.
+        if let Some(view) = &self.owed
+            && self.cover.try_send(CoverJob::View(view.clone())).is_ok()
+        {
+            self.owed = None;
         }
         self.outlook.tell(time, turn, self.views.follower().documents());
+        self.outlook.tell_clock(self.relays_ahead());
+    }
+
+    fn relays_ahead(&self) -> Option<i64> {
+        let roster = &self.views.follower().rosters().newest().roster;
+        self.clocks.ahead(self.node.clock.now(), roster, roster.directory.timing.heard_within())
     }
 
     fn network_time(&self) -> Time {

@@ -19,8 +19,8 @@ pub(crate) enum MixJob<S: Suite> {
 
 /// A job of the cover's thread.
 pub(crate) enum CoverJob<S: Suite> {
-    /// A newer view.
-    View(Arc<View<S>>),
+    /// A newer view; none once what held is stale.
+    View(Option<Arc<View<S>>>),
     /// Something that the mix's own client tells of a loop or a pull.
     Own(Event),
 }

@@ -14,6 +14,7 @@ use rohrpost_network::Clock;
 use rohrpost_node::{Handle, Node};
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
+use rohrpost_proto::directory::carousel::room::Room;
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::mix::own_client::{Course, Outcome, OwnClient as Plan, Stay};
@@ -89,10 +90,10 @@ impl<S: Suite> OwnClient<S> {
         let Some(entry) = self.roster.node(entry) else {
             return (account, Outcome::Unreached);
         };
-        let patience = self.roster.directory.timing.stale_after();
+        let patience = Room::of(&self.roster).patience();
         let mut listener = Listener { until, patience, cover: self.cover.clone() };
         let mut client = Client::Waiting(Box::new(self.station(entry)), account);
-        let mut course = Course::new(self.clock.steady(), until);
+        let mut course = Course::new(self.clock.steady(), until, patience * 2);
         loop {
             let dialed = client.station().dial::<S>().await;
             match dialed.and_then(|dialed| client.station().greet::<S>(dialed)) {

@@ -1,7 +1,7 @@
 //! Model of the agreement on the document of one slot: four agencies, of which one lies and signs
-//! whatever it likes, and three go by the [`Pledge`] of the real relays. Their clocks are apart, they
-//! are started anew with nothing in memory, also after their clocks went back, and the network shows
-//! each of them whatever signatures there are, or some of them, or none.
+//! whatever it likes, and three go by the [`Pledge`] of the real relays. Their clocks are anywhere
+//! within the limits, they are started anew with nothing in memory and with any other such clock, and
+//! the network shows each of them whatever signatures there are, or some of them, or none.
 //!
 //! Where three agencies must sign, no run has two documents; where two suffice, the checker finds one.
 
@@ -9,15 +9,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rohrpost_proto::directory::consensus::pledge::Pledge;
-use rohrpost_proto::directory::roster::Traffic;
+use rohrpost_proto::directory::roster::{Directory, Traffic};
 use rohrpost_proto::directory::timing::Timing;
 use rohrpost_proto::time::{Slot, Time};
 use stateright::{Checker, Model, Property};
 
 /// Honest relays; the liar is one more.
 const HONEST: usize = 3;
-/// Seconds by which their clocks are ahead.
-const AHEAD: [u64; HONEST] = [0, 2, 5];
+/// Seconds by which clocks may be ahead of the slowest: 5 s to either side of the right time.
+const AHEAD: [u64; HONEST] = [0, 5, 10];
 /// Documents that the liar has signed.
 const DOCUMENTS: usize = 2;
 /// The slot that is looked at. The processes that begin with the model may sign it.
@@ -26,7 +26,7 @@ const SLOT: u64 = 103;
 const LAST: u64 = 105;
 /// Seconds from one moment to the next.
 const STEP: u64 = 5;
-/// Restarts of a relay at most.
+/// Restarts of all relays together: one may start anew twice, or two may once.
 const RESTARTS: u8 = 2;
 
 /// A slot of which so many agencies must sign the document.
@@ -43,8 +43,8 @@ struct State {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Relay {
     pledge: Pledge,
-    /// Seconds by which the clock went back.
-    back: u64,
+    /// Seconds by which its clock is ahead.
+    ahead: u64,
     restarts: u8,
     /// What any process of the relay has signed.
     signed: [bool; DOCUMENTS],
@@ -56,19 +56,17 @@ enum Action {
     Wait,
     /// A relay sees a document with so many signatures, and signs it if its pledge lets it.
     Show { relay: usize, document: usize, signatures: usize },
-    /// A relay is started anew, after its clock went back.
-    Restart { relay: usize, back: u64 },
+    /// A relay is started anew, with a clock that is so many seconds ahead.
+    Restart { relay: usize, ahead: u64 },
 }
 
 fn timing() -> Timing {
-    Timing::of(&Traffic::default())
+    Directory::of(&Traffic::default()).timing
 }
 
-/// Time by the clock of a relay.
-fn clock(seconds: u64, relay: usize, back: u64) -> Time {
-    let begin = timing().begin_of(Slot::new(SLOT - 4));
-    let ahead = Duration::from_secs(seconds + AHEAD[relay]);
-    Time::from_micros((begin + ahead).micros() - back * 1_000_000)
+/// Time by a clock that is so many seconds ahead.
+fn clock(seconds: u64, ahead: u64) -> Time {
+    timing().begin_of(Slot::new(SLOT - 4)) + Duration::from_secs(seconds + ahead)
 }
 
 impl State {
@@ -85,8 +83,8 @@ impl Model for Agreement {
     fn init_states(&self) -> Vec<State> {
         let relay = |at| Relay {
             // It began long before.
-            pledge: Pledge::begin(clock(0, at, 60), timing()),
-            back: 0,
+            pledge: Pledge::begin(clock(0, AHEAD[at]) - Duration::from_secs(60), timing()),
+            ahead: AHEAD[at],
             restarts: 0,
             signed: [false; DOCUMENTS],
         };
@@ -103,9 +101,10 @@ impl Model for Agreement {
                 let show = |signatures| Action::Show { relay, document, signatures };
                 actions.extend(shown.map(show));
             }
-            if state.relays[relay].restarts < RESTARTS {
-                actions.extend([0, 10, 20].map(|back| Action::Restart { relay, back }));
-            }
+        }
+        if state.relays.iter().map(|relay| relay.restarts).sum::<u8>() < RESTARTS {
+            let restart = |relay| AHEAD.map(|ahead| Action::Restart { relay, ahead });
+            actions.extend((0..HONEST).flat_map(restart));
         }
     }
 
@@ -115,17 +114,17 @@ impl Model for Agreement {
             Action::Wait => state.seconds += STEP,
             Action::Show { relay, document, signatures } => {
                 let one = &mut state.relays[relay];
-                let now = clock(before.seconds, relay, one.back);
+                let now = clock(before.seconds, one.ahead);
                 if !one.pledge.sign(Slot::new(SLOT), now, signatures) {
                     return None;
                 }
                 one.signed[document] = true;
             }
-            Action::Restart { relay, back } => {
+            Action::Restart { relay, ahead } => {
                 let one = &mut state.relays[relay];
-                one.back += back;
+                one.ahead = ahead;
                 one.restarts += 1;
-                one.pledge = Pledge::begin(clock(before.seconds, relay, one.back), timing());
+                one.pledge = Pledge::begin(clock(before.seconds, ahead), timing());
             }
         }
         Some(state)
@@ -156,10 +155,11 @@ fn forks(threshold: usize) -> bool {
     }
     let states = checker.unique_state_count();
     let fork = found.get("no slot has two documents");
-    println!("{threshold} of 4 must sign: {states} states, {}", match fork {
+    let outcome = match fork {
         Some(_) => "and a run in which a slot has two documents",
         None => "and in none of them has a slot two documents",
-    });
+    };
+    println!("{threshold} of 4 must sign: {states} states, {outcome}");
     if let Some(path) = fork {
         path.clone().into_actions().iter().for_each(|action| println!("    {action:?}"));
     }

@@ -91,6 +91,7 @@ impl<S: Suite> Directory<S> {
         let turn = self.authority.turn(now);
         let time = self.authority.time(now);
         self.outlook.tell(time, turn, self.authority.follower().documents());
+        self.outlook.tell_clock(self.authority.ahead(now));
         if self.authority.has_posts() {
             self.board.send_modify(|board| self.authority.post_to(now, board));
             let contents = Arc::new(self.authority.contents());

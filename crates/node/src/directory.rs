@@ -127,6 +127,18 @@ impl<S: Suite> Outlook<S> {
         }
     }
 
+    /// Tells of how far the relays' clocks are ahead of the own one, in microseconds, if that is known.
+    pub fn tell_clock(&self, relays_ahead: Option<i64>) {
+        let Some(ahead) = relays_ahead else { return };
+        let own_ahead = ahead.saturating_neg();
+        if self.readiness.note_clock(own_ahead)
+            && let Some(off) = self.readiness.clock_off()
+        {
+            self.log.write(&Event::Clock(off));
+        }
+        self.metrics.clock_offset.set(seconds(own_ahead));
+    }
+
     /// Logs the nodes that have come and gone, and whether too few are left to build packets with;
     /// the first document has nothing to compare with.
     fn tell_changes(&mut self, view: &View<S>) {
@@ -153,6 +165,12 @@ impl<S: Suite> Outlook<S> {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits last for ages")]
 const fn precise(value: u64) -> f64 {
     value as f64
+}
+
+/// Whole milliseconds of an offset, in seconds.
+fn seconds(micros: i64) -> f64 {
+    let bound = if micros > 0 { i32::MAX } else { i32::MIN };
+    f64::from(i32::try_from(micros / 1000).unwrap_or(bound)) / 1e3
 }
 
 /// Shortest time between two changes of the key within an epoch.

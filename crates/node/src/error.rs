@@ -63,9 +63,12 @@ pub enum NodeError {
     },
     /// The machine's clock has been set, or the machine has stood still.
     #[error(
-        "this process's clock has been more than five minutes off the machine's for a minute, so others refuse the node; check the machine's time service and start the node again"
+        "this process's clock has been more than {seconds} s off the machine's for a minute, so others refuse the node; check the machine's time service and start the node again"
     )]
-    Clock,
+    Clock {
+        /// Seconds by which a node of this role may be off.
+        seconds: u64,
+    },
     /// A task that must run has ended.
     #[error("the task {0} has ended; this is a bug")]
     TaskEnded(&'static str),
@@ -88,7 +91,7 @@ impl NodeError {
             | Self::WrongKey(_) => 78,
             Self::Bind(_) | Self::Metrics { .. } => 69,
             Self::System { .. } => 71,
-            Self::Clock => 75,
+            Self::Clock { .. } => 75,
             Self::TaskEnded(_) | Self::Panicked => 70,
         }
     }

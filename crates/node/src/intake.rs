@@ -2,6 +2,7 @@
 //! each packet link to the workers in turn. A frame that finds its worker's queue full is dropped
 //! and counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
@@ -11,10 +12,10 @@ use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_transport::{
-    Accepted, ControlChannels, ControlLink, FrameReceiver, NodeEndpoint, ServedLink, exchange,
+    Accepted, ControlChannels, ControlLink, FrameReceiver, NodeEndpoint, Pace, ServedLink, exchange,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::links::Inflow;
 use crate::metrics::Metrics;
@@ -43,6 +44,10 @@ pub struct Intake<J> {
     incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     lane: Lane<J>,
     links: JoinSet<()>,
+    /// Control links, of each node of the roster the newest.
+    control: BTreeMap<NodeNumber, AbortHandle>,
+    /// The pace of what goes out on those of them that are not relays'.
+    pace: Pace,
 }
 
 impl<J: Send + 'static> Intake<J> {
@@ -67,6 +72,8 @@ impl<J: Send + 'static> Intake<J> {
                 metrics: Arc::clone(&node.metrics),
             },
             links: JoinSet::new(),
+            control: BTreeMap::new(),
+            pace: Pace::default(),
         }
     }
 
@@ -78,7 +85,9 @@ impl<J: Send + 'static> Intake<J> {
                     Some(accepted) => self.admit(accepted),
                     None => return "endpoint",
                 },
-                Some(ended) = self.links.join_next() => if ended.is_err() { return "link" },
+                Some(ended) = self.links.join_next() => if ended.is_err_and(|error| error.is_panic()) {
+                    return "link";
+                },
             }
         }
     }
@@ -114,10 +123,16 @@ impl<J: Send + 'static> Intake<J> {
         let relay = self.roster.relays().any(|relay| relay.number == from);
         let audience = if relay { Audience::Relays } else { Audience::All };
         // Whoever connects announces itself alone: what a relay has to say comes on links to it.
-        let channels = ControlChannels { board, audience, incoming, max_len: MAX_ANNOUNCEMENT_LEN };
-        self.links.spawn(async move {
+        // Votes and signatures do not wait behind what hundreds of nodes are told.
+        let pace = if relay { None } else { Some(self.pace.clone()) };
+        let max_len = MAX_ANNOUNCEMENT_LEN;
+        let channels = ControlChannels { board, audience, incoming, max_len, pace };
+        let link = self.links.spawn(async move {
             let _ = exchange(link, from, channels).await;
         });
+        if let Some(older) = self.control.insert(from, link) {
+            older.abort();
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod usage;
 mod worker;
 
 pub use apart::apart;
+pub use clock_check::ClockOff;
 pub use config::{Limits, NodeConfig, RoleLimits};
 pub use directory::Outlook;
 pub use error::NodeError;

@@ -7,6 +7,8 @@ use rohrpost_network::unix_now;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::mix::watch::Alarm;
 
+use crate::clock_check::ClockOff;
+
 /// An event worth a line.
 pub enum Event<'a> {
     /// The process listens.
@@ -50,8 +52,10 @@ pub enum Event<'a> {
     NodeJoined(&'a str),
     /// A node, by its name, was not heard of and has left the document: no path uses it.
     NodeLeft(&'a str),
-    /// The documents of all relays name too little to build packets with.
+    /// The network document names too little to build packets with.
     Short(Shortage),
+    /// The clock has gone further off those of the relays than it may be.
+    Clock(ClockOff),
     /// The packet key was changed.
     KeyChanged,
     /// A mix has noticed an attack on its pool.
@@ -107,9 +111,10 @@ impl Event<'_> {
                 format!("{node} was not heard of and has left the document; no path uses it")
             }
             Self::Short(shortage) => format!(
-                "the relays' documents name {shortage}: nobody builds packets, and a mix no cover, \
+                "the network document names {shortage}: nobody builds packets, and a mix no cover, \
                  until they name more"
             ),
+            Self::Clock(off) => off.to_string(),
             Self::KeyChanged => "new packet key".into(),
             Self::Alarm(alarm) => format!("alarm: {}; own cover is doubled", alarm.meaning()),
             Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),

@@ -38,7 +38,11 @@ impl Memory {
         let (before, after) = (roster.predecessors(role).count(), roster.successors(role).count());
         let queues = limits.queue_packets * (limits.workers + after);
         let buffers = duty.packets + queues;
-        let links = (before + after) * LINK_WINDOW * LINK_SHARE;
+        let control = match role {
+            Role::Relay => roster.nodes().count(),
+            Role::Mix { .. } => roster.relays().count(),
+        };
+        let links = (before + after + control) * LINK_WINDOW * LINK_SHARE;
         let ceiling = buffers * (HEADROOM + S::PACKET_LEN)
             + Hop::<S>::memory_len(before, limits.replay_tags)
             + duty.bytes
@@ -53,7 +57,7 @@ impl Memory {
 /// Multiple of a link's window: received bytes take up to twice their length while they are out of
 /// order.
 const LINK_SHARE: usize = 2;
-/// Bytes of the program, its threads, control links and metrics.
+/// Bytes of the program, its threads and metrics.
 const PROGRAM: usize = 64 * 1024 * 1024;
 /// Control messages that wait, beside one on each link.
 pub(crate) const INCOMING_BOUND: usize = 16;

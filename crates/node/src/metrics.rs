@@ -38,6 +38,8 @@ pub struct Metrics {
     pub document_short: Gauge,
     /// Age of the newest document.
     pub document_age: Gauge,
+    /// Seconds by which the own clock is ahead of the relays'.
+    pub clock_offset: Gauge,
     /// 1 while the node is ready, else 0.
     pub ready: Gauge,
     /// Fill of the newest key's replay set.
@@ -80,6 +82,7 @@ impl Metrics {
             document_nodes: gauge!("rohrpost_document_nodes"),
             document_short: gauge!("rohrpost_document_short"),
             document_age: gauge!("rohrpost_document_age_seconds"),
+            clock_offset: gauge!("rohrpost_clock_offset_seconds"),
             ready: gauge!("rohrpost_ready"),
             replay_fill: gauge!("rohrpost_replay_fill_ratio"),
             memory_ceiling: gauge!("rohrpost_memory_ceiling_bytes"),

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rohrpost_network::{FilePaths, Network};
 use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::TrustRoot;
+use rohrpost_proto::time::agreement::TOLERANCE;
 
 use crate::config::NodeConfig;
 use crate::error::NodeError;
@@ -27,6 +29,18 @@ pub struct Prepared {
     pub node: RosterNode,
     /// The node's identity key, which its roster entry names.
     pub key: Arc<SigningKey>,
+}
+
+impl Prepared {
+    /// How far the node's clock may be off: a relay's by what the agreement on documents bears, a
+    /// mix's by five minutes.
+    #[must_use]
+    pub fn clock_tolerance(&self) -> Duration {
+        match self.node.role {
+            Role::Relay => self.roster.directory.timing.clocks(),
+            Role::Mix { .. } => TOLERANCE,
+        }
+    }
 }
 
 /// The duty that a program is made for.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{Classic, Hybrid, Suite};
@@ -34,18 +35,23 @@ pub trait Program {
 pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
     let prepared = prepare(configuration, P::DUTY)?;
     let log = Log::new(prepared.node.name.clone());
+    let clock = prepared.clock_tolerance();
     match prepared.roster.suite {
-        SuiteName::Hybrid => supervise(&log, || P::start::<Hybrid>(prepared)),
-        SuiteName::Classic => supervise(&log, || P::start::<Classic>(prepared)),
+        SuiteName::Hybrid => supervise(&log, clock, || P::start::<Hybrid>(prepared)),
+        SuiteName::Classic => supervise(&log, clock, || P::start::<Classic>(prepared)),
     }
 }
 
 /// Runs a node until it is told to stop (SIGTERM, SIGINT), one of its tasks ends or the machine's
-/// clock has gone elsewhere. SIGHUP is ignored: a running node reads no files.
+/// clock has gone further off than `allowed`. SIGHUP is ignored: a running node reads no files.
 ///
 /// # Errors
 /// The node could not start, a task ended, or the node's clock is no longer the machine's.
-pub fn supervise<F>(log: &Log, start: impl FnOnce() -> F) -> Result<(), NodeError>
+pub fn supervise<F>(
+    log: &Log,
+    allowed: Duration,
+    start: impl FnOnce() -> F,
+) -> Result<(), NodeError>
 where
     F: Future<Output = Result<Tasks, NodeError>>,
 {
@@ -59,12 +65,12 @@ where
         let mut terminate = signal(SignalKind::terminate()).map_err(system("watch signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("watch signals"))?;
         let _ignored = signal(SignalKind::hangup()).map_err(system("watch signals"))?;
-        let parted = clock_check::parted(Clock::start());
+        let parted = clock_check::parted(Clock::start(), allowed);
         let mut tasks = start().await?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            () = parted => return Err(NodeError::Clock),
+            () = parted => return Err(NodeError::Clock { seconds: allowed.as_secs() }),
             ended = tasks.join_next() => {
                 return Err(match ended {
                     Some(Ok(name)) => NodeError::TaskEnded(name),

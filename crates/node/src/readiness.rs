@@ -1,7 +1,7 @@
 //! Readiness of a node, by the links that are up and the age of its newest document.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rohrpost_network::Clock;
@@ -9,6 +9,7 @@ use rohrpost_proto::hop::Refusal;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::LinkChange;
 
+use crate::clock_check::ClockOff;
 use crate::log::{Event, Log};
 use crate::metrics::Metrics;
 
@@ -25,6 +26,9 @@ pub(crate) struct Readiness {
     control_up: AtomicUsize,
     /// Start of the newest document in document time; 0 before the first.
     document: AtomicU64,
+    /// Microseconds by which the own clock is ahead of the relays', and by which it may be.
+    clock_ahead: AtomicI64,
+    clock_allowed: Duration,
     complete: AtomicBool,
 }
 
@@ -41,6 +45,7 @@ impl Readiness {
         packet_links: usize,
         control_links: usize,
         stale_after: Duration,
+        clock_allowed: Duration,
     ) -> Self {
         Self {
             clock,
@@ -50,12 +55,18 @@ impl Readiness {
             packet_up: AtomicUsize::new(0),
             control_up: AtomicUsize::new(0),
             document: AtomicU64::new(0),
+            clock_ahead: AtomicI64::new(0),
+            clock_allowed,
             complete: AtomicBool::new(false),
         }
     }
 
-    /// Links and document that are missing, in words; nothing when the node is ready.
+    /// Links and document that are missing, or what is wrong with the clock, in words; nothing when the
+    /// node is ready.
     pub(crate) fn missing(&self) -> Option<String> {
+        if let Some(off) = self.clock_off() {
+            return Some(off.to_string());
+        }
         let packet = self.packet_up.load(Ordering::Relaxed);
         let control = self.control_up.load(Ordering::Relaxed);
         let document = self.document_age().is_some_and(|age| age < self.stale_after);
@@ -70,6 +81,21 @@ impl Readiness {
             self.control_links,
             if document { "a" } else { "no fresh" },
         ))
+    }
+
+    /// How far the own clock is off, if that is more than it may be.
+    pub(crate) fn clock_off(&self) -> Option<ClockOff> {
+        let ahead = self.clock_ahead.load(Ordering::Relaxed);
+        let by = Duration::from_micros(ahead.unsigned_abs());
+        (by > self.clock_allowed).then_some(ClockOff { is_ahead: ahead > 0, by })
+    }
+
+    /// Takes note of how far the own clock is ahead of the relays', in microseconds; tells whether it
+    /// has just gone too far.
+    pub(crate) fn note_clock(&self, ahead: i64) -> bool {
+        let was_off = self.clock_off().is_some();
+        self.clock_ahead.store(ahead, Ordering::Relaxed);
+        !was_off && self.clock_off().is_some()
     }
 
     /// Age of the newest document.
@@ -132,7 +158,7 @@ mod tests {
     #[test]
     fn readiness_asks_for_all_links_once_and_for_a_fresh_document_always() {
         let clock = Clock::start();
-        let readiness = Readiness::new(clock, 2, 1, STALE_AFTER);
+        let readiness = Readiness::new(clock, 2, 1, STALE_AFTER, Duration::from_secs(5));
         let missing = readiness.missing().unwrap();
         assert!(missing.contains("0 of 2 packet links"), "{missing}");
         assert!(missing.contains("no fresh document"), "{missing}");
@@ -145,6 +171,13 @@ mod tests {
         assert_eq!(readiness.missing(), None, "one dead neighbour");
         readiness.note_document(clock.now() - STALE_AFTER * 2);
         assert_eq!(readiness.missing(), None, "an old document takes nothing back");
+        assert!(!readiness.note_clock(-5_000_000), "as far off as it may be");
+        assert!(readiness.note_clock(-6_000_000));
+        let missing = readiness.missing().unwrap();
+        assert!(missing.starts_with("the clock is 6 s behind those of the relays"), "{missing}");
+        assert!(!readiness.note_clock(-7_000_000), "not again");
+        assert!(!readiness.note_clock(0));
+        assert_eq!(readiness.missing(), None, "it was set right");
         readiness.packet_up.store(0, Ordering::Relaxed);
         assert!(readiness.missing().is_some(), "no packet link at all");
     }

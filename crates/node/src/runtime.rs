@@ -286,6 +286,7 @@ impl Dialed {
                 roster.successors(role).count(),
                 relays.len(),
                 roster.directory.timing.stale_after(),
+                prepared.clock_tolerance(),
             )),
             log: bound.log.clone(),
             metrics: Arc::clone(&bound.metrics),
@@ -300,6 +301,7 @@ impl Dialed {
                 audience: Audience::Relays,
                 incoming: incoming_sender.clone(),
                 max_len: MAX_CONTROL_LEN,
+                pace: None,
             };
             ControlDialer::connect(&bound.endpoint, PeerAddress::from(relay), channels, changed)
         };

@@ -51,6 +51,10 @@ pub(crate) fn describe() {
             "1 while the documents name too little of the roster to build packets with, else 0.",
         ),
         ("rohrpost_document_age_seconds", "Age of the newest document; zero before the first."),
+        (
+            "rohrpost_clock_offset_seconds",
+            "Seconds by which this node's clock is ahead of the middle one of the relays' clocks.",
+        ),
         (SESSIONS, "Sessions of this relay, rounded up to a power of two."),
         (MAILBOXES, "Mailboxes of this relay, rounded up to a power of two."),
         ("rohrpost_replay_fill_ratio", "Fill of the replay set of the newest key."),

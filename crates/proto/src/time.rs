@@ -112,7 +112,7 @@ impl Slot {
     /// Time at which the slot begins, for slots of length `slot`.
     #[must_use]
     pub fn start(self, slot: Duration) -> Time {
-        Time(self.0 * micros(slot))
+        Time(self.0.saturating_mul(micros(slot)))
     }
 
     /// The slot after this one.

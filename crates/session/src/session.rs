@@ -39,8 +39,8 @@ pub struct Session<S: Suite> {
     pub courier: Courier<S>,
     /// The directory as the client follows it.
     views: Views<S>,
-    /// Objects of the directory that have come whole and are to be read: one for each cell between
-    /// two slots at most.
+    /// Objects of the directory that have come whole and are to be read: [`ARRIVED`] at most. More do
+    /// not come between two slots but from a relay that floods, and what is dropped comes again.
     arrived: Vec<Object>,
     /// Time at which the last document began to hold while this link was there, or since when one is
     /// waited for.
@@ -222,7 +222,7 @@ impl<S: Suite> Session<S> {
         }
         // What is malformed counts as not sent.
         let object = cell.chunk.and_then(|chunk| carousel.take(chunk).ok().flatten());
-        self.arrived.extend(object);
+        self.arrived.extend(object.filter(|_| self.arrived.len() < ARRIVED));
         Ok(())
     }
 
@@ -233,6 +233,7 @@ impl<S: Suite> Session<S> {
         let time = self.courier.document_time(now);
         let borne_out = self.station.witness.is_borne_out();
         let follower = self.views.follower();
+        let is_document = matches!(object, Object::Document(_) | Object::Update(_));
         // One that is stale by the relay's clock may show that this is wrong.
         let attested = if borne_out { None } else { follower.attests(&object) };
         let news = match self.views.take(time, object) {
@@ -243,7 +244,8 @@ impl<S: Suite> Session<S> {
             }
             Err(_) => follower::News::None,
         };
-        if news == follower::News::None && (borne_out || attested.is_none()) {
+        let says_nothing = news == follower::News::None && (borne_out || attested.is_none());
+        if !is_document || says_nothing {
             return Ok(());
         }
         let attested = attested.or_else(|| self.views.follower().attested());
@@ -276,6 +278,8 @@ async fn reach(clock: Clock, time: Option<Steady>) {
 pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 /// Difference between the relay's time and the grid's from which on the grid is laid anew.
 const DRIFT: Duration = Duration::from_secs(2);
+/// Objects that are read before a slot.
+const ARRIVED: usize = 8;
 /// Cells that wait for the session; it takes them as they come.
 const CELL_BOUND: usize = 8;
 

@@ -1,12 +1,16 @@
 //! Control links: length-prefixed messages both ways, each side sending what its board has for the other.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::carousel::room;
+use rohrpost_proto::lock::Unpoison;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::endpoint::{ControlLink, Dialer, NodeEndpoint, PeerAddress};
 use crate::outbox::{Backoff, LinkChange};
@@ -25,6 +29,32 @@ pub struct ControlChannels {
     pub incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     /// Bytes that a message may have; a longer one ends the link.
     pub max_len: usize,
+    /// The pace of all links that share it, if they do.
+    pub pace: Option<Pace>,
+}
+
+/// A pace that links share, of 8 MB a second: packets on other links do not wait behind a relay that
+/// has much to tell hundreds of nodes.
+#[derive(Clone)]
+pub struct Pace(Arc<Mutex<Instant>>);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Pace {
+    /// Waits for the turn of so many bytes.
+    async fn wait(&self, len: u32) {
+        let turn = {
+            let mut next = self.0.lock().unpoison();
+            let turn = (*next).max(Instant::now());
+            *next = turn + room::PER_BYTE * len;
+            turn
+        };
+        sleep_until(turn).await;
+    }
 }
 
 /// A control link that a node holds to a relay; the link's task ends when this is dropped.
@@ -72,7 +102,7 @@ async fn maintain(
             }
             connection.close(0_u32.into(), b"");
         }
-        tokio::time::sleep(backoff.next()).await;
+        sleep(backoff.next()).await;
     }
 }
 
@@ -99,9 +129,9 @@ async fn run(
     peer: NodeNumber,
     channels: ControlChannels,
 ) -> Result<(), LinkError> {
-    let ControlChannels { board, audience, incoming, max_len } = channels;
+    let ControlChannels { board, audience, incoming, max_len, pace } = channels;
     tokio::select! {
-        result = write_board(send, board, audience) => result,
+        result = write_board(send, board, audience, pace) => result,
         result = read_all(recv, peer, incoming, max_len) => result,
     }
 }
@@ -112,8 +142,12 @@ async fn write_board(
     mut send: SendStream,
     mut board: watch::Receiver<Board>,
     audience: Audience,
+    pace: Option<Pace>,
 ) -> Result<(), LinkError> {
-    let mut told = 0;
+    let (mut told, first) = board.borrow_and_update().first(audience);
+    for message in first {
+        write(&mut send, &message, pace.as_ref()).await?;
+    }
     loop {
         let next = board.borrow_and_update().after(told, audience);
         let Some((number, message)) = next else {
@@ -121,13 +155,27 @@ async fn write_board(
             continue;
         };
         told = number;
-        let len = u32::try_from(message.len()).map_err(|_| LinkError)?;
-        send.write_all(&len.to_be_bytes()).await.map_err(|_| LinkError)?;
-        send.write_all(&message).await.map_err(|_| LinkError)?;
-        tokio::time::sleep(PER_BYTE * len).await;
+        write(&mut send, &message, pace.as_ref()).await?;
     }
 }
 
+async fn write(
+    send: &mut SendStream,
+    message: &[u8],
+    pace: Option<&Pace>,
+) -> Result<(), LinkError> {
+    let len = u32::try_from(message.len()).map_err(|_| LinkError)?;
+    if let Some(pace) = pace {
+        pace.wait(len).await;
+    }
+    send.write_all(&len.to_be_bytes()).await.map_err(|_| LinkError)?;
+    send.write_all(message).await.map_err(|_| LinkError)?;
+    sleep(PER_BYTE * len).await;
+    Ok(())
+}
+
+/// Reads messages, no faster than twice the pace at which they are written: what a peer sends, its
+/// signatures among it, costs little however much it sends.
 async fn read_all(
     mut recv: RecvStream,
     peer: NodeNumber,
@@ -136,7 +184,9 @@ async fn read_all(
 ) -> Result<(), LinkError> {
     loop {
         let message = read_message(&mut recv, max_len).await?;
+        let pause = PER_BYTE / 2 * u32::try_from(message.len()).unwrap_or(u32::MAX);
         incoming.send((peer, message)).await.map_err(|_| LinkError)?;
+        sleep(pause).await;
     }
 }
 

@@ -18,7 +18,7 @@ mod stream;
 mod tls;
 
 pub use client::{ConnectError, connect};
-pub use control::{ControlChannels, ControlDialer, exchange};
+pub use control::{ControlChannels, ControlDialer, Pace, exchange};
 pub use endpoint::{
     Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, SOCKET_BUFFER,
 };

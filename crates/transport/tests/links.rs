@@ -11,8 +11,8 @@ use rohrpost_proto::directory::control::Place;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
-    EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, LinkError, NodeEndpoint, PacketOutbox,
-    PeerAddress, Segmentation, ServedLink, connect, exchange,
+    EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, LinkError, NodeEndpoint, Pace,
+    PacketOutbox, PeerAddress, Segmentation, ServedLink, connect, exchange,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -71,7 +71,13 @@ fn channels(
     board: watch::Receiver<Board>,
     incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
 ) -> ControlChannels {
-    ControlChannels { board, audience: Audience::All, incoming, max_len: 6000 }
+    ControlChannels {
+        board,
+        audience: Audience::All,
+        incoming,
+        max_len: 6000,
+        pace: Some(Pace::default()),
+    }
 }
 
 fn address(of: &NodeEndpoint, node: u8) -> PeerAddress {
@@ -343,7 +349,7 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     };
     let board = |len| {
         let mut board = Board::default();
-        post(&mut board, Place::Clock, len);
+        post(&mut board, Place::Announcement, len);
         board
     };
     let (from_mix, mix_says) = watch::channel(board(5000));

@@ -19,6 +19,7 @@ use rohrpost_node::{Duty, Log, NodeError, Prepared, Tasks, prepare, supervise};
 use rohrpost_packet::{Buffer, BufferPool, Classic, Hybrid, Suite};
 use rohrpost_proto::directory::roster::{RosterNode, SuiteName};
 use rohrpost_proto::frame::frame_len;
+use rohrpost_proto::time::agreement::TOLERANCE;
 use rohrpost_transport::{
     Accepted, Buffers, EndpointConfig, FrameReceiver, NodeEndpoint, PacketOutbox, PeerAddress,
 };
@@ -67,8 +68,12 @@ impl NullMix {
         let prepared = prepare(&self.file, Duty::Mix)?;
         let log = Log::new(prepared.node.name.clone());
         match prepared.roster.suite {
-            SuiteName::Hybrid => supervise(&log, || async { self.start::<Hybrid>(&prepared) }),
-            SuiteName::Classic => supervise(&log, || async { self.start::<Classic>(&prepared) }),
+            SuiteName::Hybrid => {
+                supervise(&log, TOLERANCE, || async { self.start::<Hybrid>(&prepared) })
+            }
+            SuiteName::Classic => {
+                supervise(&log, TOLERANCE, || async { self.start::<Classic>(&prepared) })
+            }
         }
     }
 

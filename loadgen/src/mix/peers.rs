@@ -203,8 +203,8 @@ async fn accept_control(
     while let Some(accepted) = endpoint.accept().await {
         if let Accepted::Control { from, link } = accepted {
             let (board, incoming) = (newest.clone(), heard.clone());
-            let (audience, max_len) = (Audience::All, MAX_CONTROL_LEN);
-            let channels = ControlChannels { board, audience, incoming, max_len };
+            let (audience, max_len, pace) = (Audience::All, MAX_CONTROL_LEN, None);
+            let channels = ControlChannels { board, audience, incoming, max_len, pace };
             tokio::spawn(exchange(link, from, channels));
         }
     }

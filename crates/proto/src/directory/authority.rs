@@ -1,6 +1,7 @@
 //! A directory authority: all that a relay does for the directory. It hears the nodes, votes and signs
 //! with the other authorities, follows the documents that hold, and says what is to go to whom.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::directory::consensus::document::SignedDocument;
 use crate::directory::consensus::equivocation::Equivocation;
 use crate::directory::consensus::signer::{Outgoing, Signer};
 use crate::directory::control::{Announcement, ControlMessage, Place};
-use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
 use crate::directory::follower::{Follower, News};
 use crate::directory::presence::Presence;
 use crate::directory::roster::Roster;
@@ -47,6 +48,8 @@ pub struct Authority<S: Suite> {
     signer: Signer,
     presence: Presence,
     clocks: Clocks,
+    /// Descriptors that were handed on: no more than documents name.
+    posted: BTreeSet<DescriptorHash>,
     /// What is to be handed out: few, for they are taken after each call.
     posts: Vec<Post>,
 }
@@ -74,6 +77,7 @@ impl<S: Suite> Authority<S> {
             views: Views::new(follower),
             presence: Presence::new(timing),
             clocks: Clocks::default(),
+            posted: BTreeSet::new(),
             posts: Vec::new(),
         }
     }
@@ -164,20 +168,19 @@ impl<S: Suite> Authority<S> {
                 let current = self.views.follower().documents().current(now);
                 current.is_none_or(|current| slot >= current.document.slot)
             }
-            Place::Descriptor(node, hash) => {
-                self.views.follower().descriptors().contains(node, &hash)
-            }
+            Place::Descriptor(_, hash) => self.views.follower().is_named(&hash),
         }
     }
 
     /// What a relay's carousel sends.
     #[must_use]
     pub fn contents(&self) -> Contents {
+        let follower = self.views.follower();
         Contents {
-            documents: self.views.follower().documents().clone(),
-            descriptors: self.views.follower().descriptors().clone(),
+            documents: follower.documents().clone(),
+            descriptors: follower.descriptors().only_named(|hash| follower.is_named(hash)),
             proofs: self.signer.equivocations().cloned().collect(),
-            roster: (self.files.clone(), self.views.follower().rosters().newest().roster.version),
+            roster: (self.files.clone(), follower.rosters().newest().roster.version),
         }
     }
 
@@ -189,16 +192,22 @@ impl<S: Suite> Authority<S> {
         self.clocks.ahead(now, roster, self.timing.heard_within())
     }
 
-    /// Hears a node on its own link.
+    /// Hears a node on its own link. Who has no link to it hears of its key once a document names it.
     fn hear(&mut self, now: Time, from: NodeNumber, announcement: Announcement) -> News {
         let descriptor = announcement.descriptor.descriptor();
         if descriptor.node != from || descriptor.suite != S::ID {
             return News::None;
         }
-        let signed = announcement.descriptor.clone();
-        let hash = signed.hash();
-        let news = self.take_descriptor(now, signed);
+        let hash = announcement.descriptor.hash();
+        if !self.presence.is_newest(from, &hash) && !self.presence.admit(now, from) {
+            return News::None;
+        }
+        let mut news = News::None;
+        if !self.views.follower().descriptors().contains(from, &hash) {
+            news = self.take_descriptor(now, announcement.descriptor.clone());
+        }
         if self.views.follower().descriptors().contains(from, &hash) {
+            self.views.touch(from, &hash);
             self.presence.hear(now, &announcement);
         }
         news
@@ -210,7 +219,9 @@ impl<S: Suite> Authority<S> {
             Object::Descriptors(all) => {
                 let mut news = News::None;
                 for signed in all {
-                    news = self.take_descriptor(now, signed).or(news);
+                    if self.views.follower().is_named(&signed.hash()) {
+                        news = self.take_descriptor(now, signed).or(news);
+                    }
                 }
                 news
             }
@@ -230,31 +241,35 @@ impl<S: Suite> Authority<S> {
         match self.views.take(self.time(now), Object::Document(signed.clone())) {
             Ok(News::None) | Err(_) => news,
             Ok(taken) => {
+                self.signer.follow(&signed.document);
                 let message = ControlMessage::Object(Object::Document(signed));
                 self.post(Audience::All, Place::Document(slot), message);
+                self.post_named();
                 taken.or(news)
             }
         }
     }
 
-    /// Takes a descriptor over that is its node's own and new, and hands it on: whoever has not heard of
-    /// it may have to follow a document that names it.
+    /// Takes a descriptor over that is its node's own.
     fn take_descriptor(&mut self, now: Time, signed: SignedDescriptor) -> News {
-        let (node, hash) = (signed.descriptor().node, signed.hash());
-        let roster = &self.views.follower().rosters().newest().roster;
-        if roster.node(node).is_none()
-            || self.views.follower().descriptors().contains(node, &hash)
-            || !self.views.follower().is_named(&hash) && !self.presence.admit(now, node)
-        {
-            return News::None;
+        let news = self.views.take(now, Object::Descriptors(vec![signed]));
+        self.post_named();
+        news.unwrap_or(News::None)
+    }
+
+    /// Hands on the descriptors that documents name and that were not handed on yet, behind the
+    /// documents: whoever follows them may not have heard of the node.
+    fn post_named(&mut self) {
+        let follower = self.views.follower();
+        self.posted.retain(|hash| follower.is_named(hash));
+        let named = follower.descriptors().iter().filter(|(hash, _)| follower.is_named(hash));
+        let new: Vec<_> = named.filter(|(hash, _)| !self.posted.contains(hash)).collect();
+        for (hash, signed) in new {
+            self.posted.insert(hash);
+            let place = Place::Descriptor(signed.descriptor().node, hash);
+            let message = ControlMessage::Object(Object::Descriptors(vec![signed.clone()]));
+            self.posts.push(Post { audience: Audience::All, place, message });
         }
-        let object = Object::Descriptors(vec![signed]);
-        if self.views.take(now, object.clone()).is_err() {
-            return News::None;
-        }
-        let message = ControlMessage::Object(object);
-        self.post(Audience::All, Place::Descriptor(node, hash), message);
-        News::Directory
     }
 
     /// Hands out what the signer has to say, and follows it.
@@ -280,7 +295,7 @@ impl<S: Suite> Authority<S> {
     fn convict(&mut self, now: Time, proof: Equivocation) -> News {
         let place = Place::Proof(proof.relay);
         let object = Object::Equivocation(proof);
-        let news = self.views.take(now, object.clone()).unwrap_or(News::None);
+        let news = self.views.take(self.time(now), object.clone()).unwrap_or(News::None);
         self.post(Audience::All, place, ControlMessage::Object(object));
         news
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::directory::control::Place;
 
-/// Messages, each in the place of the one before it. Whoever connects gets all that are of use, oldest
-/// first, and whoever has got some gets what was posted after those.
+/// Messages, each in the place of the one before it. Whoever connects gets all that are of use, and
+/// whoever has got some gets what was posted after those.
 #[derive(Default)]
 pub struct Board {
     /// Number of the last post.
@@ -20,6 +20,12 @@ struct Posted {
     place: Place,
     audience: Audience,
     message: Arc<[u8]>,
+}
+
+impl Posted {
+    fn is_for(&self, audience: Audience) -> bool {
+        audience == Audience::Relays || self.audience == Audience::All
+    }
 }
 
 /// Parties at the other ends of control links.
@@ -47,30 +53,40 @@ impl Board {
         self.places.retain(|place, _| is_of_use(*place));
     }
 
+    /// What whoever connects now is to get, in this order, and the number of the last post: rosters, proofs
+    /// and documents, then what they are needed for. What a clock showed when it was posted is of no use
+    /// by then.
+    #[must_use]
+    pub fn first(&self, audience: Audience) -> (u64, Vec<Arc<[u8]>>) {
+        let leads =
+            |place: Place| matches!(place, Place::Roster | Place::Proof(_) | Place::Document(_));
+        let of = |leading: bool| {
+            let posts = self.posts.values().filter(move |posted| leads(posted.place) == leading);
+            posts.filter(move |posted| posted.place != Place::Clock && posted.is_for(audience))
+        };
+        let all = of(true).chain(of(false)).map(|posted| Arc::clone(&posted.message));
+        (self.last, all.collect())
+    }
+
     /// The first message after the one of number `told` that is for this audience, and its number.
     #[must_use]
     pub fn after(&self, told: u64, audience: Audience) -> Option<(u64, Arc<[u8]>)> {
-        let for_it =
-            |posted: &Posted| audience == Audience::Relays || posted.audience == Audience::All;
         let mut later = self.posts.range(told.saturating_add(1)..);
-        let (number, posted) = later.find(|(_, posted)| for_it(posted))?;
+        let (number, posted) = later.find(|(_, posted)| posted.is_for(audience))?;
         Some((*number, Arc::clone(&posted.message)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rohrpost_packet::NodeNumber;
+
     use super::*;
+    use crate::directory::descriptor::DescriptorHash;
     use crate::time::Slot;
 
     fn all(board: &Board, audience: Audience) -> Vec<u8> {
-        let mut told = 0;
-        let next = || {
-            let (number, message) = board.after(told, audience)?;
-            told = number;
-            Some(message[0])
-        };
-        std::iter::from_fn(next).collect()
+        board.first(audience).1.iter().map(|message| message[0]).collect()
     }
 
     #[test]
@@ -79,16 +95,19 @@ mod tests {
         let post = |board: &mut Board, audience, place, message: u8| {
             board.post(audience, place, [message].into());
         };
+        let (node, hash) = (NodeNumber::new(9), DescriptorHash::new([1; 32]));
         post(&mut board, Audience::All, Place::Clock, 1);
-        post(&mut board, Audience::Relays, Place::Vote(Slot::new(7)), 2);
-        post(&mut board, Audience::All, Place::Document(Slot::new(6)), 3);
-        post(&mut board, Audience::All, Place::Clock, 4);
-        assert_eq!(all(&board, Audience::Relays), [2, 3, 4]);
-        assert_eq!(all(&board, Audience::All), [3, 4]);
+        post(&mut board, Audience::All, Place::Descriptor(node, hash), 2);
+        post(&mut board, Audience::Relays, Place::Vote(Slot::new(7)), 3);
+        post(&mut board, Audience::All, Place::Document(Slot::new(6)), 4);
+        post(&mut board, Audience::All, Place::Clock, 5);
+        assert_eq!(all(&board, Audience::Relays), [4, 2, 3], "documents before what they name");
+        assert_eq!(all(&board, Audience::All), [4, 2]);
         board.retain(|place| place != Place::Document(Slot::new(6)));
-        assert_eq!(all(&board, Audience::Relays), [2, 4]);
-        assert_eq!(board.after(4, Audience::Relays), None);
-        post(&mut board, Audience::All, Place::Document(Slot::new(7)), 5);
-        assert_eq!(board.after(4, Audience::All).map(|(_, message)| message[0]), Some(5));
+        assert_eq!(all(&board, Audience::Relays), [2, 3]);
+        let (last, _) = board.first(Audience::All);
+        assert_eq!(board.after(last, Audience::Relays), None);
+        post(&mut board, Audience::All, Place::Clock, 6);
+        assert_eq!(board.after(last, Audience::All).map(|(_, message)| message[0]), Some(6));
     }
 }

@@ -15,8 +15,9 @@ use crate::directory::consensus::rosters::{Break, Charter, Rosters};
 use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
 use crate::directory::descriptors::Descriptors;
 use crate::directory::roster::{NetworkFilesError, Roster, RosterHash, parse_signatures};
+use crate::directory::timing::{LEAD, STALE};
 use crate::directory::trust::TrustRoot;
-use crate::time::Time;
+use crate::time::{Slot, Time};
 
 /// The directory as a party knows it: a client by its entry relay's carousel, a node by what the relays
 /// tell it.
@@ -30,8 +31,9 @@ pub struct Follower {
     named: BTreeSet<DescriptorHash>,
     /// The document on which updates build.
     base: Option<Document>,
-    /// Relays that have signed twice: as many as there are signatories at most.
-    convicted: BTreeMap<NodeNumber, Equivocation>,
+    /// Relays that have signed twice, and since when that is known: as many as there are signatories
+    /// at most.
+    convicted: BTreeMap<NodeNumber, Slot>,
 }
 
 /// What an object has changed.
@@ -104,7 +106,7 @@ impl Follower {
             Object::Document(signed) => self.take_whole(now, signed),
             Object::Update(update) => self.take_update(now, update),
             Object::Descriptors(descriptors) => self.take_descriptors(descriptors),
-            Object::Equivocation(proof) => self.take_equivocation(proof),
+            Object::Equivocation(proof) => self.take_equivocation(now, &proof),
             Object::Roster(files) => self.take_roster(now, &files),
         }
     }
@@ -150,7 +152,7 @@ impl Follower {
     pub fn attests(&self, object: &Object) -> Option<Time> {
         let Object::Document(signed) = object else { return None };
         let charter = self.rosters.of(&signed.document.roster_hash)?;
-        let holds = signed.holds(charter, |relay| !self.convicted.contains_key(&relay));
+        let holds = signed.holds(charter, counts(&self.convicted, signed.document.slot));
         holds.then(|| self.documents.timing().begin_of(signed.document.slot))
     }
 
@@ -170,6 +172,11 @@ impl Follower {
     #[must_use]
     pub const fn descriptors(&self) -> &Descriptors {
         &self.descriptors
+    }
+
+    /// Counts a descriptor that is there as the one of its node that came last.
+    pub fn touch(&mut self, node: NodeNumber, hash: &DescriptorHash) {
+        self.descriptors.touch(node, hash);
     }
 
     /// Descriptors that the newest document names and that are not there; `None` if there is no
@@ -210,8 +217,8 @@ impl Follower {
     }
 
     fn follow(&mut self, now: Time, signed: SignedDocument) -> Result<News, ObjectRefusal> {
-        let convicted = &self.convicted;
-        let counts = |relay| !convicted.contains_key(&relay);
+        let slot = signed.document.slot;
+        let counts = counts(&self.convicted, slot);
         self.documents.take(now, signed, &self.rosters, counts)?;
         self.named = self.documents.named();
         self.descriptors.forget(|hash| self.named.contains(hash));
@@ -240,7 +247,11 @@ impl Follower {
         Ok(news)
     }
 
-    fn take_equivocation(&mut self, proof: Equivocation) -> Result<News, ObjectRefusal> {
+    fn take_equivocation(
+        &mut self,
+        now: Time,
+        proof: &Equivocation,
+    ) -> Result<News, ObjectRefusal> {
         let relay = proof.relay;
         if self.convicted.contains_key(&relay) {
             return Ok(News::None);
@@ -249,7 +260,10 @@ impl Follower {
         if !signatories.contains(relay) || !proof.verify(roster) {
             return Err(ObjectRefusal::Equivocation);
         }
-        self.convicted.insert(relay, proof);
+        // Whoever follows no document yet has taken none that others refuse.
+        let follows = self.documents.newest().is_some();
+        let known = if follows { self.documents.timing().slot_of(now) } else { Slot::new(0) };
+        self.convicted.insert(relay, known);
         Ok(News::Equivocation(relay))
     }
 
@@ -266,6 +280,20 @@ impl Follower {
         let version = roster.version;
         let newer = self.rosters.take(Arc::new(roster))?;
         Ok(if newer { News::Roster { version } } else { News::None })
+    }
+}
+
+/// The relays whose signatures count in a slot. Those of one that signs twice count until the documents
+/// are stale that were made when its proof came: some parties have taken them before it, and all are to
+/// follow the same ones. Whoever signs counts them no more at once.
+fn counts(
+    convicted: &BTreeMap<NodeNumber, Slot>,
+    slot: Slot,
+) -> impl Fn(NodeNumber) -> bool + use<'_> {
+    let grace = u64::from(LEAD + STALE);
+    move |relay| {
+        let known = convicted.get(&relay).map(|known| known.number());
+        known.is_none_or(|known| known > 0 && slot.number() < known + grace)
     }
 }
 

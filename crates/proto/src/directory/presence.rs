@@ -6,6 +6,7 @@ use rohrpost_packet::NodeNumber;
 
 use crate::directory::consensus::vote::{Heard, Key, Keys};
 use crate::directory::control::Announcement;
+use crate::directory::descriptor::DescriptorHash;
 use crate::directory::roster::Roster;
 use crate::directory::timing::Timing;
 use crate::time::Time;
@@ -23,9 +24,11 @@ struct Record {
     heard: Time,
     stays: bool,
     keys: Keys,
+    /// Time at which the newest key was heard of first.
+    changed: Time,
 }
 
-/// New keys that a node may have others take: [`BURST`] at once, and one more with each slot.
+/// New keys that a node may announce: [`BURST`] at once, and one more with each slot.
 struct Quota {
     left: u32,
     since: Time,
@@ -38,8 +41,8 @@ impl Presence {
         Self { timing, nodes: BTreeMap::new(), quotas: BTreeMap::new() }
     }
 
-    /// Tells whether another key of a node is taken now, whoever brings it. Else a node that makes keys
-    /// without end would have all others check and carry them.
+    /// Tells whether another key than the last, which a node announces on its own link, is taken now. Else one that makes
+    /// keys without end would have relays check them, and forget those that it was voted for.
     pub fn admit(&mut self, now: Time, node: NodeNumber) -> bool {
         let interval = self.timing.interval();
         let quota = self.quotas.entry(node).or_insert(Quota { left: BURST, since: now });
@@ -52,28 +55,51 @@ impl Presence {
         admitted
     }
 
-    /// Takes a node's announcement, which was verified.
+    /// True if a node has announced this key last.
+    #[must_use]
+    pub fn is_newest(&self, node: NodeNumber, hash: &DescriptorHash) -> bool {
+        self.nodes.get(&node).is_some_and(|record| record.keys.newest.descriptor == *hash)
+    }
+
+    /// Takes an announcement that a node has made on its own link, and that was verified.
+    ///
+    /// What comes there is of now, so the newest key is the one that came last: that of a node whose
+    /// clock was set back, or that started twice in a second, is of no higher generation than the one
+    /// before, and that is gone.
     pub fn hear(&mut self, now: Time, announcement: &Announcement) {
         let Announcement { stays, descriptor } = announcement;
         let (node, hash) = (descriptor.descriptor().node, descriptor.hash());
-        let key = Key { generation: descriptor.descriptor().generation, descriptor: hash };
-        let keys = Keys { newest: key, before: None };
-        let record = self.nodes.entry(node).or_insert(Record { heard: now, stays: *stays, keys });
-        (record.heard, record.stays) = (now, *stays);
-        let Keys { newest, .. } = record.keys;
-        if key.generation > newest.generation {
-            record.keys = Keys { newest: key, before: Some(newest) };
-        }
+        let newest = Key { generation: descriptor.descriptor().generation, descriptor: hash };
+        let before = self.nodes.get(&node);
+        let record = match before {
+            Some(Record { keys, changed, .. }) if keys.newest == newest => {
+                Record { heard: now, stays: *stays, keys: *keys, changed: *changed }
+            }
+            _ => {
+                // Who has not heard of it for long does not know which key it had meanwhile.
+                let lately =
+                    |record: &&Record| now.since(record.heard) <= self.timing.heard_within();
+                let before = before.filter(lately).map(|record| record.keys.newest);
+                let before = before.filter(|before| before.generation < newest.generation);
+                let keys = Keys { newest, before };
+                Record { heard: now, stays: *stays, keys, changed: now }
+            }
+        };
+        self.nodes.insert(node, record);
     }
 
     /// What is to be said of all nodes of a roster that were heard.
     #[must_use]
     pub fn heard(&self, now: Time, roster: &Roster) -> Vec<Heard> {
         let known = self.nodes.iter().filter(|(node, _)| roster.node(**node).is_some());
-        let heard = known.map(|(node, record)| Heard {
-            node: *node,
-            up: record.stays && now.since(record.heard) <= self.timing.heard_within(),
-            keys: record.keys,
+        let heard = known.map(|(node, record)| {
+            let both = now.since(record.changed) <= self.timing.both_for();
+            let Keys { newest, before } = record.keys;
+            Heard {
+                node: *node,
+                up: record.stays && now.since(record.heard) <= self.timing.heard_within(),
+                keys: Keys { newest, before: before.filter(|_| both) },
+            }
         });
         heard.collect()
     }

@@ -16,6 +16,7 @@ use crate::time::{Slot, Time};
 /// | a document starts, from its slot's begin | 60 s | 6 |
 /// | a document is stale, from its start | 120 s | 12 |
 /// | a node that is not heard of leaves the documents after | 30 s | 3 |
+/// | a key is voted for beside a newer one, at most | 20 s | 2 |
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timing {
     interval: Duration,
@@ -82,11 +83,18 @@ impl Timing {
         self.interval * 3
     }
 
+    /// Time for which a relay votes for a node's key before the newest beside that: the others may not
+    /// have heard of it.
+    #[must_use]
+    pub fn both_for(self) -> Duration {
+        self.interval * 2
+    }
+
     /// Time for which documents name a key, and packets are built by them, after its node has made a
     /// newer one: until the votes name that, and then until the last document before is stale.
     #[must_use]
     pub fn named_for(self) -> Duration {
-        self.heard_within() + self.lead() + self.stale_after()
+        self.heard_within() + self.both_for() + self.lead() + self.stale_after()
     }
 
     /// The slot in which a moment lies.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rohrpost_packet::Suite;
+use rohrpost_packet::{NodeNumber, Suite};
 
 use crate::directory::carousel::object::Object;
 use crate::directory::consensus::document::Member;
+use crate::directory::descriptor::DescriptorHash;
 use crate::directory::follower::{Follower, News, ObjectRefusal};
 use crate::directory::roster::RosterHash;
 use crate::directory::view::View;
@@ -75,6 +76,11 @@ impl<S: Suite> Views<S> {
             self.due = Time::from_micros(0);
         }
         Ok(news)
+    }
+
+    /// Counts a descriptor that is there as the one of its node that came last.
+    pub fn touch(&mut self, node: NodeNumber, hash: &DescriptorHash) {
+        self.follower.touch(node, hash);
     }
 
     /// Has the next turn bring the view again, for a party that has gone by none meanwhile.

@@ -50,6 +50,8 @@ pub struct Stay {
 pub struct Course {
     begun: Steady,
     until: Steady,
+    /// Time for which a relay is tried that does not serve.
+    patience: Duration,
     /// True once a link of the stay brought a document.
     served: bool,
     /// True if the last link served until the stay was over.
@@ -169,10 +171,10 @@ impl OwnClient {
 }
 
 impl Course {
-    /// The course of a stay that begins now.
+    /// The course of a stay that begins now. A relay that does not serve is tried for `patience`.
     #[must_use]
-    pub const fn new(begun: Steady, until: Steady) -> Self {
-        Self { begun, until, served: false, held: false }
+    pub const fn new(begun: Steady, until: Steady, patience: Duration) -> Self {
+        Self { begun, until, patience, served: false, held: false }
     }
 
     /// Takes note that the client has closed a link, which brought a document or did not.
@@ -192,7 +194,7 @@ impl Course {
     /// is left.
     #[must_use]
     pub fn goes_on(&self, now: Steady) -> bool {
-        now < self.until && (self.served || now.since(self.begun) < PATIENCE)
+        now < self.until && (self.served || now.since(self.begun) < self.patience)
     }
 
     /// Outcome of the stay, once it does not go on.
@@ -206,8 +208,6 @@ impl Course {
     }
 }
 
-/// Time for which a relay is tried that does not serve: two links without a document.
-const PATIENCE: Duration = Duration::from_secs(240);
 /// Mean of a stay at one entry: a person's machine sleeps, changes its network or starts anew once
 /// a day or so.
 const STAY: Duration = Duration::from_secs(DAY);

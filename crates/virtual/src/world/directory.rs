@@ -113,12 +113,16 @@ impl<S: Suite> World<S> {
             return;
         };
         let told = duty.told.entry(to).or_insert((incarnation, 0));
-        if told.0 != incarnation {
-            *told = (incarnation, 0);
+        let arrives = self.now + CONTROL_DELAY;
+        if *told == (incarnation, 0) || told.0 != incarnation {
+            let (last, first) = duty.board.first(audience);
+            *told = (incarnation, last);
+            for message in first {
+                self.schedule.add(arrives, Happening::Control(relay, to, message));
+            }
         }
         while let Some((number, message)) = duty.board.after(told.1, audience) {
             told.1 = number;
-            let arrives = self.now + CONTROL_DELAY;
             self.schedule.add(arrives, Happening::Control(relay, to, message));
         }
     }

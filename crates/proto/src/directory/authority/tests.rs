@@ -1,4 +1,4 @@
-//! Four authorities that reach each other at once, and the nodes around them.
+//! Four authorities that reach each other at once, the nodes around them, and whoever lies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::{Classic, Generation};
 
 use super::*;
+use crate::directory::consensus::vote::{Heard, Key, Keys, SignedVote, Vote};
 use crate::directory::descriptor::Descriptor;
 use crate::directory::roster::{
     Directory, Role, RosterNode, SuiteName, Traffic, render_signatures,
@@ -15,6 +16,9 @@ use crate::directory::trust::{Agency, JoinKey};
 const START: Time = Time::from_micros(1_795_000_000_000_000);
 const AGENCIES: [&str; 4] = ["north", "south", "east", "west"];
 const NODES: u32 = 7;
+const FOLLOWER: NodeNumber = NodeNumber::new(99);
+const SETTLED: Duration = Duration::from_secs(120);
+const SLOT: Duration = Duration::from_secs(10);
 
 struct World {
     now: Time,
@@ -23,6 +27,12 @@ struct World {
     /// Number of the last post of a relay that another has got.
     told: BTreeMap<(NodeNumber, NodeNumber), u64>,
     announced: BTreeMap<NodeNumber, Announcement>,
+    /// Relays that say nothing of their own.
+    mute: Vec<NodeNumber>,
+    /// A node that a relay does not hear.
+    unheard: Option<(NodeNumber, NodeNumber)>,
+    /// Somebody who follows what relays tell all nodes.
+    follower: Views<Classic>,
 }
 
 fn key(number: u32) -> SigningKey {
@@ -73,9 +83,29 @@ fn announcement(number: u32, generation: u32) -> Announcement {
         node: NodeNumber::new(number),
         generation: Generation::new(generation),
         suite: Classic::ID,
-        key: vec![u8::try_from(generation).unwrap(); Classic::PUBLIC_KEY_LEN].into(),
+        key: vec![generation.to_be_bytes()[3] | 1; Classic::PUBLIC_KEY_LEN].into(),
     };
     Announcement { stays: true, descriptor: SignedDescriptor::sign(descriptor, &key(number)) }
+}
+
+/// What a link brings that was not read yet.
+fn read(
+    told: &mut BTreeMap<(NodeNumber, NodeNumber), u64>,
+    link: (NodeNumber, NodeNumber),
+    board: &Board,
+    audience: Audience,
+) -> Vec<ControlMessage> {
+    let mut messages = Vec::new();
+    let told = told.entry(link).or_insert_with(|| {
+        let (last, first) = board.first(audience);
+        messages.extend(first);
+        last
+    });
+    while let Some((number, message)) = board.after(*told, audience) {
+        *told = number;
+        messages.push(message);
+    }
+    messages.iter().map(|message| ControlMessage::decode(message).unwrap()).collect()
 }
 
 impl World {
@@ -83,52 +113,102 @@ impl World {
         let relays = (1..5).map(NodeNumber::new);
         let begin = |relay: NodeNumber| (relay, Authority::begin(START, config(relay.get())));
         let announced = |number| (NodeNumber::new(number), announcement(number, 1));
+        let AuthorityConfig { trust, roster, .. } = config(1);
         Self {
             now: START,
             authorities: relays.clone().map(begin).collect(),
             boards: relays.map(|relay| (relay, Board::default())).collect(),
             told: BTreeMap::new(),
             announced: (1..=NODES).map(announced).collect(),
+            mute: Vec::new(),
+            unheard: None,
+            follower: Views::new(Follower::new(trust, roster, Classic::ID)),
         }
     }
 
     /// Lets seconds pass. All nodes say once in a slot that they are there.
     fn run(&mut self, time: Duration) {
+        self.run_beside(time, |_| {});
+    }
+
+    /// The same, with something that happens in each second before the nodes say so.
+    fn run_beside(&mut self, time: Duration, mut beside: impl FnMut(&mut Self)) {
         let end = self.now + time;
         while self.now < end {
             self.now = self.now + Duration::from_secs(1);
-            for authority in self.authorities.values_mut() {
+            beside(self);
+            for (relay, authority) in &mut self.authorities {
                 authority.step(self.now);
-                if self.now.seconds().is_multiple_of(10) {
-                    for (node, announcement) in &self.announced {
-                        let message = ControlMessage::Announcement(announcement.clone());
-                        authority.handle(self.now, *node, message);
-                    }
+                let heard = self.announced.iter().filter(|(node, _)| {
+                    self.now.seconds().is_multiple_of(10) && self.unheard != Some((**node, *relay))
+                });
+                for (node, announcement) in heard {
+                    let message = ControlMessage::Announcement(announcement.clone());
+                    authority.handle(self.now, *node, message);
                 }
             }
-            while self.exchange() {}
-            self.authorities.values_mut().for_each(|authority| drop(authority.turn(self.now)));
+            self.settle();
         }
     }
 
-    /// Brings all relays what the others have posted; false if there was nothing new.
+    /// A relay starts anew, and with it its links.
+    fn restart(&mut self, number: u32) {
+        let relay = NodeNumber::new(number);
+        self.authorities.insert(relay, Authority::begin(self.now, config(number)));
+        self.boards.insert(relay, Board::default());
+        self.told.retain(|(from, to), _| *from != relay && *to != relay);
+    }
+
+    /// Lets what was posted reach all.
+    fn settle(&mut self) {
+        while self.exchange() {}
+        self.authorities.values_mut().for_each(|authority| drop(authority.turn(self.now)));
+        self.follower.turn(self.now);
+    }
+
+    /// Brings all relays and the follower what the others have posted; false if there was nothing new.
     fn exchange(&mut self) -> bool {
         let mut any = false;
         for (relay, authority) in &mut self.authorities {
             authority.post_to(self.now, self.boards.get_mut(relay).unwrap());
         }
-        for (from, board) in &self.boards {
+        for (from, board) in self.boards.iter().filter(|(relay, _)| !self.mute.contains(relay)) {
             for (to, authority) in self.authorities.iter_mut().filter(|(to, _)| *to != from) {
-                let told = self.told.entry((*from, *to)).or_default();
-                while let Some((number, message)) = board.after(*told, Audience::Relays) {
-                    *told = number;
-                    let message = ControlMessage::decode(&message).unwrap();
+                for message in read(&mut self.told, (*from, *to), board, Audience::Relays) {
                     authority.handle(self.now, *from, message);
                     any = true;
                 }
             }
+            for message in read(&mut self.told, (*from, FOLLOWER), board, Audience::All) {
+                if let ControlMessage::Object(object) = message {
+                    let _ = self.follower.take(self.now, object);
+                }
+            }
         }
         any
+    }
+
+    /// A relay says something to all others.
+    fn say(&mut self, relay: u32, message: &ControlMessage) {
+        let from = NodeNumber::new(relay);
+        for (_, authority) in self.authorities.iter_mut().filter(|(to, _)| **to != from) {
+            let message = ControlMessage::decode(&message.encode()).unwrap();
+            authority.handle(self.now, from, message);
+        }
+    }
+
+    /// A node announces itself to a relay.
+    fn announce(&mut self, node: u32, to: u32, generation: u32) {
+        let message = ControlMessage::Announcement(announcement(node, generation));
+        let relay = self.authorities.get_mut(&NodeNumber::new(to)).unwrap();
+        relay.handle(self.now, NodeNumber::new(node), message);
+    }
+
+    /// Generation of a node's key by which packets are built now; none if it is in no document.
+    fn generation(&self, node: u32) -> Option<u32> {
+        let current = self.follower.follower().current(self.now).expect("a document holds");
+        let member = current.document.members.iter().find(|member| member.node.get() == node);
+        member.map(|member| member.key.generation.get())
     }
 
     fn authority(&self, number: u32) -> &Authority<Classic> {
@@ -150,4 +230,146 @@ fn authorities_agree_from_their_start_on() {
         let current = world.authority(number).follower().current(world.now).unwrap();
         assert_eq!(current.document.slot.number(), slot.number() + 6);
     }
+}
+
+/// Checks that a relay that votes by the roster's hash, and another version, spoils no document: of those
+/// that begin with its vote, as the one of the lowest number, all would name that version.
+#[test]
+fn a_vote_that_names_another_version_of_the_roster_counts_for_nothing() {
+    let mut world = World::new();
+    world.mute.push(NodeNumber::new(1));
+    let config = config(1);
+    let lie = |world: &World| {
+        let vote = Vote {
+            roster_version: config.roster.version + 1,
+            roster_hash: config.roster.hash,
+            slot: config.roster.directory.timing.slot_of(world.now),
+            heard: Vec::new(),
+        };
+        ControlMessage::Vote(SignedVote::sign(vote, config.number, &config.key))
+    };
+    let mut held = BTreeSet::new();
+    for _ in 0..300 {
+        world.say(1, &lie(&world));
+        world.run(Duration::from_secs(1));
+        held.extend(world.follower.slot());
+    }
+    // Of four slots the one in which the liar proposes is empty.
+    assert!(held.len() >= 15, "{held:?}");
+}
+
+/// Checks that what a relay makes up about others' keys keeps nobody from being heard.
+#[test]
+fn made_up_descriptors_cost_nobody_the_next_key() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    let forged = |number: u32, generation: u32| {
+        let Announcement { descriptor, .. } = announcement(number, generation);
+        SignedDescriptor::sign(descriptor.descriptor().clone(), &key(77))
+    };
+    for second in 0..180 {
+        if second == 20 {
+            (1..=NODES).for_each(|number| {
+                world.announced.insert(NodeNumber::new(number), announcement(number, 2));
+            });
+        }
+        let all = (1..=NODES).map(|number| forged(number, 1000 + second)).collect();
+        let lie = ControlMessage::Object(Object::Descriptors(all));
+        world.run_beside(Duration::from_secs(1), |world| world.say(1, &lie));
+        assert!((1..=NODES).all(|number| world.generation(number).is_some()), "{second}");
+    }
+    assert!((1..=NODES).all(|number| world.generation(number) == Some(2)));
+}
+
+/// Checks that a mix that announces one key after another leaves nobody without a document of which all
+/// keys are at hand. It keeps old keys at all relays that no document names, has all vote for one of
+/// them beside a newer one, which is another at each relay, and meanwhile pushes out as many as it may.
+#[test]
+fn a_node_that_changes_its_key_all_the_time_leaves_every_document_complete() {
+    let mut world = World::new();
+    let steady = 1_000_000;
+    world.announced.insert(NodeNumber::new(6), announcement(6, steady));
+    world.run(SETTLED);
+    world.announced.remove(&NodeNumber::new(6));
+    for round in 0..40 {
+        let made = 10 + round;
+        for relay in 1..5 {
+            // A common key that no document names, for later, and back to the one that all name.
+            world.announce(6, relay, made);
+            world.announce(6, relay, steady);
+            // An old one that all know, and before the next slot another at each.
+            world.announce(6, relay, made.saturating_sub(OLDEST).max(10));
+            world.announce(6, relay, 2 * steady + 10 * round + relay);
+        }
+        world.settle();
+        for second in 0..20 {
+            world.run(Duration::from_secs(1));
+            assert!(world.follower.follower().current(world.now).is_some(), "{round} {second}");
+            let slot = world.follower.slot().unwrap();
+            let age = world.now.since(Timing::with_interval(SLOT).start_of(slot));
+            assert!(age < SLOT * 3, "{round}: the document that holds is {age:?} old");
+        }
+    }
+}
+
+/// Keys after which the last of those that are kept is pushed out, where every other is a common one.
+const OLDEST: u32 = 6;
+
+/// Checks that a relay that starts anew has documents with all keys that they name, though a node has no
+/// link to it: what the only other says comes in an order in which it is taken.
+#[test]
+fn a_relay_that_starts_anew_has_complete_documents_at_once() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    world.unheard = Some((NodeNumber::new(7), NodeNumber::new(3)));
+    world.mute = [1, 2].map(NodeNumber::new).into();
+    world.restart(3);
+    world.run(Duration::from_secs(20));
+    let current = world.authority(3).follower().current(world.now).expect("a document holds");
+    assert_eq!(current.descriptors.len(), 7);
+}
+
+/// Checks that a node whose clock was set back, or that was started twice in one second, is used with the
+/// key that it has, and not with that of the process before.
+#[test]
+fn the_key_that_a_node_announced_last_is_its_newest() {
+    let mut world = World::new();
+    world.announced.insert(NodeNumber::new(6), announcement(6, 90));
+    world.run(SETTLED);
+    assert_eq!(world.generation(6), Some(90));
+    world.announced.insert(NodeNumber::new(6), announcement(6, 7));
+    world.run(SETTLED);
+    assert_eq!(world.generation(6), Some(7));
+}
+
+/// Checks that one liar and one relay that does not hear a node any more do not take it back to the key
+/// before, which is gone after the grace.
+#[test]
+fn an_old_key_does_not_come_back_by_a_liar_and_one_who_does_not_hear_the_node() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    world.unheard = Some((NodeNumber::new(6), NodeNumber::new(4)));
+    world.announced.insert(NodeNumber::new(6), announcement(6, 2));
+    world.mute.push(NodeNumber::new(1));
+    let config = config(1);
+    let timing = config.roster.directory.timing;
+    let key_of = |number: u32| {
+        let Announcement { descriptor, .. } = announcement(number, 1);
+        let newest = Key { generation: Generation::new(1), descriptor: descriptor.hash() };
+        Heard { node: NodeNumber::new(number), up: true, keys: Keys { newest, before: None } }
+    };
+    for second in 0..600 {
+        let vote = Vote {
+            roster_version: config.roster.version,
+            roster_hash: config.roster.hash,
+            slot: timing.slot_of(world.now),
+            heard: (1..=NODES).map(key_of).collect(),
+        };
+        world.say(1, &ControlMessage::Vote(SignedVote::sign(vote, config.number, &config.key)));
+        world.run(Duration::from_secs(1));
+        let old = world.generation(6) == Some(1);
+        assert!(!old || second < timing.named_for().as_secs(), "at {second}");
+    }
+    // Two of four hear it, which is no majority.
+    assert_eq!(world.generation(6), None);
 }

@@ -30,6 +30,10 @@ pub struct Room {
     pub round: u32,
     /// Length of a slot of the traffic.
     pub slot: Duration,
+    /// Length of a slot of the directory.
+    pub interval: Duration,
+    /// Age at which a document is stale.
+    pub stale_after: Duration,
     /// Shortest slot of the directory in which there is room, if one of ten minutes at most has it.
     pub shortest: Option<Duration>,
     /// Agencies whose relays sign.
@@ -58,6 +62,22 @@ pub enum NoRoom {
         slot: u128,
         /// Shortest slot of the directory with room for them, in milliseconds.
         least: Option<u128>,
+    },
+    /// The relays do not get a document to all nodes in time.
+    #[error(
+        "a document of {nodes} nodes has {len} bytes, and a relay takes {seconds} s to send it to all of \
+         them, which is more than half a slot of the directory: set document_slot_ms to {least} at \
+         least, or leave out nodes"
+    )]
+    Links {
+        /// Nodes of the roster.
+        nodes: usize,
+        /// Bytes of a document.
+        len: usize,
+        /// Seconds that a relay takes.
+        seconds: u64,
+        /// Shortest slot of the directory that is long enough, in milliseconds.
+        least: u128,
     },
     /// It does not pass between relays.
     #[error(
@@ -108,10 +128,20 @@ impl Room {
             there: room(interval, slot),
             round: cells(document + descriptors(nodes)),
             slot,
-            shortest: Some(shortest).filter(|it| !longer(it)),
+            interval,
+            stale_after: timing.stale_after(),
+            shortest: Some(shortest).filter(|it| needed(*it) <= room(*it, slot)),
             agencies,
             longest: proposal_len(nodes, agencies),
         }
+    }
+
+    /// Time in which a relay that serves brings a new client all that it needs, though cells are lost
+    /// and a part has to wait for the next round.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let round = self.slot * (self.round + self.round.div_ceil(ROSTER_EVERY - 1));
+        (round * 2).max(self.stale_after)
     }
 
     /// Checks that the directory reaches its clients in time.
@@ -122,6 +152,12 @@ impl Room {
         let Self { nodes, needed, there, slot, shortest, agencies, longest, .. } = *self;
         if longest > MAX_PROPOSAL_LEN {
             return Err(NoRoom::Long { nodes, agencies, longest });
+        }
+        let len = document_len(nodes, agencies);
+        let takes = PER_BYTE * u32::try_from(nodes * len).unwrap_or(u32::MAX);
+        if takes * 2 > self.interval {
+            let (seconds, least) = (takes.as_secs(), takes.as_millis() * 2 + 1);
+            return Err(NoRoom::Links { nodes, len, seconds, least });
         }
         if needed > there {
             let least = shortest.map(|shortest| shortest.as_millis());
@@ -166,6 +202,8 @@ fn remedy(least: Option<u128>) -> String {
     }
 }
 
+/// Time for a byte of what a relay sends to all nodes: 8 MB a second go out on all control links.
+pub const PER_BYTE: Duration = Duration::from_nanos(125);
 /// Longest slot of the directory that is looked at.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Slots before a document's start in which it is not yet signed, or not yet with the relay.

@@ -16,7 +16,7 @@ use crate::time::{Slot, Time};
 pub struct Contents {
     /// The documents of these minutes.
     pub documents: Documents,
-    /// The descriptors that documents name, and those that they may name next.
+    /// The descriptors that they name.
     pub descriptors: Descriptors,
     /// Proofs against relays: as many as there are signatories at most.
     pub proofs: Vec<Equivocation>,

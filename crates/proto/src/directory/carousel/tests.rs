@@ -337,5 +337,5 @@ fn a_roster_whose_documents_come_too_late_is_refused() {
     assert_eq!(longer(least), Ok(()));
     assert!(longer(least - 2_000).is_err(), "{refused}");
     let refused = room(3_000, 250).unwrap_err().to_string();
-    assert!(refused.contains("votes of 4 agencies has"), "{refused}");
+    assert!(refused.contains("votes of 8 agencies has"), "{refused}");
 }

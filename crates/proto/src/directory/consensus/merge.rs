@@ -30,10 +30,12 @@ pub fn merge<'v>(votes: impl IntoIterator<Item = &'v Vote>) -> Vec<Member> {
     members.collect()
 }
 
-/// The newest key that so many of the votes name.
+/// The newest key that so many of the votes name that say that the node is up: whoever does not hear it
+/// may know of old keys alone.
 fn newest(all: &[&Heard], majority: usize) -> Option<Key> {
     let mut counts: BTreeMap<Key, usize> = BTreeMap::new();
-    for key in all.iter().flat_map(|heard| heard.keys.iter()) {
+    let up = all.iter().filter(|heard| heard.up);
+    for key in up.flat_map(|heard| heard.keys.iter()) {
         *counts.entry(key).or_default() += 1;
     }
     counts.into_iter().rev().find(|(_, count)| *count >= majority).map(|(key, _)| key)

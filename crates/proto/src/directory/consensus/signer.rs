@@ -155,12 +155,17 @@ impl Signer {
         out
     }
 
+    /// Goes by a document that holds: k agencies have signed by its roster, so this relay may if it was
+    /// waiting for that.
+    pub fn follow(&mut self, document: &Document) {
+        if document.roster_hash == self.charter.roster.hash {
+            self.elected = self.elected.min(document.slot.next());
+        }
+    }
+
     /// Takes note of a document that holds: of who signed it, and that its roster is in force.
     pub fn take_document(&mut self, now: Time, signed: &SignedDocument) -> Vec<Outgoing> {
-        let Document { slot, roster_hash, .. } = signed.document;
-        if roster_hash == self.charter.roster.hash {
-            self.elected = self.elected.min(slot.next());
-        }
+        let slot = signed.document.slot;
         if !self.is_open(now, slot) {
             return Vec::new();
         }

@@ -89,6 +89,7 @@ impl SignedVote {
             keys.before.is_none_or(|before| before.generation < keys.newest.generation)
         };
         self.vote.roster_hash == roster.hash
+            && self.vote.roster_version == roster.version
             && self.vote.heard.is_sorted_by(|one, next| one.node < next.node)
             && self.vote.heard.iter().all(|heard| known(heard) && falls(&heard.keys))
             && roster.node(self.relay).is_some_and(|relay| {

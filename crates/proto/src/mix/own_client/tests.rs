@@ -9,6 +9,7 @@ use crate::directory::trust::{Agency, JoinKey, TrustRoot};
 use crate::time::Time;
 
 const BEGIN: Steady = Steady::of_clock(Time::from_micros(1_795_000_000_000_000));
+const PATIENCE: Duration = Duration::from_secs(240);
 const HOUR: Duration = Duration::from_secs(3_600);
 const NAMES: [&str; 6] = ["north", "south", "east", "west", "up", "down"];
 
@@ -137,7 +138,7 @@ fn an_entry_that_fails_while_it_serves_is_not_left_with_the_same_mailboxes() {
             let (mut client, mut rng) = (client(6), rng(seed));
             let first = client.begin(BEGIN, &mut rng).unwrap();
             let id = *first.account.mailboxes[0].key.id().as_bytes();
-            let mut course = Course::new(BEGIN, first.until);
+            let mut course = Course::new(BEGIN, first.until, PATIENCE);
             let (mut now, mut served) = (BEGIN, true);
             while course.goes_on(now) {
                 course.handle_loss(served);
@@ -162,7 +163,7 @@ fn an_entry_that_fails_while_it_serves_is_not_left_with_the_same_mailboxes() {
 #[test]
 fn an_entry_that_never_serves_is_left_in_minutes() {
     let until = BEGIN + HOUR;
-    let mut course = Course::new(BEGIN, until);
+    let mut course = Course::new(BEGIN, until, PATIENCE);
     course.handle_loss(false);
     assert!(course.goes_on(BEGIN + PATIENCE - HOUR / 60));
     // A link without a document, which the client closes.

@@ -47,6 +47,11 @@ fn a_majority_of_the_votes_decides_on_presence_and_key() {
     assert_eq!(merged(&[up(&[99]), up(&[5, 4]), up(&[5, 4])]), Some(5), "of the future");
     assert_eq!(merged(&[up(&[1]), up(&[6, 5]), up(&[5, 4])]), Some(5), "of the past");
     assert_eq!(merged(&[up(&[1]), up(&[6, 5]), up(&[7, 6])]), Some(6));
+    assert_eq!(
+        merged(&[up(&[6]), up(&[5]), down(&[5])]),
+        None,
+        "who does not hear it knows old keys"
+    );
 }
 
 #[test]

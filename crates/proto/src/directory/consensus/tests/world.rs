@@ -296,7 +296,10 @@ impl World {
                 let convicted: BTreeSet<_> = signer.equivocations().map(|it| it.relay).collect();
                 let out = signer.take_document(now, &signed);
                 let counts = |relay| !convicted.contains(&relay);
-                let _ = party.documents.take(now, signed, &party.rosters, counts);
+                let document = signed.document.clone();
+                if party.documents.take(now, signed, &party.rosters, counts).is_ok() {
+                    signer.follow(&document);
+                }
                 out
             }
             Outgoing::Equivocation(proof) => signer.take_equivocation(&proof),
