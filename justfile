@@ -90,6 +90,10 @@ release:
 seeds count="50":
     [ "$(id -u)" != 0 ] || export ROHRPOST_REQUIRE_CAPTURE=1; ROHRPOST_SEEDS={{ count }} cargo test --package rohrpost-tests --package rohrpost-virtual --release --locked
 
+# A hundred worlds of seven agencies, one of which lies: some 20 minutes of one core.
+worlds count="100":
+    ROHRPOST_SEEDS={{ count }} cargo test --package rohrpost-proto --release --locked --lib -- --ignored --nocapture honest_relays_follow_one_document_in_a_hundred_worlds
+
 # A year of virtual days with fifty people, for so many seeds: a quarter of an hour of two cores each.
 year seeds="20":
     ROHRPOST_SEEDS={{ seeds }} cargo test --package rohrpost-tests --release --locked --test year -- --ignored --nocapture year_of_days

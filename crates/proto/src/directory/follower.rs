@@ -179,15 +179,6 @@ impl Follower {
         self.descriptors.touch(node, hash);
     }
 
-    /// Descriptors that the newest document names and that are not there; `None` if there is no
-    /// document.
-    #[must_use]
-    pub fn missing(&self) -> Option<usize> {
-        let newest = &self.documents.newest()?.document;
-        let missing = |member: &&_| self.descriptors.named(member).is_none();
-        Some(newest.members.iter().filter(missing).count())
-    }
-
     /// The rosters by which documents go.
     #[must_use]
     pub const fn rosters(&self) -> &Rosters {

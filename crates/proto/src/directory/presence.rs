@@ -103,12 +103,6 @@ impl Presence {
         });
         heard.collect()
     }
-
-    /// Forgets the nodes that a roster does not have.
-    pub fn forget_others(&mut self, roster: &Roster) {
-        self.nodes.retain(|node, _| roster.node(*node).is_some());
-        self.quotas.retain(|node, _| roster.node(*node).is_some());
-    }
 }
 
 /// Keys of a node that may come at once: those that documents name and a new one.
