@@ -26,7 +26,7 @@ use rohrpost_proto::frame::{Frame, HEADER_LEN, OutgoingFrame};
 use rohrpost_proto::hop::{Hop, Refusal};
 use rohrpost_proto::mix::Mix;
 use rohrpost_proto::mix::pool::TICK;
-use rohrpost_proto::replay::Ingress;
+use rohrpost_proto::replay::{Ingress, SPARE_LINKS};
 use rohrpost_proto::time::Time;
 
 #[derive(Arbitrary, Debug)]
@@ -279,7 +279,7 @@ impl World {
         let header = HEADER_LEN..HEADER_LEN + (HOPS - self.layer) * Toy::LAYER_LEN;
         let damaged = place.is_some_and(|place| header.contains(&place));
         let wanted = self.newest_of(frame.generation);
-        let result = self.mix.handle_frame(self.now, Ingress::new(link), frame);
+        let result = self.mix.handle_frame(self.now, ingress(link), frame);
         let made = &mut self.made[index];
         let Some(key) = wanted else { return assert_eq!(result, Err(Refusal::Generation)) };
         if damaged || key != made.key {
@@ -403,5 +403,10 @@ const LINKS: usize = 2;
 /// Sources of packets in the pool: the links, and the mix's own cover, which is the last.
 const SOURCES: usize = LINKS + 1;
 const OWN: usize = LINKS;
+/// The place of a link; one that is none comes behind those that may come while a mix runs.
+fn ingress(link: usize) -> Ingress {
+    Ingress::new(if link < LINKS { link } else { link + SPARE_LINKS })
+}
+
 /// Mark of own packets; fewer others are ever made.
 const OWN_MARK: u16 = u16::MAX;

@@ -6,7 +6,8 @@
 //! - A packet's way: [`courier`] (client), [`entry`] (relay), [`hop`] and [`mix`] (mix node),
 //!   [`mailbox`] (relay), back over mixes and entry to the courier.
 //! - Contents of links: [`frame`] and [`directory::control`]; contents of packets: [`instruction`].
-//! - Members of the network: [`directory`], and a [`path`] over them.
+//! - Members of the network: [`directory`], a [`path`] over them, and the [`places`] of those around a
+//!   node.
 #![forbid(unsafe_code)]
 
 pub mod courier;
@@ -20,6 +21,7 @@ pub mod lock;
 pub mod mailbox;
 pub mod mix;
 pub mod path;
+pub mod places;
 pub mod replay;
 pub mod time;
 pub mod weakness;

@@ -22,6 +22,7 @@ use crate::delay::longest;
 use crate::directory::roster::{Role, Roster};
 use crate::frame::{Frame, OutgoingFrame};
 use crate::hop::{Hop, Probe, Refusal, Stage};
+use crate::places::Places;
 use crate::replay::Ingress;
 use crate::time::Time;
 use crate::weakness::Weakness;
@@ -31,7 +32,9 @@ use pool::{Pool, Source};
 /// A whole mix, or one worker's share of it.
 pub struct Mix<S: Suite> {
     hop: Arc<Hop<S>>,
-    successors: HashSet<NodeNumber>,
+    places: Arc<Places>,
+    /// The nodes to which packets go on, as the places had them after so many changes.
+    successors: (u64, HashSet<NodeNumber>),
     /// Bound of a packet's delay: an honest builder never draws a longer one, and a packet that
     /// stayed for longer would fill the pool for somebody who wants others' packets shed.
     longest: Duration,
@@ -55,14 +58,23 @@ impl<S: Suite> Mix<S> {
     /// Makes a mix in `layer` that holds at most `bound` packets.
     #[must_use]
     pub fn new(hop: Arc<Hop<S>>, roster: &Roster, layer: usize, bound: usize) -> Self {
-        let links = roster.predecessors(Role::Mix { layer }).count();
-        let successors = roster.successors(Role::Mix { layer });
-        let successors = successors.map(|node| node.number).collect();
+        let role = Role::Mix { layer };
+        let (links, places) = (roster.predecessors(role).count(), Places::new(roster, role));
+        let successors = (places.changes(), places.after());
         let mean = roster.traffic.mix_delay;
         let (longest, counted) = (longest(mean), mean * watch::COUNTED_MEANS);
         let pool = Pool::new(bound, links);
         let inflow = Arc::new(FreshInflow::new(links));
-        Self { hop, successors, longest, counted, pool, inflow, loops: VecDeque::new() }
+        let (places, loops) = (Arc::new(places), VecDeque::new());
+        Self { hop, places, successors, longest, counted, pool, inflow, loops }
+    }
+
+    /// Goes by the places of links that this worker shares with the node's other threads.
+    #[must_use]
+    pub fn with_places(mut self, places: Arc<Places>) -> Self {
+        self.successors = (places.changes(), places.after());
+        self.places = places;
+        self
     }
 
     /// Counts what comes in by counters that this worker shares with others.
@@ -96,6 +108,9 @@ impl<S: Suite> Mix<S> {
         frame: Frame<S>,
         probe: &mut impl Probe,
     ) -> Result<(), Refusal> {
+        if self.successors.0 != self.places.changes() {
+            self.successors = (self.places.changes(), self.places.after());
+        }
         let admit = |route: &Route| self.admit(route);
         let opened = self.hop.open_watched(from, frame, admit, probe)?;
         let route = *opened.route();
@@ -132,7 +147,7 @@ impl<S: Suite> Mix<S> {
     fn admit(&self, route: &Route) -> Result<(), Refusal> {
         let too_long = || route.delay.duration() > self.longest;
         match route.command {
-            Command::Forward if !self.successors.contains(&route.next) => Err(Refusal::Next),
+            Command::Forward if !self.successors.1.contains(&route.next) => Err(Refusal::Next),
             Command::Forward if too_long() && !Weakness::DelaysWithoutBound.is_active() => {
                 Err(Refusal::Route)
             }

@@ -39,14 +39,15 @@ pub struct ReplayMemory {
 }
 
 impl ReplayMemory {
-    /// Makes a memory for `limit` tags from `links` links. A link may fill `2 / (links + 1)` of it:
-    /// everything if it is alone, two thirds of two, never much more than twice its even share.
+    /// Makes a memory for `limit` tags from `links` links, to which [`SPARE_LINKS`] may come. A link may
+    /// fill `2 / (links + 1)` of it: everything if it is alone, two thirds of two, never much more than
+    /// twice its even share.
     #[must_use]
     pub fn new(links: usize, limit: usize) -> Self {
         let shard = |_| Mutex::new(ReplaySet::new(limit.div_ceil(SHARDS)));
         Self {
             shards: (0..SHARDS).map(shard).collect(),
-            links: (0..links).map(|_| AtomicUsize::new(0)).collect(),
+            links: (0..links + SPARE_LINKS).map(|_| AtomicUsize::new(0)).collect(),
             quota: (2 * limit).div_ceil(links + 1),
         }
     }
@@ -54,7 +55,8 @@ impl ReplayMemory {
     /// Bytes of a memory for `limit` tags from `links` links.
     #[must_use]
     pub fn len_for(links: usize, limit: usize) -> usize {
-        SHARDS * places(limit.div_ceil(SHARDS)) * size_of::<u64>() + links * size_of::<usize>()
+        SHARDS * places(limit.div_ceil(SHARDS)) * size_of::<u64>()
+            + (links + SPARE_LINKS) * size_of::<usize>()
     }
 
     /// Remembers `tag` if it is new, and if its link has not used up its quota.
@@ -177,5 +179,8 @@ fn places(limit: usize) -> usize {
     (limit + limit / 3 + 1).next_power_of_two()
 }
 
+/// Links from which packets may come while a node runs, beyond those of the nodes before it at its start:
+/// memory is taken then.
+pub const SPARE_LINKS: usize = 8;
 /// Locks per memory; more than the workers of any node.
 const SHARDS: usize = 16;

@@ -18,7 +18,7 @@ use crate::directory::control::{Announcement, ControlMessage, Place};
 use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
 use crate::directory::follower::{Follower, News};
 use crate::directory::presence::Presence;
-use crate::directory::roster::Roster;
+use crate::directory::roster::{Roster, RosterNode};
 use crate::directory::signing::SigningKey;
 use crate::directory::timing::Timing;
 use crate::directory::trust::TrustRoot;
@@ -43,6 +43,7 @@ pub struct AuthorityConfig {
 pub struct Authority<S: Suite> {
     number: NodeNumber,
     timing: Timing,
+    /// Texts of the newest roster.
     files: RosterFiles,
     views: Views<S>,
     signer: Signer,
@@ -66,10 +67,11 @@ impl<S: Suite> Authority<S> {
     #[must_use]
     pub fn begin(now: Time, config: AuthorityConfig) -> Self {
         let AuthorityConfig { number, key, trust, roster, files } = config;
-        let timing = roster.directory.timing;
+        let (timing, version) = (roster.directory.timing, roster.version);
+        let files = files.essential(&trust);
         let follower = Follower::new(trust, roster, S::ID);
         let charter = follower.rosters().newest().clone();
-        Self {
+        let mut begun = Self {
             number,
             timing,
             files,
@@ -79,7 +81,9 @@ impl<S: Suite> Authority<S> {
             clocks: Clocks::default(),
             posted: BTreeSet::new(),
             posts: Vec::new(),
-        }
+        };
+        begun.post_roster(version);
+        begun
     }
 
     /// The directory as this relay follows it.
@@ -114,21 +118,20 @@ impl<S: Suite> Authority<S> {
 
     /// Votes at the begin of a slot, and proposes when the voting is over.
     pub fn step(&mut self, now: Time) {
-        let (presence, roster) = (&self.presence, &self.views.follower().rosters().newest().roster);
-        let out = self.signer.step(now, || presence.heard(now, roster));
+        let (presence, roster) = (&self.presence, Arc::clone(self.signer.roster()));
+        let out = self.signer.step(now, || presence.heard(now, &roster));
         self.hand_out(now, out);
         self.post(Audience::All, Place::Clock, ControlMessage::Clock(now));
     }
 
     /// Takes a message of a node, its own announcement among them.
     pub fn handle(&mut self, now: Time, from: NodeNumber, message: ControlMessage) -> News {
-        let roster = &self.views.follower().rosters().newest().roster;
-        let of_relay = roster.relays().any(|relay| relay.number == from);
+        let rosters = self.views.follower().rosters();
         match message {
             ControlMessage::Announcement(announcement) => self.hear(now, from, announcement),
-            _ if !of_relay => News::None,
+            _ if !rosters.is_relay(from) => News::None,
             ControlMessage::Clock(time) => {
-                self.clocks.hear(now, from, time, roster);
+                self.clocks.hear(now, from, time, &rosters.newest().roster);
                 News::None
             }
             ControlMessage::Vote(vote) => {
@@ -162,7 +165,11 @@ impl<S: Suite> Authority<S> {
         let now = self.time(now);
         let first = self.timing.slot_of(now - self.timing.lead());
         match place {
-            Place::Announcement | Place::Clock | Place::Roster | Place::Proof(_) => true,
+            Place::Announcement | Place::Clock | Place::Proof(_) => true,
+            Place::Roster(version) => {
+                let mut rosters = self.views.follower().rosters().iter();
+                rosters.any(|charter| charter.roster.version == version)
+            }
             Place::Vote(slot) | Place::Proposal(slot) => slot > first,
             Place::Document(slot) => {
                 let current = self.views.follower().documents().current(now);
@@ -202,6 +209,11 @@ impl<S: Suite> Authority<S> {
         if !self.presence.is_newest(from, &hash) && !self.presence.admit(now, from) {
             return News::None;
         }
+        // The key before a newer roster may have been stolen.
+        let newest = &self.views.follower().rosters().newest().roster;
+        if !self.presence.is_newest(from, &hash) && !announcement.descriptor.verify(newest) {
+            return News::None;
+        }
         let mut news = News::None;
         if !self.views.follower().descriptors().contains(from, &hash) {
             news = self.take_descriptor(now, announcement.descriptor.clone());
@@ -229,8 +241,36 @@ impl<S: Suite> Authority<S> {
                 let out = self.signer.take_equivocation(&proof);
                 self.hand_out(now, out)
             }
-            Object::Roster(_) | Object::Update(_) => News::None,
+            Object::Roster(files) => self.take_roster(now, files),
+            Object::Update(_) => News::None,
         }
+    }
+
+    /// Takes a roster over, and hands a newer one on. It is voted by at once: all relays have it within
+    /// seconds, and documents by the one before hold until clients have it too.
+    fn take_roster(&mut self, now: Time, files: RosterFiles) -> News {
+        let before = Arc::clone(&self.views.follower().rosters().newest().roster);
+        let taken = self.views.take(self.time(now), Object::Roster(files.clone()));
+        let news = taken.unwrap_or(News::None);
+        if let News::Roster { version } = news {
+            self.files = files.essential(self.views.follower().trust());
+            let newest = self.views.follower().rosters().newest().clone();
+            // What a node has announced under another key than its newest is not its own word, and as what
+            // it was before it is of no use.
+            let both = |node| newest.roster.node(node).zip(before.node(node));
+            let same = |(new, old): (&RosterNode, &RosterNode)| {
+                new.identity == old.identity && new.role == old.role
+            };
+            self.presence.forget(|node| both(node).is_none_or(same));
+            self.signer.adopt(now, newest);
+            self.post_roster(version);
+        }
+        news
+    }
+
+    fn post_roster(&mut self, version: u32) {
+        let message = ControlMessage::Object(Object::Roster(self.files.clone()));
+        self.post(Audience::All, Place::Roster(version), message);
     }
 
     /// Takes a document over that holds, and hands it on.
@@ -242,6 +282,8 @@ impl<S: Suite> Authority<S> {
             Ok(News::None) | Err(_) => news,
             Ok(taken) => {
                 self.signer.follow(&signed.document);
+                let rosters = self.views.follower().rosters();
+                self.presence.forget(|node| rosters.node(node).is_some());
                 let message = ControlMessage::Object(Object::Document(signed));
                 self.post(Audience::All, Place::Document(slot), message);
                 self.post_named();

@@ -59,7 +59,7 @@ impl Board {
     #[must_use]
     pub fn first(&self, audience: Audience) -> (u64, Vec<Arc<[u8]>>) {
         let leads =
-            |place: Place| matches!(place, Place::Roster | Place::Proof(_) | Place::Document(_));
+            |place: Place| matches!(place, Place::Roster(_) | Place::Proof(_) | Place::Document(_));
         let of = |leading: bool| {
             let posts = self.posts.values().filter(move |posted| leads(posted.place) == leading);
             posts.filter(move |posted| posted.place != Place::Clock && posted.is_for(audience))

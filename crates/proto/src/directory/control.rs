@@ -49,8 +49,8 @@ pub enum Place {
     Descriptor(NodeNumber, DescriptorHash),
     /// The proof against a relay.
     Proof(NodeNumber),
-    /// The newest roster.
-    Roster,
+    /// The roster of a version.
+    Roster(u32),
 }
 
 impl ControlMessage {

@@ -15,6 +15,7 @@ use crate::directory::consensus::rosters::{Break, Charter, Rosters};
 use crate::directory::descriptor::{DescriptorHash, SignedDescriptor};
 use crate::directory::descriptors::Descriptors;
 use crate::directory::roster::{NetworkFilesError, Roster, RosterHash, parse_signatures};
+use crate::directory::signing::IdentityKey;
 use crate::directory::timing::{LEAD, STALE};
 use crate::directory::trust::TrustRoot;
 use crate::time::{Slot, Time};
@@ -31,9 +32,9 @@ pub struct Follower {
     named: BTreeSet<DescriptorHash>,
     /// The document on which updates build.
     base: Option<Document>,
-    /// Relays that have signed twice, and since when that is known: as many as there are signatories
-    /// at most.
-    convicted: BTreeMap<NodeNumber, Slot>,
+    /// Relays that have signed twice, since when that is known, and by which key: as many as there are
+    /// signatories at most.
+    convicted: BTreeMap<NodeNumber, (Slot, IdentityKey)>,
 }
 
 /// What an object has changed.
@@ -47,6 +48,13 @@ pub enum News {
     Roster {
         /// Its version.
         version: u32,
+    },
+    /// There is a newer roster, which cannot be followed without a restart.
+    Unfollowed {
+        /// Its version.
+        version: u32,
+        /// What in it cannot be followed.
+        reason: Break,
     },
     /// A relay has signed two documents of one slot.
     Equivocation(NodeNumber),
@@ -76,9 +84,6 @@ pub enum ObjectRefusal {
     /// The roster is not signed by the agencies, or has expired.
     #[error(transparent)]
     Roster(#[from] Box<NetworkFilesError>),
-    /// The roster cannot be followed while running.
-    #[error(transparent)]
-    Break(#[from] Break),
 }
 
 impl Follower {
@@ -156,6 +161,12 @@ impl Follower {
         holds.then(|| self.documents.timing().begin_of(signed.document.slot))
     }
 
+    /// The trust root of the network.
+    #[must_use]
+    pub fn trust(&self) -> &TrustRoot {
+        &self.trust
+    }
+
     /// The documents of these minutes.
     #[must_use]
     pub const fn documents(&self) -> &Documents {
@@ -211,6 +222,7 @@ impl Follower {
         let slot = signed.document.slot;
         let counts = counts(&self.convicted, slot);
         self.documents.take(now, signed, &self.rosters, counts)?;
+        self.rosters.forget_before(self.documents.oldest_roster());
         self.named = self.documents.named();
         self.descriptors.forget(|hash| self.named.contains(hash));
         Ok(News::Directory)
@@ -220,7 +232,7 @@ impl Follower {
         &mut self,
         descriptors: Vec<SignedDescriptor>,
     ) -> Result<News, ObjectRefusal> {
-        let mut news = News::None;
+        let (mut news, mut refused) = (News::None, false);
         for signed in descriptors {
             let (node, hash) = (signed.descriptor().node, signed.hash());
             if self.descriptors.contains(node, &hash) {
@@ -228,12 +240,16 @@ impl Follower {
             }
             let genuine = |charter: &Charter| signed.verify(&charter.roster);
             if signed.descriptor().suite != self.suite || !self.rosters.iter().any(genuine) {
-                return Err(ObjectRefusal::Descriptor);
+                refused = true;
+                continue;
             }
             self.descriptors.insert(signed, |hash| self.named.contains(hash));
             if self.named.contains(&hash) {
                 news = News::Directory;
             }
+        }
+        if refused && news == News::None {
+            return Err(ObjectRefusal::Descriptor);
         }
         Ok(news)
     }
@@ -248,19 +264,21 @@ impl Follower {
             return Ok(News::None);
         }
         let Charter { roster, signatories } = self.rosters.newest();
-        if !signatories.contains(relay) || !proof.verify(roster) {
+        let identity = roster.node(relay).map(|node| node.identity);
+        let proven = signatories.contains(relay) && proof.verify(roster);
+        let Some(identity) = identity.filter(|_| proven) else {
             return Err(ObjectRefusal::Equivocation);
-        }
+        };
         // Whoever follows no document yet has taken none that others refuse.
         let follows = self.documents.newest().is_some();
         let known = if follows { self.documents.timing().slot_of(now) } else { Slot::new(0) };
-        self.convicted.insert(relay, known);
+        self.convicted.insert(relay, (known, identity));
         Ok(News::Equivocation(relay))
     }
 
     fn take_roster(&mut self, now: Time, files: &RosterFiles) -> Result<News, ObjectRefusal> {
         let RosterFiles { roster, signatures } = files;
-        if self.rosters.newest().roster.hash == RosterHash::of(roster) {
+        if self.rosters.of(&RosterHash::of(roster)).is_some() {
             return Ok(News::None);
         }
         let boxed = |error| ObjectRefusal::Roster(Box::new(error));
@@ -269,21 +287,33 @@ impl Follower {
         let roster = Roster::verify(roster, &signatures, &self.trust, now.seconds())
             .map_err(|it| boxed(it.into()))?;
         let version = roster.version;
-        let newer = self.rosters.take(Arc::new(roster))?;
-        Ok(if newer { News::Roster { version } } else { News::None })
+        Ok(match self.rosters.take(Arc::new(roster)) {
+            Ok(false) => News::None,
+            Ok(true) => {
+                let newest = &self.rosters.newest().roster;
+                // A relay with another key is another signatory.
+                self.convicted.retain(|relay, (_, identity)| has(newest, *relay, identity));
+                News::Roster { version }
+            }
+            Err(reason) => News::Unfollowed { version, reason },
+        })
     }
+}
+
+fn has(roster: &Roster, relay: NodeNumber, identity: &IdentityKey) -> bool {
+    roster.node(relay).is_some_and(|node| node.identity == *identity)
 }
 
 /// The relays whose signatures count in a slot. Those of one that signs twice count until the documents
 /// are stale that were made when its proof came: some parties have taken them before it, and all are to
 /// follow the same ones. Whoever signs counts them no more at once.
 fn counts(
-    convicted: &BTreeMap<NodeNumber, Slot>,
+    convicted: &BTreeMap<NodeNumber, (Slot, IdentityKey)>,
     slot: Slot,
 ) -> impl Fn(NodeNumber) -> bool + use<'_> {
     let grace = u64::from(LEAD + STALE);
     move |relay| {
-        let known = convicted.get(&relay).map(|known| known.number());
+        let known = convicted.get(&relay).map(|(known, _)| known.number());
         known.is_none_or(|known| known > 0 && slot.number() < known + grace)
     }
 }

@@ -1,6 +1,6 @@
 //! What the directory takes of a node's memory.
 
-use rohrpost_packet::Suite;
+use rohrpost_packet::{HOPS, Suite};
 
 use super::carousel::sender::LANES;
 use super::consensus::document::signed_len as document_len;
@@ -13,14 +13,16 @@ use super::descriptors::UNNAMED;
 use super::roster::Roster;
 use super::timing::{LEAD, STALE};
 use crate::frame::MAX_DOCUMENT_LEN;
+use crate::replay::SPARE_LINKS;
 
 /// Bytes of a relay at most, by the bounds of each part, even if every node changes its key in every
-/// slot: documents until they are stale, descriptors that they name, votes and proposals of the slots
+/// slot, and a newer roster has more nodes in every place: documents until they are stale, descriptors that they name, votes and proposals of the slots
 /// that are open, all of it once more as it goes out on links; what comes in on a link to each relay;
 /// and what the carousel sends. A mix holds less.
 #[must_use]
 pub fn footprint<S: Suite>(roster: &Roster) -> usize {
-    let (nodes, agencies) = (roster.nodes().count(), Signatories::of(roster).len());
+    let nodes = roster.nodes().count() + SPARE_LINKS * HOPS;
+    let agencies = Signatories::of(roster).len();
     let slots = count(LEAD + STALE) + MARGIN;
     let documents = slots * document_len(nodes, agencies);
     let descriptor = descriptor_len(S::PUBLIC_KEY_LEN) + ENTRY;

@@ -14,9 +14,9 @@ use crate::time::Time;
 /// What a relay hears of the nodes, over their own control links, and how often new keys come.
 pub struct Presence {
     timing: Timing,
-    /// Nodes that were heard: as many as the roster has.
+    /// Nodes that were heard: as many as the rosters in force name.
     nodes: BTreeMap<NodeNumber, Record>,
-    /// Nodes of which new keys came: as many as the roster has.
+    /// Nodes of which new keys came: as many as the rosters in force name.
     quotas: BTreeMap<NodeNumber, Quota>,
 }
 
@@ -86,6 +86,12 @@ impl Presence {
             }
         };
         self.nodes.insert(node, record);
+    }
+
+    /// Forgets nodes that no roster names any more.
+    pub fn forget(&mut self, is_named: impl Fn(NodeNumber) -> bool) {
+        self.nodes.retain(|node, _| is_named(*node));
+        self.quotas.retain(|node, _| is_named(*node));
     }
 
     /// What is to be said of all nodes of a roster that were heard.

@@ -9,7 +9,9 @@ mod signatures;
 pub use error::RosterError;
 pub use members::{Directory, Role, Roster, RosterHash, RosterNode, SuiteName, Traffic};
 pub use network::{NetworkFiles, NetworkFilesError};
-pub use signatures::{Consent, RosterSignature, parse_signatures, render_signatures};
+pub use signatures::{
+    Consent, RosterSignature, essential_signatures, parse_signatures, render_signatures,
+};
 
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,12 @@ impl<S: Suite> View<S> {
         &self.roster
     }
 
+    /// The roster of the view, to be kept.
+    #[must_use]
+    pub fn shared_roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster)
+    }
+
     /// Number of the network document.
     #[must_use]
     pub const fn number(&self) -> u64 {

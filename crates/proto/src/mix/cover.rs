@@ -19,6 +19,7 @@ use crate::directory::view::View;
 use crate::frame::{Frame, OutgoingFrame};
 use crate::instruction::Instruction;
 use crate::path::{Path, below};
+use crate::places::Places;
 use crate::time::Time;
 
 /// Drop cover of one mix. The order of calls: [`Self::handle_inflow`] now and then,
@@ -55,6 +56,11 @@ impl DropCover {
             interval: Duration::from_secs(1).checked_div(floor),
             next: Some(now),
         }
+    }
+
+    /// Goes by the places of links as they are now.
+    pub fn follow(&mut self, places: &Places) {
+        self.operators = Operators::of(places);
     }
 
     /// Sets the rate by what came in during `period`; `doubled` adds the whole floor once more, for

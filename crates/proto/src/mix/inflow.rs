@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::replay::Ingress;
+use crate::replay::{Ingress, SPARE_LINKS};
 
 /// Counters of a mix, shared by its workers. They only rise.
 pub struct FreshInflow {
@@ -29,10 +29,10 @@ pub struct InflowCounts {
 }
 
 impl FreshInflow {
-    /// Makes counters for `links` links, all zero.
+    /// Makes counters for `links` links and [`SPARE_LINKS`] that may come, all zero.
     #[must_use]
     pub fn new(links: usize) -> Self {
-        let links = (0..links).map(|_| AtomicU64::new(0)).collect();
+        let links = (0..links + SPARE_LINKS).map(|_| AtomicU64::new(0)).collect();
         Self { links, delays: AtomicU64::new(0), shed: AtomicU64::new(0) }
     }
 
@@ -74,13 +74,16 @@ impl InflowCounts {
         }
     }
 
-    /// Fresh packets by operator, where `operators` names that of each link by its place in a list.
+    /// Fresh packets by operator, where `operators` names that of each link by its place in a list. Links
+    /// without one do not count.
     #[must_use]
-    pub fn by_operator(&self, operators: &[usize]) -> Vec<u64> {
-        let count = operators.iter().max().map_or(0, |last| last + 1);
+    pub fn by_operator(&self, operators: &[Option<usize>]) -> Vec<u64> {
+        let count = operators.iter().flatten().max().map_or(0, |last| last + 1);
         let mut sums = vec![0; count];
         for (operator, packets) in operators.iter().zip(&self.links) {
-            sums[*operator] += packets;
+            if let Some(operator) = operator {
+                sums[*operator] += packets;
+            }
         }
         sums
     }

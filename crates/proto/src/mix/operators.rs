@@ -1,31 +1,52 @@
 //! Operators of the nodes before a mix: whose word a link's packets are.
 
 use crate::directory::roster::{Role, Roster};
+use crate::places::Places;
 
-/// The operator of each link into a mix, as a place in a list: nothing else matters here.
-pub(super) struct Operators(Vec<usize>);
+/// The operator of each link into a mix, as a place in a list.
+pub(super) struct Operators {
+    /// Each operator once.
+    names: Vec<String>,
+    /// By the link's place; none for a place that is free, or whose node leaves.
+    of_links: Vec<Option<usize>>,
+}
 
 impl Operators {
-    /// Operators before a mix in `layer`.
+    /// Operators before a mix in `layer`, which starts with this roster.
     pub(super) fn before(roster: &Roster, layer: usize) -> Self {
-        let mut names: Vec<&str> = Vec::new();
-        let place = |name| {
-            names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                names.push(name);
+        Self::of(&Places::new(roster, Role::Mix { layer }))
+    }
+
+    /// Operators of the links that have these places.
+    pub(super) fn of(places: &Places) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        let place = |operator: Option<String>| {
+            let operator = operator?;
+            Some(names.iter().position(|known| *known == operator).unwrap_or_else(|| {
+                names.push(operator);
                 names.len() - 1
-            })
+            }))
         };
-        let links = roster.predecessors(Role::Mix { layer });
-        Self(links.map(|node| node.operator.as_str()).map(place).collect())
+        let of_links = places.operators().into_iter().map(place).collect();
+        Self { names, of_links }
     }
 
     /// Number of different operators.
-    pub(super) fn count(&self) -> usize {
-        self.0.iter().max().map_or(0, |last| last + 1)
+    pub(super) const fn count(&self) -> usize {
+        self.names.len()
     }
 
-    /// The operator of each link, in the order of the nodes.
-    pub(super) fn of_links(&self) -> &[usize] {
-        &self.0
+    /// The operator of each link, by its place.
+    pub(super) fn of_links(&self) -> &[Option<usize>] {
+        &self.of_links
+    }
+
+    /// The place that each of these operators had among those before, if it was one of them.
+    pub(super) fn among<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = Option<usize>> + 'a {
+        let place = |name: &String| before.names.iter().position(|known| known == name);
+        self.names.iter().map(place)
     }
 }

@@ -77,6 +77,11 @@ impl OwnClient {
         Self { operator, roster, account: None, ends: None, entry: None, outcome }
     }
 
+    /// Goes by a newer roster from the next stay on.
+    pub fn follow(&mut self, roster: &Arc<Roster>) {
+        self.roster = Arc::clone(roster);
+    }
+
     /// Begins a stay; `None` if the network has no relay. The account goes on while its time has
     /// not come and there is an entry for it: of another operator than the mix's and its mailboxes'
     /// and not the relay that was not reached; in a network that has no such operators, of fewer.
@@ -88,7 +93,10 @@ impl OwnClient {
         let goes_on = self.ends.is_some_and(|ends| now < ends);
         let goes_on = goes_on && !Weakness::MixesChangeMailboxes.is_active();
         let goes_on = goes_on && self.outcome != Outcome::Lost;
-        let account = self.account.take().filter(|_| goes_on);
+        let has_relays = |account: &Account| {
+            account.mailboxes.iter().all(|own| self.roster.relay(own.relay).is_some())
+        };
+        let account = self.account.take().filter(|account| goes_on && has_relays(account));
         let kept = account.and_then(|account| Some((self.entry_for(&account, rng)?, account)));
         let (entry, account) = match kept {
             Some(kept) => kept,

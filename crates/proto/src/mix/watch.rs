@@ -31,6 +31,7 @@ use super::inflow::InflowCounts;
 use super::operators::Operators;
 use crate::courier::Event;
 use crate::directory::roster::Roster;
+use crate::places::Places;
 use crate::time::Time;
 use crate::weakness::Weakness;
 pub use alarm::Alarm;
@@ -107,6 +108,13 @@ impl Watch {
             alarmed_until: None,
             told_until: [None; Alarm::ALL.len()],
         }
+    }
+
+    /// Goes by the places of links as they are now.
+    pub fn follow(&mut self, places: &Places) {
+        let operators = Operators::of(places);
+        self.arrivals.follow(operators.among(&self.operators));
+        self.operators = operators;
     }
 
     /// Judges what has come in since the last call, by the counts so far. Several attacks may go on

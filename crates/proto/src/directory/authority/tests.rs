@@ -6,6 +6,7 @@ use std::time::Duration;
 use rohrpost_packet::{Classic, Generation};
 
 use super::*;
+use crate::directory::consensus::rosters::Break;
 use crate::directory::consensus::vote::{Heard, Key, Keys, SignedVote, Vote};
 use crate::directory::descriptor::Descriptor;
 use crate::directory::roster::{
@@ -46,6 +47,11 @@ fn agency_key(at: u32) -> SigningKey {
 }
 
 fn config(number: u32) -> AuthorityConfig {
+    config_of(number, 1, &[1, 2, 3, 4, 5, 6, 7])
+}
+
+/// What a relay is started with where the roster of this version names these nodes.
+fn config_of(number: u32, version: u32, nodes: &[u32]) -> AuthorityConfig {
     let agency =
         |(at, name): (u32, &str)| Agency { name: name.into(), key: agency_key(at).public() };
     let agencies = (0..).zip(AGENCIES).map(agency).collect();
@@ -56,16 +62,17 @@ fn config(number: u32) -> AuthorityConfig {
         operator: AGENCIES[usize::try_from((number - 1) % 4).unwrap()].into(),
         role: match number {
             ..5 => Role::Relay,
-            number => Role::Mix { layer: usize::try_from(number - 5).unwrap() },
+            number => Role::Mix { layer: usize::try_from((number - 5) % 3).unwrap() },
         },
         addresses: vec![([10, 0, 0, 1], u16::try_from(number).unwrap()).into()],
         identity: key(number).public(),
     };
-    let nodes: Vec<_> = (1..=NODES).map(node).collect();
+    let nodes: Vec<_> = nodes.iter().map(|number| node(*number)).collect();
     let traffic = Traffic::default();
     let directory = Directory::of(&traffic);
     let suite = SuiteName::Classic;
     let text = Roster::render("test", "2999-01-01", suite, &traffic, &directory, &nodes);
+    let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let sign = |(at, name): (u32, &str)| Roster::sign(&text, &trust, name, &agency_key(at));
     let signatures: Vec<_> = (0..).zip(AGENCIES).map(sign).collect();
     let roster = Roster::verify(&text, &signatures, &trust, 0).unwrap();
@@ -153,8 +160,13 @@ impl World {
 
     /// A relay starts anew, and with it its links.
     fn restart(&mut self, number: u32) {
-        let relay = NodeNumber::new(number);
-        self.authorities.insert(relay, Authority::begin(self.now, config(number)));
+        self.restart_with(config(number));
+    }
+
+    /// The same, with these files.
+    fn restart_with(&mut self, config: AuthorityConfig) {
+        let relay = config.number;
+        self.authorities.insert(relay, Authority::begin(self.now, config));
         self.boards.insert(relay, Board::default());
         self.told.retain(|(from, to), _| *from != relay && *to != relay);
     }
@@ -209,6 +221,26 @@ impl World {
         let current = self.follower.follower().current(self.now).expect("a document holds");
         let member = current.document.members.iter().find(|member| member.node.get() == node);
         member.map(|member| member.key.generation.get())
+    }
+
+    /// Lets time pass, in which the document that holds is never older than these slots.
+    fn run_fresh(&mut self, time: Duration, slots: u32) {
+        for _ in 0..time.as_secs() {
+            self.run(Duration::from_secs(1));
+            let slot = self.follower.slot().expect("a document holds");
+            let age = self.now.since(Timing::with_interval(SLOT).start_of(slot));
+            assert!(age <= SLOT * slots, "the document that holds is {age:?} old");
+        }
+    }
+
+    /// Version of the roster of the document by which packets are built now.
+    fn version(&self) -> u32 {
+        self.follower
+            .follower()
+            .current(self.now)
+            .expect("a document holds")
+            .document
+            .roster_version
     }
 
     fn authority(&self, number: u32) -> &Authority<Classic> {
@@ -372,4 +404,109 @@ fn an_old_key_does_not_come_back_by_a_liar_and_one_who_does_not_hear_the_node() 
     }
     // Two of four hear it, which is no majority.
     assert_eq!(world.generation(6), None);
+}
+
+/// Nodes of the second roster: without one mix, with two others.
+const SECOND: &[u32] = &[1, 2, 3, 4, 6, 7, 8, 9];
+
+/// Checks that a roster that one relay was started with comes to all others, who go by it at once; no
+/// document is late for it, who is new in it is used, and the roster before is forgotten.
+#[test]
+fn a_roster_of_one_relay_comes_to_all_while_they_run() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    world.restart_with(config_of(2, 2, SECOND));
+    for number in [8, 9] {
+        world.announced.insert(NodeNumber::new(number), announcement(number, 1));
+    }
+    world.run_fresh(Duration::from_secs(55), 9);
+    assert_eq!(world.version(), 1, "documents by the first hold until those by the second start");
+    world.run_fresh(SETTLED, 9);
+    assert_eq!(world.version(), 2);
+    assert_eq!([5, 8, 9].map(|node| world.generation(node)), [None, Some(1), Some(1)]);
+    world.run_fresh(SETTLED, 2);
+    for number in 1..5 {
+        let rosters = world.authority(number).follower().rosters();
+        assert_eq!(rosters.iter().count(), 1, "no document goes by the first any more");
+    }
+}
+
+/// Checks that relays that are started anew with a roster, one after another, are never too few for
+/// documents, however long it takes.
+#[test]
+fn a_roster_that_comes_with_one_restart_after_the_other_leaves_no_gap() {
+    for pause in [15, 60, 200] {
+        let mut world = World::new();
+        world.run(SETTLED);
+        for number in 1..5 {
+            world.restart_with(config_of(number, 2, SECOND));
+            world.run_fresh(Duration::from_secs(pause), 11);
+        }
+        world.run_fresh(Duration::from_secs(300), 11);
+        assert_eq!(world.version(), 2);
+    }
+}
+
+/// Checks that whoever holds the key that a node had before is not heard in its place, and that what it
+/// has announced by it before is in no document of the newer roster.
+#[test]
+fn a_key_that_a_newer_roster_replaces_counts_no_more() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    let (old, new) = (key(6).public().to_string(), key(106).public().to_string());
+    let second = config_of(2, 2, &[1, 2, 3, 4, 5, 6, 7]);
+    world.restart_with(resigned(second, |text| text.replace(&old, &new)));
+    world.run_fresh(SETTLED * 2, 9);
+    assert_eq!((world.version(), world.generation(6)), (2, None), "its owner has not moved yet");
+    let Announcement { descriptor, .. } = announcement(6, 3);
+    let descriptor = SignedDescriptor::sign(descriptor.descriptor().clone(), &key(106));
+    world.announced.insert(NodeNumber::new(6), Announcement { stays: true, descriptor });
+    world.run_fresh(SETTLED, 3);
+    assert_eq!(world.generation(6), Some(3));
+}
+
+/// Checks that a roster that has other rates than the first is told of, and changes nothing.
+#[test]
+fn a_roster_with_other_rates_is_told_of() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    let faster = |text: &str| text.replacen("cover_floor = ", "cover_floor = 1", 1);
+    let AuthorityConfig { files, .. } = resigned(config_of(1, 2, SECOND), faster);
+    let message = ControlMessage::Object(Object::Roster(files));
+    let now = world.now;
+    let relay = world.authorities.get_mut(&NodeNumber::new(1)).unwrap();
+    let news = relay.handle(now, NodeNumber::new(2), message);
+    assert!(matches!(news, News::Unfollowed { version: 2, reason: Break::Rates }), "{news:?}");
+    world.run_fresh(SETTLED, 2);
+    assert_eq!(world.version(), 1);
+}
+
+/// What a relay is started with, where the roster's text is another, which all have signed.
+fn resigned(config: AuthorityConfig, change: impl Fn(&str) -> String) -> AuthorityConfig {
+    let text = change(&config.files.roster);
+    let sign = |(at, name): (u32, &str)| Roster::sign(&text, &config.trust, name, &agency_key(at));
+    let signatures: Vec<_> = (0..).zip(AGENCIES).map(sign).collect();
+    let roster = Arc::new(Roster::verify(&text, &signatures, &config.trust, 0).unwrap());
+    let files = RosterFiles { roster: text, signatures: render_signatures(&signatures) };
+    AuthorityConfig { roster, files, ..config }
+}
+
+/// Checks that what a relay adds to the signatures of a roster goes no further: it would keep the roster
+/// from clients, to whom it is not sent when it is too long.
+#[test]
+fn what_is_added_to_the_signatures_of_a_roster_goes_no_further() {
+    let mut world = World::new();
+    world.run(SETTLED);
+    let RosterFiles { roster, signatures } = config_of(1, 2, SECOND).files;
+    let much = "#".repeat(600_000);
+    let more = RosterFiles {
+        roster: roster.clone(),
+        signatures: format!("{signatures}{signatures}{much}\n{signatures}"),
+    };
+    let (now, message) = (world.now, ControlMessage::Object(Object::Roster(more)));
+    let relay = world.authorities.get_mut(&NodeNumber::new(1)).unwrap();
+    let news = relay.handle(now, NodeNumber::new(2), message);
+    assert_eq!(news, News::Roster { version: 2 });
+    let (files, version) = relay.contents().roster;
+    assert_eq!((files, version), (RosterFiles { roster, signatures }, 2));
 }

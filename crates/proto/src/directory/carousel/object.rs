@@ -4,6 +4,10 @@ use super::update::Update;
 use crate::directory::consensus::document::SignedDocument;
 use crate::directory::consensus::equivocation::Equivocation;
 use crate::directory::descriptor::SignedDescriptor;
+use crate::directory::roster::{
+    RosterHash, essential_signatures, parse_signatures, render_signatures,
+};
+use crate::directory::trust::TrustRoot;
 use crate::frame::MAX_DOCUMENT_LEN;
 use crate::wire::{Malformed, Reader};
 
@@ -92,6 +96,16 @@ fn decode_all(bytes: &[u8]) -> Result<Vec<SignedDescriptor>, Malformed> {
 }
 
 impl RosterFiles {
+    /// The same roster with nothing but the signatures that it needs, whatever else came with them: that is
+    /// what is handed on and kept. As it is where they cannot be read.
+    #[must_use]
+    pub fn essential(self, trust: &TrustRoot) -> Self {
+        let Ok(signatures) = parse_signatures(&self.signatures) else { return self };
+        let hash = RosterHash::of(&self.roster);
+        let signatures = essential_signatures(&signatures, hash, trust);
+        Self { signatures: render_signatures(&signatures), ..self }
+    }
+
     /// True if clients put together an object of this length.
     #[must_use]
     pub fn fits(&self) -> bool {

@@ -49,6 +49,9 @@ pub struct Carousel {
     is_new: bool,
     /// Descriptors that were sent, of those at hand.
     sent: BTreeSet<DescriptorHash>,
+    /// Descriptors that were sent while a roster was under way for the first time. Those of nodes that it
+    /// brings were taken by nobody, so all are sent again.
+    early: Vec<DescriptorHash>,
     /// What is left of the round: as many as there are descriptors at hand and proofs, and one.
     round: VecDeque<Item>,
 }
@@ -89,6 +92,7 @@ impl Carousel {
             roster: None,
             is_new: false,
             sent: BTreeSet::new(),
+            early: Vec::new(),
             round: VecDeque::new(),
         }
     }
@@ -136,7 +140,12 @@ impl Carousel {
                     self.told = self.told.max(self.whole.as_ref().map(|whole| whole.slot));
                     self.base = self.whole.take();
                 }
-                Lane::Roster => self.is_new = false,
+                Lane::Roster => {
+                    self.is_new = false;
+                    for hash in self.early.drain(..) {
+                        self.sent.remove(&hash);
+                    }
+                }
             }
         }
         Some(chunk)
@@ -168,17 +177,22 @@ impl Carousel {
         let fresh = contents.descriptors.iter().filter(|(hash, _)| !self.sent.contains(hash));
         let batch = Batch::of(fresh, self.room).next()?;
         self.sent.extend(&batch.hashes);
+        if self.is_new {
+            self.early.extend(&batch.hashes);
+        }
         Some(Object::Descriptors(batch.descriptors.into_iter().cloned().collect()))
     }
 
-    /// Begins what is next: a document by another roster than those sent, or what stands next in the
-    /// round.
+    /// Begins what is next: the first document by another roster than those sent, or what stands next in
+    /// the round.
     fn go_round(&mut self, now: Time, contents: &Contents) {
-        let newest = contents.documents.newest();
-        if let (Some(newest), Some(base)) = (newest, &self.base)
+        if let (Some(newest), Some(base)) = (contents.documents.newest(), &self.base)
             && newest.document.roster_hash != base.roster_hash
         {
-            return self.begin_whole(newest);
+            let same = |signed: &&SignedDocument| {
+                signed.document.roster_hash == newest.document.roster_hash
+            };
+            return self.begin_whole(contents.documents.iter().find(same).unwrap_or(newest));
         }
         // A place of the round may be empty by the time that it is reached.
         if !self.begin_place(now, contents) {

@@ -100,6 +100,13 @@ impl Documents {
         self.known.values().next_back()
     }
 
+    /// Lowest version of the rosters by which they go; zero if there are none.
+    #[must_use]
+    pub fn oldest_roster(&self) -> u32 {
+        let versions = self.known.values().map(|signed| signed.document.roster_version);
+        versions.min().unwrap_or(0)
+    }
+
     /// The document of a slot.
     #[must_use]
     pub fn of(&self, slot: Slot) -> Option<&SignedDocument> {

@@ -1,9 +1,13 @@
-//! The rosters by which documents go: the newest, and those before it while their documents hold.
+//! The rosters in force: the newest, and those before it while documents go by them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rohrpost_packet::NodeNumber;
+
 use super::signatories::Signatories;
-use crate::directory::roster::{Roster, RosterHash};
+use crate::directory::roster::{Roster, RosterHash, RosterNode};
+use crate::directory::signing::IdentityKey;
 
 /// A roster and the relays that sign by it.
 #[derive(Clone)]
@@ -23,7 +27,9 @@ impl Charter {
     }
 }
 
-/// Rosters of one network, side by side while a new one spreads.
+/// Rosters of one network, side by side while a new one spreads. Where they differ about a node, it is as
+/// the newest has it that names it.
+#[derive(Clone)]
 pub struct Rosters {
     /// The newest first: [`MOST`] at most.
     all: Vec<Charter>,
@@ -53,8 +59,39 @@ impl Rosters {
         self.all.iter()
     }
 
-    /// Takes a roster that was verified against the network's trust root: true if it is newer than
-    /// all others.
+    /// A node of any of them.
+    #[must_use]
+    pub fn node(&self, number: NodeNumber) -> Option<&RosterNode> {
+        self.all.iter().find_map(|charter| charter.roster.node(number))
+    }
+
+    /// True if the node of this number has this identity: an older one, which may be stolen, counts no more.
+    #[must_use]
+    pub fn names(&self, number: NodeNumber, identity: &IdentityKey) -> bool {
+        self.node(number).is_some_and(|node| node.identity == *identity)
+    }
+
+    /// True if a node is a relay by one of them.
+    #[must_use]
+    pub fn is_relay(&self, number: NodeNumber) -> bool {
+        let mut relays = self.all.iter().flat_map(|charter| charter.roster.relays());
+        relays.any(|relay| relay.number == number)
+    }
+
+    /// The nodes that `of` gives of any of them, by number.
+    pub fn union<'a, N>(&'a self, of: impl Fn(&'a Roster) -> N) -> Vec<&'a RosterNode>
+    where
+        N: Iterator<Item = &'a RosterNode>,
+    {
+        let mut nodes = BTreeMap::new();
+        for node in self.all.iter().flat_map(|charter| of(&charter.roster)) {
+            nodes.entry(node.number).or_insert(node);
+        }
+        nodes.into_values().collect()
+    }
+
+    /// Takes a roster that was verified against the network's trust root: true if it is newer than all
+    /// others.
     ///
     /// # Errors
     /// The roster is newer, and cannot be followed without a restart.
@@ -67,6 +104,19 @@ impl Rosters {
         self.all.insert(0, Charter::of(roster));
         self.all.truncate(MOST);
         Ok(true)
+    }
+
+    /// Forgets those of lower versions, by which no document goes any more.
+    pub fn forget_before(&mut self, version: u32) {
+        let newest = self.newest().roster.version;
+        self.all.retain(|charter| charter.roster.version >= version.min(newest));
+    }
+}
+
+impl PartialEq for Rosters {
+    fn eq(&self, other: &Self) -> bool {
+        let hash = |charter: &Charter| charter.roster.hash;
+        self.all.iter().map(hash).eq(other.all.iter().map(hash))
     }
 }
 
@@ -81,11 +131,11 @@ pub enum Break {
     /// The suite is another, and so are the lengths of packets.
     #[error("the newer roster names another suite: start the program anew with it")]
     Suite,
-    /// The slot of the traffic or that of the directory is another.
+    /// A rate, a delay or a period is another.
     #[error(
-        "the newer roster has another slot_ms or document_slot_ms: start the program anew with it"
+        "the newer roster has other values under [traffic] or [directory]: start the program anew with it"
     )]
-    Slot,
+    Rates,
 }
 
 impl Break {
@@ -94,10 +144,8 @@ impl Break {
             Err(Self::Network)
         } else if newer.suite != older.suite {
             Err(Self::Suite)
-        } else if newer.traffic.slot != older.traffic.slot
-            || newer.directory.timing != older.directory.timing
-        {
-            Err(Self::Slot)
+        } else if newer.traffic != older.traffic || newer.directory != older.directory {
+            Err(Self::Rates)
         } else {
             Ok(())
         }

@@ -70,7 +70,16 @@ impl Signer {
     ) -> Self {
         let (rounds, convicted) = (BTreeMap::new(), BTreeMap::new());
         let pledge = Pledge::begin(now, timing);
-        Self { own, key, charter, timing, pledge, elected: Slot::new(0), rounds, convicted }
+        // By the roster before, another relay may sign for the agency.
+        let is_first = charter.roster.version <= 1;
+        let elected = if is_first { Slot::new(0) } else { elected(timing, now) };
+        Self { own, key, charter, timing, pledge, elected, rounds, convicted }
+    }
+
+    /// The roster by which this relay votes and signs.
+    #[must_use]
+    pub const fn roster(&self) -> &Arc<Roster> {
+        &self.charter.roster
     }
 
     /// Goes by a newer roster from now on. Where it names this relay in the place of another, the
@@ -82,8 +91,10 @@ impl Signer {
             return;
         }
         if !self.charter.signatories.contains(self.own) {
-            self.elected = Slot::new(self.timing.slot_of(now).number() + u64::from(LEAD));
+            self.elected = elected(self.timing, now);
         }
+        // A relay with another key is another signatory.
+        self.convicted.retain(|_, proof| proof.verify(&charter.roster));
         self.charter = charter;
         for round in self.rounds.values_mut() {
             (round.voted, round.votes) = (false, BTreeMap::new());
@@ -324,6 +335,11 @@ impl Signer {
         let first = first_open(self.timing, now);
         self.rounds = self.rounds.split_off(&first);
     }
+}
+
+/// The first slot that a relay signs that is elected now.
+fn elected(timing: Timing, now: Time) -> Slot {
+    Slot::new(timing.slot_of(now).number() + u64::from(LEAD))
 }
 
 /// The earliest slot of which messages are taken.

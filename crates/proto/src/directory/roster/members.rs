@@ -238,6 +238,12 @@ impl Roster {
         self.nodes.get(&number)
     }
 
+    /// The relay with this number.
+    #[must_use]
+    pub fn relay(&self, number: NodeNumber) -> Option<&RosterNode> {
+        self.node(number).filter(|node| node.role == Role::Relay)
+    }
+
     /// Time for which an old packet key lives on beside the newest. Packets are built with it for
     /// [`Timing::named_for`] at most. They pass three mixes, and a SURB in one waits
     /// for its turn in a mailbox and passes three more: six delays together hardly ever last two of

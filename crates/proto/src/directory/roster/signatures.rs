@@ -125,6 +125,22 @@ pub fn parse_signatures(text: &str) -> Result<Vec<RosterSignature>, RosterError>
     raw.signature.into_iter().map(signature).collect()
 }
 
+/// Of these signatures those under the roster of this hash, one of each agency, in the order of the trust
+/// root. What else a file of signatures may hold, as comments and repetitions, is of no use to those who
+/// get it, and has no end.
+#[must_use]
+pub fn essential_signatures(
+    signatures: &[RosterSignature],
+    roster: RosterHash,
+    trust: &TrustRoot,
+) -> Vec<RosterSignature> {
+    let of = |agency: &Agency| {
+        let mut own = signatures.iter().filter(|signed| signed.agency == agency.name);
+        own.find(|signed| signed.roster == roster && signed.is_genuine(trust)).cloned()
+    };
+    trust.agencies().iter().filter_map(of).collect()
+}
+
 /// Writes the signatures as `roster.sig`.
 #[must_use]
 pub fn render_signatures(signatures: &[RosterSignature]) -> String {

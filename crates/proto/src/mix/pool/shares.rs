@@ -4,9 +4,10 @@
 //! Half of the pool is set aside in even parts, which nobody else can take: a source always has
 //! `bound / (2 · sources)` places. The other half is common, so that a busy link can use what an
 //! idle one leaves, but no source ever holds more than twice its even share, `2 / (sources + 1)` of
-//! the pool, as in the replay memory.
+//! the pool, as in the replay memory. A link beyond those of the start has places in the common half
+//! alone.
 
-use crate::replay::Ingress;
+use crate::replay::{Ingress, SPARE_LINKS};
 use crate::weakness::Weakness;
 
 /// Source of a packet in the pool.
@@ -23,7 +24,9 @@ pub enum Source {
 pub(super) struct Shares {
     /// Packets that wait, by link, those of the own cover last.
     held: Box<[usize]>,
-    /// Places set aside for each source.
+    /// Links at the start.
+    links: usize,
+    /// Places set aside for each source of the start.
     reserve: usize,
     /// Most places that a source may hold.
     quota: usize,
@@ -34,12 +37,14 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Shares of a pool for `bound` packets from `links` links and the own cover.
+    /// Shares of a pool for `bound` packets from `links` links, to which [`SPARE_LINKS`] may come, and
+    /// the own cover.
     pub(super) fn new(bound: usize, links: usize) -> Self {
         let sources = links + 1;
         let reserve = bound / (2 * sources);
         Self {
-            held: vec![0; sources].into(),
+            held: vec![0; sources + SPARE_LINKS].into(),
+            links,
             reserve,
             quota: (2 * bound).div_ceil(sources + 1),
             common: bound - reserve * sources,
@@ -47,18 +52,18 @@ impl Shares {
         }
     }
 
-    /// Bytes of the shares of a pool that has `links` links.
+    /// Bytes of the shares of a pool that has `links` links at the start.
     pub(super) const fn memory_len(links: usize) -> usize {
-        (links + 1) * size_of::<usize>()
+        (links + SPARE_LINKS + 1) * size_of::<usize>()
     }
 
     /// Takes a place for a packet of `source`; false if its share is used up.
     pub(super) fn take(&mut self, source: Source) -> bool {
-        let place = self.place(source);
+        let (place, reserve) = (self.place(source), self.reserve(source));
         let Some(held) = self.held.get_mut(place) else {
             return false;
         };
-        let in_common = *held >= self.reserve;
+        let in_common = *held >= reserve;
         let used_up = in_common && (*held >= self.quota || self.common_held >= self.common);
         if used_up && !Weakness::PoolWithoutShares.is_active() {
             return false;
@@ -70,17 +75,27 @@ impl Shares {
 
     /// Gives back the place of a packet of `source` that has left.
     pub(super) fn give_back(&mut self, source: Source) {
-        let place = self.place(source);
+        let (place, reserve) = (self.place(source), self.reserve(source));
         if let Some(held) = self.held.get_mut(place) {
             *held = held.saturating_sub(1);
-            self.common_held = self.common_held.saturating_sub(usize::from(*held >= self.reserve));
+            self.common_held = self.common_held.saturating_sub(usize::from(*held >= reserve));
         }
     }
 
     fn place(&self, source: Source) -> usize {
+        let own = self.held.len() - 1;
         match source {
-            Source::Link(from) => from.place().min(self.held.len()),
-            Source::Own => self.held.len() - 1,
+            Source::Link(from) if from.place() >= own => self.held.len(),
+            Source::Link(from) => from.place(),
+            Source::Own => own,
+        }
+    }
+
+    /// Places set aside for a source.
+    const fn reserve(&self, source: Source) -> usize {
+        match source {
+            Source::Link(from) if from.place() >= self.links => 0,
+            Source::Link(_) | Source::Own => self.reserve,
         }
     }
 }

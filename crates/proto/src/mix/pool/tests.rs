@@ -7,7 +7,7 @@ use rohrpost_packet::{Classic, NodeNumber, Packet, ShortGeneration};
 
 use super::*;
 use crate::frame::Frame;
-use crate::replay::Ingress;
+use crate::replay::{Ingress, SPARE_LINKS};
 
 const START: Time = Time::from_micros(1_795_000_000_000_123);
 
@@ -120,5 +120,12 @@ fn no_source_takes_the_places_of_another() {
     assert_eq!(pool.len(), 120);
     while pool.pop(START + TICK).is_some() {}
     assert_eq!(fill(&mut pool, Source::Own), 60, "places come back");
-    assert_eq!(fill(&mut pool, Source::Link(Ingress::new(7))), 0, "there is no such link");
+    let spare = |place| Source::Link(Ingress::new(place));
+    assert_eq!(
+        fill(&mut pool, spare(7)),
+        20,
+        "a link that has come: what is left of the common half"
+    );
+    assert_eq!(fill(&mut pool, spare(2 + SPARE_LINKS)), 0, "there is no such link");
+    assert_eq!(fill(&mut pool, first), 20, "its own reserve, whoever has come");
 }

@@ -5,13 +5,13 @@ use super::alarm::Alarm;
 /// Tests of all operators before a mix.
 pub(super) struct Arrivals {
     operators: Vec<Operator>,
-    /// Periods so far.
-    periods: u32,
 }
 
 /// What an operator brings, by its own measure.
 #[derive(Clone, Default)]
 struct Operator {
+    /// Periods for which it is watched.
+    periods: u32,
     /// Mean of the packets per period, over the last [`MINUTES`] periods or so.
     lately: f64,
     /// The same over the last [`HALF_HOUR`] periods or so.
@@ -26,21 +26,26 @@ struct Operator {
 
 impl Arrivals {
     pub(super) fn new(operators: usize) -> Self {
-        Self { operators: vec![Operator::default(); operators], periods: 0 }
+        Self { operators: vec![Operator::default(); operators] }
+    }
+
+    /// Goes on with these operators, each with what is known of it by the place that it had.
+    pub(super) fn follow(&mut self, had: impl Iterator<Item = Option<usize>>) {
+        let known =
+            |place: Option<usize>| place.and_then(|place| self.operators.get(place)).cloned();
+        self.operators = had.map(|place| known(place).unwrap_or_default()).collect();
     }
 
     /// Judges the packets of one period, by operator: whether the mix is starved, and whether packets
     /// were held back.
     pub(super) fn judge(&mut self, came: &[u64]) -> [Option<Alarm>; 2] {
-        let learns = self.periods < MINUTES;
-        self.periods = self.periods.saturating_add(1);
         let mut held = false;
         for (operator, packets) in self.operators.iter_mut().zip(came) {
             let packets = float(*packets);
-            if !learns {
+            if operator.periods >= MINUTES {
                 held |= operator.judge(packets);
             }
-            operator.learn(packets, self.periods);
+            operator.learn(packets);
         }
         let silence = self.operators.iter().map(|operator| operator.silence);
         let (sum, most) = (silence.clone().sum::<f64>(), silence.fold(0.0, f64::max));
@@ -55,10 +60,11 @@ impl Arrivals {
 }
 
 impl Operator {
-    /// Takes the packets of one of so many periods into the means.
-    fn learn(&mut self, packets: f64, periods: u32) {
-        self.lately += (packets - self.lately) / f64::from(periods.min(MINUTES));
-        self.long += (packets - self.long) / f64::from(periods.min(HALF_HOUR));
+    /// Takes the packets of a period into the means.
+    fn learn(&mut self, packets: f64) {
+        self.periods = self.periods.saturating_add(1);
+        self.lately += (packets - self.lately) / f64::from(self.periods.min(MINUTES));
+        self.long += (packets - self.long) / f64::from(self.periods.min(HALF_HOUR));
     }
 
     /// The usual rate: what the last minutes and the last half hour both bear out, so that neither
