@@ -13,6 +13,7 @@ use rohrpost_proto::frame::OutgoingFrame;
 use rohrpost_proto::mix::cover::DropCover;
 use rohrpost_proto::mix::inflow::{FreshInflow, InflowCounts};
 use rohrpost_proto::mix::watch::{Alarm, LoopFate, Watch};
+use rohrpost_proto::places::Places;
 use rohrpost_proto::time::Time;
 
 use crate::job::{CoverJob, MixJob};
@@ -25,6 +26,9 @@ pub(crate) struct Cover<S: Suite> {
     view: Option<Arc<View<S>>>,
     drops: DropCover,
     watch: Watch,
+    places: Arc<Places>,
+    /// Changes of the places that cover and watch go by.
+    followed: u64,
     inflow: Arc<FreshInflow>,
     /// What had come in when the rate of the drop cover was set last.
     before: InflowCounts,
@@ -49,6 +53,8 @@ impl<S: Suite> Cover<S> {
             view: None,
             drops: DropCover::new(now, roster, layer),
             watch: Watch::new(now, roster, layer),
+            places: Arc::clone(node.neighbours.places()),
+            followed: 0,
             inflow,
             before: InflowCounts::default(),
             adjust: now + ADJUST,
@@ -115,6 +121,11 @@ impl<S: Suite> Work for Cover<S> {
     }
 
     fn run_due(&mut self, now: Time) {
+        if self.followed != self.places.changes() {
+            self.followed = self.places.changes();
+            self.drops.follow(&self.places);
+            self.watch.follow(&self.places);
+        }
         if now >= self.adjust {
             self.adjust(now);
         }

@@ -6,7 +6,7 @@ use rohrpost_node::{Handle, Node, Outlook, apart};
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::clocks::Clocks;
 use rohrpost_proto::directory::control::ControlMessage;
-use rohrpost_proto::directory::follower::Follower;
+use rohrpost_proto::directory::follower::{Follower, News};
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::directory::views::{Turn, Views};
 use rohrpost_proto::time::Time;
@@ -35,33 +35,44 @@ impl<S: Suite> Documents<S> {
     /// Takes control messages and keeps the starts of documents until there are no more links, and
     /// gives the name of what failed.
     pub(crate) async fn run(mut self) -> &'static str {
+        let mut news = News::None;
         loop {
             let until = self.views.due().since(self.network_time());
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
                     Some((from, message)) => {
-                        self = apart(move || self.take(from, &message)).await;
+                        (self, news) = apart(move || self.take(from, &message)).await;
                     }
                     None => return "control links",
                 },
                 () = tokio::time::sleep(until) => {}
             }
             self.turn();
+            self.follow_rosters(std::mem::replace(&mut news, News::None));
         }
     }
 
+    /// Keeps links to the nodes that the rosters in force name. The cover sees their places change.
+    fn follow_rosters(&mut self, news: News) {
+        let rosters = self.views.follower().rosters();
+        self.node.neighbours.follow(rosters);
+        self.outlook.tell_rosters(rosters, news);
+    }
+
     /// Takes what a relay says, which may take many signatures. What is malformed, not genuine or old counts as not said.
-    fn take(mut self, from: NodeNumber, message: &[u8]) -> Self {
-        let time = self.network_time();
+    fn take(mut self, from: NodeNumber, message: &[u8]) -> (Self, News) {
+        let (time, mut news) = (self.network_time(), News::None);
         match ControlMessage::decode(message) {
             Ok(ControlMessage::Clock(said)) => {
                 let roster = &self.views.follower().rosters().newest().roster;
                 self.clocks.hear(self.node.clock.now(), from, said, roster);
             }
-            Ok(ControlMessage::Object(object)) => drop(self.views.take(time, object)),
+            Ok(ControlMessage::Object(object)) => {
+                news = self.views.take(time, object).unwrap_or(News::None);
+            }
             Ok(_) | Err(_) => {}
         }
-        self
+        (self, news)
     }
 
     /// Goes by what holds now.

@@ -33,7 +33,7 @@ impl<S: Suite> Mixer<S> {
     ) -> Self {
         let mix = Mix::new(Arc::clone(&node.hop), &node.prepared.roster, layer, pool);
         Self {
-            mix: mix.with_inflow(inflow),
+            mix: mix.with_inflow(inflow).with_places(Arc::clone(node.neighbours.places())),
             outboxes: Arc::clone(&node.outboxes),
             metrics: Arc::clone(&node.metrics),
             clock: StageClock::new(),

@@ -15,12 +15,14 @@ use rohrpost_node::{Handle, Node};
 use rohrpost_packet::Suite;
 use rohrpost_proto::courier::{Account, Attachment, Courier, CourierConfig};
 use rohrpost_proto::directory::carousel::room::Room;
+use rohrpost_proto::directory::consensus::rosters::Rosters;
 use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::trust::TrustRoot;
 use rohrpost_proto::mix::own_client::{Course, Outcome, OwnClient as Plan, Stay};
 use rohrpost_proto::time::agreement::Witness;
 use rohrpost_session::{Break, End, Link, Session, Station, random_session};
 use rohrpost_transport::{PeerAddress, Segmentation};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
@@ -31,6 +33,8 @@ use listener::Listener;
 pub(crate) struct OwnClient<S: Suite> {
     plan: Plan,
     trust: Arc<TrustRoot>,
+    /// The rosters in force, of which a stay goes by the one that is the newest at its begin.
+    rosters: watch::Receiver<Rosters>,
     roster: Arc<Roster>,
     segmentation: Segmentation,
     /// Clock of the client, and what documents have shown of the time, over all stays.
@@ -60,6 +64,7 @@ impl<S: Suite> OwnClient<S> {
         let roster = &node.prepared.roster;
         Self {
             plan: Plan::new(node.prepared.node.operator.clone(), Arc::clone(roster)),
+            rosters: node.neighbours.rosters(),
             roster: Arc::clone(roster),
             trust: Arc::clone(&node.prepared.trust),
             clock: node.clock,
@@ -72,6 +77,8 @@ impl<S: Suite> OwnClient<S> {
     /// Makes one stay after another, as long as the node runs.
     pub(crate) async fn run(mut self) -> &'static str {
         loop {
+            self.roster = Arc::clone(&self.rosters.borrow().newest().roster);
+            self.plan.follow(&self.roster);
             let begun = self.plan.begin(self.clock.steady(), &mut rand::rng());
             let Some(stay) = begun else {
                 return "own client";
@@ -87,11 +94,13 @@ impl<S: Suite> OwnClient<S> {
     /// served in its first minutes. Gives the account back.
     async fn stay(&mut self, stay: Stay) -> (Account, Outcome) {
         let Stay { entry, account, until } = stay;
-        let Some(entry) = self.roster.node(entry) else {
+        let Some(entry) = self.roster.relay(entry) else {
             return (account, Outcome::Unreached);
         };
         let patience = Room::of(&self.roster).patience();
-        let mut listener = Listener { until, patience, cover: self.cover.clone() };
+        let relays = account.mailboxes.iter().map(|own| own.relay).chain([entry.number]).collect();
+        let cover = self.cover.clone();
+        let mut listener = Listener { until, patience, relays, retired: false, cover };
         let mut client = Client::Waiting(Box::new(self.station(entry)), account);
         let mut course = Course::new(self.clock.steady(), until, patience * 2);
         loop {
@@ -111,16 +120,18 @@ impl<S: Suite> OwnClient<S> {
                 }
                 Err(_) => course.handle_loss(false),
             }
-            if !course.goes_on(client.station().clock.steady()) {
+            if listener.retired || !course.goes_on(client.station().clock.steady()) {
                 break;
             }
             let pause = Break::Lost.draw(&mut rand::rng());
             sleep(pause).await;
         }
         (self.clock, self.witness) = (client.station().clock, client.station().witness);
+        // A stay that a newer roster ends is over, and nothing was lost by that.
+        let outcome = if listener.retired { Outcome::Served } else { course.outcome() };
         match client {
-            Client::Waiting(_, account) => (account, course.outcome()),
-            Client::Met(session) => (session.courier.into_account(), course.outcome()),
+            Client::Waiting(_, account) => (account, outcome),
+            Client::Met(session) => (session.courier.into_account(), outcome),
         }
     }
 

@@ -7,6 +7,7 @@ use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::directory::authority::{Authority, AuthorityConfig};
 use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::control::ControlMessage;
+use rohrpost_proto::directory::follower::News;
 use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use tokio::sync::watch;
@@ -46,10 +47,11 @@ impl<S: Suite> Directory<S> {
     /// Keeps the duty until there are no more control links, and gives the name of what failed.
     pub(crate) async fn run(mut self) -> &'static str {
         let mut due = self.node.clock.now();
+        let mut news = News::None;
         loop {
             tokio::select! {
                 message = self.node.incoming.recv() => match message {
-                    Some((from, message)) => self = self.handle(from, message).await,
+                    Some((from, message)) => (self, news) = self.handle(from, message).await,
                     None => return "control links",
                 },
                 changed = self.node.announcements.changed() => match changed {
@@ -63,18 +65,25 @@ impl<S: Suite> Directory<S> {
                 }
             }
             self.publish(self.node.clock.now());
+            self.follow_rosters(std::mem::replace(&mut news, News::None));
         }
     }
 
     /// Takes a message, which may take as many signatures as the network has nodes.
-    async fn handle(mut self, from: NodeNumber, message: Vec<u8>) -> Self {
+    async fn handle(mut self, from: NodeNumber, message: Vec<u8>) -> (Self, News) {
         apart(move || {
-            if let Ok(message) = ControlMessage::decode(&message) {
-                self.authority.handle(self.node.clock.now(), from, message);
-            }
-            self
+            let Ok(message) = ControlMessage::decode(&message) else { return (self, News::None) };
+            let news = self.authority.handle(self.node.clock.now(), from, message);
+            (self, news)
         })
         .await
+    }
+
+    /// Keeps links to the nodes that the rosters in force name.
+    fn follow_rosters(&mut self, news: News) {
+        let rosters = self.authority.follower().rosters();
+        self.node.neighbours.follow(rosters);
+        self.outlook.tell_rosters(rosters, news);
     }
 
     /// Hears the own announcement, as all relays do.

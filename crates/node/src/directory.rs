@@ -8,9 +8,11 @@ use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::directory::board::{Audience, Board};
 use rohrpost_proto::directory::consensus::documents::Documents;
+use rohrpost_proto::directory::consensus::rosters::Rosters;
 use rohrpost_proto::directory::control::{Announcement, ControlMessage, Place};
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::roster::Roster;
+use rohrpost_proto::directory::follower::News;
+use rohrpost_proto::directory::roster::{Roster, RosterNode};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::view::{Shortage, View};
 use rohrpost_proto::directory::views::Turn;
@@ -24,7 +26,9 @@ use crate::readiness::Readiness;
 
 /// Makes the packet keys of a node and announces them.
 pub(crate) struct Announcer<S: Suite> {
-    pub(crate) number: NodeNumber,
+    pub(crate) node: RosterNode,
+    /// The rosters in force.
+    pub(crate) rosters: watch::Receiver<Rosters>,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) hop: Arc<Hop<S>>,
     pub(crate) roster: Arc<Roster>,
@@ -37,13 +41,17 @@ pub(crate) struct Announcer<S: Suite> {
 impl<S: Suite> Announcer<S> {
     /// Announces the node now and once in each slot of the directory, and a new key at the end of the
     /// epoch or when the replay set is nearly full.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut made = self.rotate();
         self.announce();
         // Of the keys before the newest a node holds two, each for the grace.
         let earliest = EARLIEST_CHANGE.max(self.roster.grace() / 2);
         loop {
-            tokio::time::sleep(self.roster.directory.timing.interval()).await;
+            let slot = tokio::time::sleep(self.roster.directory.timing.interval());
+            tokio::select! {
+                () = slot => {}
+                Ok(()) = self.rosters.changed() => {}
+            }
             let now = self.clock.now();
             self.sweep(now).await;
             let (held, limit) = self.hop.replay_fill();
@@ -71,8 +79,12 @@ impl<S: Suite> Announcer<S> {
 
     fn announce(&self) {
         if let Some(public) = self.hop.newest() {
-            let descriptor = sign(self.number, &public, &self.key);
-            let announcement = Announcement { stays: true, descriptor };
+            let descriptor = sign(self.node.number, &public, &self.key);
+            // What the newest roster gives another role is not to be used in that before it is started
+            // anew.
+            let newest = Arc::clone(&self.rosters.borrow().newest().roster);
+            let stays = newest.node(self.node.number).is_none_or(|it| it.role == self.node.role);
+            let announcement = Announcement { stays, descriptor };
             let message = ControlMessage::Announcement(announcement).encode().into();
             self.announcements
                 .send_modify(|board| board.post(Audience::All, Place::Announcement, message));
@@ -99,6 +111,8 @@ pub struct Outlook<S: Suite> {
     pub(crate) log: Log,
     pub(crate) known: BTreeSet<NodeNumber>,
     pub(crate) shortage: Option<Shortage>,
+    /// Version of the last roster that came and could not be followed; zero before one.
+    pub(crate) unfollowed: u32,
 }
 
 impl<S: Suite> Outlook<S> {
@@ -124,6 +138,17 @@ impl<S: Suite> Outlook<S> {
         let age = time.since(documents.timing().start_of(slot));
         if self.readiness.note_document(self.clock.now() - age) {
             self.log.write(&Event::Ready);
+        }
+    }
+
+    /// Tells of the rosters in force, and of a roster that has come and cannot be followed.
+    pub fn tell_rosters(&mut self, rosters: &Rosters, news: News) {
+        self.metrics.roster_version.set(f64::from(rosters.newest().roster.version));
+        if let News::Unfollowed { version, reason } = news
+            && version > self.unfollowed
+        {
+            self.unfollowed = version;
+            self.log.write(&Event::Unfollowed { version, reason });
         }
     }
 

@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rohrpost_packet::{Buffer, NodeNumber, Suite};
 use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::consensus::rosters::Rosters;
 use rohrpost_proto::directory::control::MAX_ANNOUNCEMENT_LEN;
-use rohrpost_proto::directory::roster::{Role, Roster};
+use rohrpost_proto::directory::signing::IdentityKey;
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::places::Places;
 use rohrpost_proto::replay::Ingress;
 use rohrpost_transport::{
     Accepted, ControlChannels, ControlLink, FrameReceiver, NodeEndpoint, Pace, ServedLink, exchange,
@@ -38,13 +41,14 @@ pub enum Admission {
 /// The task that takes links, as long as the node runs.
 pub struct Intake<J> {
     endpoint: Arc<NodeEndpoint>,
-    roster: Arc<Roster>,
-    role: Role,
+    rosters: watch::Receiver<Rosters>,
+    places: Arc<Places>,
     admission: Admission,
     incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     lane: Lane<J>,
+    inflow: Arc<Inflow>,
     links: JoinSet<()>,
-    /// Control links, of each node of the roster the newest.
+    /// Control links that are up, of each node the newest.
     control: BTreeMap<NodeNumber, AbortHandle>,
     /// The pace of what goes out on those of them that are not relays'.
     pace: Pace,
@@ -61,16 +65,12 @@ impl<J: Send + 'static> Intake<J> {
     ) -> Self {
         Self {
             endpoint: Arc::clone(&node.endpoint),
-            roster: Arc::clone(&node.prepared.roster),
-            role: node.prepared.node.role,
+            rosters: node.neighbours.rosters(),
+            places: Arc::clone(node.neighbours.places()),
             admission,
             incoming: node.incoming_sender.clone(),
-            lane: Lane {
-                workers,
-                job,
-                inflow: Arc::clone(&node.inflow),
-                metrics: Arc::clone(&node.metrics),
-            },
+            lane: Lane { workers, job, metrics: Arc::clone(&node.metrics) },
+            inflow: Arc::clone(&node.inflow),
             links: JoinSet::new(),
             control: BTreeMap::new(),
             pace: Pace::default(),
@@ -94,9 +94,11 @@ impl<J: Send + 'static> Intake<J> {
 
     fn admit(&mut self, accepted: Accepted) {
         match (accepted, &self.admission) {
-            (Accepted::Packet { from, frames }, _) => self.admit_packets(from, frames),
-            (Accepted::Control { from, link }, Admission::All { board, .. }) => {
-                self.admit_control(from, link, board.clone());
+            (Accepted::Packet { from, identity, frames }, _) => {
+                self.admit_packets(from, identity, frames);
+            }
+            (Accepted::Control { from, identity, link }, Admission::All { board, .. }) => {
+                self.admit_control(from, identity, link, board.clone());
             }
             (Accepted::Client(link), Admission::All { clients, .. }) => {
                 if clients.try_send(link).is_err() {
@@ -107,61 +109,76 @@ impl<J: Send + 'static> Intake<J> {
         }
     }
 
-    fn admit_packets(&mut self, from: NodeNumber, frames: FrameReceiver) {
-        if let Some(ingress) = self.roster.ingress(self.role, from) {
-            self.links.spawn(self.lane.clone().read(from, ingress, frames));
-        }
+    fn admit_packets(&mut self, from: NodeNumber, identity: IdentityKey, frames: FrameReceiver) {
+        let name = self.rosters.borrow().node(from).map(|node| node.name.clone());
+        let (Some(name), Some(ingress)) = (name, self.places.ingress(from)) else { return };
+        let read = self.lane.clone().read(self.inflow.link(&name), ingress, frames);
+        let places = Arc::clone(&self.places);
+        let ended = until(self.rosters.clone(), move |rosters| {
+            places.ingress(from) != Some(ingress) || !rosters.names(from, &identity)
+        });
+        self.links.spawn(async move {
+            tokio::select! {
+                () = read => {}
+                () = ended => {}
+            }
+        });
     }
 
     fn admit_control(
         &mut self,
         from: NodeNumber,
+        identity: IdentityKey,
         link: ControlLink,
         board: watch::Receiver<Board>,
     ) {
         let incoming = self.incoming.clone();
-        let relay = self.roster.relays().any(|relay| relay.number == from);
+        let relay = self.rosters.borrow().is_relay(from);
         let audience = if relay { Audience::Relays } else { Audience::All };
         // Whoever connects announces itself alone: what a relay has to say comes on links to it.
         // Votes and signatures do not wait behind what hundreds of nodes are told.
         let pace = if relay { None } else { Some(self.pace.clone()) };
         let max_len = MAX_ANNOUNCEMENT_LEN;
         let channels = ControlChannels { board, audience, incoming, max_len, pace };
+        let ended = until(self.rosters.clone(), move |rosters| !rosters.names(from, &identity));
         let link = self.links.spawn(async move {
-            let _ = exchange(link, from, channels).await;
+            tokio::select! {
+                _ = exchange(link, from, channels) => {}
+                () = ended => {}
+            }
         });
+        self.control.retain(|_, link| !link.is_finished());
         if let Some(older) = self.control.insert(from, link) {
             older.abort();
         }
     }
 }
 
+/// Waits until the rosters in force are such.
+async fn until(mut rosters: watch::Receiver<Rosters>, is_so: impl FnMut(&Rosters) -> bool) {
+    let _ = rosters.wait_for(is_so).await;
+}
+
 /// The way of frames from one link to the workers.
 struct Lane<J> {
     workers: Vec<Handle<J>>,
     job: fn(Ingress, Buffer) -> J,
-    inflow: Arc<Inflow>,
     metrics: Arc<Metrics>,
 }
 
 impl<J> Clone for Lane<J> {
     fn clone(&self) -> Self {
-        Self {
-            workers: self.workers.clone(),
-            job: self.job,
-            inflow: Arc::clone(&self.inflow),
-            metrics: Arc::clone(&self.metrics),
-        }
+        Self { workers: self.workers.clone(), job: self.job, metrics: Arc::clone(&self.metrics) }
     }
 }
 
 impl<J> Lane<J> {
     /// Hands the frames of one link to the workers in turn, until the link is gone.
-    async fn read(self, from: NodeNumber, ingress: Ingress, mut frames: FrameReceiver) {
+    async fn read(self, count: Arc<AtomicU64>, ingress: Ingress, mut frames: FrameReceiver) {
         let mut turn = self.workers.iter().cycle();
         while let Ok(frame) = frames.recv().await {
             self.metrics.received.increment(1);
-            self.inflow.count(from);
+            count.fetch_add(1, Ordering::Relaxed);
             let job = frame.map(|frame| (self.job)(ingress, frame));
             let taken =
                 job.zip(turn.next()).is_some_and(|(job, worker)| worker.try_send(job).is_ok());

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use rohrpost_network::unix_now;
+use rohrpost_proto::directory::consensus::rosters::Break;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::mix::watch::Alarm;
 
@@ -34,6 +35,30 @@ pub enum Event<'a> {
     },
     /// All links are up and a document is at hand, for the first time.
     Ready,
+    /// A newer roster has come over the network.
+    Roster {
+        /// Its version.
+        version: u32,
+    },
+    /// A newer roster has come over the network, which cannot be followed.
+    Unfollowed {
+        /// Its version.
+        version: u32,
+        /// What in it cannot be followed.
+        reason: Break,
+    },
+    /// The newest roster does not name this node any more.
+    Retired {
+        /// Its version.
+        version: u32,
+    },
+    /// The newest roster names this node in another role, or with another key.
+    Moved {
+        /// Its version.
+        version: u32,
+    },
+    /// A node has come beside this one, and there is no room for a link.
+    NoRoom(&'a str),
     /// A link to a node of the roster has come up.
     LinkUp {
         /// Kind of the link: `packet` or `control`.
@@ -102,6 +127,24 @@ impl Event<'_> {
                  sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}"
             ),
             Self::Ready => "ready".into(),
+            Self::Roster { version } => format!(
+                "roster {version} has come over the network, and this node goes by it; put it on the \
+                 disk before the next start"
+            ),
+            Self::Unfollowed { version, reason } => {
+                format!("roster {version} has come over the network: {reason}")
+            }
+            Self::Retired { version } => format!(
+                "roster {version} does not name this node any more: it is retired; stop it when this \
+                 roster has been in force for some minutes"
+            ),
+            Self::Moved { version } => format!(
+                "roster {version} gives this node another role or key: start it anew with that roster"
+            ),
+            Self::NoRoom(node) => format!(
+                "there is no room for a link to {node}, for memory is taken at the start: start this \
+                 node anew with the newest roster on the disk"
+            ),
             Self::LinkUp { kind, node } => format!("{kind} link to {node} is up"),
             Self::LinkDown { kind, node } => {
                 format!("{kind} link to {node} is down; dialing it again")

@@ -8,6 +8,7 @@ use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
 use rohrpost_proto::directory::footprint::footprint;
 use rohrpost_proto::directory::roster::{Role, Roster};
 use rohrpost_proto::hop::Hop;
+use rohrpost_proto::replay::SPARE_LINKS;
 use rohrpost_transport::LINK_WINDOW;
 
 use crate::config::Limits;
@@ -32,7 +33,8 @@ pub struct Share {
 }
 
 impl Memory {
-    /// The memory of a node with this role, these limits and this share for its duty.
+    /// The memory of a node with this role, these limits and this share for its duty. Links that come
+    /// while it runs have room for what QUIC holds, and share the buffers of the others.
     #[must_use]
     pub fn plan<S: Suite>(roster: &Roster, role: Role, limits: &Limits, duty: Share) -> Self {
         let (before, after) = (roster.predecessors(role).count(), roster.successors(role).count());
@@ -42,7 +44,7 @@ impl Memory {
             Role::Relay => roster.nodes().count(),
             Role::Mix { .. } => roster.relays().count(),
         };
-        let links = (before + after + control) * LINK_WINDOW * LINK_SHARE;
+        let links = (before + after + control + 3 * SPARE_LINKS) * LINK_WINDOW * LINK_SHARE;
         let ceiling = buffers * (HEADROOM + S::PACKET_LEN)
             + Hop::<S>::memory_len(before, limits.replay_tags)
             + duty.bytes

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub control_links: Gauge,
     /// Links that peers were refused.
     pub links_refused: Counter,
+    /// Version of the newest roster.
+    pub roster_version: Gauge,
     /// Number of the newest document.
     pub document_number: Gauge,
     /// Number of nodes in the newest document.
@@ -78,6 +80,7 @@ impl Metrics {
             packet_links: gauge!("rohrpost_links_up", "kind" => "packet"),
             control_links: gauge!("rohrpost_links_up", "kind" => "control"),
             links_refused: counter!("rohrpost_links_refused_total"),
+            roster_version: gauge!("rohrpost_roster_version"),
             document_number: gauge!("rohrpost_document_number"),
             document_nodes: gauge!("rohrpost_document_nodes"),
             document_short: gauge!("rohrpost_document_short"),

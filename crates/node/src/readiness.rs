@@ -1,11 +1,16 @@
 //! Readiness of a node, by the links that are up and the age of its newest document.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rohrpost_network::Clock;
+use rohrpost_packet::NodeNumber;
+use rohrpost_proto::directory::roster::RosterNode;
+use rohrpost_proto::directory::signing::IdentityKey;
 use rohrpost_proto::hop::Refusal;
+use rohrpost_proto::lock::Unpoison;
 use rohrpost_proto::time::Time;
 use rohrpost_transport::LinkChange;
 
@@ -20,10 +25,8 @@ pub(crate) struct Readiness {
     clock: Clock,
     /// Age at which a document is stale.
     stale_after: Duration,
-    packet_links: usize,
-    control_links: usize,
-    packet_up: AtomicUsize,
-    control_up: AtomicUsize,
+    /// The links that the node dials, by the node at the other end: true for those that are up.
+    links: Mutex<[BTreeMap<NodeNumber, bool>; 2]>,
     /// Start of the newest document in document time; 0 before the first.
     document: AtomicU64,
     /// Microseconds by which the own clock is ahead of the relays', and by which it may be.
@@ -39,21 +42,23 @@ pub(crate) enum LinkSort {
     Control,
 }
 
+/// State of a link that a node dials.
+#[derive(Clone, Copy)]
+enum LinkState {
+    /// The node dials it from now on.
+    New,
+    Up,
+    Down,
+    /// The node does not dial it any more.
+    Gone,
+}
+
 impl Readiness {
-    pub(crate) const fn new(
-        clock: Clock,
-        packet_links: usize,
-        control_links: usize,
-        stale_after: Duration,
-        clock_allowed: Duration,
-    ) -> Self {
+    pub(crate) const fn new(clock: Clock, stale_after: Duration, clock_allowed: Duration) -> Self {
         Self {
             clock,
             stale_after,
-            packet_links,
-            control_links,
-            packet_up: AtomicUsize::new(0),
-            control_up: AtomicUsize::new(0),
+            links: Mutex::new([BTreeMap::new(), BTreeMap::new()]),
             document: AtomicU64::new(0),
             clock_ahead: AtomicI64::new(0),
             clock_allowed,
@@ -67,18 +72,19 @@ impl Readiness {
         if let Some(off) = self.clock_off() {
             return Some(off.to_string());
         }
-        let packet = self.packet_up.load(Ordering::Relaxed);
-        let control = self.control_up.load(Ordering::Relaxed);
+        let [(packet, packet_links), (control, control_links)] = {
+            let links = self.links.lock().unpoison();
+            [0, 1].map(|sort| (up(&links[sort]), links[sort].len()))
+        };
         let document = self.document_age().is_some_and(|age| age < self.stale_after);
-        let all = packet == self.packet_links && control == self.control_links;
+        let all = packet == packet_links && control == control_links;
         let enough = self.complete.load(Ordering::Relaxed) && packet > 0;
         if document && (all || enough) {
             return None;
         }
         Some(format!(
-            "waiting: {packet} of {} packet links, {control} of {} control links, {} document",
-            self.packet_links,
-            self.control_links,
+            "waiting: {packet} of {packet_links} packet links, {control} of {control_links} control \
+             links, {} document",
             if document { "a" } else { "no fresh" },
         ))
     }
@@ -104,11 +110,31 @@ impl Readiness {
         (start > 0).then(|| self.clock.now().since(Time::from_micros(start)))
     }
 
+    /// Takes note of the state of a link; gives the number of links of its sort that are up.
+    fn note_link(&self, sort: LinkSort, node: NodeNumber, state: LinkState) -> usize {
+        let links = &mut self.links.lock().unpoison()[sort as usize];
+        match state {
+            LinkState::New => drop(links.insert(node, false)),
+            LinkState::Gone => drop(links.remove(&node)),
+            // A link that was given up may yet say something.
+            LinkState::Up | LinkState::Down => {
+                if let Some(is_up) = links.get_mut(&node) {
+                    *is_up = matches!(state, LinkState::Up);
+                }
+            }
+        }
+        up(links)
+    }
+
     /// Takes note of a document; tells whether the node has just become ready for the first time.
     pub(crate) fn note_document(&self, start: Time) -> bool {
         self.document.fetch_max(start.micros(), Ordering::Relaxed);
         self.missing().is_none() && !self.complete.swap(true, Ordering::Relaxed)
     }
+}
+
+fn up(links: &BTreeMap<NodeNumber, bool>) -> usize {
+    links.values().filter(|is_up| **is_up).count()
 }
 
 /// Watch over dialed links: tells readiness, log and metrics of each change.
@@ -120,32 +146,55 @@ pub(crate) struct LinkWatch {
 }
 
 impl LinkWatch {
-    /// The function that a link to the node of this name calls when its state changes.
+    /// The function that a link calls, which is dialed to this node from now on, when its state changes.
     pub(crate) fn link(
         &self,
         sort: LinkSort,
-        node: String,
+        node: &RosterNode,
     ) -> impl Fn(LinkChange) + Send + Sync + 'static {
-        let Self { readiness, log, metrics } = self.clone();
-        move |change| {
-            let (kind, count, gauge) = match sort {
-                LinkSort::Packet => ("packet", &readiness.packet_up, &metrics.packet_links),
-                LinkSort::Control => ("control", &readiness.control_up, &metrics.control_links),
-            };
-            match change {
-                LinkChange::Up => {
-                    count.fetch_add(1, Ordering::Relaxed);
-                    gauge.increment(1.0);
-                    log.write(&Event::LinkUp { kind, node: &node });
-                }
-                LinkChange::Down { lost } => {
-                    count.fetch_sub(1, Ordering::Relaxed);
-                    gauge.decrement(1.0);
-                    log.write(&Event::LinkDown { kind, node: &node });
-                    (0..lost).for_each(|_| metrics.drop_packet(Refusal::LinkDown));
-                }
+        self.note(sort, node.number, LinkState::New);
+        let (watch, number, node) = (self.clone(), node.number, node.name.clone());
+        let kind = match sort {
+            LinkSort::Packet => "packet",
+            LinkSort::Control => "control",
+        };
+        move |change| match change {
+            LinkChange::Up => {
+                watch.note(sort, number, LinkState::Up);
+                watch.log.write(&Event::LinkUp { kind, node: &node });
+            }
+            LinkChange::Down { lost } => {
+                watch.note(sort, number, LinkState::Down);
+                watch.log.write(&Event::LinkDown { kind, node: &node });
+                (0..lost).for_each(|_| watch.metrics.drop_packet(Refusal::LinkDown));
             }
         }
+    }
+
+    /// The node of a link that stays, by the nodes to which there are to be some. Where there is none it is
+    /// forgotten: whoever asks gives it up.
+    pub(crate) fn keep<'n>(
+        &self,
+        sort: LinkSort,
+        number: NodeNumber,
+        identity: &IdentityKey,
+        nodes: &[&'n RosterNode],
+    ) -> Option<&'n RosterNode> {
+        let same = |node: &&&RosterNode| node.number == number && node.identity == *identity;
+        let stays = nodes.iter().find(same).copied();
+        if stays.is_none() {
+            self.note(sort, number, LinkState::Gone);
+        }
+        stays
+    }
+
+    fn note(&self, sort: LinkSort, node: NodeNumber, state: LinkState) {
+        let up = self.readiness.note_link(sort, node, state);
+        let gauge = match sort {
+            LinkSort::Packet => &self.metrics.packet_links,
+            LinkSort::Control => &self.metrics.control_links,
+        };
+        gauge.set(f64::from(u32::try_from(up).unwrap_or(u32::MAX)));
     }
 }
 
@@ -158,16 +207,20 @@ mod tests {
     #[test]
     fn readiness_asks_for_all_links_once_and_for_a_fresh_document_always() {
         let clock = Clock::start();
-        let readiness = Readiness::new(clock, 2, 1, STALE_AFTER, Duration::from_secs(5));
+        let readiness = Readiness::new(clock, STALE_AFTER, Duration::from_secs(5));
+        let note = |sort, node, state| readiness.note_link(sort, NodeNumber::new(node), state);
+        for (sort, node) in [(LinkSort::Packet, 1), (LinkSort::Packet, 2), (LinkSort::Control, 3)] {
+            note(sort, node, LinkState::New);
+        }
         let missing = readiness.missing().unwrap();
         assert!(missing.contains("0 of 2 packet links"), "{missing}");
         assert!(missing.contains("no fresh document"), "{missing}");
-        readiness.packet_up.store(2, Ordering::Relaxed);
-        readiness.control_up.store(1, Ordering::Relaxed);
+        assert_eq!([1, 2].map(|node| note(LinkSort::Packet, node, LinkState::Up)), [1, 2]);
+        note(LinkSort::Control, 3, LinkState::Up);
         assert!(!readiness.note_document(clock.now() - STALE_AFTER * 2), "a stale document");
         assert!(readiness.note_document(clock.now()), "the first time");
         assert!(!readiness.note_document(clock.now()), "not again");
-        readiness.packet_up.store(1, Ordering::Relaxed);
+        assert_eq!(note(LinkSort::Packet, 2, LinkState::Down), 1);
         assert_eq!(readiness.missing(), None, "one dead neighbour");
         readiness.note_document(clock.now() - STALE_AFTER * 2);
         assert_eq!(readiness.missing(), None, "an old document takes nothing back");
@@ -178,7 +231,7 @@ mod tests {
         assert!(!readiness.note_clock(-7_000_000), "not again");
         assert!(!readiness.note_clock(0));
         assert_eq!(readiness.missing(), None, "it was set right");
-        readiness.packet_up.store(0, Ordering::Relaxed);
+        assert_eq!(note(LinkSort::Packet, 1, LinkState::Gone), 0);
         assert!(readiness.missing().is_some(), "no packet link at all");
     }
 }

@@ -1,20 +1,20 @@
 //! A running node: the parts that relays and mixes share. It binds, then dials, then announces its
 //! keys; what is done with packets is up to the duty's own crate.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{BufferPool, NodeNumber, Suite};
 use rohrpost_proto::directory::board::{Audience, Board};
+use rohrpost_proto::directory::consensus::rosters::Rosters;
 use rohrpost_proto::directory::control::MAX_CONTROL_LEN;
-use rohrpost_proto::directory::roster::{Role, RosterNode};
+use rohrpost_proto::directory::roster::Role;
 use rohrpost_proto::directory::view::View;
 use rohrpost_proto::frame::frame_len;
 use rohrpost_proto::hop::Hop;
 use rohrpost_transport::{
-    Buffers, ControlChannels, ControlDialer, EndpointConfig, NodeEndpoint, PeerAddress, REVISION,
-    SOCKET_BUFFER,
+    Buffers, ControlChannels, EndpointConfig, NodeEndpoint, REVISION, SOCKET_BUFFER,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -27,9 +27,10 @@ use crate::links::{Inflow, LinkCounts, Outboxes};
 use crate::log::{Event, Log};
 use crate::memory::{INCOMING_BOUND, Memory, Share};
 use crate::metrics::Metrics;
+use crate::neighbours::{Neighbours, peers};
 use crate::prepared::Prepared;
 use crate::process::Tasks;
-use crate::readiness::{LinkSort, LinkWatch, Readiness};
+use crate::readiness::{LinkWatch, Readiness};
 
 /// A running node of suite `S`.
 pub struct Node<S: Suite> {
@@ -55,13 +56,14 @@ pub struct Node<S: Suite> {
     pub incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
     /// The board with the node's own announcement.
     pub announcements: watch::Receiver<Board>,
+    /// Links to other nodes, by the rosters in force.
+    pub neighbours: Neighbours,
     pub(crate) endpoint: Arc<NodeEndpoint>,
     /// The queue in which accepted control links put what arrives.
     pub(crate) incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     readiness: Arc<Readiness>,
     /// Present until [`Self::serve`] takes it.
     listener: Option<TcpListener>,
-    _control: Vec<ControlDialer>,
 }
 
 impl<S: Suite> Node<S> {
@@ -76,10 +78,35 @@ impl<S: Suite> Node<S> {
     ) -> Result<Self, NodeError> {
         let bound = Bound::bind::<S>(&prepared, duty).await?;
         let (announcer, announcements) = watch::channel(Board::default());
-        let dialed = Dialed::dial(&prepared, &bound, &announcements);
+        let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
+        let channels = ControlChannels {
+            board: announcements.clone(),
+            audience: Audience::Relays,
+            incoming: incoming_sender.clone(),
+            max_len: MAX_CONTROL_LEN,
+            pace: None,
+        };
+        let readiness = readiness(&prepared, bound.clock);
+        let watch = LinkWatch {
+            readiness: Arc::clone(&readiness),
+            log: bound.log.clone(),
+            metrics: Arc::clone(&bound.metrics),
+        };
         let (roster, node) = (&prepared.roster, &prepared.node);
         let links = roster.predecessors(node.role).count();
-        let replay_tags = prepared.config.limits.replay_tags;
+        let limits = prepared.config.limits;
+        let (replay_tags, queue) = (limits.replay_tags, limits.queue_packets);
+        let after = roster.successors(node.role).count();
+        let outboxes = Arc::new(Outboxes::new(after, queue, Arc::clone(&bound.metrics)));
+        let endpoint = Arc::new(bound.endpoint);
+        let neighbours = Neighbours::connect(
+            node.clone(),
+            Arc::clone(&endpoint),
+            Arc::clone(&outboxes),
+            channels,
+            watch,
+            Rosters::new(Arc::clone(roster)),
+        );
         let node = Self {
             hop: Arc::new(Hop::new(node.role.position(), links, replay_tags)),
             inflow: Arc::new(Inflow::new(roster.predecessors(node.role))),
@@ -87,16 +114,16 @@ impl<S: Suite> Node<S> {
             clock: bound.clock,
             log: bound.log,
             metrics: bound.metrics,
-            endpoint: Arc::new(bound.endpoint),
-            outboxes: Arc::new(dialed.outboxes),
+            endpoint,
+            outboxes,
             buffers: bound.buffers,
             view: watch::channel(None).0,
-            incoming: dialed.incoming,
-            incoming_sender: dialed.incoming_sender,
+            incoming,
+            incoming_sender,
             announcements,
-            readiness: dialed.readiness,
+            neighbours,
+            readiness,
             listener: Some(bound.listener),
-            _control: dialed.control,
         };
         node.announce(announcer, tasks);
         node.report(bound.memory);
@@ -106,7 +133,8 @@ impl<S: Suite> Node<S> {
     /// Announces the node's keys from now on.
     fn announce(&self, announcements: watch::Sender<Board>, tasks: &mut Tasks) {
         let announcer = Announcer {
-            number: self.prepared.node.number,
+            node: self.prepared.node.clone(),
+            rosters: self.neighbours.rosters(),
             key: Arc::clone(&self.prepared.key),
             hop: Arc::clone(&self.hop),
             roster: Arc::clone(&self.prepared.roster),
@@ -146,6 +174,7 @@ impl<S: Suite> Node<S> {
             log: self.log.clone(),
             known: BTreeSet::new(),
             shortage: None,
+            unfollowed: 0,
         }
     }
 
@@ -203,11 +232,12 @@ impl<S: Suite> Node<S> {
         inspect: impl Fn() -> Value + Send + Sync + 'static,
     ) -> impl Fn() -> Page + Send + Sync + 'static {
         let endpoint = Arc::clone(&self.endpoint);
-        let (outboxes, roster) = (Arc::clone(&self.outboxes), Arc::clone(&self.prepared.roster));
+        let (outboxes, rosters) = (Arc::clone(&self.outboxes), self.neighbours.rosters());
         move || {
             let mut counts = inspect();
-            let from = endpoint.received_bytes().filter_map(|(number, bytes)| {
-                roster.node(number).map(|node| (node.name.clone(), bytes))
+            let rosters = rosters.borrow();
+            let from = endpoint.received_bytes().into_iter().filter_map(|(number, bytes)| {
+                rosters.node(number).map(|node| (node.name.clone(), bytes))
             });
             counts["bytes_from"] = json!(from.collect::<LinkCounts>());
             counts["bytes_to"] = json!(outboxes.sent_bytes());
@@ -254,10 +284,9 @@ impl Bound {
 }
 
 fn endpoint_config<S: Suite>(prepared: &Prepared, buffers: &Arc<BufferPool>) -> EndpointConfig {
-    let (roster, role) = (&prepared.roster, prepared.node.role);
+    let role = prepared.node.role;
     EndpointConfig {
-        peers: roster.nodes().map(|node| (node.identity, node.number)).collect::<HashMap<_, _>>(),
-        predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        peers: peers(&Rosters::new(Arc::clone(&prepared.roster)), role),
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
         buffers: Buffers::Pool(Arc::clone(buffers)),
@@ -265,49 +294,9 @@ fn endpoint_config<S: Suite>(prepared: &Prepared, buffers: &Arc<BufferPool>) -> 
     }
 }
 
-/// The second step of a start: packet links to the next layer and control links to all other relays
-/// are dialed, again and again until they are up.
-struct Dialed {
-    readiness: Arc<Readiness>,
-    outboxes: Outboxes,
-    control: Vec<ControlDialer>,
-    incoming: mpsc::Receiver<(NodeNumber, Vec<u8>)>,
-    incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
-}
-
-impl Dialed {
-    fn dial(prepared: &Prepared, bound: &Bound, announcements: &watch::Receiver<Board>) -> Self {
-        let (roster, role) = (&prepared.roster, prepared.node.role);
-        let relays: Vec<_> =
-            roster.relays().filter(|relay| relay.number != prepared.node.number).collect();
-        let watch = LinkWatch {
-            readiness: Arc::new(Readiness::new(
-                bound.clock,
-                roster.successors(role).count(),
-                relays.len(),
-                roster.directory.timing.stale_after(),
-                prepared.clock_tolerance(),
-            )),
-            log: bound.log.clone(),
-            metrics: Arc::clone(&bound.metrics),
-        };
-        let queue = prepared.config.limits.queue_packets;
-        let outboxes = Outboxes::connect(&bound.endpoint, roster.successors(role), queue, &watch);
-        let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
-        let dial = |relay: &RosterNode| {
-            let changed = watch.link(LinkSort::Control, relay.name.clone());
-            let channels = ControlChannels {
-                board: announcements.clone(),
-                audience: Audience::Relays,
-                incoming: incoming_sender.clone(),
-                max_len: MAX_CONTROL_LEN,
-                pace: None,
-            };
-            ControlDialer::connect(&bound.endpoint, PeerAddress::from(relay), channels, changed)
-        };
-        let control = relays.into_iter().map(dial).collect();
-        Self { readiness: watch.readiness, outboxes, control, incoming, incoming_sender }
-    }
+fn readiness(prepared: &Prepared, clock: Clock) -> Arc<Readiness> {
+    let stale_after = prepared.roster.directory.timing.stale_after();
+    Arc::new(Readiness::new(clock, stale_after, prepared.clock_tolerance()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits hold any memory")]

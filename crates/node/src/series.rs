@@ -44,6 +44,10 @@ pub(crate) fn describe() {
             "1 when the links that are needed are up and a fresh document is at hand.",
         ),
         ("rohrpost_links_up", "Links of this node to others that are up."),
+        (
+            "rohrpost_roster_version",
+            "Version of the newest roster that this node has, from its disk or over the network.",
+        ),
         ("rohrpost_document_number", "Number of the newest document."),
         ("rohrpost_document_nodes", "Nodes in the newest document."),
         (

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 const STATE: &[(&str, &[&str])] = &[
     ("crates/proto/src/hop.rs", &["Hop", "KeyEpoch"]),
     ("crates/proto/src/replay.rs", &["ReplayMemory"]),
+    ("crates/proto/src/places.rs", &["Places", "Known"]),
     ("crates/proto/src/mix/pool.rs", &["Pool", "Waiting"]),
     ("crates/proto/src/mix/pool/shares.rs", &["Shares"]),
     ("crates/proto/src/mix/inflow.rs", &["FreshInflow"]),

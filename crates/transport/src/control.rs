@@ -1,5 +1,6 @@
 //! Control links: length-prefixed messages both ways, each side sending what its board has for the other.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::endpoint::{ControlLink, Dialer, NodeEndpoint, PeerAddress};
+use crate::endpoint::{Addresses, ControlLink, Dialer, NodeEndpoint, PeerAddress};
 use crate::outbox::{Backoff, LinkChange};
 use crate::stream::{LinkError, read_exact};
 use crate::tls::LinkKind;
@@ -59,6 +60,7 @@ impl Pace {
 
 /// A control link that a node holds to a relay; the link's task ends when this is dropped.
 pub struct ControlDialer {
+    addresses: Addresses,
     task: AbortHandle,
 }
 
@@ -73,9 +75,14 @@ impl ControlDialer {
         changed: impl Fn(LinkChange) + Send + Sync + 'static,
     ) -> Self {
         let number = peer.number;
-        let dialer = endpoint.dialer(LinkKind::Control, peer);
+        let (dialer, addresses) = endpoint.dialer(LinkKind::Control, peer);
         let task = tokio::spawn(maintain(dialer, number, channels, changed));
-        Self { task: task.abort_handle() }
+        Self { addresses, task: task.abort_handle() }
+    }
+
+    /// Has the node dialed at these addresses from now on, when the link is down.
+    pub fn readdress(&self, addresses: &[SocketAddr]) {
+        self.addresses.replace(addresses);
     }
 }
 

@@ -1,18 +1,19 @@
 //! A node's endpoint: one UDP socket for all links, in and out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use quinn::{Connection, Incoming, TokioRuntime};
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::roster::RosterNode;
 use rohrpost_proto::directory::signing::{IdentityKey, SigningKey};
+use rohrpost_proto::lock::Unpoison;
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -22,7 +23,7 @@ use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
 use crate::tls::{LinkKind, client_config, link_kind, peer_identity, server_config};
 
 /// A node to dial, and how to reach it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeerAddress {
     /// The node's number in the roster.
     pub number: NodeNumber,
@@ -38,12 +39,19 @@ impl From<&RosterNode> for PeerAddress {
     }
 }
 
-/// Links and peers that an endpoint accepts.
-pub struct EndpointConfig {
-    /// All nodes of the roster: they may open control links.
-    pub peers: HashMap<IdentityKey, NodeNumber>,
+/// Nodes from which an endpoint accepts links.
+#[derive(Clone, Default)]
+pub struct Peers {
+    /// All nodes of the network: they may open control links.
+    pub nodes: HashMap<IdentityKey, NodeNumber>,
     /// The nodes before this one: they may open packet links.
     pub predecessors: HashSet<NodeNumber>,
+}
+
+/// Links and peers that an endpoint accepts.
+pub struct EndpointConfig {
+    /// The nodes from which links are accepted at first.
+    pub peers: Peers,
     /// Serves clients and control links; true for relays only.
     pub relay: bool,
     /// Bytes of a frame or cell.
@@ -60,6 +68,8 @@ pub enum Accepted {
     Packet {
         /// The node that opened the link.
         from: NodeNumber,
+        /// The identity that the node has shown.
+        identity: IdentityKey,
         /// The frames that the node sends.
         frames: FrameReceiver,
     },
@@ -67,6 +77,8 @@ pub enum Accepted {
     Control {
         /// The node that opened the link.
         from: NodeNumber,
+        /// The identity that the node has shown.
+        identity: IdentityKey,
         /// The link, for [`crate::exchange`].
         link: ControlLink,
     },
@@ -84,13 +96,33 @@ pub struct NodeEndpoint {
     accepted: Mutex<mpsc::Receiver<Accepted>>,
     receive_buffer: usize,
     refused: Arc<AtomicU64>,
-    received: Arc<ReceivedBytes>,
+    admitted: Arc<RwLock<Admitted>>,
     shape: Shape,
     acceptor: AbortHandle,
 }
 
-/// Bytes that the packet links of each node before this one have carried.
-type ReceivedBytes = HashMap<NodeNumber, Arc<AtomicU64>>;
+/// Who may open links, and what they carry.
+struct Admitted {
+    peers: Peers,
+    /// Bytes that the packet links of each node before this one have carried.
+    received: BTreeMap<NodeNumber, Arc<AtomicU64>>,
+}
+
+impl Admitted {
+    fn new(peers: Peers) -> Self {
+        let mut admitted = Self { peers: Peers::default(), received: BTreeMap::new() };
+        admitted.follow(peers);
+        admitted
+    }
+
+    fn follow(&mut self, peers: Peers) {
+        self.received.retain(|node, _| peers.predecessors.contains(node));
+        for node in &peers.predecessors {
+            self.received.entry(*node).or_default();
+        }
+        self.peers = peers;
+    }
+}
 
 impl NodeEndpoint {
     /// Binds `listen` and begins to accept. Must be called within a tokio runtime.
@@ -114,18 +146,22 @@ impl NodeEndpoint {
         let endpoint = endpoint.map_err(|error| BindError::new(listen, error))?;
         let (sender, accepted) = mpsc::channel(ACCEPTED_BOUND);
         let refused = Arc::new(AtomicU64::new(0));
-        let received = config.predecessors.iter().map(|node| (*node, Arc::default())).collect();
-        let received = Arc::new(received);
+        let admitted = Arc::new(RwLock::new(Admitted::new(config.peers.clone())));
         let acceptor = Acceptor {
             endpoint: endpoint.clone(),
             config: Arc::new(config),
             sender,
             refused: Arc::clone(&refused),
-            received: Arc::clone(&received),
+            admitted: Arc::clone(&admitted),
         };
         let acceptor = tokio::spawn(acceptor.run()).abort_handle();
         let accepted = Mutex::new(accepted);
-        Ok(Self { endpoint, key, accepted, receive_buffer, refused, received, shape, acceptor })
+        Ok(Self { endpoint, key, accepted, receive_buffer, refused, admitted, shape, acceptor })
+    }
+
+    /// Accepts links from these nodes from now on. Links that are there stay.
+    pub fn follow(&self, peers: Peers) {
+        self.admitted.write().unpoison().follow(peers);
     }
 
     /// Waits for the next link that a peer has opened and is allowed to open.
@@ -156,14 +192,18 @@ impl NodeEndpoint {
 
     /// Bytes that the streams of packet links have delivered, by the node they came from; counted
     /// as QUIC delivers them, so a sender that writes anything but whole frames shows here.
-    pub fn received_bytes(&self) -> impl Iterator<Item = (NodeNumber, u64)> {
-        self.received.iter().map(|(node, bytes)| (*node, bytes.load(Ordering::Relaxed)))
+    #[must_use]
+    pub fn received_bytes(&self) -> BTreeMap<NodeNumber, u64> {
+        let admitted = self.admitted.read().unpoison();
+        let received = admitted.received.iter();
+        received.map(|(node, bytes)| (*node, bytes.load(Ordering::Relaxed))).collect()
     }
 
-    /// Dials a node at its addresses in order.
-    pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> Dialer {
+    /// Dials a node at its addresses in order, which may change.
+    pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> (Dialer, Addresses) {
         let config = client_config(kind, &peer.identity, Some(&self.key), self.shape);
-        Dialer { endpoint: self.endpoint.clone(), config, addresses: peer.addresses }
+        let (sender, addresses) = watch::channel(peer.addresses);
+        (Dialer { endpoint: self.endpoint.clone(), config, addresses }, Addresses(sender))
     }
 }
 
@@ -178,12 +218,29 @@ impl Drop for NodeEndpoint {
 pub(crate) struct Dialer {
     endpoint: quinn::Endpoint,
     config: quinn::ClientConfig,
-    addresses: Vec<SocketAddr>,
+    addresses: watch::Receiver<Vec<SocketAddr>>,
+}
+
+/// The addresses at which a dialer tries a node.
+pub(crate) struct Addresses(watch::Sender<Vec<SocketAddr>>);
+
+impl Addresses {
+    /// Has the node tried at these from now on. A link that is up stays.
+    pub(crate) fn replace(&self, addresses: &[SocketAddr]) {
+        self.0.send_if_modified(|known| {
+            let others = known != addresses;
+            if others {
+                addresses.clone_into(known);
+            }
+            others
+        });
+    }
 }
 
 impl Dialer {
     pub(crate) async fn dial(&self) -> Result<Connection, LinkError> {
-        for address in &self.addresses {
+        let addresses = self.addresses.borrow().clone();
+        for address in &addresses {
             let dialed = self.endpoint.connect_with(self.config.clone(), *address, SERVER_NAME);
             let Ok(connecting) = dialed else { continue };
             if let Ok(Ok(connection)) = timeout(HANDSHAKE, admitted(connecting)).await {
@@ -214,7 +271,7 @@ struct Acceptor {
     config: Arc<EndpointConfig>,
     sender: mpsc::Sender<Accepted>,
     refused: Arc<AtomicU64>,
-    received: Arc<ReceivedBytes>,
+    admitted: Arc<RwLock<Admitted>>,
 }
 
 impl Acceptor {
@@ -236,9 +293,9 @@ impl Acceptor {
                 continue;
             };
             let (config, sender) = (Arc::clone(&self.config), self.sender.clone());
-            let (refused, received) = (Arc::clone(&self.refused), Arc::clone(&self.received));
+            let (refused, admitted) = (Arc::clone(&self.refused), Arc::clone(&self.admitted));
             handshakes.spawn(async move {
-                match timeout(HANDSHAKE, admit(incoming, &config, &received)).await {
+                match timeout(HANDSHAKE, admit(incoming, &config, &admitted)).await {
                     Ok(Ok(accepted)) => drop(sender.send(accepted).await),
                     Ok(Err(LinkError)) | Err(_) => {
                         refused.fetch_add(1, Ordering::Relaxed);
@@ -255,20 +312,20 @@ impl Acceptor {
 async fn admit(
     incoming: Incoming,
     config: &EndpointConfig,
-    received: &ReceivedBytes,
+    admitted: &RwLock<Admitted>,
 ) -> Result<Accepted, LinkError> {
     let connection = incoming.await.map_err(|_| LinkError)?;
-    let node = peer_identity(&connection).and_then(|key| config.peers.get(&key).copied());
+    let node = node_of(&connection, admitted);
     match (link_kind(&connection).ok_or(LinkError)?, node) {
-        (LinkKind::Packet, Some(from)) if config.predecessors.contains(&from) => {
+        (LinkKind::Packet, Some((from, identity, Some(bytes)))) => {
             say_admitted(&connection).await?;
-            let (buffers, bytes) = (config.buffers.clone(), received.get(&from).cloned());
-            let frames = FrameReceiver::new(connection, config.frame_len, buffers, bytes);
-            Ok(Accepted::Packet { from, frames })
+            let buffers = config.buffers.clone();
+            let frames = FrameReceiver::new(connection, config.frame_len, buffers, Some(bytes));
+            Ok(Accepted::Packet { from, identity, frames })
         }
-        (LinkKind::Control, Some(from)) if config.relay => {
+        (LinkKind::Control, Some((from, identity, _))) if config.relay => {
             say_admitted(&connection).await?;
-            Ok(Accepted::Control { from, link: ControlLink(connection) })
+            Ok(Accepted::Control { from, identity, link: ControlLink(connection) })
         }
         (LinkKind::Client, None) if config.relay => {
             let buffers = config.buffers.clone();
@@ -280,6 +337,18 @@ async fn admit(
             Err(LinkError)
         }
     }
+}
+
+/// The node that has opened a link, if it is known; and the count of its packets' bytes, if it may send
+/// some.
+fn node_of(
+    connection: &Connection,
+    admitted: &RwLock<Admitted>,
+) -> Option<(NodeNumber, IdentityKey, Option<Arc<AtomicU64>>)> {
+    let identity = peer_identity(connection)?;
+    let admitted = admitted.read().unpoison();
+    let node = admitted.peers.nodes.get(&identity).copied()?;
+    Some((node, identity, admitted.received.get(&node).cloned()))
 }
 
 /// Reason why an endpoint could not be bound: a fault of the configuration or the host.

@@ -20,7 +20,8 @@ mod tls;
 pub use client::{ConnectError, connect};
 pub use control::{ControlChannels, ControlDialer, Pace, exchange};
 pub use endpoint::{
-    Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, SOCKET_BUFFER,
+    Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, Peers,
+    SOCKET_BUFFER,
 };
 pub use outbox::{LinkChange, PacketOutbox, Shed};
 pub use served::{Arrival, ServedLink};

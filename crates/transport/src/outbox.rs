@@ -1,5 +1,6 @@
 //! Outbox of a packet link: bounded, and reconnecting by itself.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use rohrpost_packet::Buffer;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::endpoint::{Dialer, NodeEndpoint, PeerAddress};
+use crate::endpoint::{Addresses, Dialer, NodeEndpoint, PeerAddress};
 use crate::tls::LinkKind;
 
 /// A sender of frames to one node; its task ends when it is dropped.
@@ -19,6 +20,7 @@ pub struct PacketOutbox {
     frames: mpsc::Sender<Buffer>,
     up: Arc<AtomicBool>,
     bytes: Arc<AtomicU64>,
+    addresses: Addresses,
     task: AbortHandle,
 }
 
@@ -55,11 +57,16 @@ impl PacketOutbox {
     ) -> Self {
         let (frames, queue) = mpsc::channel(bound);
         let up = Arc::new(AtomicBool::new(false));
-        let dialer = endpoint.dialer(LinkKind::Packet, peer);
+        let (dialer, addresses) = endpoint.dialer(LinkKind::Packet, peer);
         let bytes = Arc::new(AtomicU64::new(0));
         let (is_up, written) = (Arc::clone(&up), Arc::clone(&bytes));
         let task = tokio::spawn(maintain(dialer, queue, is_up, written, changed)).abort_handle();
-        Self { frames, up, bytes, task }
+        Self { frames, up, bytes, addresses, task }
+    }
+
+    /// Has the node dialed at these addresses from now on, when the link is down.
+    pub fn readdress(&self, addresses: &[SocketAddr]) {
+        self.addresses.replace(addresses);
     }
 
     /// Queues a frame for sending.

@@ -1,6 +1,6 @@
 //! Links over real sockets on loopback.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
     Accepted, Arrival, BindError, Buffers, ConnectError, ControlChannels, ControlDialer,
     EndpointConfig, FrameReceiver, LINK_WINDOW, LinkChange, LinkError, NodeEndpoint, Pace,
-    PacketOutbox, PeerAddress, Segmentation, ServedLink, connect, exchange,
+    PacketOutbox, PeerAddress, Peers, Segmentation, ServedLink, connect, exchange,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -52,8 +52,7 @@ fn endpoint_with(
 ) -> Result<NodeEndpoint, BindError> {
     let peers = [RELAY, MIX].map(|peer| (key(peer).public(), number(peer)));
     let config = EndpointConfig {
-        peers: HashMap::from(peers),
-        predecessors: HashSet::from([number(MIX)]),
+        peers: Peers { nodes: HashMap::from(peers), predecessors: HashSet::from([number(MIX)]) },
         relay: node == RELAY,
         frame_len: LEN,
         buffers,
@@ -108,7 +107,7 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     for i in 0..50 {
         outbox.try_send(frame(i)).unwrap();
     }
-    let Some(Accepted::Packet { from, mut frames }) = within(relay.accept()).await else {
+    let Some(Accepted::Packet { from, mut frames, .. }) = within(relay.accept()).await else {
         panic!("no packet link")
     };
     assert_eq!(from, number(MIX));
@@ -117,7 +116,7 @@ async fn frames_arrive_whole_and_in_order_from_a_node_of_the_roster() {
     }
     let bytes = u64::try_from(50 * LEN).unwrap();
     assert_eq!(outbox.sent_bytes(), bytes);
-    assert_eq!(relay.received_bytes().collect::<Vec<_>>(), [(number(MIX), bytes)]);
+    assert_eq!(relay.received_bytes(), BTreeMap::from([(number(MIX), bytes)]));
 }
 
 /// Checks that a long flow in one direction keeps moving.
@@ -360,7 +359,7 @@ async fn control_messages_go_both_ways_and_long_ones_end_the_link() {
     };
     let peer = address(&relay, RELAY);
     let _dialer = ControlDialer::connect(&mix, peer, channels(mix_says, to_mix), changed);
-    let Some(Accepted::Control { from, link }) = within(relay.accept()).await else {
+    let Some(Accepted::Control { from, link, .. }) = within(relay.accept()).await else {
         panic!("no control link")
     };
     assert_eq!(from, number(MIX));

@@ -1,6 +1,5 @@
 //! Cells leave whole, whatever the line does.
 
-use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +8,7 @@ use std::time::Duration;
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_transport::{
-    Accepted, Buffers, EndpointConfig, NodeEndpoint, PeerAddress, Segmentation, connect,
+    Accepted, Buffers, EndpointConfig, NodeEndpoint, PeerAddress, Peers, Segmentation, connect,
 };
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -68,8 +67,7 @@ impl Line {
 async fn cells_leave_without_waiting_for_acknowledgements() {
     let key = Arc::new(SigningKey::from_seed(&[1; 32]));
     let config = EndpointConfig {
-        peers: HashMap::new(),
-        predecessors: HashSet::new(),
+        peers: Peers::default(),
         relay: true,
         frame_len: LEN,
         buffers: Buffers::Heap,

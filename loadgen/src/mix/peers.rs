@@ -176,8 +176,10 @@ fn bind<S: Suite>(
 /// Configuration by which a node in this role accepts links.
 pub(super) fn endpoint_config<S: Suite>(roster: &Roster, role: Role) -> EndpointConfig {
     EndpointConfig {
-        peers: roster.nodes().map(|node| (node.identity, node.number)).collect(),
-        predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        peers: rohrpost_transport::Peers {
+            nodes: roster.nodes().map(|node| (node.identity, node.number)).collect(),
+            predecessors: roster.predecessors(role).map(|node| node.number).collect(),
+        },
         relay: matches!(role, Role::Relay),
         frame_len: frame_len::<S>(),
         buffers: Buffers::Heap,
@@ -201,7 +203,7 @@ async fn accept_control(
     heard: mpsc::Sender<Heard>,
 ) {
     while let Some(accepted) = endpoint.accept().await {
-        if let Accepted::Control { from, link } = accepted {
+        if let Accepted::Control { from, link, .. } = accepted {
             let (board, incoming) = (newest.clone(), heard.clone());
             let (audience, max_len, pace) = (Audience::All, MAX_CONTROL_LEN, None);
             let channels = ControlChannels { board, audience, incoming, max_len, pace };

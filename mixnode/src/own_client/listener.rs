@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use rohrpost_node::Handle;
-use rohrpost_packet::Suite;
+use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::{Courier, Event};
 use rohrpost_proto::mix::watch::PullFate;
 use rohrpost_proto::time::Steady;
@@ -20,6 +20,10 @@ pub(super) struct Listener<S: Suite> {
     pub(super) until: Steady,
     /// Time in which a relay has to serve a document.
     pub(super) patience: Duration,
+    /// The relays of the stay: its entry, and those of the mailboxes.
+    pub(super) relays: Vec<NodeNumber>,
+    /// True once a newer roster has not all of them.
+    pub(super) retired: bool,
     pub(super) cover: Handle<CoverJob<S>>,
 }
 
@@ -48,10 +52,15 @@ impl<S: Suite> Application<S> for Listener<S> {
         }
     }
 
-    fn hear(&mut self, _news: News) {}
+    /// Hears of a roster by which a relay of the stay is retired: as people's clients do, it goes elsewhere.
+    fn hear(&mut self, news: News) {
+        if let News::Roster { roster, .. } = news {
+            self.retired |= self.relays.iter().any(|relay| roster.relay(*relay).is_none());
+        }
+    }
 
     /// The end of the stay, or of the patience with a relay that serves no fresh document.
     fn deadline(&self, fresh: Steady) -> Option<Steady> {
-        Some(self.until.min(fresh + self.patience))
+        if self.retired { Some(fresh) } else { Some(self.until.min(fresh + self.patience)) }
     }
 }
