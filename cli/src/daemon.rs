@@ -174,7 +174,7 @@ async fn say_trouble(agent: &rohrpost_client::Agent) {
     }
 }
 
-/// Says when another roster is installed than the one that this daemon goes by, once for each.
+/// Says when a newer roster is installed than the one that this daemon goes by, once for each.
 #[cfg(unix)]
 async fn say_newer_roster(place: &Place, agent: &rohrpost_client::Agent) {
     use rohrpost_client::api::{Request, Response};

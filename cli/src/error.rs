@@ -133,9 +133,10 @@ impl CommandError {
 
 const fn failure_code(code: FailureCode) -> u8 {
     match code {
-        FailureCode::UnknownContact | FailureCode::UnknownMessage | FailureCode::UnknownRequest => {
-            66
-        }
+        FailureCode::UnknownContact
+        | FailureCode::UnknownMessage
+        | FailureCode::UnknownRequest
+        | FailureCode::UnknownRelay => 66,
         FailureCode::Store => 70,
         FailureCode::System | FailureCode::Full => 71,
         FailureCode::File => 73,

@@ -28,7 +28,7 @@ pub(crate) async fn init(
     keep: Option<Duration>,
     output: &Output,
 ) -> Result<(), CommandError> {
-    let (network, home) = (Arc::new(place.network()?), place.home());
+    let (network, home) = (Arc::new(place.valid_network()?), place.home());
     let profile = Profile::create(&network.roster, agency)?;
     let lock = place.lock().make()?;
     let store = match Store::create(home, &lock.unlock, &network, &profile, unix_now()) {

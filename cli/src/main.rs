@@ -5,6 +5,7 @@ mod config;
 mod contacts;
 mod conversation;
 mod daemon;
+mod entry;
 mod error;
 #[cfg(unix)]
 mod exec;
@@ -210,6 +211,16 @@ enum Command {
     },
     /// Show what is queued, sent, delivered, expired, and whether the network is well.
     Status(status::Options),
+    /// Show through which relay this client enters, or have it enter through another.
+    ///
+    /// The relay sees the machine's address and when it is online, and nothing of what is written. When
+    /// it has left the network, or is silent for six hours while others serve, the client enters through
+    /// another by itself: always one of the same few. A mailbox of the entry's agency moves elsewhere within
+    /// days.
+    Entry {
+        /// Name of the relay to enter through from now on, as in `rohrpost status`.
+        relay: Option<String>,
+    },
     /// Take a message back that is still on its way.
     ///
     /// Nothing of it leaves any more. If all of it had left, it may have arrived.
@@ -309,6 +320,7 @@ async fn execute(place: &Place, command: Command, output: &Output) -> Result<(),
         Command::Search(options) => conversation::search(place, options, output).await,
         Command::Export { directory } => export::run(place, &directory, output).await,
         Command::Status(options) => status::run(place, options, output).await,
+        Command::Entry { relay } => entry::run(place, relay, output).await,
         Command::Cancel { message } => status::cancel(place, message, output).await,
         Command::Daemon(options) => daemon::run(place, options, output).await,
         Command::Service(command) => service::run(place, command, output),

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rohrpost_client::{Network, Store, StoreError, VaultError};
+use rohrpost_client::{Network, NetworkError, Store, StoreError, VaultError};
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
@@ -92,11 +92,24 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Reads and checks the network's files.
+    /// Reads and checks the network's files. Their roster may have expired: what is in the store can be
+    /// read all the same, and a newer one comes over the network.
     pub(crate) fn network(&self) -> Result<Network, CommandError> {
+        self.open_network(Network::open_expired)
+    }
+
+    /// Reads and checks the network's files, for a client that is to be made: their roster must hold.
+    pub(crate) fn valid_network(&self) -> Result<Network, CommandError> {
+        self.open_network(Network::open)
+    }
+
+    fn open_network(
+        &self,
+        open: impl Fn(&Path) -> Result<Network, NetworkError>,
+    ) -> Result<Network, CommandError> {
         match self.given.as_ref().or(self.configured.as_ref()) {
-            Some(directory) => Ok(Network::open(directory)?),
-            None if self.installed().is_dir() => Ok(Network::open(&self.installed())?),
+            Some(directory) => Ok(open(directory)?),
+            None if self.installed().is_dir() => Ok(open(&self.installed())?),
             None => Err(CommandError::NoNetwork(self.home.clone())),
         }
     }

@@ -157,13 +157,13 @@ pub(crate) fn unknown_writers(count: u64) -> Option<String> {
     }
 }
 
-/// Sentence on a roster that was installed after the daemon was started.
+/// Sentence on a roster that was installed and is newer than the one that the daemon goes by.
 pub(crate) fn newer_roster(place: &Place, running: u32) -> Option<String> {
     let installed = place.network().ok()?.roster.version;
-    (installed != running).then(|| {
+    (installed > running).then(|| {
         format!(
-            "roster {installed} is installed, and the daemon goes by roster {running}, which it was \
-             started with: start it again"
+            "roster {installed} is installed, and the daemon goes by roster {running}: start it again, \
+             unless the network is about to take the newer one over"
         )
     })
 }

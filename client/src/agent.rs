@@ -12,6 +12,7 @@ mod clocks;
 mod date;
 mod disk;
 mod drafts;
+mod entrance;
 mod error;
 mod estimate;
 mod files;
@@ -29,6 +30,7 @@ mod receiving;
 mod refusal;
 mod requests;
 mod room;
+mod rosters;
 mod silence;
 mod stepped;
 mod task;
@@ -47,6 +49,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{Failure, FailureCode, MessageBody, Notice, Request, Response, SendRequest};
 use crate::content::Content;
+use crate::profile::Profile;
 use crate::session::{Session, SessionEvent};
 use crate::store::{Draft, Store, StoreError};
 pub use asker::Asker;
@@ -99,9 +102,10 @@ impl Agent {
         if let Some(at) = store.moved()? {
             return Err(AgentError::Moved(date_of(at)));
         }
-        let begin: Begin = Box::new(|network, store| {
+        let begin: Begin = Box::new(|network, store, entry| {
             let resumption = store.with(Store::resumption)?;
-            Ok(Session::start(network, store.with(Store::profile)?, resumption)?)
+            let profile = Profile { entry, ..store.with(Store::profile)? };
+            Ok(Session::start(network, profile, resumption)?)
         });
         Self::with(network, store, begin)
     }
@@ -222,20 +226,21 @@ fn ending() -> Failure {
 
 impl AgentTask {
     fn begin(network: Arc<Network>, store: Store, begin: Begin) -> Result<Self, AgentError> {
-        let store = BlockingStore::new(store);
-        let session = begin(&network, &store)?;
-        Ok(Self::new(network, store, (session, begin), Clocks::of_machine())?)
+        Self::new(network, BlockingStore::new(store), begin, Clocks::of_machine())
     }
 
     fn new(
         network: Arc<Network>,
         store: BlockingStore,
-        (session, begin): (Session, Begin),
+        begin: Begin,
         clocks: Clocks,
-    ) -> Result<Self, StoreError> {
-        let profile = store.with(Store::profile)?;
+    ) -> Result<Self, AgentError> {
+        let network = store.with(|store| store.newest_network(&network))?;
         let now = clocks.instant();
-        let entry = network.roster.name_of(profile.entry);
+        let entrance = rosters::entrance(&network, &store, now)?;
+        let session = begin(&network, &store, entrance.own())?;
+        let profile = store.with(Store::profile)?;
+        let entry = network.roster.name_of(entrance.own());
         let mut watch = Watch::new(entry, &network.roster, now);
         watch.follow(&mailboxes(&network, &profile));
         for contact in store.with(|store| store.older_copies(clocks.machine()))? {
@@ -246,7 +251,10 @@ impl AgentTask {
         progress.load(&store.with(Store::outbox_open)?);
         let room = Room::of(&store.with(Store::without_room)?);
         Ok(Self {
-            entry: profile.entry,
+            entrance,
+            served: false,
+            reached: None,
+            silence_noted: store.with(Store::entry_silent)?,
             progress,
             network,
             store,
@@ -275,6 +283,7 @@ impl AgentTask {
     async fn run(mut self, orders: &mut mpsc::Receiver<Order>) -> Result<(), AgentError> {
         let ended = self.serve(orders).await;
         self.commit_letters().await;
+        self.note_run();
         drop(self);
         if let Some(done) = ended? {
             let _ = done.send(());
@@ -336,7 +345,7 @@ impl AgentTask {
 
     /// Takes an event, and those that have come with it: their fragments go to the disk together.
     async fn handle_event(&mut self, event: SessionEvent) {
-        let mut events = vec![event];
+        let (mut events, mut changed) = (vec![event], false);
         while events.len() < BATCH
             && let Some(event) = self.session.next_event()
         {
@@ -344,9 +353,24 @@ impl AgentTask {
         }
         for event in &events {
             self.watch.handle_event(event, self.clocks.instant());
-            if let SessionEvent::View { time, agreement, .. } = event {
-                self.show_date(*time, *agreement).await;
-                self.online = true;
+            match event {
+                SessionEvent::View { time, agreement, .. } => {
+                    self.show_date(*time, *agreement).await;
+                    (self.online, self.served) = (true, true);
+                    if self.entrance.is_at_own() {
+                        self.reached = Some(true);
+                    }
+                }
+                SessionEvent::Expired => self.served = true,
+                SessionEvent::Stale => self.served = false,
+                SessionEvent::Disconnected(_) => {
+                    self.served = false;
+                    self.reached.get_or_insert(false);
+                }
+                SessionEvent::Roster { roster, files } => {
+                    changed |= self.follow_roster(roster, files);
+                }
+                _ => {}
             }
             if let Some(notice) = link_notice(event) {
                 self.connected = matches!(notice, Notice::Link { online: true, .. });
@@ -356,12 +380,16 @@ impl AgentTask {
         }
         self.take_mail(events).await;
         self.post_waiting().await;
+        if changed {
+            self.see_to_entry().await;
+        }
     }
 
     /// Does what is due every minute, or after so many: renews the address when it is time, puts
     /// another mailbox in place of a lost one, and forgets what is over. Nothing of that goes by the machine's clock,
     /// and nothing is done before a link has shown the date.
     async fn maintain(&mut self, minutes: u64) {
+        self.see_to_entry().await;
         self.take_untaken().await;
         self.discard_drafts();
         self.begin_again_with_the_rest().await;
@@ -370,9 +398,11 @@ impl AgentTask {
             let pruned = self.forget(date);
             self.housekeeping.pruned(matches!(pruned, Ok(true)), self.clocks.instant());
             let replaced = self.replace_lost_mailbox(date);
-            let errors = [pruned.as_ref().err(), replaced.as_ref().err()];
-            errors.into_iter().flatten().for_each(|error| self.watch.store_trouble(error));
-            if matches!(replaced, Ok(true)) {
+            let parted = self.part_from_entry(minutes, date);
+            let errors =
+                [&pruned, &replaced, &parted].into_iter().filter_map(|it| it.as_ref().err());
+            errors.for_each(|error| self.watch.store_trouble(error));
+            if matches!(replaced, Ok(true)) || matches!(parted, Ok(true)) {
                 self.renew().await;
             }
         }
@@ -446,7 +476,7 @@ fn link_notice(event: &SessionEvent) -> Option<Notice> {
 
 /// Begin of a session for looking at what is there.
 fn offline() -> Begin {
-    Box::new(|_, _| Ok(Session::offline()))
+    Box::new(|_, _, _| Ok(Session::offline()))
 }
 
 const MAINTENANCE: Duration = Duration::from_secs(60);

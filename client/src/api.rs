@@ -16,8 +16,8 @@ pub use failure::{Failure, FailureCode};
 pub use notice::{ContactChange, Notice};
 pub use request::{FileBody, FilePath, Request, SendRequest, SubscribeRequest};
 pub use response::{
-    ContactEntry, Health, IncomingMessage, MailboxHealth, MessageBody, OutgoingMessage,
-    RequestEntry, Response, Retention, SentBody, Status,
+    ContactEntry, EntryPlaces, Health, IncomingMessage, MailboxHealth, MessageBody,
+    OutgoingMessage, RequestEntry, Response, Retention, SentBody, Status,
 };
 
 /// A line from a program.

@@ -33,7 +33,7 @@ pub use contact_name::{ContactName, NAME_BYTES, NameError, look};
 pub use content::{Content, MESSAGE_LIMIT, NAME_LIMIT, shorten_file_name};
 pub use fingerprint::Fingerprint;
 pub use printable::{harmless, steers};
-pub use profile::{Profile, ProfileError, Replacement};
+pub use profile::{Profile, ProfileError, Replacement, SPARE_ENTRIES};
 pub use randomness::danger_draw_from;
 pub use rohrpost_network::{FilePaths, Network, NetworkError, unix_now};
 pub use rohrpost_transport::{Segmentation, VERSION};

@@ -43,10 +43,12 @@ mod told;
 mod undelivered;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_network::Network;
 use rohrpost_packet::envelope::{KeyId, MessageId};
+use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_proto::mailbox::TTL;
 use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_vault::{SimulatedDisk, Table, Unlock, Vault, VaultError, WriteTx};
@@ -196,6 +198,44 @@ impl Store {
             self.vault.write(|tx| tx.put(STATE, DATE, &shown.to_be_bytes()))?;
         }
         Ok(counts)
+    }
+
+    /// Time for which the entry has been silent while the client ran, up to the end of the last run.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn entry_silent(&self) -> Result<Duration, StoreError> {
+        self.vault.read(state::entry_silent)
+    }
+
+    /// Notes for how long the entry has been silent; nothing is written while that is nothing new.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_entry_silent(&self, silent: Duration) -> Result<(), StoreError> {
+        if self.entry_silent()?.as_secs() == silent.as_secs() {
+            return Ok(());
+        }
+        self.vault.write(|tx| state::note_entry_silent(tx, silent))
+    }
+
+    /// Keeps a roster that came over the network, by which documents go.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn keep_roster(&self, files: &RosterFiles) -> Result<(), StoreError> {
+        self.vault.write(|tx| state::keep_roster(tx, files))
+    }
+
+    /// The network of these files, by the newest roster: that of the files, or one that came over the
+    /// network later. Whether it has expired is for whoever sends to see.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn newest_network(&self, network: &Arc<Network>) -> Result<Arc<Network>, StoreError> {
+        let kept = self.vault.read(state::roster)?;
+        let newer = kept.and_then(|files| network.renewed(&files));
+        Ok(newer.map_or_else(|| Arc::clone(network), Arc::new))
     }
 
     /// Notes that the client was moved: it goes on elsewhere, in an incarnation of this number.

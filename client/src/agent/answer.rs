@@ -24,6 +24,9 @@ impl AgentTask {
                 health.problems.extend(self.room_problems()?);
                 Ok(Response::Health(Health { daily_bytes, ..health }))
             }
+            Request::Entry { relay } => {
+                self.entry_places(relay.as_deref()).await.map(Response::Entry)
+            }
             Request::Status { from, limit, open } => {
                 Ok(Response::Status(self.status(from, limit, open)?))
             }

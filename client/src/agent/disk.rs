@@ -53,7 +53,7 @@ impl AgentTask {
         self.session = Session::offline();
         // They come again.
         self.letters.drain();
-        (self.online, self.connected) = (false, false);
+        (self.online, self.connected, self.served) = (false, false, false);
         self.watch.disk_trouble(Some(why.clone()));
         self.notify(Notice::Store { trouble: Some(why) });
     }
@@ -66,7 +66,7 @@ impl AgentTask {
         self.store.with(Store::try_disk)?;
         let mut progress = Progress::new(&self.network);
         progress.load(&self.store.with(Store::outbox)?);
-        self.session = (self.begin)(&self.network, &self.store)?;
+        self.session = (self.begin)(&self.network, &self.store, self.entrance.present())?;
         self.progress = progress;
         // The session tells of it again.
         self.untaken.clear();

@@ -28,8 +28,11 @@ pub(super) struct Watch {
     stale: bool,
     /// Age at which a document is stale.
     stale_after: Duration,
-    /// Version of the roster that this client goes by.
+    /// Version of the roster that this client goes by, and its first day without force.
     roster: u32,
+    expires: String,
+    /// True once that has come.
+    expired: bool,
     /// Relays that it names; mailboxes elsewhere are lost.
     relays: BTreeSet<NodeNumber>,
     /// Version of the roster that the entry relay goes by, if it is another.
@@ -74,6 +77,8 @@ impl Watch {
             entry,
             nodes: roster.nodes().count(),
             roster: roster.version,
+            expires: roster.expires.clone(),
+            expired: false,
             relays: roster.relays().map(|relay| relay.number).collect(),
             other_roster: None,
             started: now,
@@ -97,6 +102,20 @@ impl Watch {
             disk: None,
             surpassed: BTreeSet::new(),
         }
+    }
+
+    /// Goes by a newer roster.
+    pub(super) fn follow_roster(&mut self, roster: &Roster) {
+        self.nodes = roster.nodes().count();
+        self.roster = roster.version;
+        self.expires.clone_from(&roster.expires);
+        self.relays = roster.relays().map(|relay| relay.number).collect();
+    }
+
+    /// Watches a client that enters through the relay of this name from now on.
+    pub(super) fn enter(&mut self, entry: String) {
+        self.entry = entry;
+        (self.online, self.trouble, self.other_roster) = (false, None, None);
     }
 
     /// Watches the mailboxes at these relays from now on.
@@ -123,12 +142,14 @@ impl Watch {
             }
             SessionEvent::View { up, shortage, .. } => {
                 self.count_silence(up, now);
-                (self.document, self.stale) = (Some(now), false);
+                (self.document, self.stale, self.expired) = (Some(now), false, false);
                 self.other_roster = None;
                 self.borne_out = true;
                 self.shortage = *shortage;
             }
             SessionEvent::Stale => self.stale = true,
+            SessionEvent::Expired => self.expired = true,
+            SessionEvent::Roster { .. } => self.other_roster = None,
             SessionEvent::OtherRoster { version } => self.other_roster = Some(*version),
             SessionEvent::Written(_) => {}
             SessionEvent::Courier(event) => self.handle_courier_event(event, now),
@@ -228,6 +249,11 @@ impl Watch {
         lost.map(|mailbox| mailbox.number)
     }
 
+    /// Relays of the mailboxes.
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = NodeNumber> {
+        self.mailboxes.iter().map(|mailbox| mailbox.number)
+    }
+
     /// Tells whether the newest document names a node.
     pub(super) fn is_up(&self, node: NodeNumber) -> bool {
         self.up.contains(&node)
@@ -267,6 +293,7 @@ impl Watch {
             self.copy_problem(),
             self.twin_problem(now),
             self.roster_problem(),
+            self.expiry_problem(),
             self.link_problem(now),
             self.document_problem(),
             self.shortage_problem(),
@@ -337,6 +364,17 @@ impl Watch {
         })
     }
 
+    fn expiry_problem(&self) -> Option<String> {
+        self.expired.then(|| {
+            format!(
+                "roster {} holds until {}, and that day is over: nothing leaves and nothing is lost \
+                 until there is a newer one. It comes over the network as soon as the agencies have \
+                 signed it; or install it with `rohrpost network install DIR`",
+                self.roster, self.expires
+            )
+        })
+    }
+
     fn retired_problem(&self, mailbox: &Mailbox) -> Option<String> {
         (!self.is_listed(mailbox)).then(|| {
             format!(
@@ -350,8 +388,9 @@ impl Watch {
 
     fn link_problem(&self, now: Instant) -> Option<String> {
         if self.online {
-            let overdue =
-                now.duration_since(self.started) >= FIRST_DOCUMENT && self.other_roster.is_none();
+            let overdue = now.duration_since(self.started) >= FIRST_DOCUMENT
+                && self.other_roster.is_none()
+                && !self.expired;
             return (self.document.is_none() && overdue).then(|| {
                 format!(
                     "{} has sent no network document; nothing can leave until it does",

@@ -132,7 +132,7 @@ impl AgentTask {
     /// entry, who would see both ends, if there are others.
     fn mailboxes_to_write_to(&self, to: KeyId) -> Result<usize, StoreError> {
         let operator = |relay| self.network.roster.node(relay).map(|node| node.operator.as_str());
-        let own = operator(self.entry);
+        let own = operator(self.entrance.own());
         let contact = self.store.with(|store| store.contact_by_key(to))?;
         let all = contact.map_or_else(Vec::new, |contact| contact.address.contact.mailboxes);
         let foreign = all.iter().filter(|mailbox| operator(mailbox.relay) != own).count();

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 
 use rohrpost_network::Network;
-use rohrpost_packet::{SessionId, Suite};
+use rohrpost_packet::{NodeNumber, SessionId, Suite};
 use rohrpost_proto::courier::Courier;
 use rohrpost_proto::time::{Steady, Time};
 use tokio::sync::broadcast;
@@ -21,6 +21,7 @@ use super::clocks::{Clocks, SimulatedClocks};
 use super::error::AgentError;
 use super::task::{AgentTask, Begin};
 use crate::api::{Failure, Notice, Request, Response};
+use crate::profile::Profile;
 use crate::session::{Session, SessionEvent, SteppedSession};
 use crate::store::Store;
 
@@ -52,16 +53,16 @@ impl<S: Suite> SteppedAgent<S> {
         clocks: SimulatedClocks,
     ) -> Result<Self, AgentError> {
         let (outbox, begun) = mpsc::channel();
-        let begin: Begin = Box::new(move |network, store| {
+        let begin: Begin = Box::new(move |network, store, entry| {
             let resumption = store.with(Store::resumption)?;
-            let (session, end) = Session::stepped(network, store.with(Store::profile)?, resumption);
+            let profile = Profile { entry, ..store.with(Store::profile)? };
+            let (session, end) = Session::stepped(network, profile, resumption);
             // Nobody takes it up once the driver is gone.
             let _ = outbox.send(end);
             Ok(session)
         });
         let store = BlockingStore::new(store);
-        let session = begin(&network, &store)?;
-        let task = AgentTask::new(network, store, (session, begin), Clocks::Simulated(clocks))?;
+        let task = AgentTask::new(network, store, begin, Clocks::Simulated(clocks))?;
         let (session, notices) = (begun.try_recv().ok(), task.notices.subscribe());
         Ok(Self { task, session, begun, ended: None, notices })
     }
@@ -109,6 +110,11 @@ impl<S: Suite> SteppedAgent<S> {
         if let Some(session) = self.begun.try_iter().last() {
             self.session = Some(session);
         }
+    }
+
+    /// The relay through which the agent enters now: the driver is to link it there.
+    pub fn entry(&self) -> NodeNumber {
+        self.task.entrance.present()
     }
 
     /// True while the agent has a session, with a link or without: not while its disk has failed.

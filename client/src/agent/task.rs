@@ -15,6 +15,7 @@ use super::blocking::BlockingStore;
 use super::clocks::Clocks;
 use super::date::Date;
 use super::drafts::Drafts;
+use super::entrance::Entrance;
 use super::error::AgentError;
 use super::health::Watch;
 use super::housekeeping::Housekeeping;
@@ -28,18 +29,24 @@ use crate::profile::Profile;
 use crate::session::Session;
 use crate::store::{Bounds, Store};
 
-/// How a session begins: with a link, from what the store has, or without. What a session goes on
+/// How a session begins: with a link through this relay, from what the store has, or without. What a session goes on
 /// with takes time to gather where there are many contacts.
 pub(super) type Begin =
-    Box<dyn Fn(&Network, &BlockingStore) -> Result<Session, AgentError> + Send + Sync>;
+    Box<dyn Fn(&Network, &BlockingStore, NodeNumber) -> Result<Session, AgentError> + Send + Sync>;
 
 /// State that the agent's task owns.
 pub(super) struct AgentTask {
     /// Dropped before the store, of which it holds a state.
     pub(super) housekeeping: Housekeeping,
     pub(super) network: Arc<Network>,
-    /// The relay through which the client enters.
-    pub(super) entry: NodeNumber,
+    /// The relay through which the client enters, and others.
+    pub(super) entrance: Entrance,
+    /// True once it has served in this run, false while it was tried in vain; none before that.
+    pub(super) reached: Option<bool>,
+    /// Time of its silence that the store has noted.
+    pub(super) silence_noted: Duration,
+    /// True while there is a link on which it has served a document that is not stale.
+    pub(super) served: bool,
     pub(super) store: BlockingStore,
     pub(super) session: Session,
     /// How the session began, and begins again after trouble of the disk.

@@ -14,6 +14,7 @@ use super::*;
 use crate::api::SendRequest;
 use crate::content::Content;
 use crate::profile::Profile;
+use crate::session::SessionError;
 use crate::store::DeliveryStatus;
 use world::{
     Client, DAY, Folder, SECOND, START, carry, complete, fragments, network, signed_network, unlock,
@@ -21,6 +22,7 @@ use world::{
 
 mod receiving;
 mod room;
+mod rosters;
 
 #[expect(dead_code, reason = "its other stories are those of the store")]
 #[path = "../../tests/store/world.rs"]
@@ -31,7 +33,7 @@ fn agent(store: Store) -> AgentTask {
     try_agent(store).unwrap()
 }
 
-fn try_agent(store: Store) -> Result<AgentTask, StoreError> {
+fn try_agent(store: Store) -> Result<AgentTask, AgentError> {
     agent_in(network(), store)
 }
 
@@ -42,9 +44,9 @@ fn network_without(relay: NodeNumber) -> Network {
     Network { trust: Arc::new(trust), roster: Arc::new(roster) }
 }
 
-fn agent_in(network: Network, store: Store) -> Result<AgentTask, StoreError> {
+fn agent_in(network: Network, store: Store) -> Result<AgentTask, AgentError> {
     let store = BlockingStore::new(store);
-    AgentTask::new(Arc::new(network), store, (Session::offline(), offline()), Clocks::of_machine())
+    AgentTask::new(Arc::new(network), store, offline(), Clocks::of_machine())
 }
 
 /// Checks that the begin of an agent without a link reads as little of a store with many contacts as
@@ -362,28 +364,6 @@ async fn a_mailbox_whose_relay_is_retired_is_replaced() {
     alice.maintain(12 * 60).await;
     let announcement = alice.store.with(|store| store.announcement(bob)).unwrap();
     assert!(announcement.is_some(), "the contact is to hear of it");
-}
-
-/// Checks that a client whose entry relay is retired says what to do, and that all that needs no link
-/// goes on.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_whose_entry_relay_is_retired_says_what_to_do() {
-    let folder = Folder::new("agent-no-entry");
-    let alice = Client::new(&folder, "alice");
-    let entry = alice.store.profile().unwrap().entry;
-    let network = Arc::new(network_without(entry));
-    let refused = Agent::start(Arc::clone(&network), alice.store).err().unwrap().to_string();
-    for words in [
-        format!("roster 2 does not name the relay through which this client enters (node {entry})"),
-        "nothing is lost".to_owned(),
-        "`rohrpost network install DIR`".to_owned(),
-    ] {
-        assert!(refused.contains(&words), "{refused}");
-    }
-    let store = Store::open(&alice.home, &unlock(), &network).unwrap();
-    let agent = Agent::start_offline(network, store).unwrap();
-    assert!(agent.ask(Request::Contacts {}).await.is_ok());
-    agent.end().await;
 }
 
 /// Checks that letters of somebody unknown become a request and nothing else, that it is told, and that

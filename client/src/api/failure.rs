@@ -26,6 +26,8 @@ pub enum FailureCode {
     UnknownContact,
     /// There is no such request.
     UnknownRequest,
+    /// The roster names no such relay.
+    UnknownRelay,
     /// Not all has come yet that is needed to accept a request.
     Unready,
     /// There is no such message, or none any more.

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Asks how the network and the link are.
     Health {},
+    /// Asks through which relays the client enters; with a name, has it enter through that one.
+    Entry {
+        /// Name of the relay.
+        #[serde(default)]
+        relay: Option<String>,
+    },
     /// Asks for the counts of messages, and for a page of those that were sent.
     Status {
         /// Number of the first message to list.

@@ -12,6 +12,8 @@ use crate::store::{DeliveryStatus, Unreadable};
 pub enum Response {
     /// Response to `health`.
     Health(Health),
+    /// Response to `entry`.
+    Entry(EntryPlaces),
     /// Response to `status`.
     Status(Status),
     /// Response to `send`: the message that was accepted.
@@ -90,6 +92,18 @@ pub struct Health {
     pub mailboxes: Vec<MailboxHealth>,
     /// Problems in words, each with what to do; empty if all is well.
     pub problems: Vec<String>,
+}
+
+/// Relays through which the client enters.
+#[derive(Serialize, Deserialize, Clone)]
+#[non_exhaustive]
+pub struct EntryPlaces {
+    /// Name of the client's entry.
+    pub entry: String,
+    /// Name of the relay that it enters through now: another one while it tries whether others serve.
+    pub present: String,
+    /// Names of the relays that it tries when the entry is gone, in this order.
+    pub spares: Vec<String>,
 }
 
 /// A mailbox of the client.

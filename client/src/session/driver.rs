@@ -65,6 +65,8 @@ impl<S: Suite> Application<S> for Linker {
                 SessionEvent::View { up, shortage, time, agreement }
             }
             News::Stale => SessionEvent::Stale,
+            News::Expired => SessionEvent::Expired,
+            News::Roster { roster, files } => SessionEvent::Roster { roster, files },
             News::OtherRoster { version } => SessionEvent::OtherRoster { version },
             News::Written(took) => SessionEvent::Written(took),
         });

@@ -21,11 +21,7 @@ pub enum SessionError {
     Clock(#[from] Disagreement),
     /// The profile's entry relay is not in the roster.
     #[error(
-        "roster {version} does not name the relay through which this client enters (node {entry}) any \
-         more: nothing leaves and nothing is lost. Ask your agency whether the relay is to come back, \
-         and install that roster with `rohrpost network install DIR`; if it is retired for good, make \
-         another client (`rohrpost --home DIR init`) and hand its card to your contacts. What is here \
-         can be read, exported and backed up meanwhile"
+        "roster {version} names no relay with the number {entry}, through which this client is to enter"
     )]
     NoEntry {
         /// The relay.

@@ -1,10 +1,13 @@
 //! Events of a session.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::NodeNumber;
 use rohrpost_proto::courier::Event;
+use rohrpost_proto::directory::carousel::object::RosterFiles;
+use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::time::Time;
 use rohrpost_proto::time::agreement::Agreement;
@@ -33,10 +36,19 @@ pub enum SessionEvent {
     },
     /// The newest document is too old to build packets with; cells go on.
     Stale,
-    /// The entry relay goes by another roster than this client, so that its documents are of no use;
-    /// told of with each of them.
+    /// The roster has expired, and with it the right to send by it; cells go on.
+    Expired,
+    /// Documents go by a newer roster than the session began with; told of with each of them.
+    Roster {
+        /// The roster.
+        roster: Arc<Roster>,
+        /// Its texts, as they came over the network.
+        files: Arc<RosterFiles>,
+    },
+    /// The entry relay goes by another roster than this client, which it cannot follow, so that its
+    /// documents are of no use; told of with each of them.
     OtherRoster {
-        /// Version of that roster, by the word of the relay.
+        /// Version of that roster. Where the roster itself has not come, by the word of the relay.
         version: u32,
     },
     /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes. Building

@@ -24,6 +24,8 @@ use crate::randomness;
 pub(super) struct AccountRecord {
     version: u32,
     entry: u32,
+    /// Relays through which the client enters when that one is gone.
+    spare_entries: Vec<u32>,
     identity: Hex<32>,
     /// Incarnation of the client, the Unix second in which it was made or restored from a backup.
     incarnation: u32,
@@ -103,6 +105,7 @@ impl AccountRecord {
         let record = Self {
             version: 1,
             entry: profile.entry.get(),
+            spare_entries: numbers(&profile.spare_entries),
             identity: Hex(*account.identity.to_seed()),
             incarnation: seconds(now),
             address_version: u64::from(seconds(now)) << 32,
@@ -279,7 +282,17 @@ impl AccountRecord {
             reserve: self.reserve.iter().map(mailbox).collect(),
             incarnation: self.incarnation,
         };
-        Profile { entry: NodeNumber::new(self.entry), account }
+        let spares = self.spare_entries.iter().map(|spare| NodeNumber::new(*spare));
+        let (entry, spare_entries) = (NodeNumber::new(self.entry), spares.collect());
+        Profile { entry, spare_entries, account }
+    }
+
+    /// Has the client enter through this relay, and through these when it is gone; true if that is another
+    /// relay than before.
+    pub(super) fn enter(&mut self, entry: NodeNumber, spares: &[NodeNumber]) -> bool {
+        let before = std::mem::replace(&mut self.entry, entry.get());
+        self.spare_entries = numbers(spares);
+        before != self.entry
     }
 }
 
@@ -372,6 +385,10 @@ impl LastResortRecord {
     pub(super) fn is_over(&self, now: Duration) -> bool {
         now.as_secs().saturating_sub(self.made) >= LAST_RESORT_LIFETIME.as_secs()
     }
+}
+
+fn numbers(relays: &[NodeNumber]) -> Vec<u32> {
+    relays.iter().map(|relay| relay.get()).collect()
 }
 
 fn seconds(now: Duration) -> u32 {

@@ -131,6 +131,21 @@ impl Store {
         })
     }
 
+    /// Has the client enter through this relay from now on, and through these when it is gone. Nobody is
+    /// told: contacts know mailboxes alone.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn enter(&self, entry: NodeNumber, spares: &[NodeNumber]) -> Result<(), StoreError> {
+        self.vault.write(|tx| {
+            let mut account = account(tx)?;
+            if account.enter(entry, spares) {
+                state::note_entry_silent(tx, Duration::ZERO)?;
+            }
+            save(tx, &account)
+        })
+    }
+
     /// Has the next mailboxes be at these relays, and every contact told.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rohrpost_network::Network;
+use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_vault::{KeyedTable, ReadTx, WriteTx};
 
 use super::error::StoreError;
@@ -130,6 +131,33 @@ pub(super) fn forgetting(tx: &ReadTx<'_>) -> Result<Forgetting, StoreError> {
     Ok(Forgetting { count: number(tx, FORGOTTEN)?, last })
 }
 
+/// Time for which the entry has been silent, as long as the client ran.
+pub(super) fn entry_silent(tx: &ReadTx<'_>) -> Result<Duration, StoreError> {
+    if tx.get(STATE, ENTRY_SILENT)?.is_none() {
+        return Ok(Duration::ZERO);
+    }
+    number(tx, ENTRY_SILENT).map(Duration::from_secs)
+}
+
+pub(super) fn note_entry_silent(tx: &mut WriteTx<'_>, silent: Duration) -> Result<(), StoreError> {
+    Ok(tx.put(STATE, ENTRY_SILENT, &silent.as_secs().to_be_bytes())?)
+}
+
+/// Texts of the newest roster that came over the network, if one did.
+pub(super) fn roster(tx: &ReadTx<'_>) -> Result<Option<RosterFiles>, StoreError> {
+    let text = |key: &[u8]| {
+        let bytes = tx.get(STATE, key)?.map(|value| value.to_vec());
+        bytes.map(|bytes| String::from_utf8(bytes).map_err(|_| StoreError::Record)).transpose()
+    };
+    let (roster, signatures) = (text(ROSTER)?, text(ROSTER_SIGNATURES)?);
+    Ok(roster.zip(signatures).map(|(roster, signatures)| RosterFiles { roster, signatures }))
+}
+
+pub(super) fn keep_roster(tx: &mut WriteTx<'_>, files: &RosterFiles) -> Result<(), StoreError> {
+    tx.put(STATE, ROSTER, files.roster.as_bytes())?;
+    Ok(tx.put(STATE, ROSTER_SIGNATURES, files.signatures.as_bytes())?)
+}
+
 fn number(tx: &ReadTx<'_>, key: &[u8]) -> Result<u64, StoreError> {
     let value = tx.get(STATE, key)?.ok_or(StoreError::Record)?;
     let bytes = value.as_slice().try_into().map_err(|_| StoreError::Record)?;
@@ -157,5 +185,11 @@ const FORGOTTEN: &[u8] = b"forgotten";
 const FORGOTTEN_LAST: &[u8] = b"forgotten last";
 /// Unix second up to which the backup went from which the store was restored.
 const RESTORED: &[u8] = b"restored";
+/// Seconds for which the entry has been silent while the client ran.
+const ENTRY_SILENT: &[u8] = b"entry silent";
+/// Text of the newest roster that came over the network.
+const ROSTER: &[u8] = b"roster";
+/// The agencies' signatures under it.
+const ROSTER_SIGNATURES: &[u8] = b"roster signatures";
 /// Bytes that were written to see whether the disk has room.
 const FILLING: &[u8] = b"filling";

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_proto::directory::carousel::object::RosterFiles;
-use rohrpost_proto::directory::roster::{NetworkFiles, NetworkFilesError, Roster};
+use rohrpost_proto::directory::roster::{
+    NetworkFiles, NetworkFilesError, Roster, parse_signatures,
+};
 use rohrpost_proto::directory::trust::TrustRoot;
 
 use crate::clock::unix_now;
@@ -30,7 +32,7 @@ impl Network {
     }
 
     /// Reads and checks the files of a network directory as [`open`](Self::open) does, though the roster
-    /// has expired: to hold a newer one against it, and for nothing else.
+    /// may have expired: whoever sends by it has to see to that.
     ///
     /// # Errors
     /// A file is missing or wrong; the error names it and says what to do.
@@ -91,6 +93,15 @@ impl Network {
             path.display().to_string()
         })?;
         Ok((network, RosterFiles { roster, signatures }))
+    }
+
+    /// The network by these texts of a roster, if that is genuine and newer.
+    #[must_use]
+    pub fn renewed(&self, files: &RosterFiles) -> Option<Self> {
+        let signatures = parse_signatures(&files.signatures).ok()?;
+        let roster = Roster::verify(&files.roster, &signatures, &self.trust, 0).ok()?;
+        let newer = roster.version > self.roster.version;
+        newer.then(|| Self { trust: Arc::clone(&self.trust), roster: Arc::new(roster) })
     }
 
     /// Checks the texts by a date; `file` gives the place of an error.

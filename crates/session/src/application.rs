@@ -1,10 +1,13 @@
 //! The application around a session.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_packet::{NodeNumber, Suite};
 use rohrpost_proto::courier::Courier;
+use rohrpost_proto::directory::carousel::object::RosterFiles;
+use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::view::Shortage;
 use rohrpost_proto::time::agreement::Agreement;
 use rohrpost_proto::time::{Steady, Time};
@@ -48,9 +51,19 @@ pub enum News {
     },
     /// The newest document is too old to build packets with.
     Stale,
-    /// The relay goes by another roster: its documents are of no use here.
+    /// The newest roster by which documents go has expired: no packets are built by it.
+    Expired,
+    /// Documents go by a newer roster than the session began with. Told of with each of them.
+    Roster {
+        /// The roster.
+        roster: Arc<Roster>,
+        /// Its texts, as they came from the relay.
+        files: Arc<RosterFiles>,
+    },
+    /// The relay goes by another roster, which this session cannot follow: its documents are of no use
+    /// here.
     OtherRoster {
-        /// Version of that roster, by the word of the relay.
+        /// Version of that roster. Where the roster itself has not come, by the word of the relay.
         version: u32,
     },
     /// A cell was written at its slot; the time from the wake-up until QUIC had the bytes.

@@ -13,15 +13,16 @@ use std::time::Duration;
 use rohrpost_network::{Clock, machine_time};
 use rohrpost_packet::{Buffer, Suite};
 use rohrpost_proto::courier::{Courier, Departure};
-use rohrpost_proto::directory::carousel::object::Object;
+use rohrpost_proto::directory::carousel::object::{Object, RosterFiles};
 use rohrpost_proto::directory::carousel::receiver::Receiver;
 use rohrpost_proto::directory::consensus::documents::DocumentRefusal;
 use rohrpost_proto::directory::follower::{self, Follower, ObjectRefusal};
+use rohrpost_proto::directory::roster::Roster;
 use rohrpost_proto::directory::views::{Turn, Views};
 use rohrpost_proto::frame::DownCell;
 use rohrpost_proto::time::agreement::{Agreement, Witness};
 use rohrpost_proto::time::{Steady, Time};
-use rohrpost_transport::{CellSender, FrameReceiver};
+use rohrpost_transport::{CellSender, FrameReceiver, PeerAddress};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -47,6 +48,10 @@ pub struct Session<S: Suite> {
     fresh: Steady,
     /// True once a document has begun to hold on this link.
     served: bool,
+    /// Texts of the newest roster that has come, until documents go by it, and its version.
+    coming: Option<(u32, Arc<RosterFiles>)>,
+    /// The newest roster by which documents go, if the session did not begin with it, and its texts.
+    newer: Option<(Arc<Roster>, Arc<RosterFiles>)>,
     /// Clocks that bear the relay's out.
     agreement: Option<Agreement>,
     /// What the application is to hear; at most a view and its end between two slots.
@@ -66,6 +71,8 @@ impl<S: Suite> Session<S> {
             arrived: Vec::new(),
             fresh,
             served: false,
+            coming: None,
+            newer: None,
             agreement: None,
             news: Vec::new(),
         }
@@ -195,10 +202,32 @@ impl<S: Suite> Session<S> {
             Turn::View(view) => self.courier.handle_view(now, view),
         }
         let (Some(view), Some(agreement)) = (self.views.view(), self.agreement) else { return };
+        let roster = view.shared_roster();
+        if roster.check_expiry(leaves.seconds()).is_err() {
+            self.courier.withdraw_view();
+            return self.news.push(News::Expired);
+        }
         let (up, shortage) = (view.nodes().collect(), view.shortage());
         let time = self.courier.document_time(now);
         self.news.push(News::View { up, shortage, time, agreement });
         (self.fresh, self.served) = (now, true);
+        self.follow_roster(roster);
+    }
+
+    /// Goes by the roster of the documents, and has the application keep it.
+    fn follow_roster(&mut self, roster: Arc<Roster>) {
+        if roster.version > self.station.roster.version {
+            let files = self.coming.take_if(|(version, _)| *version == roster.version);
+            self.newer = files.map(|(_, files)| (Arc::clone(&roster), files));
+            if let Some(entry) = roster.node(self.station.entry.number) {
+                self.station.entry = PeerAddress::from(entry);
+            }
+            self.station.roster = roster;
+        }
+        if let Some((roster, files)) = &self.newer {
+            let (roster, files) = (Arc::clone(roster), Arc::clone(files));
+            self.news.push(News::Roster { roster, files });
+        }
     }
 
     /// Builds no packets until something bears the relay's clock out.
@@ -236,7 +265,23 @@ impl<S: Suite> Session<S> {
         let is_document = matches!(object, Object::Document(_) | Object::Update(_));
         // One that is stale by the relay's clock may show that this is wrong.
         let attested = if borne_out { None } else { follower.attests(&object) };
+        let files = match &object {
+            Object::Roster(files) => Some(files.clone()),
+            _ => None,
+        };
         let news = match self.views.take(time, object) {
+            Ok(follower::News::Roster { version }) => {
+                let files = files.map(|files| files.essential(&self.station.trust));
+                self.coming = files.map(|files| (version, Arc::new(files)));
+                return Ok(());
+            }
+            Ok(follower::News::Unfollowed { version, .. }) => {
+                // While documents hold that go by the older one, nothing is amiss yet.
+                if self.views.view().is_none() {
+                    self.news.push(News::OtherRoster { version });
+                }
+                return Ok(());
+            }
             Ok(news) => news,
             Err(ObjectRefusal::Document(DocumentRefusal::Roster { version })) => {
                 self.news.push(News::OtherRoster { version });

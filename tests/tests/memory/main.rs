@@ -162,7 +162,7 @@ impl World {
 
     fn keep_slot(&mut self, person: usize, session: SessionId) {
         let machine = &mut self.machines[person];
-        let entry = machine.entry;
+        let entry = machine.entry();
         let (most, kept) = most(|| machine.keep_slot(self.now, self.relays.document()));
         if person == 0 {
             self.most = self.most.max(most);

@@ -23,7 +23,7 @@ use crate::relays::Document;
 /// A person's machine.
 pub(crate) struct Machine {
     pub(crate) home: PathBuf,
-    pub(crate) entry: NodeNumber,
+    entry: NodeNumber,
     network: Arc<Network>,
     /// Microseconds by which the machine's clock is ahead.
     pub(crate) ahead: i64,
@@ -68,6 +68,11 @@ impl Machine {
             backup: None,
             copy: None,
         }
+    }
+
+    /// The relay through which the client enters.
+    pub(crate) fn entry(&self) -> NodeNumber {
+        self.process.as_ref().map_or(self.entry, |process| process.agent.entry())
     }
 
     /// The store of a client that does not run.

@@ -262,7 +262,7 @@ impl World {
         self.ledger.lost_memory(node, self.now);
         self.copies.lost(node);
         for person in 0..self.machines.len() {
-            if self.machines[person].entry == node && self.machines[person].session().is_some() {
+            if self.machines[person].entry() == node && self.machines[person].session().is_some() {
                 self.machines[person].unlink(self.now);
                 self.ledger.unlinked(person, self.now);
                 self.add(self.now + RETRY, Due::Link(person));
@@ -276,7 +276,7 @@ impl World {
         if !machine.runs() || machine.session().is_some() || machine.has_trouble() {
             return;
         }
-        if !self.relays.is_up(machine.entry) {
+        if !self.relays.is_up(machine.entry()) {
             return self.add(self.now + RETRY, Due::Link(person));
         }
         let session = SessionId::new(self.rng.random());
@@ -291,7 +291,7 @@ impl World {
         if machine.session() != Some(session) {
             return;
         }
-        let entry = machine.entry;
+        let entry = machine.entry();
         let kept = machine.keep_slot(self.now, self.relays.document());
         self.notice_trouble(person);
         let Some((packet, next)) = kept else { return };

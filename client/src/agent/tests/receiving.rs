@@ -37,10 +37,9 @@ impl Receiver {
         let sender = alice.key();
         let prekey = bob.store.profile().unwrap().account.prekeys[0].public().id();
         let clocks = SimulatedClocks::new(Time::from_micros(0) + START);
-        let offline: Begin = Box::new(|_, _| Ok(Session::offline()));
         let store = BlockingStore::new(bob.store);
         let of = Clocks::Simulated(clocks.clone());
-        let agent = AgentTask::new(Arc::new(network()), store, (Session::offline(), offline), of);
+        let agent = AgentTask::new(Arc::new(network()), store, offline(), of);
         let agent = agent.unwrap();
         Self { agent, clocks, elapsed: Duration::ZERO, prekey, sender, letters: 0 }
     }

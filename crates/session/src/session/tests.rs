@@ -5,7 +5,9 @@ use rohrpost_proto::courier::{Account, Attachment, CourierConfig};
 use rohrpost_proto::directory::consensus::document::{Document, Member, SignedDocument};
 use rohrpost_proto::directory::consensus::vote::Key;
 use rohrpost_proto::directory::descriptor::{Descriptor, SignedDescriptor};
-use rohrpost_proto::directory::roster::{Directory, Role, Roster, RosterNode, SuiteName, Traffic};
+use rohrpost_proto::directory::roster::{
+    Directory, Role, RosterNode, SuiteName, Traffic, render_signatures,
+};
 use rohrpost_proto::directory::signing::SigningKey;
 use rohrpost_proto::directory::trust::{Agency, JoinKey, TrustRoot};
 use rohrpost_transport::{PeerAddress, Segmentation};
@@ -20,6 +22,11 @@ fn roster() -> Arc<Roster> {
 
 /// The roster in this version.
 fn roster_of(version: u32) -> Arc<Roster> {
+    network_of(version, "2999-01-01").0
+}
+
+/// The roster in this version, which holds until this day, and its texts.
+fn network_of(version: u32, expires: &str) -> (Arc<Roster>, RosterFiles) {
     let (names, trust) = (NAMES, trust());
     let roles =
         [Role::Relay, Role::Mix { layer: 0 }, Role::Mix { layer: 1 }, Role::Mix { layer: 2 }];
@@ -39,7 +46,7 @@ fn roster_of(version: u32) -> Arc<Roster> {
     let traffic = Traffic::default();
     let text = Roster::render(
         "test",
-        "2999-01-01",
+        expires,
         SuiteName::Classic,
         &traffic,
         &Directory::of(&traffic),
@@ -48,7 +55,8 @@ fn roster_of(version: u32) -> Arc<Roster> {
     let text = text.replacen("version = 1", &format!("version = {version}"), 1);
     let sign = |(seed, name): (u8, &str)| Roster::sign(&text, &trust, name, &key(seed));
     let signatures: Vec<_> = (200..).zip(names).map(sign).collect();
-    Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap())
+    let roster = Arc::new(Roster::verify(&text, &signatures, &trust, 0).unwrap());
+    (roster, RosterFiles { roster: text, signatures: render_signatures(&signatures) })
 }
 
 fn trust() -> TrustRoot {
@@ -167,6 +175,54 @@ fn a_relay_that_goes_by_another_roster_is_told_of() {
     assert!(session.was_served(), "the right one is taken as ever");
 }
 
+/// Checks that a client takes a newer roster over from its relay, which it goes by once documents do,
+/// and that it hands its texts to the application with each of them; and that one that has expired is
+/// not gone by.
+#[test]
+fn a_newer_roster_is_followed_from_its_first_document_on() {
+    let now = machine_time();
+    let made = |slots| now - MINUTE * 2 + SLOT * slots;
+    let first = roster();
+    for (expires, follows) in [("2999-01-01", true), ("2001-01-01", false)] {
+        let mut session = session(&first, now);
+        let (newer, files) = network_of(2, expires);
+        let take = |session: &mut Session<Classic>, objects: Vec<Object>| {
+            session.news.clear();
+            for object in objects {
+                assert!(session.take_object(now, object).is_ok());
+            }
+            session.turn();
+            session.news.iter().find_map(|news| match news {
+                News::Roster { roster, files } => Some((roster.version, (**files).clone())),
+                _ => None,
+            })
+        };
+        let old = take(&mut session, objects(&first, made(0), THREE).into());
+        assert_eq!(old, None);
+        assert_eq!(take(&mut session, vec![Object::Roster(files.clone())]), None);
+        assert_eq!(session.station.roster.version, 1, "no document goes by it yet");
+        for slots in 1..3 {
+            let told = take(&mut session, objects(&newer, made(slots), THREE).into());
+            assert_eq!(told, follows.then(|| (2, files.clone())));
+        }
+        assert_eq!(session.station.roster.version, if follows { 2 } else { 1 });
+    }
+}
+
+/// Checks that nothing is built by a roster that expires while the client runs.
+#[test]
+fn a_client_whose_roster_expires_builds_no_packets() {
+    let now = machine_time();
+    let (expired, _) = network_of(1, "2026-01-01");
+    let mut session = session(&expired, now);
+    for object in objects(&expired, now - MINUTE * 2, THREE) {
+        assert!(session.take_object(now, object).is_ok());
+    }
+    session.turn();
+    assert!(session.news.iter().any(|news| matches!(news, News::Expired)));
+    assert!(!session.was_served());
+}
+
 /// Checks that a cell whose time is not that of the grid ends the link, so that the grid is laid
 /// anew: a machine that was stopped is late for all slots else.
 #[test]
@@ -188,5 +244,6 @@ const NAMES: [&str; 4] = ["north", "south", "east", "west"];
 /// Relays that sign: as many as must.
 const THREE: &[u8] = &[1, 2, 3];
 const ENTRY: NodeNumber = NodeNumber::new(1);
+const SLOT: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
