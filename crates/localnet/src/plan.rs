@@ -141,13 +141,19 @@ fn make_node(
     Ok((entry, NodePlan { name, role, config, metrics }))
 }
 
-/// Writes trust root, roster and signatures.
+/// Writes the agencies' keys, trust root, roster and signatures.
 fn write_network(
     directory: &Path,
     options: &PlanOptions,
     nodes: &[RosterNode],
 ) -> Result<(), LocalnetError> {
     let agencies = AGENCIES.map(|name| (name, SigningKey::generate(&mut rand::rng())));
+    let folder = directory.join("agencies");
+    fs::create_dir_all(&folder).map_err(file(&folder))?;
+    for (name, key) in &agencies {
+        let path = folder.join(format!("{name}.pem"));
+        write_signing_key(&path, key).map_err(file(&path))?;
+    }
     let trust = trust_root(&agencies)?;
     let roster = Roster::render(
         NETWORK,
