@@ -41,7 +41,7 @@ pub(super) fn entrance(
     if changed {
         store.with(|store| store.enter(profile.entry, &profile.spare_entries))?;
     }
-    let silent = if changed { Duration::ZERO } else { store.with(Store::entry_silent)? };
+    let silent = store.with(Store::entry_silent)?;
     Ok(Entrance::new(profile.entry, profile.spare_entries, patience, silent, now))
 }
 

@@ -29,8 +29,8 @@ use crate::profile::Profile;
 use crate::session::Session;
 use crate::store::{Bounds, Store};
 
-/// How a session begins: with a link through this relay, from what the store has, or without. What a session goes on
-/// with takes time to gather where there are many contacts.
+/// How a session begins: with a link through this relay, from what the store has, or without. What a
+/// session goes on with takes time to gather where there are many contacts.
 pub(super) type Begin =
     Box<dyn Fn(&Network, &BlockingStore, NodeNumber) -> Result<Session, AgentError> + Send + Sync>;
 

@@ -118,8 +118,8 @@ impl<S: Suite> Authority<S> {
 
     /// Votes at the begin of a slot, and proposes when the voting is over.
     pub fn step(&mut self, now: Time) {
-        let (presence, roster) = (&self.presence, Arc::clone(self.signer.roster()));
-        let out = self.signer.step(now, || presence.heard(now, &roster));
+        let (presence, roster) = (&self.presence, &self.views.follower().rosters().newest().roster);
+        let out = self.signer.step(now, || presence.heard(now, roster));
         self.hand_out(now, out);
         self.post(Audience::All, Place::Clock, ControlMessage::Clock(now));
     }

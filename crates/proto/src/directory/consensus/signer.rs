@@ -76,12 +76,6 @@ impl Signer {
         Self { own, key, charter, timing, pledge, elected, rounds, convicted }
     }
 
-    /// The roster by which this relay votes and signs.
-    #[must_use]
-    pub const fn roster(&self) -> &Arc<Roster> {
-        &self.charter.roster
-    }
-
     /// Goes by a newer roster from now on. Where it names this relay in the place of another, the
     /// other may not have heard of it, and signs for the agency by the roster before. So this one
     /// begins after slots in which the roster reaches all who are connected; or sooner, when k
