@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::links::Outboxes;
 use crate::log::Event;
+use crate::prepared::Prepared;
 use crate::readiness::{LinkSort, LinkWatch};
 
 /// All that a node holds open to other nodes, or lets them open.
@@ -36,19 +37,20 @@ pub struct Neighbours {
 impl Neighbours {
     /// Dials the neighbours that a node has by the roster that it starts with.
     pub(crate) fn connect(
-        own: RosterNode,
+        prepared: &Prepared,
         endpoint: Arc<NodeEndpoint>,
-        outboxes: Arc<Outboxes>,
         channels: ControlChannels,
         watch: LinkWatch,
-        rosters: Rosters,
     ) -> Self {
-        let roster = Arc::clone(&rosters.newest().roster);
+        let (roster, own) = (&prepared.roster, prepared.node.clone());
+        let rosters = Rosters::new(Arc::clone(roster));
+        let (after, bound) =
+            (roster.successors(own.role).count(), prepared.config.limits.queue_packets);
         let mut neighbours = Self {
-            places: Arc::new(Places::new(&roster, own.role)),
+            places: Arc::new(Places::new(roster, own.role)),
             own,
             endpoint,
-            outboxes,
+            outboxes: Arc::new(Outboxes::new(after, bound, Arc::clone(&watch.metrics))),
             control: BTreeMap::new(),
             most_control: roster.relays().count() + SPARE_LINKS,
             channels,
@@ -83,6 +85,12 @@ impl Neighbours {
     #[must_use]
     pub fn rosters(&self) -> watch::Receiver<Rosters> {
         self.rosters.subscribe()
+    }
+
+    /// Outboxes to the nodes after this one.
+    #[must_use]
+    pub const fn outboxes(&self) -> &Arc<Outboxes> {
+        &self.outboxes
     }
 
     /// Places of the links into the node.

@@ -79,34 +79,14 @@ impl<S: Suite> Node<S> {
         let bound = Bound::bind::<S>(&prepared, duty).await?;
         let (announcer, announcements) = watch::channel(Board::default());
         let (incoming_sender, incoming) = mpsc::channel(INCOMING_BOUND);
-        let channels = ControlChannels {
-            board: announcements.clone(),
-            audience: Audience::Relays,
-            incoming: incoming_sender.clone(),
-            max_len: MAX_CONTROL_LEN,
-            pace: None,
-        };
-        let readiness = readiness(&prepared, bound.clock);
-        let watch = LinkWatch {
-            readiness: Arc::clone(&readiness),
-            log: bound.log.clone(),
-            metrics: Arc::clone(&bound.metrics),
-        };
+        let channels = to_relays(announcements.clone(), incoming_sender.clone());
+        let watch = watch(&prepared, &bound);
+        let readiness = Arc::clone(&watch.readiness);
+        let endpoint = Arc::new(bound.endpoint);
+        let neighbours = Neighbours::connect(&prepared, Arc::clone(&endpoint), channels, watch);
         let (roster, node) = (&prepared.roster, &prepared.node);
         let links = roster.predecessors(node.role).count();
-        let limits = prepared.config.limits;
-        let (replay_tags, queue) = (limits.replay_tags, limits.queue_packets);
-        let after = roster.successors(node.role).count();
-        let outboxes = Arc::new(Outboxes::new(after, queue, Arc::clone(&bound.metrics)));
-        let endpoint = Arc::new(bound.endpoint);
-        let neighbours = Neighbours::connect(
-            node.clone(),
-            Arc::clone(&endpoint),
-            Arc::clone(&outboxes),
-            channels,
-            watch,
-            Rosters::new(Arc::clone(roster)),
-        );
+        let replay_tags = prepared.config.limits.replay_tags;
         let node = Self {
             hop: Arc::new(Hop::new(node.role.position(), links, replay_tags)),
             inflow: Arc::new(Inflow::new(roster.predecessors(node.role))),
@@ -115,7 +95,7 @@ impl<S: Suite> Node<S> {
             log: bound.log,
             metrics: bound.metrics,
             endpoint,
-            outboxes,
+            outboxes: Arc::clone(neighbours.outboxes()),
             buffers: bound.buffers,
             view: watch::channel(None).0,
             incoming,
@@ -294,9 +274,24 @@ fn endpoint_config<S: Suite>(prepared: &Prepared, buffers: &Arc<BufferPool>) -> 
     }
 }
 
-fn readiness(prepared: &Prepared, clock: Clock) -> Arc<Readiness> {
+/// The watch over the links that a node dials.
+fn watch(prepared: &Prepared, bound: &Bound) -> LinkWatch {
     let stale_after = prepared.roster.directory.timing.stale_after();
-    Arc::new(Readiness::new(clock, stale_after, prepared.clock_tolerance()))
+    let readiness = Readiness::new(bound.clock, stale_after, prepared.clock_tolerance());
+    LinkWatch {
+        readiness: Arc::new(readiness),
+        log: bound.log.clone(),
+        metrics: Arc::clone(&bound.metrics),
+    }
+}
+
+/// The ends of control links to relays, on which a node says what is on its board.
+const fn to_relays(
+    board: watch::Receiver<Board>,
+    incoming: mpsc::Sender<(NodeNumber, Vec<u8>)>,
+) -> ControlChannels {
+    let (audience, max_len) = (Audience::Relays, MAX_CONTROL_LEN);
+    ControlChannels { board, audience, incoming, max_len, pace: None }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 53 bits hold any memory")]
