@@ -48,7 +48,8 @@ declare -A allowed=(
   # Readings and reports of the tools; imports nothing of ours.
   [measure]=""
   [localnet]="measure packet proto network node client relay mixnode"
-  [ops]="measure proto network node localnet"
+  # It dials nodes, to see what they show to whoever comes.
+  [ops]="measure packet proto transport network node localnet"
   [loadgen]="measure packet proto transport network node client localnet"
   [adversary]="measure packet proto node virtual localnet"
   # The cores under a virtual clock: neither sockets nor files.

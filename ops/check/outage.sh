@@ -116,6 +116,14 @@ exchange() { # text
 exchange six
 echo "outage: all nodes and a client go by the roster that one relay was started with"
 
+ops check --network "$network" >"$scratch/check" && fail "the files here are old, and check says nothing"
+grep -q 'the newest roster is 2' "$scratch/check" || fail "check: $(cat "$scratch/check")"
+ops roster fetch --network "$network" | grep -q 'in the place of 1' || fail "the newest roster was not fetched"
+cmp "$network/roster.toml" "$next/roster.toml" || fail "another roster was fetched"
+ops check --network "$network" --node "$network/relay-north/node.toml" >"$scratch/check" \
+  || fail "check: $(cat "$scratch/check")"
+echo "outage: rohrpost-ops check sees a network in good order, once the newest roster was fetched"
+
 rohrpost dave entry | grep -q 'enters through relay-west' || fail "dave does not enter at relay-west"
 ops roster remove --network "$next" relay-west >/dev/null
 sign

@@ -156,6 +156,15 @@ pub(crate) enum OpsError {
          signs without that"
     )]
     Unconfirmed,
+    /// No relay has given its roster.
+    #[error("no relay of the roster at hand has given its own: {0}")]
+    NoRelay(String),
+    /// The network is not well.
+    #[error("{0} of what was looked at is not as it should be")]
+    Unwell(usize),
+    /// The system gives no threads.
+    #[error("the system refuses threads: {0}")]
+    Runtime(io::Error),
     /// No version or number is left.
     #[error("{0} is the highest that there is; the agencies must found the network anew")]
     Highest(&'static str),
@@ -167,11 +176,22 @@ impl OpsError {
         Self::NewerSigned { agency: signed.agency.clone(), version: signed.version }
     }
 
-    /// Exit code after sysexits.h.
+    /// Does work that waits for the network.
+    ///
+    /// # Errors
+    /// The system gives no threads for it.
+    pub(crate) fn within_runtime<T>(work: impl Future<Output = T>) -> Result<T, Self> {
+        Ok(rohrpost_localnet::runtime().map_err(Self::Runtime)?.block_on(work))
+    }
+
+    /// Exit code after sysexits.h; 1 where a check has found something.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Write { .. } | Self::Unrecorded { .. } | Self::Exists(_) => 73,
             Self::Read { .. } | Self::Key(NodeError::Read { .. }) => 66,
+            Self::Unwell(_) => 1,
+            Self::NoRelay(_) => 69,
+            Self::Runtime(_) => 71,
             Self::Change { .. } | Self::Number(_) | Self::Agency(_) | Self::Unconfirmed => 64,
             _ => 65,
         }

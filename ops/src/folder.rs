@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rohrpost_measure::output::tell;
+use rohrpost_proto::directory::carousel::object::RosterFiles;
 use rohrpost_proto::directory::roster::{
     RosterError, RosterSignature, parse_signatures, render_signatures,
 };
@@ -84,6 +85,16 @@ impl Folder {
     /// The file cannot be written.
     pub(crate) fn put_signatures(&self, signatures: &[RosterSignature]) -> Result<(), OpsError> {
         self.replace(SIGNATURES, &render_signatures(signatures))
+    }
+
+    /// Writes a roster and its signatures as they came from the network. The signatures go first: those of
+    /// another roster count for nothing, so that a roster is never there with fewer than it came with.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(crate) fn put_newer(&self, files: &RosterFiles) -> Result<(), OpsError> {
+        self.replace(SIGNATURES, &files.signatures)?;
+        self.replace(ROSTER, &files.roster)
     }
 
     /// Fault of one of the files.

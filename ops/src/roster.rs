@@ -3,6 +3,7 @@
 mod consent;
 mod difference;
 mod edit;
+mod fetch;
 mod record;
 mod summary;
 
@@ -84,6 +85,15 @@ pub(crate) enum RosterCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the relays for the newest roster, and put it in the place of the one at hand.
+    ///
+    /// Of what they give only a roster counts that enough agencies of trust.toml have signed. A node that
+    /// runs takes a newer roster over by itself; this is for its next start, and for agencies. The roster
+    /// at hand may have expired.
+    Fetch {
+        #[command(flatten)]
+        network: NetworkDirectory,
+    },
     /// Say what a newer roster changes in an older one.
     Diff {
         /// Directory of the older roster.
@@ -126,6 +136,7 @@ impl RosterCommand {
             }
             Self::Verify { network, json } => consent::verify(&network.path, *json),
             Self::Show { network, json } => summary::show(&network.path, *json),
+            Self::Fetch { network } => fetch::fetch(&network.path),
             Self::Diff { old, new } => difference::show(old, new),
         }
     }

@@ -1,8 +1,9 @@
 //! A client's side: dials its relay and shows no key.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use quinn::{Connecting, Endpoint};
 use tokio::time::timeout;
 
 use crate::endpoint::{PeerAddress, SERVER_NAME};
@@ -21,24 +22,62 @@ pub async fn connect(
     segmentation: Segmentation,
 ) -> Result<ClientLink, ConnectError> {
     let shape = Shape { segmentation, frame_len: cell_len };
-    let config = client_config(LinkKind::Client, &peer.identity, None, shape);
     let mut last = ConnectError::Address;
-    for address in &peer.addresses {
-        let Ok(endpoint) = quinn::Endpoint::client(any(address)) else { continue };
-        let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
-        let Ok(connecting) = dialed else { continue };
+    for (address, connecting) in dial(peer, shape) {
         // A relay that never grants the stream must not hold its client up for ever.
-        let opened = timeout(TIME_OUT, async {
-            let connection = connecting.await.map_err(|_| LinkError)?;
-            ClientLink::open(connection, cell_len).await
+        let opened = answer(address, async {
+            ClientLink::open(connecting.await.map_err(|_| LinkError)?, cell_len).await
         });
-        last = match opened.await {
-            Ok(Ok(link)) => return Ok(link),
-            Ok(Err(LinkError)) => ConnectError::Refused(*address),
-            Err(_) => ConnectError::NoAnswer(*address),
-        };
+        match opened.await {
+            Ok(link) => return Ok(link),
+            Err(error) => last = error,
+        }
     }
     Err(last)
+}
+
+/// Dials a relay or mix as a client would and ends the link at once. Gives the time that the handshake
+/// took, in which the node has shown that it holds its identity key. Must be called within a tokio
+/// runtime.
+///
+/// # Errors
+/// The node does not answer, or what answers is not the node of the roster.
+pub async fn reach(peer: &PeerAddress, cell_len: usize) -> Result<Duration, ConnectError> {
+    let shape = Shape { segmentation: Segmentation::default(), frame_len: cell_len };
+    let mut last = ConnectError::Address;
+    for (address, connecting) in dial(peer, shape) {
+        let begun = Instant::now();
+        match answer(address, async { connecting.await.map_err(|_| LinkError) }).await {
+            Ok(connection) => {
+                connection.close(0_u32.into(), b"");
+                return Ok(begun.elapsed());
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Dials the addresses of a node in their order, each when it is asked for.
+fn dial(peer: &PeerAddress, shape: Shape) -> impl Iterator<Item = (SocketAddr, Connecting)> {
+    let config = client_config(LinkKind::Client, &peer.identity, None, shape);
+    peer.addresses.iter().filter_map(move |address| {
+        let endpoint = Endpoint::client(any(address)).ok()?;
+        let dialed = endpoint.connect_with(config.clone(), *address, SERVER_NAME);
+        Some((*address, dialed.ok()?))
+    })
+}
+
+/// Waits for what an address gives, for its time.
+async fn answer<T>(
+    address: SocketAddr,
+    opening: impl Future<Output = Result<T, LinkError>>,
+) -> Result<T, ConnectError> {
+    match timeout(TIME_OUT, opening).await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(LinkError)) => Err(ConnectError::Refused(address)),
+        Err(_) => Err(ConnectError::NoAnswer(address)),
+    }
 }
 
 /// An unbound address of this host, of the address family of `peer`.

@@ -17,7 +17,7 @@ mod shape;
 mod stream;
 mod tls;
 
-pub use client::{ConnectError, connect};
+pub use client::{ConnectError, connect, reach};
 pub use control::{ControlChannels, ControlDialer, Pace, exchange};
 pub use endpoint::{
     Accepted, BindError, ControlLink, EndpointConfig, NodeEndpoint, PeerAddress, Peers,
