@@ -59,7 +59,7 @@ pub(crate) struct Death {
 /// Asks the system to end this process with its parent. For children; failing that, they end when
 /// `localnet` stops them.
 pub fn die_with_parent() {
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    let _ = set_parent_process_death_signal(Some(Signal::INT));
 }
 
 impl Children {
@@ -108,7 +108,7 @@ impl Children {
     pub(crate) async fn stop(mut self) {
         self.shown.store(false, Ordering::Relaxed);
         for (_, pid) in &self.running {
-            let _ = kill_process(*pid, Signal::TERM);
+            let _ = kill_process(*pid, Signal::INT);
         }
         let all_gone = async {
             while !self.running.is_empty() {

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::log::{Event, Log};
 use crate::metrics::Metrics;
+use crate::planned_stop::Standing;
 use crate::readiness::Readiness;
 
 /// Makes the packet keys of a node and announces them.
@@ -34,6 +35,8 @@ pub(crate) struct Announcer<S: Suite> {
     pub(crate) roster: Arc<Roster>,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
+    /// True once the node is to leave.
+    pub(crate) leaving: watch::Receiver<bool>,
     /// The board with the announcement alone, for the relays.
     pub(crate) announcements: watch::Sender<Board>,
 }
@@ -51,6 +54,7 @@ impl<S: Suite> Announcer<S> {
             tokio::select! {
                 () = slot => {}
                 Ok(()) = self.rosters.changed() => {}
+                Ok(()) = self.leaving.changed() => {}
             }
             let now = self.clock.now();
             self.sweep(now).await;
@@ -83,7 +87,8 @@ impl<S: Suite> Announcer<S> {
             // What the newest roster gives another role is not to be used in that before it is started
             // anew.
             let newest = Arc::clone(&self.rosters.borrow().newest().roster);
-            let stays = newest.node(self.node.number).is_none_or(|it| it.role == self.node.role);
+            let fits = newest.node(self.node.number).is_none_or(|it| it.role == self.node.role);
+            let stays = fits && !*self.leaving.borrow();
             let announcement = Announcement { stays, descriptor };
             let message = ControlMessage::Announcement(announcement).encode().into();
             self.announcements
@@ -105,6 +110,9 @@ fn sign<S: Suite>(
 /// Tells of the view that the node goes by: those who build packets by it, readiness, log and metrics.
 pub struct Outlook<S: Suite> {
     pub(crate) view: watch::Sender<Option<Arc<View<S>>>>,
+    pub(crate) own: NodeNumber,
+    /// What the documents say of the own node.
+    pub(crate) standing: watch::Sender<Standing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) clock: Clock,
@@ -118,6 +126,8 @@ pub struct Outlook<S: Suite> {
 impl<S: Suite> Outlook<S> {
     /// Tells of what holds at this moment of the network's time.
     pub fn tell(&mut self, time: Time, turn: Turn<S>, documents: &Documents) {
+        let standing = Standing::of(self.own, documents, time);
+        self.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
         match turn {
             Turn::Same => return,
             Turn::Renewed => {}

@@ -15,6 +15,7 @@ mod log;
 mod memory;
 mod metrics;
 mod neighbours;
+mod planned_stop;
 mod prepared;
 mod process;
 mod readiness;

@@ -85,7 +85,12 @@ pub enum Event<'a> {
     KeyChanged,
     /// A mix has noticed an attack on its pool.
     Alarm(Alarm),
-    /// The process has been told to stop.
+    /// The node has been told to stop, and leaves the documents first.
+    Leaving {
+        /// Longest time until it ends.
+        within: std::time::Duration,
+    },
+    /// The process ends.
     Stopping,
 }
 
@@ -160,6 +165,11 @@ impl Event<'_> {
             Self::Clock(off) => off.to_string(),
             Self::KeyChanged => "new packet key".into(),
             Self::Alarm(alarm) => format!("alarm: {}; own cover is doubled", alarm.meaning()),
+            Self::Leaving { within } => format!(
+                "leaving the documents; this node ends when no packet is on its way to it, within {} s; \
+                 a second signal ends it at once",
+                within.as_secs()
+            ),
             Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),
         }
     }

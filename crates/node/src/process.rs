@@ -2,21 +2,64 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rohrpost_network::Clock;
 use rohrpost_packet::{Classic, Hybrid, Suite};
 use rohrpost_proto::directory::roster::SuiteName;
+use rohrpost_transport::NodeEndpoint;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::clock_check;
 use crate::error::NodeError;
 use crate::log::{Event, Log};
+use crate::planned_stop::PlannedStop;
 use crate::prepared::{Duty, Prepared, prepare};
 
 /// The tasks of a node; each gives its name when it ends, which it must not.
-pub type Tasks = JoinSet<&'static str>;
+#[derive(Default)]
+pub struct Tasks {
+    set: JoinSet<&'static str>,
+    stop: Option<PlannedStop>,
+    endpoint: Option<Arc<NodeEndpoint>>,
+}
+
+impl Tasks {
+    /// A set without tasks, to which a node adds its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a task, within a runtime.
+    pub fn spawn(&mut self, task: impl Future<Output = &'static str> + Send + 'static) {
+        self.set.spawn(task);
+    }
+
+    /// Has the node's planned stop done before the tasks end, and its peers told of the end.
+    pub(crate) fn end_by(&mut self, stop: PlannedStop, endpoint: Arc<NodeEndpoint>) {
+        self.stop = Some(stop);
+        self.endpoint = Some(endpoint);
+    }
+
+    /// The first end of a task, which must not come.
+    pub(crate) async fn fault(&mut self) -> NodeError {
+        match self.set.join_next().await {
+            Some(Ok(name)) => NodeError::TaskEnded(name),
+            _ => NodeError::Panicked,
+        }
+    }
+
+    /// Ends all tasks, and tells the peers so.
+    async fn end(mut self) {
+        self.set.shutdown().await;
+        if let Some(endpoint) = self.endpoint {
+            endpoint.close().await;
+        }
+    }
+}
 
 /// A program that runs nodes of one duty, of whichever suite the roster names.
 pub trait Program {
@@ -27,7 +70,7 @@ pub trait Program {
     fn start<S: Suite>(prepared: Prepared) -> impl Future<Output = Result<Tasks, NodeError>>;
 }
 
-/// Runs the node that a configuration describes, until SIGTERM or SIGINT.
+/// Runs the node that a configuration describes, until SIGTERM or SIGINT; [`supervise`] tells what they do.
 ///
 /// # Errors
 /// The node cannot start; the error says what to do. Or one of its tasks ended, or its clock is no
@@ -42,8 +85,9 @@ pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
     }
 }
 
-/// Runs a node until it is told to stop (SIGTERM, SIGINT), one of its tasks ends or the machine's
-/// clock has gone further off than `allowed`. SIGHUP is ignored: a running node reads no files.
+/// Runs a node until it is told to stop, one of its tasks ends or the machine's clock has gone further off
+/// than `allowed`. After SIGTERM it leaves the documents first and ends when nothing is on its way to it;
+/// SIGINT or a second SIGTERM end it at once. SIGHUP is ignored: a running node reads no files.
 ///
 /// # Errors
 /// The node could not start, a task ended, or the node's clock is no longer the machine's.
@@ -67,19 +111,24 @@ where
         let _ignored = signal(SignalKind::hangup()).map_err(system("watch signals"))?;
         let parted = clock_check::parted(Clock::start(), allowed);
         let mut tasks = start().await?;
+        let stop = tasks.stop.take();
+        let planned = async {
+            terminate.recv().await;
+            let Some(stop) = stop else { return };
+            log.write(&Event::Leaving { within: stop.longest() });
+            tokio::select! {
+                () = stop.run() => {}
+                _ = terminate.recv() => {}
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => {}
+            () = planned => {}
             _ = interrupt.recv() => {}
             () = parted => return Err(NodeError::Clock { seconds: allowed.as_secs() }),
-            ended = tasks.join_next() => {
-                return Err(match ended {
-                    Some(Ok(name)) => NodeError::TaskEnded(name),
-                    _ => NodeError::Panicked,
-                });
-            }
+            fault = tasks.fault() => return Err(fault),
         }
         log.write(&Event::Stopping);
-        tasks.shutdown().await;
+        tasks.end().await;
         Ok(())
     })
 }

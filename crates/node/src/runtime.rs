@@ -28,6 +28,7 @@ use crate::log::{Event, Log};
 use crate::memory::{INCOMING_BOUND, Memory, Share};
 use crate::metrics::Metrics;
 use crate::neighbours::{Neighbours, peers};
+use crate::planned_stop::{PlannedStop, Standing};
 use crate::prepared::Prepared;
 use crate::process::Tasks;
 use crate::readiness::{LinkWatch, Readiness};
@@ -62,6 +63,8 @@ pub struct Node<S: Suite> {
     /// The queue in which accepted control links put what arrives.
     pub(crate) incoming_sender: mpsc::Sender<(NodeNumber, Vec<u8>)>,
     readiness: Arc<Readiness>,
+    /// What the documents say of this node, for a planned stop.
+    standing: watch::Sender<Standing>,
     /// Present until [`Self::serve`] takes it.
     listener: Option<TcpListener>,
 }
@@ -103,15 +106,24 @@ impl<S: Suite> Node<S> {
             announcements,
             neighbours,
             readiness,
+            standing: watch::channel(Standing::default()).0,
             listener: Some(bound.listener),
         };
-        node.announce(announcer, tasks);
+        let (leaving, hears) = watch::channel(false);
+        node.announce(announcer, hears, tasks);
+        let stop = PlannedStop::new(&node.prepared.roster, leaving, node.standing.subscribe());
+        tasks.end_by(stop, Arc::clone(&node.endpoint));
         node.report(bound.memory);
         Ok(node)
     }
 
     /// Announces the node's keys from now on.
-    fn announce(&self, announcements: watch::Sender<Board>, tasks: &mut Tasks) {
+    fn announce(
+        &self,
+        announcements: watch::Sender<Board>,
+        leaving: watch::Receiver<bool>,
+        tasks: &mut Tasks,
+    ) {
         let announcer = Announcer {
             node: self.prepared.node.clone(),
             rosters: self.neighbours.rosters(),
@@ -120,6 +132,7 @@ impl<S: Suite> Node<S> {
             roster: Arc::clone(&self.prepared.roster),
             clock: self.clock,
             log: self.log.clone(),
+            leaving,
             announcements,
         };
         tasks.spawn(async {
@@ -148,6 +161,8 @@ impl<S: Suite> Node<S> {
     pub fn outlook(&self) -> Outlook<S> {
         Outlook {
             view: self.view.clone(),
+            own: self.prepared.node.number,
+            standing: self.standing.clone(),
             metrics: Arc::clone(&self.metrics),
             readiness: Arc::clone(&self.readiness),
             clock: self.clock,

@@ -149,9 +149,8 @@ mod tests {
         let worker = spawn("counter", Clock::start(), 8, Counter(done), &mut tasks).unwrap();
         worker.try_send(1).unwrap();
         assert_eq!(seen.recv(), Ok(1));
-        assert!(tasks.try_join_next().is_none());
         worker.try_send(3).unwrap();
-        assert_eq!(tasks.join_next().await.unwrap().unwrap(), "counter");
+        assert!(matches!(tasks.fault().await, NodeError::TaskEnded("counter")));
         assert_eq!(worker.try_send(4), Err(4));
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::lasting;
 use crate::served::ServedLink;
 use crate::shape::{Segmentation, Shape};
 use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
@@ -138,7 +139,7 @@ impl NodeEndpoint {
         let shape = Shape { segmentation: config.segmentation, frame_len: config.frame_len };
         let receive_buffer = SockRef::from(&socket).recv_buffer_size().unwrap_or(0);
         let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::default(),
+            lasting::config(&key),
             Some(server_config(&key, shape)),
             socket,
             Arc::new(TokioRuntime),
@@ -197,6 +198,13 @@ impl NodeEndpoint {
         let admitted = self.admitted.read().unpoison();
         let received = admitted.received.iter();
         received.map(|(node, bytes)| (*node, bytes.load(Ordering::Relaxed))).collect()
+    }
+
+    /// Ends all links and tells the peers, for which there is [`FAREWELL`] at most.
+    pub async fn close(&self) {
+        self.acceptor.abort();
+        self.endpoint.close(0_u32.into(), b"");
+        let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }
 
     /// Dials a node at its addresses in order, which may change.
@@ -404,5 +412,7 @@ pub(crate) const SERVER_NAME: &str = "rohrpost";
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Handshakes at once; more are ignored, and their peers try again.
 const HANDSHAKES: usize = 256;
+/// Time for the peers to learn of the end.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Accepted links that wait for the node to take them.
 const ACCEPTED_BOUND: usize = 64;

@@ -11,6 +11,7 @@
 mod client;
 mod control;
 mod endpoint;
+mod lasting;
 mod outbox;
 mod served;
 mod shape;

@@ -244,9 +244,16 @@ async fn a_client_without_a_key_sends_and_receives_cells() {
     assert!(served.send(frame(5)).is_err(), "a link that is gone takes no cell");
 }
 
-/// A NAT between a client and its relay, which speaks to the relay from the address in `moves` that
-/// came last.
-async fn translate(inside: UdpSocket, relay: SocketAddr, mut moves: mpsc::Receiver<&str>) {
+/// A change of the way between a client and its relay.
+enum Move {
+    /// The client's packets come from an address of this host.
+    From(&'static str),
+    /// The relay's address leads to another process; that before is not heard any more.
+    To(SocketAddr),
+}
+
+/// A NAT between a client and its relay, and how it changes.
+async fn translate(inside: UdpSocket, mut relay: SocketAddr, mut moves: mpsc::Receiver<Move>) {
     let bind = async |host: &str| UdpSocket::bind((host, 0)).await.expect("a host of loopback");
     let (mut up, mut down) = ([0; 2048], [0; 2048]);
     let mut outside = bind("127.0.0.1").await;
@@ -261,7 +268,10 @@ async fn translate(inside: UdpSocket, relay: SocketAddr, mut moves: mpsc::Receiv
                 let client = client.expect("the relay answers the client");
                 let _ = inside.send_to(&down[..len], client).await;
             }
-            Some(host) = moves.recv() => outside = bind(host).await,
+            Some(change) = moves.recv() => match change {
+                Move::From(host) => outside = bind(host).await,
+                Move::To(other) => (relay, outside) = (other, bind("127.0.0.1").await),
+            },
             else => return,
         }
     }
@@ -284,11 +294,11 @@ async fn a_client_keeps_its_link_over_another_port_and_not_over_another_host() {
     client.sender.send(&[1; LEN]).await.unwrap();
     assert!(matches!(polled(&mut served).await, Arrival::Cell(_)));
     for number in 2..4 {
-        moves.send("127.0.0.1").await.unwrap();
+        moves.send(Move::From("127.0.0.1")).await.unwrap();
         client.sender.send(&[number; LEN]).await.unwrap();
         assert!(matches!(polled(&mut served).await, Arrival::Cell(_)), "from another port");
     }
-    moves.send("127.0.0.2").await.unwrap();
+    moves.send(Move::From("127.0.0.2")).await.unwrap();
     client.sender.send(&[9; LEN]).await.unwrap();
     within(async {
         while !matches!(served.poll_cell(), Err(LinkError)) {
@@ -298,6 +308,27 @@ async fn a_client_keeps_its_link_over_another_port_and_not_over_another_host() {
     .await;
     drop(served);
     assert!(within(client.receiver.recv()).await.is_err(), "the relay has closed the link");
+    nat.abort();
+}
+
+/// Checks that a client whose relay was killed and started anew learns so from the new process. Else its
+/// link would be silent for ten seconds.
+#[tokio::test]
+async fn a_restarted_relay_tells_clients_that_their_links_are_gone() {
+    let (before, after) = (endpoint(RELAY, any()).unwrap(), endpoint(RELAY, any()).unwrap());
+    let inside = UdpSocket::bind(any()).await.unwrap();
+    let peer =
+        PeerAddress { addresses: vec![inside.local_addr().unwrap()], ..address(&before, RELAY) };
+    let (moves, moved) = mpsc::channel(1);
+    let nat = tokio::spawn(translate(inside, before.local_addr().unwrap(), moved));
+    let mut client = within(connect(&peer, LEN, Segmentation::Single)).await.unwrap();
+    let Some(Accepted::Client(_served)) = within(before.accept()).await else {
+        panic!("no client link")
+    };
+    moves.send(Move::To(after.local_addr().unwrap())).await.unwrap();
+    client.sender.send(&[1; LEN]).await.unwrap();
+    let told = timeout(Duration::from_secs(5), client.receiver.recv()).await;
+    assert!(told.expect("the new process says so").is_err());
     nat.abort();
 }
 

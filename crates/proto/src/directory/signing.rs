@@ -63,6 +63,13 @@ impl SigningKey {
         self.seed.clone()
     }
 
+    /// A secret of the key for one purpose, which `context` names for all time (BLAKE3, `derive_key`): 32
+    /// bytes from which neither the key nor another secret of it can be told.
+    #[must_use]
+    pub fn derive(&self, context: &str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(blake3::derive_key(context, self.seed.as_ref()))
+    }
+
     /// The public half of the key.
     #[must_use]
     pub fn public(&self) -> IdentityKey {

@@ -245,17 +245,22 @@ impl Roster {
     }
 
     /// Time for which an old packet key lives on beside the newest. Packets are built with it for
-    /// [`Timing::named_for`] at most. They pass three mixes, and a SURB in one waits
-    /// for its turn in a mailbox and passes three more: six delays together hardly ever last two of
-    /// the longest.
+    /// [`Timing::named_for`] at most, and are on their way for [`Self::way`].
     #[must_use]
     pub fn grace(&self) -> Duration {
         if Weakness::GraceBelowStale.is_active() {
             return self.directory.timing.stale_after() / 2 + longest(self.traffic.mix_delay);
         }
-        let stale = self.directory.timing.named_for();
-        let way = longest(self.traffic.mix_delay) * 2 + self.traffic.slot * 4;
-        stale + way + self.traffic.answer_period() * SURBS + MARGIN
+        self.directory.timing.named_for() + self.way()
+    }
+
+    /// Time from building a packet to the arrival of all that it brings about: it passes three mixes, and
+    /// a SURB in it waits for its turn in a mailbox and passes three more. Six delays together hardly ever
+    /// last two of the longest.
+    #[must_use]
+    pub fn way(&self) -> Duration {
+        let mixes = longest(self.traffic.mix_delay) * 2 + self.traffic.slot * 4;
+        mixes + self.traffic.answer_period() * SURBS + MARGIN
     }
 
     /// The name of the node with this number; the number itself if the roster has no such node.
