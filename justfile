@@ -65,6 +65,14 @@ first-message suite bytes:
 outage:
     ops/check/outage.sh
 
+# The roster of a running network is changed, and a node and an entry with it.
+rosters:
+    ops/check/rosters.sh
+
+# All nodes are stopped and started one after the other, under load.
+rolling:
+    ops/check/rolling.sh
+
 # Daemons, a relay and a mix are killed in the middle of a file, which still arrives once.
 killed:
     ops/check/killed.sh

@@ -52,7 +52,7 @@ enum Deed {
 #[test]
 fn ten_thousand_messages_survive_all_losses_of_memory() {
     let crowd = Crowd { clients: 200, contacts: 2, messages: 25 };
-    every_seed(seeds_or(2), |seed| println!("{}", survive::<Toy>(seed, crowd)));
+    every_seed(seeds_or(1), |seed| println!("{}", survive::<Toy>(seed, crowd)));
 }
 
 #[test]

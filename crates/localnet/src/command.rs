@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
 use crate::interrupt::Interrupt;
 use indicatif::ProgressBar;
@@ -46,6 +47,8 @@ async fn start(
         port: options.port,
         segmentation: options.segmentation(),
         traffic: options.traffic(),
+        document_slot: options.document_slot.map(Duration::from_millis),
+        epoch: options.epoch,
         ..PlanOptions::new(options.suite.name())
     };
     let (mut local, observer) =

@@ -35,6 +35,12 @@ pub struct Options {
     /// out: it tells mailbox relays who answers whom.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub ack_delay: Option<Duration>,
+    /// Slot of the directory in milliseconds [default: 2000, or 8 slots of the grid if that is longer].
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub document_slot: Option<u64>,
+    /// Time after which each node changes its packet key (2m, 90s) [default: 1h].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub epoch: Option<Duration>,
     /// First UDP port; the metrics take the TCP ports of the same numbers [default: free ports].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,

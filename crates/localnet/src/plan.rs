@@ -32,6 +32,10 @@ pub struct PlanOptions {
     pub port: Option<u16>,
     /// Slot length, rates and delays.
     pub traffic: Traffic,
+    /// Slot of the directory, if it is not to be as short as the cells allow.
+    pub document_slot: Option<Duration>,
+    /// Time after which nodes change their packet keys, if not the usual one.
+    pub epoch: Option<Duration>,
     /// Bounds of memory, the same for all nodes.
     pub limits: Limits,
     /// Bounds of memory of the mixes.
@@ -50,6 +54,8 @@ impl PlanOptions {
             suite,
             port: None,
             traffic: Traffic::default(),
+            document_slot: None,
+            epoch: None,
             limits: Limits { workers: 1, replay_tags: REPLAY_TAGS, queue_packets: 512 },
             mix_limits: MixLimits { pool_packets: 2_000 },
             relay_limits: RelayLimits { sessions: 250, ..RelayLimits::default() },
@@ -57,12 +63,13 @@ impl PlanOptions {
         }
     }
 
-    /// Times of the directory: as short as the cells allow, so that a network is there within half a
-    /// minute of its start.
+    /// Times of the directory: as short as the cells allow, if nothing else is asked for, so that a network
+    /// is there within half a minute of its start.
     fn directory(&self) -> Directory {
         let usual = Directory::of(&self.traffic);
-        let timing = Timing::with_interval(DOCUMENT_SLOT.max(self.traffic.slot * 8));
-        Directory { timing, ..usual }
+        let slot = self.document_slot.unwrap_or_else(|| DOCUMENT_SLOT.max(self.traffic.slot * 8));
+        let epoch = self.epoch.unwrap_or(usual.epoch);
+        Directory { epoch, timing: Timing::with_interval(slot) }
     }
 
     /// Default traffic, free ports, and the bounds that a node has by default, but for `limits`.

@@ -117,6 +117,7 @@ impl Online {
             SessionEvent::Courier(Event::Sent { message, again: 0, .. }) => {
                 Note::Left(LoadMessageId::of(message))
             }
+            SessionEvent::Courier(Event::Sent { .. }) => Note::LeftAgain,
             SessionEvent::Courier(Event::PullAnswered { relay, pull, wait, trip }) => {
                 if self.silent.remove(&relay) && self.silent.is_empty() {
                     self.note(Note::Ready).await;

@@ -18,6 +18,8 @@ pub(crate) enum Note {
     Posted(LoadMessageId, Duration, Result<(), String>),
     /// A message has left in a payload slot.
     Left(LoadMessageId),
+    /// A message has left once more, for nothing was heard of it.
+    LeftAgain,
     /// A message has arrived, so long after it was due; or another than was sent.
     Arrived(Option<(LoadMessageId, Duration)>),
     /// A pull was answered.
@@ -52,6 +54,8 @@ pub(crate) struct Ledger {
     /// Time that clients took at their slots, from waking up until QUIC had the cell, in µs.
     pub(crate) writes: Histogram<u64>,
     pub(crate) duplicates: u64,
+    /// Times that a message left once more.
+    pub(crate) again: u64,
     /// Messages that arrived with other bytes than were sent.
     pub(crate) damaged: u64,
     pub(crate) skipped: u64,
@@ -90,6 +94,7 @@ impl Ledger {
             beyond: Vec::new(),
             writes: Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are sound"),
             duplicates: 0,
+            again: 0,
             damaged: 0,
             skipped: 0,
             loops_lost: 0,
@@ -111,6 +116,7 @@ impl Ledger {
                 self.trouble = taken.err().or_else(|| self.trouble.take());
             }
             Note::Left(message) => self.advance(message, State::Left),
+            Note::LeftAgain => self.again += 1,
             Note::Arrived(Some((message, after))) => self.arrive(message, after),
             Note::Arrived(None) => self.damaged += 1,
             Note::Answered(beyond) if self.beyond.len() < ANSWERS => self.beyond.push(beyond),

@@ -94,10 +94,11 @@ pub(super) fn print(outcome: &Outcome, schedule: Schedule) {
         settings.seed()
     ));
     say(&format!(
-        "\n  sent {sent}, arrived {arrived}, lost {}, damaged {}, duplicates {}",
+        "\n  sent {sent}, arrived {arrived}, lost {}, damaged {}, duplicates {}, left again {}",
         ledger.open().len(),
         ledger.damaged,
-        ledger.duplicates
+        ledger.duplicates,
+        ledger.again
     ));
     let per_second = count(arrived) / seconds;
     say(&format!(
@@ -257,6 +258,7 @@ pub(super) fn json(outcome: &Outcome, schedule: Schedule) -> Value {
         "lost": ledger.open().iter().map(lost_json).collect::<Vec<_>>(),
         "damaged": ledger.damaged,
         "duplicates": ledger.duplicates,
+        "left_again": ledger.again,
         "latency_seconds": column(|row| row.1),
         "latency_max_seconds": millis(Duration::from_micros(ledger.latency.max())) / 1e3,
         "latency_by_law_seconds": column(|row| row.2),
