@@ -7,11 +7,12 @@ use quinn::{Connecting, Endpoint};
 use tokio::time::timeout;
 
 use crate::endpoint::{PeerAddress, SERVER_NAME};
+use crate::race;
 use crate::shape::{Segmentation, Shape};
 use crate::stream::{ClientLink, LinkError};
 use crate::tls::{LinkKind, client_config};
 
-/// Dials a relay, each time from a new socket, and opens a client link with cells of `cell_len`
+/// Dials a relay at its addresses, each time from a new socket, and opens a client link with cells of `cell_len`
 /// bytes. Must be called within a tokio runtime.
 ///
 /// # Errors
@@ -22,18 +23,13 @@ pub async fn connect(
     segmentation: Segmentation,
 ) -> Result<ClientLink, ConnectError> {
     let shape = Shape { segmentation, frame_len: cell_len };
-    let mut last = ConnectError::Address;
-    for (address, connecting) in dial(peer, shape) {
+    let attempts = dial(peer, shape).map(|(address, connecting)| {
         // A relay that never grants the stream must not hold its client up for ever.
-        let opened = answer(address, async {
+        answer(address, async move {
             ClientLink::open(connecting.await.map_err(|_| LinkError)?, cell_len).await
-        });
-        match opened.await {
-            Ok(link) => return Ok(link),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+        })
+    });
+    race::first(attempts).await.map_err(|last| last.unwrap_or(ConnectError::Address))
 }
 
 /// Dials a relay or mix as a client would and ends the link at once. Gives the time that the handshake
@@ -44,18 +40,14 @@ pub async fn connect(
 /// The node does not answer, or what answers is not the node of the roster.
 pub async fn reach(peer: &PeerAddress, cell_len: usize) -> Result<Duration, ConnectError> {
     let shape = Shape { segmentation: Segmentation::default(), frame_len: cell_len };
-    let mut last = ConnectError::Address;
-    for (address, connecting) in dial(peer, shape) {
-        let begun = Instant::now();
-        match answer(address, async { connecting.await.map_err(|_| LinkError) }).await {
-            Ok(connection) => {
-                connection.close(0_u32.into(), b"");
-                return Ok(begun.elapsed());
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+    let attempts = dial(peer, shape).map(|(address, connecting)| {
+        answer(address, async move {
+            let begun = Instant::now();
+            connecting.await.map_err(|_| LinkError)?.close(0_u32.into(), b"");
+            Ok(begun.elapsed())
+        })
+    });
+    race::first(attempts).await.map_err(|last| last.unwrap_or(ConnectError::Address))
 }
 
 /// Dials the addresses of a node in their order, each when it is asked for.

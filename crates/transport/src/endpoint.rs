@@ -18,6 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::lasting;
+use crate::race;
 use crate::served::ServedLink;
 use crate::shape::{Segmentation, Shape};
 use crate::stream::{Buffers, FrameReceiver, LinkError, read_exact};
@@ -30,7 +31,7 @@ pub struct PeerAddress {
     pub number: NodeNumber,
     /// The node's identity, to which the link is pinned.
     pub identity: IdentityKey,
-    /// The addresses at which the node listens; tried in order.
+    /// The addresses at which the node listens; tried in their order, each shortly after the one before.
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -207,7 +208,7 @@ impl NodeEndpoint {
         let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }
 
-    /// Dials a node at its addresses in order, which may change.
+    /// Dials a node at its addresses, which may change.
     pub(crate) fn dialer(&self, kind: LinkKind, peer: PeerAddress) -> (Dialer, Addresses) {
         let config = client_config(kind, &peer.identity, Some(&self.key), self.shape);
         let (sender, addresses) = watch::channel(peer.addresses);
@@ -248,14 +249,12 @@ impl Addresses {
 impl Dialer {
     pub(crate) async fn dial(&self) -> Result<Connection, LinkError> {
         let addresses = self.addresses.borrow().clone();
-        for address in &addresses {
-            let dialed = self.endpoint.connect_with(self.config.clone(), *address, SERVER_NAME);
-            let Ok(connecting) = dialed else { continue };
-            if let Ok(Ok(connection)) = timeout(HANDSHAKE, admitted(connecting)).await {
-                return Ok(connection);
-            }
-        }
-        Err(LinkError)
+        let attempts = addresses.into_iter().filter_map(|address| {
+            let dialed = self.endpoint.connect_with(self.config.clone(), address, SERVER_NAME);
+            let connecting = dialed.ok()?;
+            Some(async { timeout(HANDSHAKE, admitted(connecting)).await.map_err(|_| LinkError)? })
+        });
+        race::first(attempts).await.map_err(|_| LinkError)
     }
 }
 

@@ -13,6 +13,7 @@ mod control;
 mod endpoint;
 mod lasting;
 mod outbox;
+mod race;
 mod served;
 mod shape;
 mod stream;
