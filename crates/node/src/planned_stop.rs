@@ -1,8 +1,9 @@
 //! A planned stop: the node says that it leaves, and stays until no packet is on its way to it.
 //!
 //! Documents that are made after that do not name the node, and everybody goes by them from the same
-//! moment on. What was built before arrives within the longest way of a packet, so a planned stop loses
-//! nothing but what a relay holds for people who are away.
+//! moment on. What was built before arrives within the longest way of a packet. For one way more those go
+//! on who have a mailbox at a relay or enter there, and what they build arrives within another. So a
+//! planned stop loses nothing but what a relay holds for people who are away.
 
 use std::time::Duration;
 
@@ -52,8 +53,8 @@ pub(crate) struct PlannedStop {
     standing: watch::Receiver<Standing>,
     /// Longest time to wait for a document without the node.
     patience: Duration,
-    /// Longest time that a packet is on its way.
-    way: Duration,
+    /// Time for which it is needed yet when there is one.
+    linger: Duration,
 }
 
 impl PlannedStop {
@@ -65,12 +66,12 @@ impl PlannedStop {
     ) -> Self {
         let timing = roster.directory.timing;
         let patience = timing.lead() + timing.interval() * SLOTS;
-        Self { leaving, standing, patience, way: roster.way() }
+        Self { leaving, standing, patience, linger: roster.way() * 2 }
     }
 
     /// Longest time that the stop takes.
     pub(crate) fn longest(&self) -> Duration {
-        self.patience + self.way
+        self.patience + self.linger
     }
 
     /// Announces that the node leaves, and waits until nothing is on its way to it: not at all if no
@@ -81,7 +82,7 @@ impl PlannedStop {
         // Where no documents are made any more, nobody builds packets either.
         let left = self.standing.wait_for(|standing| standing.has_left(newest));
         let _ = timeout(self.patience, left).await;
-        sleep(self.way).await;
+        sleep(self.linger).await;
     }
 }
 
@@ -93,7 +94,7 @@ const SLOTS: u32 = 4;
 mod tests {
     use super::*;
 
-    const WAY: Duration = Duration::from_secs(30);
+    const LINGER: Duration = Duration::from_secs(30);
     const PATIENCE: Duration = Duration::from_secs(100);
 
     const fn standing(newest: u64, in_force: u64, named: bool) -> Standing {
@@ -113,7 +114,7 @@ mod tests {
         async fn new(standing: Standing) -> Self {
             let (documents, receiver) = watch::channel(standing);
             let (leaving, hears) = watch::channel(false);
-            let stop = PlannedStop { leaving, standing: receiver, patience: PATIENCE, way: WAY };
+            let stop = PlannedStop { leaving, standing: receiver, patience: PATIENCE, linger: LINGER };
             let (stop, begun) = (tokio::spawn(stop.run()), tokio::time::Instant::now());
             tokio::task::yield_now().await;
             Self { documents, leaving: hears, stop, begun }
@@ -138,7 +139,7 @@ mod tests {
         sleep(Duration::from_secs(10)).await;
         assert!(!scene.stop.is_finished());
         scene.documents.send_replace(standing(24, 18, false));
-        assert_eq!(scene.end().await, Duration::from_secs(80) + WAY);
+        assert_eq!(scene.end().await, Duration::from_secs(80) + LINGER);
     }
 
     #[tokio::test(start_paused = true)]
@@ -151,12 +152,12 @@ mod tests {
             assert!(!scene.stop.is_finished());
         }
         scene.documents.send_replace(standing(24, 18, false));
-        assert_eq!(scene.end().await, Duration::from_secs(70) + WAY);
+        assert_eq!(scene.end().await, Duration::from_secs(70) + LINGER);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_node_does_not_wait_for_ever_where_no_documents_are_made() {
-        assert_eq!(Scene::new(standing(16, 10, true)).await.end().await, PATIENCE + WAY);
+        assert_eq!(Scene::new(standing(16, 10, true)).await.end().await, PATIENCE + LINGER);
     }
 
     #[tokio::test(start_paused = true)]

@@ -33,6 +33,7 @@ mod fragments;
 mod grid;
 mod hour;
 mod inbox;
+mod leaving;
 mod loops;
 mod losses;
 mod message;
@@ -82,6 +83,7 @@ use correspondent::Correspondent;
 use event::Events;
 use grid::Grid;
 use inbox::Inbox;
+use leaving::Leaving;
 use loops::Loops;
 use losses::KeyWatch;
 use pending::{ARRIVED, Arrived, Pending};
@@ -149,6 +151,7 @@ pub struct Courier<S: Suite> {
     timer: RetransmitTimer,
     key_watch: KeyWatch,
     absences: Absences,
+    leaving: Leaving<S>,
     /// Generator of the delays of acknowledgements, apart from all slots.
     rng: ChaCha20Rng,
     pieces: Pieces,
@@ -192,6 +195,7 @@ impl<S: Suite> Courier<S> {
             timer: RetransmitTimer::new(traffic),
             key_watch: KeyWatch::default(),
             absences: Absences::default(),
+            leaving: Leaving::default(),
             rng: ChaCha20Rng::from_seed(*Zeroizing::new(
                 *blake3::keyed_hash(&seed, &[2]).as_bytes(),
             )),
@@ -217,6 +221,8 @@ impl<S: Suite> Courier<S> {
         }
         if view.shortage().is_none() {
             self.absences.note(now, &view);
+            let own = self.account.mailboxes.iter().map(|mailbox| mailbox.relay);
+            self.leaving.note(now, &view, own.chain(self.attachment.entry()));
         }
         self.view = view.shortage().is_none().then_some(view);
     }

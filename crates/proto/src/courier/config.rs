@@ -31,6 +31,16 @@ pub enum Attachment {
     },
 }
 
+impl Attachment {
+    /// The entry relay of a client.
+    pub(super) const fn entry(&self) -> Option<NodeNumber> {
+        match self {
+            Self::Client { entry, .. } => Some(*entry),
+            Self::Mix { .. } => None,
+        }
+    }
+}
+
 /// Reason why a message is not accepted; always the caller's fault.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]

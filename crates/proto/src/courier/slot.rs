@@ -107,7 +107,10 @@ impl<S: Suite> Courier<S> {
         rng: &mut ChaCha20Rng,
     ) -> Option<(OutgoingFrame<S>, Cargo)> {
         let built = match load {
-            Load::Pull(mailbox) => self.pull(view, mailbox, moment, rng),
+            Load::Pull(mailbox) => {
+                let reach = self.leaving.reach(moment.due);
+                self.pull(reach.as_deref().unwrap_or(view), mailbox, moment, rng)
+            }
             Load::Payload => self.next_fragment(view, moment, rng),
             Load::Loop(mailbox) if Weakness::LoopsYieldToLetters.is_active() => self
                 .next_fragment(view, moment, rng)
@@ -161,13 +164,6 @@ impl<S: Suite> Courier<S> {
             self.events.push(Event::PullLost { relay });
         }
         Some(built)
-    }
-
-    const fn entry(&self) -> Option<NodeNumber> {
-        match self.attachment {
-            Attachment::Client { entry, .. } => Some(entry),
-            Attachment::Mix { .. } => None,
-        }
     }
 
     /// Sends what is next for the correspondents, who are served in round robin.
@@ -236,7 +232,7 @@ impl<S: Suite> Courier<S> {
     }
 
     fn circumstances<'a>(&'a self, view: &'a View<S>, now: Steady) -> correspondent::Moment<'a, S> {
-        let node = self.entry().and_then(|entry| view.roster().node(entry));
+        let node = self.attachment.entry().and_then(|entry| view.roster().node(entry));
         let entry = node.map(|node| node.operator.as_str());
         let (timer, pieces, absences) = (self.timer, &self.pieces, &self.absences);
         correspondent::Moment { now, view, timer, pieces, entry, absences }

@@ -21,7 +21,9 @@ pub(crate) type Mixes = [Vec<NodeNumber>; HOPS - 1];
 pub struct View<S: Suite> {
     roster: Arc<Roster>,
     number: u64,
-    keys: BTreeMap<NodeNumber, HopPublicKey<S>>,
+    keys: Arc<BTreeMap<NodeNumber, HopPublicKey<S>>>,
+    /// Last keys of relays that are leaving: they can be reached yet, and are not up.
+    leaving: BTreeMap<NodeNumber, HopPublicKey<S>>,
     /// Mixes of each layer that a path may take, at least one.
     mixes: Result<Mixes, Shortage>,
 }
@@ -43,7 +45,18 @@ impl<S: Suite> View<S> {
         });
         let keys: BTreeMap<_, _> = usable.collect();
         let mixes = Shortage::judge(&roster, |node| keys.contains_key(&node.number));
-        Self { number, keys, mixes, roster }
+        Self { number, keys: Arc::new(keys), leaving: BTreeMap::new(), mixes, roster }
+    }
+
+    /// The same view with relays beside it that are leaving, by their last keys.
+    pub(crate) fn and(&self, leaving: BTreeMap<NodeNumber, HopPublicKey<S>>) -> Self {
+        Self {
+            roster: Arc::clone(&self.roster),
+            number: self.number,
+            keys: Arc::clone(&self.keys),
+            leaving,
+            mixes: self.mixes.clone(),
+        }
     }
 
     /// The view of the document that holds now.
@@ -92,7 +105,7 @@ impl<S: Suite> View<S> {
     /// Packet key of a node; `None` if the node is not up.
     #[must_use]
     pub fn key(&self, node: NodeNumber) -> Option<&HopPublicKey<S>> {
-        self.keys.get(&node)
+        self.keys.get(&node).or_else(|| self.leaving.get(&node))
     }
 
     /// Shortage of nodes for which nothing is built on the view, if it has one.

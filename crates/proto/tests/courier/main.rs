@@ -9,6 +9,7 @@ mod bodies;
 mod clocks;
 mod durable;
 mod last_resort;
+mod leaving;
 mod own_client;
 mod pace;
 mod reserve;
@@ -343,12 +344,14 @@ fn a_note_to_oneself_arrives() {
 #[test]
 fn a_dead_mailbox_relay_turns_pulls_into_cover_not_idle_cells() {
     let (mut world, alice, bob) = alice_and_bob();
-    world.run(START + SECOND * 2);
-    let from = world.departures[alice].len();
     let down = world.view(&[2]);
     world.couriers[alice].handle_view(steady(START), down);
+    // Until then it may be leaving.
+    let gone = START + world.roster.way();
+    world.run(gone + SECOND);
+    let from = world.departures[alice].len();
     world.post(alice, bob, "still here");
-    world.run(START + SECOND * 60);
+    world.run(gone + SECOND * 60);
     let after = &world.departures[alice][from..];
     assert!(after.iter().all(|left| left.end.is_some()));
     let even = |wanted: Load| {
