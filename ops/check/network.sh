@@ -42,7 +42,8 @@ make_clients() {
 }
 # Runs a node in this check, with its configuration.
 run_node() { # program, configuration
-  ops node "$1" "$2" >>"$scratch/log" 2>&1 &
+  # Not through the function: the process to be ended is the program, not a shell around it.
+  "$target/rohrpost-ops" node "$1" "$2" >>"$scratch/log" 2>&1 &
   others+=($!)
 }
 # Ends the process of a node, and waits until the system has its ports back.
