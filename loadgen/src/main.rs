@@ -22,7 +22,7 @@ struct Arguments {
 enum Command {
     /// Send messages between real clients and measure loss, latency and what the nodes use.
     Run(Box<run::Options>),
-    /// Load one mix node: CPU per packet by stage, overload, delays.
+    /// Load one mix node: CPU per packet by stage, overload, delays, replays.
     ///
     /// A real mix runs as a process on a core of its own; this tool plays the rest of its roster
     /// over real links. Exit codes: 0 measured and all verdicts hold, 1 one does not hold, 64 wrong

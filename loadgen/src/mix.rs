@@ -21,6 +21,7 @@ mod packets;
 mod peers;
 mod profile;
 mod recovery;
+mod replay;
 mod saturation;
 mod stages;
 mod testbed;
@@ -59,6 +60,15 @@ enum Measurement {
     Overload(overload::Options),
     /// Realised delays against the exponential distribution of the roster.
     Delays(delays::Options),
+    /// Recorded packets sent again, to the same process and to the mix after a restart: none passes.
+    ///
+    /// The tool builds packets for the mix and sends them five times. First they come out. Sent again to
+    /// the same process, they are dropped as replays. Then the mix is ended and started again: it has a
+    /// new key, and no memory of packets. The recorded ones are dropped for they name a key that is gone,
+    /// and, in frames that name the new key instead, for their headers do not verify. At last new packets
+    /// for the new key come out. Exit 1 if a recorded packet leaves the mix, or if the reasons on its
+    /// metrics page do not account for every one.
+    Replay(replay::Options),
 }
 
 /// Measures and prints; the exit code says whether all verdicts hold.
@@ -83,6 +93,7 @@ fn measure<S: Suite>(options: &Options, suite: SuiteName) -> Result<Report, MixE
         Measurement::Profile(profile) => profile::run(profile, &mut testbed, &mut report),
         Measurement::Overload(overload) => overload::run(overload, &mut testbed, &mut report),
         Measurement::Delays(delays) => delays::run(delays, &mut testbed, &mut report),
+        Measurement::Replay(replay) => replay::run(replay, &mut testbed, &mut report),
     }?;
     Ok(report)
 }

@@ -53,10 +53,13 @@ impl ChildProcess {
         let words = lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n    ");
         Some(format!("it ended ({status}); its last words:\n    {words}"))
     }
-}
 
-impl Drop for ChildProcess {
-    fn drop(&mut self) {
+    /// Ends the process, which is asked first, and waits until the system has its ports back.
+    pub fn stop(&mut self) {
+        // The number of a process that is gone may be another's.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::INT);
         }
@@ -69,5 +72,11 @@ impl Drop for ChildProcess {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -45,6 +45,16 @@ impl Journal {
         Self { first, epoch: Instant::now(), departed: blank(), arrived: blank(), drawn }
     }
 
+    /// The journal of another load of the same packets.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.first, self.drawn.clone())
+    }
+
+    /// The longest delay that was drawn.
+    pub(super) fn longest(&self) -> Duration {
+        self.drawn.iter().map(|delay| delay.duration()).max().unwrap_or_default()
+    }
+
     /// The packet leaves now; to be called before it is handed over.
     pub(super) fn depart(&self, mark: u64) {
         let _ = self.write(&self.departed, mark, self.now());

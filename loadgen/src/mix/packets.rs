@@ -93,6 +93,24 @@ impl Packets {
         Some((mark, frame))
     }
 
+    /// The same bytes once more, as somebody would send them who has recorded them on a link.
+    pub(super) fn copy(&self) -> Self {
+        let copy = |frame: &Buffer| Buffer::from(&frame[..]);
+        let frames: Vec<_> = self.frames.as_slice().iter().map(copy).collect();
+        let journal = Arc::new(self.journal.again());
+        Self { frames: frames.into_iter(), next: self.next, journal }
+    }
+
+    /// The same packets in frames that name another key than the one that they were built for.
+    pub(super) fn renamed<S: Suite>(self, generation: ShortGeneration) -> Self {
+        let rename = |frame| {
+            let frame = Frame::<S>::decode(frame).expect("frames of this suite were built");
+            Frame { generation, ..frame }.encode()
+        };
+        let frames: Vec<_> = self.frames.map(rename).collect();
+        Self { frames: frames.into_iter(), ..self }
+    }
+
     pub(super) const fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
@@ -193,5 +211,24 @@ mod tests {
         let marks: Vec<_> = std::iter::from_fn(|| packets.depart()).map(|(mark, _)| mark).collect();
         assert_eq!(marks, (100..109).collect::<Vec<_>>());
         assert_eq!(packets.journal().trips().count(), 9);
+    }
+
+    #[test]
+    fn a_copy_has_the_same_bytes_and_may_name_another_key() {
+        let key = HopSecretKey::<Classic>::generate(Generation::new(77), &mut rand::rng());
+        let target =
+            Target { key: key.public().clone(), layer: 1, successors: vec![NodeNumber::new(9)] };
+        let order = Order { count: 1, mean: Duration::from_millis(200), first: 5 };
+        let (cores, bar) = (Cores::of_this_process(), ProgressBar::hidden());
+        let mut packets = Packets::build(&target, order, &cores, &bar).unwrap();
+        let mut copy = packets.copy();
+        let mut renamed = packets.copy().renamed::<Classic>(ShortGeneration::new(78));
+        let [one, same, other] =
+            [&mut packets, &mut copy, &mut renamed].map(|packets| packets.depart().unwrap());
+        assert!(one.0 == 5 && same.0 == 5 && one.1[..] == same.1[..]);
+        assert_eq!(copy.journal().trips().count(), 1);
+        let other = Frame::<Classic>::decode(other.1).unwrap();
+        assert!(other.generation == ShortGeneration::new(78));
+        assert_eq!(other.packet.as_bytes()[..], one.1[HEADER_LEN..]);
     }
 }

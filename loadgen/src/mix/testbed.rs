@@ -2,7 +2,7 @@
 //! the tool, and what is read off while it is loaded.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use rohrpost_measure::report::Report;
 use rohrpost_measure::statistics::whole;
 use rohrpost_network::Network;
 use rohrpost_node::Limits;
-use rohrpost_packet::Suite;
+use rohrpost_packet::{Generation, HopPublicKey, Suite};
 use rohrpost_proto::directory::roster::{Role, Roster, RosterNode, SuiteName};
 use rohrpost_transport::PacketOutbox;
 use tokio::runtime::Runtime;
@@ -41,6 +41,7 @@ pub(super) struct Testbed<S: Suite> {
     pub(super) twin: (RosterNode, PathBuf),
     pub(super) links: Vec<PacketOutbox>,
     process: ChildProcess,
+    config: PathBuf,
     pages: NodePages,
     target: Target<S>,
     next_mark: u64,
@@ -80,8 +81,7 @@ impl<S: Suite> Testbed<S> {
         let runtime = runtime(&files)?;
         let entered = runtime.enter();
         let peers = Peers::start(&roster, directory, &node)?;
-        let arguments = ["node", "mixnode", &*plan.config.to_string_lossy()];
-        let mut process = start_child(&cores, &files, "mix.log", &arguments)?;
+        let mut process = start_mix(&cores, &files, &plan.config)?;
         let links = peers.links_to(&node);
         drop(entered);
         let pages = NodePages::at(plan.metrics).within(DEADLINE);
@@ -89,7 +89,7 @@ impl<S: Suite> Testbed<S> {
             tell(&format!("waiting for {} and its links", plan.name));
         }
         let ready = || runtime.block_on(pages.ready());
-        let key = until_ready(&peers, &links, ready, &mut process)?;
+        let key = until_ready(&peers, &links, None, ready, &mut process)?;
         let successors = roster.successors(MIDDLE).map(|node| node.number).collect();
         Ok(Self {
             cores,
@@ -97,6 +97,7 @@ impl<S: Suite> Testbed<S> {
             twin: (twin_node, twin.config.clone()),
             links,
             process,
+            config: plan.config.clone(),
             pages,
             target: Target { key, layer: MIDDLE.position(), successors },
             next_mark: 1,
@@ -107,6 +108,18 @@ impl<S: Suite> Testbed<S> {
         })
     }
 
+    /// Ends the mix, starts it again with the same configuration, and waits until it is ready with
+    /// another key, for which packets are built from now on.
+    pub(super) fn restart(&mut self) -> Result<(), MixError> {
+        self.process.stop();
+        self.process = start_mix(&self.cores, &self.files, &self.config)?;
+        self.note("waiting for the mix that was started again");
+        let ready = || self.runtime.block_on(self.pages.ready());
+        let former = Some(self.target.key.generation());
+        self.target.key = until_ready(&self.peers, &self.links, former, ready, &mut self.process)?;
+        Ok(())
+    }
+
     /// A report that begins with what is measured.
     pub(super) fn report(&self) -> Report {
         let (suite, cores) = (self.roster.suite.as_str(), self.cores.describe());
@@ -115,6 +128,11 @@ impl<S: Suite> Testbed<S> {
         report.value("suite", suite);
         report.value("cores", cores);
         report
+    }
+
+    /// Generation of the key that packets are built for.
+    pub(super) const fn generation(&self) -> Generation {
+        self.target.key.generation()
     }
 
     /// Builds packets for the mix, with delays of this mean.
@@ -236,17 +254,21 @@ impl<S: Suite> Testbed<S> {
     }
 }
 
+/// Waits until the mix is ready, with another key than its former one.
 fn until_ready<S: Suite>(
     peers: &Peers<S>,
     links: &[PacketOutbox],
+    former: Option<Generation>,
     ready: impl Fn() -> Result<(), String>,
     process: &mut ChildProcess,
-) -> Result<rohrpost_packet::HopPublicKey<S>, MixError> {
+) -> Result<HopPublicKey<S>, MixError> {
     let started = Instant::now();
     loop {
         let up = links.iter().filter(|link| link.is_up()).count();
-        let waiting = match (ready(), peers.key()) {
+        let key = peers.key().filter(|key| Some(key.generation()) != former);
+        let waiting = match (ready(), key) {
             (Ok(()), Some(key)) if up == links.len() => return Ok(key),
+            (Ok(()), None) => "no new key is announced".to_owned(),
             (Ok(()), _) => format!("{up} of {} feeding links are up", links.len()),
             (Err(waiting), _) => waiting,
         };
@@ -258,6 +280,15 @@ fn until_ready<S: Suite>(
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A mix with this configuration.
+fn start_mix(
+    cores: &Cores,
+    files: &NetworkDirectory,
+    config: &Path,
+) -> Result<ChildProcess, MixError> {
+    start_child(cores, files, "mix.log", &["node", "mixnode", &*config.to_string_lossy()])
 }
 
 /// This program again, on the mix's core.
