@@ -95,6 +95,16 @@ if grep -q '^default *=' adversary/Cargo.toml crates/proto/Cargo.toml; then
   fail "danger-weaken must not be a default feature"
 fi
 
+# Only a check on local networks may have nodes that write down their secrets.
+while read -r manifest; do
+  fail "$manifest names danger-reveal; only ops and what is below it may"
+done < <(git ls-files '*Cargo.toml' | grep -vx -e crates/packet/Cargo.toml -e crates/node/Cargo.toml \
+  -e relay/Cargo.toml -e mixnode/Cargo.toml -e crates/localnet/Cargo.toml -e ops/Cargo.toml \
+  | xargs grep -l 'danger-reveal' || true)
+if git ls-files '*Cargo.toml' | xargs grep -q '^default *=.*danger-reveal'; then
+  fail "danger-reveal must not be a default feature"
+fi
+
 if [ "$failures" -gt 0 ]; then
   echo "layers: $failures violation(s)" >&2
   exit 1

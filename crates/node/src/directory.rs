@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use rohrpost_network::Clock;
 use rohrpost_packet::{Generation, HopPublicKey, NodeNumber, Suite};
 use rohrpost_proto::directory::board::{Audience, Board};
@@ -77,7 +79,10 @@ impl<S: Suite> Announcer<S> {
     fn rotate(&self) -> Time {
         let now = self.clock.now();
         let generation = Generation::new(u32::try_from(now.seconds()).unwrap_or(u32::MAX));
-        self.hop.rotate(generation, now + self.roster.grace(), &mut rand::rng());
+        // Not from a generator of this process: its state would give the key again for as long as it
+        // lasts.
+        let mut system = UnwrapErr(SysRng);
+        self.hop.rotate(generation, now + self.roster.grace(), &mut system);
         now
     }
 

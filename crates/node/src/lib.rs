@@ -19,6 +19,8 @@ mod planned_stop;
 mod prepared;
 mod process;
 mod readiness;
+#[cfg(feature = "danger-reveal")]
+mod reveal;
 mod runtime;
 pub mod series;
 mod usage;

@@ -90,6 +90,9 @@ pub enum Event<'a> {
         /// Longest time until it ends.
         within: std::time::Duration,
     },
+    /// This build writes its secrets to a file.
+    #[cfg(feature = "danger-reveal")]
+    Revealing,
     /// The process ends.
     Stopping,
 }
@@ -170,6 +173,12 @@ impl Event<'_> {
                  a second signal ends it at once",
                 within.as_secs()
             ),
+            #[cfg(feature = "danger-reveal")]
+            Self::Revealing => {
+                "DANGER: this build writes its secret keys to a file, for a test; it protects \
+                 nobody, and must not run in any network"
+                    .into()
+            }
             Self::Stopping => "stopping; all packet keys and queues are forgotten".into(),
         }
     }

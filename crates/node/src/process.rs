@@ -78,6 +78,8 @@ pub trait Program {
 pub fn run<P: Program>(configuration: &Path) -> Result<(), NodeError> {
     let prepared = prepare(configuration, P::DUTY)?;
     let log = Log::new(prepared.node.name.clone());
+    #[cfg(feature = "danger-reveal")]
+    crate::reveal::start(&log)?;
     let clock = prepared.clock_tolerance();
     match prepared.roster.suite {
         SuiteName::Hybrid => supervise(&log, clock, || P::start::<Hybrid>(prepared)),

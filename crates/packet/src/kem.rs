@@ -10,6 +10,9 @@ use libcrux_ml_kem::mlkem768;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::reveal::{Secret, reveal};
+use crate::scrub::on_wiped_stack;
+
 /// Bytes of an X25519 public key or ephemeral (RFC 7748).
 pub(crate) const X25519_LEN: usize = 32;
 /// Bytes of an ML-KEM-768 encapsulation key (FIPS 203, table 3).
@@ -114,10 +117,16 @@ pub(crate) struct MlKemSecret(kem::DecapsulationKey);
 
 impl MlKemSecret {
     pub(crate) fn from_seed(seed: &[u8; MLKEM_SEED_LEN]) -> (Self, [u8; MLKEM_PUBLIC_LEN]) {
+        on_wiped_stack(|| Self::expand(seed))
+    }
+
+    /// Makes the pair by libcrux, which takes and gives secrets by value and wipes no copy.
+    fn expand(seed: &[u8; MLKEM_SEED_LEN]) -> (Self, [u8; MLKEM_PUBLIC_LEN]) {
         let (secret, public) = mlkem768::generate_key_pair(*seed).into_parts();
         let mut bytes: Zeroizing<[u8; 2400]> = Zeroizing::new(secret.into());
         let secret = kem::DecapsulationKey::new(&kem::ML_KEM_768, bytes.as_ref())
             .expect("libcrux makes decapsulation keys of the length of FIPS 203");
+        reveal(Secret::Expanded, bytes.as_ref());
         bytes.zeroize();
         (Self(secret), public.into())
     }

@@ -17,8 +17,10 @@ mod layer;
 mod lioness;
 mod packet;
 mod payload;
+pub mod reveal;
 mod route;
 mod schedule;
+mod scrub;
 mod size;
 #[cfg(feature = "bench-internals")]
 pub mod stage;

@@ -33,6 +33,10 @@ impl Lioness {
         Self { rounds }
     }
 
+    pub(crate) const fn expose(&self) -> &[[u8; 32]; 4] {
+        &self.rounds
+    }
+
     /// Permutes `block` (longer than 32 bytes) in place.
     pub(crate) fn encrypt(&self, block: &mut [u8]) {
         let [k1, k2, k3, k4] = &self.rounds;

@@ -31,6 +31,10 @@ pub(crate) struct HopKeys {
 pub(crate) struct HeaderKey(Zeroizing<[u8; 32]>);
 
 impl HeaderKey {
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Seals a layer, of which the last 16 bytes become the tag.
     pub(crate) fn seal(&self, layer: &mut [u8]) {
         aead::seal(&self.0, layer);

@@ -8,6 +8,7 @@ use crate::kem::{
     X25519Secret, mlkem_encapsulate, mlkem_public_is_valid, x25519_encapsulate,
     x25519_public_is_valid,
 };
+use crate::reveal::{Secret, reveal};
 use crate::size::{HOPS, PREFIX_LEN, ROUTE_LEN, STORE_HEADER_LEN, TAG_LEN};
 
 /// Number of a suite in key schedules, rosters and descriptors.
@@ -145,6 +146,8 @@ impl Suite for Hybrid {
     fn keypair(rng: &mut (impl CryptoRng + ?Sized)) -> (Self::Secret, Vec<u8>) {
         let mut seed = Zeroizing::new([0; HYBRID_SEED_LEN]);
         rng.fill_bytes(seed.as_mut());
+        reveal(Secret::Scalar, &seed[..32]);
+        reveal(Secret::Seed, &seed[32..]);
         HybridSecret::from_seed(&seed)
     }
 
@@ -203,6 +206,7 @@ impl Suite for Classic {
     fn keypair(rng: &mut (impl CryptoRng + ?Sized)) -> (Self::Secret, Vec<u8>) {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
+        reveal(Secret::Scalar, seed.as_ref());
         let (secret, public) = X25519Secret::from_seed(&seed);
         (ClassicSecret(secret), public.to_vec())
     }

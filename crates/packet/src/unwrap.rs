@@ -9,6 +9,7 @@ use crate::key::HopSecretKey;
 use crate::packet::Packet;
 use crate::payload::PayloadKey;
 use crate::payload::{Body, Garbage};
+use crate::reveal::{Secret, reveal};
 use crate::route::{Route, RouteError};
 use crate::schedule::hop_keys;
 use crate::size::{HOPS, ROUTE_LEN};
@@ -39,6 +40,9 @@ pub fn open_header<S: Suite>(
     let (ciphertext, sealed) = header.split_at_mut(S::CIPHERTEXT_LEN);
     let shared = S::decapsulate(key.secret(), ciphertext)?;
     let keys = hop_keys(&shared, layer, key.public(), ciphertext);
+    reveal(Secret::Shared, shared.expose());
+    reveal(Secret::Header, keys.header.expose());
+    reveal(Secret::Payload, keys.payload.expose());
     if !keys.header.open(sealed) {
         return Err(UnwrapError::Header);
     }
@@ -70,7 +74,7 @@ impl<S: Suite> Opened<S> {
         let header = self.packet.header_mut();
         header.copy_within(from..from + inner, 0);
         header[inner..].fill(0);
-        self.payload.cipher().decrypt(self.packet.payload_mut());
+        self.open_payload();
         self.packet
     }
 
@@ -79,7 +83,7 @@ impl<S: Suite> Opened<S> {
     /// # Errors
     /// The payload was changed on the way.
     pub fn deliver(mut self) -> Result<Body, Garbage> {
-        self.payload.cipher().decrypt(self.packet.payload_mut());
+        self.open_payload();
         Body::from_payload(self.packet.payload())
     }
 
@@ -87,8 +91,15 @@ impl<S: Suite> Opened<S> {
     /// cannot read the payload.
     #[must_use]
     pub fn reply(mut self) -> (ReplyId, Box<[u8]>) {
-        self.payload.cipher().decrypt(self.packet.payload_mut());
+        self.open_payload();
         (self.tag.into(), self.packet.payload().into())
+    }
+
+    /// Takes this hop's layer off the payload.
+    fn open_payload(&mut self) {
+        let cipher = self.payload.cipher();
+        reveal(Secret::Rounds, cipher.expose().as_flattened());
+        cipher.decrypt(self.packet.payload_mut());
     }
 }
 
