@@ -114,7 +114,8 @@ mod tests {
         async fn new(standing: Standing) -> Self {
             let (documents, receiver) = watch::channel(standing);
             let (leaving, hears) = watch::channel(false);
-            let stop = PlannedStop { leaving, standing: receiver, patience: PATIENCE, linger: LINGER };
+            let stop =
+                PlannedStop { leaving, standing: receiver, patience: PATIENCE, linger: LINGER };
             let (stop, begun) = (tokio::spawn(stop.run()), tokio::time::Instant::now());
             tokio::task::yield_now().await;
             Self { documents, leaving: hears, stop, begun }

@@ -201,7 +201,7 @@ impl NodeEndpoint {
         received.map(|(node, bytes)| (*node, bytes.load(Ordering::Relaxed))).collect()
     }
 
-    /// Ends all links and tells the peers, for which there is [`FAREWELL`] at most.
+    /// Ends all links and tells the peers, for which there is a second at most.
     pub async fn close(&self) {
         self.acceptor.abort();
         self.endpoint.close(0_u32.into(), b"");
