@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stops all nodes of a running local network one after the other as a service manager does, with SIGTERM,
 # and starts each again, while clients write to each other and all nodes change their packet keys. No
-# message is lost, and none has to leave twice.
+# message may be lost, and none may have to leave twice.
 #
 # Takes about a quarter of an hour. Exit 0: all of it holds. Exit 1: says what does not.
 source "$(dirname "${BASH_SOURCE[0]}")/network.sh" rolling release

@@ -149,6 +149,11 @@ mod tests {
         let worker = spawn("counter", Clock::start(), 8, Counter(done), &mut tasks).unwrap();
         worker.try_send(1).unwrap();
         assert_eq!(seen.recv(), Ok(1));
+        tokio::select! {
+            biased;
+            fault = tasks.fault() => panic!("{fault}"),
+            () = std::future::ready(()) => {}
+        }
         worker.try_send(3).unwrap();
         assert!(matches!(tasks.fault().await, NodeError::TaskEnded("counter")));
         assert_eq!(worker.try_send(4), Err(4));

@@ -12,8 +12,8 @@ use crate::shape::{Segmentation, Shape};
 use crate::stream::{ClientLink, LinkError};
 use crate::tls::{LinkKind, client_config};
 
-/// Dials a relay at its addresses, each time from a new socket, and opens a client link with cells of `cell_len`
-/// bytes. Must be called within a tokio runtime.
+/// Dials a relay at its addresses, each time from a new socket, and opens a client link with cells of
+/// `cell_len` bytes. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// The relay does not answer, or what answers is not the relay of the roster.

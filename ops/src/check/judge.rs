@@ -66,7 +66,7 @@ fn of_node(whole: &Whole<'_>, sight: &Sight) -> Finding {
         Ok(took) => text.push(format!("answers in {} ms", took.as_millis())),
         Err(why) => {
             text.push("does not answer".to_owned());
-            problems.push(format!("{why} If it has moved, the roster must say so"));
+            problems.push(format!("{why} (if it has moved, the roster must say so)"));
         }
     }
     let named = whole.document.map(|document| document.nodes.contains(&node.number));

@@ -2,8 +2,8 @@
 //! and their clients have what comes to them (`docs/directory.md`, Descriptors).
 //!
 //! Nobody stores there any more. Whoever has a mailbox there, or enters there, goes on for the longest way
-//! of a packet with the key by which the last document named the relay. All do so for as long, so that key tells
-//! nothing of whose view a packet is built by.
+//! of a packet with the key by which the last document named the relay. All do so for as long, so that key
+//! tells nothing of whose view a packet is built by.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
